@@ -1,0 +1,27 @@
+import { setTimeout as delay } from 'node:timers/promises';
+
+export interface BackoffOptions {
+  readonly baseMs: number;
+  readonly maxMs: number;
+  /** @default Math.random */
+  readonly random?: () => number;
+}
+
+/**
+ * Exponential backoff with full jitter: a random wait between 0 and min(max, base * 2^attempt). Jitter over the whole
+ * range spreads a herd of clients best. With base 800 ms and max 30 s the caps are 0.8, 1.6, 3.2, 6.4, 12.8, 25.6, 30 s.
+ * @param attempt failures so far, from 0
+ */
+export function backoffMs(attempt: number, { baseMs, maxMs, random = Math.random }: BackoffOptions): number {
+  // 2^30 is far beyond any maximum; the cap keeps the power finite after days of failures.
+  return random() * Math.min(maxMs, baseMs * 2 ** Math.min(attempt, 30));
+}
+
+/** Waits, or returns at once when the signal is or becomes aborted. */
+export async function sleep(ms: number, signal: AbortSignal): Promise<void> {
+  try {
+    await delay(ms, undefined, { signal });
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  }
+}

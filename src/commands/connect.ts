@@ -1,0 +1,130 @@
+import { selects } from '../config/pattern.ts';
+import type { Config } from '../config/schema.ts';
+import { createConsulClient, type ConsulClient } from '../consul/client.ts';
+import { ServiceCatalog } from '../consul/service-catalog.ts';
+import { createKubernetesClient, type KubernetesClient } from '../kubernetes/client.ts';
+import { connectKubernetes } from '../kubernetes/connection.ts';
+import type { Endpoints, EndpointSlice, Service } from '../kubernetes/objects.ts';
+import { createResources, type Resources } from '../kubernetes/resources.ts';
+import type { View } from '../kubernetes/view.ts';
+import { createObjectApi, type ObjectApi } from '../kubernetes/write.ts';
+import type { Log } from '../observability/log.ts';
+import type { Metrics } from '../observability/metrics.ts';
+import { LABEL, MANAGED_BY, type Owner } from '../reconcile/mark.ts';
+import { isOurAnnotation } from '../to-consul/annotations.ts';
+import { ClusterIdentityError, OwnCatalog } from '../to-consul/observed.ts';
+import type { Views as ToConsulViews } from '../to-consul/planner.ts';
+import { isNeverMirrored } from '../to-kubernetes/mirrored-service.ts';
+import type { Views as ToKubernetesViews } from '../to-kubernetes/planner.ts';
+import { Sources } from './sources.ts';
+
+/** What every command is given. */
+export interface Context {
+  readonly config: Config;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  /** Ends every watch. */
+  readonly signal: AbortSignal;
+  readonly version: string;
+}
+
+/** Both systems within reach; nothing is read yet. */
+export interface Clients {
+  readonly kubernetes: KubernetesClient;
+  readonly consul: ConsulClient;
+  readonly api: ObjectApi;
+  readonly resources: Resources;
+  close(): Promise<void>;
+}
+
+/** Both systems, completely read: what every command works on. A direction that is switched off is undefined. */
+export interface World {
+  readonly owner: Owner;
+  readonly toConsul: { readonly views: ToConsulViews; readonly own: OwnCatalog } | undefined;
+  readonly toKubernetes: { readonly views: ToKubernetesViews; readonly catalog: ServiceCatalog } | undefined;
+}
+
+/** @throws Error when the kubeconfig is missing or wrong, or a TLS file of Consul's cannot be read. */
+export function createClients({ config, metrics, version }: Context): Clients {
+  const userAgent = `consular/${version} (cluster ${config.cluster})`;
+  const kubernetes = createKubernetesClient(connectKubernetes(config.kubernetes), userAgent);
+  const consul = createConsulClient(config.consul, userAgent);
+  return {
+    kubernetes,
+    consul,
+    api: createObjectApi(kubernetes, metrics),
+    resources: createResources(isOurAnnotation),
+    close: async () => {
+      consul.close();
+      await kubernetes.close();
+    },
+  };
+}
+
+/**
+ * Reads what the enabled directions need, completely, and follows it from then on. What does not answer is waited for;
+ * the reason is in `sources` all the while.
+ * @throws ClusterIdentityError, which waiting would not mend
+ */
+export async function readWorld(context: Context, clients: Clients, sources: Sources): Promise<World> {
+  const { config } = context;
+  const { api, kubernetes, resources } = clients;
+  const owner: Owner = {
+    cluster: config.cluster,
+    clusterUid: await sources.untilRead('Kubernetes namespace kube-system', () => readClusterUid(api, resources)),
+  };
+  const services = sources.reflect(kubernetes, resources.services);
+  const endpointSlices = sources.reflect(kubernetes, resources.endpointSlices);
+  const shared = Promise.all([services, endpointSlices]).then(([services, endpointSlices]) => ({
+    services,
+    endpointSlices,
+  }));
+  const [toConsul, toKubernetes] = await Promise.all([
+    config.toConsul.enabled ? readToConsul(clients, sources, owner, shared) : undefined,
+    config.toKubernetes.enabled ? readToKubernetes(context, clients, sources, shared) : undefined,
+  ]);
+  return { owner, toConsul, toKubernetes };
+}
+
+type Shared = Promise<{ readonly services: View<Service>; readonly endpointSlices: View<EndpointSlice> }>;
+
+/** The identity of a Kubernetes cluster, for want of a better one: KEP-2149. */
+async function readClusterUid(api: ObjectApi, resources: Resources): Promise<string> {
+  const namespace = await api.get(resources.namespaces, '', 'kube-system');
+  if (!namespace) throw new Error('get Namespace kube-system: expected it in every cluster, found none');
+  return namespace.uid;
+}
+
+async function readToConsul(
+  { kubernetes, consul, resources }: Clients,
+  sources: Sources,
+  owner: Owner,
+  shared: Shared,
+): Promise<World['toConsul']> {
+  const reading = [sources.reflect(kubernetes, resources.pods), sources.reflect(kubernetes, resources.nodes)] as const;
+  const own = await sources.untilRead(
+    'Consul nodes of this cluster',
+    () => OwnCatalog.read(consul, owner),
+    (error) => error instanceof ClusterIdentityError,
+  );
+  const [pods, nodes] = await Promise.all(reading);
+  return { own, views: { pods, nodes, ...(await shared) } };
+}
+
+async function readToKubernetes(
+  context: Context,
+  { kubernetes, consul, resources }: Clients,
+  sources: Sources,
+  shared: Shared,
+): Promise<World['toKubernetes']> {
+  const { namespaces, services, endpoints: writesEndpoints } = context.config.toKubernetes;
+  const scope = { labelSelector: `${LABEL.managedBy}=${MANAGED_BY}` };
+  const reading = (writesEndpoints ? namespaces : []).map(async (namespace): Promise<[string, View<Endpoints>]> => {
+    return [namespace, await sources.reflect(kubernetes, resources.endpoints, { namespace, ...scope })];
+  });
+  const isCandidate = (name: string) => !isNeverMirrored(name) && selects(services, name);
+  const catalog = new ServiceCatalog({ client: consul, isCandidate, ...context });
+  sources.add('Consul services', () => catalog.failure);
+  await catalog.synced;
+  return { catalog, views: { endpoints: new Map(await Promise.all(reading)), ...(await shared) } };
+}

@@ -1,0 +1,214 @@
+import { setMaxListeners } from 'node:events';
+import { isEmpty } from '../reconcile/changes.ts';
+import { Planner as ToConsulPlanner } from '../to-consul/planner.ts';
+import { identityOf } from '../to-consul/observed.ts';
+import { Planner as ToKubernetesPlanner, type NamespacePlan } from '../to-kubernetes/planner.ts';
+import { createClients, readWorld, type Context, type World } from './connect.ts';
+import { Sources } from './sources.ts';
+
+export interface PlannedChange {
+  readonly direction: 'to-consul' | 'to-kubernetes';
+  readonly action: 'create' | 'update' | 'remove';
+  readonly kind: 'ServiceInstance' | 'Service' | 'EndpointSlice' | 'Endpoints';
+  readonly object: string;
+  /** Why, or what is special about it; may be empty. */
+  readonly note: string;
+}
+
+export interface PlannedRejection {
+  readonly direction: 'to-consul' | 'to-kubernetes';
+  readonly object: string;
+  readonly reason: string;
+}
+
+export interface Plan {
+  readonly cluster: string;
+  readonly changes: readonly PlannedChange[];
+  readonly rejections: readonly PlannedRejection[];
+}
+
+/**
+ * Reads both systems once and says what `run` would do. It writes nothing.
+ * @param timeoutMs what is not read by then is an error that says what is missing
+ * @throws Error when a system cannot be read
+ */
+export async function makePlan(context: Omit<Context, 'signal'>, timeoutMs: number): Promise<Plan> {
+  const watches = new AbortController();
+  setMaxListeners(0, watches.signal);
+  const whole: Context = { ...context, signal: watches.signal };
+  const clients = createClients(whole);
+  const sources = new Sources(whole);
+  let timer: NodeJS.Timeout | undefined;
+  const expired = new Promise<never>((_, reject) => {
+    timer = setTimeout(
+      () =>
+        reject(
+          new Error(`read both systems: not complete after ${timeoutMs / 1000} s: ${sources.failures().join('; ')}`),
+        ),
+      timeoutMs,
+    );
+  });
+  const reading = readWorld(whole, clients, sources);
+  reading.catch(() => undefined);
+  try {
+    const world = await Promise.race([reading, expired]);
+    return {
+      cluster: context.config.cluster,
+      ...merge(planToConsul(context, world), planToKubernetes(context, world)),
+    };
+  } finally {
+    clearTimeout(timer);
+    watches.abort();
+    await clients.close();
+  }
+}
+
+type Part = Pick<Plan, 'changes' | 'rejections'>;
+const NOTHING: Part = { changes: [], rejections: [] };
+
+function merge(...parts: readonly Part[]): Part {
+  return {
+    changes: parts.flatMap(({ changes }) => changes),
+    rejections: parts.flatMap(({ rejections }) => rejections),
+  };
+}
+
+function planToConsul({ config }: Pick<Context, 'config'>, { owner, toConsul }: World): Part {
+  if (!toConsul) return NOTHING;
+  const planner = new ToConsulPlanner(owner, config.toConsul, toConsul.views, toConsul.own);
+  const direction = 'to-consul';
+  const kind = 'ServiceInstance';
+  return merge(
+    ...[...planner.keys()].sort().map((key): Part => {
+      const { changes, unproven, rejections } = planner.plan(key);
+      return {
+        changes: [
+          ...changes.create.map(
+            (registration) =>
+              ({
+                direction,
+                action: 'create',
+                kind,
+                object: identityOf(registration),
+                note: `${registration.address}:${registration.port} ${registration.check.status}`,
+              }) as const,
+          ),
+          ...changes.update.map(
+            ({ desired }) =>
+              ({
+                direction,
+                action: 'update',
+                kind,
+                object: identityOf(desired),
+                note: `${desired.address}:${desired.port} ${desired.check.status}`,
+              }) as const,
+          ),
+          ...changes.remove.map(
+            ({ registration }) =>
+              ({ direction, action: 'remove', kind, object: identityOf(registration), note: '' }) as const,
+          ),
+          ...unproven.map(
+            ({ registration }) =>
+              ({
+                direction,
+                action: 'remove',
+                kind,
+                object: identityOf(registration),
+                note: 'after a direct read',
+              }) as const,
+          ),
+        ],
+        rejections: rejections.map(({ message }) => ({ direction, object: `Pod ${key}`, reason: message })),
+      };
+    }),
+  );
+}
+
+function planToKubernetes({ config }: Pick<Context, 'config'>, { owner, toKubernetes }: World): Part {
+  if (!toKubernetes) return NOTHING;
+  const planner = new ToKubernetesPlanner(owner, config.toKubernetes, toKubernetes.views, toKubernetes.catalog);
+  return merge(
+    ...planner.keys().map((name): Part => {
+      const { namespaces, overLimit } = planner.plan(name, true);
+      const limit = overLimit
+        ? [
+            {
+              direction: 'to-kubernetes' as const,
+              object: `Consul service ${name}`,
+              reason: `${config.toKubernetes.maxServices} services are mirrored already`,
+            },
+          ]
+        : [];
+      return merge(
+        { changes: [], rejections: limit },
+        ...namespaces.map((namespace) => describeNamespace(name, namespace)),
+      );
+    }),
+  );
+}
+
+function describeNamespace(
+  name: string,
+  { namespace, service, slices, endpoints, conflict, refused }: NamespacePlan,
+): Part {
+  const direction = 'to-kubernetes' as const;
+  const list = (
+    kind: PlannedChange['kind'],
+    changes: NamespacePlan['service'] | NamespacePlan['slices'] | NamespacePlan['endpoints'],
+    removalNote = '',
+  ): PlannedChange[] => {
+    if (isEmpty(changes)) return [];
+    const change = (
+      action: PlannedChange['action'],
+      object: { name: string },
+      note = `from Consul service ${name}`,
+    ) => ({ direction, action, kind, object: `${namespace}/${object.name}`, note });
+    return [
+      ...changes.create.map((desired) => change('create', desired)),
+      ...changes.update.map(({ desired }) => change('update', desired)),
+      ...changes.remove.map((observed) => change('remove', observed, removalNote)),
+    ];
+  };
+  return {
+    changes: [
+      ...list('Service', service, 'after toKubernetes.removalGrace'),
+      ...list('EndpointSlice', slices),
+      ...list('Endpoints', endpoints),
+    ],
+    rejections: [
+      ...(conflict
+        ? [
+            {
+              direction,
+              object: `Consul service ${name}`,
+              reason: `Service ${namespace}/${conflict.name} exists and is not Consular's`,
+            },
+          ]
+        : []),
+      ...refused.map(({ instance, reason }) => ({ direction, object: `Consul instance ${instance}`, reason })),
+    ],
+  };
+}
+
+/** The plan for people: one aligned line a change, then what was rejected, then the sums. */
+export function formatPlan({ changes, rejections }: Plan): string {
+  const width = (of: (change: PlannedChange) => string) => Math.max(0, ...changes.map((change) => of(change).length));
+  const [kinds, objects] = [width(({ kind }) => kind), width(({ object }) => object)];
+  const lines = (['to-consul', 'to-kubernetes'] as const).flatMap((direction) => {
+    const own = changes.filter((change) => change.direction === direction);
+    const rows = own.map(({ action, kind, object, note }) =>
+      `  ${SIGN[action]} ${action.padEnd(6)}  ${kind.padEnd(kinds)}  ${object.padEnd(objects)}  ${note}`.trimEnd(),
+    );
+    const problems = rejections
+      .filter((rejection) => rejection.direction === direction)
+      .map(({ object, reason }) => `  ! ${object}: ${reason}`);
+    return [`${direction}:`, ...(rows.length > 0 ? rows : ['  nothing to do']), ...problems];
+  });
+  const count = (action: PlannedChange['action']) => changes.filter((change) => change.action === action).length;
+  return [
+    ...lines,
+    `Plan: ${count('create')} to create, ${count('update')} to update, ${count('remove')} to remove, ${rejections.length} rejected.`,
+  ].join('\n');
+}
+
+const SIGN = { create: '+', update: '~', remove: '-' } as const;

@@ -1,0 +1,165 @@
+import { z } from 'zod';
+
+/**
+ * Every setting of the daemon: its type, its default and one line of why. `config/consular.yaml` and
+ * `config/consular.schema.json` show the same to users; a unit test keeps the three equal.
+ */
+
+const UNITS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 } as const;
+/** setTimeout overflows above this and fires at once. */
+const LONGEST_MS = 2 ** 31 - 1;
+
+function parseDuration(text: string): number | undefined {
+  const match = /^(\d{1,10})(ms|s|m|h)$/.exec(text);
+  if (!match) return undefined;
+  const ms = Number(match[1]) * UNITS[match[2] as keyof typeof UNITS];
+  return ms <= LONGEST_MS ? ms : undefined;
+}
+
+const DNS_LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
+
+function isClusterName(name: string): boolean {
+  // `--` separates the cluster from the node in Consul node names, so it cannot be part of either side's label.
+  return name.length <= 40 && DNS_LABEL.test(name) && !name.includes('--');
+}
+
+/** `host:port`, the host possibly empty or a bracketed IPv6 address. */
+function isListenAddress(address: string): boolean {
+  const colon = address.lastIndexOf(':');
+  const port = address.slice(colon + 1);
+  return colon >= 0 && /^\d{1,5}$/.test(port) && Number(port) <= 65_535;
+}
+
+function isHttpUrl(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const url = new URL(text);
+  return (url.protocol === 'http:' || url.protocol === 'https:') && url.username === '' && url.password === '';
+}
+
+const name = z.string().max(253);
+const port = z.int().min(1).max(65_535);
+const patterns = (include: string[], exclude: string[]) =>
+  z
+    .strictObject({
+      include: z.array(name).default(include),
+      exclude: z.array(name).default(exclude),
+    })
+    .prefault({});
+
+const duration = (fallback: string) =>
+  z
+    .string()
+    .refine((text) => parseDuration(text) !== undefined, 'a duration like 500ms, 60s, 5m or 1h')
+    .default(fallback)
+    .transform((text) => parseDuration(text) ?? 0);
+
+export const configSchema = z.strictObject({
+  cluster: z
+    .string()
+    .refine(isClusterName, 'a DNS label of at most 40 characters, without "--"')
+    .describe('Name of this Kubernetes cluster; it stands in the ID of everything that Consular writes to Consul.'),
+  kubernetes: z
+    .strictObject({
+      kubeconfig: z
+        .string()
+        .default('')
+        .describe('Path of a kubeconfig; empty: KUBECONFIG, else the pod it runs in, else ~/.kube/config.'),
+      context: z.string().default('').describe('Context in that kubeconfig; empty: its current one.'),
+    })
+    .prefault({}),
+  consul: z
+    .strictObject({
+      address: z
+        .string()
+        .refine(isHttpUrl, 'an http or https URL without credentials')
+        .default('http://127.0.0.1:8500')
+        .describe('Consul servers or a load balancer in front of them; CONSUL_HTTP_ADDR when the file says nothing.'),
+      datacenter: z.string().default('').describe('Datacenter to register in; empty: the one that answers.'),
+      tokenFile: z.string().default('').describe('File with the ACL token; read again when it changes.'),
+      caFile: z.string().default('').describe('CA certificates that Consul must present one of.'),
+      certFile: z.string().default('').describe('Client certificate for TLS.'),
+      keyFile: z.string().default('').describe('Key of the client certificate.'),
+      serverName: z
+        .string()
+        .default('')
+        .describe('Name expected in the certificate of Consul, when it is not the host of the address.'),
+    })
+    .prefault({}),
+  toConsul: z
+    .strictObject({
+      enabled: z.boolean().default(true).describe('Register annotated pods in Consul.'),
+      namespaces: patterns(['*'], ['kube-system', 'kube-public', 'kube-node-lease']).describe(
+        'Kubernetes namespaces whose pods may be registered; * stands for any run of characters.',
+      ),
+      notReady: z
+        .enum(['deregister', 'critical'])
+        .default('deregister')
+        .describe(
+          'What becomes of a pod that is not Ready; Spring sends traffic to critical instances, hence deregister.',
+        ),
+    })
+    .prefault({}),
+  toKubernetes: z
+    .strictObject({
+      enabled: z.boolean().default(true).describe('Mirror services that live only in Consul as Kubernetes Services.'),
+      namespaces: z
+        .array(name)
+        .min(1)
+        .default(['default'])
+        .describe('Namespaces that get a copy of each mirrored Service.'),
+      importNamespaces: z
+        .array(name)
+        .default([])
+        .describe('Namespaces whose own Services may take Consul instances in (consular.dev/import).'),
+      services: patterns(['*'], []).describe('Consul services to mirror; * stands for any run of characters.'),
+      maxServices: z
+        .int()
+        .min(0)
+        .max(100_000)
+        .default(500)
+        .describe('Beyond this many, new ones are reported and not created.'),
+      port: port.default(80).describe('Port of mirrored Services; 443 is used instead when most instances are secure.'),
+      aliasPort: z.boolean().default(true).describe('Add a second port, equal to the one that most instances use.'),
+      endpoints: z
+        .boolean()
+        .default(true)
+        .describe('Write v1 Endpoints too, for readers that do not know EndpointSlices.'),
+      removalGrace: duration('60s').describe(
+        'How long a Service outlives its Consul service, so that ClusterIPs survive restarts.',
+      ),
+    })
+    .prefault({}),
+  http: z
+    .strictObject({
+      address: z
+        .string()
+        .refine(isListenAddress, 'an address like 0.0.0.0:8080')
+        .default('0.0.0.0:8080')
+        .describe('Where /healthz, /readyz, /metrics and /status answer.'),
+    })
+    .prefault({}),
+  log: z
+    .strictObject({
+      level: z
+        .enum(['error', 'warn', 'info', 'debug'])
+        .default('info')
+        .describe('The least severe level that is written.'),
+      format: z.enum(['json', 'text']).default('json').describe('One JSON object a line, or text for people.'),
+    })
+    .prefault({}),
+});
+
+type Parsed = z.infer<typeof configSchema>;
+
+/** The parsed configuration, with what the environment added. Durations are milliseconds. */
+export type Config = Readonly<
+  Omit<Parsed, 'kubernetes' | 'consul'> & {
+    kubernetes: Readonly<Parsed['kubernetes']>;
+    /** `token` comes from CONSUL_HTTP_TOKEN only: a secret has no place in a configuration file. */
+    consul: Readonly<Parsed['consul'] & { token: string }>;
+  }
+>;
+export type ConsulConfig = Config['consul'];
+export type KubernetesConfig = Config['kubernetes'];
+export type ToConsulConfig = Readonly<Config['toConsul']>;
+export type ToKubernetesConfig = Readonly<Config['toKubernetes']>;

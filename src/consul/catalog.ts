@@ -1,0 +1,188 @@
+import {
+  arrayField,
+  expectArray,
+  expectObject,
+  isObject,
+  numberField,
+  objectField,
+  stringField,
+  stringListField,
+  stringMapField,
+  type JsonObject,
+} from '../json.ts';
+import type { ConsulAnswer, ConsulClient } from './client.ts';
+import { ConsulError, UntrustworthyAnswer } from './errors.ts';
+import type { CatalogCheck, CatalogNode, CatalogService, CheckStatus, NodeContents, ServiceInstance } from './types.ts';
+
+/**
+ * Typed reads of the catalog. Every answer is judged before it is believed: 200 with an empty list is also what Consul
+ * says to a token that lost its rights, and what an agent says that lost its leader.
+ */
+
+/** @throws UntrustworthyAnswer when the answer cannot prove that something is absent. */
+export function assertTrustworthy(purpose: string, answer: ConsulAnswer): void {
+  if (!answer.knownLeader) throw new UntrustworthyAnswer(purpose, 'one from a server that knows no leader');
+  if (answer.filteredByAcls)
+    throw new UntrustworthyAnswer(purpose, 'one that ACLs filtered; the token needs more read rights');
+}
+
+/** The service that every datacenter has: Consul's own servers. A catalog without it is not the whole catalog. */
+const ALWAYS_THERE = 'consul';
+
+/**
+ * Believed absence needs a witness: an entry that must be visible to the same token. A token that was deleted reads as
+ * anonymous and gets 200, empty and without the header that says "filtered"; then the witness is missing too.
+ * @throws UntrustworthyAnswer when it is.
+ */
+export async function assertWitness(client: ConsulClient, signal?: AbortSignal): Promise<void> {
+  const purpose = `read witness ${ALWAYS_THERE}`;
+  const answer = await client.get({
+    purpose,
+    path: '/health/service/{name}',
+    params: { name: ALWAYS_THERE },
+    ...(signal ? { signal } : {}),
+  });
+  assertTrustworthy(purpose, answer);
+  if (expectArray(answer.body, purpose).length === 0)
+    throw new UntrustworthyAnswer(purpose, 'a catalog without it: has the token lost its rights?');
+}
+
+export const SERVICES_REQUEST = { purpose: 'read service names', path: '/catalog/services' } as const;
+
+/** Names of all services, as Consul spells them. */
+export function decodeServiceNames(answer: ConsulAnswer): string[] {
+  const names = Object.keys(expectObject(answer.body, 'service names'));
+  assertTrustworthy(SERVICES_REQUEST.purpose, answer);
+  if (!names.includes(ALWAYS_THERE))
+    throw new UntrustworthyAnswer(SERVICES_REQUEST.purpose, `a list without "${ALWAYS_THERE}"`);
+  return names;
+}
+
+export function serviceRequest(name: string) {
+  return { purpose: `read service ${name}`, path: '/health/service/{name}', params: { name } } as const;
+}
+
+/** All instances of a service, whatever their health. One that cannot be read costs only itself. */
+export function decodeInstances(answer: ConsulAnswer, purpose: string): ServiceInstance[] {
+  const rows = expectArray(answer.body, purpose);
+  assertTrustworthy(purpose, answer);
+  return rows.filter(isObject).flatMap(decodeInstance);
+}
+
+function decodeInstance(row: JsonObject): ServiceInstance[] {
+  const node = objectField(row, 'Node');
+  const service = objectField(row, 'Service');
+  const id = stringField(service, 'ID');
+  if (id === '' || stringField(node, 'Node') === '') return [];
+  return [
+    {
+      node: stringField(node, 'Node'),
+      nodeAddress: stringField(node, 'Address'),
+      id,
+      service: stringField(service, 'Service'),
+      address: stringField(service, 'Address'),
+      port: numberField(service, 'Port') ?? 0,
+      tags: stringListField(service, 'Tags'),
+      meta: stringMapField(service, 'Meta'),
+      kind: stringField(service, 'Kind'),
+      status: worst(arrayField(row, 'Checks').filter(isObject)),
+    },
+  ];
+}
+
+/** A status that Consul does not define (it accepts any text) counts as critical: never send traffic on a guess. */
+function worst(checks: readonly JsonObject[]): CheckStatus {
+  const statuses = checks.map((check) => stringField(check, 'Status'));
+  if (statuses.some((status) => status !== 'passing' && status !== 'warning')) return 'critical';
+  return statuses.includes('warning') ? 'warning' : 'passing';
+}
+
+export function nodesRequest(metaKey: string, metaValue: string) {
+  return {
+    purpose: `read Consul nodes of ${metaValue}`,
+    path: '/catalog/nodes',
+    query: { 'node-meta': `${metaKey}:${metaValue}` },
+  } as const;
+}
+
+export function decodeNodes(answer: ConsulAnswer, purpose: string): CatalogNode[] {
+  const rows = expectArray(answer.body, purpose);
+  assertTrustworthy(purpose, answer);
+  return rows.filter(isObject).map(decodeNode);
+}
+
+function decodeNode(row: JsonObject): CatalogNode {
+  return {
+    name: stringField(row, 'Node'),
+    address: stringField(row, 'Address'),
+    meta: stringMapField(row, 'Meta'),
+    modifyIndex: numberField(row, 'ModifyIndex') ?? 0,
+  };
+}
+
+/** A node with its services and checks, or undefined when Consul says that there is none. */
+export async function readNode(client: ConsulClient, name: string): Promise<NodeContents | undefined> {
+  const purpose = `read Consul node ${name}`;
+  const params = { node: name };
+  // Checks first: a service registered in between is then seen without its check, which is repaired, and never the reverse.
+  const checks = await client.get({ purpose, path: '/health/node/{node}', params });
+  const services = await client.get({ purpose, path: '/catalog/node-services/{node}', params });
+  for (const answer of [checks, services]) assertTrustworthy(purpose, answer);
+  if (services.body === null) return undefined;
+  const contents = expectObject(services.body, purpose);
+  return {
+    node: decodeNode(objectField(contents, 'Node')),
+    services: arrayField(contents, 'Services').filter(isObject).map(decodeService),
+    checks: expectArray(checks.body, purpose).filter(isObject).map(decodeCheck),
+  };
+}
+
+function decodeService(row: JsonObject): CatalogService {
+  return {
+    id: stringField(row, 'ID'),
+    service: stringField(row, 'Service'),
+    address: stringField(row, 'Address'),
+    port: numberField(row, 'Port') ?? 0,
+    tags: stringListField(row, 'Tags'),
+    meta: stringMapField(row, 'Meta'),
+    weight: numberField(objectField(row, 'Weights'), 'Passing') ?? 1,
+    modifyIndex: numberField(row, 'ModifyIndex') ?? 0,
+  };
+}
+
+function decodeCheck(row: JsonObject): CatalogCheck {
+  return {
+    checkId: stringField(row, 'CheckID'),
+    name: stringField(row, 'Name'),
+    type: stringField(row, 'Type'),
+    status: stringField(row, 'Status'),
+    notes: stringField(row, 'Notes'),
+    output: stringField(row, 'Output'),
+    serviceId: stringField(row, 'ServiceID'),
+    modifyIndex: numberField(row, 'ModifyIndex') ?? 0,
+  };
+}
+
+export const healthStateRequest = (status: 'critical' | 'warning') =>
+  ({ purpose: `read ${status} checks`, path: '/health/state/{status}', params: { status } }) as const;
+
+/** Which checks are in that state: `node/checkId` to the name of the service, empty for a check of the node itself. */
+export function decodeHealthState(answer: ConsulAnswer, purpose: string): Map<string, string> {
+  const rows = expectArray(answer.body, purpose).filter(isObject);
+  return new Map(
+    rows.map((row) => [`${stringField(row, 'Node')}/${stringField(row, 'CheckID')}`, stringField(row, 'ServiceName')]),
+  );
+}
+
+/** Operations that one transaction may have: 64, and 128 from Consul 1.14 on. Without the right to ask: 64. */
+export async function readTransactionLimit(client: ConsulClient): Promise<number> {
+  try {
+    const { body } = await client.get({ purpose: 'read Consul version', path: '/agent/self' });
+    const version = stringField(objectField(expectObject(body, 'agent'), 'Config'), 'Version');
+    const [major = 0, minor = 0] = version.split('.').map(Number);
+    return major > 1 || (major === 1 && minor >= 14) ? 128 : 64;
+  } catch (error) {
+    if (error instanceof ConsulError && error.status === 403) return 64;
+    throw error;
+  }
+}

@@ -1,0 +1,161 @@
+import { EventEmitter } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { Agent as HttpAgent, type IncomingHttpHeaders } from 'node:http';
+import { Agent as HttpsAgent } from 'node:https';
+import Consul from 'consul';
+import type { ConsulConfig } from '../config/schema.ts';
+import { ConsulError } from './errors.ts';
+
+/** A plain request without an answer by then is given up. */
+const REQUEST_TIMEOUT_MS = 15_000;
+/** A rotated token file is noticed this quickly, and at once after a 403. */
+const TOKEN_AGE_MS = 5000;
+/** Well below Consul's 200 connections per client address, which other programs on the machine share. */
+const MOST_SOCKETS = 150;
+
+export interface ConsulRequest {
+  /** Verb and object for error messages: "read service orders". */
+  readonly purpose: string;
+  /** Below /v1, with `{name}` for each parameter, which is then encoded. */
+  readonly path: string;
+  readonly params?: Readonly<Record<string, string>>;
+  readonly query?: Readonly<Record<string, string | readonly string[]>>;
+  /** @default 15 s */
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface ConsulAnswer {
+  readonly body: unknown;
+  /** X-Consul-Index, 0 when it is missing or no number. */
+  readonly index: number;
+  readonly knownLeader: boolean;
+  readonly filteredByAcls: boolean;
+}
+
+/** HTTP to Consul: address, TLS, token, deadlines, errors. The only module that loads the `consul` package at run time. */
+export interface ConsulClient {
+  /** @throws ConsulError */
+  get(request: ConsulRequest): Promise<ConsulAnswer>;
+  /** @throws ConsulError */
+  put(request: ConsulRequest & { readonly body: unknown }): Promise<ConsulAnswer>;
+  close(): void;
+}
+
+/** What the package offers and its types do not say: the plain verbs below every method it has. */
+interface Transport {
+  _get(options: TransportOptions): Promise<TransportAnswer>;
+  _put(options: TransportOptions): Promise<TransportAnswer>;
+  destroy(): void;
+}
+interface TransportOptions {
+  name: string;
+  path: string;
+  params: Readonly<Record<string, string>>;
+  query: Readonly<Record<string, string | readonly string[]>>;
+  headers: Record<string, string>;
+  timeout: number;
+  ctx: EventEmitter;
+  type?: 'json';
+  body?: unknown;
+}
+interface TransportAnswer {
+  readonly statusCode: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: unknown;
+}
+
+export function createConsulClient(config: ConsulConfig, userAgent: string): ConsulClient {
+  const transport = createTransport(config);
+  const token = createTokenSource(config);
+
+  async function send(verb: '_get' | '_put', request: ConsulRequest, body?: unknown): Promise<ConsulAnswer> {
+    const { purpose, path, params = {}, query = {}, timeoutMs = REQUEST_TIMEOUT_MS, signal } = request;
+    const cancel = new EventEmitter();
+    const abort = () => cancel.emit('cancel');
+    signal?.addEventListener('abort', abort, { once: true });
+    try {
+      const current = await token.current();
+      const answer = await transport[verb]({
+        name: purpose,
+        path,
+        params,
+        query: { ...(config.datacenter ? { dc: config.datacenter } : {}), ...query },
+        headers: { 'user-agent': userAgent, ...(current ? { 'x-consul-token': current } : {}) },
+        timeout: timeoutMs,
+        ctx: cancel,
+        ...(body === undefined ? {} : { type: 'json' as const, body }),
+      });
+      return decodeAnswer(answer);
+    } catch (error) {
+      const failure = asConsulError(purpose, error);
+      if (failure.status === 403) token.forget();
+      throw failure;
+    } finally {
+      signal?.removeEventListener('abort', abort);
+    }
+  }
+
+  return {
+    get: (request) => send('_get', request),
+    put: ({ body, ...request }) => send('_put', request, body),
+    close: () => transport.destroy(),
+  };
+}
+
+function createTransport(config: ConsulConfig): Transport {
+  const url = new URL(config.address);
+  const AgentClass = url.protocol === 'https:' ? HttpsAgent : HttpAgent;
+  const file = (path: string) => (path === '' ? undefined : readFileSync(path));
+  const options = {
+    baseUrl: `${url.origin}${url.pathname.replace(/\/$/, '')}/v1`,
+    agent: new AgentClass({ keepAlive: true, maxSockets: MOST_SOCKETS }),
+    ca: file(config.caFile),
+    cert: file(config.certFile),
+    key: file(config.keyFile),
+    servername: config.serverName === '' ? undefined : config.serverName,
+  };
+  // The package's types refuse options that its transport takes (baseUrl, agent, TLS) and do not know its verbs.
+  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+  return new Consul(given) as unknown as Transport;
+}
+
+function createTokenSource({ token, tokenFile }: ConsulConfig) {
+  let cached: { readonly value: string; readonly at: number } | undefined;
+  return {
+    /** The token to send now. @throws Error when its file cannot be read: going on without it would read as an empty catalog. */
+    async current(): Promise<string> {
+      if (tokenFile === '') return token;
+      if (cached && performance.now() - cached.at < TOKEN_AGE_MS) return cached.value;
+      const value = (await readFile(tokenFile, 'utf8')).trim();
+      if (value === '') throw new Error(`read token file ${tokenFile}: expected a token, found an empty file`);
+      cached = { value, at: performance.now() };
+      return value;
+    },
+    forget(): void {
+      cached = undefined;
+    },
+  };
+}
+
+function decodeAnswer({ headers, body }: TransportAnswer): ConsulAnswer {
+  const index = Number(headers['x-consul-index']);
+  return {
+    body,
+    index: Number.isSafeInteger(index) && index > 0 ? index : 0,
+    // Absent on answers that did not go through the catalog; "false" is what an agent without a leader says.
+    knownLeader: headers['x-consul-knownleader'] !== 'false',
+    filteredByAcls: headers['x-consul-results-filtered-by-acls'] === 'true',
+  };
+}
+
+function asConsulError(purpose: string, error: unknown): ConsulError {
+  const response = error instanceof Error && 'response' in error ? (error.response as TransportAnswer) : undefined;
+  if (!response) return new ConsulError(purpose, 0, '', error);
+  const { statusCode, body } = response;
+  const text =
+    typeof body === 'string' ? body : Buffer.isBuffer(body) ? body.toString('utf8') : JSON.stringify(body ?? '');
+  // A refused transaction is judged by its list of errors, so it is kept whole.
+  return new ConsulError(purpose, statusCode, statusCode === 409 ? text : text.slice(0, 512), undefined);
+}

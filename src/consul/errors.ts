@@ -1,0 +1,45 @@
+/** Consul answered, and said no; or answered something that cannot be trusted. */
+export class ConsulError extends Error {
+  /** HTTP status; 0 when there was no answer. */
+  readonly status: number;
+  /** The answer's text, shortened; never contains the token, which travels in a header only. */
+  readonly detail: string;
+
+  constructor(purpose: string, status: number, detail: string, cause?: unknown) {
+    super(status === 0 ? `${purpose}: no answer from Consul` : `${purpose}: Consul answered ${status}: ${detail}`, {
+      cause,
+    });
+    this.name = 'ConsulError';
+    this.status = status;
+    this.detail = detail;
+  }
+}
+
+/** A 200 answer that proves nothing: no leader known, filtered by ACLs, stale, or not the shape it should have. */
+export class UntrustworthyAnswer extends Error {
+  constructor(purpose: string, why: string) {
+    super(`${purpose}: expected a complete and current answer, found ${why}`);
+    this.name = 'UntrustworthyAnswer';
+  }
+}
+
+/** The catalog moved since we looked: nothing of the transaction was applied. */
+export class TransactionConflict extends Error {
+  readonly failures: readonly OperationFailure[];
+
+  constructor(failures: readonly OperationFailure[]) {
+    super(
+      `commit transaction: Consul refused ${failures.length} operation${failures.length === 1 ? '' : 's'}: ${failures
+        .map(({ what }) => what)
+        .join('; ')
+        .slice(0, 512)}`,
+    );
+    this.name = 'TransactionConflict';
+    this.failures = failures;
+  }
+}
+
+export interface OperationFailure {
+  readonly index: number;
+  readonly what: string;
+}

@@ -1,0 +1,57 @@
+/** Consul's catalog in its own words, trimmed to what Consular uses. */
+export type Strings = ReadonlyMap<string, string>;
+
+export type CheckStatus = 'passing' | 'warning' | 'critical';
+
+export interface CatalogNode {
+  readonly name: string;
+  readonly address: string;
+  readonly meta: Strings;
+  readonly modifyIndex: number;
+}
+
+export interface CatalogService {
+  readonly id: string;
+  readonly service: string;
+  readonly address: string;
+  readonly port: number;
+  readonly tags: readonly string[];
+  readonly meta: Strings;
+  readonly weight: number;
+  readonly modifyIndex: number;
+}
+
+export interface CatalogCheck {
+  readonly checkId: string;
+  readonly name: string;
+  readonly type: string;
+  readonly status: string;
+  readonly notes: string;
+  readonly output: string;
+  readonly serviceId: string;
+  readonly modifyIndex: number;
+}
+
+/** Everything on one Consul node. */
+export interface NodeContents {
+  readonly node: CatalogNode;
+  readonly services: readonly CatalogService[];
+  readonly checks: readonly CatalogCheck[];
+}
+
+/** One instance of a service, as health/service tells it. */
+export interface ServiceInstance {
+  readonly node: string;
+  readonly nodeAddress: string;
+  readonly id: string;
+  readonly service: string;
+  /** Service.Address; empty means the node's. */
+  readonly address: string;
+  readonly port: number;
+  readonly tags: readonly string[];
+  readonly meta: Strings;
+  /** Not empty for proxies and gateways. */
+  readonly kind: string;
+  /** The worst of the instance's own checks and its node's. */
+  readonly status: CheckStatus;
+}

@@ -1,0 +1,96 @@
+import type { Readable } from 'node:stream';
+import { request as httpRequest, type Dispatcher } from 'undici';
+import type { Credentials, KubernetesConnection } from './connection.ts';
+import { describePurpose, errorFromBody, type Purpose } from './errors.ts';
+
+/** A short request that has no answer by then is given up. */
+const REQUEST_TIMEOUT_MS = 15_000;
+/** The API server sends a bookmark about every minute: a stream silent for longer is dead, not quiet. */
+const STREAM_SILENCE_MS = 90_000;
+
+export interface KubernetesRequest {
+  readonly purpose: Purpose;
+  readonly path: string;
+  readonly query?: Readonly<Record<string, string>>;
+  readonly method?: 'GET' | 'POST' | 'PATCH' | 'DELETE';
+  /** JSON; a PATCH is sent as a merge patch. */
+  readonly body?: unknown;
+  readonly signal?: AbortSignal;
+}
+
+/** HTTP to the API server: authentication, deadlines, errors that say what was asked. It knows no kind. */
+export interface KubernetesClient {
+  /** @throws KubernetesError when the API server refuses; Error with a cause when there was no proper answer. */
+  request(request: KubernetesRequest): Promise<unknown>;
+  /** A body without end, for watches; fails when it is silent for 90 s. */
+  stream(request: KubernetesRequest): Promise<Readable>;
+  close(): Promise<void>;
+}
+
+export function createKubernetesClient(connection: KubernetesConnection, userAgent: string): KubernetesClient {
+  async function send(request: KubernetesRequest, timeouts: Timeouts): Promise<Dispatcher.ResponseData> {
+    let response = await attempt(request, timeouts, await connection.authenticate());
+    if (response.statusCode === 401) {
+      // A token rotated since we read it: once more with what is on disk now.
+      await response.body.dump();
+      response = await attempt(request, timeouts, await connection.authenticate(true));
+    }
+    if (response.statusCode >= 200 && response.statusCode < 300) return response;
+    throw errorFromBody(request.purpose, response.statusCode, await response.body.text());
+  }
+
+  function attempt(
+    request: KubernetesRequest,
+    timeouts: Timeouts,
+    { dispatcher, headers }: Credentials,
+  ): Promise<Dispatcher.ResponseData> {
+    const { path, query, method = 'GET', body, signal } = request;
+    const url = `${connection.server}${path}${query ? `?${new URLSearchParams(query).toString()}` : ''}`;
+    return httpRequest(url, {
+      dispatcher,
+      method,
+      headers: {
+        ...headers,
+        'user-agent': userAgent,
+        accept: 'application/json',
+        ...(body === undefined ? {} : { 'content-type': contentType(method) }),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      ...(signal ? { signal } : {}),
+      ...timeouts,
+    });
+  }
+
+  /** Gives every failure below HTTP the verb, kind and object it belongs to. */
+  async function named<T>(purpose: Purpose, run: () => Promise<T>): Promise<T> {
+    try {
+      return await run();
+    } catch (cause) {
+      if (cause instanceof Error && 'purpose' in cause) throw cause;
+      throw new Error(describePurpose(purpose), { cause });
+    }
+  }
+
+  return {
+    request: (request) =>
+      named(request.purpose, async () => {
+        const response = await send(request, { headersTimeout: REQUEST_TIMEOUT_MS, bodyTimeout: REQUEST_TIMEOUT_MS });
+        return response.body.json();
+      }),
+    stream: (request) =>
+      named(request.purpose, async () => {
+        const response = await send(request, { headersTimeout: STREAM_SILENCE_MS, bodyTimeout: STREAM_SILENCE_MS });
+        return response.body;
+      }),
+    close: () => connection.close(),
+  };
+}
+
+interface Timeouts {
+  readonly headersTimeout: number;
+  readonly bodyTimeout: number;
+}
+
+function contentType(method: string): string {
+  return method === 'PATCH' ? 'application/merge-patch+json' : 'application/json';
+}

@@ -1,0 +1,89 @@
+import { existsSync } from 'node:fs';
+import type { RequestOptions } from 'node:https';
+import { KubeConfig } from '@kubernetes/client-node';
+import { Agent, type Dispatcher } from 'undici';
+import type { KubernetesConfig } from '../config/schema.ts';
+
+const IN_CLUSTER_TOKEN = '/var/run/secrets/kubernetes.io/serviceaccount/token';
+/** Credentials are read again this often: client-node itself looks at rotated token files once a minute. */
+const CREDENTIALS_AGE_MS = 10_000;
+
+/** Where the API server is and how to speak to it; the only module that loads @kubernetes/client-node at run time. */
+export interface KubernetesConnection {
+  readonly server: string;
+  /** Connections and headers for the next request; `fresh` reads the credentials again, as after a 401. */
+  authenticate(fresh?: boolean): Promise<Credentials>;
+  close(): Promise<void>;
+}
+
+export interface Credentials {
+  readonly dispatcher: Dispatcher;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** @throws Error when there is no usable kubeconfig, naming the ways to give one. */
+export function connectKubernetes(config: KubernetesConfig): KubernetesConnection {
+  const kubeconfig = loadKubeConfig(config);
+  const cluster = kubeconfig.getCurrentCluster();
+  if (!cluster)
+    throw new Error(
+      `read kubeconfig: expected a current context that names a cluster, found "${kubeconfig.getCurrentContext()}"`,
+    );
+  let tls = '';
+  let dispatcher: Agent | undefined;
+  let cached: { readonly credentials: Credentials; readonly at: number } | undefined;
+
+  async function authenticate(fresh = false): Promise<Credentials> {
+    if (cached && !fresh && performance.now() - cached.at < CREDENTIALS_AGE_MS) return cached.credentials;
+    const options: RequestOptions & { headers?: Record<string, string> } = {};
+    await kubeconfig.applyToHTTPSOptions(options);
+    const { ca, cert, key, servername, rejectUnauthorized } = options;
+    const now = JSON.stringify([ca, cert, key, servername, rejectUnauthorized].map(String));
+    if (!dispatcher || now !== tls) {
+      // A rotated certificate needs new connections; the old ones end with their requests.
+      void dispatcher?.close();
+      tls = now;
+      dispatcher = new Agent({
+        allowH2: false, // one reset of a shared HTTP/2 connection would kill every watch at once
+        keepAliveTimeout: 60_000,
+        connect: {
+          timeout: 10_000,
+          keepAlive: true,
+          keepAliveInitialDelay: 30_000,
+          ...defined({ ca, cert, key, servername, rejectUnauthorized }),
+        },
+      });
+    }
+    const headers: Record<string, string> = { ...options.headers };
+    if (typeof options.auth === 'string')
+      headers.Authorization = `Basic ${Buffer.from(options.auth).toString('base64')}`;
+    cached = { credentials: { dispatcher, headers }, at: performance.now() };
+    return cached.credentials;
+  }
+
+  return {
+    server: cluster.server.replace(/\/$/, ''),
+    authenticate,
+    // Not close(): that waits for running watches.
+    close: async () => dispatcher?.destroy(),
+  };
+}
+
+function loadKubeConfig({ kubeconfig: path, context }: KubernetesConfig): KubeConfig {
+  const kubeconfig = new KubeConfig();
+  if (path !== '') kubeconfig.loadFromFile(path);
+  else if (existsSync(IN_CLUSTER_TOKEN)) kubeconfig.loadFromCluster();
+  else kubeconfig.loadFromDefault();
+  if (context !== '') {
+    if (!kubeconfig.getContextObject(context))
+      throw new Error(`read kubeconfig: expected a context named "${context}", found none`);
+    kubeconfig.setCurrentContext(context);
+  }
+  return kubeconfig;
+}
+
+function defined<T extends object>(object: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]?: Exclude<T[K], undefined>;
+  };
+}

@@ -1,0 +1,51 @@
+import { isObject, stringField } from '../json.ts';
+
+/** What a request was for; every error message starts with it: "patch Service default/orders". */
+export interface Purpose {
+  readonly verb: 'get' | 'list' | 'watch' | 'create' | 'patch' | 'delete';
+  readonly kind: string;
+  /** `namespace/name`, `name`, or empty for a whole list. */
+  readonly object: string;
+}
+
+export function describePurpose({ verb, kind, object }: Purpose): string {
+  return object === '' ? `${verb} ${kind}` : `${verb} ${kind} ${object}`;
+}
+
+/** The API server answered, and said no. */
+export class KubernetesError extends Error {
+  readonly purpose: Purpose;
+  /** HTTP status code. */
+  readonly status: number;
+  /** The machine-readable `reason` of the Status object, such as `AlreadyExists`; empty when there was none. */
+  readonly reason: string;
+
+  constructor(purpose: Purpose, status: number, reason: string, message: string) {
+    super(`${describePurpose(purpose)}: the API server answered ${status}${reason ? ` ${reason}` : ''}: ${message}`);
+    this.name = 'KubernetesError';
+    this.purpose = purpose;
+    this.status = status;
+    this.reason = reason;
+  }
+}
+
+/** Builds the error from a response body, which is a Status object when the API server wrote it and anything else when a proxy did. */
+export function errorFromBody(purpose: Purpose, status: number, body: string): KubernetesError {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(body);
+  } catch {
+    parsed = undefined;
+  }
+  if (!isObject(parsed)) return new KubernetesError(purpose, status, '', body.slice(0, 256).trim() || 'no text');
+  return new KubernetesError(
+    purpose,
+    status,
+    stringField(parsed, 'reason'),
+    stringField(parsed, 'message').slice(0, 512),
+  );
+}
+
+export function hasStatus(error: unknown, status: number): boolean {
+  return error instanceof KubernetesError && error.status === status;
+}

@@ -1,0 +1,96 @@
+import PQueue from 'p-queue';
+import type { Log } from '../observability/log.ts';
+import type { Metrics } from '../observability/metrics.ts';
+import type { KubernetesClient } from './client.ts';
+import type { KubernetesObject } from './objects.ts';
+import type { Resource } from './resources.ts';
+
+export interface EventReport {
+  readonly type: 'Normal' | 'Warning';
+  /** Machine-readable, CamelCase. */
+  readonly reason: string;
+  /** CamelCase: what Consular was doing. */
+  readonly action: string;
+  /** One sentence for the person who can change something. */
+  readonly note: string;
+}
+
+/** The same words about the same object are not repeated sooner; the API server keeps Events for an hour by default. */
+const REPEAT_AFTER_MS = 30 * 60_000;
+const REMEMBERED = 5000;
+/** Events are a courtesy: a flood of them is dropped, never a burden. */
+const MOST_WAITING = 500;
+/** Limit of events.k8s.io/v1. */
+const LONGEST_NOTE = 1024;
+
+/** Writes Kubernetes Events about objects, fire and forget: no caller waits for it or fails with it. */
+export class EventRecorder {
+  readonly #client: KubernetesClient;
+  readonly #instance: string;
+  readonly #log: Log;
+  readonly #metrics: Metrics;
+  readonly #queue = new PQueue({ concurrency: 1, interval: 1000, intervalCap: 25 });
+  readonly #sent = new Map<string, number>();
+
+  constructor(client: KubernetesClient, instance: string, log: Log, metrics: Metrics) {
+    this.#client = client;
+    this.#instance = instance;
+    this.#log = log;
+    this.#metrics = metrics;
+  }
+
+  report(resource: Resource<KubernetesObject>, about: KubernetesObject, event: EventReport): void {
+    const identity = [about.uid, event.reason, event.note].join('\n');
+    const now = performance.now();
+    if (now - (this.#sent.get(identity) ?? -Infinity) < REPEAT_AFTER_MS) return;
+    if (this.#queue.size >= MOST_WAITING) return this.#metrics.events.inc({ outcome: 'dropped' });
+    this.#sent.delete(identity);
+    this.#sent.set(identity, now);
+    for (const oldest of this.#sent.keys()) {
+      if (this.#sent.size <= REMEMBERED) break;
+      this.#sent.delete(oldest);
+    }
+    void this.#queue.add(() => this.#write(resource, about, event));
+  }
+
+  async #write(
+    resource: Resource<KubernetesObject>,
+    about: KubernetesObject,
+    { type, reason, action, note }: EventReport,
+  ): Promise<void> {
+    const now = new Date();
+    const name = `${about.name.slice(0, 200)}.${now.getTime().toString(16)}${Math.floor(Math.random() * 0xffff).toString(16)}`;
+    const namespace = about.namespace || 'default';
+    try {
+      await this.#client.request({
+        purpose: { verb: 'create', kind: 'Event', object: `${namespace}/${name}` },
+        method: 'POST',
+        path: `/apis/events.k8s.io/v1/namespaces/${encodeURIComponent(namespace)}/events`,
+        body: {
+          apiVersion: 'events.k8s.io/v1',
+          kind: 'Event',
+          metadata: { name, namespace },
+          // MicroTime wants six digits of fraction; Date has three.
+          eventTime: now.toISOString().replace('Z', '000Z'),
+          reportingController: 'consular.dev/consular',
+          reportingInstance: this.#instance.slice(0, 128),
+          regarding: {
+            apiVersion: resource.apiVersion,
+            kind: resource.kind,
+            namespace: about.namespace,
+            name: about.name,
+            uid: about.uid,
+          },
+          type,
+          reason,
+          action,
+          note: note.slice(0, LONGEST_NOTE),
+        },
+      });
+      this.#metrics.events.inc({ outcome: 'written' });
+    } catch (error) {
+      this.#metrics.events.inc({ outcome: 'failed' });
+      this.#log.warn('Event could not be written', { reason, error });
+    }
+  }
+}

@@ -1,0 +1,130 @@
+import { objectKey, type KubernetesObject } from './objects.ts';
+
+/** Told that something about an object changed; either side is missing when it appeared or went. */
+export type Listener<T> = (before: T | undefined, after: T | undefined) => void;
+
+/** Uids of deleted objects that are remembered as evidence; beyond this the oldest need a direct read again. */
+const REMEMBERED_DELETIONS = 50_000;
+
+/**
+ * The objects of one kind, as the API server told them. A View exists only once the kind was read completely (the
+ * reflector makes it), so "not in the view" is never "not read yet". It is still no proof of absence: what is missing
+ * from a list is inferred, what `sawDeletion` knows is evidenced.
+ */
+export class View<T extends KubernetesObject> {
+  #objects: Map<string, T>;
+  readonly #listeners = new Set<Listener<T>>();
+  readonly #deletedUids = new Set<string>();
+
+  constructor(objects: Map<string, T>) {
+    this.#objects = objects;
+  }
+
+  get size(): number {
+    return this.#objects.size;
+  }
+
+  get(key: string): T | undefined {
+    return this.#objects.get(key);
+  }
+
+  values(): IterableIterator<T> {
+    return this.#objects.values();
+  }
+
+  /** True when the API server sent a DELETED event for the object with this uid. */
+  sawDeletion(uid: string): boolean {
+    return this.#deletedUids.has(uid);
+  }
+
+  subscribe(listener: Listener<T>): void {
+    this.#listeners.add(listener);
+  }
+
+  /** An ADDED or MODIFIED event, or the answer to a write of our own, which may overtake its event. */
+  put(object: T): void {
+    const key = objectKey(object);
+    const before = this.#objects.get(key);
+    if (this.#deletedUids.has(object.uid) || (before?.uid === object.uid && !isNewer(object, before))) return;
+    this.#objects.set(key, object);
+    this.#notify(before, object);
+  }
+
+  /** A DELETED event. A newer object of the same name, with another uid, stays. */
+  delete(object: T): void {
+    this.#rememberDeletion(object.uid);
+    const key = objectKey(object);
+    const before = this.#objects.get(key);
+    if (before?.uid !== object.uid) return;
+    this.#objects.delete(key);
+    this.#notify(before, undefined);
+  }
+
+  /** A complete relist: what it does not have is gone from the view, but nobody saw it go. */
+  replace(objects: Map<string, T>): void {
+    const old = this.#objects;
+    this.#objects = objects;
+    for (const [key, after] of objects) {
+      const before = old.get(key);
+      if (before?.uid !== after.uid || before.resourceVersion !== after.resourceVersion) this.#notify(before, after);
+    }
+    for (const [key, before] of old) if (!objects.has(key)) this.#notify(before, undefined);
+  }
+
+  #rememberDeletion(uid: string): void {
+    this.#deletedUids.add(uid);
+    if (this.#deletedUids.size <= REMEMBERED_DELETIONS) return;
+    const [oldest] = this.#deletedUids;
+    if (oldest !== undefined) this.#deletedUids.delete(oldest);
+  }
+
+  #notify(before: T | undefined, after: T | undefined): void {
+    for (const listener of this.#listeners) listener(before, after);
+  }
+}
+
+/** Resource versions of one kind are comparable numbers (KEP-5504): the longer is the larger. */
+function isNewer(object: KubernetesObject, than: KubernetesObject): boolean {
+  const [a, b] = [object.resourceVersion, than.resourceVersion];
+  return a.length === b.length ? a > b : a.length > b.length;
+}
+
+/** Finds objects by something other than their key, and is told of changes before anybody who subscribes later. */
+export class Index<T extends KubernetesObject> {
+  readonly #view: View<T>;
+  readonly #keys = new Map<string, Set<string>>();
+
+  constructor(view: View<T>, keysOf: (object: T) => Iterable<string>) {
+    this.#view = view;
+    for (const object of view.values()) for (const key of keysOf(object)) this.#add(key, objectKey(object));
+    view.subscribe((before, after) => {
+      if (before) for (const key of keysOf(before)) this.#remove(key, objectKey(before));
+      if (after) for (const key of keysOf(after)) this.#add(key, objectKey(after));
+    });
+  }
+
+  get(key: string): T[] {
+    return [...(this.#keys.get(key) ?? [])].flatMap((objectKey) => this.#view.get(objectKey) ?? []);
+  }
+
+  /** How many keys have an object. */
+  get size(): number {
+    return this.#keys.size;
+  }
+
+  keys(): IterableIterator<string> {
+    return this.#keys.keys();
+  }
+
+  #add(key: string, object: string): void {
+    const set = this.#keys.get(key);
+    if (set) set.add(object);
+    else this.#keys.set(key, new Set([object]));
+  }
+
+  #remove(key: string, object: string): void {
+    const set = this.#keys.get(key);
+    set?.delete(object);
+    if (set?.size === 0) this.#keys.delete(key);
+  }
+}

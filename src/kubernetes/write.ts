@@ -1,0 +1,77 @@
+import type { Metrics } from '../observability/metrics.ts';
+import type { KubernetesClient } from './client.ts';
+import { hasStatus, type Purpose } from './errors.ts';
+import { objectKey, type KubernetesObject } from './objects.ts';
+import { pathOf, type Resource } from './resources.ts';
+
+/**
+ * Single reads and writes of objects. Every write says which state of the object it was decided on: a create expects
+ * none, a patch and a delete name the uid and the resourceVersion, so that a lost race is a 409 and never an overwrite.
+ */
+export interface ObjectApi {
+  /** The object as it is now, or undefined when the API server says 404. */
+  get<T extends KubernetesObject>(resource: Resource<T>, namespace: string, name: string): Promise<T | undefined>;
+  /** @throws KubernetesError 409 AlreadyExists when somebody has that name already. */
+  create<T extends KubernetesObject>(resource: Resource<T>, namespace: string, name: string, body: object): Promise<T>;
+  /** A merge patch of the given fields. @throws KubernetesError 409 Conflict when the object is not the observed one any more. */
+  patch<T extends KubernetesObject>(resource: Resource<T>, observed: T, body: PatchBody): Promise<T>;
+  /** Deletes exactly the observed object; one that is gone already is fine. @throws KubernetesError 409 when it changed. */
+  remove<T extends KubernetesObject>(resource: Resource<T>, observed: T): Promise<void>;
+}
+
+export interface PatchBody {
+  readonly metadata?: Readonly<Record<string, unknown>>;
+  readonly [field: string]: unknown;
+}
+
+export function createObjectApi(client: KubernetesClient, metrics: Metrics): ObjectApi {
+  const purpose = (verb: Purpose['verb'], kind: string, object: string): Purpose => ({ verb, kind, object });
+  return {
+    async get(resource, namespace, name) {
+      try {
+        const path = pathOf(resource, namespace, name);
+        return resource.decode(
+          await client.request({ purpose: purpose('get', resource.kind, objectKey({ namespace, name })), path }),
+        );
+      } catch (error) {
+        if (hasStatus(error, 404)) return undefined;
+        throw error;
+      }
+    },
+    async create(resource, namespace, name, body) {
+      const created = await client.request({
+        purpose: purpose('create', resource.kind, objectKey({ namespace, name })),
+        method: 'POST',
+        path: pathOf(resource, namespace),
+        body: { apiVersion: resource.apiVersion, kind: resource.kind, ...body },
+      });
+      metrics.kubernetesWrites.inc({ verb: 'create', kind: resource.kind });
+      return resource.decode(created);
+    },
+    async patch(resource, observed, body) {
+      const { uid, resourceVersion } = observed;
+      const patched = await client.request({
+        purpose: purpose('patch', resource.kind, objectKey(observed)),
+        method: 'PATCH',
+        path: pathOf(resource, observed.namespace, observed.name),
+        body: { ...body, metadata: { ...body.metadata, uid, resourceVersion } },
+      });
+      metrics.kubernetesWrites.inc({ verb: 'patch', kind: resource.kind });
+      return resource.decode(patched);
+    },
+    async remove(resource, observed) {
+      const { uid, resourceVersion } = observed;
+      try {
+        await client.request({
+          purpose: purpose('delete', resource.kind, objectKey(observed)),
+          method: 'DELETE',
+          path: pathOf(resource, observed.namespace, observed.name),
+          body: { apiVersion: 'v1', kind: 'DeleteOptions', preconditions: { uid, resourceVersion } },
+        });
+        metrics.kubernetesWrites.inc({ verb: 'delete', kind: resource.kind });
+      } catch (error) {
+        if (!hasStatus(error, 404)) throw error;
+      }
+    },
+  };
+}

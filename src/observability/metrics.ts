@@ -1,0 +1,99 @@
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+
+export type Direction = 'to-consul' | 'to-kubernetes';
+
+/** Every metric, in one place. Label sets are closed: nothing that a user or a remote system writes becomes a label. */
+export interface Metrics {
+  readonly registry: Registry;
+  readonly reconciles: Counter<'direction' | 'outcome'>;
+  readonly rejections: Counter<'direction' | 'reason'>;
+  readonly queueDepth: Gauge<'direction'>;
+  readonly owned: Gauge<'direction'>;
+  readonly consulTransactions: Counter<'outcome'>;
+  readonly consulOperations: Counter;
+  readonly consulRequestSeconds: Histogram;
+  readonly kubernetesWrites: Counter<'verb' | 'kind'>;
+  readonly relists: Counter<'kind'>;
+  readonly watchFailures: Counter<'source'>;
+  readonly undecodable: Counter<'kind'>;
+  readonly events: Counter<'outcome'>;
+}
+
+export function createMetrics(): Metrics {
+  const registers = [new Registry()];
+  const [registry] = registers as [Registry];
+  return {
+    registry,
+    reconciles: new Counter({
+      name: 'consular_reconciles_total',
+      help: 'Keys reconciled.',
+      labelNames: ['direction', 'outcome'],
+      registers,
+    }),
+    rejections: new Counter({
+      name: 'consular_rejections_total',
+      help: 'User input that could not be honoured.',
+      labelNames: ['direction', 'reason'],
+      registers,
+    }),
+    queueDepth: new Gauge({
+      name: 'consular_queue_depth',
+      help: 'Keys waiting to be reconciled.',
+      labelNames: ['direction'],
+      registers,
+    }),
+    owned: new Gauge({
+      name: 'consular_owned',
+      help: 'Consul instances or Kubernetes Services that Consular owns.',
+      labelNames: ['direction'],
+      registers,
+    }),
+    consulTransactions: new Counter({
+      name: 'consular_consul_transactions_total',
+      help: 'Transactions sent to Consul.',
+      labelNames: ['outcome'],
+      registers,
+    }),
+    consulOperations: new Counter({
+      name: 'consular_consul_operations_total',
+      help: 'Operations in committed transactions.',
+      registers,
+    }),
+    consulRequestSeconds: new Histogram({
+      name: 'consular_consul_transaction_seconds',
+      help: 'Time until Consul answered a transaction.',
+      buckets: [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5],
+      registers,
+    }),
+    kubernetesWrites: new Counter({
+      name: 'consular_kubernetes_writes_total',
+      help: 'Objects written to Kubernetes.',
+      labelNames: ['verb', 'kind'],
+      registers,
+    }),
+    relists: new Counter({
+      name: 'consular_relists_total',
+      help: 'Complete lists read from Kubernetes.',
+      labelNames: ['kind'],
+      registers,
+    }),
+    watchFailures: new Counter({
+      name: 'consular_watch_failures_total',
+      help: 'Watches and blocking queries that failed.',
+      labelNames: ['source'],
+      registers,
+    }),
+    undecodable: new Counter({
+      name: 'consular_undecodable_total',
+      help: 'Objects that could not be read.',
+      labelNames: ['kind'],
+      registers,
+    }),
+    events: new Counter({
+      name: 'consular_events_total',
+      help: 'Kubernetes Events, by what became of them.',
+      labelNames: ['outcome'],
+      registers,
+    }),
+  };
+}

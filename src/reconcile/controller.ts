@@ -1,0 +1,75 @@
+import { explainError, type Log } from '../observability/log.ts';
+import type { Direction, Metrics } from '../observability/metrics.ts';
+import { WorkQueue } from './work-queue.ts';
+
+export interface ControllerOptions {
+  readonly direction: Direction;
+  /** Makes the world right for one key, from the latest state; throws when that did not work out and is worth another try. */
+  readonly reconcile: (key: string) => Promise<void>;
+  readonly concurrency: number;
+  /** True for errors that say "somebody else was faster": normal life, not worth a warning. */
+  readonly isRace: (error: unknown) => boolean;
+  readonly log: Log;
+  readonly metrics: Metrics;
+}
+
+/** From this many failures in a row a key is worth an error, before that a warning. */
+const PERSISTENT_FAILURES = 5;
+
+/**
+ * One direction's loop: keys in, reconciled keys out. It is the one place where errors are judged: everything below
+ * throws, and nothing below logs and goes on. Any error means "this key again, later"; none ends the process.
+ */
+export class Controller {
+  readonly #options: ControllerOptions;
+  readonly #queue: WorkQueue;
+  readonly #failing = new Map<string, string>();
+
+  constructor(options: ControllerOptions) {
+    this.#options = options;
+    this.#queue = new WorkQueue({
+      process: (key) => this.#process(key),
+      onFailure: (key, error, failures, retryInMs) => this.#judge(key, error, failures, retryInMs),
+      concurrency: options.concurrency,
+    });
+  }
+
+  /** Keys that wait, and keys whose last try failed with the reason. */
+  get status(): { readonly waiting: number; readonly failing: Readonly<Record<string, string>> } {
+    return { waiting: this.#queue.depth, failing: Object.fromEntries([...this.#failing].slice(0, 100)) };
+  }
+
+  enqueue(key: string): void {
+    this.#queue.add(key);
+    this.#options.metrics.queueDepth.set({ direction: this.#options.direction }, this.#queue.depth);
+  }
+
+  enqueueAfter(key: string, ms: number): void {
+    this.#queue.addAfter(key, ms);
+  }
+
+  drain(limitMs: number): Promise<boolean> {
+    return this.#queue.drain(limitMs);
+  }
+
+  async #process(key: string): Promise<void> {
+    const { direction, metrics, reconcile } = this.#options;
+    await reconcile(key);
+    this.#failing.delete(key);
+    metrics.reconciles.inc({ direction, outcome: 'done' });
+    metrics.queueDepth.set({ direction }, this.#queue.depth);
+  }
+
+  #judge(key: string, error: unknown, failures: number, retryInMs: number): void {
+    const { direction, isRace, log, metrics } = this.#options;
+    this.#failing.set(key, explainError(error));
+    const fields = { direction, key, failures, retryInMs: Math.round(retryInMs), error };
+    if (failures < PERSISTENT_FAILURES && isRace(error)) {
+      metrics.reconciles.inc({ direction, outcome: 'race' });
+      return log.debug('lost a race, will look again', fields);
+    }
+    metrics.reconciles.inc({ direction, outcome: 'failed' });
+    if (failures < PERSISTENT_FAILURES) log.warn('reconciling failed, will try again', fields);
+    else log.error('reconciling keeps failing', fields);
+  }
+}

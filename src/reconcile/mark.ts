@@ -1,0 +1,73 @@
+/**
+ * The one place that knows Consular's mark: what it stamps on everything it writes, in either system, and how it
+ * recognises its own work. A tag alone or a name alone has made other registrars delete each other's entries, so
+ * ownership is always: managed by Consular, in this cluster, and (in Consul, on the node) with this cluster's uid.
+ */
+export const MANAGED_BY = 'consular';
+
+/** Who writes: the installation. `clusterUid` is the uid of the namespace kube-system. */
+export interface Owner {
+  readonly cluster: string;
+  readonly clusterUid: string;
+}
+
+/** Meta keys in Consul, on service instances and on nodes. */
+export const META = {
+  externalSource: 'external-source',
+  managedBy: 'managed-by',
+  cluster: 'k8s-cluster',
+  clusterUid: 'k8s-cluster-uid',
+  namespace: 'k8s-namespace',
+  pod: 'k8s-pod',
+  podUid: 'k8s-pod-uid',
+  node: 'k8s-node',
+  workload: 'k8s-workload',
+  service: 'k8s-service',
+} as const;
+
+/** Labels and annotations in Kubernetes. */
+export const LABEL = {
+  managedBy: 'app.kubernetes.io/managed-by',
+  cluster: 'consular.dev/cluster',
+  sliceManagedBy: 'endpointslice.kubernetes.io/managed-by',
+  serviceName: 'kubernetes.io/service-name',
+} as const;
+export const ANNOTATION = { consulService: 'consular.dev/consul-service' } as const;
+/** Value of the EndpointSlice managed-by label: a domain of our own, so that no built-in controller touches them. */
+export const SLICE_MANAGER = 'consular.dev';
+
+type Strings = ReadonlyMap<string, string>;
+
+/** A Consul node that this installation made. */
+export function ownsNode(owner: Owner, meta: Strings): boolean {
+  return (
+    meta.get(META.managedBy) === MANAGED_BY &&
+    meta.get(META.cluster) === owner.cluster &&
+    meta.get(META.clusterUid) === owner.clusterUid
+  );
+}
+
+/** A service instance that Consular made for this cluster; only meaningful on a node that `ownsNode` accepts. */
+export function ownsInstance(owner: Owner, meta: Strings): boolean {
+  return meta.get(META.managedBy) === MANAGED_BY && meta.get(META.cluster) === owner.cluster;
+}
+
+/** A Kubernetes object that Consular made for this cluster. Taking the label away lets the object go. */
+export function ownsObject(owner: Owner, labels: Strings): boolean {
+  return labels.get(LABEL.managedBy) === MANAGED_BY && labels.get(LABEL.cluster) === owner.cluster;
+}
+
+/** Made by a Consular of any cluster: never a source for the other direction. */
+export function isMarkedObject(labels: Strings): boolean {
+  return labels.get(LABEL.managedBy) === MANAGED_BY;
+}
+
+/** A service instance that came out of Kubernetes, by Consular of any cluster or by consul-k8s: never mirrored back. */
+export function cameFromKubernetes(meta: Strings): boolean {
+  return meta.get(META.managedBy) === MANAGED_BY || meta.get(META.externalSource) === 'kubernetes';
+}
+
+/** The labels that mark an object as this installation's. */
+export function ownershipLabels(owner: Owner): Record<string, string> {
+  return { [LABEL.managedBy]: MANAGED_BY, [LABEL.cluster]: owner.cluster };
+}

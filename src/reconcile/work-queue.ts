@@ -1,0 +1,115 @@
+import PQueue from 'p-queue';
+import { backoffMs } from '../backoff.ts';
+
+/**
+ * A queue of keys with the semantics of client-go's work queue:
+ * - a key that waits is not queued twice: many events, one look;
+ * - a key is never processed twice at the same time; added while it runs, it runs once more afterwards;
+ * - a failed key comes back after an exponential backoff, with jitter; success forgets its failures;
+ * - a new event for a key that backs off looks again at once: something changed, so the reason may be gone.
+ * It holds keys only, never objects: whoever processes a key reads the latest state.
+ */
+export interface WorkQueueOptions {
+  readonly process: (key: string) => Promise<void>;
+  /** Called once for each failed run; the queue has already scheduled the retry. */
+  readonly onFailure: (key: string, error: unknown, failures: number, retryInMs: number) => void;
+  readonly concurrency: number;
+}
+
+/** Full-jitter caps of 10, 20, 40 ... ms, at most 30 s: quick after a lost race, gentle on a broken dependency. */
+const RETRY = { baseMs: 10, maxMs: 30_000 };
+
+interface KeyState {
+  phase: 'queued' | 'running' | 'idle';
+  dirty: boolean;
+  failures: number;
+  timer?: { readonly handle: NodeJS.Timeout; readonly dueAt: number };
+}
+
+export class WorkQueue {
+  readonly #options: WorkQueueOptions;
+  readonly #queue: PQueue;
+  readonly #keys = new Map<string, KeyState>();
+  #stopped = false;
+
+  constructor(options: WorkQueueOptions) {
+    this.#options = options;
+    this.#queue = new PQueue({ concurrency: options.concurrency });
+  }
+
+  /** Keys waiting for their turn. */
+  get depth(): number {
+    return this.#queue.size;
+  }
+
+  /** Look at this key as soon as possible. */
+  add(key: string): void {
+    if (this.#stopped) return;
+    const state = this.#state(key);
+    this.#cancelTimer(state);
+    if (state.phase === 'running') state.dirty = true;
+    else if (state.phase === 'idle') this.#enqueue(key, state);
+  }
+
+  /** Look at this key after a while; an earlier look that is already planned stays. */
+  addAfter(key: string, ms: number): void {
+    if (this.#stopped) return;
+    const state = this.#state(key);
+    if (state.phase === 'queued') return;
+    const dueAt = performance.now() + ms;
+    if (state.timer && state.timer.dueAt <= dueAt) return;
+    this.#cancelTimer(state);
+    state.timer = { handle: setTimeout(() => this.add(key), ms), dueAt };
+  }
+
+  /** Takes nothing more, then waits until the running keys are done or the limit is reached; true when all are done. */
+  async drain(limitMs: number): Promise<boolean> {
+    this.#stopped = true;
+    for (const state of this.#keys.values()) this.#cancelTimer(state);
+    this.#queue.clear();
+    let limit: NodeJS.Timeout | undefined;
+    const expired = new Promise<boolean>((resolve) => (limit = setTimeout(() => resolve(false), limitMs)));
+    const idle = this.#queue.onIdle().then(() => true);
+    const done = await Promise.race([idle, expired]);
+    clearTimeout(limit);
+    return done;
+  }
+
+  #state(key: string): KeyState {
+    let state = this.#keys.get(key);
+    if (!state) this.#keys.set(key, (state = { phase: 'idle', dirty: false, failures: 0 }));
+    return state;
+  }
+
+  #enqueue(key: string, state: KeyState): void {
+    state.phase = 'queued';
+    void this.#queue.add(() => this.#run(key, state));
+  }
+
+  async #run(key: string, state: KeyState): Promise<void> {
+    state.phase = 'running';
+    state.dirty = false;
+    try {
+      await this.#options.process(key);
+      state.failures = 0;
+    } catch (error) {
+      const wait = backoffMs(state.failures++, RETRY);
+      state.phase = 'idle';
+      this.addAfter(key, wait);
+      this.#options.onFailure(key, error, state.failures, wait);
+    }
+    state.phase = 'idle';
+    if (this.#stopped) return;
+    if (state.dirty) {
+      this.#cancelTimer(state);
+      this.#enqueue(key, state);
+    } else if (!state.timer && state.failures === 0) {
+      this.#keys.delete(key);
+    }
+  }
+
+  #cancelTimer(state: KeyState): void {
+    if (state.timer) clearTimeout(state.timer.handle);
+    delete state.timer;
+  }
+}

@@ -1,0 +1,236 @@
+import { isIPv6 } from 'node:net';
+import { selects, type Patterns } from '../config/pattern.ts';
+import type { EndpointSlice, Pod, Service, ServicePort } from '../kubernetes/objects.ts';
+import { objectKey } from '../kubernetes/objects.ts';
+import { workloadOf } from '../kubernetes/resources.ts';
+import { isMarkedObject, MANAGED_BY, META, type Owner } from '../reconcile/mark.ts';
+import { parseAnnotations, quote, type ParsedAnnotations, type Rejection, type Settings } from './annotations.ts';
+import { nodeNameOf, registrationId, validate, type Check, type Registration } from './registration.ts';
+
+export interface DesiredConfig {
+  readonly namespaces: Patterns;
+  readonly notReady: 'deregister' | 'critical';
+}
+
+/** Everything that decides what one pod is in Consul. */
+export interface PodSources {
+  readonly pod: Pod;
+  /** Services whose EndpointSlices target the pod, with those slices. */
+  readonly services: readonly ServiceSource[];
+  /** Zone of the pod's node, or empty. */
+  readonly zone: string;
+}
+
+export interface ServiceSource {
+  readonly service: Service;
+  readonly slices: readonly EndpointSlice[];
+}
+
+export interface Desired {
+  /** By ID. */
+  readonly registrations: ReadonlyMap<string, Registration>;
+  readonly rejections: readonly Rejection[];
+  /**
+   * True when what is registered for this pod must stay although it is not desired: its input is broken, which is a
+   * reason to tell somebody and none to take a live instance away.
+   */
+  readonly hold: boolean;
+}
+
+const NOTHING: Desired = { registrations: new Map(), rejections: [], hold: false };
+
+/**
+ * What should be in Consul for a pod: pure, from what is known of the pod and the Services over it.
+ *
+ * | pod                                                    | not-ready  | in Consul                    |
+ * |--------------------------------------------------------|------------|------------------------------|
+ * | namespace not selected, or `service-sync: "false"`     |            | nothing                      |
+ * | being deleted, Succeeded, Failed, no IP or no node yet |            | nothing                      |
+ * | Ready                                                  |            | passing                      |
+ * | not Ready                                              | deregister | nothing                      |
+ * | not Ready                                              | critical   | critical, and why            |
+ * | any of the last three, with input that cannot be honoured | | what is there stays; an Event says why |
+ *
+ * Registrations come from the pod's own annotations and from each annotated Service that targets it; the name and port
+ * are those of whoever asked for the registration, the pod's tags, meta, weight and not-ready win over the Service's.
+ */
+export function desiredRegistrations(owner: Owner, config: DesiredConfig, sources: PodSources): Desired {
+  const { pod, services } = sources;
+  if (!selects(config.namespaces, pod.namespace) || !isLive(pod)) return NOTHING;
+  const own = parseAnnotations(pod.annotations);
+  if (own.settings.sync === false) return NOTHING;
+  const requests = [...services.flatMap((source) => fromService(source, pod, own)), ...fromPod(pod, own)];
+  if (requests.length === 0) return NOTHING;
+
+  const registrations = new Map<string, Registration>();
+  const rejections: Rejection[] = [];
+  for (const request of requests) {
+    if ('rejections' in request) rejections.push(...request.rejections);
+    else place(request);
+  }
+  return { registrations, rejections, hold: rejections.length > 0 };
+
+  function place(request: Request): void {
+    const check = checkOf(pod, request, config.notReady);
+    if (!check) return;
+    const registration = build(owner, sources, request, check);
+    const problems = validate(registration, request.settings.meta);
+    if (pod.hostNetwork)
+      problems.push({
+        reason: 'InvalidAnnotation',
+        message: 'pods with hostNetwork have no IP of their own and are not registered',
+      });
+    if (problems.length > 0) rejections.push(...problems);
+    else registrations.set(registration.id, registration);
+  }
+}
+
+interface Request {
+  readonly name: string;
+  readonly port: number;
+  readonly udp: boolean;
+  readonly settings: Settings;
+  /** The annotated Service; undefined when the pod itself asked. */
+  readonly service: Service | undefined;
+}
+type Outcome = Request | { readonly rejections: readonly Rejection[] };
+
+function isLive(pod: Pod): boolean {
+  return (
+    pod.deletionTimestamp === '' &&
+    pod.phase !== 'Succeeded' &&
+    pod.phase !== 'Failed' &&
+    pod.podIPs.length > 0 &&
+    pod.nodeName !== '' &&
+    pod.hostIP !== ''
+  );
+}
+
+const reject = (reason: Rejection['reason'], message: string): Outcome[] => [{ rejections: [{ reason, message }] }];
+
+function fromPod(pod: Pod, { settings, rejections }: ParsedAnnotations): Outcome[] {
+  if (settings.serviceName === undefined) return [];
+  if (rejections.length > 0) return [{ rejections }];
+  const port = podPort(pod, settings.port);
+  if (typeof port === 'string') return reject('InvalidPort', port);
+  return [{ ...port, name: settings.serviceName, settings, service: undefined }];
+}
+
+/** The port, or the words for what is wrong. */
+function podPort(pod: Pod, wanted: string | undefined): { port: number; udp: boolean } | string {
+  if (wanted === undefined) {
+    const first = pod.ports.find(({ protocol }) => protocol === 'TCP');
+    return first
+      ? { port: first.port, udp: false }
+      : 'port: expected a TCP container port or the annotation service-port, found neither';
+  }
+  const number = /^\d{1,5}$/.test(wanted) ? Number(wanted) : undefined;
+  const declared = pod.ports.find(({ name, port }) => (number === undefined ? name === wanted : port === number));
+  if (declared) return { port: declared.port, udp: declared.protocol === 'UDP' };
+  if (number !== undefined) return { port: number, udp: false };
+  return `service-port: expected a port number or the name of a container port, found ${quote(wanted)}`;
+}
+
+/** Why an annotated Service asks for registrations, or undefined when it does not. */
+export function serviceRequest(service: Service): ParsedAnnotations | undefined {
+  // Anything that carries Consular's marks is never a source: it came out of Consul.
+  if (isMarkedObject(service.labels)) return undefined;
+  const parsed = parseAnnotations(service.annotations);
+  const { serviceName, sync } = parsed.settings;
+  if (sync === false || (serviceName === undefined && sync !== true)) return undefined;
+  return { ...parsed, settings: { ...parsed.settings, serviceName: serviceName ?? service.name } };
+}
+
+function fromService({ service, slices }: ServiceSource, pod: Pod, own: ParsedAnnotations): Outcome[] {
+  const request = serviceRequest(service);
+  if (!request) return [];
+  const rejections = [...request.rejections, ...(own.settings.serviceName === undefined ? own.rejections : [])];
+  if (rejections.length > 0) return [{ rejections }];
+  const servicePort = choosePort(service.ports, request.settings.port);
+  if (typeof servicePort === 'string') return reject('InvalidPort', `Service ${objectKey(service)}: ${servicePort}`);
+  const family = isIPv6(pod.podIPs[0] ?? '') ? 'IPv6' : 'IPv4';
+  const port = slices
+    .filter(({ addressType }) => addressType === family)
+    .flatMap(({ ports }) => ports)
+    .find(({ name }) => name === servicePort.name);
+  // Slices follow their Service and pods a moment later: no port yet is nothing to register yet.
+  if (!port) return [];
+  const settings = overlay(request.settings, own.settings);
+  return [
+    {
+      name: request.settings.serviceName ?? service.name,
+      port: port.port,
+      udp: port.protocol === 'UDP',
+      settings,
+      service,
+    },
+  ];
+}
+
+function choosePort(ports: readonly ServicePort[], wanted: string | undefined): ServicePort | string {
+  const number = wanted !== undefined && /^\d{1,5}$/.test(wanted) ? Number(wanted) : undefined;
+  const found =
+    wanted === undefined
+      ? ports.find(({ protocol }) => protocol === 'TCP')
+      : ports.find(({ name, port }) => (number === undefined ? name === wanted : port === number));
+  if (found) return found;
+  return wanted === undefined
+    ? 'expected a TCP port, found none'
+    : `service-port: expected the name or number of one of its ports, found ${quote(wanted)}`;
+}
+
+/** The pod's annotations win, key by key; who asked keeps its name and port. */
+function overlay(service: Settings, pod: Settings): Settings {
+  const { tags = service.tags, weight = service.weight, notReady = service.notReady } = pod;
+  return {
+    meta: new Map([...service.meta, ...pod.meta]),
+    ...(tags ? { tags } : {}),
+    ...(weight === undefined ? {} : { weight }),
+    ...(notReady ? { notReady } : {}),
+  };
+}
+
+function checkOf(pod: Pod, { settings, service }: Request, fallback: 'deregister' | 'critical'): Check | undefined {
+  const { ready } = pod;
+  const reason = service ? `Service ${objectKey(service)}` : 'the pod';
+  const notes = `Pod ${objectKey(pod)} (uid ${pod.uid}) on node ${pod.nodeName}; registered by Consular because of annotations of ${reason}`;
+  const since = ready?.lastTransitionTime ? ` since ${ready.lastTransitionTime}` : '';
+  if (ready?.status === 'True') return { status: 'passing', notes, output: `Pod is Ready${since}` };
+  if ((settings.notReady ?? fallback) === 'deregister') return undefined;
+  const why = [ready?.reason, ready?.message].filter(Boolean).join(': ') || 'no Ready condition yet';
+  return { status: 'critical', notes, output: `Pod is not Ready${since}: ${why}`.replace(/\s+/g, ' ').slice(0, 1024) };
+}
+
+function build(
+  owner: Owner,
+  { pod, zone }: PodSources,
+  { name, port, udp, settings, service }: Request,
+  check: Check,
+): Registration {
+  const workload = workloadOf(pod);
+  const meta = new Map<string, string>([
+    ['secure', 'false'],
+    ...(zone === '' ? [] : [['zone', zone] as const]),
+    ...settings.meta,
+    [META.externalSource, 'kubernetes'],
+    [META.managedBy, MANAGED_BY],
+    [META.cluster, owner.cluster],
+    [META.namespace, pod.namespace],
+    [META.pod, pod.name],
+    [META.podUid, pod.uid],
+    [META.node, pod.nodeName],
+    ...(workload === '' ? [] : [[META.workload, workload] as const]),
+    ...(service ? [[META.service, service.name] as const] : []),
+  ]);
+  return {
+    node: { name: nodeNameOf(owner.cluster, pod.nodeName), address: pod.hostIP },
+    id: registrationId(owner.cluster, pod, name, port, udp),
+    service: name,
+    address: pod.podIPs[0] ?? '',
+    port,
+    tags: settings.tags ?? [],
+    meta,
+    weight: settings.weight ?? 1,
+    check,
+  };
+}

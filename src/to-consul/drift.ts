@@ -1,0 +1,94 @@
+import { backoffMs } from '../backoff.ts';
+import { followBlockingQuery } from '../consul/blocking-query.ts';
+import { nodesRequest, SERVICES_REQUEST } from '../consul/catalog.ts';
+import type { ConsulClient } from '../consul/client.ts';
+import type { Log } from '../observability/log.ts';
+import type { Metrics } from '../observability/metrics.ts';
+import { META, type Owner } from '../reconcile/mark.ts';
+import { ClusterIdentityError, type OwnCatalog } from './observed.ts';
+
+/** A burst of wakes is one look; while others keep changing the catalog, looks become rarer. */
+const FIRST_LOOK_MS = 250;
+const SHORTEST_GAP_MS = 5000;
+const LONGEST_GAP_MS = 30_000;
+
+export interface DriftOptions {
+  readonly client: ConsulClient;
+  readonly owner: Owner;
+  readonly own: OwnCatalog;
+  /** Index of the newest commit of our own. */
+  readonly lastCommit: () => number;
+  /** Pods for which Consul has something else than we wrote. */
+  readonly onDrift: (podKeys: Iterable<string>) => void;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Notices that somebody else changed or removed what is ours: the list of services and the list of our nodes are
+ * followed by blocking queries, and a wake that is not our own commit is answered by reading our nodes again. It costs
+ * nothing while nothing happens. The catalog has no anti-entropy for us: what is not repaired here stays broken.
+ */
+export function followDrift(options: DriftOptions): void {
+  const { client, owner, signal, log, metrics } = options;
+  const look = createLook(options);
+  for (const request of [SERVICES_REQUEST, nodesRequest(META.cluster, owner.cluster)]) {
+    let first = true;
+    void followBlockingQuery({
+      client,
+      request,
+      perSecond: 2,
+      log,
+      metrics,
+      signal,
+      onAnswer: ({ index }) => {
+        if (!first && index > options.lastCommit()) look();
+        first = false;
+      },
+    });
+  }
+}
+
+/** Asks for a look at our nodes; looks keep their distance from each other. */
+function createLook({ own, onDrift, log, signal }: DriftOptions): () => void {
+  let timer: NodeJS.Timeout | undefined;
+  let lookedAt = -Infinity;
+  let gapMs = SHORTEST_GAP_MS;
+  let failures = 0;
+
+  function soon(): void {
+    if (timer || signal.aborted) return;
+    const wait = Math.max(FIRST_LOOK_MS, lookedAt + gapMs - performance.now());
+    gapMs = wait > FIRST_LOOK_MS ? Math.min(LONGEST_GAP_MS, gapMs * 2) : SHORTEST_GAP_MS;
+    start(wait);
+  }
+
+  function start(wait: number): void {
+    timer = setTimeout(() => void look(), wait);
+    timer.unref();
+  }
+
+  async function look(): Promise<void> {
+    try {
+      const touched = await own.refreshAll();
+      failures = 0;
+      timer = undefined;
+      if (touched.size > 0)
+        log.info('Consul has something else than was written, looking at it', { pods: touched.size });
+      onDrift(touched);
+    } catch (error) {
+      if (signal.aborted) return;
+      const retryInMs = backoffMs(failures++, { baseMs: 1000, maxMs: LONGEST_GAP_MS });
+      const message =
+        error instanceof ClusterIdentityError
+          ? 'another installation uses this cluster name'
+          : 'our Consul nodes could not be read again';
+      log.error(message, { failures, retryInMs: Math.round(retryInMs), error });
+      start(retryInMs);
+    }
+    lookedAt = performance.now();
+  }
+
+  return soon;
+}

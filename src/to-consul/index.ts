@@ -1,0 +1,196 @@
+import type { ToConsulConfig } from '../config/schema.ts';
+import type { ConsulClient } from '../consul/client.ts';
+import { readTransactionLimit } from '../consul/catalog.ts';
+import { TransactionConflict } from '../consul/errors.ts';
+import type { EventRecorder } from '../kubernetes/events.ts';
+import { objectKey, type KubernetesObject, type Service } from '../kubernetes/objects.ts';
+import type { Resource, Resources } from '../kubernetes/resources.ts';
+import type { ObjectApi } from '../kubernetes/write.ts';
+import type { Log } from '../observability/log.ts';
+import type { Metrics } from '../observability/metrics.ts';
+import { Controller } from '../reconcile/controller.ts';
+import type { Owner } from '../reconcile/mark.ts';
+import { quote, type Rejection } from './annotations.ts';
+import { followDrift } from './drift.ts';
+import type { Observed, OwnCatalog } from './observed.ts';
+import { Planner, podsOfSlice, type PodPlan, type Views } from './planner.ts';
+import { Writer } from './writer.ts';
+
+/** Keys that may wait for their transaction at a time: more than any batch takes, so that reconciling never caps it. */
+const CONCURRENCY = 1024;
+
+export interface ToConsulOptions {
+  readonly owner: Owner;
+  readonly config: ToConsulConfig;
+  readonly views: Views;
+  readonly own: OwnCatalog;
+  readonly consul: ConsulClient;
+  readonly api: ObjectApi;
+  readonly resources: Resources;
+  readonly events: EventRecorder;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly signal: AbortSignal;
+}
+
+export interface ToConsul {
+  status(): object;
+  /** Sends what is being sent, takes nothing more; removes nothing. */
+  stop(limitMs: number): Promise<void>;
+}
+
+/**
+ * Kubernetes to Consul: every change of a pod, of a Service or slice over it, or of its node puts the pod's key in the
+ * queue; reconciling a key compares what should be with what is and hands the key to the writer.
+ */
+export async function runToConsul(options: ToConsulOptions): Promise<ToConsul> {
+  const { owner, config, views, own, consul, log, metrics, signal } = options;
+  const planner = new Planner(owner, config, views, own);
+  const limit = await readTransactionLimit(consul);
+  const writer = new Writer({
+    client: consul,
+    owner,
+    own,
+    plan: (key) => planner.plan(key).changes,
+    limit,
+    log,
+    metrics,
+  });
+  const report = createReporter(options);
+  const controller = new Controller({
+    direction: 'to-consul',
+    concurrency: CONCURRENCY,
+    isRace: (error) => error instanceof TransactionConflict || error instanceof ViewBehind,
+    log,
+    metrics,
+    reconcile: async (key) => {
+      const plan = planner.plan(key);
+      report.rejections(key, plan.rejections);
+      await prove(options, planner, key, plan);
+      await writer.submit(key);
+      plan.unproven.forEach((observed) => planner.forgetProof(planner.proofNeeded(key, observed)));
+      metrics.owned.set({ direction: 'to-consul' }, own.size);
+    },
+  });
+  subscribe(views, planner, (keys) => {
+    for (const key of keys) controller.enqueue(key);
+  });
+  const reportService = (service: Service | undefined) =>
+    service && report.service(service, planner.addressesWithoutPod(service));
+  views.services.subscribe((_, service) => reportService(service));
+  views.endpointSlices.subscribe(
+    (_, slice) =>
+      slice &&
+      reportService(
+        views.services.get(
+          objectKey({ namespace: slice.namespace, name: slice.labels.get('kubernetes.io/service-name') ?? '' }),
+        ),
+      ),
+  );
+  for (const service of views.services.values()) reportService(service);
+  for (const key of planner.keys()) controller.enqueue(key);
+  followDrift({
+    client: consul,
+    owner,
+    own,
+    lastCommit: () => own.lastCommit,
+    log,
+    metrics,
+    signal,
+    onDrift: (keys) => [...keys].forEach((key) => controller.enqueue(key)),
+  });
+  return {
+    status: () => ({ instances: own.size, rejected: report.rejected(), ...controller.status }),
+    stop: async (limitMs) => {
+      writer.stop();
+      await controller.drain(limitMs);
+    },
+  };
+}
+
+/** The view does not show what a direct read shows: the key waits until it does. */
+class ViewBehind extends Error {}
+
+/** Reads directly what an inferred removal waits for. @throws ViewBehind when the object is there after all. */
+async function prove(
+  { api, resources, log }: ToConsulOptions,
+  planner: Planner,
+  key: string,
+  plan: PodPlan,
+): Promise<void> {
+  for (const observed of plan.unproven) {
+    const proof = planner.proofNeeded(key, observed);
+    const resource: Resource<KubernetesObject> = proof.kind === 'Pod' ? resources.pods : resources.services;
+    const found = await api.get(resource, proof.namespace, proof.name);
+    if (found && (proof.uid === '' || found.uid === proof.uid))
+      throw new ViewBehind(
+        `deregister ${observed.registration.id}: the ${proof.kind} is missing from the watch but exists`,
+      );
+    log.info('instance without its object, deregistering', describe(observed, proof.kind));
+    planner.proveGone(proof);
+  }
+}
+
+function describe({ registration, podKey, podUid }: Observed, missing: string): Record<string, string> {
+  return { instance: registration.id, node: registration.node.name, pod: podKey, uid: podUid, missing };
+}
+
+/** From what changed in Kubernetes to the pods to look at. */
+function subscribe(views: Views, planner: Planner, enqueue: (keys: Iterable<string>) => void): void {
+  views.pods.subscribe((before, after) => {
+    const pod = after ?? before;
+    if (pod) enqueue([objectKey(pod)]);
+  });
+  views.services.subscribe((before, after) => {
+    const service = after ?? before;
+    if (service) enqueue(planner.podsOfService(service));
+  });
+  views.endpointSlices.subscribe((before, after) => {
+    enqueue(new Set([...(before ? podsOfSlice(before) : []), ...(after ? podsOfSlice(after) : [])]));
+  });
+  views.nodes.subscribe((before, after) => {
+    const node = after ?? before;
+    if (node) enqueue(planner.podsOfNode(node));
+  });
+}
+
+/** Tells the person who can fix it: an Event on the object, a metric, and the log, once for each new reason. */
+function createReporter({ views, events, resources, log, metrics }: ToConsulOptions) {
+  const current = new Map<string, string>();
+  const tell = (resource: Resource<KubernetesObject>, object: KubernetesObject, rejections: readonly Rejection[]) => {
+    const identity = `${resource.kind} ${objectKey(object)}`;
+    const messages = rejections.map(({ message }) => message).join('; ');
+    if (messages === '') return void current.delete(identity);
+    if (current.get(identity) === messages) return;
+    current.set(identity, messages);
+    for (const { reason, message } of rejections) {
+      metrics.rejections.inc({ direction: 'to-consul', reason });
+      log.warn('rejected', {
+        direction: 'to-consul',
+        kind: resource.kind,
+        object: objectKey(object),
+        reason,
+        why: message,
+      });
+      events.report(resource, object, {
+        type: 'Warning',
+        reason,
+        action: 'Register',
+        note: `Not registered in Consul as asked: ${message}`,
+      });
+    }
+  };
+  return {
+    rejected: () => current.size,
+    rejections: (podKey: string, rejections: readonly Rejection[]) => {
+      const pod = views.pods.get(podKey);
+      if (pod) tell(resources.pods, pod, rejections);
+      else current.delete(`${resources.pods.kind} ${podKey}`);
+    },
+    service: (service: Service, addresses: readonly string[]) => {
+      const shown = addresses.slice(0, 3).map(quote).join(', ');
+      const message = `${addresses.length} endpoint${addresses.length === 1 ? '' : 's'} of this Service belong to no pod and cannot be registered: ${shown}`;
+      tell(resources.services, service, addresses.length > 0 ? [{ reason: 'NoPod', message }] : []);
+    },
+  };
+}

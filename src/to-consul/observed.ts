@@ -1,0 +1,213 @@
+import { assertTrustworthy, decodeNodes, nodesRequest, readNode } from '../consul/catalog.ts';
+import type { ConsulClient } from '../consul/client.ts';
+import type { CatalogCheck, CatalogNode, CatalogService, NodeContents } from '../consul/types.ts';
+import { META, ownsInstance, ownsNode, type Owner } from '../reconcile/mark.ts';
+import type { ConsulNode, Registration } from './registration.ts';
+
+/** An instance of ours as the catalog has it, with the indexes that a write must name. */
+export interface Observed {
+  readonly registration: Registration;
+  readonly podKey: string;
+  readonly podUid: string;
+  readonly serviceIndex: number;
+  /** 0 when the instance has no check of ours. */
+  readonly checkIndex: number;
+}
+
+export type NodeState =
+  | { readonly state: 'absent' }
+  | { readonly state: 'ours'; readonly address: string; readonly modifyIndex: number }
+  | { readonly state: 'refused'; readonly why: string };
+
+/** Another installation uses our cluster name, or we were pointed at another Kubernetes cluster. */
+export class ClusterIdentityError extends Error {
+  constructor(owner: Owner, node: CatalogNode) {
+    super(
+      `cluster name "${owner.cluster}": Consul node ${node.name} was registered for the Kubernetes cluster with uid ` +
+        `${node.meta.get(META.clusterUid) ?? '(none)'}, and this one has uid ${owner.clusterUid}. Expected a cluster name of its own for ` +
+        "each Kubernetes cluster: is the configuration a copy of another cluster's, or the kubeconfig the wrong one?",
+    );
+    this.name = 'ClusterIdentityError';
+  }
+}
+
+/**
+ * Our part of Consul's catalog: our nodes, and on them the instances with our mark, by pod. It is read completely
+ * before it exists; afterwards it follows our own commits, and `refresh` takes in what others changed.
+ */
+export class OwnCatalog {
+  readonly #client: ConsulClient;
+  readonly #owner: Owner;
+  readonly #nodes = new Map<string, NodeState>();
+  /** By pod, then by `node/id`. */
+  readonly #byPod = new Map<string, Map<string, Observed>>();
+  readonly #byNode = new Map<string, Map<string, Observed>>();
+  /** Moves with each commit on a node: a read that began before it is out of date. */
+  readonly #generation = new Map<string, number>();
+  #lastCommit = 0;
+
+  private constructor(client: ConsulClient, owner: Owner) {
+    this.#client = client;
+    this.#owner = owner;
+  }
+
+  /** @throws ClusterIdentityError when our name is another cluster's; ConsulError when anything could not be read. */
+  static async read(client: ConsulClient, owner: Owner): Promise<OwnCatalog> {
+    const catalog = new OwnCatalog(client, owner);
+    await catalog.refreshAll();
+    return catalog;
+  }
+
+  get size(): number {
+    let size = 0;
+    for (const instances of this.#byNode.values()) size += instances.size;
+    return size;
+  }
+
+  /** The highest index of anything that we wrote: a wake of Consul's up to here is our own doing. */
+  get lastCommit(): number {
+    return this.#lastCommit;
+  }
+
+  podKeys(): IterableIterator<string> {
+    return this.#byPod.keys();
+  }
+
+  /** Our instances for that pod, by `node/id`. */
+  ofPod(podKey: string): ReadonlyMap<string, Observed> {
+    return this.#byPod.get(podKey) ?? NO_INSTANCES;
+  }
+
+  node(name: string): NodeState {
+    return this.#nodes.get(name) ?? { state: 'absent' };
+  }
+
+  /** Reads everything of ours again; the pods for which something differs from what we knew. */
+  async refreshAll(): Promise<Set<string>> {
+    const request = nodesRequest(META.cluster, this.#owner.cluster);
+    const answer = await this.#client.get(request);
+    assertTrustworthy(request.purpose, answer);
+    const listed = decodeNodes(answer, request.purpose);
+    const stranger = listed.find(({ meta }) => meta.get(META.clusterUid) !== this.#owner.clusterUid);
+    if (stranger) throw new ClusterIdentityError(this.#owner, stranger);
+    const names = new Set([...listed.map(({ name }) => name), ...this.#nodes.keys()]);
+    const touched = new Set<string>();
+    await Promise.all(
+      [...names].map(async (name) => (await this.refresh(name)).forEach((podKey) => touched.add(podKey))),
+    );
+    return touched;
+  }
+
+  /** Reads one node again; the pods for which something differs from what we knew. */
+  async refresh(name: string): Promise<Set<string>> {
+    // A commit of ours in between makes the answer stale; a handful of tries is plenty, and drift is looked for again.
+    for (let attempt = 0; attempt < 5; attempt++) {
+      const generation = this.#generation.get(name);
+      const contents = await readNode(this.#client, name);
+      if (generation === this.#generation.get(name)) return this.#replace(name, contents);
+    }
+    return new Set();
+  }
+
+  /** A commit that touches this node goes out or came back. */
+  touch(name: string): void {
+    this.#generation.set(name, (this.#generation.get(name) ?? 0) + 1);
+  }
+
+  nodeWritten({ name, address }: ConsulNode, modifyIndex: number): void {
+    this.#nodes.set(name, { state: 'ours', address, modifyIndex });
+  }
+
+  written(observed: Observed): void {
+    const { registration, podKey } = observed;
+    const identity = identityOf(registration);
+    this.#lastCommit = Math.max(this.#lastCommit, observed.serviceIndex, observed.checkIndex);
+    at(this.#byPod, podKey).set(identity, observed);
+    at(this.#byNode, registration.node.name).set(identity, observed);
+  }
+
+  removed({ registration, podKey }: Observed): void {
+    const identity = identityOf(registration);
+    this.#byNode.get(registration.node.name)?.delete(identity);
+    const ofPod = this.#byPod.get(podKey);
+    ofPod?.delete(identity);
+    if (ofPod?.size === 0) this.#byPod.delete(podKey);
+  }
+
+  #replace(name: string, contents: NodeContents | undefined): Set<string> {
+    const node = judge(this.#owner, contents);
+    this.#nodes.set(name, node);
+    const found = new Map<string, Observed>();
+    if (contents && node.state === 'ours') {
+      for (const service of contents.services) {
+        if (!ownsInstance(this.#owner, service.meta)) continue;
+        const observed = toObserved(contents.node, service, contents.checks);
+        found.set(identityOf(observed.registration), observed);
+      }
+    }
+    const touched = new Set<string>();
+    const before = new Map<string, Observed>(this.#byNode.get(name) ?? NO_INSTANCES);
+    for (const [identity, observed] of before) {
+      if (found.has(identity)) continue;
+      this.removed(observed);
+      touched.add(observed.podKey);
+    }
+    for (const [identity, observed] of found) {
+      const known = before.get(identity);
+      if (known?.serviceIndex === observed.serviceIndex && known.checkIndex === observed.checkIndex) continue;
+      if (known && known.podKey !== observed.podKey) this.removed(known);
+      this.written(observed);
+      touched.add(observed.podKey);
+    }
+    return touched;
+  }
+}
+
+const NO_INSTANCES: ReadonlyMap<string, Observed> = new Map();
+
+export function identityOf({ node, id }: Registration): string {
+  return `${node.name}/${id}`;
+}
+
+function at(map: Map<string, Map<string, Observed>>, key: string): Map<string, Observed> {
+  let inner = map.get(key);
+  if (!inner) map.set(key, (inner = new Map()));
+  return inner;
+}
+
+/** A node is written to only when it carries our mark and has no agent: an agent's node is swept by its anti-entropy. */
+function judge(owner: Owner, contents: NodeContents | undefined): NodeState {
+  if (!contents) return { state: 'absent' };
+  const { node, checks } = contents;
+  if (!ownsNode(owner, node.meta))
+    return { state: 'refused', why: `Consul node ${node.name} exists and was not made by this installation` };
+  if (checks.some(({ checkId }) => checkId === 'serfHealth'))
+    return { state: 'refused', why: `Consul node ${node.name} belongs to an agent (it has a serfHealth check)` };
+  return { state: 'ours', address: node.address, modifyIndex: node.modifyIndex };
+}
+
+function toObserved(node: CatalogNode, service: CatalogService, checks: readonly CatalogCheck[]): Observed {
+  const check = checks.find(({ checkId, serviceId }) => checkId === service.id && serviceId === service.id);
+  const { meta } = service;
+  return {
+    registration: {
+      node: { name: node.name, address: node.address },
+      id: service.id,
+      service: service.service,
+      address: service.address,
+      port: service.port,
+      tags: service.tags,
+      meta,
+      weight: service.weight,
+      check: {
+        status: check?.status === 'passing' ? 'passing' : 'critical',
+        notes: check?.notes ?? '',
+        output: check?.output ?? '',
+      },
+    },
+    podKey: `${meta.get(META.namespace) ?? ''}/${meta.get(META.pod) ?? ''}`,
+    podUid: meta.get(META.podUid) ?? '',
+    serviceIndex: service.modifyIndex,
+    checkIndex: check?.modifyIndex ?? 0,
+  };
+}

@@ -1,0 +1,131 @@
+import type { Committed, NodeOperation, Operation, ServiceOperation } from '../consul/transaction.ts';
+import type { Changes } from '../reconcile/changes.ts';
+import type { Owner } from '../reconcile/mark.ts';
+import type { Observed, OwnCatalog } from './observed.ts';
+import {
+  CHECK_NAME,
+  CHECK_TYPE,
+  nodeMeta,
+  sameCheck,
+  sameService,
+  type ConsulNode,
+  type Registration,
+} from './registration.ts';
+
+export type PodChanges = Changes<Registration, Observed>;
+
+/** The Consul nodes that must exist, with the right address, before the changes can be written. */
+export function nodesNeeded({ create, update }: PodChanges): ConsulNode[] {
+  return [...create, ...update.map(({ desired }) => desired)].map(({ node }) => node);
+}
+
+/** Every Consul node that the changes touch, by name. */
+export function nodesTouched(changes: PodChanges): string[] {
+  return [
+    ...nodesNeeded(changes).map(({ name }) => name),
+    ...changes.remove.map(({ registration }) => registration.node.name),
+  ];
+}
+
+/** Creates the node, or corrects its address. Whatever else is on the node stays. */
+export function nodeOperation(owner: Owner, { name, address }: ConsulNode, modifyIndex: number): NodeOperation {
+  return {
+    Node: { Verb: 'cas', Node: { Node: name, Address: address, Meta: nodeMeta(owner), ModifyIndex: modifyIndex } },
+  };
+}
+
+/** Creations first, so that a pod that moved is never nowhere, then updates, then removals: one group, in one transaction. */
+export function toOperations({ create, update, remove }: PodChanges): Operation[] {
+  return [
+    ...create.flatMap((registration) => [serviceOperation(registration, 0), checkOperation(registration, 0)]),
+    ...update.flatMap(({ desired, observed }) => [
+      ...(sameService(desired, observed.registration) ? [] : [serviceOperation(desired, observed.serviceIndex)]),
+      ...(observed.checkIndex > 0 && sameCheck(desired.check, observed.registration.check)
+        ? []
+        : [checkOperation(desired, observed.checkIndex)]),
+    ]),
+    ...remove.map(removalOperation),
+  ];
+}
+
+function serviceOperation(
+  { node, id, service, address, port, tags, meta, weight }: Registration,
+  modifyIndex: number,
+): ServiceOperation {
+  return {
+    Service: {
+      Verb: 'cas',
+      Node: node.name,
+      Service: {
+        ID: id,
+        Service: service,
+        Address: address,
+        Port: port,
+        Tags: tags,
+        Meta: Object.fromEntries(meta),
+        Weights: { Passing: weight, Warning: weight },
+        ModifyIndex: modifyIndex,
+      },
+    },
+  };
+}
+
+function checkOperation({ node, id, service, check }: Registration, modifyIndex: number): Operation {
+  return {
+    Check: {
+      Verb: 'cas',
+      Check: {
+        Node: node.name,
+        CheckID: id,
+        Name: CHECK_NAME,
+        Type: CHECK_TYPE,
+        Status: check.status,
+        Notes: check.notes,
+        Output: check.output,
+        ServiceID: id,
+        ServiceName: service,
+        ModifyIndex: modifyIndex,
+      },
+    },
+  };
+}
+
+/** Takes one instance, untouched since we saw it, and its check with it. */
+function removalOperation({ registration, serviceIndex }: Observed): Operation {
+  if (registration.id === '' || serviceIndex === 0)
+    throw new Error(`remove instance ${registration.id}: expected an ID and an index, found none`);
+  return {
+    Service: {
+      Verb: 'delete-cas',
+      Node: registration.node.name,
+      Service: { ID: registration.id, Service: registration.service, ModifyIndex: serviceIndex },
+    },
+  };
+}
+
+/** Takes what was committed into our picture of the catalog. */
+export function recordCommit(
+  own: OwnCatalog,
+  podKey: string,
+  podUid: (registration: Registration) => string,
+  changes: PodChanges,
+  committed: Committed,
+): void {
+  const record = (registration: Registration, before: Observed | undefined) => {
+    own.written({
+      // A check that was not written keeps the output that it has.
+      registration:
+        before && !committed.checks.has(registration.id)
+          ? { ...registration, check: before.registration.check }
+          : registration,
+      podKey,
+      podUid: podUid(registration),
+      serviceIndex: committed.services.get(registration.id) ?? before?.serviceIndex ?? 0,
+      checkIndex: committed.checks.get(registration.id) ?? before?.checkIndex ?? 0,
+    });
+  };
+  // Removals first: a pod that moved has the same ID on another node.
+  for (const observed of changes.remove) own.removed(observed);
+  for (const registration of changes.create) record(registration, undefined);
+  for (const { desired, observed } of changes.update) record(desired, observed);
+}

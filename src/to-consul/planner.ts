@@ -1,0 +1,180 @@
+import type { ToConsulConfig } from '../config/schema.ts';
+import {
+  objectKey,
+  type EndpointSlice,
+  type KubernetesObject,
+  type Node,
+  type Pod,
+  type Service,
+} from '../kubernetes/objects.ts';
+import { zoneOf } from '../kubernetes/resources.ts';
+import { Index, type View } from '../kubernetes/view.ts';
+import { compare, type Changes } from '../reconcile/changes.ts';
+import { isMarkedObject, LABEL, META, type Owner } from '../reconcile/mark.ts';
+import { desiredRegistrations, serviceRequest, type PodSources, type ServiceSource } from './desired.ts';
+import { identityOf, type Observed, type OwnCatalog } from './observed.ts';
+import { sameCheck, sameService, type Registration } from './registration.ts';
+import type { Rejection } from './annotations.ts';
+
+export interface Views {
+  readonly pods: View<Pod>;
+  readonly services: View<Service>;
+  readonly endpointSlices: View<EndpointSlice>;
+  readonly nodes: View<Node>;
+}
+
+/** A direct read that an inferred removal waits for. An empty uid means any. */
+export interface Proof {
+  readonly kind: 'Pod' | 'Service';
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+}
+
+export interface PodPlan {
+  readonly changes: Changes<Registration, Observed>;
+  /** Removals that nobody witnessed: they need a direct read of the pod first, and are not among the changes. */
+  readonly unproven: readonly Observed[];
+  readonly rejections: readonly Rejection[];
+}
+
+/**
+ * What differs between Kubernetes and Consul for one pod, from the views alone: the `plan` command prints it, the
+ * reconciler and, at the moment of sending, the writer act on it.
+ */
+export class Planner {
+  readonly #owner: Owner;
+  readonly #config: ToConsulConfig;
+  readonly #views: Views;
+  readonly #own: OwnCatalog;
+  readonly #slicesOfPod: Index<EndpointSlice>;
+  readonly #slicesOfService: Index<EndpointSlice>;
+  readonly #podsOfNode: Index<Pod>;
+  /** What direct reads proved to be gone, until the removal that asked for it is done. */
+  readonly #provenGone = new Set<string>();
+
+  constructor(owner: Owner, config: ToConsulConfig, views: Views, own: OwnCatalog) {
+    this.#owner = owner;
+    this.#config = config;
+    this.#views = views;
+    this.#own = own;
+    this.#slicesOfPod = new Index(views.endpointSlices, podsOfSlice);
+    this.#slicesOfService = new Index(views.endpointSlices, (slice) => [serviceKeyOf(slice)]);
+    this.#podsOfNode = new Index(views.pods, (pod) => [pod.nodeName]);
+  }
+
+  /** Every pod that either side knows. */
+  keys(): Set<string> {
+    return new Set([...[...this.#views.pods.values()].map(objectKey), ...this.#own.podKeys()]);
+  }
+
+  podsOfService(service: Service): Iterable<string> {
+    return this.#slicesOfService.get(objectKey(service)).flatMap(podsOfSlice);
+  }
+
+  podsOfNode(node: KubernetesObject): Iterable<string> {
+    return this.#podsOfNode.get(node.name).map(objectKey);
+  }
+
+  /** Addresses in the slices of an annotated Service that belong to no pod, and so cannot be registered. */
+  addressesWithoutPod(service: Service): string[] {
+    if (!serviceRequest(service)) return [];
+    return this.#slicesOfService
+      .get(objectKey(service))
+      .flatMap(({ endpoints }) =>
+        endpoints.filter(({ target }) => target?.kind !== 'Pod').map(({ address }) => address),
+      );
+  }
+
+  plan(podKey: string): PodPlan {
+    const pod = this.#views.pods.get(podKey);
+    const desired = pod && desiredRegistrations(this.#owner, this.#config, this.#sources(pod));
+    const wanted = new Map(
+      [...(desired?.registrations.values() ?? [])].map((registration) => [identityOf(registration), registration]),
+    );
+    const changes = compare(
+      wanted,
+      this.#own.ofPod(podKey),
+      (registration, observed) => sameService(registration, observed.registration) && hasCheck(registration, observed),
+    );
+    const held = (observed: Observed) => desired?.hold === true && observed.podUid === pod?.uid;
+    const remove = changes.remove.filter((observed) => !held(observed));
+    return {
+      changes: { ...changes, remove: remove.filter((observed) => this.#isEvidenced(podKey, observed)) },
+      unproven: remove.filter((observed) => !this.#isEvidenced(podKey, observed)),
+      rejections: desired?.rejections ?? [],
+    };
+  }
+
+  /** What must be read directly before an unproven removal may happen: the pod, or the Service that was the reason. */
+  proofNeeded(podKey: string, { podUid, registration }: Observed): Proof {
+    const pod = this.#views.pods.get(podKey);
+    if (pod === undefined)
+      return {
+        kind: 'Pod',
+        namespace: registration.meta.get(META.namespace) ?? '',
+        name: registration.meta.get(META.pod) ?? '',
+        uid: podUid,
+      };
+    return { kind: 'Service', namespace: pod.namespace, name: registration.meta.get(META.service) ?? '', uid: '' };
+  }
+
+  /** A direct read answered that this object (of this uid, where there is one) does not exist. */
+  proveGone(proof: Proof): void {
+    this.#provenGone.add(proofKey(proof));
+  }
+
+  forgetProof(proof: Proof): void {
+    this.#provenGone.delete(proofKey(proof));
+  }
+
+  /**
+   * | pod                                     | Service that was the reason | the removal is                              |
+   * |-----------------------------------------|-----------------------------|---------------------------------------------|
+   * | its DELETED event was seen, by uid      |                             | evidenced                                   |
+   * | held, whatever its uid                  | none, or held               | evidenced: the pure function says no        |
+   * | held                                    | missing                     | inferred: needs a direct read of the Service |
+   * | missing                                 |                             | inferred: needs a direct read of the pod    |
+   */
+  #isEvidenced(podKey: string, observed: Observed): boolean {
+    const { pods, services } = this.#views;
+    if (pods.sawDeletion(observed.podUid)) return true;
+    const proof = this.proofNeeded(podKey, observed);
+    if (this.#provenGone.has(proofKey(proof))) return true;
+    return proof.kind === 'Service' && (proof.name === '' || services.get(objectKey(proof)) !== undefined);
+  }
+
+  #sources(pod: Pod): PodSources {
+    const byService = new Map<string, EndpointSlice[]>();
+    for (const slice of this.#slicesOfPod.get(objectKey(pod))) {
+      const key = serviceKeyOf(slice);
+      byService.set(key, [...(byService.get(key) ?? []), slice]);
+    }
+    const services: ServiceSource[] = [];
+    for (const [key, slices] of byService) {
+      const service = this.#views.services.get(key);
+      if (service) services.push({ service, slices });
+    }
+    return { pod, services, zone: zoneOf(this.#views.nodes.get(pod.nodeName)) };
+  }
+}
+
+function proofKey({ kind, namespace, name, uid }: Proof): string {
+  return [kind, namespace, name, uid].join(' ');
+}
+
+function hasCheck(registration: Registration, observed: Observed): boolean {
+  return observed.checkIndex > 0 && sameCheck(registration.check, observed.registration.check);
+}
+
+function serviceKeyOf(slice: EndpointSlice): string {
+  return objectKey({ namespace: slice.namespace, name: slice.labels.get(LABEL.serviceName) ?? '' });
+}
+
+/** The pods that a slice targets; none for a slice of ours, which came out of Consul. */
+export function podsOfSlice(slice: EndpointSlice): string[] {
+  if (isMarkedObject(slice.labels)) return [];
+  return slice.endpoints.flatMap(({ target }) =>
+    target?.kind === 'Pod' ? [objectKey({ namespace: target.namespace || slice.namespace, name: target.name })] : [],
+  );
+}

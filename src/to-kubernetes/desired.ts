@@ -1,0 +1,184 @@
+import { createHash } from 'node:crypto';
+import type { EndpointPort, EndpointSlice, EndpointSubset, Service, ServicePort } from '../kubernetes/objects.ts';
+import { ALIAS_PORT, MAIN_PORT, type MirroredEndpoint, type MirroredService } from './mirrored-service.ts';
+import type { Family } from './address.ts';
+
+/** The Kubernetes objects that a MirroredService becomes in one namespace. */
+export interface DesiredService {
+  readonly name: string;
+  readonly consulService: string;
+  readonly ports: readonly ServicePort[];
+}
+
+export interface DesiredSlice {
+  readonly name: string;
+  readonly serviceName: string;
+  readonly addressType: Family;
+  readonly ports: readonly EndpointPort[];
+  readonly endpoints: readonly DesiredEndpoint[];
+}
+
+export interface DesiredEndpoint {
+  readonly address: string;
+  readonly zone: string;
+}
+
+export interface DesiredEndpoints {
+  readonly name: string;
+  readonly subsets: readonly EndpointSubset[];
+}
+
+/** As Kubernetes' own controller: a change rewrites one slice on every node, so slices stay small. */
+const MOST_IN_SLICE = 100;
+/** The limit of v1 Endpoints; who needs more must read slices. */
+const MOST_IN_ENDPOINTS = 1000;
+
+export function desiredService(name: string, { consulService, ports, appProtocol }: MirroredService): DesiredService {
+  const port = (portName: string, number: number): ServicePort => ({
+    name: portName,
+    port: number,
+    protocol: 'TCP',
+    targetPort: portName,
+    appProtocol,
+  });
+  return {
+    name,
+    consulService,
+    ports: [port(MAIN_PORT, ports.main), ...(ports.alias === undefined ? [] : [port(ALIAS_PORT, ports.alias)])],
+  };
+}
+
+/** The same target port under every name of the Service: slices are joined to Service ports by name. */
+function endpointPorts({ ports, appProtocol }: MirroredService, port: number): EndpointPort[] {
+  const named = (name: string): EndpointPort => ({ name, port, protocol: 'TCP', appProtocol });
+  return [named(MAIN_PORT), ...(ports.alias === undefined ? [] : [named(ALIAS_PORT)])];
+}
+
+/**
+ * One group of slices for each (address family, port), because ports are a slice's and not an endpoint's. An endpoint
+ * stays in the slice it is in, a new one fills the first slice with room: one instance that changes is one slice written.
+ * @param present our slices of that Service
+ */
+export function desiredSlices(
+  name: string,
+  mirrored: MirroredService,
+  present: readonly EndpointSlice[],
+): DesiredSlice[] {
+  const groups = groupBy(mirrored.endpoints, ({ family, port }) => `${family} ${port}`);
+  return [...groups.values()].flatMap((endpoints) => sliceGroup(name, mirrored, endpoints, present));
+}
+
+function sliceGroup(
+  serviceName: string,
+  mirrored: MirroredService,
+  endpoints: readonly MirroredEndpoint[],
+  present: readonly EndpointSlice[],
+): DesiredSlice[] {
+  const [first] = endpoints;
+  if (!first) return [];
+  const { family, port } = first;
+  const waiting = new Map(endpoints.map(({ address, zone }) => [address, { address, zone }]));
+  const ofGroup = present.filter(
+    (slice) => slice.addressType === family && slice.ports.every((slicePort) => slicePort.port === port),
+  );
+  const shards = new Map<string, DesiredEndpoint[]>();
+  for (const slice of [...ofGroup].sort((a, b) => (a.name < b.name ? -1 : 1)))
+    shards.set(
+      slice.name,
+      take(
+        waiting,
+        slice.endpoints.map(({ address }) => address),
+      ),
+    );
+  for (const shard of shards.values()) fill(waiting, shard);
+  for (let number = 0; waiting.size > 0; number++) {
+    const name = sliceName(serviceName, family, port, number);
+    if (!shards.has(name)) shards.set(name, fill(waiting, []));
+  }
+  return [...shards]
+    .filter(([, shard]) => shard.length > 0)
+    .map(([name, shard]) => ({
+      name,
+      serviceName,
+      addressType: family,
+      ports: endpointPorts(mirrored, port),
+      endpoints: shard,
+    }));
+}
+
+function take(waiting: Map<string, DesiredEndpoint>, addresses: readonly string[]): DesiredEndpoint[] {
+  return addresses.flatMap((address) => {
+    const endpoint = waiting.get(address);
+    waiting.delete(address);
+    return endpoint ?? [];
+  });
+}
+
+function fill(waiting: Map<string, DesiredEndpoint>, shard: DesiredEndpoint[]): DesiredEndpoint[] {
+  for (const [address, endpoint] of waiting) {
+    if (shard.length >= MOST_IN_SLICE) break;
+    shard.push(endpoint);
+    waiting.delete(address);
+  }
+  return shard;
+}
+
+function sliceName(service: string, family: Family, port: number, number: number): string {
+  return `${service}-${createHash('sha256').update([family, port, number].join(' ')).digest('hex').slice(0, 8)}`;
+}
+
+/** One subset for each port: a subset says that every address of it has every port of it. */
+export function desiredEndpoints(name: string, mirrored: MirroredService): DesiredEndpoints {
+  const shown = [...mirrored.endpoints]
+    .sort((a, b) => a.port - b.port || (a.address < b.address ? -1 : 1))
+    .slice(0, MOST_IN_ENDPOINTS);
+  const subsets = [...groupBy(shown, ({ port }) => port)].map(([port, endpoints]) => ({
+    addresses: endpoints.map(({ address }) => address),
+    ports: endpointPorts(mirrored, port),
+  }));
+  return { name, subsets };
+}
+
+function groupBy<T, K>(items: readonly T[], keyOf: (item: T) => K): Map<K, T[]> {
+  const groups = new Map<K, T[]>();
+  for (const item of items) {
+    const group = groups.get(keyOf(item));
+    if (group) group.push(item);
+    else groups.set(keyOf(item), [item]);
+  }
+  return groups;
+}
+
+const samePort = (a: EndpointPort, b: EndpointPort) =>
+  a.name === b.name && a.port === b.port && a.protocol === b.protocol && a.appProtocol === b.appProtocol;
+const sameList = <A, B>(a: readonly A[], b: readonly B[], same: (a: A, b: B) => boolean) =>
+  a.length === b.length && a.every((item, i) => same(item, b[i] as B));
+
+export function sameService(desired: DesiredService, observed: Service, consulService: string | undefined): boolean {
+  const same = (a: ServicePort, b: ServicePort) => samePort(a, b) && a.targetPort === b.targetPort;
+  return (
+    desired.consulService === consulService &&
+    !observed.hasSelector &&
+    observed.type === 'ClusterIP' &&
+    sameList(desired.ports, observed.ports, same)
+  );
+}
+
+export function sameSlice(desired: DesiredSlice, observed: EndpointSlice): boolean {
+  const present = new Map(observed.endpoints.map((endpoint) => [endpoint.address, endpoint]));
+  return (
+    present.size === desired.endpoints.length &&
+    desired.endpoints.every(
+      ({ address, zone }) => present.get(address)?.ready === true && present.get(address)?.zone === zone,
+    ) &&
+    sameList(desired.ports, observed.ports, samePort)
+  );
+}
+
+export function sameSubsets(desired: readonly EndpointSubset[], observed: readonly EndpointSubset[]): boolean {
+  return sameList(
+    desired,
+    observed,
+    (a, b) => sameList(a.addresses, b.addresses, Object.is) && sameList(a.ports, b.ports, samePort),
+  );
+}

@@ -1,0 +1,152 @@
+import { hasStatus } from '../kubernetes/errors.ts';
+import type { KubernetesObject, Service } from '../kubernetes/objects.ts';
+import type { Resource, Resources } from '../kubernetes/resources.ts';
+import type { View } from '../kubernetes/view.ts';
+import type { ObjectApi, PatchBody } from '../kubernetes/write.ts';
+import type { Changes } from '../reconcile/changes.ts';
+import { ANNOTATION, LABEL, ownershipLabels, SLICE_MANAGER, type Owner } from '../reconcile/mark.ts';
+import type { DesiredEndpoints, DesiredService, DesiredSlice } from './desired.ts';
+import type { NamespacePlan, Views } from './planner.ts';
+
+/** Somebody else created an object of that name since we looked: the next look decides whose it is. */
+export class NameTaken extends Error {}
+
+export interface Writer {
+  /** Writes one namespace's plan: Service, slices, Endpoints when something comes; the reverse when it goes. */
+  apply(plan: NamespacePlan): Promise<void>;
+}
+
+/**
+ * Writes objects to Kubernetes. Whatever the API server answers goes into the view at once, so that the next look does
+ * not depend on how quickly the watch delivers our own work.
+ */
+export function createWriter(owner: Owner, api: ObjectApi, resources: Resources, views: Views): Writer {
+  const labels = ownershipLabels(owner);
+
+  async function write<D extends { readonly name: string }, O extends KubernetesObject>(
+    resource: Resource<O>,
+    view: View<O> | undefined,
+    namespace: string,
+    { create, update }: Changes<D, O>,
+    body: (desired: D) => Body,
+  ): Promise<O[]> {
+    const written: O[] = [];
+    for (const desired of create) {
+      const { metadata, ...rest } = body(desired);
+      const object = { metadata: { ...metadata, name: desired.name, namespace }, ...rest };
+      written.push(await createOrLearn(resource, view, namespace, desired.name, object));
+    }
+    for (const { desired, observed } of update)
+      written.push(await api.patch(resource, observed, withoutImmutable(body(desired))));
+    for (const object of written) view?.put(object);
+    return written;
+  }
+
+  async function createOrLearn<O extends KubernetesObject>(
+    resource: Resource<O>,
+    view: View<O> | undefined,
+    namespace: string,
+    name: string,
+    body: object,
+  ): Promise<O> {
+    try {
+      return await api.create(resource, namespace, name, body);
+    } catch (cause) {
+      if (!hasStatus(cause, 409)) throw cause;
+      const found = await api.get(resource, namespace, name);
+      if (found) view?.put(found);
+      throw new NameTaken(`create ${resource.kind} ${namespace}/${name}: expected no object of that name, found one`, {
+        cause,
+      });
+    }
+  }
+
+  async function remove<O extends KubernetesObject>(
+    resource: Resource<O>,
+    view: View<O> | undefined,
+    { remove: objects }: Changes<unknown, O>,
+  ): Promise<void> {
+    for (const object of objects) {
+      await api.remove(resource, object);
+      view?.delete(object);
+    }
+  }
+
+  return {
+    async apply({ namespace, service, slices, endpoints }) {
+      const endpointsView = views.endpoints.get(namespace);
+      await remove(resources.endpoints, endpointsView, endpoints);
+      await remove(resources.endpointSlices, views.endpointSlices, slices);
+      await remove(resources.services, views.services, service);
+      const [created] = await write(resources.services, views.services, namespace, service, (desired) =>
+        serviceBody(labels, desired),
+      );
+      const ownerOf = (name: string) =>
+        ownerReference(created?.name === name ? created : views.services.get(`${namespace}/${name}`), namespace, name);
+      await write(resources.endpointSlices, views.endpointSlices, namespace, slices, (desired) =>
+        sliceBody(labels, desired, ownerOf(desired.serviceName)),
+      );
+      await write(resources.endpoints, endpointsView, namespace, endpoints, (desired) =>
+        endpointsBody(labels, desired, ownerOf(desired.name)),
+      );
+    },
+  };
+}
+
+/** addressType cannot change, so a patch does not mention it. */
+function withoutImmutable({ metadata, addressType, ...mutable }: Body): PatchBody {
+  return { ...mutable, metadata };
+}
+
+/** No blockOwnerDeletion: that would need rights on finalizers of Services. */
+function ownerReference(service: Service | undefined, namespace: string, name: string): object {
+  if (!service)
+    throw new Error(
+      `write EndpointSlices of Service ${namespace}/${name}: expected the Service in the view, found none`,
+    );
+  return { apiVersion: 'v1', kind: 'Service', name: service.name, uid: service.uid };
+}
+
+interface Body {
+  readonly metadata: Readonly<Record<string, unknown>>;
+  readonly addressType?: string;
+}
+type Labels = Readonly<Record<string, string>>;
+
+function serviceBody(labels: Labels, { consulService, ports }: DesiredService) {
+  return {
+    metadata: { labels, annotations: { [ANNOTATION.consulService]: consulService } },
+    // selector null: somebody may have added one, which would make the endpoints controller overwrite our Endpoints.
+    spec: { type: 'ClusterIP', selector: null, ports: ports.map((port) => withoutEmpty(port)) },
+  };
+}
+
+function sliceBody(labels: Labels, { serviceName, addressType, ports, endpoints }: DesiredSlice, owner: object) {
+  return {
+    metadata: {
+      labels: { ...labels, [LABEL.serviceName]: serviceName, [LABEL.sliceManagedBy]: SLICE_MANAGER },
+      ownerReferences: [owner],
+    },
+    addressType,
+    ports: ports.map((port) => withoutEmpty(port)),
+    // All three conditions, always: Istio reads an absent `terminating` as true when `ready` is false.
+    endpoints: endpoints.map(({ address, zone }) =>
+      withoutEmpty({ addresses: [address], conditions: { ready: true, serving: true, terminating: false }, zone }),
+    ),
+  };
+}
+
+function endpointsBody(labels: Labels, { subsets }: DesiredEndpoints, owner: object) {
+  return {
+    // Our slices say the same already: mirroring these Endpoints too would double every address.
+    metadata: { labels: { ...labels, 'endpointslice.kubernetes.io/skip-mirror': 'true' }, ownerReferences: [owner] },
+    subsets: subsets.map(({ addresses, ports }) => ({
+      addresses: addresses.map((ip) => ({ ip })),
+      ports: ports.map((port) => withoutEmpty(port)),
+    })),
+  };
+}
+
+function withoutEmpty(object: object): object {
+  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== ''));
+}

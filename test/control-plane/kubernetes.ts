@@ -1,0 +1,85 @@
+import { startEtcd } from './etcd.ts';
+import { apiServerCaFile, apiServerReader, startApiServer, type ApiServerOptions } from './kube-apiserver.ts';
+import { startControllerManager } from './kube-controller-manager.ts';
+import { writeCredentials, writeKubeconfig } from './kubernetes-credentials.ts';
+import { freePort, withFreshPorts } from './ports.ts';
+import { restartable, waitUntilReady, type RunningProcess } from './process.ts';
+import { openRunDirectory, type RunDirectory } from './run-directory.ts';
+
+/** etcd, kube-apiserver and kube-controller-manager, without a node. */
+export interface KubernetesPlane {
+  /** For example `https://127.0.0.1:12345`. */
+  readonly server: string;
+  /** The file of a kubeconfig whose user may do everything. */
+  readonly kubeconfig: string;
+  /** The token in that kubeconfig, for a test that speaks HTTP itself. */
+  readonly adminToken: string;
+  readonly caFile: string;
+  readonly serviceAccountKeyFile: string;
+  readonly apiServerPid: number;
+  /**
+   * Ends the API server, by default without a goodbye; etcd keeps the objects. With SIGTERM it says goodbye: it takes no
+   * new connections while open watches go on, until all are closed or 10 seconds have passed.
+   */
+  readonly stopApiServer: (signal?: NodeJS.Signals) => Promise<void>;
+  /** Starts it again on the same port, with the same certificate; returns when it is ready. */
+  readonly startApiServer: () => Promise<void>;
+  readonly restartApiServer: (signal?: NodeJS.Signals) => Promise<void>;
+  readonly stop: () => Promise<void>;
+}
+
+// Made by the API server and the controllers after /readyz says yes; a test that is quicker than they are would fail.
+const FIRST_OBJECTS = [
+  '/api/v1/namespaces/default/services/kubernetes',
+  '/apis/discovery.k8s.io/v1/namespaces/default/endpointslices/kubernetes',
+  '/api/v1/namespaces/default/serviceaccounts/default',
+  '/api/v1/namespaces/default/configmaps/kube-root-ca.crt',
+  '/api/v1/namespaces/kube-system/serviceaccounts/default',
+];
+
+export async function startKubernetes(): Promise<KubernetesPlane> {
+  return withFreshPorts(async () => {
+    const run = await openRunDirectory('kubernetes');
+    try {
+      return await startIn(run);
+    } catch (error) {
+      await run.close();
+      throw error;
+    }
+  });
+}
+
+async function startIn(run: RunDirectory): Promise<KubernetesPlane> {
+  const [etcd, credentials, port] = await Promise.all([startEtcd(run), writeCredentials(run.path), freePort()]);
+  const options: ApiServerOptions = { run, port, etcd, credentials };
+  const server = `https://127.0.0.1:${port}`;
+  const caFile = apiServerCaFile(run);
+  const kubeconfig = `${run.path}/kubeconfig`;
+  const { adminToken, serviceAccountKeyFile } = credentials;
+
+  const apiServer = restartable(await startApiServer(options), () => startApiServer(options));
+  await writeKubeconfig({ file: kubeconfig, server, caFile, token: adminToken });
+  const controllers = await startControllerManager({ run, kubeconfig, caFile, serviceAccountKeyFile });
+  await waitForFirstObjects(controllers, options);
+  return {
+    ...{ server, kubeconfig, adminToken, caFile, serviceAccountKeyFile },
+    get apiServerPid() {
+      return apiServer.pid();
+    },
+    stopApiServer: apiServer.stop,
+    startApiServer: apiServer.start,
+    restartApiServer: async (signal) => {
+      await apiServer.stop(signal);
+      await apiServer.start();
+    },
+    stop: () => run.close(),
+  };
+}
+
+async function waitForFirstObjects(controllers: RunningProcess, options: ApiServerOptions): Promise<void> {
+  const get = apiServerReader(options);
+  await waitUntilReady(controllers, async () => {
+    const codes = await Promise.all(FIRST_OBJECTS.map(get));
+    return codes.every((code) => code === 200);
+  });
+}
