@@ -76,6 +76,8 @@ export function describe(value: unknown): string {
   if (value === undefined) return 'nothing';
   if (Array.isArray(value)) return 'an array';
   if (typeof value === 'object') return 'an object';
+  // JSON has no NaN and no infinity and writes null for both; YAML has them.
+  if (typeof value === 'number') return String(value);
   const text = JSON.stringify(value) ?? typeof value;
   return text.length > 128 ? `${text.slice(0, 128)}...` : text;
 }

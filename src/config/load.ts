@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { LineCounter, parseDocument } from 'yaml';
+import { LineCounter, parseDocument, type Document } from 'yaml';
 import type { z } from 'zod';
 import { describe, isObject, type JsonObject } from '../json.ts';
 import { configSchema, type Config } from './schema.ts';
@@ -58,12 +58,22 @@ function parseYaml(text: string, source: string): JsonObject {
       ),
     );
   }
-  // A handful of aliases is plenty for a file of this size; more is a decompression bomb.
-  const raw: unknown = document.toJS({ maxAliasCount: 10 });
+  const raw = toValue(document, source);
   if (raw === null || raw === undefined) return {};
   if (!isObject(raw))
     throw new ConfigError(source, [`(top level): expected a mapping of settings, found ${describe(raw)}`]);
   return raw;
+}
+
+/** Aliases are resolved here and not by the parser, so a wrong one is found only now. */
+function toValue(document: Document.Parsed, source: string): unknown {
+  try {
+    // A handful of aliases is plenty for a file of this size; more is a decompression bomb.
+    return document.toJS({ maxAliasCount: 10 });
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new ConfigError(source, [`(top level): expected valid YAML, found: ${reason}`]);
+  }
 }
 
 const CONSUL_VARIABLES = {
@@ -92,9 +102,9 @@ function withEnvironment(raw: JsonObject, environment: Environment): JsonObject 
 function fillIn(section: unknown, fallback: JsonObject): unknown {
   if (section === undefined || section === null) return fallback;
   if (!isObject(section)) return section;
-  const filled: Record<string, unknown> = { ...fallback };
-  for (const [key, value] of Object.entries(section)) if (value !== '' || !(key in filled)) filled[key] = value;
-  return filled;
+  const said = Object.entries(section).filter(([key, value]) => value !== '' || !Object.hasOwn(fallback, key));
+  // Not by assignment: the key `__proto__` is data too, and an unknown setting.
+  return { ...fallback, ...Object.fromEntries(said) };
 }
 
 /** CONSUL_HTTP_ADDR may be `host:port`, as the consul command takes it. */

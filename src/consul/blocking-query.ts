@@ -30,6 +30,7 @@ export interface BlockingQueryOptions {
  * - the index of the last good answer goes into the next question; Consul answers when it moves or the wait is over;
  * - an index that did not move is no news and is not passed on;
  * - an index that went back (a restored snapshot, another server) starts over from 0, where everything is news;
+ * - after a failure the question does not wait: a Consul that came back with less than it had would keep it waiting;
  * - an answer without an index would make the next question return at once, so it is asked again at the slowest rate.
  * Source: Consul's documentation of blocking queries, "Implementation Details".
  */
@@ -41,7 +42,8 @@ export async function followBlockingQuery(options: BlockingQueryOptions): Promis
     await sleep(pace.wait(), signal);
     if (signal.aborted) return;
     try {
-      const blocking: Record<string, string> = index > 0 ? { index: String(index), wait: `${WAIT_SECONDS}s` } : {};
+      const blocking: Record<string, string> =
+        index > 0 && failures === 0 ? { index: String(index), wait: `${WAIT_SECONDS}s` } : {};
       const answer = await client.get({
         ...request,
         query: { ...request.query, ...blocking },

@@ -128,10 +128,11 @@ export async function readNode(client: ConsulClient, name: string): Promise<Node
   const checks = await client.get({ purpose, path: '/health/node/{node}', params });
   const services = await client.get({ purpose, path: '/catalog/node-services/{node}', params });
   for (const answer of [checks, services]) assertTrustworthy(purpose, answer);
-  if (services.body === null) return undefined;
-  const contents = expectObject(services.body, purpose);
+  // Of a node that does not exist Consul says null, or {"Node": null} (1.22).
+  const contents = services.body === null ? {} : expectObject(services.body, purpose);
+  if (!isObject(contents.Node)) return undefined;
   return {
-    node: decodeNode(objectField(contents, 'Node')),
+    node: decodeNode(contents.Node),
     services: arrayField(contents, 'Services').filter(isObject).map(decodeService),
     checks: expectArray(checks.body, purpose).filter(isObject).map(decodeCheck),
   };

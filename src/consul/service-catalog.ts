@@ -27,6 +27,15 @@ const SHORTEST_SWEEP_GAP_MS = 1000;
 /** While the catalog churns, the gap between sweeps doubles up to here. */
 const LONGEST_SWEEP_GAP_MS = 8000;
 
+/** After a restored snapshot or a Consul that lost its data, applications need time to register again. */
+const DISTRUST_MS = 10 * 60_000;
+
+/**
+ * Blocking queries of health/service are answered by Consul's streaming backend, which says "no leader known" with every
+ * answer (seen on 1.22.0) and so proves nothing. Asking for an order by distance makes it a plain blocking query.
+ */
+const FROM_THE_LEADER = { near: '_agent' };
+
 export interface ServiceCatalogOptions {
   readonly client: ConsulClient;
   /** Names that are worth reading at all. */
@@ -63,6 +72,7 @@ export class ServiceCatalog {
   #sweepTimer: NodeJS.Timeout | undefined;
   #sweepAllowedAt = 0;
   #sweepGapMs = SHORTEST_SWEEP_GAP_MS;
+  #wentBackAt = -Infinity;
   #failure: string | undefined = 'not read yet';
 
   constructor(options: ServiceCatalogOptions) {
@@ -115,7 +125,7 @@ export class ServiceCatalog {
     const { client, log, metrics, signal } = this.#options;
     void followBlockingQuery({
       client,
-      request: serviceRequest(known.spelling),
+      request: { ...serviceRequest(known.spelling), query: FROM_THE_LEADER },
       onAnswer: (answer) => this.#take(name, known, answer, false),
       perSecond: 20,
       log,
@@ -286,8 +296,10 @@ export class ServiceCatalog {
    * | answer                                   | outcome                                        |
    * |------------------------------------------|------------------------------------------------|
    * | no index, no leader, filtered            | error; nothing changes                         |
-   * | index lower than before                  | read again, confirmed by the leader            |
-   * | an instance less, or none at first sight | believed when the witness is there, else error |
+   * | index lower than before                  | read again, confirmed by the leader; if still  |
+   * |                                          | lower, Consul went back in time                |
+   * | an instance less, or none at first sight | believed when the witness is there and Consul  |
+   * |                                          | did not go back in the last 10 minutes         |
    * | anything else                            | taken                                          |
    */
   async #take(name: string, known: Known, answer: ConsulAnswer, consistent: boolean): Promise<void> {
@@ -295,15 +307,29 @@ export class ServiceCatalog {
     const instances = decodeInstances(answer, purpose);
     assertTrustworthy(purpose, answer);
     if (answer.index === 0) throw new UntrustworthyAnswer(purpose, 'one without an index');
-    if (answer.index < known.index && !consistent) return void (await this.refresh(name, true));
+    if (answer.index < known.index) {
+      if (!consistent) return void (await this.refresh(name, true));
+      this.#wentBackAt = performance.now();
+    }
     const before = known.instances;
     const kept = new Set(instances.map(identity));
     const lost = before ? before.some((instance) => !kept.has(identity(instance))) : instances.length === 0;
-    if (lost) await assertWitness(this.#options.client, this.#options.signal);
+    if (lost) await this.#assertBelievable(purpose);
     known.index = answer.index;
     known.instances = instances;
     if (!before || fingerprint(before) !== fingerprint(instances))
       for (const listener of this.#listeners) listener(name);
+  }
+
+  /** @throws UntrustworthyAnswer when something missing from an answer proves nothing. */
+  async #assertBelievable(purpose: string): Promise<void> {
+    if (performance.now() - this.#wentBackAt < DISTRUST_MS) {
+      throw new UntrustworthyAnswer(
+        purpose,
+        'one from a Consul that went back in time: what is missing may only not be back yet',
+      );
+    }
+    await assertWitness(this.#options.client, this.#options.signal);
   }
 }
 

@@ -41,11 +41,14 @@ export class View<T extends KubernetesObject> {
     this.#listeners.add(listener);
   }
 
-  /** An ADDED or MODIFIED event, or the answer to a write of our own, which may overtake its event. */
+  /**
+   * An ADDED or MODIFIED event, or the answer to a write of our own, which may overtake its event. What is not newer is
+   * no news, whatever its uid: a late answer about a predecessor must not hide the object that has the name now.
+   */
   put(object: T): void {
     const key = objectKey(object);
     const before = this.#objects.get(key);
-    if (this.#deletedUids.has(object.uid) || (before?.uid === object.uid && !isNewer(object, before))) return;
+    if (this.#deletedUids.has(object.uid) || (before && !isNewer(object, before))) return;
     this.#objects.set(key, object);
     this.#notify(before, object);
   }

@@ -34,9 +34,17 @@ export class Controller {
     });
   }
 
-  /** Keys that wait, and keys whose last try failed with the reason. */
-  get status(): { readonly waiting: number; readonly failing: Readonly<Record<string, string>> } {
-    return { waiting: this.#queue.depth, failing: Object.fromEntries([...this.#failing].slice(0, 100)) };
+  /** How many keys wait, how many are being reconciled, and those whose last try failed with the reason. */
+  get status(): {
+    readonly waiting: number;
+    readonly busy: number;
+    readonly failing: Readonly<Record<string, string>>;
+  } {
+    return {
+      waiting: this.#queue.depth,
+      busy: this.#queue.running,
+      failing: Object.fromEntries([...this.#failing].slice(0, 100)),
+    };
   }
 
   enqueue(key: string): void {

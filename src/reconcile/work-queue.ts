@@ -42,6 +42,11 @@ export class WorkQueue {
     return this.#queue.size;
   }
 
+  /** Keys that are being processed. */
+  get running(): number {
+    return this.#queue.pending;
+  }
+
   /** Look at this key as soon as possible. */
   add(key: string): void {
     if (this.#stopped) return;
@@ -94,7 +99,7 @@ export class WorkQueue {
       state.failures = 0;
     } catch (error) {
       const wait = backoffMs(state.failures++, RETRY);
-      state.phase = 'idle';
+      // Still running: who is told of the failure and adds the key marks it dirty, instead of queueing it twice.
       this.addAfter(key, wait);
       this.#options.onFailure(key, error, state.failures, wait);
     }

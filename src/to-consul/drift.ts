@@ -16,8 +16,6 @@ export interface DriftOptions {
   readonly client: ConsulClient;
   readonly owner: Owner;
   readonly own: OwnCatalog;
-  /** Index of the newest commit of our own. */
-  readonly lastCommit: () => number;
   /** Pods for which Consul has something else than we wrote. */
   readonly onDrift: (podKeys: Iterable<string>) => void;
   readonly log: Log;
@@ -27,14 +25,15 @@ export interface DriftOptions {
 
 /**
  * Notices that somebody else changed or removed what is ours: the list of services and the list of our nodes are
- * followed by blocking queries, and a wake that is not our own commit is answered by reading our nodes again. It costs
+ * followed by blocking queries, and a wake that is not our own commit is answered by reading our nodes again; so is an
+ * index that went back, because then Consul was restored or replaced and knows nothing of our last commits. It costs
  * nothing while nothing happens. The catalog has no anti-entropy for us: what is not repaired here stays broken.
  */
 export function followDrift(options: DriftOptions): void {
-  const { client, owner, signal, log, metrics } = options;
+  const { client, owner, own, signal, log, metrics } = options;
   const look = createLook(options);
   for (const request of [SERVICES_REQUEST, nodesRequest(META.cluster, owner.cluster)]) {
-    let first = true;
+    let previous = 0;
     void followBlockingQuery({
       client,
       request,
@@ -43,8 +42,9 @@ export function followDrift(options: DriftOptions): void {
       metrics,
       signal,
       onAnswer: ({ index }) => {
-        if (!first && index > options.lastCommit()) look();
-        first = false;
+        if (index < previous) own.forgetCommits();
+        if (previous > 0 && (index < previous || index > own.lastCommit)) look();
+        previous = index;
       },
     });
   }

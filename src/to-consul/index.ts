@@ -93,7 +93,6 @@ export async function runToConsul(options: ToConsulOptions): Promise<ToConsul> {
     client: consul,
     owner,
     own,
-    lastCommit: () => own.lastCommit,
     log,
     metrics,
     signal,

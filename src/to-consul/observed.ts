@@ -69,6 +69,11 @@ export class OwnCatalog {
     return this.#lastCommit;
   }
 
+  /** Consul went back in time: indexes that we remember mean nothing any more. */
+  forgetCommits(): void {
+    this.#lastCommit = 0;
+  }
+
   podKeys(): IterableIterator<string> {
     return this.#byPod.keys();
   }
@@ -171,7 +176,7 @@ export function identityOf({ node, id }: Registration): string {
 
 function at(map: Map<string, Map<string, Observed>>, key: string): Map<string, Observed> {
   let inner = map.get(key);
-  if (!inner) map.set(key, (inner = new Map()));
+  if (!inner) map.set(key, (inner = new Map<string, Observed>()));
   return inner;
 }
 

@@ -62,8 +62,8 @@ export function runToKubernetes(options: ToKubernetesOptions): ToKubernetes {
     // The Service itself goes only on a fresh answer that the leader confirmed.
     if (expired) await catalog.refresh(name, true);
     const plan = planner.plan(name, expired);
-    report.plan(name, plan);
     for (const namespace of plan.namespaces) if (!namespace.conflict) await writer.apply(namespace);
+    report.plan(name, plan);
     settle(name, plan, remaining);
   }
 
@@ -148,7 +148,7 @@ function createReporter({ views, events, resources, config, log, metrics }: ToKu
     if (service)
       events.report(resources.services, service, { type: 'Warning', reason, action: 'Mirror', note: message });
   };
-  const tellNamespace = (name: string, { namespace, conflict, refused, service }: NamespacePlan) => {
+  const tellNamespace = (name: string, { namespace, label, conflict, refused }: NamespacePlan) => {
     const identity = `${name} in ${namespace}`;
     tell(
       `${identity} (name)`,
@@ -159,7 +159,6 @@ function createReporter({ views, events, resources, config, log, metrics }: ToKu
       conflict,
     );
     const shown = refused.slice(0, 3).map(({ instance, reason }) => `${instance}: ${reason}`);
-    const label = service.update[0]?.observed.name ?? service.create[0]?.name ?? name;
     tell(
       `${identity} (instances)`,
       'InstanceRefused',

@@ -42,6 +42,8 @@ export interface Catalog {
 /** What differs for one Consul service in one namespace. */
 export interface NamespacePlan {
   readonly namespace: string;
+  /** The name that the Service has or should have; empty when there should be none. */
+  readonly label: string;
   readonly service: Changes<DesiredService, Service>;
   readonly slices: Changes<DesiredSlice, EndpointSlice>;
   readonly endpoints: Changes<DesiredEndpoints, Endpoints>;
@@ -183,6 +185,7 @@ export class Planner {
     );
     return {
       namespace,
+      label,
       service: { ...service, remove: removeServices ? service.remove : [] },
       slices: compare(
         mapOf(mirrored ? desiredSlices(label, mirrored, slices) : []),

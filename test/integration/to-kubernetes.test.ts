@@ -1,0 +1,247 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import {
+  nextPodIP,
+  openRig,
+  until,
+  untilEqual,
+  untilIdle,
+  type Daemon,
+  type Manifest,
+  type Rig,
+} from '../rig/index.ts';
+
+interface SliceManifest extends Manifest {
+  readonly addressType: string;
+  readonly ports: { name: string; port: number; protocol: string; appProtocol?: string }[];
+  readonly endpoints: { addresses: string[]; conditions: object; zone?: string }[];
+}
+interface ServiceManifest extends Manifest {
+  readonly spec: { type: string; clusterIP: string; selector?: object; ports: object[] };
+}
+
+const paths = (namespace: string) => ({
+  service: (name: string) => `/api/v1/namespaces/${namespace}/services/${name}`,
+  slices: (name: string) =>
+    `/apis/discovery.k8s.io/v1/namespaces/${namespace}/endpointslices?labelSelector=kubernetes.io/service-name%3D${name}`,
+  endpoints: (name: string) => `/api/v1/namespaces/${namespace}/endpoints/${name}`,
+});
+
+/** What a mirrored Service offers to those who read slices, and to those who read v1 Endpoints: `address:port`, in order. */
+async function addresses({ kubernetes, namespace }: Rig, name: string): Promise<string[]> {
+  const slices = (await kubernetes.list(paths(namespace).slices(name))) as SliceManifest[];
+  return slices
+    .flatMap(({ ports, endpoints }) =>
+      endpoints.map((endpoint) => `${endpoint.addresses.join()}:${ports[0]?.port ?? 0}`),
+    )
+    .sort();
+}
+
+async function legacyAddresses({ kubernetes, namespace }: Rig, name: string): Promise<string[]> {
+  const endpoints = await kubernetes.find(paths(namespace).endpoints(name));
+  const subsets = (endpoints?.subsets ?? []) as { addresses: { ip: string }[]; ports: { port: number }[] }[];
+  return subsets.flatMap(({ addresses, ports }) => addresses.map(({ ip }) => `${ip}:${ports[0]?.port ?? 0}`)).sort();
+}
+
+describe('services of Consul in Kubernetes', () => {
+  let rig: Rig;
+  let daemon: Daemon;
+
+  beforeAll(async () => {
+    rig = await openRig();
+    daemon = await rig.startDaemon({ toKubernetes: { removalGrace: '0s' } });
+  }, 60_000);
+  afterAll(() => rig.close(), 30_000);
+
+  it('has a Consul service as a selectorless Service with slices and Endpoints', async () => {
+    const { kubernetes, consul, namespace, cluster } = rig;
+    await consul.registerOnAgent({
+      id: 'sc1-9098',
+      name: 'sc1',
+      address: '192.0.2.21',
+      port: 9098,
+      meta: { secure: 'false', zone: 'zone-b' },
+    });
+    await untilEqual('slices', () => addresses(rig, 'sc1'), ['192.0.2.21:9098']);
+    await untilEqual('Endpoints', () => legacyAddresses(rig, 'sc1'), ['192.0.2.21:9098']);
+    const service = (await kubernetes.find(paths(namespace).service('sc1'))) as ServiceManifest;
+    expect(service.metadata).toMatchObject({
+      labels: { 'app.kubernetes.io/managed-by': 'consular', 'consular.dev/cluster': cluster },
+      annotations: { 'consular.dev/consul-service': 'sc1' },
+    });
+    expect(service.spec).toMatchObject({
+      type: 'ClusterIP',
+      ports: [
+        { name: 'main', port: 80, protocol: 'TCP', targetPort: 'main', appProtocol: 'http' },
+        { name: 'alias', port: 9098, protocol: 'TCP', targetPort: 'alias', appProtocol: 'http' },
+      ],
+    });
+    expect(service.spec.selector).toBeUndefined();
+    expect(service.spec.clusterIP).toMatch(/^10\.96\./);
+    const [slice] = (await kubernetes.list(paths(namespace).slices('sc1'))) as SliceManifest[];
+    expect(slice?.metadata).toMatchObject({
+      labels: { 'endpointslice.kubernetes.io/managed-by': 'consular.dev' },
+      ownerReferences: [{ kind: 'Service', name: 'sc1', uid: service.metadata.uid }],
+    });
+    expect(slice).toMatchObject({
+      addressType: 'IPv4',
+      ports: [
+        { name: 'main', port: 9098, protocol: 'TCP', appProtocol: 'http' },
+        { name: 'alias', port: 9098, protocol: 'TCP', appProtocol: 'http' },
+      ],
+      endpoints: [
+        { addresses: ['192.0.2.21'], conditions: { ready: true, serving: true, terminating: false }, zone: 'zone-b' },
+      ],
+    });
+    expect((await kubernetes.find(paths(namespace).endpoints('sc1')))?.metadata.labels).toMatchObject({
+      'endpointslice.kubernetes.io/skip-mirror': 'true',
+    });
+  });
+
+  it('follows instances on other ports, and health, and keeps the ports of the Service', async () => {
+    const { kubernetes, consul, namespace } = rig;
+    const before = (await kubernetes.find(paths(namespace).service('sc1'))) as ServiceManifest;
+    for (const port of [9099, 9100])
+      await consul.registerOnAgent({ id: `sc1-${port}`, name: 'sc1', address: '192.0.2.21', port });
+    await untilEqual('three ports', () => addresses(rig, 'sc1'), [
+      '192.0.2.21:9098',
+      '192.0.2.21:9099',
+      '192.0.2.21:9100',
+    ]);
+    await untilEqual('Endpoints with three ports', () => legacyAddresses(rig, 'sc1'), [
+      '192.0.2.21:9098',
+      '192.0.2.21:9099',
+      '192.0.2.21:9100',
+    ]);
+    await consul.setHealth('sc1-9099', 'fail');
+    await untilEqual('without the critical', () => addresses(rig, 'sc1'), ['192.0.2.21:9098', '192.0.2.21:9100']);
+    await consul.setHealth('sc1-9099', 'warn');
+    await untilEqual('a warning is ready', () => addresses(rig, 'sc1'), [
+      '192.0.2.21:9098',
+      '192.0.2.21:9099',
+      '192.0.2.21:9100',
+    ]);
+    await consul.deregisterFromAgent('sc1-9098');
+    await untilEqual('without the deregistered', () => addresses(rig, 'sc1'), ['192.0.2.21:9099', '192.0.2.21:9100']);
+    const after = (await kubernetes.find(paths(namespace).service('sc1'))) as ServiceManifest;
+    expect(after.spec).toEqual(before.spec);
+  });
+
+  it('keeps the Service, with no endpoints, of a service that is critical everywhere', async () => {
+    const { kubernetes, consul, namespace } = rig;
+    await consul.registerOnAgent({ id: 'sick-1', name: 'sick', address: '192.0.2.22', port: 80 });
+    await untilEqual('healthy', () => addresses(rig, 'sick'), ['192.0.2.22:80']);
+    await consul.setHealth('sick-1', 'fail');
+    await untilEqual('no slices', () => addresses(rig, 'sick'), []);
+    await untilEqual('no Endpoints', () => legacyAddresses(rig, 'sick'), []);
+    expect(((await kubernetes.find(paths(namespace).service('sick'))) as ServiceManifest).spec.ports).toHaveLength(1);
+  });
+
+  it('goes when the service goes, and takes nothing else along', async () => {
+    const { kubernetes, consul, namespace } = rig;
+    await consul.registerOnAgent({ id: 'short-1', name: 'short', address: '192.0.2.23', port: 8000 });
+    await until('the mirror', () => kubernetes.find(paths(namespace).endpoints('short')));
+    await consul.deregisterFromAgent('short-1');
+    await until('no Service', async () => (await kubernetes.find(paths(namespace).service('short'))) === undefined);
+    expect(await kubernetes.list(paths(namespace).slices('short'))).toEqual([]);
+    expect(await kubernetes.find(paths(namespace).endpoints('short'))).toBeUndefined();
+    expect(await kubernetes.find(paths(namespace).service('sc1'))).toBeDefined();
+  });
+
+  it('gives names that share a label to one service each', async () => {
+    const { kubernetes, consul, namespace } = rig;
+    await consul.registerOnAgent({ id: 'exact', name: 'my-app', address: '192.0.2.24', port: 80 });
+    await until('the exact name', () => kubernetes.find(paths(namespace).service('my-app')));
+    await consul.registerOnAgent({ id: 'like', name: 'my_app', address: '192.0.2.25', port: 80 });
+    const other = await until('the other', async () => {
+      const services = await kubernetes.list(`/api/v1/namespaces/${namespace}/services`);
+      return services.find(({ metadata }) => metadata.annotations?.['consular.dev/consul-service'] === 'my_app');
+    });
+    expect(other.metadata.name).toMatch(/^my-app-[0-9a-f]{8}$/);
+    await untilEqual('its endpoint', () => addresses(rig, other.metadata.name), ['192.0.2.25:80']);
+    expect(await addresses(rig, 'my-app')).toEqual(['192.0.2.24:80']);
+  });
+
+  it('leaves out instances that no endpoint can be, and tells about them', async () => {
+    const { kubernetes, consul, namespace } = rig;
+    await consul.registerOnAgent({ id: 'mixed-1', name: 'mixed', address: '127.0.0.1', port: 80 });
+    await consul.registerOnAgent({ id: 'mixed-2', name: 'mixed', address: 'vm.example.test', port: 80 });
+    await consul.registerOnAgent({ id: 'mixed-3', name: 'mixed', address: '192.0.2.26', port: 80 });
+    await untilEqual('the good one', () => addresses(rig, 'mixed'), ['192.0.2.26:80']);
+    await until('an Event', async () => {
+      const events = await kubernetes.list(`/apis/events.k8s.io/v1/namespaces/${namespace}/events`);
+      return events.some(
+        ({ regarding, note }) => (regarding as { name: string }).name === 'mixed' && String(note).includes('loopback'),
+      );
+    });
+  });
+
+  it('mirrors only what lives outside: nothing of ours, nothing of consul-k8s, and the foreign half of a mixed service', async () => {
+    const { kubernetes, consul, namespace } = rig;
+    const ip = nextPodIP();
+    await kubernetes.createPod(namespace, 'both', { ip, annotations: { 'consular.dev/service-name': 'both' } });
+    await kubernetes.createPod(namespace, 'only', { annotations: { 'consular.dev/service-name': 'only-pods' } });
+    await consul.must('PUT', '/catalog/register', {
+      Node: 'k8s-sync',
+      Address: '127.0.0.1',
+      Service: {
+        ID: 'x',
+        Service: 'synced',
+        Address: '10.9.9.9',
+        Port: 80,
+        Tags: ['k8s'],
+        Meta: { 'external-source': 'kubernetes' },
+      },
+    });
+    await consul.registerOnAgent({ id: 'both-vm', name: 'both', address: '192.0.2.27', port: 8080 });
+    // A pod that registers itself as well, at the address that we registered already.
+    await consul.registerOnAgent({ id: 'both-self', name: 'both', address: ip, port: 8080 });
+    await untilEqual('the virtual machine only', () => addresses(rig, 'both'), ['192.0.2.27:8080']);
+    await until('the pod in Consul', async () => (await consul.summary('only-pods')).length === 1);
+    await untilIdle(daemon);
+    for (const name of ['only-pods', 'synced', 'consul'])
+      expect(await kubernetes.find(paths(namespace).service(name))).toBeUndefined();
+    expect(await consul.serviceNames()).not.toContain('sc1-main');
+    const fromMirror = (await consul.instances('both')).filter(
+      ({ Service }) => Service.Meta['managed-by'] === 'consular',
+    );
+    expect(fromMirror.map(({ Service }) => Service.Address)).toEqual([ip]);
+  });
+
+  it('restores objects of its own that somebody edits or deletes', async () => {
+    const { kubernetes, consul, namespace } = rig;
+    await consul.registerOnAgent({ id: 'fixed-1', name: 'fixed', address: '192.0.2.28', port: 8080 });
+    await untilEqual('mirrored', () => legacyAddresses(rig, 'fixed'), ['192.0.2.28:8080']);
+    const [slice] = await kubernetes.list(paths(namespace).slices('fixed'));
+    await kubernetes.must(
+      'DELETE',
+      `/apis/discovery.k8s.io/v1/namespaces/${namespace}/endpointslices/${slice?.metadata.name ?? ''}`,
+    );
+    await kubernetes.must('PATCH', paths(namespace).service('fixed'), {
+      spec: { ports: [{ name: 'main', port: 81, protocol: 'TCP' }] },
+    });
+    await untilEqual('the slice', () => addresses(rig, 'fixed'), ['192.0.2.28:8080']);
+    await until('the port', async () =>
+      JSON.stringify((await kubernetes.find(paths(namespace).service('fixed')))?.spec).includes('"port":80,'),
+    );
+    await kubernetes.must('DELETE', paths(namespace).service('fixed'));
+    await until('the Service', () => kubernetes.find(paths(namespace).service('fixed')));
+    await untilEqual('and its endpoints', () => addresses(rig, 'fixed'), ['192.0.2.28:8080']);
+    await untilEqual('and its Endpoints', () => legacyAddresses(rig, 'fixed'), ['192.0.2.28:8080']);
+  });
+
+  it('reports services beyond the limit and creates them when there is room', async () => {
+    await daemon.stop();
+    const { kubernetes, consul, namespace } = rig;
+    const owned = (await kubernetes.list(`/api/v1/namespaces/${namespace}/services`)).length;
+    daemon = await rig.startDaemon({ toKubernetes: { removalGrace: '0s', maxServices: owned } });
+    await consul.registerOnAgent({ id: 'extra-1', name: 'extra', address: '192.0.2.29', port: 80 });
+    await until('the report', () =>
+      Promise.resolve(
+        daemon.records.some(({ reason, object }) => reason === 'TooManyServices' && String(object).startsWith('extra')),
+      ),
+    );
+    expect(await kubernetes.find(paths(namespace).service('extra'))).toBeUndefined();
+    await consul.deregisterFromAgent('fixed-1');
+    await until('the waiting service', () => kubernetes.find(paths(namespace).service('extra')));
+  });
+});

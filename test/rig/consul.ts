@@ -1,0 +1,142 @@
+import { Agent, request } from 'undici';
+
+export interface InstanceRow {
+  readonly Node: { readonly Node: string; readonly Address: string; readonly Meta: Record<string, string> | null };
+  readonly Service: {
+    readonly ID: string;
+    readonly Service: string;
+    readonly Address: string;
+    readonly Port: number;
+    readonly Tags: string[];
+    readonly Meta: Record<string, string>;
+    readonly Weights: { readonly Passing: number; readonly Warning: number };
+    readonly ModifyIndex: number;
+  };
+  readonly Checks: {
+    readonly CheckID: string;
+    readonly Name: string;
+    readonly Status: string;
+    readonly Type: string;
+    readonly Notes: string;
+    readonly Output: string;
+    readonly ServiceID: string;
+  }[];
+}
+
+/** The real Consul, as the administrator of the tests uses it; it shares no code with src/. */
+export class ConsulApi {
+  readonly address: string;
+  readonly #token: string;
+  readonly #dispatcher = new Agent({ connections: 16 });
+
+  constructor(address: string, token = '') {
+    this.address = address;
+    this.#token = token;
+  }
+
+  async call(
+    method: 'GET' | 'PUT' | 'DELETE',
+    path: string,
+    body?: unknown,
+  ): Promise<{ status: number; index: string; body: unknown }> {
+    const response = await request(`${this.address}/v1${path}`, {
+      dispatcher: this.#dispatcher,
+      method,
+      headers: this.#token === '' ? {} : { 'x-consul-token': this.#token },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    const text = await response.body.text();
+    return {
+      status: response.statusCode,
+      index: String(response.headers['x-consul-index'] ?? ''),
+      body: text === '' ? undefined : parse(text),
+    };
+  }
+
+  /** @throws Error when Consul does not answer 2xx. */
+  async must(method: 'GET' | 'PUT' | 'DELETE', path: string, body?: unknown): Promise<unknown> {
+    const answer = await this.call(method, path, body);
+    if (answer.status >= 300)
+      throw new Error(`${method} ${path}: ${answer.status} ${JSON.stringify(answer.body).slice(0, 500)}`);
+    return answer.body;
+  }
+
+  async instances(service: string): Promise<InstanceRow[]> {
+    return (await this.must('GET', `/health/service/${service}`)) as InstanceRow[];
+  }
+
+  /** `address:port status` of each instance, in order: what most tests want to know. */
+  async summary(service: string): Promise<string[]> {
+    const rows = await this.instances(service);
+    return rows
+      .map(
+        ({ Service, Checks }) =>
+          `${Service.Address}:${Service.Port} ${
+            Checks.filter(({ ServiceID }) => ServiceID !== '')
+              .map(({ Status }) => Status)
+              .join('+') || 'unchecked'
+          }`,
+      )
+      .sort();
+  }
+
+  async serviceNames(): Promise<string[]> {
+    return Object.keys((await this.must('GET', '/catalog/services')) as object).sort();
+  }
+
+  /** As an application on a virtual machine registers itself with its agent; the check is a TTL that the test sets. */
+  async registerOnAgent(service: {
+    id: string;
+    name: string;
+    address: string;
+    port: number;
+    tags?: string[];
+    meta?: Record<string, string>;
+    status?: string;
+  }): Promise<void> {
+    await this.must('PUT', '/agent/service/register', {
+      ID: service.id,
+      Name: service.name,
+      Address: service.address,
+      Port: service.port,
+      Tags: service.tags ?? [],
+      Meta: service.meta ?? { secure: 'false' },
+      Check: {
+        CheckID: `service:${service.id}`,
+        Name: `Service '${service.name}' check`,
+        TTL: '1h',
+        Status: service.status ?? 'passing',
+      },
+    });
+  }
+
+  setHealth(id: string, status: 'pass' | 'warn' | 'fail'): Promise<unknown> {
+    return this.must('PUT', `/agent/check/${status}/${encodeURIComponent(`service:${id}`)}`);
+  }
+
+  deregisterFromAgent(id: string): Promise<unknown> {
+    return this.must('PUT', `/agent/service/deregister/${encodeURIComponent(id)}`);
+  }
+
+  /** The index of the newest change to the catalog: it stays where it is as long as nobody writes. */
+  async catalogIndex(): Promise<string> {
+    const [services, nodes, checks] = await Promise.all([
+      this.call('GET', '/catalog/services'),
+      this.call('GET', '/catalog/nodes'),
+      this.call('GET', '/health/state/any'),
+    ]);
+    return [services.index, nodes.index, checks.index].join(' ');
+  }
+
+  close(): Promise<void> {
+    return this.#dispatcher.destroy();
+  }
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}

@@ -1,0 +1,155 @@
+import { randomBytes } from 'node:crypto';
+import { Writable } from 'node:stream';
+import { parseConfig } from '../../src/config/load.ts';
+import { startDaemon, type RunningDaemon } from '../../src/commands/run.ts';
+import { createLog } from '../../src/observability/log.ts';
+import { createMetrics, type Metrics } from '../../src/observability/metrics.ts';
+import { startConsul, type ConsulOptions, type ConsulServer } from '../control-plane/index.ts';
+import { ConsulApi } from './consul.ts';
+import { KubernetesApi } from './kubernetes.ts';
+import { until } from './until.ts';
+
+export { nextPodIP, type Manifest } from './kubernetes.ts';
+export { until, untilEqual } from './until.ts';
+export type { InstanceRow } from './consul.ts';
+
+export interface LogRecord {
+  readonly level: string;
+  readonly message: string;
+  readonly [field: string]: unknown;
+}
+
+export interface Daemon extends RunningDaemon {
+  readonly metrics: Metrics;
+  readonly records: readonly LogRecord[];
+}
+
+/** Settings for one daemon: YAML of the configuration below the rig's own, and another kubeconfig or token when wanted. */
+export interface DaemonOptions {
+  readonly cluster?: string;
+  readonly toConsul?: object;
+  readonly toKubernetes?: object;
+  readonly kubeconfig?: string;
+  readonly consulAddress?: string;
+  readonly token?: string;
+  /** @default true: waits until both directions run */
+  readonly awaitStart?: boolean;
+}
+
+/** The shared Kubernetes, a Consul and namespaces of this test file's own, and daemons on them. */
+export interface Rig {
+  readonly kubernetes: KubernetesApi;
+  readonly consul: ConsulApi;
+  readonly consulServer: ConsulServer;
+  /** Namespace for pods and for mirrored Services; a fresh one. */
+  readonly namespace: string;
+  readonly cluster: string;
+  readonly kubeconfig: string;
+  startDaemon(options?: DaemonOptions): Promise<Daemon>;
+  close(): Promise<void>;
+}
+
+export async function openRig(options: ConsulOptions = {}): Promise<Rig> {
+  const consulServer = await startConsul(options);
+  const kubernetes = new KubernetesApi(environment('SERVER'), environment('CA'), environment('ADMIN_TOKEN'));
+  const consul = new ConsulApi(consulServer.address, consulServer.managementToken);
+  const cluster = `t${randomBytes(4).toString('hex')}`;
+  const namespace = `${cluster}-apps`;
+  await kubernetes.createNamespace(namespace);
+  // The endpoints controllers leave out pods on nodes that do not exist.
+  for (const node of ['node-0', 'node-1', 'node-2']) await kubernetes.createNode(node);
+  const kubeconfig = environment('KUBECONFIG');
+  const daemons: Daemon[] = [];
+  return {
+    kubernetes,
+    consul,
+    consulServer,
+    namespace,
+    cluster,
+    kubeconfig,
+    async startDaemon(daemonOptions = {}) {
+      const daemon = await launch(
+        {
+          cluster,
+          kubeconfig,
+          consulAddress: consulServer.address,
+          token: consulServer.managementToken ?? '',
+          namespace,
+        },
+        daemonOptions,
+      );
+      daemons.push(daemon);
+      if (daemonOptions.awaitStart !== false) await daemon.started;
+      return daemon;
+    },
+    async close() {
+      await Promise.all(daemons.map((daemon) => daemon.stop()));
+      await consulServer.stop();
+      await Promise.all([kubernetes.close(), consul.close()]);
+    },
+  };
+}
+
+interface Defaults {
+  readonly cluster: string;
+  readonly kubeconfig: string;
+  readonly consulAddress: string;
+  readonly token: string;
+  readonly namespace: string;
+}
+
+async function launch(defaults: Defaults, options: DaemonOptions): Promise<Daemon> {
+  const settings = {
+    cluster: options.cluster ?? defaults.cluster,
+    kubernetes: { kubeconfig: options.kubeconfig ?? defaults.kubeconfig },
+    consul: { address: options.consulAddress ?? defaults.consulAddress },
+    toConsul: { namespaces: { include: [defaults.namespace], exclude: [] }, ...options.toConsul },
+    toKubernetes: { namespaces: [defaults.namespace], ...options.toKubernetes },
+    http: { address: '127.0.0.1:0' },
+  };
+  const config = parseConfig(JSON.stringify(settings), { CONSUL_HTTP_TOKEN: options.token ?? defaults.token });
+  const records: LogRecord[] = [];
+  const stream = new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      records.push(JSON.parse(chunk.toString()) as LogRecord);
+      done();
+    },
+  });
+  const metrics = createMetrics();
+  const daemon = await startDaemon({
+    config,
+    metrics,
+    version: 'test',
+    log: createLog({ level: 'debug', format: 'json', stream }),
+  });
+  return { ...daemon, metrics, records };
+}
+
+/** Waits until a daemon has nothing to do: its queues are empty and nothing is failing. */
+export async function untilIdle(daemon: Daemon): Promise<void> {
+  await until('an idle daemon', async () => {
+    const response = await fetch(`http://127.0.0.1:${daemon.port}/status`);
+    const status = (await response.json()) as { ready: boolean; toConsul: Work | null; toKubernetes: Work | null };
+    return (
+      status.ready &&
+      [status.toConsul, status.toKubernetes].every(
+        (work) => work === null || (work.waiting === 0 && work.busy === 0 && Object.keys(work.failing).length === 0),
+      )
+    );
+  });
+}
+
+interface Work {
+  readonly waiting: number;
+  readonly busy: number;
+  readonly failing: Record<string, string>;
+}
+
+function environment(name: string): string {
+  const value = process.env[`CONSULAR_TEST_${name}`];
+  if (value === undefined)
+    throw new Error(
+      `read CONSULAR_TEST_${name}: expected it from the global set-up of the integration tests, found nothing`,
+    );
+  return value;
+}

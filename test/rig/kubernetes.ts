@@ -1,0 +1,164 @@
+import { readFileSync } from 'node:fs';
+import { Agent, request } from 'undici';
+
+/** A JSON object of the Kubernetes API, as far as tests look into it. */
+export interface Manifest {
+  metadata: {
+    name: string;
+    namespace?: string;
+    uid?: string;
+    resourceVersion?: string;
+    labels?: Record<string, string>;
+    annotations?: Record<string, string>;
+    [field: string]: unknown;
+  };
+  [field: string]: unknown;
+}
+
+export interface ApiAnswer {
+  readonly status: number;
+  readonly body: Manifest & { items?: Manifest[] };
+}
+
+export interface PodOptions {
+  readonly ip?: string;
+  readonly annotations?: Record<string, string>;
+  readonly labels?: Record<string, string>;
+  readonly node?: string;
+  readonly hostIP?: string;
+  readonly ports?: { name?: string; containerPort: number; protocol?: string }[];
+  /** @default true */
+  readonly ready?: boolean;
+  readonly ownerReferences?: object[];
+}
+
+let addresses = 0;
+
+/** A fresh pod IP; tests share the Kubernetes cluster but never an address. */
+export function nextPodIP(): string {
+  addresses++;
+  return `10.244.${addresses >> 8}.${addresses & 255}`;
+}
+
+/** The real API server, as the administrator of the tests uses it; it shares no code with src/. */
+export class KubernetesApi {
+  readonly #server: string;
+  readonly #token: string;
+  readonly #dispatcher: Agent;
+
+  constructor(server: string, caFile: string, token: string) {
+    this.#server = server;
+    this.#token = token;
+    this.#dispatcher = new Agent({ connect: { ca: readFileSync(caFile, 'utf8') }, connections: 16 });
+  }
+
+  async call(method: 'GET' | 'POST' | 'PATCH' | 'PUT' | 'DELETE', path: string, body?: object): Promise<ApiAnswer> {
+    const response = await request(`${this.#server}${path}`, {
+      dispatcher: this.#dispatcher,
+      method,
+      headers: {
+        authorization: `Bearer ${this.#token}`,
+        'content-type': method === 'PATCH' ? 'application/merge-patch+json' : 'application/json',
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    return { status: response.statusCode, body: (await response.body.json()) as ApiAnswer['body'] };
+  }
+
+  /** @throws Error when the API server does not answer 2xx. */
+  async must(method: Parameters<KubernetesApi['call']>[0], path: string, body?: object): Promise<ApiAnswer['body']> {
+    const answer = await this.call(method, path, body);
+    if (answer.status >= 300)
+      throw new Error(`${method} ${path}: ${answer.status} ${JSON.stringify(answer.body).slice(0, 500)}`);
+    return answer.body;
+  }
+
+  async list(path: string): Promise<Manifest[]> {
+    return (await this.must('GET', path)).items ?? [];
+  }
+
+  /** The object, or undefined when there is none. */
+  async find(path: string): Promise<Manifest | undefined> {
+    const { status, body } = await this.call('GET', path);
+    if (status === 404) return undefined;
+    if (status >= 300) throw new Error(`GET ${path}: ${status}`);
+    return body;
+  }
+
+  async createNamespace(name: string): Promise<void> {
+    await this.must('POST', '/api/v1/namespaces', { metadata: { name } });
+    const path = `/api/v1/namespaces/${name}/serviceaccounts/default`;
+    // Pods cannot be created before their service account is there.
+    while (!(await this.find(path))) await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+
+  async createNode(name: string, labels: Record<string, string> = {}): Promise<void> {
+    const { status } = await this.call('POST', '/api/v1/nodes', { metadata: { name, labels } });
+    if (status !== 201 && status !== 409) throw new Error(`create Node ${name}: expected 201 or 409, found ${status}`);
+  }
+
+  /** A pod as a kubelet would have started it: there is none, so its status is written here. */
+  async createPod(namespace: string, name: string, options: PodOptions = {}): Promise<Manifest> {
+    const {
+      annotations = {},
+      labels = {},
+      node = 'node-1',
+      ports = [{ name: 'http', containerPort: 8080 }],
+      ownerReferences = [],
+    } = options;
+    await this.must('POST', `/api/v1/namespaces/${namespace}/pods`, {
+      metadata: { name, annotations, labels, ownerReferences },
+      spec: { nodeName: node, terminationGracePeriodSeconds: 0, containers: [{ name: 'app', image: 'app', ports }] },
+    });
+    return this.setPodStatus(namespace, name, options);
+  }
+
+  setPodStatus(
+    namespace: string,
+    name: string,
+    { ip = nextPodIP(), hostIP = '192.0.2.11', ready = true }: PodOptions = {},
+  ): Promise<Manifest> {
+    return this.must('PATCH', `/api/v1/namespaces/${namespace}/pods/${name}/status`, {
+      status: {
+        phase: 'Running',
+        podIP: ip,
+        podIPs: [{ ip }],
+        hostIP,
+        hostIPs: [{ ip: hostIP }],
+        conditions: [readyCondition(ready)],
+      },
+    });
+  }
+
+  setReady(namespace: string, name: string, ready: boolean): Promise<Manifest> {
+    return this.must('PATCH', `/api/v1/namespaces/${namespace}/pods/${name}/status`, {
+      status: { conditions: [readyCondition(ready)] },
+    });
+  }
+
+  annotate(namespace: string, name: string, annotations: Record<string, string | null>): Promise<Manifest> {
+    return this.must('PATCH', `/api/v1/namespaces/${namespace}/pods/${name}`, { metadata: { annotations } });
+  }
+
+  /** At once, as after its grace period: nobody would confirm the end of its containers. */
+  deletePod(namespace: string, name: string): Promise<Manifest> {
+    return this.must('DELETE', `/api/v1/namespaces/${namespace}/pods/${name}`, { gracePeriodSeconds: 0 });
+  }
+
+  close(): Promise<void> {
+    return this.#dispatcher.destroy();
+  }
+}
+
+function readyCondition(ready: boolean): object {
+  const at = { lastTransitionTime: new Date().toISOString().replace(/\.\d+Z/, 'Z') };
+  return ready
+    ? { type: 'Ready', status: 'True', ...at }
+    : {
+        type: 'Ready',
+        status: 'False',
+        reason: 'ContainersNotReady',
+        message: 'containers with unready status: [app]',
+        ...at,
+      };
+}

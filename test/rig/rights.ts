@@ -1,0 +1,317 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { startEtcd } from '../control-plane/etcd.ts';
+import {
+  findKubernetesProgram,
+  openRunDirectory,
+  startProcess,
+  waitUntilReady,
+  type RunDirectory,
+} from '../control-plane/index.ts';
+import { apiServerCaFile, apiServerReader } from '../control-plane/kube-apiserver.ts';
+import { writeCredentials, writeKubeconfig } from '../control-plane/kubernetes-credentials.ts';
+import { freePort, withFreshPorts } from '../control-plane/ports.ts';
+import type { ConsulApi } from './consul.ts';
+import type { Daemon, DaemonOptions, Rig } from './index.ts';
+import { KubernetesApi } from './kubernetes.ts';
+import { apply, isClusterWide, readKubeconfig, ROOT, type Rendered } from './manifests.ts';
+import { until } from './until.ts';
+
+/** One verb on one resource: the smallest thing that can be taken away. */
+export interface Right {
+  /** As kubectl says it: `watch endpointslices.discovery.k8s.io`. */
+  readonly name: string;
+  readonly role: string;
+  readonly clusterWide: boolean;
+  readonly verb: string;
+  readonly resource: string;
+  readonly apiGroup: string;
+  readonly resourceName: string | undefined;
+}
+
+interface Role extends Rendered {
+  readonly rules: readonly {
+    readonly apiGroups: readonly string[];
+    readonly resources: readonly string[];
+    readonly resourceNames?: readonly string[];
+    readonly verbs: readonly string[];
+  }[];
+}
+
+const isRole = (object: Rendered): object is Role => object.kind === 'ClusterRole' || object.kind === 'Role';
+
+/** Everything that the roles among the objects grant, one by one. */
+export function rightsOf(objects: readonly Rendered[]): Right[] {
+  return objects.filter(isRole).flatMap((role) =>
+    role.rules.flatMap(({ apiGroups, resources, resourceNames = [undefined], verbs }) =>
+      product(apiGroups, resources, resourceNames, verbs).map(([apiGroup, resource, resourceName, verb]) => ({
+        name: `${verb} ${resource}${apiGroup === '' ? '' : `.${apiGroup}`}`,
+        role: role.metadata.name,
+        clusterWide: role.kind === 'ClusterRole',
+        ...{ verb, resource, apiGroup, resourceName },
+      })),
+    ),
+  );
+}
+
+function product<A, B, C, D>(as: readonly A[], bs: readonly B[], cs: readonly C[], ds: readonly D[]): [A, B, C, D][] {
+  return as.flatMap((a) => bs.flatMap((b) => cs.flatMap((c) => ds.map((d): [A, B, C, D] => [a, b, c, d]))));
+}
+
+/** The same objects with exactly that right less. */
+export function withoutRight(objects: readonly Rendered[], gone: string): Rendered[] {
+  return objects.map((object) => {
+    if (!isRole(object)) return object;
+    const rules = rightsOf([object])
+      .filter(({ name }) => name !== gone)
+      .map(({ verb, resource, apiGroup, resourceName }) => ({
+        apiGroups: [apiGroup],
+        resources: [resource],
+        verbs: [verb],
+        ...(resourceName === undefined ? {} : { resourceNames: [resourceName] }),
+      }));
+    return { ...object, rules };
+  });
+}
+
+/** One rule of a policy file: `node_prefix "" read`. */
+export interface PolicyRule {
+  readonly name: string;
+  readonly text: string;
+}
+
+/** The shipped policy, for a cluster of the tests' own. @throws Error on what is neither a rule nor a comment. */
+export async function readPolicy(cluster: string): Promise<PolicyRule[]> {
+  const file = 'deploy/consul/policy.hcl';
+  const text = (await readFile(join(ROOT, file), 'utf8')).replaceAll(/^#.*\n/gm, '');
+  const pattern = /^(\w+) "([^"]*)" \{\n {2}policy = "(\w+)"\n\}\n/gm;
+  const rest = text.replaceAll(pattern, '').trim();
+  if (rest !== '') throw new Error(`read ${file}: expected rules and comments, found ${rest}`);
+  return [...text.matchAll(pattern)].map(([rule, resource = '', segment = '', policy = '']) => ({
+    name: `${resource} "${segment}" ${policy}`,
+    // The example's name, as its user is told to replace it.
+    text: rule.replace(/(?<=["-])dev(?=-)/, cluster),
+  }));
+}
+
+async function createConsulToken(consul: ConsulApi, name: string, rules: readonly PolicyRule[]): Promise<string> {
+  await consul.must('PUT', '/acl/policy', { Name: name, Rules: rules.map(({ text }) => text).join('\n') });
+  const token = await consul.must('PUT', '/acl/token', { Description: name, Policies: [{ Name: name }] });
+  return (token as { SecretID: string }).SecretID;
+}
+
+/** An API server as a test uses it: the shared one, or one of its own. */
+export interface ApiServer {
+  readonly api: KubernetesApi;
+  readonly kubeconfig: string;
+}
+
+export interface StageOptions {
+  readonly rig: Rig;
+  readonly server: ApiServer;
+  readonly objects: readonly Rendered[];
+  /** Taken away from the roles or from the policy; nothing when it is undefined. */
+  readonly without?: string;
+}
+
+/** A cluster name and a namespace of its own, the shipped rights in them, and daemons that have no others. */
+export interface Stage {
+  readonly rig: Rig;
+  readonly kubernetes: KubernetesApi;
+  readonly consul: ConsulApi;
+  readonly cluster: string;
+  readonly namespace: string;
+  /** Every daemon that ran here; the last one is the newest. */
+  readonly daemons: readonly Daemon[];
+  readonly daemon: Daemon;
+  /** The name of a Consul service that pods of this cluster may register. */
+  name(suffix: string): string;
+  start(): Promise<Daemon>;
+  stop(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export async function openStage({ rig, server, objects, without }: StageOptions): Promise<Stage> {
+  const cluster = `r${randomBytes(4).toString('hex')}`;
+  const namespace = `${cluster}-apps`;
+  const folder = await mkdtemp(join(tmpdir(), 'consular-rights-'));
+  const rules = (await readPolicy(cluster)).filter(({ name }) => name !== without);
+  // Not createNamespace(): a server of the test's own has no controller that makes the account which that waits for.
+  await server.api.must('POST', '/api/v1/namespaces', { metadata: { name: namespace } });
+  const kubeconfig = await grant(server, without === undefined ? objects : withoutRight(objects, without), {
+    cluster,
+    namespace,
+    folder,
+  });
+  const options: DaemonOptions = {
+    cluster,
+    kubeconfig,
+    token: await createConsulToken(rig.consul, cluster, rules),
+    awaitStart: false,
+    toConsul: { namespaces: { include: [namespace], exclude: [] } },
+    toKubernetes: {
+      namespaces: [namespace],
+      services: { include: [`${cluster}-*`], exclude: [] },
+      // Long enough to see that endpoints go first, and not to be waited for.
+      removalGrace: '20ms',
+    },
+  };
+  const daemons: Daemon[] = [];
+  const stop = async () => void (await Promise.all(daemons.map((daemon) => daemon.stop())));
+  return {
+    ...{ rig, cluster, namespace, daemons, stop },
+    kubernetes: server.api,
+    consul: rig.consul,
+    get daemon() {
+      const daemon = daemons.at(-1);
+      if (!daemon) throw new Error(`look at the daemon of ${cluster}: expected one that was started, found none`);
+      return daemon;
+    },
+    name: (suffix) => `${cluster}-${suffix}`,
+    start: async () => {
+      const daemon = await rig.startDaemon(options);
+      daemons.push(daemon);
+      return daemon;
+    },
+    close: async () => {
+      await stop();
+      await rm(folder, { recursive: true });
+    },
+  };
+}
+
+interface Place {
+  readonly cluster: string;
+  readonly namespace: string;
+  readonly folder: string;
+}
+
+/** Applies account, roles and bindings as they are shipped, under names of this stage; returns a kubeconfig of the account. */
+async function grant({ api, kubeconfig }: ApiServer, objects: readonly Rendered[], place: Place): Promise<string> {
+  const { namespace, folder } = place;
+  const admin = readKubeconfig(kubeconfig);
+  const placed = objects
+    .filter(({ kind }) => /Role|ServiceAccount/.test(kind))
+    .map((object) => placeObject(object, place));
+  for (const object of placed) await apply(admin, object);
+  const account = placed.find(({ kind }) => kind === 'ServiceAccount')?.metadata.name ?? '';
+  await Promise.all(rightsOf(placed).map((right) => untilGranted(api, namespace, account, right)));
+  const path = `/api/v1/namespaces/${namespace}/serviceaccounts/${account}/token`;
+  const { status } = await api.must('POST', path, { spec: { expirationSeconds: 3600 } });
+  const file = join(folder, 'kubeconfig');
+  const caFile = join(folder, 'ca.crt');
+  await writeFile(caFile, admin.ca);
+  await writeKubeconfig({ file, server: admin.server, caFile, token: (status as { token: string }).token });
+  return file;
+}
+
+/** Names of cluster-wide objects get the cluster, everything else moves to the namespace; nothing else is changed. */
+function placeObject(object: Rendered, { cluster, namespace }: Place): Rendered {
+  const { kind, metadata } = object;
+  const { roleRef, subjects, ...rest } = object as Rendered & { roleRef?: Reference; subjects?: Reference[] };
+  const name = (of: { kind: string; name: string }) => (of.kind === 'ClusterRole' ? `${of.name}-${cluster}` : of.name);
+  return {
+    ...rest,
+    ...(roleRef && { roleRef: { ...roleRef, name: name(roleRef) } }),
+    ...(subjects && { subjects: subjects.map((subject) => ({ ...subject, namespace })) }),
+    metadata: isClusterWide(object)
+      ? { ...metadata, name: name({ kind: 'ClusterRole', name: metadata.name }) }
+      : { ...metadata, namespace },
+    kind,
+  };
+}
+
+interface Reference {
+  readonly kind: string;
+  readonly name: string;
+}
+
+/** The API server learns of roles and bindings by a watch of its own, a moment after they were written. */
+async function untilGranted(api: KubernetesApi, namespace: string, account: string, right: Right): Promise<void> {
+  await until(`${right.name} to be granted`, () => isAllowed(api, { namespace, name: account }, right, namespace));
+}
+
+/** What the API server's authorizer says, in all namespaces when none is named. */
+export async function isAllowed(
+  api: KubernetesApi,
+  account: { readonly namespace: string; readonly name: string },
+  right: Pick<Right, 'verb' | 'resource' | 'apiGroup'> & Partial<Right>,
+  namespace: string,
+): Promise<boolean> {
+  const answer = await api.must('POST', '/apis/authorization.k8s.io/v1/subjectaccessreviews', {
+    spec: {
+      user: `system:serviceaccount:${account.namespace}:${account.name}`,
+      groups: ['system:serviceaccounts', `system:serviceaccounts:${account.namespace}`, 'system:authenticated'],
+      resourceAttributes: {
+        verb: right.verb,
+        group: right.apiGroup,
+        resource: right.resource,
+        ...(right.resourceName === undefined ? {} : { name: right.resourceName }),
+        ...(right.clusterWide === true ? {} : { namespace }),
+      },
+    },
+  });
+  return (answer.status as { allowed: boolean }).allowed;
+}
+
+export interface OlderApiServer extends ApiServer {
+  close(): Promise<void>;
+}
+
+/** A real API server that does not stream lists, as Kubernetes did not before 1.32 and in 1.33; without controllers. */
+export async function startOlderApiServer(): Promise<OlderApiServer> {
+  return withFreshPorts(async () => {
+    const run = await openRunDirectory('older-kubernetes');
+    try {
+      return await startOlderIn(run);
+    } catch (error) {
+      await run.close();
+      throw error;
+    }
+  });
+}
+
+async function startOlderIn(run: RunDirectory): Promise<OlderApiServer> {
+  const [etcd, credentials, port] = await Promise.all([startEtcd(run), writeCredentials(run.path), freePort()]);
+  const { adminToken, tokenFile, serviceAccountKeyFile } = credentials;
+  const server = await startProcess({
+    name: 'kube-apiserver',
+    program: await findKubernetesProgram('kube-apiserver'),
+    arguments: [
+      '--feature-gates=WatchList=false',
+      `--etcd-servers=${etcd}`,
+      `--cert-dir=${run.path}/kube-apiserver`,
+      '--bind-address=127.0.0.1',
+      `--secure-port=${port}`,
+      '--advertise-address=192.0.2.1',
+      '--authorization-mode=RBAC',
+      `--token-auth-file=${tokenFile}`,
+      `--service-account-key-file=${serviceAccountKeyFile}`,
+      `--service-account-signing-key-file=${serviceAccountKeyFile}`,
+      '--service-account-issuer=https://kubernetes.default.svc',
+      '--service-cluster-ip-range=10.96.0.0/16',
+    ],
+    run,
+  });
+  const get = apiServerReader({ run, port, etcd, credentials });
+  // kube-system, whose uid the daemon asks for, is made a moment after the server is ready.
+  await waitUntilReady(
+    server,
+    async () => (await get('/readyz')) === 200 && (await get('/api/v1/namespaces/kube-system')) === 200,
+  );
+  const caFile = apiServerCaFile(run);
+  const kubeconfig = join(run.path, 'kubeconfig');
+  const address = `https://127.0.0.1:${port}`;
+  await writeKubeconfig({ file: kubeconfig, server: address, caFile, token: adminToken });
+  const api = new KubernetesApi(address, caFile, adminToken);
+  return {
+    api,
+    kubeconfig,
+    close: async () => {
+      await api.close();
+      await run.close();
+    },
+  };
+}
