@@ -1,4 +1,5 @@
 import { parseArgs, type ParseArgsConfig } from 'node:util';
+import { collectDefaultMetrics } from 'prom-client';
 import { ConfigError, loadConfig, type Environment } from './config/load.ts';
 import { formatPlan, makePlan } from './commands/plan.ts';
 import { startDaemon } from './commands/run.ts';
@@ -54,7 +55,10 @@ async function main(args: readonly string[], environment: Environment): Promise<
   if (values.config === undefined) throw new UsageError('expected --config FILE, found none');
   const config = loadConfig(values.config, environment);
   const context = { config, metrics: createMetrics(), version: VERSION };
-  if (command === 'run') return run({ ...context, log: createLog(config.log) });
+  if (command === 'run') {
+    collectDefaultMetrics({ register: context.metrics.registry });
+    return run({ ...context, log: createLog(config.log) });
+  }
   // Nobody reads the log of a plan unless something is wrong, and then only what is wrong.
   const log = createLog({ level: 'error', format: 'text' });
   return plan({ ...context, log }, values.output, values.timeout);

@@ -175,15 +175,22 @@ export function decodeHealthState(answer: ConsulAnswer, purpose: string): Map<st
   );
 }
 
-/** Operations that one transaction may have: 64, and 128 from Consul 1.14 on. Without the right to ask: 64. */
-export async function readTransactionLimit(client: ConsulClient): Promise<number> {
+/**
+ * Operations that one transaction may have: 64, and 128 from Consul 1.14 on. Without the right to ask: 64.
+ * @param onRefused told of the missing right
+ */
+export async function readTransactionLimit(
+  client: ConsulClient,
+  onRefused: (error: ConsulError) => void = () => undefined,
+): Promise<number> {
   try {
     const { body } = await client.get({ purpose: 'read Consul version', path: '/agent/self' });
     const version = stringField(objectField(expectObject(body, 'agent'), 'Config'), 'Version');
     const [major = 0, minor = 0] = version.split('.').map(Number);
     return major > 1 || (major === 1 && minor >= 14) ? 128 : 64;
   } catch (error) {
-    if (error instanceof ConsulError && error.status === 403) return 64;
-    throw error;
+    if (!(error instanceof ConsulError && error.status === 403)) throw error;
+    onRefused(error);
+    return 64;
   }
 }

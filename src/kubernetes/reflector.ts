@@ -78,7 +78,8 @@ export class Reflector<T extends KubernetesObject> {
         failures = tooShort ? failures + 1 : 0;
       } catch (error) {
         if (signal.aborted) return;
-        if (this.#adapt(error)) continue;
+        // At once the first time; a server that says 410 again and again is not asked in a loop.
+        if (this.#adapt(error) && failures++ === 0) continue;
         failures++;
         this.#failure = explainError(error);
         metrics.watchFailures.inc({ source: resource.kind });

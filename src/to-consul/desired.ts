@@ -59,7 +59,9 @@ export function desiredRegistrations(owner: Owner, config: DesiredConfig, source
   if (!selects(config.namespaces, pod.namespace) || !isLive(pod)) return NOTHING;
   const own = parseAnnotations(pod.annotations);
   if (own.settings.sync === false) return NOTHING;
-  const requests = [...services.flatMap((source) => fromService(source, pod, own)), ...fromPod(pod, own)];
+  // Whoever asks last for an ID gets it: the pod itself, else the Service with the smallest name, in any order of events.
+  const ordered = [...services].sort((a, b) => (a.service.name < b.service.name ? 1 : -1));
+  const requests = [...ordered.flatMap((source) => fromService(source, pod, own)), ...fromPod(pod, own)];
   if (requests.length === 0) return NOTHING;
 
   const registrations = new Map<string, Registration>();
@@ -71,17 +73,16 @@ export function desiredRegistrations(owner: Owner, config: DesiredConfig, source
   return { registrations, rejections, hold: rejections.length > 0 };
 
   function place(request: Request): void {
-    const check = checkOf(pod, request, config.notReady);
-    if (!check) return;
-    const registration = build(owner, sources, request, check);
+    const registration = build(owner, sources, request);
     const problems = validate(registration, request.settings.meta);
     if (pod.hostNetwork)
       problems.push({
         reason: 'InvalidAnnotation',
         message: 'pods with hostNetwork have no IP of their own and are not registered',
       });
+    const check = checkOf(pod, request, config.notReady);
     if (problems.length > 0) rejections.push(...problems);
-    else registrations.set(registration.id, registration);
+    else if (check) registrations.set(registration.id, { ...registration, check });
   }
 }
 
@@ -205,8 +206,7 @@ function build(
   owner: Owner,
   { pod, zone }: PodSources,
   { name, port, udp, settings, service }: Request,
-  check: Check,
-): Registration {
+): Omit<Registration, 'check'> {
   const workload = workloadOf(pod);
   const meta = new Map<string, string>([
     ['secure', 'false'],
@@ -231,6 +231,5 @@ function build(
     tags: settings.tags ?? [],
     meta,
     weight: settings.weight ?? 1,
-    check,
   };
 }

@@ -46,7 +46,9 @@ export interface ToConsul {
 export async function runToConsul(options: ToConsulOptions): Promise<ToConsul> {
   const { owner, config, views, own, consul, log, metrics, signal } = options;
   const planner = new Planner(owner, config, views, own);
-  const limit = await readTransactionLimit(consul);
+  const limit = await readTransactionLimit(consul, (error) =>
+    log.warn('Consul does not tell this token its version, transactions stay small', { error }),
+  );
   const writer = new Writer({
     client: consul,
     owner,

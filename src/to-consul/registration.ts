@@ -64,6 +64,7 @@ const RESERVED_NAMES = new Set(['consul', MANAGED_BY]);
 const SERVICE_NAME = /^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/;
 // The limits of Consul (structs.ValidateServiceMetadata): one violation would refuse the whole transaction.
 const META_KEY = /^[A-Za-z0-9_-]{1,128}$/;
+/** In bytes. */
 const LONGEST_META_VALUE = 512;
 const MOST_META = 64;
 const LONGEST_TAG = 255;
@@ -74,7 +75,10 @@ const OWN_META = new Set<string>(Object.values(META));
 const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/;
 
 /** Everything wrong with a registration that Consul, a reader of Consul or the audit would stumble over. */
-export function validate(registration: Registration, userMeta: ReadonlyMap<string, string>): Rejection[] {
+export function validate(
+  registration: Omit<Registration, 'check'>,
+  userMeta: ReadonlyMap<string, string>,
+): Rejection[] {
   const { service, address, port, tags, meta } = registration;
   const rejections: Rejection[] = [];
   const reject = (reason: Rejection['reason'], message: string) => rejections.push({ reason, message });
@@ -107,8 +111,8 @@ function metaProblem(key: string, value: string): string | undefined {
   if (!META_KEY.test(key)) return 'expected a key of 1 to 128 letters, digits, dashes and underscores';
   if (key.startsWith('consul-')) return 'keys that begin with "consul-" belong to Consul';
   if (OWN_META.has(key) && !SHARED_META.has(key)) return 'this key is set by Consular';
-  if (value.length > LONGEST_META_VALUE || CONTROL.test(value))
-    return `expected a value of at most ${LONGEST_META_VALUE} printable characters, found ${quote(value)}`;
+  if (Buffer.byteLength(value) > LONGEST_META_VALUE || CONTROL.test(value))
+    return `expected a value of at most ${LONGEST_META_VALUE} bytes of printable characters, found ${quote(value)}`;
   return undefined;
 }
 
