@@ -11,7 +11,7 @@ export interface Metrics {
   readonly owned: Gauge<'direction'>;
   readonly consulTransactions: Counter<'outcome'>;
   readonly consulOperations: Counter;
-  readonly consulRequestSeconds: Histogram;
+  readonly consulTransactionSeconds: Histogram;
   readonly kubernetesWrites: Counter<'verb' | 'kind'>;
   readonly relists: Counter<'kind'>;
   readonly watchFailures: Counter<'source'>;
@@ -59,7 +59,7 @@ export function createMetrics(): Metrics {
       help: 'Operations in committed transactions.',
       registers,
     }),
-    consulRequestSeconds: new Histogram({
+    consulTransactionSeconds: new Histogram({
       name: 'consular_consul_transaction_seconds',
       help: 'Time until Consul answered a transaction.',
       buckets: [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5],

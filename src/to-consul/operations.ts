@@ -1,6 +1,6 @@
 import type { Committed, NodeOperation, Operation, ServiceOperation } from '../consul/transaction.ts';
 import type { Changes } from '../reconcile/changes.ts';
-import type { Owner } from '../reconcile/mark.ts';
+import { META, type Owner } from '../reconcile/mark.ts';
 import type { Observed, OwnCatalog } from './observed.ts';
 import {
   CHECK_NAME,
@@ -103,14 +103,19 @@ function removalOperation({ registration, serviceIndex }: Observed): Operation {
   };
 }
 
-/** Takes what was committed into our picture of the catalog. */
+/** Takes what was committed for one pod into our picture of the catalog. */
 export function recordCommit(
   own: OwnCatalog,
   podKey: string,
-  podUid: (registration: Registration) => string,
   changes: PodChanges,
+  operations: readonly Operation[],
   committed: Committed,
 ): void {
+  for (const operation of operations) {
+    if (!('Node' in operation)) continue;
+    const { Node: name, Address: address } = operation.Node.Node;
+    own.nodeWritten({ name, address }, committed.nodes.get(name) ?? 0);
+  }
   const record = (registration: Registration, before: Observed | undefined) => {
     own.written({
       // A check that was not written keeps the output that it has.
@@ -119,7 +124,7 @@ export function recordCommit(
           ? { ...registration, check: before.registration.check }
           : registration,
       podKey,
-      podUid: podUid(registration),
+      podUid: registration.meta.get(META.podUid) ?? '',
       serviceIndex: committed.services.get(registration.id) ?? before?.serviceIndex ?? 0,
       checkIndex: committed.checks.get(registration.id) ?? before?.checkIndex ?? 0,
     });

@@ -1,13 +1,13 @@
 import { backoffMs } from '../backoff.ts';
 import type { ConsulClient } from '../consul/client.ts';
 import { ConsulError, TransactionConflict } from '../consul/errors.ts';
-import { commitTransaction, type Operation } from '../consul/transaction.ts';
+import { commitTransaction, type Committed } from '../consul/transaction.ts';
 import type { Log } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
-import { isEmpty } from '../reconcile/changes.ts';
-import { META, type Owner } from '../reconcile/mark.ts';
+import type { Owner } from '../reconcile/mark.ts';
+import { composeBatch, refusedGroups, type Batch, type Group, type Limits } from './batch.ts';
 import type { OwnCatalog } from './observed.ts';
-import { nodeOperation, nodesNeeded, nodesTouched, recordCommit, toOperations, type PodChanges } from './operations.ts';
+import { nodesTouched, recordCommit, type PodChanges } from './operations.ts';
 
 /** With one transaction on its way and one being applied, Consul never waits for us. */
 const MOST_IN_FLIGHT = 2;
@@ -32,23 +32,11 @@ export interface WriterOptions {
   readonly metrics: Metrics;
 }
 
-class WriterStopped extends Error {
-  constructor() {
-    super('write to Consul: stopped before it was sent');
-  }
-}
-
-interface Pending {
+interface Submitted {
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
   conflicts: number;
-}
-
-interface Group {
-  readonly key: string;
-  readonly changes: PodChanges;
-  readonly pending: Pending;
-  readonly operations: readonly Operation[];
+  inFlight: boolean;
 }
 
 /**
@@ -64,26 +52,26 @@ interface Group {
  */
 export class Writer {
   readonly #options: WriterOptions;
-  readonly #pending = new Map<string, Pending>();
-  readonly #creatingNodes = new Set<string>();
+  /** In order of submission; a key stays until Consul has what it wants, or until it has to go back to the queue. */
+  readonly #submitted = new Map<string, Submitted>();
+  readonly #nodesInFlight = new Set<string>();
   readonly #recent: { readonly at: number; readonly changes: number }[] = [];
+  #limits: Limits;
   #inFlight = 0;
   #failures = 0;
-  #maxOperations: number;
-  #maxBytes = MOST_BYTES;
   #flushScheduled = false;
   #timer: NodeJS.Timeout | undefined;
   #stopped = false;
 
   constructor(options: WriterOptions) {
     this.#options = options;
-    this.#maxOperations = options.limit;
+    this.#limits = { operations: options.limit, bytes: MOST_BYTES };
   }
 
   /** Resolves when Consul has what the key's latest state wants. A key must not be submitted twice at a time. */
   submit(key: string): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#pending.set(key, { resolve, reject, conflicts: 0 });
+      this.#submitted.set(key, { resolve, reject, conflicts: 0, inFlight: false });
       this.#scheduleFlush();
     });
   }
@@ -92,8 +80,11 @@ export class Writer {
   stop(): void {
     this.#stopped = true;
     clearTimeout(this.#timer);
-    for (const { reject } of this.#pending.values()) reject(new WriterStopped());
-    this.#pending.clear();
+    for (const key of this.#waiting()) this.#settle(key, new Error('write to Consul: stopped before it was sent'));
+  }
+
+  #waiting(): string[] {
+    return [...this.#submitted].filter(([, { inFlight }]) => !inFlight).map(([key]) => key);
   }
 
   /** Once per turn of the event loop: the keys of one burst of events then share a transaction. */
@@ -107,11 +98,14 @@ export class Writer {
   }
 
   #flush(): void {
-    while (!this.#stopped && this.#inFlight < MOST_IN_FLIGHT && this.#pending.size > 0) {
-      if (this.#shouldGather()) return this.#flushAfter(GATHER_MS);
-      const groups = this.#compose();
-      if (groups.length === 0) return;
-      void this.#send(groups);
+    while (!this.#stopped && this.#inFlight < MOST_IN_FLIGHT) {
+      const waiting = this.#waiting();
+      if (waiting.length === 0) return;
+      if (this.#shouldGather(waiting.length)) return this.#flushAfter(GATHER_MS);
+      const batch = composeBatch(waiting, { ...this.#options, nodesInFlight: this.#nodesInFlight }, this.#limits);
+      for (const [key, error] of batch.settled) this.#settle(key, error);
+      if (batch.groups.length === 0) return;
+      void this.#send(batch);
     }
   }
 
@@ -125,104 +119,71 @@ export class Writer {
   }
 
   /** True in a burst, while less than a full transaction is waiting. */
-  #shouldGather(): boolean {
+  #shouldGather(waiting: number): boolean {
     const since = performance.now() - 1000;
     while (this.#recent[0] && this.#recent[0].at < since) this.#recent.shift();
     const changes = this.#recent.reduce((sum, batch) => sum + batch.changes, 0);
-    return changes > BURST_CHANGES && this.#pending.size < this.#maxOperations / 2;
+    return changes > BURST_CHANGES && waiting < this.#limits.operations / 2;
   }
 
-  /** Takes groups out of the waiting keys, in order, as many as fit. */
-  #compose(): Group[] {
-    const groups: Group[] = [];
-    const newNodes = new Set<string>();
-    let operations = 0;
-    let bytes = 0;
-    for (const [key, pending] of this.#pending) {
-      const group = this.#composeGroup(key, pending, newNodes);
-      if (!group) continue;
-      const size = Buffer.byteLength(JSON.stringify(group.operations));
-      const full = operations + group.operations.length > this.#maxOperations || bytes + size > this.#maxBytes;
-      if (full && groups.length > 0) break;
-      if (full) {
-        this.#settle(
-          key,
-          new Error(
-            `write ${key} to Consul: ${group.operations.length} operations of ${size} bytes do not fit in one transaction`,
-          ),
-        );
-        continue;
-      }
-      operations += group.operations.length;
-      bytes += size;
-      for (const operation of group.operations) if ('Node' in operation) newNodes.add(operation.Node.Node.Node);
-      groups.push(group);
-    }
-    for (const { key } of groups) this.#pending.delete(key);
-    for (const node of newNodes) this.#creatingNodes.add(node);
-    return groups;
-  }
-
-  /** The key's group; undefined when there is nothing to write, or not yet. */
-  #composeGroup(key: string, pending: Pending, newNodes: ReadonlySet<string>): Group | undefined {
-    const { own, owner, plan } = this.#options;
-    const changes = plan(key);
-    if (isEmpty(changes)) return void this.#settle(key);
-    const nodes = new Map<string, Operation>();
-    for (const node of nodesNeeded(changes)) {
-      if (this.#creatingNodes.has(node.name)) return undefined;
-      const known = own.node(node.name);
-      if (known.state === 'refused') return void this.#settle(key, new Error(`register ${key}: ${known.why}`));
-      if (known.state === 'ours' && known.address === node.address) continue;
-      if (!newNodes.has(node.name))
-        nodes.set(node.name, nodeOperation(owner, node, known.state === 'ours' ? known.modifyIndex : 0));
-    }
-    return { key, changes, pending, operations: [...nodes.values(), ...toOperations(changes)] };
-  }
-
-  async #send(groups: readonly Group[]): Promise<void> {
+  async #send(batch: Batch): Promise<void> {
     const { client, own, metrics } = this.#options;
-    const operations = groups.flatMap((group) => group.operations);
-    const touched = new Set(groups.flatMap(({ changes }) => nodesTouched(changes)));
-    this.#inFlight++;
+    const touched = new Set(batch.groups.flatMap(({ changes }) => nodesTouched(changes)));
+    this.#mark(batch, true);
     for (const node of touched) own.touch(node);
-    const endTimer = metrics.consulRequestSeconds.startTimer();
+    const endTimer = metrics.consulTransactionSeconds.startTimer();
     try {
-      const committed = await commitTransaction(client, operations);
-      this.#failures = 0;
-      this.#recent.push({ at: performance.now(), changes: groups.length });
-      metrics.consulTransactions.inc({ outcome: 'committed' });
+      const operations = batch.groups.flatMap((group) => group.operations);
+      this.#committed(batch, await commitTransaction(client, operations));
       metrics.consulOperations.inc(operations.length);
-      for (const operation of operations) {
-        if (!('Node' in operation)) continue;
-        const { Node: name, Address: address } = operation.Node.Node;
-        own.nodeWritten({ name, address }, committed.nodes.get(name) ?? 0);
-      }
-      for (const { key, changes, pending } of groups) {
-        recordCommit(own, key, (registration) => registration.meta.get(META.podUid) ?? '', changes, committed);
-        pending.resolve();
-      }
     } catch (error) {
-      await this.#recover(groups, operations, error);
+      await this.#recover(batch, error);
     } finally {
       endTimer();
       for (const node of touched) own.touch(node);
-      for (const operation of operations) if ('Node' in operation) this.#creatingNodes.delete(operation.Node.Node.Node);
-      this.#inFlight--;
+      this.#mark(batch, false);
       this.#scheduleFlush();
     }
   }
 
-  async #recover(groups: readonly Group[], operations: readonly Operation[], error: unknown): Promise<void> {
+  #mark({ groups, nodes }: Batch, inFlight: boolean): void {
+    this.#inFlight += inFlight ? 1 : -1;
+    for (const node of nodes) {
+      if (inFlight) this.#nodesInFlight.add(node);
+      else this.#nodesInFlight.delete(node);
+    }
+    for (const { key } of groups) {
+      const submitted = this.#submitted.get(key);
+      if (submitted) submitted.inFlight = inFlight;
+      if (submitted && !inFlight && this.#stopped)
+        this.#settle(key, new Error('write to Consul: stopped before it was sent again'));
+    }
+  }
+
+  #committed({ groups }: Batch, committed: Committed): void {
+    const { own, metrics } = this.#options;
+    this.#failures = 0;
+    this.#recent.push({ at: performance.now(), changes: groups.length });
+    metrics.consulTransactions.inc({ outcome: 'committed' });
+    for (const { key, changes, operations } of groups) {
+      recordCommit(own, key, changes, operations, committed);
+      this.#settle(key);
+    }
+  }
+
+  async #recover({ groups }: Batch, error: unknown): Promise<void> {
     const { log, metrics } = this.#options;
     if (error instanceof TransactionConflict) {
       metrics.consulTransactions.inc({ outcome: 'conflict' });
       log.debug('transaction refused, reading again', { groups: groups.length, error });
-      return this.#afterConflict(groups, operations, error);
+      return this.#afterConflict(groups, error);
     }
     if (error instanceof ConsulError && error.status === 413) {
-      this.#maxOperations = Math.max(4, Math.floor(this.#maxOperations / 2));
-      this.#maxBytes = Math.max(16 * 1024, Math.floor(this.#maxBytes / 2));
+      const { operations, bytes } = this.#limits;
+      this.#limits = {
+        operations: Math.max(4, Math.floor(operations / 2)),
+        bytes: Math.max(16 * 1024, Math.floor(bytes / 2)),
+      };
     }
     const wait = backoffMs(this.#failures++, BACKOFF);
     metrics.consulTransactions.inc({ outcome: 'failed' });
@@ -232,59 +193,32 @@ export class Writer {
       retryInMs: Math.round(wait),
       error,
     });
-    this.#putBack(groups);
-    this.#flushAfter(wait);
+    if (!this.#stopped) this.#flushAfter(wait);
   }
 
   /** Nothing was applied. The refused groups are looked at again in the catalog, the others only had bad company. */
-  async #afterConflict(
-    groups: readonly Group[],
-    operations: readonly Operation[],
-    conflict: TransactionConflict,
-  ): Promise<void> {
-    const refused = refusedGroups(groups, operations, conflict);
+  async #afterConflict(groups: readonly Group[], conflict: TransactionConflict): Promise<void> {
+    const { log, own } = this.#options;
+    const refused = refusedGroups(groups, conflict);
     const nodes = new Set([...refused].flatMap(({ changes }) => nodesTouched(changes)));
+    let readable = true;
     try {
-      for (const node of nodes) this.#options.own.touch(node);
-      await Promise.all([...nodes].map((node) => this.#options.own.refresh(node)));
+      for (const node of nodes) own.touch(node);
+      await Promise.all([...nodes].map((node) => own.refresh(node)));
     } catch (error) {
-      for (const group of refused) group.pending.conflicts = MOST_CONFLICTS;
-      this.#options.log.warn('nodes could not be read again', { nodes: [...nodes].slice(0, 5), error });
+      readable = false;
+      log.warn('Consul nodes could not be read again', { nodes: nodes.size, error });
     }
-    for (const group of refused) {
-      if (++group.pending.conflicts > MOST_CONFLICTS) group.pending.reject(conflict);
+    for (const { key } of refused) {
+      const submitted = this.#submitted.get(key);
+      if (submitted && (++submitted.conflicts > MOST_CONFLICTS || !readable)) this.#settle(key, conflict);
     }
-    this.#putBack(groups.filter((group) => group.pending.conflicts <= MOST_CONFLICTS));
   }
 
-  /** Before everything that came later. */
-  #putBack(groups: readonly Group[]): void {
-    if (this.#stopped) return groups.forEach(({ pending }) => pending.reject(new WriterStopped()));
-    const later = [...this.#pending];
-    this.#pending.clear();
-    for (const { key, pending } of groups) this.#pending.set(key, pending);
-    for (const [key, pending] of later) this.#pending.set(key, pending);
+  #settle(key: string, error?: unknown): void {
+    const submitted = this.#submitted.get(key);
+    this.#submitted.delete(key);
+    if (error === undefined) submitted?.resolve();
+    else submitted?.reject(error);
   }
-
-  #settle(key: string, error?: Error): void {
-    const pending = this.#pending.get(key);
-    this.#pending.delete(key);
-    if (error) pending?.reject(error);
-    else pending?.resolve();
-  }
-}
-
-/** The groups that Consul named; all of them when it named none that we sent. A refused node takes all who need it. */
-function refusedGroups(
-  groups: readonly Group[],
-  operations: readonly Operation[],
-  conflict: TransactionConflict,
-): Set<Group> {
-  const failed = new Set(conflict.failures.map(({ index }) => operations[index]));
-  const refused = new Set(groups.filter((group) => group.operations.some((operation) => failed.has(operation))));
-  const nodes = new Set(
-    [...failed].flatMap((operation) => (operation && 'Node' in operation ? [operation.Node.Node.Node] : [])),
-  );
-  for (const group of groups) if (nodesNeeded(group.changes).some(({ name }) => nodes.has(name))) refused.add(group);
-  return refused.size > 0 ? refused : new Set(groups);
 }

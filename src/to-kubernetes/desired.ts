@@ -78,11 +78,11 @@ function sliceGroup(
   if (!first) return [];
   const { family, port } = first;
   const waiting = new Map(endpoints.map(({ address, zone }) => [address, { address, zone }]));
-  const ofGroup = present.filter(
-    (slice) => slice.addressType === family && slice.ports.every((slicePort) => slicePort.port === port),
-  );
+  const isOfGroup = ({ addressType, ports }: EndpointSlice) =>
+    addressType === family && ports.length > 0 && ports.every((slicePort) => slicePort.port === port);
+  const ofGroup = present.filter(isOfGroup);
   const shards = new Map<string, DesiredEndpoint[]>();
-  for (const slice of [...ofGroup].sort((a, b) => (a.name < b.name ? -1 : 1)))
+  for (const slice of ofGroup.sort((a, b) => (a.name < b.name ? -1 : 1)))
     shards.set(
       slice.name,
       take(
@@ -91,9 +91,11 @@ function sliceGroup(
       ),
     );
   for (const shard of shards.values()) fill(waiting, shard);
+  // A slice of another group can have a name of ours, when somebody changed its ports.
+  const taken = new Set(present.filter((slice) => !isOfGroup(slice)).map(({ name }) => name));
   for (let number = 0; waiting.size > 0; number++) {
     const name = sliceName(serviceName, family, port, number);
-    if (!shards.has(name)) shards.set(name, fill(waiting, []));
+    if (!shards.has(name) && !taken.has(name)) shards.set(name, fill(waiting, []));
   }
   return [...shards]
     .filter(([, shard]) => shard.length > 0)
@@ -107,11 +109,9 @@ function sliceGroup(
 }
 
 function take(waiting: Map<string, DesiredEndpoint>, addresses: readonly string[]): DesiredEndpoint[] {
-  return addresses.flatMap((address) => {
-    const endpoint = waiting.get(address);
-    waiting.delete(address);
-    return endpoint ?? [];
-  });
+  const stay = [...new Set(addresses)].flatMap((address) => waiting.get(address) ?? []).slice(0, MOST_IN_SLICE);
+  for (const { address } of stay) waiting.delete(address);
+  return stay;
 }
 
 function fill(waiting: Map<string, DesiredEndpoint>, shard: DesiredEndpoint[]): DesiredEndpoint[] {

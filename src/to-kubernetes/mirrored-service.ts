@@ -72,10 +72,11 @@ export function mirror(
 ): { readonly mirrored: MirroredService; readonly refused: readonly RefusedInstance[] } {
   const refused: RefusedInstance[] = [];
   const endpoints = new Map<string, MirroredEndpoint>();
-  for (const instance of foreign) {
+  // In an order of our own: Consul promises none, and which of two instances at one address is taken must not change.
+  for (const instance of [...foreign].sort((a, b) => (identityOf(a) < identityOf(b) ? -1 : 1))) {
     if (instance.status === 'critical') continue;
     const endpoint = toEndpoint(instance, isReserved);
-    if ('refused' in endpoint) refused.push({ instance: `${instance.node}/${instance.id}`, reason: endpoint.refused });
+    if ('refused' in endpoint) refused.push({ instance: identityOf(instance), reason: endpoint.refused });
     // A ghost beside a live instance: the same address and port is one endpoint.
     else endpoints.set(`${endpoint.address} ${endpoint.port}`, endpoint);
   }
@@ -86,6 +87,10 @@ export function mirror(
     endpoints: [...endpoints.values()],
   };
   return { mirrored, refused };
+}
+
+function identityOf({ node, id }: ServiceInstance): string {
+  return `${node}/${id}`;
 }
 
 function toEndpoint(
@@ -126,7 +131,9 @@ function choosePorts(
   return { main, alias: alias === main ? undefined : alias };
 }
 
-const QUALIFIED_NAME = /^([a-z0-9.-]{1,253}\/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/;
+/** As the API server wants it, or it refuses the whole Service: a name, perhaps behind a DNS subdomain. */
+const QUALIFIED_NAME =
+  /^((?=[^/]{1,253}\/)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*\/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/;
 
 /** Meta `protocol`, else a tag `protocol=`, else what Spring's `secure` says; nothing when nobody says anything. */
 function chooseAppProtocol(foreign: readonly ServiceInstance[]): string {

@@ -1,0 +1,101 @@
+import type { TransactionConflict } from '../consul/errors.ts';
+import type { Operation } from '../consul/transaction.ts';
+import { isEmpty } from '../reconcile/changes.ts';
+import type { Owner } from '../reconcile/mark.ts';
+import type { OwnCatalog } from './observed.ts';
+import { nodeOperation, nodesNeeded, toOperations, type PodChanges } from './operations.ts';
+
+/** What one key wants written: operations that are applied together or not at all. */
+export interface Group {
+  readonly key: string;
+  readonly changes: PodChanges;
+  readonly operations: readonly Operation[];
+}
+
+export interface Limits {
+  readonly operations: number;
+  readonly bytes: number;
+}
+
+export interface Batch {
+  readonly groups: readonly Group[];
+  /** Consul nodes that this batch creates or corrects. */
+  readonly nodes: ReadonlySet<string>;
+  /** Keys that need no writing, and those that cannot be written, with the reason. */
+  readonly settled: ReadonlyMap<string, Error | undefined>;
+}
+
+export interface BatchSource {
+  readonly owner: Owner;
+  readonly own: OwnCatalog;
+  /** What to write for a key, from the latest state. */
+  readonly plan: (key: string) => PodChanges;
+  /** Nodes that a transaction on its way is creating: who needs them waits for it. */
+  readonly nodesInFlight: ReadonlySet<string>;
+}
+
+/** Takes groups in the order of the keys, as many as fit into one transaction; a group never splits. */
+export function composeBatch(keys: Iterable<string>, source: BatchSource, limits: Limits): Batch {
+  const groups: Group[] = [];
+  const nodes = new Set<string>();
+  const settled = new Map<string, Error | undefined>();
+  let operations = 0;
+  let bytes = 0;
+  for (const key of keys) {
+    const group = composeGroup(key, source, nodes);
+    if (group === 'later') continue;
+    if (group === 'nothing' || group instanceof Error) {
+      settled.set(key, group === 'nothing' ? undefined : group);
+      continue;
+    }
+    const size = Buffer.byteLength(JSON.stringify(group.operations));
+    const tooMuch = operations + group.operations.length > limits.operations || bytes + size > limits.bytes;
+    if (tooMuch && groups.length > 0) break;
+    if (tooMuch) {
+      settled.set(
+        key,
+        new Error(
+          `write ${key} to Consul: ${group.operations.length} operations of ${size} bytes do not fit in one transaction`,
+        ),
+      );
+      continue;
+    }
+    operations += group.operations.length;
+    bytes += size;
+    groups.push(group);
+    for (const operation of group.operations) if ('Node' in operation) nodes.add(operation.Node.Node.Node);
+  }
+  return { groups, nodes, settled };
+}
+
+/** @param nodesInBatch nodes that an earlier group of the same batch brings along */
+function composeGroup(
+  key: string,
+  { owner, own, plan, nodesInFlight }: BatchSource,
+  nodesInBatch: ReadonlySet<string>,
+): Group | 'nothing' | 'later' | Error {
+  const changes = plan(key);
+  if (isEmpty(changes)) return 'nothing';
+  const nodes = new Map<string, Operation>();
+  for (const node of nodesNeeded(changes)) {
+    if (nodesInFlight.has(node.name)) return 'later';
+    const known = own.node(node.name);
+    if (known.state === 'refused') return new Error(`register ${key}: ${known.why}`);
+    const isRight = known.state === 'ours' && known.address === node.address;
+    if (!isRight && !nodesInBatch.has(node.name))
+      nodes.set(node.name, nodeOperation(owner, node, known.state === 'ours' ? known.modifyIndex : 0));
+  }
+  return { key, changes, operations: [...nodes.values(), ...toOperations(changes)] };
+}
+
+/** The groups that Consul named; all of them when it named none that we sent. A refused node takes all who need it. */
+export function refusedGroups(groups: readonly Group[], conflict: TransactionConflict): Set<Group> {
+  const operations = groups.flatMap((group) => group.operations);
+  const failed = new Set(conflict.failures.map(({ index }) => operations[index]));
+  const refused = new Set(groups.filter((group) => group.operations.some((operation) => failed.has(operation))));
+  const nodes = new Set(
+    [...failed].flatMap((operation) => (operation && 'Node' in operation ? [operation.Node.Node.Node] : [])),
+  );
+  for (const group of groups) if (nodesNeeded(group.changes).some(({ name }) => nodes.has(name))) refused.add(group);
+  return refused.size > 0 ? refused : new Set(groups);
+}
