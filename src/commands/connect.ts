@@ -1,5 +1,6 @@
 import { selects } from '../config/pattern.ts';
 import type { Config } from '../config/schema.ts';
+import { readTransactionLimit } from '../consul/catalog.ts';
 import { createConsulClient, type ConsulClient } from '../consul/client.ts';
 import { ServiceCatalog } from '../consul/service-catalog.ts';
 import { createKubernetesClient, type KubernetesClient } from '../kubernetes/client.ts';
@@ -40,7 +41,8 @@ export interface Clients {
 /** Both systems, completely read: what every command works on. A direction that is switched off is undefined. */
 export interface World {
   readonly owner: Owner;
-  readonly toConsul: { readonly views: ToConsulViews; readonly own: OwnCatalog } | undefined;
+  readonly toConsul:
+    { readonly views: ToConsulViews; readonly own: OwnCatalog; readonly transactionLimit: number } | undefined;
   readonly toKubernetes: { readonly views: ToKubernetesViews; readonly catalog: ServiceCatalog } | undefined;
 }
 
@@ -80,7 +82,7 @@ export async function readWorld(context: Context, clients: Clients, sources: Sou
     endpointSlices,
   }));
   const [toConsul, toKubernetes] = await Promise.all([
-    config.toConsul.enabled ? readToConsul(clients, sources, owner, shared) : undefined,
+    config.toConsul.enabled ? readToConsul(context, clients, sources, owner, shared) : undefined,
     config.toKubernetes.enabled ? readToKubernetes(context, clients, sources, shared) : undefined,
   ]);
   return { owner, toConsul, toKubernetes };
@@ -96,6 +98,7 @@ async function readClusterUid(api: ObjectApi, resources: Resources): Promise<str
 }
 
 async function readToConsul(
+  { log }: Context,
   { kubernetes, consul, resources }: Clients,
   sources: Sources,
   owner: Owner,
@@ -107,8 +110,9 @@ async function readToConsul(
     () => OwnCatalog.read(consul, owner),
     (error) => error instanceof ClusterIdentityError,
   );
+  const transactionLimit = await sources.untilRead('Consul version', () => readTransactionLimit(consul, log));
   const [pods, nodes] = await Promise.all(reading);
-  return { own, views: { pods, nodes, ...(await shared) } };
+  return { own, transactionLimit, views: { pods, nodes, ...(await shared) } };
 }
 
 async function readToKubernetes(
@@ -117,9 +121,10 @@ async function readToKubernetes(
   sources: Sources,
   shared: Shared,
 ): Promise<World['toKubernetes']> {
-  const { namespaces, services, endpoints: writesEndpoints } = context.config.toKubernetes;
+  const { namespaces, services } = context.config.toKubernetes;
   const scope = { labelSelector: `${LABEL.managedBy}=${MANAGED_BY}` };
-  const reading = (writesEndpoints ? namespaces : []).map(async (namespace): Promise<[string, View<Endpoints>]> => {
+  // Followed even when they are switched off: what was written before has to be seen to be removed.
+  const reading = namespaces.map(async (namespace): Promise<[string, View<Endpoints>]> => {
     return [namespace, await sources.reflect(kubernetes, resources.endpoints, { namespace, ...scope })];
   });
   const isCandidate = (name: string) => !isNeverMirrored(name) && selects(services, name);

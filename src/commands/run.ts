@@ -48,9 +48,9 @@ export async function startDaemon(context: Omit<Context, 'signal'>): Promise<Run
       toKubernetes: directions?.toKubernetes?.status() ?? null,
     }),
   });
-  const started = readWorld(whole, clients, sources).then(async (world) => {
+  const started = readWorld(whole, clients, sources).then((world) => {
     if (watches.signal.aborted) return;
-    directions = await startDirections(whole, clients, world);
+    directions = startDirections(whole, clients, world);
     context.log.info('running', { cluster: context.config.cluster, clusterUid: world.owner.clusterUid });
   });
   // Whoever awaits `started` hears of a failure; nobody else must.
@@ -67,16 +67,16 @@ export async function startDaemon(context: Omit<Context, 'signal'>): Promise<Run
   };
 }
 
-async function startDirections(
+function startDirections(
   context: Context,
   { api, consul, kubernetes, resources }: Clients,
   { owner, toConsul, toKubernetes }: World,
-): Promise<Directions> {
+): Directions {
   const { config, log, metrics } = context;
   const events = new EventRecorder(kubernetes, hostname(), log, metrics);
   const common = { owner, api, consul, resources, events, ...context };
   return {
-    toConsul: toConsul && (await runToConsul({ ...common, config: config.toConsul, ...toConsul })),
+    toConsul: toConsul && runToConsul({ ...common, config: config.toConsul, ...toConsul }),
     toKubernetes: toKubernetes && runToKubernetes({ ...common, config: config.toKubernetes, ...toKubernetes }),
   };
 }

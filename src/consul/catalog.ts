@@ -10,6 +10,7 @@ import {
   stringMapField,
   type JsonObject,
 } from '../json.ts';
+import type { Log } from '../observability/log.ts';
 import type { ConsulAnswer, ConsulClient } from './client.ts';
 import { ConsulError, UntrustworthyAnswer } from './errors.ts';
 import type { CatalogCheck, CatalogNode, CatalogService, CheckStatus, NodeContents, ServiceInstance } from './types.ts';
@@ -42,6 +43,11 @@ export async function assertWitness(client: ConsulClient, signal?: AbortSignal):
     params: { name: ALWAYS_THERE },
     ...(signal ? { signal } : {}),
   });
+  assertShowsWitness(answer, purpose);
+}
+
+/** @throws UntrustworthyAnswer when the answer about the witness does not show it. */
+export function assertShowsWitness(answer: ConsulAnswer, purpose: string): void {
   assertTrustworthy(purpose, answer);
   if (expectArray(answer.body, purpose).length === 0)
     throw new UntrustworthyAnswer(purpose, 'a catalog without it: has the token lost its rights?');
@@ -127,6 +133,14 @@ export async function readNode(client: ConsulClient, name: string): Promise<Node
   // Checks first: a service registered in between is then seen without its check, which is repaired, and never the reverse.
   const checks = await client.get({ purpose, path: '/health/node/{node}', params });
   const services = await client.get({ purpose, path: '/catalog/node-services/{node}', params });
+  return decodeNodeContents(services, checks, purpose);
+}
+
+export function decodeNodeContents(
+  services: ConsulAnswer,
+  checks: ConsulAnswer,
+  purpose: string,
+): NodeContents | undefined {
   for (const answer of [checks, services]) assertTrustworthy(purpose, answer);
   // Of a node that does not exist Consul says null, or {"Node": null} (1.22).
   const contents = services.body === null ? {} : expectObject(services.body, purpose);
@@ -175,22 +189,20 @@ export function decodeHealthState(answer: ConsulAnswer, purpose: string): Map<st
   );
 }
 
-/**
- * Operations that one transaction may have: 64, and 128 from Consul 1.14 on. Without the right to ask: 64.
- * @param onRefused told of the missing right
- */
-export async function readTransactionLimit(
-  client: ConsulClient,
-  onRefused: (error: ConsulError) => void = () => undefined,
-): Promise<number> {
+/** How many operations Consul takes in one transaction; without the right to ask for its version, what all versions take. */
+export async function readTransactionLimit(client: ConsulClient, log: Log): Promise<number> {
   try {
     const { body } = await client.get({ purpose: 'read Consul version', path: '/agent/self' });
-    const version = stringField(objectField(expectObject(body, 'agent'), 'Config'), 'Version');
-    const [major = 0, minor = 0] = version.split('.').map(Number);
-    return major > 1 || (major === 1 && minor >= 14) ? 128 : 64;
+    return transactionLimitOf(stringField(objectField(expectObject(body, 'agent'), 'Config'), 'Version'));
   } catch (error) {
     if (!(error instanceof ConsulError && error.status === 403)) throw error;
-    onRefused(error);
-    return 64;
+    log.warn('Consul does not tell this token its version, transactions stay small', { error });
+    return transactionLimitOf('');
   }
+}
+
+/** 128 from Consul 1.14 on, 64 before and for anything that is no version. */
+export function transactionLimitOf(version: string): number {
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  return major > 1 || (major === 1 && minor >= 14) ? 128 : 64;
 }

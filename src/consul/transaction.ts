@@ -1,4 +1,4 @@
-import { arrayField, expectObject, isObject, numberField, objectField, stringField, type JsonObject } from '../json.ts';
+import { arrayField, expectObject, isObject, numberField, objectField, stringField } from '../json.ts';
 import type { ConsulClient } from './client.ts';
 import { ConsulError, TransactionConflict, type OperationFailure } from './errors.ts';
 
@@ -79,7 +79,7 @@ export interface Committed {
 export async function commitTransaction(client: ConsulClient, operations: readonly Operation[]): Promise<Committed> {
   try {
     const answer = await client.put({ purpose: 'commit transaction', path: '/txn', body: operations });
-    return decodeResults(expectObject(answer.body, 'transaction results'));
+    return decodeCommitted(answer.body);
   } catch (error) {
     if (error instanceof ConsulError && error.status === 409)
       throw new TransactionConflict(decodeFailures(error.detail));
@@ -87,11 +87,11 @@ export async function commitTransaction(client: ConsulClient, operations: readon
   }
 }
 
-function decodeResults(body: JsonObject): Committed {
+export function decodeCommitted(body: unknown): Committed {
   const nodes = new Map<string, number>();
   const services = new Map<string, number>();
   const checks = new Map<string, number>();
-  for (const result of arrayField(body, 'Results').filter(isObject)) {
+  for (const result of arrayField(expectObject(body, 'transaction results'), 'Results').filter(isObject)) {
     const [node, service, check] = [
       objectField(result, 'Node'),
       objectField(result, 'Service'),
@@ -105,7 +105,7 @@ function decodeResults(body: JsonObject): Committed {
   return { nodes, services, checks };
 }
 
-function decodeFailures(text: string): OperationFailure[] {
+export function decodeFailures(text: string): OperationFailure[] {
   const body = expectObject(JSON.parse(text), 'refused transaction');
   return arrayField(body, 'Errors')
     .filter(isObject)

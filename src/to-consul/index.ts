@@ -1,6 +1,5 @@
 import type { ToConsulConfig } from '../config/schema.ts';
 import type { ConsulClient } from '../consul/client.ts';
-import { readTransactionLimit } from '../consul/catalog.ts';
 import { TransactionConflict } from '../consul/errors.ts';
 import type { EventRecorder } from '../kubernetes/events.ts';
 import { objectKey, type KubernetesObject, type Service } from '../kubernetes/objects.ts';
@@ -24,6 +23,8 @@ export interface ToConsulOptions {
   readonly config: ToConsulConfig;
   readonly views: Views;
   readonly own: OwnCatalog;
+  /** Operations that this Consul takes in one transaction. */
+  readonly transactionLimit: number;
   readonly consul: ConsulClient;
   readonly api: ObjectApi;
   readonly resources: Resources;
@@ -43,18 +44,15 @@ export interface ToConsul {
  * Kubernetes to Consul: every change of a pod, of a Service or slice over it, or of its node puts the pod's key in the
  * queue; reconciling a key compares what should be with what is and hands the key to the writer.
  */
-export async function runToConsul(options: ToConsulOptions): Promise<ToConsul> {
+export function runToConsul(options: ToConsulOptions): ToConsul {
   const { owner, config, views, own, consul, log, metrics, signal } = options;
   const planner = new Planner(owner, config, views, own);
-  const limit = await readTransactionLimit(consul, (error) =>
-    log.warn('Consul does not tell this token its version, transactions stay small', { error }),
-  );
   const writer = new Writer({
     client: consul,
     owner,
     own,
     plan: (key) => planner.plan(key).changes,
-    limit,
+    limit: options.transactionLimit,
     log,
     metrics,
   });

@@ -62,8 +62,12 @@ export function runToKubernetes(options: ToKubernetesOptions): ToKubernetes {
     // The Service itself goes only on a fresh answer that the leader confirmed.
     if (expired) await catalog.refresh(name, true);
     const plan = planner.plan(name, expired);
-    for (const namespace of plan.namespaces) if (!namespace.conflict) await writer.apply(namespace);
+    // A namespace that cannot be written to costs only itself.
+    const written = await Promise.allSettled(
+      plan.namespaces.filter(({ conflict }) => !conflict).map((namespace) => writer.apply(namespace)),
+    );
     report.plan(name, plan);
+    for (const outcome of written) if (outcome.status === 'rejected') throw outcome.reason;
     settle(name, plan, remaining);
   }
 

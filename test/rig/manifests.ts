@@ -85,15 +85,17 @@ function generate(folder: string, { name, namespace, files }: Generator): { orig
     apiVersion: 'v1',
     kind: 'ConfigMap',
     data,
-    metadata: { name: `${name}-${contentHash(name, data)}`, ...(namespace === undefined ? {} : { namespace }) },
+    metadata: { name: `${name}-${contentHash(data)}`, ...(namespace === undefined ? {} : { namespace }) },
   };
   return { original: name, object };
 }
 
-/** Kustomize's own: ten digits, none of which could spell a word. */
-function contentHash(name: string, data: Record<string, string>): string {
+/** Kustomize's own, in which the name is always empty and no digit could be part of a word. */
+function contentHash(data: Record<string, string>): string {
   const replaced: Record<string, string> = { 0: 'g', 1: 'h', 3: 'k', a: 'm', e: 't' };
-  const digest = createHash('sha256').update(JSON.stringify({ data, kind: 'ConfigMap', name })).digest('hex');
+  const digest = createHash('sha256')
+    .update(JSON.stringify({ data, kind: 'ConfigMap', name: '' }))
+    .digest('hex');
   return digest.slice(0, 10).replaceAll(/[013ae]/g, (digit) => replaced[digit] ?? digit);
 }
 

@@ -1,0 +1,36 @@
+# What Consular may do in a Consul that denies by default. Replace `dev` by the setting `cluster`, and the names that its
+# pods register; then
+#
+#   consul acl policy create -name consular-dev -rules @policy.hcl
+#   consul acl token create -description "Consular of cluster dev" -policy-name consular-dev
+#
+# Each rule is in use: test/integration/rights.test.ts takes them away one by one and names what breaks.
+
+# Consul nodes that stand for the nodes of this cluster, and for no other: `--` is in no cluster's name. Nodes of agents,
+# and those of other clusters, cannot be written or removed.
+node_prefix "k8s-dev--" {
+  policy = "write"
+}
+
+# Where instances are. Consul silently leaves out what a token may not read, and Consular believes nothing that was filtered.
+node_prefix "" {
+  policy = "read"
+}
+
+# What is to be mirrored, and what others have registered already. For the same reason it is all names.
+service_prefix "" {
+  policy = "read"
+}
+
+# The names that pods of this cluster may register. Repeat it for each name (service "orders") or family of names
+# (service_prefix "payments-"): an annotation with any other name is refused by Consul, said in the log, and harms no other pod.
+# The prefix "" would allow every name, and with it to overwrite any instance of any service, whoever registered it.
+service_prefix "dev-" {
+  policy = "write"
+}
+
+# The version of Consul, which decides how much goes into one transaction: 128 operations, and 64 without this rule, said in
+# the log.
+agent_prefix "" {
+  policy = "read"
+}

@@ -1,0 +1,222 @@
+import { execFile } from 'node:child_process';
+import { accessSync, constants, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { basename, delimiter, dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { parseAllDocuments } from 'yaml';
+import './limits.ts';
+import { parseConfig } from '../../src/config/load.ts';
+import { openRig, until, type Manifest, type Rig } from '../rig/index.ts';
+import {
+  apply,
+  MANIFESTS,
+  pathOf,
+  readDockerfile,
+  readKubeconfig,
+  render,
+  ROOT,
+  type Rendered,
+} from '../rig/manifests.ts';
+import { isAllowed, rightsOf } from '../rig/rights.ts';
+
+const run = promisify(execFile);
+
+interface Container {
+  readonly image: string;
+  readonly args: string[];
+  readonly ports: { name: string; containerPort: number }[];
+  readonly volumeMounts: { name: string; mountPath: string; readOnly?: boolean }[];
+  readonly securityContext: object;
+}
+interface PodSpec {
+  readonly containers: [Container];
+  readonly volumes: {
+    name: string;
+    configMap?: { name: string };
+    secret?: { secretName: string; optional: boolean };
+  }[];
+}
+interface Deployment extends Rendered {
+  readonly spec: { replicas: number; strategy: object; template: { metadata: Manifest['metadata']; spec: PodSpec } };
+}
+
+const objects = render(MANIFESTS);
+const ofKind = <T extends Rendered>(kind: string): T => {
+  const found = objects.filter((object) => object.kind === kind);
+  if (found.length !== 1) throw new Error(`look for the ${kind}: expected one, found ${found.length}`);
+  return found[0] as T;
+};
+const deployment = ofKind<Deployment>('Deployment');
+const configMap = ofKind<Rendered & { data: Record<string, string> }>('ConfigMap');
+const podSpec = deployment.spec.template.spec;
+const [container] = podSpec.containers;
+
+describe('the manifests', () => {
+  let rig: Rig;
+
+  beforeAll(async () => {
+    rig = await openRig();
+  }, 60_000);
+  afterAll(async () => {
+    for (const object of [...objects].reverse()) await rig.kubernetes.call('DELETE', pathOf(object));
+    await rig.close();
+  }, 30_000);
+
+  it('are taken by the API server, with every field known and without a warning', async () => {
+    const admin = readKubeconfig(rig.kubeconfig);
+    for (const object of objects)
+      expect({ object, warnings: await apply(admin, object) }).toEqual({ object, warnings: [] });
+  });
+
+  it('become one pod, which the restricted level of pod security admits', async () => {
+    const pods = '/api/v1/namespaces/consular/pods';
+    const pod = await until('the pod', async () => (await rig.kubernetes.list(pods))[0]);
+    expect((pod.spec as { serviceAccountName: string }).serviceAccountName).toBe('consular');
+    const careless = {
+      metadata: { name: 'careless' },
+      spec: { ...podSpec, containers: [{ ...container, securityContext: {} }] },
+    };
+    const refused = await rig.kubernetes.call('POST', pods, careless);
+    expect(refused.status).toBe(403);
+    expect(refused.body.message).toContain('violates PodSecurity "restricted:latest"');
+  });
+
+  it('never run two at a time', () => {
+    expect(deployment.spec).toMatchObject({ replicas: 1, strategy: { type: 'Recreate' } });
+  });
+
+  it('give it what its rules name, and nothing that leads further', async () => {
+    const account = { namespace: 'consular', name: 'consular' };
+    const may = (verb: string, resource: string, namespace: string, apiGroup = '', resourceName?: string) =>
+      isAllowed(rig.kubernetes, account, { verb, resource, apiGroup, resourceName, clusterWide: false }, namespace);
+    for (const right of rightsOf(objects))
+      expect([right.name, await isAllowed(rig.kubernetes, account, right, 'default')]).toEqual([right.name, true]);
+    const rules = objects.flatMap(({ rules = [] }) => rules as Record<string, string[]>[]);
+    expect(rules.flatMap((rule) => Object.values(rule).flat()).filter((word) => word.includes('*'))).toEqual([]);
+    const forbidden = await Promise.all([
+      may('create', 'services', 'kube-system'),
+      may('patch', 'services', 'consular'),
+      may('create', 'endpoints', 'kube-system'),
+      may('create', 'endpointslices', 'kube-system', 'discovery.k8s.io'),
+      may('get', 'secrets', 'default'),
+      may('get', 'secrets', 'consular'),
+      may('get', 'configmaps', 'consular'),
+      may('patch', 'pods', 'default'),
+      may('delete', 'pods', 'default'),
+      may('create', 'pods', 'consular'),
+      may('get', 'namespaces', 'default', '', 'default'),
+      may('create', 'serviceaccounts', 'consular'),
+    ]);
+    expect(forbidden).toEqual(forbidden.map(() => false));
+  });
+
+  it('mount a configuration that is one, and at the place where the daemon looks for it', () => {
+    const [command, flag, path = ''] = container.args;
+    expect([command, flag]).toEqual(['run', '--config']);
+    const mount = container.volumeMounts.find(({ mountPath }) => mountPath === dirname(path));
+    const volume = podSpec.volumes.find(({ name }) => name === mount?.name);
+    expect(volume?.configMap?.name).toBe(configMap.metadata.name);
+    const text = configMap.data[basename(path)] ?? '';
+    const config = parseConfig(text, {});
+    expect(config.cluster).toBe('dev');
+    expect(config.http.address).toBe(`0.0.0.0:${container.ports[0]?.containerPort ?? 0}`);
+    const written = objects.filter(({ kind }) => kind === 'Role').map(({ metadata }) => metadata.namespace);
+    expect(written).toEqual(config.toKubernetes.namespaces);
+  });
+
+  it('mount the token and the CA of Consul, when there are any, where the configuration offers them', () => {
+    const uncommented = (configMap.data['consular.yaml'] ?? '').replaceAll(/^( *)# (?=\w+File: )/gm, '$1');
+    const { tokenFile, caFile } = parseConfig(uncommented, {}).consul;
+    const volume = podSpec.volumes.find(({ secret }) => secret?.secretName === 'consular-consul');
+    const mount = container.volumeMounts.find(({ name }) => name === volume?.name);
+    expect(volume?.secret?.optional).toBe(true);
+    expect([tokenFile, caFile]).toEqual(['token', 'ca.crt'].map((key) => `${mount?.mountPath ?? ''}/${key}`));
+  });
+
+  const kubectl = (process.env.PATH ?? '')
+    .split(delimiter)
+    .map((folder) => join(folder, 'kubectl'))
+    .find((file) => isExecutable(file));
+  (kubectl === undefined ? it.skip : it)('are rendered by the tests as kubectl renders them', async () => {
+    const { stdout } = await run(kubectl ?? '', ['kustomize', MANIFESTS]);
+    const rendered = parseAllDocuments(stdout).map((document) => document.toJS() as Rendered);
+    const inOrder = (list: Rendered[]) =>
+      new Map(list.map((object) => [pathOf(object), object] as const).sort(([a], [b]) => (a < b ? -1 : 1)));
+    expect(inOrder(objects)).toEqual(inOrder(rendered));
+  });
+});
+
+function isExecutable(file: string): boolean {
+  try {
+    accessSync(file, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+describe('the Dockerfile', () => {
+  const [build, image, ...others] = readDockerfile(join(ROOT, 'deploy/Dockerfile'));
+  const find = (stage: typeof image, name: string) =>
+    (stage?.instructions ?? []).filter((instruction) => instruction.name === name).map(({ text }) => text);
+  const sourcesOf = (text: string) => text.split(' ').slice(0, -1);
+  let folder: string;
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'consular-image-'));
+  });
+  afterAll(() => rm(folder, { recursive: true }));
+
+  it('has two stages on the same Node 24, and what comes out of the first is what the second takes', () => {
+    expect(others).toEqual([]);
+    expect(build?.name).toBe('build');
+    expect(image?.image).toBe(build?.image);
+    expect(image?.image).toMatch(/^node:24-[a-z]+-slim$/);
+    expect(find(image, 'COPY').filter((text) => text.startsWith('--'))).toEqual([
+      '--from=build /src/dist/consular.js /app/consular.js',
+    ]);
+    expect(find(build, 'WORKDIR')).toEqual(['/src']);
+  });
+
+  it('copies what is in the repository, and the build sees that', () => {
+    const copied = [...find(build, 'COPY'), ...find(image, 'COPY').filter((text) => !text.startsWith('--'))]
+      .flatMap(sourcesOf)
+      .map((source) => source.replace(/\/$/, ''));
+    for (const source of copied) expect([source, existsSync(join(ROOT, source))]).toEqual([source, true]);
+    const ignore = readFileSync(join(ROOT, 'deploy/Dockerfile.dockerignore'), 'utf8').split('\n');
+    const seen = ignore.flatMap((line) => (line.startsWith('!') ? [line.slice(1)] : []));
+    expect(ignore).toContain('*');
+    expect(seen.sort()).toEqual(copied.sort());
+  });
+
+  it('installs without scripts of packages, and runs as a user that is a number and not root', () => {
+    expect(find(build, 'RUN').filter((text) => /\bnpm (ci|install)\b/.test(text))).toEqual([
+      expect.stringContaining('--ignore-scripts'),
+    ]);
+    const { runAsUser, runAsGroup } = (podSpec as unknown as { securityContext: Record<string, number> })
+      .securityContext;
+    expect(find(image, 'USER')).toEqual([`${runAsUser ?? 0}:${runAsGroup ?? 0}`]);
+    expect(runAsUser).toBeGreaterThan(0);
+  });
+
+  it('builds from the files that it copies, and the bundle runs alone', async () => {
+    const source = join(folder, 'src');
+    const app = join(folder, 'app');
+    for (const path of find(build, 'COPY').flatMap(sourcesOf))
+      cpSync(join(ROOT, path), join(source, path), { recursive: true });
+    symlinkSync(join(ROOT, 'node_modules'), join(source, 'node_modules'));
+    expect(find(build, 'RUN').at(-1)).toBe('node build.js');
+    await run(process.execPath, ['build.js'], { cwd: source });
+    mkdirSync(app);
+    cpSync(join(source, 'dist/consular.js'), join(app, 'consular.js'));
+    const [command, bundle, ...rest] = JSON.parse(find(image, 'ENTRYPOINT')[0] ?? '') as string[];
+    expect([command, bundle, rest]).toEqual(['node', '/app/consular.js', []]);
+    const { stdout } = await run(process.execPath, ['consular.js', '--version'], { cwd: app, env: {} });
+    const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string };
+    expect(stdout).toBe(`${version}\n`);
+    expect(container.image).toBe(`consular:${version}`);
+    expect(readdirSync(app)).toEqual(['consular.js']);
+  });
+});

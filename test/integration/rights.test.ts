@@ -1,0 +1,371 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import './limits.ts';
+import { nextPodIP, openRig, until, untilEqual, type Daemon, type Manifest, type Rig } from '../rig/index.ts';
+import { MANIFESTS, render } from '../rig/manifests.ts';
+import {
+  openStage,
+  readPolicy,
+  rightsOf,
+  startOlderApiServer,
+  type ApiServer,
+  type OlderApiServer,
+  type Stage,
+} from '../rig/rights.ts';
+
+/** Does something that needs rights; the answer tells whether it had its effect by now. */
+type Scenario = (stage: Stage) => Promise<() => Promise<boolean>>;
+
+const named = (stage: Stage, suffix: string) => ({ 'consular.dev/service-name': stage.name(suffix) });
+const servicePath = ({ namespace }: Stage, name: string) => `/api/v1/namespaces/${namespace}/services/${name}`;
+const endpointsPath = ({ namespace }: Stage, name: string) => `/api/v1/namespaces/${namespace}/endpoints/${name}`;
+
+const isReady = async ({ port }: Daemon) => (await fetch(`http://127.0.0.1:${port}/readyz`)).ok;
+
+async function slicesOf({ kubernetes, namespace }: Stage, name: string): Promise<Manifest[]> {
+  const selector = `labelSelector=kubernetes.io/service-name%3D${name}`;
+  return kubernetes.list(`/apis/discovery.k8s.io/v1/namespaces/${namespace}/endpointslices?${selector}`);
+}
+
+async function sliceAddresses(stage: Stage, name: string): Promise<string[]> {
+  const slices = (await slicesOf(stage, name)) as (Manifest & { endpoints: { addresses: string[] }[] | null })[];
+  return slices.flatMap(({ endpoints }) => (endpoints ?? []).flatMap(({ addresses }) => addresses)).sort();
+}
+
+async function endpointsAddresses(stage: Stage, name: string): Promise<string[]> {
+  const endpoints = await stage.kubernetes.find(endpointsPath(stage, name));
+  const subsets = (endpoints?.subsets ?? []) as { addresses: { ip: string }[] }[];
+  return subsets.flatMap(({ addresses }) => addresses.map(({ ip }) => ip)).sort();
+}
+
+/** A virtual machine registers itself: what a mirrored Service is made of. */
+function registerForeign(stage: Stage, name: string, address: string, meta: Record<string, string> = {}) {
+  return stage.consul.registerOnAgent({ id: `${name}-${address}`, name, address, port: 9098, meta });
+}
+
+/** A service that is mirrored with one instance, completely. */
+async function mirrored(stage: Stage, suffix: string): Promise<string> {
+  const name = stage.name(suffix);
+  await registerForeign(stage, name, '192.0.2.50');
+  await untilEqual('the mirrored Endpoints', () => endpointsAddresses(stage, name), ['192.0.2.50']);
+  return name;
+}
+
+const SCENARIOS = {
+  'the daemon becomes ready': async (stage) => {
+    // Consul has something that could be mirrored, so that it is read too.
+    await registerForeign(stage, stage.name('seen'), '192.0.2.49');
+    await stage.stop();
+    const daemon = await stage.start();
+    return () => isReady(daemon);
+  },
+
+  'a Ready pod is registered': async (stage) => {
+    const ip = nextPodIP();
+    await stage.kubernetes.createPod(stage.namespace, 'plain', { ip, annotations: named(stage, 'plain') });
+    return async () => (await stage.consul.summary(stage.name('plain'))).join() === `${ip}:8080 passing`;
+  },
+
+  'a registered pod is followed until it goes': async (stage) => {
+    const { kubernetes, consul, namespace } = stage;
+    const [ip, service] = [nextPodIP(), stage.name('followed')];
+    await kubernetes.createPod(namespace, 'followed', {
+      ip,
+      annotations: { ...named(stage, 'followed'), 'consular.dev/not-ready': 'critical' },
+    });
+    await untilEqual('registered', () => consul.summary(service), [`${ip}:8080 passing`]);
+    await kubernetes.annotate(namespace, 'followed', { 'consular.dev/service-tags': 'blue' });
+    await until('the tag', async () => (await consul.instances(service))[0]?.Service.Tags.includes('blue'));
+    await kubernetes.setReady(namespace, 'followed', false);
+    await untilEqual('critical', () => consul.summary(service), [`${ip}:8080 critical`]);
+    await kubernetes.annotate(namespace, 'followed', { 'consular.dev/not-ready': 'deregister' });
+    await untilEqual('deregistered', () => consul.summary(service), []);
+    await kubernetes.setReady(namespace, 'followed', true);
+    await untilEqual('registered again', () => consul.summary(service), [`${ip}:8080 passing`]);
+    await kubernetes.deletePod(namespace, 'followed');
+    return async () => (await consul.summary(service)).length === 0;
+  },
+
+  'a pod that went while nobody looked is deregistered': async (stage) => {
+    const { kubernetes, consul, namespace } = stage;
+    const service = stage.name('unseen');
+    await kubernetes.createPod(namespace, 'unseen', { annotations: named(stage, 'unseen') });
+    await until('registered', async () => (await consul.summary(service)).length === 1);
+    await stage.stop();
+    await kubernetes.deletePod(namespace, 'unseen');
+    await stage.start();
+    return async () => (await consul.summary(service)).length === 0;
+  },
+
+  'pods of a Service that went while nobody looked are deregistered': async (stage) => {
+    const { kubernetes, consul, namespace } = stage;
+    const service = stage.name('behind');
+    await kubernetes.must('POST', `/api/v1/namespaces/${namespace}/services`, {
+      metadata: { name: 'behind', annotations: named(stage, 'behind') },
+      spec: { selector: { app: 'behind' }, ports: [{ port: 80, targetPort: 8080 }] },
+    });
+    await kubernetes.createPod(namespace, 'behind', { labels: { app: 'behind' } });
+    await until('registered', async () => (await consul.summary(service)).length === 1);
+    await stage.stop();
+    await kubernetes.must('DELETE', servicePath(stage, 'behind'));
+    await stage.start();
+    return async () => (await consul.summary(service)).length === 0;
+  },
+
+  'a pod that cannot be registered gets an Event': async (stage) => {
+    const { kubernetes, namespace } = stage;
+    await kubernetes.createPod(namespace, 'wrong', {
+      annotations: { ...named(stage, 'wrong'), 'consular.dev/service-port': 'nope' },
+    });
+    return async () => (await kubernetes.list(`/apis/events.k8s.io/v1/namespaces/${namespace}/events`)).length > 0;
+  },
+
+  'a first reading goes out in transactions of more than 64 operations': async (stage) => {
+    await stage.stop();
+    const pods = Array.from({ length: 40 }, (_, number) => `many-${number}`);
+    await Promise.all(
+      pods.map((pod) => stage.kubernetes.createPod(stage.namespace, pod, { annotations: named(stage, 'many') })),
+    );
+    const { metrics } = await stage.start();
+    const count = async (counter: typeof metrics.consulOperations | typeof metrics.consulTransactions) =>
+      (await counter.get()).values.reduce((sum, { value }) => sum + value, 0);
+    // A service and a check for each.
+    await until('all registered', async () => (await count(metrics.consulOperations)) >= 2 * pods.length);
+    return async () => (await count(metrics.consulOperations)) / (await count(metrics.consulTransactions)) > 64;
+  },
+
+  'a Consul service becomes a Service': async (stage) => {
+    const name = stage.name('new');
+    await registerForeign(stage, name, '192.0.2.50');
+    return async () => (await stage.kubernetes.find(servicePath(stage, name))) !== undefined;
+  },
+
+  'a mirrored Service gets EndpointSlices': async (stage) => {
+    const name = stage.name('new-slices');
+    await registerForeign(stage, name, '192.0.2.50');
+    return async () => (await sliceAddresses(stage, name)).length === 1;
+  },
+
+  'a mirrored Service gets v1 Endpoints': async (stage) => {
+    const name = stage.name('new-endpoints');
+    await registerForeign(stage, name, '192.0.2.50');
+    return async () => (await endpointsAddresses(stage, name)).length === 1;
+  },
+
+  'instances that turn to TLS change the Service': async (stage) => {
+    const name = await mirrored(stage, 'tls');
+    await registerForeign(stage, name, '192.0.2.50', { secure: 'true' });
+    return async () => {
+      const service = await stage.kubernetes.find(servicePath(stage, name));
+      return (service?.spec as { ports: { appProtocol?: string }[] }).ports[0]?.appProtocol === 'https';
+    };
+  },
+
+  'a second instance joins the EndpointSlice': async (stage) => {
+    const name = await mirrored(stage, 'second');
+    await registerForeign(stage, name, '192.0.2.51');
+    return async () => (await sliceAddresses(stage, name)).length === 2;
+  },
+
+  'a second instance joins the v1 Endpoints': async (stage) => {
+    const name = await mirrored(stage, 'second-legacy');
+    await registerForeign(stage, name, '192.0.2.51');
+    return async () => (await endpointsAddresses(stage, name)).length === 2;
+  },
+
+  'a service that is gone loses its v1 Endpoints': async (stage) => {
+    const name = await mirrored(stage, 'gone-endpoints');
+    await stage.consul.deregisterFromAgent(`${name}-192.0.2.50`);
+    return async () => (await stage.kubernetes.find(endpointsPath(stage, name))) === undefined;
+  },
+
+  'a service that is gone loses its EndpointSlices': async (stage) => {
+    const name = await mirrored(stage, 'gone-slices');
+    await stage.consul.deregisterFromAgent(`${name}-192.0.2.50`);
+    return async () => (await slicesOf(stage, name)).length === 0;
+  },
+
+  'a service that is gone loses its Service after the grace period': async (stage) => {
+    const name = await mirrored(stage, 'gone');
+    await stage.consul.deregisterFromAgent(`${name}-192.0.2.50`);
+    return async () => (await stage.kubernetes.find(servicePath(stage, name))) === undefined;
+  },
+
+  'somebody else having the name of a slice is recognised': async (stage) => {
+    const name = await mirrored(stage, 'taken-slice');
+    const [slice] = await slicesOf(stage, name);
+    const path = `/apis/discovery.k8s.io/v1/namespaces/${stage.namespace}/endpointslices/${slice?.metadata.name ?? ''}`;
+    return takenAway(stage, path, 'EndpointSlice');
+  },
+
+  'somebody else having the name of Endpoints is recognised': async (stage) => {
+    const name = await mirrored(stage, 'taken-endpoints');
+    return takenAway(stage, endpointsPath(stage, name), 'Endpoints');
+  },
+} satisfies Record<string, Scenario>;
+
+/** An object of ours that is ours no more: its name is wanted, and taken. */
+async function takenAway(stage: Stage, path: string, kind: string): Promise<() => Promise<boolean>> {
+  await stage.kubernetes.must('PATCH', path, { metadata: { labels: { 'app.kubernetes.io/managed-by': null } } });
+  const found = `create ${kind} ${stage.namespace}/${path.slice(path.lastIndexOf('/') + 1)}: expected no object of that name, found one`;
+  return () => Promise.resolve(stage.daemon.records.some(({ error }) => String(error).startsWith(found)));
+}
+
+type ScenarioName = keyof typeof SCENARIOS;
+
+/** What each right in the roles is for. */
+const NEEDED_BY: Readonly<Record<string, ScenarioName>> = {
+  'watch pods': 'the daemon becomes ready',
+  'watch services': 'the daemon becomes ready',
+  'watch endpointslices.discovery.k8s.io': 'the daemon becomes ready',
+  'watch nodes': 'the daemon becomes ready',
+  'watch endpoints': 'the daemon becomes ready',
+  'get namespaces': 'the daemon becomes ready',
+  // On an API server that does not stream lists.
+  'list pods': 'the daemon becomes ready',
+  'list services': 'the daemon becomes ready',
+  'list endpointslices.discovery.k8s.io': 'the daemon becomes ready',
+  'list nodes': 'the daemon becomes ready',
+  'list endpoints': 'the daemon becomes ready',
+  'get pods': 'a pod that went while nobody looked is deregistered',
+  'get services': 'pods of a Service that went while nobody looked are deregistered',
+  'create events.events.k8s.io': 'a pod that cannot be registered gets an Event',
+  'create services': 'a Consul service becomes a Service',
+  'patch services': 'instances that turn to TLS change the Service',
+  'delete services': 'a service that is gone loses its Service after the grace period',
+  'create endpointslices.discovery.k8s.io': 'a mirrored Service gets EndpointSlices',
+  'patch endpointslices.discovery.k8s.io': 'a second instance joins the EndpointSlice',
+  'delete endpointslices.discovery.k8s.io': 'a service that is gone loses its EndpointSlices',
+  'get endpointslices.discovery.k8s.io': 'somebody else having the name of a slice is recognised',
+  'create endpoints': 'a mirrored Service gets v1 Endpoints',
+  'patch endpoints': 'a second instance joins the v1 Endpoints',
+  'delete endpoints': 'a service that is gone loses its v1 Endpoints',
+  'get endpoints': 'somebody else having the name of Endpoints is recognised',
+};
+
+const KINDS: Readonly<Record<string, string>> = {
+  pods: 'Pod',
+  services: 'Service',
+  endpointslices: 'EndpointSlice',
+  endpoints: 'Endpoints',
+  nodes: 'Node',
+  namespaces: 'Namespace',
+  events: 'Event',
+};
+
+/** What each rule of the ACL policy is for, and what the log says without it. */
+const POLICY_NEEDED_BY: Readonly<Record<string, { readonly scenario: ScenarioName; readonly complaint: RegExp }>> = {
+  'node_prefix "k8s-dev--" write': {
+    scenario: 'a Ready pod is registered',
+    complaint: /Permission denied.*lacks permission 'node:write'/,
+  },
+  'service_prefix "dev-" write': {
+    scenario: 'a Ready pod is registered',
+    complaint: /Permission denied.*lacks permission 'service:write'/,
+  },
+  'node_prefix "" read': {
+    scenario: 'the daemon becomes ready',
+    complaint: /read service .*one that ACLs filtered; the token needs more read rights/,
+  },
+  'service_prefix "" read': {
+    scenario: 'the daemon becomes ready',
+    complaint: /read service names: .*one that ACLs filtered; the token needs more read rights/,
+  },
+  'agent_prefix "" read': {
+    scenario: 'a first reading goes out in transactions of more than 64 operations',
+    complaint: /Permission denied.*lacks permission 'agent:read'/,
+  },
+};
+
+const objects = render(MANIFESTS);
+const rights = rightsOf(objects);
+const policy = await readPolicy('dev');
+
+/** Waits for a warning or an error that says it: what an operator sees without asking for more. */
+async function untilSaid({ daemons }: Stage, pattern: RegExp): Promise<void> {
+  await until(`a warning in the log with ${String(pattern)}`, () => {
+    const records = daemons.flatMap(({ records }) => records);
+    const loud = records.filter(({ level }) => level === 'warn' || level === 'error');
+    return Promise.resolve(loud.some(({ error }) => pattern.test(String(error))));
+  });
+}
+
+let rig: Rig;
+let shared: ApiServer;
+let older: OlderApiServer;
+let stage: Stage | undefined;
+
+beforeAll(async () => {
+  [rig, older] = await Promise.all([openRig({ acl: true }), startOlderApiServer()]);
+  shared = { api: rig.kubernetes, kubeconfig: rig.kubeconfig };
+}, 60_000);
+afterAll(() => Promise.all([rig.close(), older.close()]), 30_000);
+
+describe('with the shipped rights, and no others', () => {
+  let whole: Stage;
+
+  beforeAll(async () => {
+    whole = await openStage({ rig, server: shared, objects });
+    await whole.start();
+  }, 60_000);
+  afterAll(() => whole.close(), 30_000);
+
+  it.each(Object.entries(SCENARIOS))('%s', async (what, play: Scenario) => {
+    await until(what, await play(whole));
+  });
+
+  it('the log of all that has no refusal in it', () => {
+    const refusals = whole.daemons
+      .flatMap(({ records }) => records.map((record) => JSON.stringify(record)))
+      .filter((record) => /\b40[13]\b|forbidden|permission denied|ACL/i.test(record));
+    expect(refusals).toEqual([]);
+  });
+
+  it('the daemon becomes ready on an API server that does not stream lists', async () => {
+    const other = await openStage({ rig, server: older, objects });
+    const daemon = await other.start();
+    await until('a ready daemon', () => isReady(daemon));
+    await other.close();
+  });
+});
+
+describe('each right is needed', () => {
+  afterEach(() => stage?.close(), 30_000);
+
+  /** Plays what the right is for without it, until the daemon says what it misses; then nothing else may have done it. */
+  async function expectBroken(server: ApiServer, without: string, scenario: ScenarioName, says: RegExp): Promise<void> {
+    stage = await openStage({ rig, server, objects, without });
+    await stage.start();
+    const isDone = await SCENARIOS[scenario](stage);
+    await untilSaid(stage, says);
+    expect(await isDone()).toBe(false);
+  }
+
+  it('each right of the roles is granted once and has its test', () => {
+    expect(rights.map(({ name }) => name).sort()).toEqual(Object.keys(NEEDED_BY).sort());
+  });
+
+  it('each rule of the policy has its test', () => {
+    expect(policy.map(({ name }) => name).sort()).toEqual(Object.keys(POLICY_NEEDED_BY).sort());
+  });
+
+  it.each(rights.map((right) => ({ ...right, scenario: NEEDED_BY[right.name] ?? 'no test' })))(
+    '$role may $name, or else not: $scenario',
+    async ({ name, verb, resource }) => {
+      const scenario = NEEDED_BY[name];
+      if (!scenario) throw new Error(`take away ${name}: expected to know what it is for, found no scenario`);
+      const says = new RegExp(
+        `^${verb} ${KINDS[resource] ?? ''} ?.*: the API server answered 403 Forbidden: ${resource}`,
+      );
+      await expectBroken(verb === 'list' ? older : shared, name, scenario, says);
+    },
+  );
+
+  it.each(policy.map(({ name }) => ({ name, scenario: POLICY_NEEDED_BY[name]?.scenario ?? 'no test' })))(
+    'the policy has $name, or else not: $scenario',
+    async ({ name }) => {
+      const needed = POLICY_NEEDED_BY[name];
+      if (!needed) throw new Error(`take away ${name}: expected to know what it is for, found no scenario`);
+      await expectBroken(shared, name, needed.scenario, needed.complaint);
+    },
+  );
+});

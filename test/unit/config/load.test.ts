@@ -1,0 +1,177 @@
+import { describe, expect, it } from '@jest/globals';
+import { loadConfig, parseConfig } from '../../../src/config/load.ts';
+import { load, problemsOf } from './parsing.ts';
+
+describe('a file that is right', () => {
+  it('needs no more than a cluster', () => {
+    const config = load('');
+    expect(config.cluster).toBe('prod');
+    expect(config.toKubernetes.removalGrace).toBe(60_000);
+    expect(config.consul).toMatchObject({ address: 'http://127.0.0.1:8500', token: '' });
+  });
+
+  it('keeps the defaults of what a section does not say', () => {
+    expect(load('toConsul: {namespaces: {include: [shop]}}').toConsul).toEqual({
+      enabled: true,
+      namespaces: { include: ['shop'], exclude: ['kube-system', 'kube-public', 'kube-node-lease'] },
+      notReady: 'deregister',
+    });
+  });
+
+  it.each([
+    ['500ms', 500],
+    ['0s', 0],
+    ['60s', 60_000],
+    ['5m', 300_000],
+    ['1h', 3_600_000],
+    ['2147483647ms', 2 ** 31 - 1],
+  ])('the duration %s is %i milliseconds', (text, ms) => {
+    expect(load(`toKubernetes: {removalGrace: ${text}}`).toKubernetes.removalGrace).toBe(ms);
+  });
+
+  it.each(['a', 'prod-1', 'a'.repeat(40), '0'])('the cluster can be called %s', (cluster) => {
+    expect(parseConfig(`cluster: "${cluster}"`, {}).cluster).toBe(cluster);
+  });
+
+  it.each([':8080', '0.0.0.0:0', '127.0.0.1:65535', '[::]:8080', 'localhost:80'])('it can listen on %s', (address) => {
+    expect(load(`http: {address: "${address}"}`).http.address).toBe(address);
+  });
+});
+
+describe('a file that is wrong', () => {
+  it('reports every problem at once, each with its path, what was expected and what was found', () => {
+    const text = `
+cluster: Prod
+clusters: [a]
+consul: {address: "tcp://x", addres: y}
+kubernetes: {context: 7}
+toConsul: {enabled: "yes", namespaces: {include: [1], exlude: []}, notReady: ignore}
+toKubernetes: {namespaces: [], maxServices: 1.5, port: 70000, aliasPort: 1, removalGrace: soon}
+http: {address: "8080"}
+log: loud
+`;
+    expect([...problemsOf(text)].sort()).toEqual(
+      [
+        'cluster: expected a DNS label of at most 40 characters, without "--", found "Prod"',
+        'clusters: expected a known setting, found an unknown one',
+        'consul.address: expected an http or https URL without credentials, found "tcp://x"',
+        'consul.addres: expected a known setting, found an unknown one',
+        'kubernetes.context: expected a string, found 7',
+        'toConsul.enabled: expected a boolean, found "yes"',
+        'toConsul.namespaces.include.0: expected a string, found 1',
+        'toConsul.namespaces.exlude: expected a known setting, found an unknown one',
+        'toConsul.notReady: expected deregister or critical, found "ignore"',
+        'toKubernetes.namespaces: expected at least 1 entry, found an array',
+        'toKubernetes.maxServices: expected a whole number, found 1.5',
+        'toKubernetes.port: expected at most 65535, found 70000',
+        'toKubernetes.aliasPort: expected a boolean, found 1',
+        'toKubernetes.removalGrace: expected a duration like 500ms, 60s, 5m or 1h, found "soon"',
+        'http.address: expected an address like 0.0.0.0:8080, found "8080"',
+        'log: expected an object, found "loud"',
+      ].sort(),
+    );
+  });
+
+  it('names the file and the number of problems in its message', () => {
+    expect(() => parseConfig('', {}, 'consular.yaml')).toThrow(
+      'configuration consular.yaml: 1 problem\n  cluster: expected a string, found nothing',
+    );
+  });
+
+  it.each(['', '\n', '# only a comment\n', '---\n', 'null'])('an empty one (%j) lacks the cluster', (text) => {
+    expect(problemsOf(text)).toEqual(['cluster: expected a string, found nothing']);
+  });
+
+  it.each([
+    ['[a]', 'an array'],
+    ['hello', '"hello"'],
+    ['7', '7'],
+  ])('one that is not a mapping (%s) is refused', (text, found) => {
+    expect(problemsOf(text)).toEqual([`(top level): expected a mapping of settings, found ${found}`]);
+  });
+
+  it.each(['-prod', 'prod-', 'Prod', 'pro.d', 'a--b', 'a'.repeat(41), '', 'a b', 'prod\\n'])(
+    'the cluster cannot be called %j',
+    (cluster) => {
+      expect(problemsOf(`cluster: "${cluster}"`)).toHaveLength(1);
+    },
+  );
+
+  it.each(['-1s', '0', '1d', '1.5s', '1 s', '', 's', '1S', '25h60m', '2147483648ms', '597h', '9999999999h', '1e3s'])(
+    'the duration %j is refused',
+    (text) => {
+      expect(problemsOf(`cluster: prod\ntoKubernetes: {removalGrace: "${text}"}`)).toEqual([
+        `toKubernetes.removalGrace: expected a duration like 500ms, 60s, 5m or 1h, found "${text}"`,
+      ]);
+    },
+  );
+
+  it.each([
+    ['0', 'expected at least 1, found 0'],
+    ['-1', 'expected at least 1, found -1'],
+    ['"80"', 'expected a number, found "80"'],
+    ['.nan', 'expected a number, found NaN'],
+    ['.inf', 'expected a number, found Infinity'],
+    ['null', 'expected a number, found null'],
+  ])('the port %s is refused: %s', (value, problem) => {
+    expect(problemsOf(`cluster: prod\ntoKubernetes: {port: ${value}}`)).toEqual([`toKubernetes.port: ${problem}`]);
+  });
+
+  it.each(['0.0.0.0', '8080', 'x:', 'x:65536', 'x:-1', 'x:http'])('it cannot listen on %s', (address) => {
+    expect(problemsOf(`cluster: prod\nhttp: {address: "${address}"}`)).toHaveLength(1);
+  });
+
+  it.each(['consul.example.com:8500', 'ftp://x', 'http://', 'http://user@x:8500', 'http://:secret@x:8500'])(
+    'Consul cannot be at %s',
+    (address) => {
+      expect(problemsOf(`cluster: prod\nconsul: {address: "${address}"}`)).toHaveLength(1);
+    },
+  );
+
+  it('a file that cannot be read is one problem that says so', () => {
+    expect(() => loadConfig('/nowhere/consular.yaml', {})).toThrow(
+      /^configuration \/nowhere\/consular\.yaml: 1 problem\n {2}expected a readable file, found: .*ENOENT/,
+    );
+  });
+});
+
+describe('hostile YAML', () => {
+  it.each([
+    ['a key twice', 'cluster: a\ncluster: b', /^line 2: expected valid YAML, found: Map keys must be unique$/],
+    ['a tab', 'cluster: a\n\tx: 1', /^line 2: expected valid YAML, found: Tabs/],
+    ['two documents', 'cluster: a\n---\ncluster: b', /^line 2: expected valid YAML, found: Source contains multiple/],
+    ['an open bracket', 'cluster: [', /^line 1: expected valid YAML/],
+    ['an alias of nothing', 'cluster: *nobody', /expected valid YAML, found: Unresolved alias/],
+    ['an alias of itself', 'cluster: a\nlog: &log {level: *log}', /^log\.level: expected|expected valid YAML/],
+  ])('%s is reported', (_, text, problem) => {
+    expect(problemsOf(text)).toEqual([expect.stringMatching(problem)]);
+  });
+
+  it('a bomb of aliases is reported and not unpacked', () => {
+    const levels = Array.from({ length: 9 }, (_, i) => {
+      const items = Array<string>(9).fill(i === 0 ? 'x' : `*l${i - 1}`);
+      return `l${i}: &l${i} [${items.join(', ')}]`;
+    });
+    expect(problemsOf(`cluster: prod\n${levels.join('\n')}`)).toEqual([
+      expect.stringMatching(/expected valid YAML, found: Excessive alias count/),
+    ]);
+  });
+
+  it('a file nested without end is reported', () => {
+    expect(problemsOf(`cluster: ${'['.repeat(100_000)}`)).not.toEqual([]);
+  });
+
+  it.each(['__proto__', 'constructor', 'toString'])('the key %s is an unknown setting wherever it stands', (key) => {
+    const text = `cluster: prod\n${key}: {}\nconsul: {${key}: {address: "http://evil"}}\nkubernetes: {${key}: ""}\nlog: {${key}: {level: debug}}`;
+    expect([...problemsOf(text)].sort()).toEqual(
+      ['', 'consul.', 'kubernetes.', 'log.']
+        .map((path) => `${path}${key}: expected a known setting, found an unknown one`)
+        .sort(),
+    );
+  });
+
+  it('long values are shortened in messages', () => {
+    const [problem] = problemsOf(`cluster: ${'a'.repeat(100_000)}`);
+    expect(problem?.length).toBeLessThan(300);
+  });
+});

@@ -1,0 +1,243 @@
+import { describe, expect, it } from '@jest/globals';
+import { createResources, pathOf, workloadOf, zoneOf } from '../../../src/kubernetes/resources.ts';
+import { pod, strings } from '../builders.ts';
+import * as wire from './wire.ts';
+
+const resources = createResources((annotation) => annotation.startsWith('consular.dev/'));
+
+describe('a pod of the API server', () => {
+  const decoded = resources.pods.decode(wire.pod);
+
+  it('is trimmed to what Consular uses', () => {
+    expect(decoded).toEqual({
+      namespace: 'shop',
+      name: 'orders-7d4b9c6f5-abcde',
+      uid: '5b3c2a10-0000-4000-8000-000000000001',
+      resourceVersion: '123456',
+      deletionTimestamp: '',
+      labels: strings({ 'pod-template-hash': '7d4b9c6f5' }),
+      annotations: strings({ 'consular.dev/service-name': 'orders' }),
+      nodeName: 'worker-1',
+      hostIP: '192.168.1.11',
+      hostNetwork: false,
+      phase: 'Running',
+      podIPs: ['10.1.0.7', 'fd00::7'],
+      owner: { kind: 'ReplicaSet', name: 'orders-7d4b9c6f5' },
+      ready: {
+        status: 'False',
+        reason: 'ContainersNotReady',
+        message: 'containers with unready status: [app]',
+        lastTransitionTime: '2026-10-20T10:00:00Z',
+      },
+      ports: [
+        { name: 'http', port: 8080, protocol: 'TCP' },
+        { name: '', port: 5353, protocol: 'UDP' },
+        { name: 'metrics', port: 9090, protocol: 'TCP' },
+      ],
+    });
+  });
+
+  it('comes from its ReplicaSet, and so from its Deployment', () => {
+    expect(workloadOf(decoded)).toBe('Deployment/orders');
+  });
+});
+
+describe('a Service of the API server', () => {
+  it('is trimmed to what Consular uses', () => {
+    expect(resources.services.decode(wire.service)).toMatchObject({
+      namespace: 'shop',
+      labels: strings({ app: 'orders' }),
+      annotations: strings(),
+      type: 'ClusterIP',
+      clusterIPs: ['10.96.0.10', 'fd00:96::a'],
+      hasSelector: true,
+      ports: [
+        { name: 'http', port: 80, protocol: 'TCP', targetPort: 'web', appProtocol: 'http' },
+        { name: 'dns', port: 53, protocol: 'UDP', targetPort: '5353', appProtocol: '' },
+      ],
+    });
+  });
+
+  it.each([
+    [{ clusterIP: 'None' }, ['None']],
+    [{ clusterIP: '10.96.0.1' }, ['10.96.0.1']],
+    [{}, []],
+  ])('has its address from %j', (spec, clusterIPs) => {
+    expect(resources.services.decode({ ...wire.service, spec }).clusterIPs).toEqual(clusterIPs);
+  });
+
+  it.each([[undefined], [null], [{}]])('has no selector when that is %j', (selector) => {
+    expect(resources.services.decode({ ...wire.service, spec: { selector } }).hasSelector).toBe(false);
+  });
+});
+
+describe('an EndpointSlice of the API server', () => {
+  it('is trimmed to what Consular uses', () => {
+    expect(resources.endpointSlices.decode(wire.endpointSlice)).toMatchObject({
+      addressType: 'IPv4',
+      ownerUid: 'uid-of-service',
+      ports: [{ name: 'http', port: 8080, protocol: 'TCP', appProtocol: 'http' }],
+      endpoints: [
+        {
+          address: '10.1.0.7',
+          ready: false,
+          zone: 'eu-1a',
+          target: { kind: 'Pod', namespace: 'shop', name: 'orders-7d4b9c6f5-abcde' },
+        },
+        { address: '10.1.0.8', ready: true, zone: '', target: undefined },
+      ],
+    });
+  });
+});
+
+describe('Endpoints of the API server', () => {
+  it('are trimmed to what Consular uses', () => {
+    expect(resources.endpoints.decode(wire.endpoints).subsets).toEqual([
+      {
+        addresses: ['10.20.0.1', '10.20.0.2'],
+        ports: [{ name: 'main', port: 8080, protocol: 'TCP', appProtocol: '' }],
+      },
+    ]);
+  });
+});
+
+describe('a Node of the API server', () => {
+  it('has a zone and no namespace', () => {
+    const node = resources.nodes.decode(wire.node);
+    expect(node).toMatchObject({
+      namespace: '',
+      name: 'worker-1',
+      labels: new Map([['topology.kubernetes.io/zone', 'eu-1a']]),
+    });
+    expect(zoneOf(node)).toBe('eu-1a');
+    expect(zoneOf(undefined)).toBe('');
+  });
+});
+
+const metadata = { name: 'x', uid: 'u' };
+const emptyPod = pod({
+  namespace: '',
+  name: 'x',
+  uid: 'u',
+  resourceVersion: '',
+  labels: strings(),
+  nodeName: '',
+  hostIP: '',
+  phase: '',
+  podIPs: [],
+  owner: undefined,
+  ready: undefined,
+  ports: [],
+});
+
+describe('an object with little in it, or the wrong things', () => {
+  it.each<[string, object]>([
+    ['nothing but a name', { metadata }],
+    ['null everywhere', { metadata: { ...metadata, labels: null, ownerReferences: null }, spec: null, status: null }],
+    ['a list for a spec', { metadata, spec: [], status: 'x' }],
+    [
+      'ill-typed fields',
+      {
+        metadata: {
+          ...metadata,
+          namespace: 7,
+          resourceVersion: 12,
+          labels: ['x'],
+          annotations: 'x',
+          ownerReferences: {},
+        },
+        spec: { nodeName: {}, hostNetwork: 'true', containers: 'x' },
+        status: { hostIP: 1, phase: null, podIP: [], podIPs: {}, conditions: { type: 'Ready' } },
+      },
+    ],
+    [
+      'ill-typed entries of lists',
+      {
+        metadata: { ...metadata, ownerReferences: [null, 'x', { controller: 'true' }] },
+        spec: { containers: [null, 7, {}, { ports: [null, 'x', {}, { containerPort: '8080' }] }] },
+        status: { podIPs: [null, 'x', {}, { ip: 7 }], conditions: [null, 'Ready', { type: 'Initialized' }] },
+      },
+    ],
+    [
+      'labels that are no strings',
+      { metadata: { ...metadata, labels: { 'pod-template-hash': 7 }, annotations: { 'consular.dev/x': {} } } },
+    ],
+  ])('a pod with %s reads as empty', (_, raw) => {
+    expect(resources.pods.decode(raw)).toEqual(emptyPod);
+  });
+
+  it.each([
+    ['nothing', undefined, 'found nothing'],
+    ['null', null, 'found null'],
+    ['a list', [], 'found an array'],
+    ['text', 'pod', 'found "pod"'],
+    ['no metadata', {}, 'expected a name and a uid'],
+    ['no uid', { metadata: { name: 'x' } }, 'expected a name and a uid'],
+    ['no name', { metadata: { uid: 'u' } }, 'expected a name and a uid'],
+    ['a name that is no text', { metadata: { uid: 'u', name: 7 } }, 'expected a name and a uid'],
+  ])('%s is no object at all', (_, raw, message) => {
+    for (const resource of Object.values(resources)) {
+      expect(() => resource.decode(raw)).toThrow(TypeError);
+      expect(() => resource.decode(raw)).toThrow(message);
+      expect(() => resource.decode(raw)).toThrow(`read ${resource.kind}`);
+    }
+  });
+
+  it('a key like __proto__ is data', () => {
+    const raw: unknown = JSON.parse(
+      '{"metadata":{"name":"x","uid":"u","__proto__":{"namespace":"evil"},"labels":{"__proto__":"x"}},"__proto__":{"spec":{"type":"ClusterIP"}}}',
+    );
+    const service = resources.services.decode(raw);
+    expect(service.namespace).toBe('');
+    expect(service.type).toBe('');
+    expect([...service.labels]).toEqual([['__proto__', 'x']]);
+  });
+
+  it.each([
+    ['a port that means all ports', { ports: [{ name: 'all' }] }],
+    ['an endpoint without an address', { endpoints: [{ addresses: [] }, {}, null] }],
+    ['null lists, as an empty slice has', { ports: null, endpoints: null }],
+  ])('%s in a slice is left out', (_, fields) => {
+    expect(resources.endpointSlices.decode({ metadata, ...fields })).toMatchObject({ ports: [], endpoints: [] });
+  });
+
+  it.each([
+    [undefined, 'TCP'],
+    ['TCP', 'TCP'],
+    ['UDP', 'UDP'],
+    ['SCTP', 'SCTP'],
+    ['tcp', 'TCP'],
+    [17, 'TCP'],
+  ])('the protocol %j is %s', (protocol, expected) => {
+    const { ports } = resources.services.decode({ metadata, spec: { ports: [{ port: 1, protocol }] } });
+    expect(ports.map(({ protocol }) => protocol)).toEqual([expected]);
+  });
+});
+
+describe('workloadOf', () => {
+  it.each([
+    ['a Deployment', 'ReplicaSet', 'orders-7d4b9c6f5', '7d4b9c6f5', 'Deployment/orders'],
+    ['a ReplicaSet of its own', 'ReplicaSet', 'orders', '', 'ReplicaSet/orders'],
+    ['a ReplicaSet whose name has another ending', 'ReplicaSet', 'orders-abc', '7d4b9c6f5', 'ReplicaSet/orders-abc'],
+    ['a StatefulSet', 'StatefulSet', 'db-1', '1', 'StatefulSet/db-1'],
+  ])('%s', (_, kind, name, hash, workload) => {
+    const labels = hash === '' ? strings() : strings({ 'pod-template-hash': hash });
+    expect(workloadOf(pod({ owner: { kind, name }, labels }))).toBe(workload);
+  });
+
+  it('nobody owns the pod', () => {
+    expect(workloadOf(pod({ owner: undefined }))).toBe('');
+  });
+});
+
+describe('pathOf', () => {
+  it.each([
+    [pathOf(resources.pods), '/api/v1/pods'],
+    [pathOf(resources.nodes, '', 'worker-1'), '/api/v1/nodes/worker-1'],
+    [pathOf(resources.services, 'shop', 'orders'), '/api/v1/namespaces/shop/services/orders'],
+    [pathOf(resources.endpointSlices, 'shop'), '/apis/discovery.k8s.io/v1/namespaces/shop/endpointslices'],
+    [pathOf(resources.services, 'a/b', 'c?d=e'), '/api/v1/namespaces/a%2Fb/services/c%3Fd%3De'],
+  ])('%s', (path, expected) => {
+    expect(path).toBe(expected);
+  });
+});

@@ -1,0 +1,189 @@
+import { describe, expect, it } from '@jest/globals';
+import { settled, Worker } from './worker.ts';
+
+/** Longer than any test may take: what waits for it does not happen. */
+const NEVER_MS = 2 ** 31 - 1;
+
+describe('a key that waits', () => {
+  it('is looked at once for many events', async () => {
+    const worker = new Worker();
+    worker.queue.add('busy');
+    for (const key of ['a', 'b', 'a', 'a', 'b']) worker.queue.add(key);
+    expect(worker.queue.depth).toBe(2);
+    for (const key of ['busy', 'a', 'b']) {
+      const run = await worker.next();
+      expect(run.key).toBe(key);
+      run.succeed();
+    }
+    await settled();
+    expect(worker.began).toEqual(['busy', 'a', 'b']);
+    expect(worker.queue.depth).toBe(0);
+  });
+});
+
+describe('a key that is being processed', () => {
+  it('is not processed a second time beside it, and once more afterwards', async () => {
+    const worker = new Worker(4);
+    worker.queue.add('a');
+    const first = await worker.next();
+    for (let events = 0; events < 3; events++) worker.queue.add('a');
+    await settled();
+    expect(worker.began).toEqual(['a']);
+    first.succeed();
+    const second = await worker.next();
+    second.succeed();
+    await settled();
+    expect(worker.began).toEqual(['a', 'a']);
+  });
+
+  it('does not hold up others', async () => {
+    const worker = new Worker(2);
+    worker.queue.add('a');
+    worker.queue.add('b');
+    worker.queue.add('c');
+    await worker.next();
+    (await worker.next()).succeed();
+    expect((await worker.next()).key).toBe('c');
+  });
+
+  it('is looked at again at once when something happened during a run that failed', async () => {
+    const worker = new Worker();
+    worker.queue.add('a');
+    const first = await worker.next();
+    worker.queue.add('a');
+    first.fail();
+    (await worker.next()).succeed();
+    await settled();
+    expect(worker.began).toEqual(['a', 'a']);
+  });
+});
+
+describe('a key that failed', () => {
+  it('comes back by itself until it succeeds, and its failures are counted', async () => {
+    const worker = new Worker();
+    worker.queue.add('a');
+    for (let failures = 1; failures <= 4; failures++) (await worker.next()).fail();
+    (await worker.next()).succeed();
+    await settled();
+    expect(worker.failed.map(({ failures }) => failures)).toEqual([1, 2, 3, 4]);
+    for (const { failures, retryInMs } of worker.failed) {
+      expect(retryInMs).toBeGreaterThanOrEqual(0);
+      expect(retryInMs).toBeLessThanOrEqual(10 * 2 ** (failures - 1));
+    }
+  });
+
+  it('starts to count anew after a success', async () => {
+    const worker = new Worker();
+    worker.queue.add('a');
+    (await worker.next()).fail();
+    (await worker.next()).succeed();
+    await settled();
+    worker.queue.add('a');
+    (await worker.next()).fail();
+    (await worker.next()).succeed();
+    expect(worker.failed.map(({ failures }) => failures)).toEqual([1, 1]);
+  });
+
+  it('is looked at at once, and only once, when something happens while it backs off', async () => {
+    const worker = new Worker();
+    worker.queue.add('a');
+    await worker.fail(await worker.next());
+    worker.queue.add('a');
+    worker.queue.add('a');
+    (await worker.next()).succeed();
+    await settled();
+    expect(worker.began).toEqual(['a', 'a']);
+  });
+
+  it('is neither queued twice nor run twice at a time when its failure is answered by adding it', async () => {
+    const worker = new Worker(4, (key) => worker.queue.add(key));
+    worker.queue.add('a');
+    (await worker.next()).fail();
+    worker.queue.add('a');
+    const again = await worker.next();
+    worker.queue.add('a');
+    await settled();
+    expect(worker.began).toEqual(['a', 'a']);
+    again.succeed();
+    (await worker.next()).succeed();
+    await settled();
+    expect(worker.began).toEqual(['a', 'a', 'a']);
+  });
+});
+
+describe('a key that is wanted later', () => {
+  it('is looked at then', async () => {
+    const worker = new Worker();
+    worker.queue.addAfter('a', 1);
+    expect((await worker.next()).key).toBe('a');
+  });
+
+  it('is looked at once, at the earlier of two times', async () => {
+    const worker = new Worker();
+    worker.queue.addAfter('a', NEVER_MS);
+    worker.queue.addAfter('a', 1);
+    worker.queue.addAfter('a', NEVER_MS);
+    (await worker.next()).succeed();
+    await settled();
+    expect(worker.began).toEqual(['a']);
+    await worker.queue.drain(NEVER_MS);
+  });
+
+  it('is looked at now when something happens first, and not again', async () => {
+    const worker = new Worker();
+    worker.queue.addAfter('a', 5);
+    worker.queue.add('a');
+    worker.queue.addAfter('later', 10);
+    (await worker.next()).succeed();
+    (await worker.next()).succeed();
+    expect(worker.began).toEqual(['a', 'later']);
+  });
+
+  it('is looked at again when it asked for that while it ran', async () => {
+    const worker = new Worker();
+    worker.queue.add('a');
+    const first = await worker.next();
+    worker.queue.addAfter('a', 1);
+    first.succeed();
+    expect((await worker.next()).key).toBe('a');
+  });
+});
+
+describe('drain', () => {
+  it('waits for what runs and drops what waits', async () => {
+    const worker = new Worker();
+    worker.queue.add('a');
+    worker.queue.add('b');
+    worker.queue.addAfter('c', 0);
+    const run = await worker.next();
+    worker.queue.add('a');
+    const drained = worker.queue.drain(NEVER_MS);
+    worker.queue.add('d');
+    run.succeed();
+    await expect(drained).resolves.toBe(true);
+    await settled();
+    expect(worker.began).toEqual(['a']);
+  });
+
+  it('does not try again what fails meanwhile', async () => {
+    const worker = new Worker();
+    worker.queue.add('a');
+    const run = await worker.next();
+    const drained = worker.queue.drain(NEVER_MS);
+    run.fail();
+    await expect(drained).resolves.toBe(true);
+    await settled();
+    expect(worker.began).toEqual(['a']);
+  });
+
+  it('says so when the limit is reached first', async () => {
+    const worker = new Worker();
+    worker.queue.add('a');
+    await worker.next();
+    await expect(worker.queue.drain(1)).resolves.toBe(false);
+  });
+
+  it('is done at once when nothing runs', async () => {
+    await expect(new Worker().queue.drain(NEVER_MS)).resolves.toBe(true);
+  });
+});

@@ -1,0 +1,69 @@
+import { WorkQueue } from '../../../src/reconcile/work-queue.ts';
+
+interface Run {
+  readonly key: string;
+  readonly succeed: () => void;
+  readonly fail: () => void;
+}
+
+export interface Failure {
+  readonly key: string;
+  readonly failures: number;
+  readonly retryInMs: number;
+}
+
+/** A work queue whose runs begin by themselves and end when the test says so. */
+export class Worker {
+  readonly queue: WorkQueue;
+  /** Keys in the order in which their runs began. */
+  readonly began: string[] = [];
+  readonly failed: Failure[] = [];
+  readonly #runs: Run[] = [];
+  #waiting: ((run: Run) => void) | undefined;
+  #told: () => void = () => undefined;
+
+  constructor(concurrency = 1, onFailure: (key: string) => void = () => undefined) {
+    this.queue = new WorkQueue({
+      concurrency,
+      process: (key) =>
+        new Promise((resolve, reject) => {
+          this.began.push(key);
+          this.#runs.push({ key, succeed: resolve, fail: () => reject(new Error(`no luck with ${key}`)) });
+          this.#hand();
+        }),
+      onFailure: (key, _error, failures, retryInMs) => {
+        this.failed.push({ key, failures, retryInMs });
+        onFailure(key);
+        this.#told();
+      },
+    });
+  }
+
+  /** The next run that began and that nobody asked for yet; waits for it. */
+  next(): Promise<Run> {
+    return new Promise((resolve) => {
+      this.#waiting = resolve;
+      this.#hand();
+    });
+  }
+
+  /** Ends the run with a failure; resolves before the clock can bring the key back. */
+  fail(run: Run): Promise<void> {
+    return new Promise((resolve) => {
+      this.#told = resolve;
+      run.fail();
+    });
+  }
+
+  #hand(): void {
+    const run = this.#waiting && this.#runs.shift();
+    if (!run) return;
+    this.#waiting?.(run);
+    this.#waiting = undefined;
+  }
+}
+
+/** Lets everything happen that needs no clock. */
+export function settled(): Promise<void> {
+  return new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+}

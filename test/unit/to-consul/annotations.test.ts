@@ -1,0 +1,171 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { isOurAnnotation, parseAnnotations, parseTags, quote } from '../../../src/to-consul/annotations.ts';
+import { annotations, strings } from '../builders.ts';
+
+const parse = (entries: Readonly<Record<string, string>>) => parseAnnotations(annotations(entries));
+const messages = (entries: Readonly<Record<string, string>>) => parse(entries).rejections.map(({ message }) => message);
+
+describe('isOurAnnotation', () => {
+  it.each([
+    ['consular.dev/service-name', true],
+    ['consular.dev/anything', true],
+    ['consul.hashicorp.com/service-name', true],
+    ['consul.hashicorp.com/connect-inject', false],
+    ['kubectl.kubernetes.io/last-applied-configuration', false],
+    ['consular.dev.example.com/service-name', false],
+    ['service-name', false],
+  ])('%s: %p', (key, ours) => {
+    expect(isOurAnnotation(key)).toBe(ours);
+  });
+});
+
+describe('annotations', () => {
+  it('say nothing when there are none', () => {
+    expect(parseAnnotations(new Map())).toEqual({ settings: { meta: new Map() }, rejections: [] });
+  });
+
+  it('say everything at once', () => {
+    const parsed = parse({
+      'service-name': ' orders ',
+      'service-sync': 'true',
+      'service-port': 'http',
+      'service-tags': 'v1, blue',
+      'service-weight': '10',
+      'not-ready': 'critical',
+      'service-meta-team': 'shop',
+      'service-meta-': 'no key',
+    });
+    expect(parsed).toEqual({
+      settings: {
+        serviceName: 'orders',
+        sync: true,
+        port: 'http',
+        tags: ['v1', 'blue'],
+        weight: 10,
+        notReady: 'critical',
+        meta: strings({ team: 'shop', '': 'no key' }),
+      },
+      rejections: [],
+    });
+  });
+
+  it.each([
+    ['service-sync', 'yes', '"true" or "false"'],
+    ['service-sync', '', '"true" or "false"'],
+    ['service-weight', '0', 'a number from 1 to 65535'],
+    ['service-weight', '65536', 'a number from 1 to 65535'],
+    ['service-weight', '-1', 'a number from 1 to 65535'],
+    ['service-weight', '1e3', 'a number from 1 to 65535'],
+    ['service-weight', ' 1', 'a number from 1 to 65535'],
+    ['service-weight', '٣', 'a number from 1 to 65535'],
+    ['not-ready', 'Critical', '"deregister" or "critical"'],
+  ])('%s: %j is rejected', (key, value, expected) => {
+    expect(parse({ [key]: value })).toEqual({
+      settings: { meta: new Map() },
+      rejections: [
+        { reason: 'InvalidAnnotation', message: `annotation ${key}: expected ${expected}, found ${quote(value)}` },
+      ],
+    });
+  });
+
+  it.each(['servce-name', 'toString', '__proto__', 'constructor', 'hasOwnProperty', ''])(
+    'with the unknown key %j are rejected',
+    (key) => {
+      expect(messages({ [key]: 'x' })).toEqual([`annotation consular.dev/"${key}" is not one that Consular knows`]);
+    },
+  );
+
+  it.each(['import', 'import-port', 'consul-service'])('with %s, of another part of Consular, are fine', (key) => {
+    expect(messages({ [key]: 'x' })).toEqual([]);
+  });
+
+  it('reject each thing that is wrong', () => {
+    expect(
+      messages({ 'service-weight': 'heavy', 'not-ready': 'no', unknown: 'x', 'service-name': 'orders' }),
+    ).toHaveLength(3);
+  });
+});
+
+describe('annotations of consul-k8s', () => {
+  const alias = (key: string) => `consul.hashicorp.com/${key}`;
+
+  it('are understood', () => {
+    const entries = { [alias('service-name')]: 'orders', [alias('service-meta-team')]: 'shop' };
+    expect(parseAnnotations(strings(entries)).settings).toEqual({
+      serviceName: 'orders',
+      meta: strings({ team: 'shop' }),
+    });
+  });
+
+  it('lose to ours, key by key, in either order', () => {
+    const entries = [
+      ['consular.dev/service-name', 'ours'],
+      [alias('service-name'), 'theirs'],
+      [alias('service-port'), '80'],
+    ] as const;
+    for (const order of [entries, [...entries].reverse()])
+      expect(parseAnnotations(new Map(order)).settings).toMatchObject({ serviceName: 'ours', port: '80' });
+  });
+
+  it('that Consular does not know are none of its business', () => {
+    expect(parseAnnotations(strings({ [alias('service-flavour')]: 'x' })).rejections).toEqual([]);
+  });
+});
+
+describe('parseTags', () => {
+  it.each([
+    ['', []],
+    [' , ,', []],
+    ['a', ['a']],
+    ['a,b', ['a', 'b']],
+    [' a , b ', ['a', 'b']],
+    ['b,a,b', ['b', 'a']],
+    ['a\\,b,c', ['a,b', 'c']],
+    ['a\\,b,a\\,b', ['a,b']],
+    ['\\,', [',']],
+    ['a\\b', ['a\\b']],
+    ['a\\', ['a\\']],
+    ['a\\\\,b', ['a\\,b']],
+    ['😀,é', ['😀', 'é']],
+  ])('%j is %j', (value, tags) => {
+    expect(parseTags(value)).toEqual(tags);
+  });
+
+  it('gives back any list of tags that is written with its commas escaped', () => {
+    const tag = fc.string({ unit: fc.constantFrom('a', 'b', ',', '=', ':'), minLength: 1, maxLength: 6 });
+    fc.assert(
+      fc.property(fc.uniqueArray(tag), (tags) => {
+        expect(parseTags(tags.map((tag) => tag.replaceAll(',', '\\,')).join(', '))).toEqual(tags);
+      }),
+    );
+  });
+});
+
+describe('quote', () => {
+  it.each([
+    ['plain', '"plain"'],
+    ['a"b\\c', '"a\\"b\\\\c"'],
+    ['line\nbreak\u001b[31m', '"line\\nbreak\\u001b[31m"'],
+    ['\u007f\u0085', '"\\u007f\\u0085"'],
+    ['zero\u200bwidth', '"zero\\u200bwidth"'],
+    ['right\u202eleft', '"right\\u202eleft"'],
+    ['\u2066x\u2069\u2028', '"\\u2066x\\u2069\\u2028"'],
+    ['\ud83d', '"\\ud83d"'],
+  ])('%j is %s', (value, quoted) => {
+    expect(quote(value)).toBe(quoted);
+  });
+
+  it('shortens and says so', () => {
+    expect(quote('x'.repeat(129))).toBe(`"${'x'.repeat(128)}" (shortened)`);
+    expect(quote('x'.repeat(128))).toBe(`"${'x'.repeat(128)}"`);
+  });
+
+  it('never lets a line break, a control character or a change of direction through', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary', maxLength: 200 }), (text) => {
+        expect(quote(text)).not.toMatch(/[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/);
+      }),
+    );
+  });
+});

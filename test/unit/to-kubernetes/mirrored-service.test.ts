@@ -1,0 +1,134 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import type { ServiceInstance } from '../../../src/consul/types.ts';
+import { foreignInstances, isNeverMirrored } from '../../../src/to-kubernetes/mirrored-service.ts';
+import { instance, strings } from '../builders.ts';
+import { mirrorOf } from './mirrored.ts';
+
+const at = (address: string, overrides: Partial<ServiceInstance> = {}) =>
+  instance({ id: address, address, ...overrides });
+
+describe('isNeverMirrored', () => {
+  it.each([
+    ['consul', true],
+    ['consular', true],
+    ['orders-management', true],
+    ['orders-sidecar-proxy', true],
+    ['orders', false],
+    ['consul-ui', false],
+    ['management', false],
+    ['orders-management-ui', false],
+  ])('%s: %p', (name, never) => {
+    expect(isNeverMirrored(name)).toBe(never);
+  });
+});
+
+describe('foreign instances', () => {
+  const shown = (...instances: ServiceInstance[]) => foreignInstances(instances).map(({ id }) => id);
+  const consular = (overrides: Partial<ServiceInstance> = {}) =>
+    instance({ id: 'ours', meta: strings({ 'managed-by': 'consular', 'k8s-cluster': 'prod' }), ...overrides });
+
+  it.each<[string, ServiceInstance, boolean]>([
+    ['of a VM', instance({ id: 'x' }), true],
+    ['of a pod that registered itself', instance({ id: 'x', address: '10.1.0.9' }), true],
+    ['that are critical', instance({ id: 'x', status: 'critical' }), true],
+    ['of Consular', consular({ id: 'x' }), false],
+    [
+      "of another cluster's Consular",
+      consular({ id: 'x', meta: strings({ 'managed-by': 'consular', 'k8s-cluster': 'test' }) }),
+      false,
+    ],
+    ['of consul-k8s', instance({ id: 'x', meta: strings({ 'external-source': 'kubernetes' }) }), false],
+    ['of nomad', instance({ id: 'x', meta: strings({ 'external-source': 'nomad' }) }), true],
+    ['that are proxies', instance({ id: 'x', kind: 'connect-proxy' }), false],
+    ['that are gateways', instance({ id: 'x', kind: 'mesh-gateway' }), false],
+  ])('%s', (_, given, foreign) => {
+    expect(shown(given)).toEqual(foreign ? ['x'] : []);
+  });
+
+  it('are not at an address and port that we registered', () => {
+    const pod = { address: '10.1.0.7', port: 8080 };
+    expect(shown(consular(pod), instance({ id: 'self', ...pod }), instance({ id: 'other', ...pod, port: 81 }))).toEqual(
+      ['other'],
+    );
+  });
+
+  it('have the address of their node when they have none of their own', () => {
+    const own = consular({ address: '10.20.0.1', port: 8080 });
+    expect(shown(own, instance({ id: 'self', address: '', nodeAddress: '10.20.0.1', port: 8080 }))).toEqual([]);
+  });
+});
+
+describe('the endpoints of a mirrored service', () => {
+  it('are its instances, with address, family, port and zone', () => {
+    const { mirrored, refused } = mirrorOf([
+      at('10.20.0.1', { meta: strings({ zone: 'eu-1a' }) }),
+      at('', { nodeAddress: '10.20.0.2', port: 81 }),
+      at('FD00::1', { status: 'warning' }),
+    ]);
+    expect(mirrored).toMatchObject({ consulService: 'Billing' });
+    expect(mirrored.endpoints).toEqual([
+      { address: '10.20.0.2', family: 'IPv4', port: 81, zone: '' },
+      { address: '10.20.0.1', family: 'IPv4', port: 8080, zone: 'eu-1a' },
+      { address: 'fd00::1', family: 'IPv6', port: 8080, zone: '' },
+    ]);
+    expect(refused).toEqual([]);
+  });
+
+  it('leave critical instances out, and say nothing of them', () => {
+    expect(mirrorOf([instance({ status: 'critical' }), instance({ status: 'critical', address: 'x' })])).toMatchObject({
+      mirrored: { endpoints: [] },
+      refused: [],
+    });
+  });
+
+  it('are one for instances at the same address and port, in any notation', () => {
+    const same = [at('10.20.0.1'), at('::ffff:10.20.0.1'), at('10.20.0.1', { id: 'ghost', status: 'critical' })];
+    expect(mirrorOf(same).mirrored.endpoints).toHaveLength(1);
+  });
+
+  it.each<[string, Partial<ServiceInstance>, string]>([
+    ['a host name', { address: 'vm-1.example.com' }, 'host name'],
+    ['loopback', { address: '127.0.0.1' }, 'loopback'],
+    ['the API server', { address: '10.96.0.1' }, 'API server'],
+    ['no address', { address: '', nodeAddress: '' }, 'no address'],
+    ['no port', { port: 0 }, 'its port is 0'],
+    ['a port beyond the last', { port: 65_536 }, 'its port is 65536'],
+    ['half a port', { port: 80.5 }, 'its port is 80.5'],
+  ])('refuse an instance with %s, and that one alone', (_, overrides, reason) => {
+    const { mirrored, refused } = mirrorOf([instance({ id: 'bad', ...overrides }), instance({ id: 'good' })]);
+    expect(refused).toEqual([{ instance: 'vm-1/bad', reason: expect.stringContaining(reason) }]);
+    expect(mirrored.endpoints).toHaveLength(1);
+  });
+
+  it.each(['-', 'a b', 'x'.repeat(64), 'a/b', 'zone-'])(
+    'have no zone when it is %j, which is no label value',
+    (zone) => {
+      expect(mirrorOf([instance({ meta: strings({ zone }) })]).mirrored.endpoints[0]?.zone).toBe('');
+    },
+  );
+
+  it('are the same in whatever order Consul tells them', () => {
+    const anyInstance = fc
+      .record({
+        id: fc.constantFrom('a', 'b', 'c', 'd'),
+        node: fc.constantFrom('vm-1', 'vm-2'),
+        address: fc.constantFrom('10.20.0.1', '10.20.0.2'),
+        port: fc.constantFrom(80, 81),
+        zone: fc.constantFrom('', 'eu-1a', 'eu-1b'),
+        protocol: fc.constantFrom('http', 'grpc'),
+      })
+      .map(({ zone, protocol, ...rest }) => instance({ ...rest, meta: strings({ zone, protocol }) }));
+    const identity = ({ node, id }: ServiceInstance) => `${node}/${id}`;
+    fc.assert(
+      fc.property(
+        fc
+          .uniqueArray(anyInstance, { selector: identity, maxLength: 8 })
+          .chain((all) => fc.tuple(fc.constant(all), fc.shuffledSubarray(all, { minLength: all.length }))),
+        ([all, shuffled]) => {
+          expect(mirrorOf(shuffled)).toEqual(mirrorOf(all));
+        },
+      ),
+    );
+  });
+});
