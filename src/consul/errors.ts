@@ -23,7 +23,7 @@ export class UntrustworthyAnswer extends Error {
   }
 }
 
-/** The catalog moved since we looked: nothing of the transaction was applied. */
+/** Consul refused operations, and so applied nothing: the catalog moved since we looked, or the token lacks a right. */
 export class TransactionConflict extends Error {
   readonly failures: readonly OperationFailure[];
 
@@ -36,6 +36,11 @@ export class TransactionConflict extends Error {
     );
     this.name = 'TransactionConflict';
     this.failures = failures;
+  }
+
+  /** True when a right is missing (Consul says that with 409 too, an operation at a time): looking again will not help. */
+  get isDenied(): boolean {
+    return this.failures.some(({ what }) => what.includes('Permission denied'));
   }
 }
 

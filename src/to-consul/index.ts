@@ -60,7 +60,7 @@ export function runToConsul(options: ToConsulOptions): ToConsul {
   const controller = new Controller({
     direction: 'to-consul',
     concurrency: CONCURRENCY,
-    isRace: (error) => error instanceof TransactionConflict || error instanceof ViewBehind,
+    isRace: (error) => (error instanceof TransactionConflict && !error.isDenied) || error instanceof ViewBehind,
     log,
     metrics,
     reconcile: async (key) => {

@@ -198,20 +198,24 @@ export class Writer {
 
   /** Nothing was applied. The refused groups are looked at again in the catalog, the others only had bad company. */
   async #afterConflict(groups: readonly Group[], conflict: TransactionConflict): Promise<void> {
-    const { log, own } = this.#options;
     const refused = refusedGroups(groups, conflict);
     const nodes = new Set([...refused].flatMap(({ changes }) => nodesTouched(changes)));
-    let readable = true;
+    const isFinal = conflict.isDenied || !(await this.#readAgain(nodes));
+    for (const { key } of refused) {
+      const submitted = this.#submitted.get(key);
+      if (submitted && (++submitted.conflicts > MOST_CONFLICTS || isFinal)) this.#settle(key, conflict);
+    }
+  }
+
+  async #readAgain(nodes: ReadonlySet<string>): Promise<boolean> {
+    const { log, own } = this.#options;
     try {
       for (const node of nodes) own.touch(node);
       await Promise.all([...nodes].map((node) => own.refresh(node)));
+      return true;
     } catch (error) {
-      readable = false;
       log.warn('Consul nodes could not be read again', { nodes: nodes.size, error });
-    }
-    for (const { key } of refused) {
-      const submitted = this.#submitted.get(key);
-      if (submitted && (++submitted.conflicts > MOST_CONFLICTS || !readable)) this.#settle(key, conflict);
+      return false;
     }
   }
 
