@@ -16,10 +16,16 @@ export async function appRegisters(scene: Scene, app: SpringApp): Promise<void> 
   apps.set(app, 'passing');
   const mirrored = kubernetesFollows(scene, app.name);
   const [passingAt, mirroredAt] = await Promise.all([passing, mirrored]);
-  times.set(endpoint, inWords(mirroredAt - passingAt));
+  const after = sinceCause(start, passingAt, mirroredAt);
+  times.set(endpoint, `${after.kubernetes} (passing ${after.consul})`);
   say(
-    `   ${app.id} registers ${endpoint}: passing in Consul after ${inWords(passingAt - start)}, an endpoint of Service ${app.name} ${times.get(endpoint)} later`,
+    `   ${app.id} registers ${endpoint}: passing in Consul after ${after.consul}, an endpoint of Service ${app.name} after ${after.kubernetes}`,
   );
+}
+
+/** Kubernetes cannot show what Consul has not said: when it seems so, the answer of Consul was only read late. */
+function sinceCause(start: number, consulAt: number, kubernetesAt: number): { consul: string; kubernetes: string } {
+  return { consul: inWords(Math.min(consulAt, kubernetesAt) - start), kubernetes: inWords(kubernetesAt - start) };
 }
 
 /** The process is killed, so that Consul must find out by itself. */
@@ -30,8 +36,9 @@ export async function appFails(scene: Scene, app: SpringApp): Promise<void> {
   const critical = consulSays(scene, app, 'critical');
   apps.set(app, 'critical');
   const [criticalAt, mirroredAt] = await Promise.all([critical, kubernetesFollows(scene, app.name)]);
+  const after = sinceCause(start, criticalAt, mirroredAt);
   say(
-    `   ${app.id} is killed: critical in Consul after ${inWords(criticalAt - start)}, no endpoint any more ${inWords(mirroredAt - criticalAt)} later`,
+    `   ${app.id} is killed: critical in Consul after ${after.consul}, no endpoint any more after ${after.kubernetes}`,
   );
 }
 

@@ -102,14 +102,16 @@ function nextSignal(): Promise<'stopped'> {
   // A signal handler alone does not keep Node.js running, and neither do the processes of the demo.
   setInterval(() => undefined, 60_000);
   return new Promise((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve('stopped'));
+    // Not once: npm passes Ctrl-C on to a process that the terminal has told already, and the second would be the end.
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => resolve('stopped'));
   });
 }
 
 main().then(
   (code) => process.exit(code),
   (error: unknown) => {
-    process.stderr.write(`demo: ${explainError(error)}\n`);
+    // Everything else is judged in main().
+    process.stderr.write(`demo: ${explainError(error)}. Try npm run demo -- --help.\n`);
     process.exit(1);
   },
 );

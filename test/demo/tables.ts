@@ -2,6 +2,7 @@ import { readInstances, readServiceNames } from './consul-side.ts';
 import { LOOK_INTERVAL_MS } from './eventually.ts';
 import { readMirror, summarize } from './kubernetes-side.ts';
 import type { Scene } from './scene.ts';
+import { HEALTH_CHECK_INTERVAL } from './spring.ts';
 import { formatTable } from './table.ts';
 
 /** Both sides, read anew from both APIs. */
@@ -15,8 +16,9 @@ export async function showBothSides(scene: Scene): Promise<void> {
   say(
     indent(
       [
-        `Times are measured through both APIs (blocking queries of Consul, reads of Kubernetes every ${LOOK_INTERVAL_MS} ms): a pod from`,
-        'the write that makes it Ready, a Service from the registration in Consul, an endpoint from Consul saying passing.',
+        `Times are measured through both APIs (blocking queries of Consul, reads of Kubernetes every ${LOOK_INTERVAL_MS} ms): of a pod since`,
+        'the write that made it Ready, of a Service and an endpoint since the registration in Consul. An endpoint waits for',
+        `the health check of Consul, every ${HEALTH_CHECK_INTERVAL}, to say passing: what comes after that is the time of Consular.`,
       ].join('\n'),
     ),
   );

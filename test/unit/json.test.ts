@@ -37,6 +37,11 @@ describe('reading a field', () => {
     expect(stringField(parse(`{"${key}":"data"}`), key)).toBe('data');
   });
 
+  it('is about own fields: an inherited one is missing', () => {
+    const heir = Object.create({ s: 'x', o: { k: 'v' }, a: [1] }) as JsonObject;
+    expect([stringField(heir, 's'), objectField(heir, 'o'), arrayField(heir, 'a')]).toEqual(['', {}, []]);
+  });
+
   it('a number that is none is missing', () => {
     expect(numberField({ n: NaN }, 'n')).toBeUndefined();
     expect(numberField({ n: Infinity }, 'n')).toBeUndefined();

@@ -139,6 +139,16 @@ describe('a key that is wanted later', () => {
     expect(worker.began).toEqual(['a', 'later']);
   });
 
+  it('and waits for its turn already, is looked at then and not again', async () => {
+    const worker = new Worker();
+    worker.queue.add('busy');
+    worker.queue.add('a');
+    worker.queue.addAfter('a', 5);
+    worker.queue.addAfter('later', 10);
+    for (let runs = 0; runs < 3; runs++) (await worker.next()).succeed();
+    expect(worker.began).toEqual(['busy', 'a', 'later']);
+  });
+
   it('is looked at again when it asked for that while it ran', async () => {
     const worker = new Worker();
     worker.queue.add('a');

@@ -1,6 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Operation } from '../../../src/consul/transaction.ts';
-import type { Observed } from '../../../src/to-consul/observed.ts';
 import {
   nodeOperation,
   nodesNeeded,
@@ -8,19 +7,8 @@ import {
   toOperations,
   type PodChanges,
 } from '../../../src/to-consul/operations.ts';
-import type { Registration } from '../../../src/to-consul/registration.ts';
 import { owner, registration, strings } from '../builders.ts';
-
-function observed(overrides: Partial<Registration> = {}, indexes: Partial<Observed> = {}): Observed {
-  return {
-    registration: registration(overrides),
-    podKey: 'shop/orders-7d4b9c6f5-abcde',
-    podUid: 'uid-of-pod',
-    serviceIndex: 21,
-    checkIndex: 22,
-    ...indexes,
-  };
-}
+import { observed } from './instances.ts';
 
 function changes(given: Partial<PodChanges>): PodChanges {
   return { create: [], update: [], remove: [], ...given };

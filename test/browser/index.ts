@@ -1,0 +1,71 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { launch, type Page as PuppeteerPage } from 'puppeteer-core';
+
+export { findChromium, type Chromium } from './chromium.ts';
+
+/** A headless browser; each has a user data folder of its own, which goes with it. */
+export interface Browser {
+  readonly page: Page;
+  close(): Promise<void>;
+}
+
+/** What a person can do with a page. */
+export interface Page {
+  open(url: string): Promise<void>;
+  /** Clicks on what has this text, as soon as it is there. */
+  click(text: string): Promise<void>;
+  /** Returns the page's whole text once all of these texts are on it. */
+  read(texts: readonly string[]): Promise<string>;
+  /** Writes NAME.png into the folder that the environment variable CONSULAR_SCREENSHOTS names, if it does. */
+  screenshot(name: string): Promise<void>;
+}
+
+// No sandbox: containers rarely allow one, and only pages of the tests' own servers are opened.
+const FLAGS = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
+const SIZE = { width: 1280, height: 720 };
+/** Generous, and also what puppeteer allows by default: it only decides how long a page without the text is looked at. */
+const LIMIT_MS = 30_000;
+
+export async function openBrowser(chromium: string): Promise<Browser> {
+  const browser = await launch({ executablePath: chromium, headless: true, args: FLAGS, defaultViewport: SIZE });
+  const page = await browser.newPage();
+  return {
+    page: {
+      open: async (url) => void (await page.goto(url)),
+      click: (text) => page.locator(`::-p-text(${text})`).click(),
+      read: (texts) => read(page, texts),
+      screenshot: (name) => screenshot(page, name),
+    },
+    close: () => browser.close(),
+  };
+}
+
+async function read(page: PuppeteerPage, texts: readonly string[]): Promise<string> {
+  const deadline = performance.now() + LIMIT_MS;
+  for (;;) {
+    // As text, because the types of a browser's globals are not those of Node.js.
+    const text = String(await page.evaluate('document.body.innerText'));
+    const missing = texts.filter((expected) => !text.includes(expected));
+    if (missing.length === 0) return text;
+    if (performance.now() > deadline)
+      throw new Error(`page ${page.url()}: expected the texts ${JSON.stringify(missing)}, found the page:\n${text}`);
+    await sleep(50);
+  }
+}
+
+async function screenshot(page: PuppeteerPage, name: string): Promise<void> {
+  const folder = process.env.CONSULAR_SCREENSHOTS;
+  if (!folder) return;
+  await mkdir(folder, { recursive: true });
+  await page.screenshot({ path: `${join(folder, name)}.png` });
+}
