@@ -13,8 +13,7 @@ export interface BackoffOptions {
  * @param attempt failures so far, from 0
  */
 export function backoffMs(attempt: number, { baseMs, maxMs, random = Math.random }: BackoffOptions): number {
-  // 2^30 is far beyond any maximum; the cap keeps the power finite after days of failures.
-  return random() * Math.min(maxMs, baseMs * 2 ** Math.min(attempt, 30));
+  return random() * Math.min(maxMs, baseMs * 2 ** attempt);
 }
 
 /** Waits, or returns at once when the signal is or becomes aborted. */

@@ -81,3 +81,11 @@ export function describe(value: unknown): string {
   const text = JSON.stringify(value) ?? typeof value;
   return text.length > 128 ? `${text.slice(0, 128)}...` : text;
 }
+
+/** Text of other systems for people to read: control and direction characters are shown, not obeyed. */
+export function escapeControls(text: string): string {
+  return text.replace(
+    /[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2069]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}

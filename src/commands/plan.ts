@@ -1,4 +1,5 @@
 import { setMaxListeners } from 'node:events';
+import { escapeControls } from '../json.ts';
 import { isEmpty } from '../reconcile/changes.ts';
 import { Planner as ToConsulPlanner } from '../to-consul/planner.ts';
 import { identityOf } from '../to-consul/observed.ts';
@@ -129,7 +130,7 @@ function planToKubernetes({ config }: Pick<Context, 'config'>, { owner, toKubern
   const planner = new ToKubernetesPlanner(owner, config.toKubernetes, toKubernetes.views, toKubernetes.catalog);
   return merge(
     ...planner.keys().map((name): Part => {
-      const { namespaces, overLimit } = planner.plan(name, true);
+      const { mirrored, namespaces, overLimit } = planner.plan(name, true);
       const limit = overLimit
         ? [
             {
@@ -141,7 +142,7 @@ function planToKubernetes({ config }: Pick<Context, 'config'>, { owner, toKubern
         : [];
       return merge(
         { changes: [], rejections: limit },
-        ...namespaces.map((namespace) => describeNamespace(name, namespace)),
+        ...namespaces.map((namespace) => describeNamespace(name, mirrored, namespace)),
       );
     }),
   );
@@ -149,6 +150,7 @@ function planToKubernetes({ config }: Pick<Context, 'config'>, { owner, toKubern
 
 function describeNamespace(
   name: string,
+  mirrored: boolean,
   { namespace, service, slices, endpoints, conflict, refused }: NamespacePlan,
 ): Part {
   const direction = 'to-kubernetes' as const;
@@ -171,7 +173,8 @@ function describeNamespace(
   };
   return {
     changes: [
-      ...list('Service', service, 'after toKubernetes.removalGrace'),
+      // What Consul still has goes from a namespace that it no longer belongs to at once.
+      ...list('Service', service, mirrored ? '' : 'after toKubernetes.removalGrace'),
       ...list('EndpointSlice', slices),
       ...list('Endpoints', endpoints),
     ],
@@ -202,7 +205,7 @@ export function formatPlan({ changes, rejections }: Plan): string {
     const problems = rejections
       .filter((rejection) => rejection.direction === direction)
       .map(({ object, reason }) => `  ! ${object}: ${reason}`);
-    return [`${direction}:`, ...(rows.length > 0 ? rows : ['  nothing to do']), ...problems];
+    return [`${direction}:`, ...(rows.length > 0 ? rows : ['  nothing to do']), ...problems].map(escapeControls);
   });
   const count = (action: PlannedChange['action']) => changes.filter((change) => change.action === action).length;
   return [

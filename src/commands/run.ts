@@ -36,14 +36,15 @@ export async function startDaemon(context: Omit<Context, 'signal'>): Promise<Run
   const clients = createClients(whole);
   const sources = new Sources(whole);
   let directions: Directions | undefined;
+  const failures = () => [...sources.failures(), ...(directions?.toConsul?.failures() ?? [])];
   const status = await serveStatus(context.config.http.address, {
     registry: context.metrics.registry,
-    notReady: () => (directions ? sources.failures() : ['starting', ...sources.failures()]),
+    notReady: () => (directions ? failures() : ['starting', ...failures()]),
     status: () => ({
       cluster: context.config.cluster,
       version: context.version,
-      ready: directions !== undefined && sources.failures().length === 0,
-      waitingFor: sources.failures(),
+      ready: directions !== undefined && failures().length === 0,
+      waitingFor: failures(),
       toConsul: directions?.toConsul?.status() ?? null,
       toKubernetes: directions?.toKubernetes?.status() ?? null,
     }),

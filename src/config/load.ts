@@ -91,8 +91,10 @@ function withEnvironment(raw: JsonObject, environment: Environment): JsonObject 
     if (value !== undefined && value !== '') consul[setting] = setting === 'address' ? withScheme(value) : value;
   }
   const kubeconfig = environment.KUBECONFIG;
+  // A section whose settings are all commented out is null, and means the defaults.
+  const said = Object.fromEntries(Object.entries(raw).filter(([, section]) => section !== null));
   return {
-    ...raw,
+    ...said,
     consul: fillIn(raw.consul, consul),
     kubernetes: fillIn(raw.kubernetes, kubeconfig ? { kubeconfig } : {}),
   };
@@ -115,7 +117,7 @@ function withScheme(address: string): string {
 function describeIssue(issue: z.core.$ZodIssue, raw: JsonObject): string[] {
   const path = issue.path.map(String);
   const where = path.length > 0 ? path.join('.') : '(top level)';
-  const found = describe(valueAt(raw, path));
+  const found = withoutCredentials(describe(valueAt(raw, path)));
   switch (issue.code) {
     case 'unrecognized_keys':
       return issue.keys.map((key) => `${[...path, key].join('.')}: expected a known setting, found an unknown one`);
@@ -134,6 +136,11 @@ function describeIssue(issue: z.core.$ZodIssue, raw: JsonObject): string[] {
     default:
       return [`${where}: expected ${issue.message}, found ${found}`];
   }
+}
+
+/** A URL is refused for its credentials, and must not be shown with them. */
+function withoutCredentials(text: string): string {
+  return text.replace(/\/\/[^/@]*@/, '//...@');
 }
 
 function article(type: string): string {

@@ -38,11 +38,11 @@ function isHttpUrl(text: string): boolean {
 
 const name = z.string().max(253);
 const port = z.int().min(1).max(65_535);
-const patterns = (include: string[], exclude: string[]) =>
+const patterns = (pattern: z.ZodType<string, string>, include: string[], exclude: string[]) =>
   z
     .strictObject({
-      include: z.array(name).default(include),
-      exclude: z.array(name).default(exclude),
+      include: z.array(pattern).default(include),
+      exclude: z.array(pattern).default(exclude),
     })
     .prefault({});
 
@@ -88,7 +88,7 @@ export const configSchema = z.strictObject({
   toConsul: z
     .strictObject({
       enabled: z.boolean().default(true).describe('Register annotated pods in Consul.'),
-      namespaces: patterns(['*'], ['kube-system', 'kube-public', 'kube-node-lease']).describe(
+      namespaces: patterns(name, ['*'], ['kube-system', 'kube-public', 'kube-node-lease']).describe(
         'Kubernetes namespaces whose pods may be registered; * stands for any run of characters.',
       ),
       notReady: z
@@ -111,7 +111,9 @@ export const configSchema = z.strictObject({
         .array(name)
         .default([])
         .describe('Namespaces whose own Services may take Consul instances in (consular.dev/import).'),
-      services: patterns(['*'], []).describe('Consul services to mirror; * stands for any run of characters.'),
+      services: patterns(name.toLowerCase(), ['*'], []).describe(
+        'Consul services to mirror, in any case; * stands for any run of characters.',
+      ),
       maxServices: z
         .int()
         .min(0)

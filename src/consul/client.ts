@@ -50,7 +50,6 @@ interface Transport {
   destroy(): void;
 }
 interface TransportOptions {
-  name: string;
   path: string;
   params: Readonly<Record<string, string>>;
   query: Readonly<Record<string, string | readonly string[]>>;
@@ -78,7 +77,6 @@ export function createConsulClient(config: ConsulConfig, userAgent: string): Con
     try {
       const current = await token.current();
       const answer = await transport[verb]({
-        name: purpose,
         path,
         params,
         query: { ...(config.datacenter ? { dc: config.datacenter } : {}), ...query },

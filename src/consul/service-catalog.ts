@@ -55,7 +55,7 @@ export class ServiceCatalog {
   /** When every candidate was asked for once. */
   readonly synced: Promise<void>;
   #followed = 0;
-  #failure: string | undefined = 'not read yet';
+  readonly #failures = new Map<string, string>([[SERVICES_REQUEST.purpose, 'not read yet']]);
 
   constructor(options: ServiceCatalogOptions) {
     this.#options = options;
@@ -70,7 +70,9 @@ export class ServiceCatalog {
 
   /** Why the catalog cannot be trusted to be fresh right now. */
   get failure(): string | undefined {
-    return this.#failure;
+    return this.#failures.size === 0
+      ? undefined
+      : [...this.#failures].map(([what, why]) => `${what}: ${why}`).join('; ');
   }
 
   /** Lower-case names of everything that Consul lists and that is a candidate. */
@@ -130,7 +132,7 @@ export class ServiceCatalog {
       if (first) {
         await this.#readAll();
         first = false;
-        this.#failure = undefined;
+        this.#failures.delete(SERVICES_REQUEST.purpose);
         this.#followHealth('critical');
         this.#followHealth('warning');
         return resolveSynced();
@@ -162,7 +164,8 @@ export class ServiceCatalog {
     onAnswer: BlockingQueryOptions['onAnswer'],
   ): void {
     const onFailure = (error: unknown) => {
-      this.#failure = error === undefined ? undefined : explainError(error);
+      if (error === undefined) this.#failures.delete(request.purpose);
+      else this.#failures.set(request.purpose, explainError(error));
     };
     void followBlockingQuery({ ...this.#options, request, onAnswer, onFailure, perSecond });
   }

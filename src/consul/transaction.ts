@@ -1,4 +1,4 @@
-import { arrayField, expectObject, isObject, numberField, objectField, stringField } from '../json.ts';
+import { arrayField, expectObject, isObject, numberField, objectField, stringField, type JsonObject } from '../json.ts';
 import type { ConsulClient } from './client.ts';
 import { ConsulError, TransactionConflict, type OperationFailure } from './errors.ts';
 
@@ -105,9 +105,17 @@ export function decodeCommitted(body: unknown): Committed {
   return { nodes, services, checks };
 }
 
+/** What the body of a 409 says; nothing when a proxy wrote it and not Consul. */
 export function decodeFailures(text: string): OperationFailure[] {
-  const body = expectObject(JSON.parse(text), 'refused transaction');
-  return arrayField(body, 'Errors')
+  return arrayField(parseObject(text), 'Errors')
     .filter(isObject)
     .map((failure) => ({ index: numberField(failure, 'OpIndex') ?? -1, what: stringField(failure, 'What') }));
+}
+
+function parseObject(text: string): JsonObject {
+  try {
+    return expectObject(JSON.parse(text), 'refused transaction');
+  } catch {
+    return {};
+  }
 }

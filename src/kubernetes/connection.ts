@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import type { RequestOptions } from 'node:https';
+import { delimiter } from 'node:path';
 import { KubeConfig } from '@kubernetes/client-node';
 import { Agent, type Dispatcher } from 'undici';
 import type { KubernetesConfig } from '../config/schema.ts';
@@ -71,7 +72,7 @@ export function connectKubernetes(config: KubernetesConfig): KubernetesConnectio
 
 function loadKubeConfig({ kubeconfig: path, context }: KubernetesConfig): KubeConfig {
   const kubeconfig = new KubeConfig();
-  if (path !== '') kubeconfig.loadFromFile(path);
+  if (path !== '') loadFiles(kubeconfig, path);
   else if (existsSync(IN_CLUSTER_TOKEN)) kubeconfig.loadFromCluster();
   else kubeconfig.loadFromDefault();
   if (context !== '') {
@@ -80,6 +81,25 @@ function loadKubeConfig({ kubeconfig: path, context }: KubernetesConfig): KubeCo
     kubeconfig.setCurrentContext(context);
   }
   return kubeconfig;
+}
+
+/** KUBECONFIG may be a list of files; the first that says something wins, as with kubectl. */
+function loadFiles(kubeconfig: KubeConfig, paths: string): void {
+  const [first = '', ...others] = paths.split(delimiter).filter((path) => path !== '');
+  loadFile(kubeconfig, first);
+  for (const path of others) {
+    const other = new KubeConfig();
+    loadFile(other, path);
+    kubeconfig.mergeConfig(other);
+  }
+}
+
+function loadFile(kubeconfig: KubeConfig, path: string): void {
+  try {
+    kubeconfig.loadFromFile(path);
+  } catch (cause) {
+    throw new Error(`read kubeconfig ${path}`, { cause });
+  }
 }
 
 function defined<T extends object>(object: T): { [K in keyof T]?: Exclude<T[K], undefined> } {

@@ -1,4 +1,5 @@
 import PQueue from 'p-queue';
+import { escapeControls } from '../json.ts';
 import type { Log } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import type { KubernetesClient } from './client.ts';
@@ -84,7 +85,7 @@ export class EventRecorder {
           type,
           reason,
           action,
-          note: note.slice(0, LONGEST_NOTE),
+          note: escapeControls(note).slice(0, LONGEST_NOTE),
         },
       });
       this.#metrics.events.inc({ outcome: 'written' });

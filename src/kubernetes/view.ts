@@ -56,6 +56,14 @@ export class View<T extends KubernetesObject> {
   /** A DELETED event. A newer object of the same name, with another uid, stays. */
   delete(object: T): void {
     this.#rememberDeletion(object.uid);
+    this.drop(object);
+  }
+
+  /**
+   * The API server took a DELETE of ours: gone from here, but no evidence that it is gone (somebody's finalizer may keep
+   * it), so a later event brings it back.
+   */
+  drop(object: T): void {
     const key = objectKey(object);
     const before = this.#objects.get(key);
     if (before?.uid !== object.uid) return;

@@ -1,3 +1,5 @@
+import { escapeControls } from '../json.ts';
+
 /**
  * Annotations on pods and on Services: what a team writes to be in Consul. `consul.hashicorp.com/` is accepted for the
  * keys that consul-k8s has, so that a team can move without touching its manifests; where both are set, ours wins.
@@ -19,7 +21,8 @@ export interface Rejection {
     | 'InvalidMeta'
     | 'ReservedName'
     | 'NoPod'
-    | 'NodeConflict';
+    | 'NodeConflict'
+    | 'HostNetwork';
   /** One sentence for the person who can fix it. */
   readonly message: string;
 }
@@ -41,7 +44,7 @@ export interface ParsedAnnotations {
 
 const META_KEY = 'service-meta-';
 /** Ours, but of other parts of Consular. */
-const OTHER_KEYS = new Set(['import', 'import-port', 'consul-service']);
+const OTHER_KEYS = new Set(['consul-service']);
 
 const NOTHING: ParsedAnnotations = { settings: { meta: new Map() }, rejections: [] };
 
@@ -61,7 +64,7 @@ export function parseAnnotations(annotations: ReadonlyMap<string, string>): Pars
     else if (!OTHER_KEYS.has(key) && annotations.has(PREFIX + key)) {
       rejections.push({
         reason: 'InvalidAnnotation',
-        message: `annotation ${PREFIX}${quote(key)} is not one that Consular knows`,
+        message: `annotation ${quote(PREFIX + key)} is not one that Consular knows`,
       });
     }
   }
@@ -112,9 +115,6 @@ export function parseTags(value: string): string[] {
 
 /** User text for messages: quoted, escaped, shortened. */
 export function quote(value: string): string {
-  const escaped = JSON.stringify(value.slice(0, 128)).replace(
-    /[\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2069]/g,
-    (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
+  const escaped = escapeControls(JSON.stringify(value.slice(0, 128)));
   return value.length > 128 ? `${escaped} (shortened)` : escaped;
 }

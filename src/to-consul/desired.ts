@@ -31,8 +31,8 @@ export interface Desired {
   readonly registrations: ReadonlyMap<string, Registration>;
   readonly rejections: readonly Rejection[];
   /**
-   * True when what is registered for this pod must stay although it is not desired: its input is broken, which is a
-   * reason to tell somebody and none to take a live instance away.
+   * True when what is registered for this pod must stay although it is not desired: it is Ready, and its input is
+   * broken, which is a reason to tell somebody and none to take a live instance away.
    */
   readonly hold: boolean;
 }
@@ -49,7 +49,8 @@ const NOTHING: Desired = { registrations: new Map(), rejections: [], hold: false
  * | Ready                                                  |            | passing                      |
  * | not Ready                                              | deregister | nothing                      |
  * | not Ready                                              | critical   | critical, and why            |
- * | any of the last three, with input that cannot be honoured | | what is there stays; an Event says why |
+ * | Ready, with input that cannot be honoured              |            | what is there stays; an Event says why |
+ * | not Ready, with input that cannot be honoured          |            | nothing; an Event says why   |
  *
  * Registrations come from the pod's own annotations and from each annotated Service that targets it; the name and port
  * are those of whoever asked for the registration, the pod's tags, meta, weight and not-ready win over the Service's.
@@ -70,14 +71,14 @@ export function desiredRegistrations(owner: Owner, config: DesiredConfig, source
     if ('rejections' in request) rejections.push(...request.rejections);
     else place(request);
   }
-  return { registrations, rejections, hold: rejections.length > 0 };
+  return { registrations, rejections, hold: rejections.length > 0 && pod.ready?.status === 'True' };
 
   function place(request: Request): void {
     const registration = build(owner, sources, request);
     const problems = validate(registration, request.settings.meta);
     if (pod.hostNetwork)
       problems.push({
-        reason: 'InvalidAnnotation',
+        reason: 'HostNetwork',
         message: 'pods with hostNetwork have no IP of their own and are not registered',
       });
     const check = checkOf(pod, request, config.notReady);
@@ -110,8 +111,9 @@ function isLive(pod: Pod): boolean {
 const reject = (reason: Rejection['reason'], message: string): Outcome[] => [{ rejections: [{ reason, message }] }];
 
 function fromPod(pod: Pod, { settings, rejections }: ParsedAnnotations): Outcome[] {
-  if (settings.serviceName === undefined) return [];
+  // Also without a name: a misspelt key of ours means that somebody wanted something.
   if (rejections.length > 0) return [{ rejections }];
+  if (settings.serviceName === undefined) return [];
   const port = podPort(pod, settings.port);
   if (typeof port === 'string') return reject('InvalidPort', port);
   return [{ ...port, name: settings.serviceName, settings, service: undefined }];
@@ -145,8 +147,9 @@ export function serviceRequest(service: Service): ParsedAnnotations | undefined 
 function fromService({ service, slices }: ServiceSource, pod: Pod, own: ParsedAnnotations): Outcome[] {
   const request = serviceRequest(service);
   if (!request) return [];
-  const rejections = [...request.rejections, ...(own.settings.serviceName === undefined ? own.rejections : [])];
-  if (rejections.length > 0) return [{ rejections }];
+  if (request.rejections.length > 0) return [{ rejections: request.rejections }];
+  // The pod's own annotations win, so it is not registered before they are right; it is rejected by itself.
+  if (own.rejections.length > 0) return [];
   const servicePort = choosePort(service.ports, request.settings.port);
   if (typeof servicePort === 'string') return reject('InvalidPort', `Service ${objectKey(service)}: ${servicePort}`);
   const family = isIPv6(pod.podIPs[0] ?? '') ? 'IPv6' : 'IPv4';

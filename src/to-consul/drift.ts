@@ -1,6 +1,6 @@
 import { backoffMs } from '../backoff.ts';
-import { followBlockingQuery } from '../consul/blocking-query.ts';
-import { nodesRequest, SERVICES_REQUEST } from '../consul/catalog.ts';
+import { followBlockingQuery, type BlockingQueryOptions } from '../consul/blocking-query.ts';
+import { decodeHealthState, healthStateRequest, nodesRequest, SERVICES_REQUEST } from '../consul/catalog.ts';
 import type { ConsulClient } from '../consul/client.ts';
 import type { Log } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
@@ -18,34 +18,42 @@ export interface DriftOptions {
   readonly own: OwnCatalog;
   /** Pods for which Consul has something else than we wrote. */
   readonly onDrift: (podKeys: Iterable<string>) => void;
+  /** Told what cannot be followed and why; with undefined that it can again. */
+  readonly onFailure: (what: string, error: unknown) => void;
   readonly log: Log;
   readonly metrics: Metrics;
   readonly signal: AbortSignal;
 }
 
 /**
- * Notices that somebody else changed or removed what is ours: the list of services and the list of our nodes are
- * followed by blocking queries, and a wake that is not our own commit is answered by reading our nodes again; so is an
- * index that went back, because then Consul was restored or replaced and knows nothing of our last commits. It costs
- * nothing while nothing happens. The catalog has no anti-entropy for us: what is not repaired here stays broken.
+ * Notices that somebody else changed or removed what is ours. It costs nothing while nothing happens; the catalog has no
+ * anti-entropy for us, so what is not repaired here stays broken.
+ * - The list of services and the list of our nodes are followed by blocking queries. A wake that is not our own commit is
+ *   answered by reading our nodes again; so is an index that went back, because then Consul was restored or replaced and
+ *   knows nothing of our last commits.
+ * - The lists of critical and of warning checks are followed too, and tell without another read on which of our nodes a
+ *   check is not as we wrote it.
  */
 export function followDrift(options: DriftOptions): void {
-  const { client, owner, own, signal, log, metrics } = options;
+  const { owner, own } = options;
   const look = createLook(options);
+  const follow = (request: BlockingQueryOptions['request'], onAnswer: BlockingQueryOptions['onAnswer']) => {
+    const onFailure = (error: unknown) => options.onFailure(request.purpose, error);
+    void followBlockingQuery({ ...options, request, onAnswer, onFailure, perSecond: 2 });
+  };
   for (const request of [SERVICES_REQUEST, nodesRequest(META.cluster, owner.cluster)]) {
     let previous = 0;
-    void followBlockingQuery({
-      client,
-      request,
-      perSecond: 2,
-      log,
-      metrics,
-      signal,
-      onAnswer: ({ index }) => {
-        if (index < previous) own.forgetCommits();
-        if (previous > 0 && (index < previous || index > own.lastCommit)) look();
-        previous = index;
-      },
+    follow(request, ({ index }) => {
+      if (index < previous) own.forgetCommits();
+      if (previous > 0 && (index < previous || index > own.lastCommit)) look();
+      previous = index;
+    });
+  }
+  for (const status of ['critical', 'warning'] as const) {
+    const request = healthStateRequest(status);
+    follow(request, async (answer) => {
+      const listed = new Set(decodeHealthState(answer, request.purpose).keys());
+      for (const node of own.nodesWithOtherChecks(status, listed)) options.onDrift(await own.refresh(node));
     });
   }
 }

@@ -5,18 +5,19 @@ import type { EventRecorder } from '../kubernetes/events.ts';
 import { objectKey, type KubernetesObject, type Service } from '../kubernetes/objects.ts';
 import type { Resource, Resources } from '../kubernetes/resources.ts';
 import type { ObjectApi } from '../kubernetes/write.ts';
-import type { Log } from '../observability/log.ts';
+import { explainError, type Log } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import { Controller } from '../reconcile/controller.ts';
 import type { Owner } from '../reconcile/mark.ts';
 import { quote, type Rejection } from './annotations.ts';
 import { followDrift } from './drift.ts';
 import type { Observed, OwnCatalog } from './observed.ts';
-import { Planner, podsOfSlice, type PodPlan, type Views } from './planner.ts';
+import { Planner, podsOfSlice, serviceKeyOf, type PodPlan, type Views } from './planner.ts';
 import { Writer } from './writer.ts';
 
 /** Keys that may wait for their transaction at a time: more than any batch takes, so that reconciling never caps it. */
 const CONCURRENCY = 1024;
+const REFUSED_NODE_RETRY_MS = 30_000;
 
 export interface ToConsulOptions {
   readonly owner: Owner;
@@ -35,6 +36,8 @@ export interface ToConsulOptions {
 }
 
 export interface ToConsul {
+  /** What of Consul is not being followed right now, one sentence each. */
+  failures(): string[];
   status(): object;
   /** Sends what is being sent, takes nothing more; removes nothing. */
   stop(limitMs: number): Promise<void>;
@@ -51,7 +54,7 @@ export function runToConsul(options: ToConsulOptions): ToConsul {
     client: consul,
     owner,
     own,
-    plan: (key) => planner.plan(key).changes,
+    plan: planToWrite,
     limit: options.transactionLimit,
     log,
     metrics,
@@ -64,31 +67,33 @@ export function runToConsul(options: ToConsulOptions): ToConsul {
     log,
     metrics,
     reconcile: async (key) => {
+      for (const node of planner.plan(key).refusedNodes) await own.refresh(node);
       const plan = planner.plan(key);
-      report.rejections(key, plan.rejections);
       await prove(options, planner, key, plan);
       await writer.submit(key);
       plan.unproven.forEach((observed) => planner.forgetProof(planner.proofNeeded(key, observed)));
       metrics.owned.set({ direction: 'to-consul' }, own.size);
     },
   });
+  /** At the moment of sending: the latest state, and what of it has to be told. */
+  function planToWrite(key: string): PodPlan['changes'] {
+    const { changes, rejections, refusedNodes } = planner.plan(key);
+    report.rejections(key, rejections);
+    // Nobody tells us when somebody else's node goes away.
+    if (refusedNodes.length > 0) controller.enqueueAfter(key, REFUSED_NODE_RETRY_MS);
+    return changes;
+  }
+
   subscribe(views, planner, (keys) => {
     for (const key of keys) controller.enqueue(key);
   });
   const reportService = (service: Service | undefined) =>
     service && report.service(service, planner.addressesWithoutPod(service));
   views.services.subscribe((_, service) => reportService(service));
-  views.endpointSlices.subscribe(
-    (_, slice) =>
-      slice &&
-      reportService(
-        views.services.get(
-          objectKey({ namespace: slice.namespace, name: slice.labels.get('kubernetes.io/service-name') ?? '' }),
-        ),
-      ),
-  );
+  views.endpointSlices.subscribe((_, slice) => slice && reportService(views.services.get(serviceKeyOf(slice))));
   for (const service of views.services.values()) reportService(service);
   for (const key of planner.keys()) controller.enqueue(key);
+  const unfollowed = new Map<string, string>();
   followDrift({
     client: consul,
     owner,
@@ -97,8 +102,11 @@ export function runToConsul(options: ToConsulOptions): ToConsul {
     metrics,
     signal,
     onDrift: (keys) => [...keys].forEach((key) => controller.enqueue(key)),
+    onFailure: (what, error) =>
+      error === undefined ? unfollowed.delete(what) : unfollowed.set(what, explainError(error)),
   });
   return {
+    failures: () => [...unfollowed].map(([what, why]) => `${what}: ${why}`),
     status: () => ({ instances: own.size, rejected: report.rejected(), ...controller.status }),
     stop: async (limitMs) => {
       writer.stop();

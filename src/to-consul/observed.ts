@@ -87,6 +87,20 @@ export class OwnCatalog {
     return this.#nodes.get(name) ?? { state: 'absent' };
   }
 
+  /**
+   * Our nodes on which a check is not in the state that we wrote, given all the checks that Consul has in that state.
+   * @param listed `node/checkId`; a check of ours has the ID of its instance
+   */
+  nodesWithOtherChecks(status: 'critical' | 'warning', listed: ReadonlySet<string>): Set<string> {
+    const nodes = new Set<string>();
+    for (const [name, instances] of this.#byNode) {
+      for (const [identity, { registration, checkIndex }] of instances) {
+        if (checkIndex > 0 && (registration.check.status === status) !== listed.has(identity)) nodes.add(name);
+      }
+    }
+    return nodes;
+  }
+
   /** Reads everything of ours again; the pods for which something differs from what we knew. */
   async refreshAll(): Promise<Set<string>> {
     const request = nodesRequest(META.cluster, this.#owner.cluster);

@@ -1,6 +1,7 @@
 import type { ToConsulConfig } from '../config/schema.ts';
 import {
   objectKey,
+  type Endpoint,
   type EndpointSlice,
   type KubernetesObject,
   type Node,
@@ -11,7 +12,7 @@ import { zoneOf } from '../kubernetes/resources.ts';
 import { Index, type View } from '../kubernetes/view.ts';
 import { compare, type Changes } from '../reconcile/changes.ts';
 import { isMarkedObject, LABEL, META, type Owner } from '../reconcile/mark.ts';
-import { desiredRegistrations, serviceRequest, type PodSources, type ServiceSource } from './desired.ts';
+import { desiredRegistrations, serviceRequest, type Desired, type PodSources, type ServiceSource } from './desired.ts';
 import { identityOf, type Observed, type OwnCatalog } from './observed.ts';
 import { sameCheck, sameService, type Registration } from './registration.ts';
 import type { Rejection } from './annotations.ts';
@@ -36,6 +37,8 @@ export interface PodPlan {
   /** Removals that nobody witnessed: they need a direct read of the pod first, and are not among the changes. */
   readonly unproven: readonly Observed[];
   readonly rejections: readonly Rejection[];
+  /** Consul nodes that the pod needs and that are somebody else's. */
+  readonly refusedNodes: readonly string[];
 }
 
 /**
@@ -81,17 +84,15 @@ export class Planner {
     if (!serviceRequest(service)) return [];
     return this.#slicesOfService
       .get(objectKey(service))
-      .flatMap(({ endpoints }) =>
-        endpoints.filter(({ target }) => target?.kind !== 'Pod').map(({ address }) => address),
+      .flatMap((slice) =>
+        slice.endpoints.filter(({ target }) => !isPodHere(slice, target)).map(({ address }) => address),
       );
   }
 
   plan(podKey: string): PodPlan {
     const pod = this.#views.pods.get(podKey);
     const desired = pod && desiredRegistrations(this.#owner, this.#config, this.#sources(pod));
-    const wanted = new Map(
-      [...(desired?.registrations.values() ?? [])].map((registration) => [identityOf(registration), registration]),
-    );
+    const { wanted, refusals } = this.#homes(desired);
     const changes = compare(
       wanted,
       this.#own.ofPod(podKey),
@@ -102,8 +103,22 @@ export class Planner {
     return {
       changes: { ...changes, remove: remove.filter((observed) => this.#isEvidenced(podKey, observed)) },
       unproven: remove.filter((observed) => !this.#isEvidenced(podKey, observed)),
-      rejections: desired?.rejections ?? [],
+      rejections: [...(desired?.rejections ?? []), ...refusals.values()],
+      refusedNodes: [...refusals.keys()],
     };
+  }
+
+  /** Registrations by identity, without those whose Consul node has its name from somebody else; and these nodes. */
+  #homes(desired: Desired | undefined): { wanted: Map<string, Registration>; refusals: Map<string, Rejection> } {
+    const wanted = new Map<string, Registration>();
+    const refusals = new Map<string, Rejection>();
+    for (const registration of desired?.registrations.values() ?? []) {
+      const { name } = registration.node;
+      const node = this.#own.node(name);
+      if (node.state === 'refused') refusals.set(name, { reason: 'NodeConflict', message: node.why });
+      else wanted.set(identityOf(registration), registration);
+    }
+    return { wanted, refusals };
   }
 
   /** What must be read directly before an unproven removal may happen: the pod, or the Service that was the reason. */
@@ -167,14 +182,21 @@ function hasCheck(registration: Registration, observed: Observed): boolean {
   return observed.checkIndex > 0 && sameCheck(registration.check, observed.registration.check);
 }
 
-function serviceKeyOf(slice: EndpointSlice): string {
+export function serviceKeyOf(slice: EndpointSlice): string {
   return objectKey({ namespace: slice.namespace, name: slice.labels.get(LABEL.serviceName) ?? '' });
 }
 
-/** The pods that a slice targets; none for a slice of ours, which came out of Consul. */
+/**
+ * The pods that a slice targets; none for a slice of ours, which came out of Consul. A target in another namespace is
+ * none either: whoever may write slices in one namespace must not register the pods of another.
+ */
 export function podsOfSlice(slice: EndpointSlice): string[] {
   if (isMarkedObject(slice.labels)) return [];
   return slice.endpoints.flatMap(({ target }) =>
-    target?.kind === 'Pod' ? [objectKey({ namespace: target.namespace || slice.namespace, name: target.name })] : [],
+    target && isPodHere(slice, target) ? [objectKey({ namespace: slice.namespace, name: target.name })] : [],
   );
+}
+
+function isPodHere(slice: EndpointSlice, target: Endpoint['target']): boolean {
+  return target?.kind === 'Pod' && (target.namespace === '' || target.namespace === slice.namespace);
 }

@@ -59,7 +59,7 @@ export function foreignInstances(instances: readonly ServiceInstance[]): Service
 }
 
 function locationOf({ address, nodeAddress, port }: ServiceInstance): string {
-  return `${address || nodeAddress} ${port}`;
+  return `${(address || nodeAddress).toLowerCase()} ${port}`;
 }
 
 /** @param present the Service as it is, whose ports are sticky */

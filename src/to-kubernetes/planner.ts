@@ -203,7 +203,9 @@ export class Planner {
   }
 
   #assignedLabel(name: string, namespace: string): string {
-    const contenders = [...this.siblings(name)].filter((other) => other === name || this.isMirrored(other));
+    const contenders = [...this.siblings(name)].filter(
+      (other) => other === name || this.owns(other) || this.isMirrored(other),
+    );
     return assignLabel(
       name,
       contenders,

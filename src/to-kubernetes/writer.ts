@@ -68,7 +68,7 @@ export function createWriter(owner: Owner, api: ObjectApi, resources: Resources,
   ): Promise<void> {
     for (const object of objects) {
       await api.remove(resource, object);
-      view?.delete(object);
+      view?.drop(object);
     }
   }
 

@@ -69,6 +69,11 @@ export async function waitForAgent(agent: RunningProcess, options: AgentOptions)
   await waitUntilReady(agent, async () => {
     const members = await get('/v1/catalog/service/consul'); // answered by the leader
     const self = await get('/v1/agent/self'); // answered by the server, which may lag behind just after its start
-    return members.ok && self.ok && (JSON.parse(members.text) as unknown[]).length === cluster.length;
+    if (!members.ok || !self.ok) return false;
+    // An agent adds its tagged addresses to its own node a moment after the node is there: the last thing to move.
+    const nodes = JSON.parse(members.text) as { TaggedAddresses: object | null }[];
+    return (
+      nodes.length === cluster.length && (managementToken !== undefined || nodes.every((node) => node.TaggedAddresses))
+    );
   });
 }

@@ -48,7 +48,8 @@ function nextSignal(): Promise<undefined> {
   return new Promise((resolve) => {
     const alive = setInterval(() => undefined, 60_000); // a signal handler alone does not keep Node.js running
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-      process.once(signal, () => {
+      // Not once: npm passes on a Ctrl-C that the terminal has sent already, and the second must not kill us.
+      process.on(signal, () => {
         clearInterval(alive);
         resolve(undefined);
       });

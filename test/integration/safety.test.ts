@@ -97,8 +97,9 @@ describe('what is not ours', () => {
     await kubernetes.createPod(namespace, 'homeless', { node: 'node-2', annotations: named('homeless') });
     await until('the refusal', () =>
       Promise.resolve(
-        daemon.records.some(({ error }) =>
-          String(error).includes(`Consul node ${Node} exists and was not made by this installation`),
+        daemon.records.some(
+          ({ reason, why }) =>
+            reason === 'NodeConflict' && why === `Consul node ${Node} exists and was not made by this installation`,
         ),
       ),
     );
@@ -121,6 +122,14 @@ describe('what is not ours', () => {
     await untilEqual('registered again', () => consul.summary('drifting'), [`${ip}:8080 passing`]);
     await consul.must('PUT', '/catalog/deregister', { Node: `k8s-${cluster}--node-1` });
     await untilEqual('its node again', () => consul.summary('drifting'), [`${ip}:8080 passing`]);
+    const row = (await consul.instances('drifting'))[0];
+    await consul.must('PUT', '/catalog/register', {
+      Node: `k8s-${cluster}--node-1`,
+      SkipNodeUpdate: true,
+      Address: row?.Node.Address,
+      Check: { ...row?.Checks[0], Node: `k8s-${cluster}--node-1`, Status: 'critical' },
+    });
+    await untilEqual('its check again', () => consul.summary('drifting'), [`${ip}:8080 passing`]);
   });
 
   it('says clearly that another cluster has the name, and touches nothing', async () => {

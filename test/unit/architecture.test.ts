@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { importsOf, readSources, roomOf, type Import, type SourceFile } from './imports.ts';
 
-/** Who may import whom (docs of the layout: DESIGN.md, section 2). Each rule lists its violations, so that a failure says where. */
+/** Who may import whom (the layout is in CONTRIBUTING.md). Each rule lists its violations, so that a failure says where. */
 
 const sources = readSources();
 const byPath = new Map(sources.map((source) => [source.path, source]));

@@ -58,7 +58,7 @@ describe('the undici of @kubernetes/client-node', () => {
     expect([...new Set(wanted)].filter((name) => typeof undici[name] !== 'function')).toEqual([]);
   });
 
-  it('was tried with this range; another means that section 10 of the library notes has to be repeated', () => {
+  it('was tried with this range; another means that the override has to be tried anew', () => {
     expect([clientNode.version, clientNode.dependencies.undici]).toEqual([
       ours.dependencies['@kubernetes/client-node'],
       '^8.7.0',

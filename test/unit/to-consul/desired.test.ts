@@ -104,7 +104,7 @@ describe('a pod with a service name', () => {
       { annotations: annotations({ 'service-name': 'orders', 'service-meta-k8s-pod': 'x' }) },
       'InvalidMeta',
     ],
-    ['no network of its own', { hostNetwork: true }, 'InvalidAnnotation'],
+    ['no network of its own', { hostNetwork: true }, 'HostNetwork'],
   ];
 
   it.each(BROKEN)('and %s: what is there stays, and somebody is told', (_, input, reason) => {
@@ -112,10 +112,10 @@ describe('a pod with a service name', () => {
     expect([registrations, reasons(rejections), hold]).toEqual([[], [reason], true]);
   });
 
-  it.each(BROKEN)('not Ready, and %s: the same', (_, input, reason) => {
+  it.each(BROKEN)('not Ready, and %s: nothing, and somebody is told', (_, input, reason) => {
     for (const notReady of ['deregister', 'critical'] as const) {
       const { registrations, rejections, hold } = desired({ ready: NOT_READY, config: { notReady }, ...input });
-      expect([registrations, reasons(rejections), hold]).toEqual([[], [reason], true]);
+      expect([registrations, reasons(rejections), hold]).toEqual([[], [reason], false]);
     }
   });
 
@@ -124,8 +124,9 @@ describe('a pod with a service name', () => {
   });
 });
 
-it('a pod that nobody named is nothing, whatever is wrong with it', () => {
-  expect(desired({ annotations: annotations({ 'service-weight': 'x' }) })).toMatchObject({ ids: [], hold: false });
+it('a pod that nobody named is nothing, but somebody is told of what is wrong with it', () => {
+  const { registrations, rejections } = desired({ annotations: annotations({ 'service-weight': 'x' }) });
+  expect([registrations, reasons(rejections)]).toEqual([[], ['InvalidAnnotation']]);
 });
 
 describe('the registration of a pod', () => {
