@@ -245,3 +245,32 @@ describe('services of Consul in Kubernetes', () => {
     await until('the waiting service', () => kubernetes.find(paths(namespace).service('extra')));
   });
 });
+
+describe('more services than long polls', () => {
+  it('are followed all the same: health by the lists of checks, instances by sweeps', async () => {
+    const rig = await openRig();
+    const { kubernetes, consul, namespace } = rig;
+    try {
+      const names = Array.from({ length: 120 }, (_, i) => `many-${String(i).padStart(3, '0')}`);
+      const register = (name: string, port: number) =>
+        consul.registerOnAgent({ id: `${name}-${port}`, name, address: '192.0.2.30', port });
+      await Promise.all(names.map((name) => register(name, 8000)));
+      const daemon = await rig.startDaemon({ toKubernetes: { removalGrace: '0s' } });
+      const services = () => kubernetes.list(`/api/v1/namespaces/${namespace}/services`);
+      await until('all mirrored', async () => (await services()).length === names.length);
+      await untilIdle(daemon);
+      // Whichever of them have a long poll: each is told of a critical check and of another instance.
+      await Promise.all(names.map((name) => consul.setHealth(`${name}-8000`, 'fail')));
+      for (const name of names)
+        await untilEqual(`${name} without its critical instance`, () => addresses(rig, name), []);
+      await Promise.all(names.map((name) => register(name, 8001)));
+      for (const name of names)
+        await untilEqual(`${name} with its new instance`, () => addresses(rig, name), ['192.0.2.30:8001']);
+      await Promise.all(names.map((name) => consul.deregisterFromAgent(`${name}-8001`)));
+      for (const name of names) await untilEqual(`${name} without it`, () => addresses(rig, name), []);
+      expect(await services()).toHaveLength(names.length);
+    } finally {
+      await rig.close();
+    }
+  });
+});
