@@ -54,7 +54,7 @@ export class OwnCatalog {
   /** @throws ClusterIdentityError when our name is another cluster's; ConsulError when anything could not be read. */
   static async read(client: ConsulClient, owner: Owner): Promise<OwnCatalog> {
     const catalog = new OwnCatalog(client, owner);
-    await catalog.refreshAll();
+    await catalog.refreshAll(FIRST_READ_CONCURRENCY);
     return catalog;
   }
 
@@ -101,8 +101,11 @@ export class OwnCatalog {
     return nodes;
   }
 
-  /** Reads everything of ours again; the pods for which something differs from what we knew. */
-  async refreshAll(): Promise<Set<string>> {
+  /**
+   * Reads everything of ours again; the pods for which something differs from what we knew.
+   * @param concurrency nodes that are read at a time; one, beside other work, which a burst of answers would hold up
+   */
+  async refreshAll(concurrency = 1): Promise<Set<string>> {
     const request = nodesRequest(META.cluster, this.#owner.cluster);
     const answer = await this.#client.get(request);
     assertTrustworthy(request.purpose, answer);
@@ -111,9 +114,11 @@ export class OwnCatalog {
     if (stranger) throw new ClusterIdentityError(this.#owner, stranger);
     const names = new Set([...listed.map(({ name }) => name), ...this.#nodes.keys()]);
     const touched = new Set<string>();
-    await Promise.all(
-      [...names].map(async (name) => (await this.refresh(name)).forEach((podKey) => touched.add(podKey))),
-    );
+    const remaining = names.values();
+    const worker = async () => {
+      for (const name of remaining) for (const podKey of await this.refresh(name)) touched.add(podKey);
+    };
+    await Promise.all(Array.from({ length: concurrency }, worker));
     return touched;
   }
 
@@ -182,6 +187,7 @@ export class OwnCatalog {
   }
 }
 
+const FIRST_READ_CONCURRENCY = 16;
 const NO_INSTANCES: ReadonlyMap<string, Observed> = new Map();
 
 export function identityOf({ node, id }: Registration): string {
