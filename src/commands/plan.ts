@@ -55,7 +55,7 @@ export async function makePlan(context: Omit<Context, 'signal'>, timeoutMs: numb
     const world = await Promise.race([reading, expired]);
     return {
       cluster: context.config.cluster,
-      ...merge(planToConsul(context, world), planToKubernetes(context, world)),
+      ...merge(planToConsul(context, world), await planToKubernetes(context, world)),
     };
   } finally {
     clearTimeout(timer);
@@ -125,9 +125,12 @@ function planToConsul({ config }: Pick<Context, 'config'>, { owner, toConsul }: 
   );
 }
 
-function planToKubernetes({ config }: Pick<Context, 'config'>, { owner, toKubernetes }: World): Part {
+async function planToKubernetes({ config }: Pick<Context, 'config'>, { owner, toKubernetes }: World): Promise<Part> {
   if (!toKubernetes) return NOTHING;
   const planner = new ToKubernetesPlanner(owner, config.toKubernetes, toKubernetes.views, toKubernetes.catalog);
+  // What could not be read, or is known to Kubernetes only, is asked for: a plan on a guess is none.
+  for (const name of planner.keys())
+    if (toKubernetes.catalog.instances(name) === undefined) await toKubernetes.catalog.refresh(name);
   return merge(
     ...planner.keys().map((name): Part => {
       const { mirrored, namespaces, overLimit } = planner.plan(name, true);

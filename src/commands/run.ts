@@ -20,6 +20,7 @@ export interface RunningDaemon {
 }
 
 interface Directions {
+  readonly events: EventRecorder;
   readonly toConsul: ToConsul | undefined;
   readonly toKubernetes: ToKubernetes | undefined;
 }
@@ -60,6 +61,7 @@ export async function startDaemon(context: Omit<Context, 'signal'>): Promise<Run
     port: status.port,
     started,
     async stop() {
+      directions?.events.stop();
       await Promise.all([directions?.toConsul?.stop(DRAIN_MS), directions?.toKubernetes?.stop(DRAIN_MS)]);
       watches.abort();
       status.close();
@@ -76,7 +78,9 @@ function startDirections(
   const { config, log, metrics } = context;
   const events = new EventRecorder(kubernetes, hostname(), log, metrics);
   const common = { owner, api, consul, resources, events, ...context };
+  if (config.toKubernetes.importNamespaces.length > 0) log.warn('toKubernetes.importNamespaces is not used yet');
   return {
+    events,
     toConsul: toConsul && runToConsul({ ...common, config: config.toConsul, ...toConsul }),
     toKubernetes: toKubernetes && runToKubernetes({ ...common, config: config.toKubernetes, ...toKubernetes }),
   };

@@ -61,7 +61,7 @@ export class ServiceCatalog {
     this.#options = options;
     this.#reader = new ServiceReader(options.client, options.signal);
     this.#sweep = new Sweep(
-      () => this.names().filter((name) => !this.#known.get(name)?.following),
+      () => this.#due(),
       (name) => this.#readOrRetry(name),
       options.signal,
     );
@@ -123,6 +123,14 @@ export class ServiceCatalog {
     known.following.abort();
     delete known.following;
     this.#followed--;
+  }
+
+  /** What a sweep reads: all that has no blocking query of its own, and what is gone by name but not yet by an answer. */
+  #due(): string[] {
+    const due = [...this.#known].filter(
+      ([, { following, instances, listed }]) => !following && (listed || (instances?.length ?? 0) > 0),
+    );
+    return due.map(([name]) => name);
   }
 
   #followNames(resolveSynced: () => void): void {

@@ -44,30 +44,37 @@ export class ServiceReader {
    */
   async read(known: KnownService, consistent: boolean): Promise<boolean> {
     const request = serviceRequest(known.spelling);
+    const asked = known.index;
     const answer = await this.#client.get({
       ...request,
       ...(consistent ? { query: { consistent: '' } } : {}),
       signal: this.#signal,
     });
-    return this.take(known, answer, consistent);
+    if (consistent && answer.index > 0 && answer.index < asked) this.#wentBack(known);
+    return this.take(known, answer);
   }
 
   /** Takes in an answer about the service; true when something that matters changed. @throws UntrustworthyAnswer */
-  async take(known: KnownService, answer: ConsulAnswer, consistent = false): Promise<boolean> {
+  async take(known: KnownService, answer: ConsulAnswer): Promise<boolean> {
     const { purpose } = serviceRequest(known.spelling);
     const instances = decodeInstances(answer, purpose);
     if (answer.index === 0) throw new UntrustworthyAnswer(purpose, 'one without an index');
-    if (answer.index < known.index) {
-      if (!consistent) return this.read(known, true);
-      this.#wentBackAt = performance.now();
-    }
+    // Overtaken by a newer answer, or a Consul that went back: only the leader can tell, and then the index starts over.
+    if (answer.index < known.index) return this.read(known, true);
     const before = known.instances;
     const kept = new Set(instances.map(identity));
     const lost = before ? before.some((instance) => !kept.has(identity(instance))) : instances.length === 0;
     if (lost) await this.#assertBelievable(purpose);
+    // While we asked for the witness a newer answer may have been taken.
+    if (answer.index < known.index) return false;
     known.index = answer.index;
     known.instances = instances;
     return !before || fingerprint(before) !== fingerprint(instances);
+  }
+
+  #wentBack(known: KnownService): void {
+    this.#wentBackAt = performance.now();
+    known.index = 0;
   }
 
   /** @throws UntrustworthyAnswer when something missing from an answer proves nothing. */

@@ -32,6 +32,7 @@ export class EventRecorder {
   readonly #metrics: Metrics;
   readonly #queue = new PQueue({ concurrency: 1, interval: 1000, intervalCap: 25 });
   readonly #sent = new Map<string, number>();
+  #stopped = false;
 
   constructor(client: KubernetesClient, instance: string, log: Log, metrics: Metrics) {
     this.#client = client;
@@ -41,6 +42,7 @@ export class EventRecorder {
   }
 
   report(resource: Resource<KubernetesObject>, about: KubernetesObject, event: EventReport): void {
+    if (this.#stopped) return;
     const identity = [about.uid, event.reason, event.note].join('\n');
     const now = performance.now();
     if (now - (this.#sent.get(identity) ?? -Infinity) < REPEAT_AFTER_MS) return;
@@ -52,6 +54,12 @@ export class EventRecorder {
       this.#sent.delete(oldest);
     }
     void this.#queue.add(() => this.#write(resource, about, event));
+  }
+
+  /** Drops what is waiting: nobody waits for Events, and an ending process least of all. */
+  stop(): void {
+    this.#stopped = true;
+    this.#queue.clear();
   }
 
   async #write(

@@ -147,7 +147,9 @@ export class Reflector<T extends KubernetesObject> {
     const version = stringField(objectField(raw, 'metadata'), 'resourceVersion');
     if (type !== 'BOOKMARK') {
       const object = this.#decode(raw);
-      if (object && initial) initial.set(objectKey(object), object);
+      // Real events may come before the end of the initial ones: what is deleted meanwhile must not stay.
+      if (object && initial && type === 'DELETED') initial.delete(objectKey(object));
+      else if (object && initial) initial.set(objectKey(object), object);
       else if (object && type === 'DELETED') this.#view?.delete(object);
       else if (object) this.#view?.put(object);
     }

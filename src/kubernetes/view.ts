@@ -14,7 +14,8 @@ const REMEMBERED_DELETIONS = 50_000;
 export class View<T extends KubernetesObject> {
   #objects: Map<string, T>;
   readonly #listeners = new Set<Listener<T>>();
-  readonly #deletedUids = new Set<string>();
+  /** Uids to the resourceVersion of their deletion. */
+  readonly #deleted = new Map<string, string>();
 
   constructor(objects: Map<string, T>) {
     this.#objects = objects;
@@ -34,7 +35,7 @@ export class View<T extends KubernetesObject> {
 
   /** True when the API server sent a DELETED event for the object with this uid. */
   sawDeletion(uid: string): boolean {
-    return this.#deletedUids.has(uid);
+    return this.#deleted.has(uid);
   }
 
   subscribe(listener: Listener<T>): void {
@@ -48,14 +49,21 @@ export class View<T extends KubernetesObject> {
   put(object: T): void {
     const key = objectKey(object);
     const before = this.#objects.get(key);
-    if (this.#deletedUids.has(object.uid) || (before && !isNewer(object, before))) return;
+    // Newer than its deletion is an object that had only left the watch's selector.
+    const deletedAt = this.#deleted.get(object.uid);
+    if (
+      (deletedAt !== undefined && !isNewer(object.resourceVersion, deletedAt)) ||
+      (before && !isNewer(object.resourceVersion, before.resourceVersion))
+    )
+      return;
+    this.#deleted.delete(object.uid);
     this.#objects.set(key, object);
     this.#notify(before, object);
   }
 
   /** A DELETED event. A newer object of the same name, with another uid, stays. */
   delete(object: T): void {
-    this.#rememberDeletion(object.uid);
+    this.#rememberDeletion(object);
     this.drop(object);
   }
 
@@ -82,11 +90,11 @@ export class View<T extends KubernetesObject> {
     for (const [key, before] of old) if (!objects.has(key)) this.#notify(before, undefined);
   }
 
-  #rememberDeletion(uid: string): void {
-    this.#deletedUids.add(uid);
-    if (this.#deletedUids.size <= REMEMBERED_DELETIONS) return;
-    const [oldest] = this.#deletedUids;
-    if (oldest !== undefined) this.#deletedUids.delete(oldest);
+  #rememberDeletion({ uid, resourceVersion }: T): void {
+    this.#deleted.set(uid, resourceVersion);
+    if (this.#deleted.size <= REMEMBERED_DELETIONS) return;
+    const [oldest] = this.#deleted.keys();
+    if (oldest !== undefined) this.#deleted.delete(oldest);
   }
 
   #notify(before: T | undefined, after: T | undefined): void {
@@ -95,8 +103,7 @@ export class View<T extends KubernetesObject> {
 }
 
 /** Resource versions of one kind are comparable numbers (KEP-5504): the longer is the larger. */
-function isNewer(object: KubernetesObject, than: KubernetesObject): boolean {
-  const [a, b] = [object.resourceVersion, than.resourceVersion];
+function isNewer(a: string, b: string): boolean {
   return a.length === b.length ? a > b : a.length > b.length;
 }
 

@@ -42,7 +42,7 @@ export function composeBatch(keys: Iterable<string>, source: BatchSource, limits
   let operations = 0;
   let bytes = 0;
   for (const key of keys) {
-    const group = composeGroup(key, source, nodes);
+    const group = tryComposeGroup(key, source, nodes);
     if (group === 'later') continue;
     if (group === 'nothing' || group instanceof Error) {
       settled.set(key, group === 'nothing' ? undefined : group);
@@ -66,6 +66,15 @@ export function composeBatch(keys: Iterable<string>, source: BatchSource, limits
     for (const operation of group.operations) if ('Node' in operation) nodes.add(operation.Node.Node.Node);
   }
   return { groups, nodes, settled };
+}
+
+/** A key that cannot be composed costs only itself. */
+function tryComposeGroup(...parameters: Parameters<typeof composeGroup>): ReturnType<typeof composeGroup> {
+  try {
+    return composeGroup(...parameters);
+  } catch (cause) {
+    return new Error(`compose the operations of ${parameters[0]}`, { cause });
+  }
 }
 
 /** @param nodesInBatch nodes that an earlier group of the same batch brings along */

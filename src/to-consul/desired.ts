@@ -32,7 +32,8 @@ export interface Desired {
   readonly rejections: readonly Rejection[];
   /**
    * True when what is registered for this pod must stay although it is not desired: it is Ready, and its input is
-   * broken, which is a reason to tell somebody and none to take a live instance away.
+   * broken, which is a reason to tell somebody and none to take a live instance away; or what Kubernetes derives from
+   * the input is not there yet.
    */
   readonly hold: boolean;
 }
@@ -68,10 +69,12 @@ export function desiredRegistrations(owner: Owner, config: DesiredConfig, source
   const registrations = new Map<string, Registration>();
   const rejections: Rejection[] = [];
   for (const request of requests) {
+    if (request === 'later') continue;
     if ('rejections' in request) rejections.push(...request.rejections);
     else place(request);
   }
-  return { registrations, rejections, hold: rejections.length > 0 && pod.ready?.status === 'True' };
+  const isUnclear = rejections.length > 0 || requests.includes('later');
+  return { registrations, rejections, hold: isUnclear && pod.ready?.status === 'True' };
 
   function place(request: Request): void {
     const registration = build(owner, sources, request);
@@ -95,7 +98,7 @@ interface Request {
   /** The annotated Service; undefined when the pod itself asked. */
   readonly service: Service | undefined;
 }
-type Outcome = Request | { readonly rejections: readonly Rejection[] };
+type Outcome = Request | 'later' | { readonly rejections: readonly Rejection[] };
 
 function isLive(pod: Pod): boolean {
   return (
@@ -157,8 +160,8 @@ function fromService({ service, slices }: ServiceSource, pod: Pod, own: ParsedAn
     .filter(({ addressType }) => addressType === family)
     .flatMap(({ ports }) => ports)
     .find(({ name }) => name === servicePort.name);
-  // Slices follow their Service and pods a moment later: no port yet is nothing to register yet.
-  if (!port) return [];
+  // Slices follow their Service a moment later, when a port was renamed, say: until they do, what is there stays.
+  if (!port) return ['later'];
   const settings = overlay(request.settings, own.settings);
   return [
     {

@@ -52,7 +52,9 @@ export function followDrift(options: DriftOptions): void {
   for (const status of ['critical', 'warning'] as const) {
     const request = healthStateRequest(status);
     follow(request, async (answer) => {
-      const listed = new Set(decodeHealthState(answer, request.purpose).keys());
+      const listed = new Set(
+        [...decodeHealthState(answer, request.purpose).keys()].map((check) => check.toLowerCase()),
+      );
       for (const node of own.nodesWithOtherChecks(status, listed)) options.onDrift(await own.refresh(node));
     });
   }
@@ -61,12 +63,16 @@ export function followDrift(options: DriftOptions): void {
 /** Asks for a look at our nodes; looks keep their distance from each other. */
 function createLook({ own, onDrift, log, signal }: DriftOptions): () => void {
   let timer: NodeJS.Timeout | undefined;
+  let looking = false;
+  let again = false;
   let lookedAt = -Infinity;
   let gapMs = SHORTEST_GAP_MS;
   let failures = 0;
 
   function soon(): void {
-    if (timer || signal.aborted) return;
+    // What changed may be on a node that the running look has passed already.
+    if (looking) again = true;
+    if (looking || timer || signal.aborted) return;
     const wait = Math.max(FIRST_LOOK_MS, lookedAt + gapMs - performance.now());
     gapMs = wait > FIRST_LOOK_MS ? Math.min(LONGEST_GAP_MS, gapMs * 2) : SHORTEST_GAP_MS;
     start(wait);
@@ -78,24 +84,29 @@ function createLook({ own, onDrift, log, signal }: DriftOptions): () => void {
   }
 
   async function look(): Promise<void> {
+    timer = undefined;
+    looking = true;
+    again = false;
+    let retryInMs: number | undefined;
     try {
       const touched = await own.refreshAll();
       failures = 0;
-      timer = undefined;
       if (touched.size > 0)
         log.info('Consul has something else than was written, looking at it', { pods: touched.size });
       onDrift(touched);
     } catch (error) {
       if (signal.aborted) return;
-      const retryInMs = backoffMs(failures++, { baseMs: 1000, maxMs: LONGEST_GAP_MS });
+      retryInMs = backoffMs(failures++, { baseMs: 1000, maxMs: LONGEST_GAP_MS });
       const message =
         error instanceof ClusterIdentityError
           ? 'another installation uses this cluster name'
           : 'our Consul nodes could not be read again';
       log.error(message, { failures, retryInMs: Math.round(retryInMs), error });
-      start(retryInMs);
     }
+    looking = false;
     lookedAt = performance.now();
+    if (retryInMs !== undefined) start(retryInMs);
+    else if (again) soon();
   }
 
   return soon;

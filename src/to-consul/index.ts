@@ -68,10 +68,8 @@ export function runToConsul(options: ToConsulOptions): ToConsul {
     metrics,
     reconcile: async (key) => {
       for (const node of planner.plan(key).refusedNodes) await own.refresh(node);
-      const plan = planner.plan(key);
-      await prove(options, planner, key, plan);
+      await prove(options, planner, key, planner.plan(key));
       await writer.submit(key);
-      plan.unproven.forEach((observed) => planner.forgetProof(planner.proofNeeded(key, observed)));
       metrics.owned.set({ direction: 'to-consul' }, own.size);
     },
   });
@@ -89,7 +87,10 @@ export function runToConsul(options: ToConsulOptions): ToConsul {
   });
   const reportService = (service: Service | undefined) =>
     service && report.service(service, planner.addressesWithoutPod(service));
-  views.services.subscribe((_, service) => reportService(service));
+  views.services.subscribe((before, after) => {
+    if (after) reportService(after);
+    else if (before) report.service(before, []);
+  });
   views.endpointSlices.subscribe((_, slice) => slice && reportService(views.services.get(serviceKeyOf(slice))));
   for (const service of views.services.values()) reportService(service);
   for (const key of planner.keys()) controller.enqueue(key);
@@ -134,7 +135,7 @@ async function prove(
         `deregister ${observed.registration.id}: the ${proof.kind} is missing from the watch but exists`,
       );
     log.info('instance without its object, deregistering', describe(observed, proof.kind));
-    planner.proveGone(proof);
+    planner.proveGone(observed);
   }
 }
 

@@ -2,7 +2,7 @@ import { assertTrustworthy, decodeNodes, nodesRequest, readNode } from '../consu
 import type { ConsulClient } from '../consul/client.ts';
 import type { CatalogCheck, CatalogNode, CatalogService, NodeContents } from '../consul/types.ts';
 import { META, ownsInstance, ownsNode, type Owner } from '../reconcile/mark.ts';
-import type { ConsulNode, Registration } from './registration.ts';
+import { podKeyOf, type ConsulNode, type Registration } from './registration.ts';
 
 /** An instance of ours as the catalog has it, with the indexes that a write must name. */
 export interface Observed {
@@ -25,7 +25,7 @@ export class ClusterIdentityError extends Error {
     super(
       `cluster name "${owner.cluster}": Consul node ${node.name} was registered for the Kubernetes cluster with uid ` +
         `${node.meta.get(META.clusterUid) ?? '(none)'}, and this one has uid ${owner.clusterUid}. Expected a cluster name of its own for ` +
-        "each Kubernetes cluster: is the configuration a copy of another cluster's, or the kubeconfig the wrong one?",
+        "each Kubernetes cluster: is the configuration a copy of another cluster's, or the kubeconfig the wrong one? If that cluster is gone for good, deregister its nodes",
     );
     this.name = 'ClusterIdentityError';
   }
@@ -122,15 +122,18 @@ export class OwnCatalog {
     return touched;
   }
 
-  /** Reads one node again; the pods for which something differs from what we knew. */
+  /**
+   * Reads one node again; the pods for which something differs from what we knew.
+   * @throws Error when it could not be read, or never without a commit of ours in between
+   */
   async refresh(name: string): Promise<Set<string>> {
-    // A commit of ours in between makes the answer stale; a handful of tries is plenty, and drift is looked for again.
-    for (let attempt = 0; attempt < 5; attempt++) {
+    // A commit of ours in between makes the answer stale.
+    for (let attempt = 0; attempt < REFRESH_ATTEMPTS; attempt++) {
       const generation = this.#generation.get(name);
       const contents = await readNode(this.#client, name);
       if (generation === this.#generation.get(name)) return this.#replace(name, contents);
     }
-    return new Set();
+    throw new Error(`read Consul node ${name}: our own commits changed it at each of ${REFRESH_ATTEMPTS} tries`);
   }
 
   /** A commit that touches this node goes out or came back. */
@@ -164,8 +167,9 @@ export class OwnCatalog {
     const found = new Map<string, Observed>();
     if (contents && node.state === 'ours') {
       for (const service of contents.services) {
-        if (!ownsInstance(this.#owner, service.meta)) continue;
-        const observed = toObserved(contents.node, service, contents.checks);
+        const podKey = podKeyOf(this.#owner.cluster, service.id);
+        if (podKey === undefined || !ownsInstance(this.#owner, service.meta)) continue;
+        const observed = toObserved(podKey, contents.node, service, contents.checks);
         found.set(identityOf(observed.registration), observed);
       }
     }
@@ -179,7 +183,6 @@ export class OwnCatalog {
     for (const [identity, observed] of found) {
       const known = before.get(identity);
       if (known?.serviceIndex === observed.serviceIndex && known.checkIndex === observed.checkIndex) continue;
-      if (known && known.podKey !== observed.podKey) this.removed(known);
       this.written(observed);
       touched.add(observed.podKey);
     }
@@ -188,10 +191,12 @@ export class OwnCatalog {
 }
 
 const FIRST_READ_CONCURRENCY = 16;
+const REFRESH_ATTEMPTS = 5;
 const NO_INSTANCES: ReadonlyMap<string, Observed> = new Map();
 
+/** Node names and IDs in lower case, because Consul compares them so: another spelling is an update, not another instance. */
 export function identityOf({ node, id }: Registration): string {
-  return `${node.name}/${id}`;
+  return `${node.name}/${id}`.toLowerCase();
 }
 
 function at(map: Map<string, Map<string, Observed>>, key: string): Map<string, Observed> {
@@ -211,8 +216,15 @@ function judge(owner: Owner, contents: NodeContents | undefined): NodeState {
   return { state: 'ours', address: node.address, modifyIndex: node.modifyIndex };
 }
 
-function toObserved(node: CatalogNode, service: CatalogService, checks: readonly CatalogCheck[]): Observed {
-  const check = checks.find(({ checkId, serviceId }) => checkId === service.id && serviceId === service.id);
+function toObserved(
+  podKey: string,
+  node: CatalogNode,
+  service: CatalogService,
+  checks: readonly CatalogCheck[],
+): Observed {
+  const isOurs = ({ checkId, serviceId }: CatalogCheck) =>
+    checkId.toLowerCase() === service.id.toLowerCase() && serviceId.toLowerCase() === service.id.toLowerCase();
+  const check = checks.find(isOurs);
   const { meta } = service;
   return {
     registration: {
@@ -230,7 +242,7 @@ function toObserved(node: CatalogNode, service: CatalogService, checks: readonly
         output: check?.output ?? '',
       },
     },
-    podKey: `${meta.get(META.namespace) ?? ''}/${meta.get(META.pod) ?? ''}`,
+    podKey,
     podUid: meta.get(META.podUid) ?? '',
     serviceIndex: service.modifyIndex,
     checkIndex: check?.modifyIndex ?? 0,

@@ -53,8 +53,8 @@ export class Planner {
   readonly #slicesOfPod: Index<EndpointSlice>;
   readonly #slicesOfService: Index<EndpointSlice>;
   readonly #podsOfNode: Index<Pod>;
-  /** What direct reads proved to be gone, until the removal that asked for it is done. */
-  readonly #provenGone = new Set<string>();
+  /** Instances whose object a direct read proved to be gone. Whatever writes the instance anew makes another of it. */
+  readonly #provenGone = new WeakSet<Observed>();
 
   constructor(owner: Owner, config: ToConsulConfig, views: Views, own: OwnCatalog) {
     this.#owner = owner;
@@ -98,6 +98,9 @@ export class Planner {
       this.#own.ofPod(podKey),
       (registration, observed) => sameService(registration, observed.registration) && hasCheck(registration, observed),
     );
+    // A proof is about the present: an instance that is wanted again needs another one to go.
+    for (const [identity, observed] of this.#own.ofPod(podKey))
+      if (wanted.has(identity)) this.#provenGone.delete(observed);
     const held = (observed: Observed) => desired?.hold === true && observed.podUid === pod?.uid;
     const remove = changes.remove.filter((observed) => !held(observed));
     return {
@@ -124,23 +127,16 @@ export class Planner {
   /** What must be read directly before an unproven removal may happen: the pod, or the Service that was the reason. */
   proofNeeded(podKey: string, { podUid, registration }: Observed): Proof {
     const pod = this.#views.pods.get(podKey);
-    if (pod === undefined)
-      return {
-        kind: 'Pod',
-        namespace: registration.meta.get(META.namespace) ?? '',
-        name: registration.meta.get(META.pod) ?? '',
-        uid: podUid,
-      };
+    if (pod === undefined) {
+      const [namespace = '', name = ''] = podKey.split('/');
+      return { kind: 'Pod', namespace, name, uid: podUid };
+    }
     return { kind: 'Service', namespace: pod.namespace, name: registration.meta.get(META.service) ?? '', uid: '' };
   }
 
-  /** A direct read answered that this object (of this uid, where there is one) does not exist. */
-  proveGone(proof: Proof): void {
-    this.#provenGone.add(proofKey(proof));
-  }
-
-  forgetProof(proof: Proof): void {
-    this.#provenGone.delete(proofKey(proof));
+  /** A direct read answered that the object which this instance needs does not exist. */
+  proveGone(observed: Observed): void {
+    this.#provenGone.add(observed);
   }
 
   /**
@@ -153,9 +149,8 @@ export class Planner {
    */
   #isEvidenced(podKey: string, observed: Observed): boolean {
     const { pods, services } = this.#views;
-    if (pods.sawDeletion(observed.podUid)) return true;
+    if (pods.sawDeletion(observed.podUid) || this.#provenGone.has(observed)) return true;
     const proof = this.proofNeeded(podKey, observed);
-    if (this.#provenGone.has(proofKey(proof))) return true;
     return proof.kind === 'Service' && (proof.name === '' || services.get(objectKey(proof)) !== undefined);
   }
 
@@ -172,10 +167,6 @@ export class Planner {
     }
     return { pod, services, zone: zoneOf(this.#views.nodes.get(pod.nodeName)) };
   }
-}
-
-function proofKey({ kind, namespace, name, uid }: Proof): string {
-  return [kind, namespace, name, uid].join(' ');
 }
 
 function hasCheck(registration: Registration, observed: Observed): boolean {

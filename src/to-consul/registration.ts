@@ -59,6 +59,17 @@ export function registrationId(
   return `${cluster}.${pod.namespace}.${pod.name}:${service}:${port}${udp ? ':udp' : ''}`;
 }
 
+/**
+ * The pod that an ID of ours is about, `namespace/name`; undefined for an ID that we did not make. The ID and not the meta
+ * says so, because the meta can be edited, and then the right pod has to repair it.
+ */
+export function podKeyOf(cluster: string, id: string): string | undefined {
+  const [, namespace, pod] = /^[^.]+\.([^.]+)\.([^:]+):/.exec(id) ?? [];
+  return id.startsWith(`${cluster}.`) && namespace !== undefined && pod !== undefined
+    ? `${namespace}/${pod}`
+    : undefined;
+}
+
 /** Names that stand for Consul itself and for Consular. */
 const RESERVED_NAMES = new Set(['consul', MANAGED_BY]);
 const SERVICE_NAME = /^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/;

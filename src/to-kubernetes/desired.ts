@@ -12,6 +12,7 @@ export interface DesiredService {
 
 export interface DesiredSlice {
   readonly name: string;
+  readonly consulService: string;
   readonly serviceName: string;
   readonly addressType: Family;
   readonly ports: readonly EndpointPort[];
@@ -25,6 +26,7 @@ export interface DesiredEndpoint {
 
 export interface DesiredEndpoints {
   readonly name: string;
+  readonly consulService: string;
   readonly subsets: readonly EndpointSubset[];
 }
 
@@ -101,6 +103,7 @@ function sliceGroup(
     .filter(([, shard]) => shard.length > 0)
     .map(([name, shard]) => ({
       name,
+      consulService: mirrored.consulService,
       serviceName,
       addressType: family,
       ports: endpointPorts(mirrored, port),
@@ -136,7 +139,7 @@ export function desiredEndpoints(name: string, mirrored: MirroredService): Desir
     addresses: endpoints.map(({ address }) => address),
     ports: endpointPorts(mirrored, port),
   }));
-  return { name, subsets };
+  return { name, consulService: mirrored.consulService, subsets };
 }
 
 function groupBy<T, K>(items: readonly T[], keyOf: (item: T) => K): Map<K, T[]> {

@@ -2,13 +2,13 @@ import type { ToKubernetesConfig } from '../config/schema.ts';
 import type { ServiceCatalog } from '../consul/service-catalog.ts';
 import { hasStatus } from '../kubernetes/errors.ts';
 import type { EventRecorder } from '../kubernetes/events.ts';
-import { objectKey } from '../kubernetes/objects.ts';
+import { objectKey, type KubernetesObject } from '../kubernetes/objects.ts';
 import type { Resources } from '../kubernetes/resources.ts';
 import type { ObjectApi } from '../kubernetes/write.ts';
 import type { Log } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import { Controller } from '../reconcile/controller.ts';
-import { LABEL, type Owner } from '../reconcile/mark.ts';
+import type { Owner } from '../reconcile/mark.ts';
 import { Planner, type NamePlan, type NamespacePlan, type Views } from './planner.ts';
 import { createWriter, NameTaken } from './writer.ts';
 
@@ -63,9 +63,7 @@ export function runToKubernetes(options: ToKubernetesOptions): ToKubernetes {
     if (expired) await catalog.refresh(name, true);
     const plan = planner.plan(name, expired);
     // A namespace that cannot be written to costs only itself.
-    const written = await Promise.allSettled(
-      plan.namespaces.filter(({ conflict }) => !conflict).map((namespace) => writer.apply(namespace)),
-    );
+    const written = await Promise.allSettled(plan.namespaces.map((namespace) => writer.apply(namespace)));
     report.plan(name, plan);
     for (const outcome of written) if (outcome.status === 'rejected') throw outcome.reason;
     settle(name, plan, remaining);
@@ -118,25 +116,17 @@ function createGrace(graceMs: number) {
 
 /** From what changed in Kubernetes to the names to look at. */
 function subscribe(views: Views, planner: Planner, enqueue: (names: Iterable<string>) => void): void {
+  const look = (before: KubernetesObject | undefined, after: KubernetesObject | undefined) => {
+    for (const object of [before, after]) if (object) enqueue(planner.nameOf(object));
+  };
   views.services.subscribe((before, after) => {
-    for (const service of [before, after])
-      if (service) enqueue([...planner.nameOf(service), ...planner.namesConcerned(service, service.name)]);
+    look(before, after);
+    // Somebody else's Service may be in the way of a name, or out of it now.
+    const service = after ?? before;
+    if (service) enqueue(planner.namesWanting(service.name));
   });
-  views.endpointSlices.subscribe((before, after) => {
-    const slice = after ?? before;
-    if (slice && (isOurSlice(before) || isOurSlice(after)))
-      enqueue(planner.namesConcerned(slice, slice.labels.get(LABEL.serviceName) ?? ''));
-  });
-  for (const view of views.endpoints.values()) {
-    view.subscribe((before, after) => {
-      const endpoints = after ?? before;
-      if (endpoints) enqueue(planner.namesConcerned(endpoints, endpoints.name));
-    });
-  }
-}
-
-function isOurSlice(slice: { readonly labels: ReadonlyMap<string, string> } | undefined): boolean {
-  return slice?.labels.has(LABEL.cluster) ?? false;
+  views.endpointSlices.subscribe(look);
+  for (const view of views.endpoints.values()) view.subscribe(look);
 }
 
 /** Tells what could not be mirrored, once for each new reason: a log line, a metric, and an Event where there is an object. */

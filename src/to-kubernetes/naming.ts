@@ -25,6 +25,11 @@ function hash(name: string): string {
   return createHash('sha256').update(name.toLowerCase()).digest('hex').slice(0, HASH_LENGTH);
 }
 
+/** The label for a name that cannot have the plain one. */
+export function toHashedLabel(name: string): string {
+  return withHash(toLabel(name), name);
+}
+
 function withHash(label: string, name: string): string {
   return `${label.slice(0, LONGEST_LABEL - HASH_LENGTH - 1).replace(/-$/, '')}-${hash(name)}`;
 }

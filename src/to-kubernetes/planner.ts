@@ -10,7 +10,7 @@ import {
 } from '../kubernetes/objects.ts';
 import { Index, type View } from '../kubernetes/view.ts';
 import { compare, isEmpty, type Changes } from '../reconcile/changes.ts';
-import { ANNOTATION, LABEL, ownsObject, SLICE_MANAGER, type Owner } from '../reconcile/mark.ts';
+import { ANNOTATION, LABEL, ownsObject, type Owner } from '../reconcile/mark.ts';
 import {
   desiredEndpoints,
   desiredService,
@@ -23,7 +23,7 @@ import {
   type DesiredSlice,
 } from './desired.ts';
 import { foreignInstances, isNeverMirrored, mirror, type RefusedInstance } from './mirrored-service.ts';
-import { assignLabel, toLabel } from './naming.ts';
+import { assignLabel, toHashedLabel, toLabel } from './naming.ts';
 
 export interface Views {
   readonly services: View<Service>;
@@ -67,7 +67,8 @@ export class Planner {
   readonly #views: Views;
   readonly #catalog: Catalog;
   readonly #ownServices: Index<Service>;
-  readonly #slicesOfService: Index<EndpointSlice>;
+  readonly #ownSlices: Index<EndpointSlice>;
+  readonly #ownEndpoints: ReadonlyMap<string, Index<Endpoints>>;
   readonly #clusterIPs: Index<Service>;
   readonly #apiServerAddresses: Index<EndpointSlice>;
   /** Names by the label they would like, kept for ever: there are only so many names. */
@@ -81,8 +82,9 @@ export class Planner {
     this.#views = views;
     this.#catalog = catalog;
     this.#ownServices = new Index(views.services, (service) => this.nameOf(service));
-    this.#slicesOfService = new Index(views.endpointSlices, (slice) =>
-      this.#ownsSlice(slice) ? [serviceOfSlice(slice)] : [],
+    this.#ownSlices = new Index(views.endpointSlices, (slice) => this.nameOf(slice));
+    this.#ownEndpoints = new Map(
+      [...views.endpoints].map(([namespace, view]) => [namespace, new Index(view, (object) => this.nameOf(object))]),
     );
     this.#clusterIPs = new Index(views.services, ({ clusterIPs }) => clusterIPs);
     this.#apiServerAddresses = new Index(views.endpointSlices, (slice) =>
@@ -94,7 +96,10 @@ export class Planner {
 
   /** Every name that either side knows, in order. */
   keys(): string[] {
-    return [...new Set([...this.#catalog.names(), ...this.#ownServices.keys()])].sort();
+    const left = [this.#ownServices, this.#ownSlices, ...this.#ownEndpoints.values()].flatMap((index) => [
+      ...index.keys(),
+    ]);
+    return [...new Set([...this.#catalog.names(), ...left])].sort();
   }
 
   /** How many Consul services have a Service of ours. */
@@ -106,17 +111,15 @@ export class Planner {
     return this.#ownServices.get(name).length > 0;
   }
 
-  /** The Consul name that a Service of ours stands for, lower case; nothing for anybody else's. */
-  nameOf(service: Service): string[] {
-    const name = service.annotations.get(ANNOTATION.consulService);
-    return name !== undefined && ownsObject(this.#owner, service.labels) ? [name.toLowerCase()] : [];
+  /** The Consul name that an object of ours stands for, lower case; nothing for anybody else's. */
+  nameOf({ annotations, labels }: KubernetesObject): string[] {
+    const name = annotations.get(ANNOTATION.consulService);
+    return name !== undefined && ownsObject(this.#owner, labels) ? [name.toLowerCase()] : [];
   }
 
-  /** Names for which an object of ours, or one in our way, is of interest. */
-  namesConcerned(object: KubernetesObject, serviceName: string): Iterable<string> {
-    const service = this.#views.services.get(objectKey({ namespace: object.namespace, name: serviceName }));
-    const own = service ? this.nameOf(service) : [];
-    return own.length > 0 ? own : (this.#namesOfLabel.get(serviceName) ?? []);
+  /** Names that would like a Service of that name. */
+  namesWanting(serviceName: string): Iterable<string> {
+    return this.#namesOfLabel.get(serviceName) ?? [];
   }
 
   /** Names that want the same label: when one comes or goes, the others may get another. */
@@ -135,15 +138,17 @@ export class Planner {
     if (!this.owns(name)) this.#admitted.delete(name);
   }
 
-  /** @param removeServices when the grace period of a service that is gone is over */
-  plan(name: string, removeServices: boolean): NamePlan {
+  /** @param expired when the grace period of a service that is gone is over */
+  plan(name: string, expired: boolean): NamePlan {
     const mirrored = this.isMirrored(name);
     const overLimit = mirrored && !this.#admit(name);
-    const owned = this.#ownServices.get(name);
     const wanted = mirrored && !overLimit ? this.#config.namespaces : [];
-    const namespaces = new Set([...wanted, ...owned.map(({ namespace }) => namespace)]);
+    const objects = [this.#ownServices, this.#ownSlices, ...this.#ownEndpoints.values()].flatMap(
+      (index): KubernetesObject[] => index.get(name),
+    );
+    const namespaces = new Set([...wanted, ...objects.map(({ namespace }) => namespace)]);
     const plans = [...namespaces].map((namespace) =>
-      this.#planNamespace(name, namespace, wanted.includes(namespace), removeServices || mirrored),
+      this.#planNamespace(name, namespace, wanted.includes(namespace), mirrored, expired),
     );
     return {
       mirrored,
@@ -158,43 +163,55 @@ export class Planner {
     return true;
   }
 
-  #planNamespace(name: string, namespace: string, wanted: boolean, removeServices: boolean): NamespacePlan {
-    const owned = new Map(
-      this.#ownServices
-        .get(name)
-        .filter((service) => service.namespace === namespace)
-        .map((service) => [service.name, service]),
-    );
+  /**
+   * | the Service with the name we want            | Service            | slices and Endpoints                       |
+   * |----------------------------------------------|--------------------|--------------------------------------------|
+   * | is ours, or there is none                    | kept equal         | kept equal                                 |
+   * | was ours, and its owner took the label away  | not touched        | kept equal, as long as there are any       |
+   * | is somebody else's                           | not touched        | none                                       |
+   *
+   * Other Services that claim the same Consul service (copies that somebody made) are not touched while it is mirrored.
+   */
+  #planNamespace(name: string, namespace: string, wanted: boolean, mirrored: boolean, expired: boolean): NamespacePlan {
+    const here = (object: KubernetesObject) => object.namespace === namespace;
+    const owned = mapOf(this.#ownServices.get(name).filter(here));
+    const slices = this.#ownSlices.get(name).filter(here);
+    const endpoints = mapOf(this.#ownEndpoints.get(namespace)?.get(name) ?? []);
     const label = wanted ? this.#assignedLabel(name, namespace) : '';
     const occupant = this.#views.services.get(objectKey({ namespace, name: label }));
-    const conflict = wanted && occupant && !owned.has(label) ? occupant : undefined;
-    const slices = this.#ownedSlices([...owned.values()]);
-    const mirroring =
-      wanted && !conflict
-        ? mirror(
-            this.#catalog.spelling(name),
-            foreignInstances(this.#catalog.instances(name) ?? []),
-            this.#config,
-            owned.get(label),
-            (address) => this.#isReserved(address),
-          )
-        : undefined;
-    const mirrored = mirroring?.mirrored;
-    const service = compare(mapOf(mirrored ? [desiredService(label, mirrored)] : []), owned, (desired, observed) =>
+    const conflict = occupant && !owned.has(label) ? occupant : undefined;
+    const isReleased = conflict !== undefined && slices.some(({ ownerUid }) => ownerUid === conflict.uid);
+    const mirroring = wanted && (!conflict || isReleased) ? this.#mirror(name, occupant) : undefined;
+    const service = mirroring?.mirrored;
+    const wantedServices = service && !conflict ? [desiredService(label, service)] : [];
+    const services = compare(mapOf(wantedServices), owned, (desired, observed) =>
       sameService(desired, observed, observed.annotations.get(ANNOTATION.consulService)),
     );
+    // A namespace that is no longer configured loses its copy at once; one that is keeps what else claims the name.
+    const removable = mirrored ? !wanted : expired;
     return {
       namespace,
       label,
-      service: { ...service, remove: removeServices ? service.remove : [] },
+      service: { ...services, remove: removable ? services.remove : [] },
       slices: compare(
-        mapOf(mirrored ? desiredSlices(label, mirrored, slices) : []),
+        mapOf(
+          service
+            ? desiredSlices(
+                label,
+                service,
+                slices.filter((slice) => serviceOfSlice(slice) === objectKey({ namespace, name: label })),
+              )
+            : [],
+        ),
         mapOf(slices),
-        (desired, observed) => sameSlice(desired, observed) && observed.ownerUid === owned.get(label)?.uid,
+        (desired, observed) =>
+          sameSlice(desired, observed) &&
+          observed.ownerUid === occupant?.uid &&
+          serviceOfSlice(observed) === objectKey({ namespace, name: label }),
       ),
       endpoints: compare(
-        mapOf(mirrored && this.#config.endpoints ? [desiredEndpoints(label, mirrored)] : []),
-        this.#ownedEndpoints(namespace, owned),
+        mapOf(service && this.#config.endpoints ? [desiredEndpoints(label, service)] : []),
+        endpoints,
         (desired, observed) => sameSubsets(desired.subsets, observed.subsets),
       ),
       conflict,
@@ -202,15 +219,24 @@ export class Planner {
     };
   }
 
+  #mirror(name: string, present: Service | undefined): ReturnType<typeof mirror> {
+    const foreign = foreignInstances(this.#catalog.instances(name) ?? []);
+    return mirror(this.#catalog.spelling(name), foreign, this.#config, present, (address) => this.#isReserved(address));
+  }
+
   #assignedLabel(name: string, namespace: string): string {
     const contenders = [...this.siblings(name)].filter(
       (other) => other === name || this.owns(other) || this.isMirrored(other),
     );
-    return assignLabel(
-      name,
-      contenders,
-      (other) => this.#ownServices.get(other).find((service) => service.namespace === namespace)?.name,
-    );
+    return assignLabel(name, contenders, (other) => this.#heldLabel(other, namespace));
+  }
+
+  /** The name of the Service that a Consul service has: one of the two that it can have, and not that of any copy. */
+  #heldLabel(name: string, namespace: string): string | undefined {
+    const names = this.#ownServices
+      .get(name)
+      .flatMap((service) => (service.namespace === namespace ? [service.name] : []));
+    return [toLabel(name), toHashedLabel(name)].find((label) => names.includes(label));
   }
 
   #label(name: string): string {
@@ -220,20 +246,6 @@ export class Planner {
     this.#labelOfName.set(name, label);
     this.#namesOfLabel.set(label, (this.#namesOfLabel.get(label) ?? new Set<string>()).add(name));
     return label;
-  }
-
-  #ownsSlice(slice: EndpointSlice): boolean {
-    return slice.labels.get(LABEL.sliceManagedBy) === SLICE_MANAGER && ownsObject(this.#owner, slice.labels);
-  }
-
-  #ownedSlices(services: readonly Service[]): EndpointSlice[] {
-    return services.flatMap((service) => this.#slicesOfService.get(objectKey(service)));
-  }
-
-  #ownedEndpoints(namespace: string, services: ReadonlyMap<string, Service>): Map<string, Endpoints> {
-    const view = this.#views.endpoints.get(namespace);
-    const found = [...services.keys()].flatMap((name) => view?.get(objectKey({ namespace, name })) ?? []);
-    return mapOf(found.filter(({ labels }) => ownsObject(this.#owner, labels)));
   }
 
   /** Addresses inside Kubernetes that no endpoint can be: another Service's ClusterIP, or the API server. */

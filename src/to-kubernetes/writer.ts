@@ -12,7 +12,10 @@ import type { NamespacePlan, Views } from './planner.ts';
 export class NameTaken extends Error {}
 
 export interface Writer {
-  /** Writes one namespace's plan: Service, slices, Endpoints when something comes; the reverse when it goes. */
+  /**
+   * Writes one namespace's plan: first what comes (Service, slices, Endpoints), then what goes, the other way round. So a
+   * removal that is refused holds up nothing, and an address that moves between slices is never nowhere.
+   */
   apply(plan: NamespacePlan): Promise<void>;
 }
 
@@ -75,9 +78,6 @@ export function createWriter(owner: Owner, api: ObjectApi, resources: Resources,
   return {
     async apply({ namespace, service, slices, endpoints }) {
       const endpointsView = views.endpoints.get(namespace);
-      await remove(resources.endpoints, endpointsView, endpoints);
-      await remove(resources.endpointSlices, views.endpointSlices, slices);
-      await remove(resources.services, views.services, service);
       const [created] = await write(resources.services, views.services, namespace, service, (desired) =>
         serviceBody(labels, desired),
       );
@@ -89,6 +89,9 @@ export function createWriter(owner: Owner, api: ObjectApi, resources: Resources,
       await write(resources.endpoints, endpointsView, namespace, endpoints, (desired) =>
         endpointsBody(labels, desired, ownerOf(desired.name)),
       );
+      await remove(resources.endpoints, endpointsView, endpoints);
+      await remove(resources.endpointSlices, views.endpointSlices, slices);
+      await remove(resources.services, views.services, service);
     },
   };
 }
@@ -121,10 +124,15 @@ function serviceBody(labels: Labels, { consulService, ports }: DesiredService) {
   };
 }
 
-function sliceBody(labels: Labels, { serviceName, addressType, ports, endpoints }: DesiredSlice, owner: object) {
+function sliceBody(
+  labels: Labels,
+  { consulService, serviceName, addressType, ports, endpoints }: DesiredSlice,
+  owner: object,
+) {
   return {
     metadata: {
       labels: { ...labels, [LABEL.serviceName]: serviceName, [LABEL.sliceManagedBy]: SLICE_MANAGER },
+      annotations: { [ANNOTATION.consulService]: consulService },
       ownerReferences: [owner],
     },
     addressType,
@@ -136,10 +144,14 @@ function sliceBody(labels: Labels, { serviceName, addressType, ports, endpoints 
   };
 }
 
-function endpointsBody(labels: Labels, { subsets }: DesiredEndpoints, owner: object) {
+function endpointsBody(labels: Labels, { consulService, subsets }: DesiredEndpoints, owner: object) {
   return {
     // Our slices say the same already: mirroring these Endpoints too would double every address.
-    metadata: { labels: { ...labels, 'endpointslice.kubernetes.io/skip-mirror': 'true' }, ownerReferences: [owner] },
+    metadata: {
+      labels: { ...labels, 'endpointslice.kubernetes.io/skip-mirror': 'true' },
+      annotations: { [ANNOTATION.consulService]: consulService },
+      ownerReferences: [owner],
+    },
     subsets: subsets.map(({ addresses, ports }) => ({
       addresses: addresses.map((ip) => ({ ip })),
       ports: ports.map((port) => withoutEmpty(port)),

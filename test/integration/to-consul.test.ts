@@ -222,6 +222,16 @@ describe('pods in Consul', () => {
     expect(await consul.summary('tidy')).toEqual([`${ip}:8080 passing`]);
   });
 
+  it('takes another spelling of a name as a change of the instance, as Consul does', async () => {
+    const { kubernetes, consul, namespace } = rig;
+    const ip = nextPodIP();
+    await kubernetes.createPod(namespace, 'spelled', { ip, annotations: named('Spelled') });
+    await untilEqual('registered', () => consul.summary('spelled'), [`${ip}:8080 passing`]);
+    await kubernetes.annotate(namespace, 'spelled', named('spelled'));
+    await until('the new spelling', async () => (await consul.instances('spelled'))[0]?.Service.Service === 'spelled');
+    expect(await consul.summary('spelled')).toEqual([`${ip}:8080 passing`]);
+  });
+
   it('ignores namespaces that are not selected', async () => {
     const { kubernetes, consul } = rig;
     const other = `${rig.cluster}-other`;
@@ -274,6 +284,33 @@ describe('a restart', () => {
       daemon.records.find(({ message }) => message === 'instance without its object, deregistering'),
     ).toMatchObject({ pod: `${namespace}/p-0`, missing: 'Pod' });
     expect(await consul.summary('s-0')).toHaveLength(5);
+  });
+});
+
+describe('a Service that went while nobody looked', () => {
+  it('takes all of its pods out of Consul, each after a direct read', async () => {
+    const rig = await openRig();
+    const { kubernetes, consul, namespace } = rig;
+    try {
+      const PODS = 200;
+      await kubernetes.must('POST', `/api/v1/namespaces/${namespace}/services`, {
+        metadata: { name: 'large', annotations: named('large') },
+        spec: { selector: { app: 'large' }, ports: [{ port: 80, targetPort: 8080 }] },
+      });
+      await Promise.all(
+        Array.from({ length: PODS }, (_, i) =>
+          kubernetes.createPod(namespace, `large-${i}`, { labels: { app: 'large' } }),
+        ),
+      );
+      const first = await rig.startDaemon();
+      await until('all registered', async () => (await consul.summary('large')).length === PODS);
+      await first.stop();
+      await kubernetes.must('DELETE', `/api/v1/namespaces/${namespace}/services/large`);
+      await rig.startDaemon();
+      await untilEqual('none registered', () => consul.summary('large'), []);
+    } finally {
+      await rig.close();
+    }
   });
 });
 

@@ -229,10 +229,48 @@ describe('services of Consul in Kubernetes', () => {
     await untilEqual('and its Endpoints', () => legacyAddresses(rig, 'fixed'), ['192.0.2.28:8080']);
   });
 
+  it('keeps its Service when somebody makes a copy of it, also over a restart', async () => {
+    const { kubernetes, consul, namespace } = rig;
+    await consul.registerOnAgent({ id: 'copied-1', name: 'copied', address: '192.0.2.31', port: 8080 });
+    const original = await until('the mirror', () => kubernetes.find(paths(namespace).service('copied')));
+    await untilEqual('its endpoint', () => addresses(rig, 'copied'), ['192.0.2.31:8080']);
+    const { labels, annotations } = original.metadata;
+    await daemon.stop();
+    const spec = { ports: (original as ServiceManifest).spec.ports };
+    // In the order of names before the original.
+    await kubernetes.must('POST', `/api/v1/namespaces/${namespace}/services`, {
+      metadata: { name: 'a-copy', labels, annotations },
+      spec,
+    });
+    daemon = await rig.startDaemon({ toKubernetes: { removalGrace: '0s' } });
+    await consul.registerOnAgent({ id: 'copied-2', name: 'copied', address: '192.0.2.32', port: 8080 });
+    await untilEqual('both', () => addresses(rig, 'copied'), ['192.0.2.31:8080', '192.0.2.32:8080']);
+    expect((await kubernetes.find(paths(namespace).service('copied')))?.metadata.uid).toBe(original.metadata.uid);
+    await kubernetes.must('DELETE', paths(namespace).service('a-copy'));
+  });
+
+  it('lets a Service go whose label is taken away, and keeps its endpoints right until the service goes', async () => {
+    const { kubernetes, consul, namespace } = rig;
+    await consul.registerOnAgent({ id: 'freed-1', name: 'freed', address: '192.0.2.33', port: 8080 });
+    await untilEqual('mirrored', () => legacyAddresses(rig, 'freed'), ['192.0.2.33:8080']);
+    await kubernetes.must('PATCH', paths(namespace).service('freed'), {
+      metadata: { labels: { 'app.kubernetes.io/managed-by': null } },
+    });
+    const freed = await kubernetes.find(paths(namespace).service('freed'));
+    await consul.registerOnAgent({ id: 'freed-2', name: 'freed', address: '192.0.2.34', port: 8080 });
+    await untilEqual('followed', () => addresses(rig, 'freed'), ['192.0.2.33:8080', '192.0.2.34:8080']);
+    await consul.deregisterFromAgent('freed-1');
+    await consul.deregisterFromAgent('freed-2');
+    await untilEqual('no slices', () => addresses(rig, 'freed'), []);
+    await untilEqual('no Endpoints', () => legacyAddresses(rig, 'freed'), []);
+    expect(await kubernetes.find(paths(namespace).service('freed'))).toEqual(freed);
+  });
+
   it('reports services beyond the limit and creates them when there is room', async () => {
     await daemon.stop();
     const { kubernetes, consul, namespace } = rig;
-    const owned = (await kubernetes.list(`/api/v1/namespaces/${namespace}/services`)).length;
+    const ours = 'labelSelector=app.kubernetes.io/managed-by%3Dconsular';
+    const owned = (await kubernetes.list(`/api/v1/namespaces/${namespace}/services?${ours}`)).length;
     daemon = await rig.startDaemon({ toKubernetes: { removalGrace: '0s', maxServices: owned } });
     await consul.registerOnAgent({ id: 'extra-1', name: 'extra', address: '192.0.2.29', port: 80 });
     await until('the report', () =>

@@ -58,8 +58,16 @@ describe('putting an object', () => {
   it('does not bring back what was deleted', () => {
     const { view, shown } = watched(object('orders', 'a', 1));
     view.delete(object('orders', 'a', 2));
-    view.put(object('orders', 'a', 3));
+    view.put(object('orders', 'a', 2));
     expect(shown()).toEqual([]);
+  });
+
+  it('brings back what had only left the selector of the watch', () => {
+    const { view, shown } = watched(object('orders', 'a', 1));
+    view.delete(object('orders', 'a', 2));
+    view.put(object('orders', 'a', 3));
+    expect(shown()).toEqual(['a@3']);
+    expect(view.sawDeletion('a')).toBe(false);
   });
 });
 

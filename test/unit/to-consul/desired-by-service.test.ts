@@ -150,9 +150,9 @@ describe('the port of an annotated Service', () => {
     expect(rejections[0]?.message).toMatch(/^Service shop\/orders: /);
   });
 
-  it('is not there yet while the slices are not: nothing to register, and nothing wrong', () => {
+  it('is not there yet while the slices are not: what is there stays, and nothing is wrong', () => {
     for (const late of [slice({ ports: [] }), slice({ addressType: 'IPv6' })])
-      expect(desired([source(ORDERS, {}, late)])).toEqual({ registrations: [], rejections: [], hold: false });
+      expect(desired([source(ORDERS, {}, late)])).toEqual({ registrations: [], rejections: [], hold: true });
   });
 
   it("is that of the slice of the pod's own address family", () => {

@@ -120,6 +120,7 @@ describe('the v1 Endpoints of a mirrored service', () => {
     );
     expect(forward).toEqual({
       name: 'billing',
+      consulService: 'Billing',
       subsets: [
         { addresses: ['10.20.0.0', '10.20.0.1'], ports: [{ ...main, port: 8080 }] },
         { addresses: ['10.20.0.0', '10.20.0.1'], ports: [{ ...main, port: 9090 }] },
