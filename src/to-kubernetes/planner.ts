@@ -183,6 +183,8 @@ export class Planner {
     const isReleased = conflict !== undefined && slices.some(({ ownerUid }) => ownerUid === conflict.uid);
     const mirroring = wanted && (!conflict || isReleased) ? this.#mirror(name, occupant) : undefined;
     const service = mirroring?.mirrored;
+    // With a selector, the v1 Endpoints of that name are those of Kubernetes' own controller.
+    const writesEndpoints = this.#config.endpoints && !(isReleased && conflict.hasSelector);
     const wantedServices = service && !conflict ? [desiredService(label, service)] : [];
     const services = compare(mapOf(wantedServices), owned, (desired, observed) =>
       sameService(desired, observed, observed.annotations.get(ANNOTATION.consulService)),
@@ -210,7 +212,7 @@ export class Planner {
           serviceOfSlice(observed) === objectKey({ namespace, name: label }),
       ),
       endpoints: compare(
-        mapOf(service && this.#config.endpoints ? [desiredEndpoints(label, service)] : []),
+        mapOf(service && writesEndpoints ? [desiredEndpoints(label, service)] : []),
         endpoints,
         (desired, observed) => sameSubsets(desired.subsets, observed.subsets),
       ),

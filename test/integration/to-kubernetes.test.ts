@@ -256,14 +256,30 @@ describe('services of Consul in Kubernetes', () => {
     await kubernetes.must('PATCH', paths(namespace).service('freed'), {
       metadata: { labels: { 'app.kubernetes.io/managed-by': null } },
     });
-    const freed = await kubernetes.find(paths(namespace).service('freed'));
     await consul.registerOnAgent({ id: 'freed-2', name: 'freed', address: '192.0.2.34', port: 8080 });
     await untilEqual('followed', () => addresses(rig, 'freed'), ['192.0.2.33:8080', '192.0.2.34:8080']);
+    // Its owner gives it pods: from here on the v1 Endpoints are those of Kubernetes' own controller.
+    await kubernetes.must('PATCH', paths(namespace).service('freed'), { spec: { selector: { app: 'freed' } } });
+    const ip = nextPodIP();
+    await kubernetes.createPod(namespace, 'freed', {
+      ip,
+      labels: { app: 'freed' },
+      ports: [
+        { name: 'main', containerPort: 8080 },
+        { name: 'alias', containerPort: 8081 },
+      ],
+    });
+    // Which of its two ports comes first is the controller's business.
+    const hosts = (list: string[]) => [...new Set(list.map((address) => address.split(':')[0] ?? ''))].sort();
+    const both = [ip, '192.0.2.33', '192.0.2.34'].sort();
+    await untilEqual('both sides', async () => hosts(await addresses(rig, 'freed')), both);
+    await untilEqual('v1 Endpoints', async () => hosts(await legacyAddresses(rig, 'freed')), [ip]);
+    const owned = await kubernetes.find(paths(namespace).service('freed'));
     await consul.deregisterFromAgent('freed-1');
     await consul.deregisterFromAgent('freed-2');
-    await untilEqual('no slices', () => addresses(rig, 'freed'), []);
-    await untilEqual('no Endpoints', () => legacyAddresses(rig, 'freed'), []);
-    expect(await kubernetes.find(paths(namespace).service('freed'))).toEqual(freed);
+    await untilEqual('the pod only', async () => hosts(await addresses(rig, 'freed')), [ip]);
+    expect(hosts(await legacyAddresses(rig, 'freed'))).toEqual([ip]);
+    expect(await kubernetes.find(paths(namespace).service('freed'))).toEqual(owned);
   });
 
   it('reports services beyond the limit and creates them when there is room', async () => {
