@@ -1,0 +1,153 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { openRunDirectory, type RunDirectory } from '../control-plane/index.ts';
+import { nextPodIP, openRig, until, untilEqual, type Rig } from '../rig/index.ts';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const BUNDLE = join(ROOT, 'dist/consular.js');
+
+describe('the command line', () => {
+  let rig: Rig;
+  let run: RunDirectory;
+  let config: string;
+
+  beforeAll(async () => {
+    expect(spawnSync(process.execPath, ['build.js'], { cwd: ROOT }).status).toBe(0);
+    rig = await openRig();
+    run = await openRunDirectory('commands');
+    config = await write('consular.yaml', {
+      cluster: rig.cluster,
+      toConsul: { namespaces: { include: [rig.namespace] } },
+      toKubernetes: { namespaces: [rig.namespace] },
+      http: { address: '127.0.0.1:0' },
+    });
+  });
+  afterAll(async () => {
+    await run.close();
+    await rig.close();
+  });
+
+  async function write(name: string, settings: object): Promise<string> {
+    await writeFile(join(run.path, name), JSON.stringify(settings));
+    return join(run.path, name);
+  }
+
+  const environment = () => ({
+    PATH: process.env.PATH,
+    KUBECONFIG: rig.kubeconfig,
+    CONSUL_HTTP_ADDR: rig.consulServer.address,
+  });
+
+  function consular(...args: string[]): { status: number | null; stdout: string; stderr: string } {
+    return spawnSync(process.execPath, [BUNDLE, ...args], { encoding: 'utf8', env: environment(), timeout: 60_000 });
+  }
+
+  async function startRun(): Promise<{ stop: () => Promise<number> }> {
+    const child = spawn(process.execPath, [BUNDLE, 'run', '--config', config], {
+      env: environment(),
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    let log = '';
+    child.stderr.on('data', (chunk: Buffer) => (log += chunk.toString()));
+    await until('the running daemon', () => Promise.resolve(log.includes('"message":"running"')));
+    return {
+      stop: async () => {
+        child.kill('SIGTERM');
+        const [code] = (await once(child, 'exit')) as [number];
+        return code;
+      },
+    };
+  }
+
+  it('plans what run does: changes before, nothing after, and writes nothing itself', async () => {
+    const { kubernetes, consul, namespace, cluster } = rig;
+    const ip = nextPodIP();
+    await kubernetes.createPod(namespace, 'planned', { ip, annotations: { 'consular.dev/service-name': 'planned' } });
+    await kubernetes.createPod(namespace, 'wrong', { annotations: { 'consular.dev/service-name': 'consul' } });
+    await consul.registerOnAgent({ id: 'vm-1', name: 'vm', address: '192.0.2.40', port: 9098 });
+    const before = await consul.catalogIndex();
+    const first = consular('plan', '--config', config, '--output', 'json');
+    expect(first).toMatchObject({ status: 2, stderr: '' });
+    const { changes, rejections } = JSON.parse(first.stdout) as {
+      changes: Record<string, string>[];
+      rejections: object[];
+    };
+    expect(changes.map(({ action, kind, object }) => `${action ?? ''} ${kind ?? ''} ${object ?? ''}`)).toEqual([
+      `create ServiceInstance k8s-${cluster}--node-1/${cluster}.${namespace}.planned:planned:8080`,
+      `create Service ${namespace}/vm`,
+      expect.stringContaining(`create EndpointSlice ${namespace}/vm-`),
+      `create Endpoints ${namespace}/vm`,
+    ]);
+    expect(rejections).toEqual([
+      { direction: 'to-consul', object: `Pod ${namespace}/wrong`, reason: 'service name "consul" is reserved' },
+    ]);
+    expect(await consul.catalogIndex()).toBe(before);
+    expect(await kubernetes.find(`/api/v1/namespaces/${namespace}/services/vm`)).toBeUndefined();
+
+    const daemon = await startRun();
+    await untilEqual('the instance', () => consul.summary('planned'), [`${ip}:8080 passing`]);
+    await until('the mirror', () => kubernetes.find(`/api/v1/namespaces/${namespace}/endpoints/vm`));
+    const running = await consul.catalogIndex();
+    expect(await daemon.stop()).toBe(0);
+    expect(await consul.catalogIndex()).toBe(running);
+
+    const second = consular('plan', '--config', config);
+    expect(second.status).toBe(0);
+    expect(second.stdout).toContain('Plan: 0 to create, 0 to update, 0 to remove, 1 rejected.');
+  });
+
+  it('ends at once when told to, however many Events are waiting', async () => {
+    const { kubernetes, namespace } = rig;
+    const bad = Array.from({ length: 150 }, (_, i) => `bad-${i}`);
+    await Promise.all(
+      bad.map((name) => kubernetes.createPod(namespace, name, { annotations: { 'consular.dev/service-name': '-' } })),
+    );
+    const daemon = await startRun();
+    const events = async () => (await kubernetes.list(`/apis/events.k8s.io/v1/namespaces/${namespace}/events`)).length;
+    await until('the first Events', async () => (await events()) > 1);
+    expect(await daemon.stop()).toBe(0);
+    // At 25 a second most of them were still waiting: an end that waits for them would have written them all.
+    expect(await events()).toBeLessThan(bad.length);
+  });
+
+  it('names every problem of a configuration at once', async () => {
+    const file = await write('wrong.yaml', {
+      cluster: 'a--b',
+      toConsul: { notReady: 'maybe', colour: 1 },
+      http: { address: 8080 },
+    });
+    const { status, stderr } = consular('run', '--config', file);
+    expect(status).toBe(1);
+    expect(stderr).toContain('cluster: expected a DNS label of at most 40 characters, without "--", found "a--b"');
+    expect(stderr).toContain('toConsul.notReady: expected deregister or critical, found "maybe"');
+    expect(stderr).toContain('toConsul.colour: expected a known setting, found an unknown one');
+    expect(stderr).toContain('http.address: expected a string, found 8080');
+  });
+
+  it.each([
+    [['--help'], 0, 'Examples:'],
+    [['--version'], 0, '0.1.0'],
+    [['walk'], 1, 'expected the command run or plan, found "walk"'],
+    [['plan'], 1, 'expected --config FILE, found none'],
+    [['plan', '--colour'], 1, "Unknown option '--colour'"],
+    [['run', '--config', '/nowhere/consular.yaml'], 1, 'expected a readable file'],
+  ])('answers %j with exit code %i', (args, code, text) => {
+    const { status, stdout, stderr } = consular(...args);
+    expect(status).toBe(code);
+    expect(stdout + stderr).toContain(text);
+  });
+
+  it('says what a plan could not read, and is no plan then', () => {
+    const result = spawnSync(process.execPath, [BUNDLE, 'plan', '--config', config, '--timeout', '1'], {
+      encoding: 'utf8',
+      env: { ...environment(), CONSUL_HTTP_ADDR: 'http://127.0.0.1:9' },
+    });
+    expect(result.status).toBe(1);
+    expect(result.stdout).toBe('');
+    expect(result.stderr).toContain('read both systems: not complete after 1 s');
+  });
+});
