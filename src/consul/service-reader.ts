@@ -50,7 +50,7 @@ export class ServiceReader {
       ...(consistent ? { query: { consistent: '' } } : {}),
       signal: this.#signal,
     });
-    if (consistent && answer.index > 0 && answer.index < asked) this.#wentBack(known);
+    if (consistent && answer.index > 0 && answer.index < asked) this.#wentBack(known, answer.index);
     return this.take(known, answer);
   }
 
@@ -72,9 +72,9 @@ export class ServiceReader {
     return !before || fingerprint(before) !== fingerprint(instances);
   }
 
-  #wentBack(known: KnownService): void {
+  #wentBack(known: KnownService, index: number): void {
     this.#wentBackAt = performance.now();
-    known.index = 0;
+    known.index = index;
   }
 
   /** @throws UntrustworthyAnswer when something missing from an answer proves nothing. */

@@ -88,7 +88,8 @@ export class WorkQueue {
 
   #enqueue(key: string, state: KeyState): void {
     state.phase = 'queued';
-    void this.#queue.add(() => this.#run(key, state));
+    // Not within add(): who adds a key may be in the middle of changing what its processing reads.
+    void this.#queue.add(() => Promise.resolve().then(() => this.#run(key, state)));
   }
 
   async #run(key: string, state: KeyState): Promise<void> {

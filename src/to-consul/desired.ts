@@ -31,14 +31,14 @@ export interface Desired {
   readonly registrations: ReadonlyMap<string, Registration>;
   readonly rejections: readonly Rejection[];
   /**
-   * True when what is registered for this pod must stay although it is not desired: it is Ready, and its input is
-   * broken, which is a reason to tell somebody and none to take a live instance away; or what Kubernetes derives from
-   * the input is not there yet.
+   * Who asked for registrations that must stay although they are not desired: names of Services, and the empty string for
+   * the pod itself. The pod is Ready, and what they ask for is broken, which is a reason to tell somebody and none to take
+   * a live instance away; or what Kubernetes derives from it is not there yet.
    */
-  readonly hold: boolean;
+  readonly held: ReadonlySet<string>;
 }
 
-const NOTHING: Desired = { registrations: new Map(), rejections: [], hold: false };
+const NOTHING: Desired = { registrations: new Map(), rejections: [], held: new Set() };
 
 /**
  * What should be in Consul for a pod: pure, from what is known of the pod and the Services over it.
@@ -68,13 +68,17 @@ export function desiredRegistrations(owner: Owner, config: DesiredConfig, source
 
   const registrations = new Map<string, Registration>();
   const rejections: Rejection[] = [];
+  const held = new Set<string>();
   for (const request of requests) {
-    if (request === 'later') continue;
-    if ('rejections' in request) rejections.push(...request.rejections);
+    if ('rejections' in request) hold(request.asker, request.rejections);
     else place(request);
   }
-  const isUnclear = rejections.length > 0 || requests.includes('later');
-  return { registrations, rejections, hold: isUnclear && pod.ready?.status === 'True' };
+  return { registrations, rejections, held };
+
+  function hold(asker: string | undefined, problems: readonly Rejection[]): void {
+    rejections.push(...problems);
+    if (asker !== undefined && pod.ready?.status === 'True') held.add(asker);
+  }
 
   function place(request: Request): void {
     const registration = build(owner, sources, request);
@@ -85,7 +89,7 @@ export function desiredRegistrations(owner: Owner, config: DesiredConfig, source
         message: 'pods with hostNetwork have no IP of their own and are not registered',
       });
     const check = checkOf(pod, request, config.notReady);
-    if (problems.length > 0) rejections.push(...problems);
+    if (problems.length > 0) hold(request.service?.name ?? POD, problems);
     else if (check) registrations.set(registration.id, { ...registration, check });
   }
 }
@@ -98,7 +102,15 @@ interface Request {
   /** The annotated Service; undefined when the pod itself asked. */
   readonly service: Service | undefined;
 }
-type Outcome = Request | 'later' | { readonly rejections: readonly Rejection[] };
+/** Nothing to register now. What the asker has registered stays; without an asker there is nothing to stay. */
+interface Unclear {
+  readonly rejections: readonly Rejection[];
+  readonly asker: string | undefined;
+}
+type Outcome = Request | Unclear;
+
+/** The pod itself, among the names of Services. */
+const POD = '';
 
 function isLive(pod: Pod): boolean {
   return (
@@ -111,14 +123,16 @@ function isLive(pod: Pod): boolean {
   );
 }
 
-const reject = (reason: Rejection['reason'], message: string): Outcome[] => [{ rejections: [{ reason, message }] }];
+const reject = (asker: string, reason: Rejection['reason'], message: string): Outcome[] => [
+  { asker, rejections: [{ reason, message }] },
+];
 
 function fromPod(pod: Pod, { settings, rejections }: ParsedAnnotations): Outcome[] {
   // Also without a name: a misspelt key of ours means that somebody wanted something.
-  if (rejections.length > 0) return [{ rejections }];
+  if (rejections.length > 0) return [{ rejections, asker: settings.serviceName === undefined ? undefined : POD }];
   if (settings.serviceName === undefined) return [];
   const port = podPort(pod, settings.port);
-  if (typeof port === 'string') return reject('InvalidPort', port);
+  if (typeof port === 'string') return reject(POD, 'InvalidPort', port);
   return [{ ...port, name: settings.serviceName, settings, service: undefined }];
 }
 
@@ -150,18 +164,20 @@ export function serviceRequest(service: Service): ParsedAnnotations | undefined 
 function fromService({ service, slices }: ServiceSource, pod: Pod, own: ParsedAnnotations): Outcome[] {
   const request = serviceRequest(service);
   if (!request) return [];
-  if (request.rejections.length > 0) return [{ rejections: request.rejections }];
+  const asker = service.name;
+  if (request.rejections.length > 0) return [{ asker, rejections: request.rejections }];
   // The pod's own annotations win, so it is not registered before they are right; it is rejected by itself.
-  if (own.rejections.length > 0) return [];
+  if (own.rejections.length > 0) return [{ asker, rejections: [] }];
   const servicePort = choosePort(service.ports, request.settings.port);
-  if (typeof servicePort === 'string') return reject('InvalidPort', `Service ${objectKey(service)}: ${servicePort}`);
+  if (typeof servicePort === 'string')
+    return reject(asker, 'InvalidPort', `Service ${objectKey(service)}: ${servicePort}`);
   const family = isIPv6(pod.podIPs[0] ?? '') ? 'IPv6' : 'IPv4';
   const port = slices
     .filter(({ addressType }) => addressType === family)
     .flatMap(({ ports }) => ports)
     .find(({ name }) => name === servicePort.name);
   // Slices follow their Service a moment later, when a port was renamed, say: until they do, what is there stays.
-  if (!port) return ['later'];
+  if (!port) return [{ asker, rejections: [] }];
   const settings = overlay(request.settings, own.settings);
   return [
     {

@@ -9,6 +9,7 @@ import { ClusterIdentityError, type OwnCatalog } from './observed.ts';
 
 /** A burst of wakes is one look; while others keep changing the catalog, looks become rarer. */
 const FIRST_LOOK_MS = 250;
+const OWN_LOOK_MS = 10_000;
 const SHORTEST_GAP_MS = 5000;
 const LONGEST_GAP_MS = 30_000;
 
@@ -29,7 +30,7 @@ export interface DriftOptions {
  * Notices that somebody else changed or removed what is ours. It costs nothing while nothing happens; the catalog has no
  * anti-entropy for us, so what is not repaired here stays broken.
  * - The list of services and the list of our nodes are followed by blocking queries. A wake that is not our own commit is
- *   answered by reading our nodes again; so is an index that went back, because then Consul was restored or replaced and
+ *   answered by reading our nodes again soon, and one that is, late, because it may hide another's; so is an index that went back, because then Consul was restored or replaced and
  *   knows nothing of our last commits.
  * - The lists of critical and of warning checks are followed too, and tell without another read on which of our nodes a
  *   check is not as we wrote it.
@@ -45,7 +46,7 @@ export function followDrift(options: DriftOptions): void {
     let previous = 0;
     follow(request, ({ index }) => {
       if (index < previous) own.forgetCommits();
-      if (previous > 0 && (index < previous || index > own.lastCommit)) look();
+      if (previous > 0) look(index < previous || index > own.lastCommit);
       previous = index;
     });
   }
@@ -61,24 +62,35 @@ export function followDrift(options: DriftOptions): void {
 }
 
 /** Asks for a look at our nodes; looks keep their distance from each other. */
-function createLook({ own, onDrift, log, signal }: DriftOptions): () => void {
+function createLook({ own, onDrift, log, signal }: DriftOptions): (isForeign: boolean) => void {
   let timer: NodeJS.Timeout | undefined;
+  let plannedAt = Infinity;
   let looking = false;
-  let again = false;
+  /** A wake during the look, and whether one was foreign. */
+  let again: boolean | undefined;
   let lookedAt = -Infinity;
   let gapMs = SHORTEST_GAP_MS;
   let failures = 0;
 
-  function soon(): void {
+  function soon(isForeign: boolean): void {
     // What changed may be on a node that the running look has passed already.
-    if (looking) again = true;
-    if (looking || timer || signal.aborted) return;
-    const wait = Math.max(FIRST_LOOK_MS, lookedAt + gapMs - performance.now());
-    gapMs = wait > FIRST_LOOK_MS ? Math.min(LONGEST_GAP_MS, gapMs * 2) : SHORTEST_GAP_MS;
+    if (looking) again = again === true || isForeign;
+    if (looking || signal.aborted) return;
+    const now = performance.now();
+    // A wake that is our own commit may hide another's just before it: that can wait, but not for ever.
+    const wait = isForeign
+      ? Math.max(FIRST_LOOK_MS, lookedAt + gapMs - now)
+      : Math.max(OWN_LOOK_MS, lookedAt + LONGEST_GAP_MS - now);
+    if (isForeign) gapMs = wait > FIRST_LOOK_MS ? Math.min(LONGEST_GAP_MS, gapMs * 2) : SHORTEST_GAP_MS;
     start(wait);
   }
 
+  /** At that time, or earlier if that was planned already. */
   function start(wait: number): void {
+    const at = performance.now() + wait;
+    if (timer && plannedAt <= at) return;
+    clearTimeout(timer);
+    plannedAt = at;
     timer = setTimeout(() => void look(), wait);
     timer.unref();
   }
@@ -86,7 +98,7 @@ function createLook({ own, onDrift, log, signal }: DriftOptions): () => void {
   async function look(): Promise<void> {
     timer = undefined;
     looking = true;
-    again = false;
+    again = undefined;
     let retryInMs: number | undefined;
     try {
       const touched = await own.refreshAll();
@@ -106,7 +118,7 @@ function createLook({ own, onDrift, log, signal }: DriftOptions): () => void {
     looking = false;
     lookedAt = performance.now();
     if (retryInMs !== undefined) start(retryInMs);
-    else if (again) soon();
+    else if (again !== undefined) soon(again);
   }
 
   return soon;

@@ -68,8 +68,13 @@ export function runToConsul(options: ToConsulOptions): ToConsul {
     metrics,
     reconcile: async (key) => {
       for (const node of planner.plan(key).refusedNodes) await own.refresh(node);
-      await prove(options, planner, key, planner.plan(key));
+      // What needs no proof first: a proof that cannot be had must not hold it up.
       await writer.submit(key);
+      const { unproven } = planner.plan(key);
+      if (unproven.length > 0) {
+        await prove(options, planner, key, unproven);
+        await writer.submit(key);
+      }
       metrics.owned.set({ direction: 'to-consul' }, own.size);
     },
   });
@@ -124,16 +129,17 @@ async function prove(
   { api, resources, log }: ToConsulOptions,
   planner: Planner,
   key: string,
-  plan: PodPlan,
+  unproven: readonly Observed[],
 ): Promise<void> {
-  for (const observed of plan.unproven) {
+  for (const observed of unproven) {
     const proof = planner.proofNeeded(key, observed);
     const resource: Resource<KubernetesObject> = proof.kind === 'Pod' ? resources.pods : resources.services;
     const found = await api.get(resource, proof.namespace, proof.name);
-    if (found && (proof.uid === '' || found.uid === proof.uid))
+    if (found && (proof.uid === '' || found.uid === proof.uid)) {
       throw new ViewBehind(
         `deregister ${observed.registration.id}: the ${proof.kind} is missing from the watch but exists`,
       );
+    }
     log.info('instance without its object, deregistering', describe(observed, proof.kind));
     planner.proveGone(observed);
   }

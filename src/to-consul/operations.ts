@@ -40,7 +40,9 @@ export function toOperations({ create, update, remove }: PodChanges): Operation[
     ...create.flatMap((registration) => [serviceOperation(registration, 0), checkOperation(registration, 0)]),
     ...update.flatMap(({ desired, observed }) => [
       ...(sameService(desired, observed.registration) ? [] : [serviceOperation(desired, observed.serviceIndex)]),
-      ...(observed.checkIndex > 0 && sameCheck(desired.check, observed.registration.check)
+      ...(observed.checkIndex > 0 &&
+      desired.service === observed.registration.service &&
+      sameCheck(desired.check, observed.registration.check)
         ? []
         : [checkOperation(desired, observed.checkIndex)]),
     ]),

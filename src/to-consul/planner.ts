@@ -98,13 +98,19 @@ export class Planner {
       this.#own.ofPod(podKey),
       (registration, observed) => sameService(registration, observed.registration) && hasCheck(registration, observed),
     );
+    // Consul keeps the spelling of an ID that it has: another one, beside a check of the first, could not be removed.
+    const update = changes.update.map(({ desired: wish, observed }) => ({
+      desired: { ...wish, id: observed.registration.id },
+      observed,
+    }));
     // A proof is about the present: an instance that is wanted again needs another one to go.
     for (const [identity, observed] of this.#own.ofPod(podKey))
       if (wanted.has(identity)) this.#provenGone.delete(observed);
-    const held = (observed: Observed) => desired?.hold === true && observed.podUid === pod?.uid;
+    const held = ({ podUid, registration }: Observed) =>
+      podUid === pod?.uid && desired?.held.has(registration.meta.get(META.service) ?? '') === true;
     const remove = changes.remove.filter((observed) => !held(observed));
     return {
-      changes: { ...changes, remove: remove.filter((observed) => this.#isEvidenced(podKey, observed)) },
+      changes: { ...changes, update, remove: remove.filter((observed) => this.#isEvidenced(podKey, observed)) },
       unproven: remove.filter((observed) => !this.#isEvidenced(podKey, observed)),
       rejections: [...(desired?.rejections ?? []), ...refusals.values()],
       refusedNodes: [...refusals.keys()],

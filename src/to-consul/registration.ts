@@ -64,10 +64,9 @@ export function registrationId(
  * says so, because the meta can be edited, and then the right pod has to repair it.
  */
 export function podKeyOf(cluster: string, id: string): string | undefined {
-  const [, namespace, pod] = /^[^.]+\.([^.]+)\.([^:]+):/.exec(id) ?? [];
-  return id.startsWith(`${cluster}.`) && namespace !== undefined && pod !== undefined
-    ? `${namespace}/${pod}`
-    : undefined;
+  // Kubernetes' names are lower case, and to Consul the case of an ID is nothing.
+  const [, owner, namespace, pod] = /^([^.]+)\.([^.]+)\.([^:]+):/.exec(id.toLowerCase()) ?? [];
+  return owner === cluster && namespace !== undefined && pod !== undefined ? `${namespace}/${pod}` : undefined;
 }
 
 /** Names that stand for Consul itself and for Consular. */

@@ -60,14 +60,16 @@ function endpointPorts({ ports, appProtocol }: MirroredService, port: number): E
  * One group of slices for each (address family, port), because ports are a slice's and not an endpoint's. An endpoint
  * stays in the slice it is in, a new one fills the first slice with room: one instance that changes is one slice written.
  * @param present our slices of that Service
+ * @param isTaken true for a slice name that somebody else has
  */
 export function desiredSlices(
   name: string,
   mirrored: MirroredService,
   present: readonly EndpointSlice[],
+  isTaken: (sliceName: string) => boolean = () => false,
 ): DesiredSlice[] {
   const groups = groupBy(mirrored.endpoints, ({ family, port }) => `${family} ${port}`);
-  return [...groups.values()].flatMap((endpoints) => sliceGroup(name, mirrored, endpoints, present));
+  return [...groups.values()].flatMap((endpoints) => sliceGroup(name, mirrored, endpoints, present, isTaken));
 }
 
 function sliceGroup(
@@ -75,6 +77,7 @@ function sliceGroup(
   mirrored: MirroredService,
   endpoints: readonly MirroredEndpoint[],
   present: readonly EndpointSlice[],
+  isTaken: (sliceName: string) => boolean,
 ): DesiredSlice[] {
   const [first] = endpoints;
   if (!first) return [];
@@ -97,7 +100,7 @@ function sliceGroup(
   const taken = new Set(present.filter((slice) => !isOfGroup(slice)).map(({ name }) => name));
   for (let number = 0; waiting.size > 0; number++) {
     const name = sliceName(serviceName, family, port, number);
-    if (!shards.has(name) && !taken.has(name)) shards.set(name, fill(waiting, []));
+    if (!shards.has(name) && !taken.has(name) && !isTaken(name)) shards.set(name, fill(waiting, []));
   }
   return [...shards]
     .filter(([, shard]) => shard.length > 0)
@@ -109,6 +112,12 @@ function sliceGroup(
       ports: endpointPorts(mirrored, port),
       endpoints: shard,
     }));
+}
+
+/** A slice as it is, without its endpoints. */
+export function emptied(slice: EndpointSlice, serviceName: string, consulService: string): DesiredSlice {
+  const addressType = slice.addressType === 'IPv6' ? 'IPv6' : 'IPv4';
+  return { name: slice.name, serviceName, consulService, addressType, ports: slice.ports, endpoints: [] };
 }
 
 function take(waiting: Map<string, DesiredEndpoint>, addresses: readonly string[]): DesiredEndpoint[] {

@@ -15,6 +15,7 @@ import {
   desiredEndpoints,
   desiredService,
   desiredSlices,
+  emptied,
   sameService,
   sameSlice,
   sameSubsets,
@@ -22,7 +23,13 @@ import {
   type DesiredService,
   type DesiredSlice,
 } from './desired.ts';
-import { foreignInstances, isNeverMirrored, mirror, type RefusedInstance } from './mirrored-service.ts';
+import {
+  foreignInstances,
+  isNeverMirrored,
+  mirror,
+  type MirroredService,
+  type RefusedInstance,
+} from './mirrored-service.ts';
 import { assignLabel, toHashedLabel, toLabel } from './naming.ts';
 
 export interface Views {
@@ -176,49 +183,64 @@ export class Planner {
     const here = (object: KubernetesObject) => object.namespace === namespace;
     const owned = mapOf(this.#ownServices.get(name).filter(here));
     const slices = this.#ownSlices.get(name).filter(here);
-    const endpoints = mapOf(this.#ownEndpoints.get(namespace)?.get(name) ?? []);
     const label = wanted ? this.#assignedLabel(name, namespace) : '';
     const occupant = this.#views.services.get(objectKey({ namespace, name: label }));
+    const hasOurSlices = (service: Service) => slices.some(({ ownerUid }) => ownerUid === service.uid);
+    // Somebody took the annotation away and left the labels: still ours, and put right.
+    if (occupant && ownsObject(this.#owner, occupant.labels) && hasOurSlices(occupant)) owned.set(label, occupant);
     const conflict = occupant && !owned.has(label) ? occupant : undefined;
-    const isReleased = conflict !== undefined && slices.some(({ ownerUid }) => ownerUid === conflict.uid);
+    const isReleased = conflict !== undefined && hasOurSlices(conflict);
     const mirroring = wanted && (!conflict || isReleased) ? this.#mirror(name, occupant) : undefined;
     const service = mirroring?.mirrored;
     // With a selector, the v1 Endpoints of that name are those of Kubernetes' own controller.
     const writesEndpoints = this.#config.endpoints && !(isReleased && conflict.hasSelector);
-    const wantedServices = service && !conflict ? [desiredService(label, service)] : [];
-    const services = compare(mapOf(wantedServices), owned, (desired, observed) =>
-      sameService(desired, observed, observed.annotations.get(ANNOTATION.consulService)),
+    const services = compare(
+      mapOf(service && !conflict ? [desiredService(label, service)] : []),
+      owned,
+      (desired, observed) => sameService(desired, observed, observed.annotations.get(ANNOTATION.consulService)),
     );
-    // A namespace that is no longer configured loses its copy at once; one that is keeps what else claims the name.
-    const removable = mirrored ? !wanted : expired;
+    // A namespace that is no longer configured loses its copy at once, if it is surely one that we made.
+    const remove = mirrored
+      ? services.remove.filter((surplus) => !wanted && hasOurSlices(surplus))
+      : expired
+        ? services.remove
+        : [];
     return {
       namespace,
       label,
-      service: { ...services, remove: removable ? services.remove : [] },
-      slices: compare(
-        mapOf(
-          service
-            ? desiredSlices(
-                label,
-                service,
-                slices.filter((slice) => serviceOfSlice(slice) === objectKey({ namespace, name: label })),
-              )
-            : [],
-        ),
-        mapOf(slices),
-        (desired, observed) =>
-          sameSlice(desired, observed) &&
-          observed.ownerUid === occupant?.uid &&
-          serviceOfSlice(observed) === objectKey({ namespace, name: label }),
-      ),
+      service: { ...services, remove },
+      slices: this.#planSlices(namespace, service, label, occupant, slices, isReleased),
       endpoints: compare(
         mapOf(service && writesEndpoints ? [desiredEndpoints(label, service)] : []),
-        endpoints,
+        mapOf(this.#ownEndpoints.get(namespace)?.get(name) ?? []),
         (desired, observed) => sameSubsets(desired.subsets, observed.subsets),
       ),
       conflict,
       refused: mirroring?.refused ?? [],
     };
+  }
+
+  #planSlices(
+    namespace: string,
+    mirrored: MirroredService | undefined,
+    label: string,
+    service: Service | undefined,
+    slices: readonly EndpointSlice[],
+    isReleased: boolean,
+  ): NamespacePlan['slices'] {
+    const isOfService = (slice: EndpointSlice) => serviceOfSlice(slice) === objectKey({ namespace, name: label });
+    const isTaken = (name: string) => {
+      const found = this.#views.endpointSlices.get(objectKey({ namespace, name }));
+      return found !== undefined && !slices.includes(found);
+    };
+    const desired = mirrored ? desiredSlices(label, mirrored, slices.filter(isOfService), isTaken) : [];
+    // The slices are all that tells that a released Service was ours: one stays, empty, until the Consul service goes.
+    const [last] = slices;
+    if (mirrored && isReleased && desired.length === 0 && last)
+      desired.push(emptied(last, label, mirrored.consulService));
+    return compare(mapOf(desired), mapOf(slices), (wish, observed) => {
+      return sameSlice(wish, observed) && observed.ownerUid === service?.uid && isOfService(observed);
+    });
   }
 
   #mirror(name: string, present: Service | undefined): ReturnType<typeof mirror> {
@@ -233,12 +255,21 @@ export class Planner {
     return assignLabel(name, contenders, (other) => this.#heldLabel(other, namespace));
   }
 
-  /** The name of the Service that a Consul service has: one of the two that it can have, and not that of any copy. */
+  /**
+   * The name of the Service that a Consul service has: one of the two that it can have, and not that of any copy. Of both,
+   * the one that our slices belong to.
+   */
   #heldLabel(name: string, namespace: string): string | undefined {
-    const names = this.#ownServices
+    const labels = [toLabel(name), toHashedLabel(name)];
+    const services = this.#ownServices
       .get(name)
-      .flatMap((service) => (service.namespace === namespace ? [service.name] : []));
-    return [toLabel(name), toHashedLabel(name)].find((label) => names.includes(label));
+      .filter((service) => service.namespace === namespace && labels.includes(service.name));
+    const owners = new Set(this.#ownSlices.get(name).map(({ ownerUid }) => ownerUid));
+    const [held] = services.sort(
+      (a, b) =>
+        Number(owners.has(b.uid)) - Number(owners.has(a.uid)) || labels.indexOf(a.name) - labels.indexOf(b.name),
+    );
+    return held?.name;
   }
 
   #label(name: string): string {

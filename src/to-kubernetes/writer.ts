@@ -8,13 +8,14 @@ import { ANNOTATION, LABEL, ownershipLabels, SLICE_MANAGER, type Owner } from '.
 import type { DesiredEndpoints, DesiredService, DesiredSlice } from './desired.ts';
 import type { NamespacePlan, Views } from './planner.ts';
 
-/** Somebody else created an object of that name since we looked: the next look decides whose it is. */
+/** There is an object of that name which the view does not show, or not yet as ours: the next look may know more. */
 export class NameTaken extends Error {}
 
 export interface Writer {
   /**
-   * Writes one namespace's plan: first what comes (Service, slices, Endpoints), then what goes, the other way round. So a
-   * removal that is refused holds up nothing, and an address that moves between slices is never nowhere.
+   * Writes one namespace's plan: first what comes (Service, slices, Endpoints), then what goes, the other way round, so that
+   * an address that moves between slices is never nowhere.
+   * @throws the first failure, after everything was tried
    */
   apply(plan: NamespacePlan): Promise<void>;
 }
@@ -27,27 +28,26 @@ export function createWriter(owner: Owner, api: ObjectApi, resources: Resources,
   const labels = ownershipLabels(owner);
 
   async function write<D extends { readonly name: string }, O extends KubernetesObject>(
+    { attempt, namespace }: Pass,
     resource: Resource<O>,
     view: View<O> | undefined,
-    namespace: string,
     { create, update }: Changes<D, O>,
     body: (desired: D) => Body,
-  ): Promise<O[]> {
-    const written: O[] = [];
+  ): Promise<void> {
     for (const desired of create) {
-      const { metadata, ...rest } = body(desired);
-      const object = { metadata: { ...metadata, name: desired.name, namespace }, ...rest };
-      written.push(await createOrLearn(resource, view, namespace, desired.name, object));
+      await attempt(async () => {
+        const { metadata, ...rest } = body(desired);
+        const object = { metadata: { ...metadata, name: desired.name, namespace }, ...rest };
+        view?.put(await createNew(resource, namespace, desired.name, object));
+      });
     }
-    for (const { desired, observed } of update)
-      written.push(await api.patch(resource, observed, withoutImmutable(body(desired))));
-    for (const object of written) view?.put(object);
-    return written;
+    for (const { desired, observed } of update) {
+      await attempt(async () => view?.put(await api.patch(resource, observed, withoutImmutable(body(desired)))));
+    }
   }
 
-  async function createOrLearn<O extends KubernetesObject>(
+  async function createNew<O extends KubernetesObject>(
     resource: Resource<O>,
-    view: View<O> | undefined,
     namespace: string,
     name: string,
     body: object,
@@ -56,8 +56,6 @@ export function createWriter(owner: Owner, api: ObjectApi, resources: Resources,
       return await api.create(resource, namespace, name, body);
     } catch (cause) {
       if (!hasStatus(cause, 409)) throw cause;
-      const found = await api.get(resource, namespace, name);
-      if (found) view?.put(found);
       throw new NameTaken(`create ${resource.kind} ${namespace}/${name}: expected no object of that name, found one`, {
         cause,
       });
@@ -65,33 +63,60 @@ export function createWriter(owner: Owner, api: ObjectApi, resources: Resources,
   }
 
   async function remove<O extends KubernetesObject>(
+    { attempt }: Pass,
     resource: Resource<O>,
     view: View<O> | undefined,
     { remove: objects }: Changes<unknown, O>,
   ): Promise<void> {
     for (const object of objects) {
-      await api.remove(resource, object);
-      view?.drop(object);
+      await attempt(async () => {
+        await api.remove(resource, object);
+        view?.drop(object);
+      });
     }
   }
 
   return {
     async apply({ namespace, service, slices, endpoints }) {
+      const pass = createPass(namespace);
       const endpointsView = views.endpoints.get(namespace);
-      const [created] = await write(resources.services, views.services, namespace, service, (desired) =>
-        serviceBody(labels, desired),
-      );
-      const ownerOf = (name: string) =>
-        ownerReference(created?.name === name ? created : views.services.get(`${namespace}/${name}`), namespace, name);
-      await write(resources.endpointSlices, views.endpointSlices, namespace, slices, (desired) =>
+      const ownerOf = (name: string) => ownerReference(views.services.get(`${namespace}/${name}`), namespace, name);
+      await write(pass, resources.services, views.services, service, (desired) => serviceBody(labels, desired));
+      await write(pass, resources.endpointSlices, views.endpointSlices, slices, (desired) =>
         sliceBody(labels, desired, ownerOf(desired.serviceName)),
       );
-      await write(resources.endpoints, endpointsView, namespace, endpoints, (desired) =>
+      await write(pass, resources.endpoints, endpointsView, endpoints, (desired) =>
         endpointsBody(labels, desired, ownerOf(desired.name)),
       );
-      await remove(resources.endpoints, endpointsView, endpoints);
-      await remove(resources.endpointSlices, views.endpointSlices, slices);
-      await remove(resources.services, views.services, service);
+      await remove(pass, resources.endpoints, endpointsView, endpoints);
+      await remove(pass, resources.endpointSlices, views.endpointSlices, slices);
+      await remove(pass, resources.services, views.services, service);
+      pass.end();
+    },
+  };
+}
+
+/** The writes of one namespace: one that fails holds up no other, or dead addresses would stay for its sake. */
+interface Pass {
+  readonly namespace: string;
+  readonly attempt: (write: () => Promise<void>) => Promise<void>;
+  /** @throws the first failure */
+  end(): void;
+}
+
+function createPass(namespace: string): Pass {
+  const failures: unknown[] = [];
+  return {
+    namespace,
+    async attempt(write) {
+      try {
+        await write();
+      } catch (error) {
+        failures.push(error);
+      }
+    },
+    end() {
+      if (failures.length > 0) throw failures[0];
     },
   };
 }

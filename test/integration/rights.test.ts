@@ -189,26 +189,7 @@ const SCENARIOS = {
     await stage.consul.deregisterFromAgent(`${name}-192.0.2.50`);
     return async () => (await stage.kubernetes.find(servicePath(stage, name))) === undefined;
   },
-
-  'somebody else having the name of a slice is recognised': async (stage) => {
-    const name = await mirrored(stage, 'taken-slice');
-    const [slice] = await slicesOf(stage, name);
-    const path = `/apis/discovery.k8s.io/v1/namespaces/${stage.namespace}/endpointslices/${slice?.metadata.name ?? ''}`;
-    return takenAway(stage, path, 'EndpointSlice');
-  },
-
-  'somebody else having the name of Endpoints is recognised': async (stage) => {
-    const name = await mirrored(stage, 'taken-endpoints');
-    return takenAway(stage, endpointsPath(stage, name), 'Endpoints');
-  },
 } satisfies Record<string, Scenario>;
-
-/** An object of ours that is ours no more: its name is wanted, and taken. */
-async function takenAway(stage: Stage, path: string, kind: string): Promise<() => Promise<boolean>> {
-  await stage.kubernetes.must('PATCH', path, { metadata: { labels: { 'app.kubernetes.io/managed-by': null } } });
-  const found = `create ${kind} ${stage.namespace}/${path.slice(path.lastIndexOf('/') + 1)}: expected no object of that name, found one`;
-  return () => Promise.resolve(stage.daemon.records.some(({ error }) => String(error).startsWith(found)));
-}
 
 type ScenarioName = keyof typeof SCENARIOS;
 
@@ -235,11 +216,9 @@ const NEEDED_BY: Readonly<Record<string, ScenarioName>> = {
   'create endpointslices.discovery.k8s.io': 'a mirrored Service gets EndpointSlices',
   'patch endpointslices.discovery.k8s.io': 'a second instance joins the EndpointSlice',
   'delete endpointslices.discovery.k8s.io': 'a service that is gone loses its EndpointSlices',
-  'get endpointslices.discovery.k8s.io': 'somebody else having the name of a slice is recognised',
   'create endpoints': 'a mirrored Service gets v1 Endpoints',
   'patch endpoints': 'a second instance joins the v1 Endpoints',
   'delete endpoints': 'a service that is gone loses its v1 Endpoints',
-  'get endpoints': 'somebody else having the name of Endpoints is recognised',
 };
 
 const KINDS: Readonly<Record<string, string>> = {

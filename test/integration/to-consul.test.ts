@@ -230,6 +230,8 @@ describe('pods in Consul', () => {
     await kubernetes.annotate(namespace, 'spelled', named('spelled'));
     await until('the new spelling', async () => (await consul.instances('spelled'))[0]?.Service.Service === 'spelled');
     expect(await consul.summary('spelled')).toEqual([`${ip}:8080 passing`]);
+    await kubernetes.deletePod(namespace, 'spelled');
+    await untilEqual('gone', () => consul.summary('spelled'), []);
   });
 
   it('ignores namespaces that are not selected', async () => {

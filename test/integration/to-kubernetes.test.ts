@@ -13,7 +13,7 @@ import {
 interface SliceManifest extends Manifest {
   readonly addressType: string;
   readonly ports: { name: string; port: number; protocol: string; appProtocol?: string }[];
-  readonly endpoints: { addresses: string[]; conditions: object; zone?: string }[];
+  readonly endpoints: { addresses: string[]; conditions: object; zone?: string }[] | null;
 }
 interface ServiceManifest extends Manifest {
   readonly spec: { type: string; clusterIP: string; selector?: object; ports: object[] };
@@ -31,7 +31,7 @@ async function addresses({ kubernetes, namespace }: Rig, name: string): Promise<
   const slices = (await kubernetes.list(paths(namespace).slices(name))) as SliceManifest[];
   return slices
     .flatMap(({ ports, endpoints }) =>
-      endpoints.map((endpoint) => `${endpoint.addresses.join()}:${ports[0]?.port ?? 0}`),
+      (endpoints ?? []).map((endpoint) => `${endpoint.addresses.join()}:${ports[0]?.port ?? 0}`),
     )
     .sort();
 }
@@ -249,6 +249,33 @@ describe('services of Consul in Kubernetes', () => {
     await kubernetes.must('DELETE', paths(namespace).service('a-copy'));
   });
 
+  it('drops a dead endpoint although another write of the service is refused', async () => {
+    const { kubernetes, consul, namespace } = rig;
+    for (const port of [8080, 8081])
+      await consul.registerOnAgent({ id: `part-${port}`, name: 'part', address: '192.0.2.35', port });
+    await untilEqual('mirrored', () => addresses(rig, 'part'), ['192.0.2.35:8080', '192.0.2.35:8081']);
+    // Somebody makes v1 Endpoints of that name their own: ours cannot be written any more.
+    await until('Endpoints', async () => (await legacyAddresses(rig, 'part')).length === 2);
+    await kubernetes.must('PATCH', paths(namespace).endpoints('part'), {
+      metadata: { labels: { 'app.kubernetes.io/managed-by': null } },
+    });
+    await consul.deregisterFromAgent('part-8080');
+    await untilEqual('the other one', () => addresses(rig, 'part'), ['192.0.2.35:8081']);
+  });
+
+  it('puts its annotation back on a Service of its own', async () => {
+    const { kubernetes, consul, namespace } = rig;
+    await consul.registerOnAgent({ id: 'noted-1', name: 'noted', address: '192.0.2.36', port: 8080 });
+    await untilEqual('mirrored', () => legacyAddresses(rig, 'noted'), ['192.0.2.36:8080']);
+    const key = 'consular.dev/consul-service';
+    await kubernetes.must('PATCH', paths(namespace).service('noted'), { metadata: { annotations: { [key]: null } } });
+    await until(
+      'the annotation',
+      async () => (await kubernetes.find(paths(namespace).service('noted')))?.metadata.annotations?.[key] === 'noted',
+    );
+    expect(await addresses(rig, 'noted')).toEqual(['192.0.2.36:8080']);
+  });
+
   it('lets a Service go whose label is taken away, and keeps its endpoints right until the service goes', async () => {
     const { kubernetes, consul, namespace } = rig;
     await consul.registerOnAgent({ id: 'freed-1', name: 'freed', address: '192.0.2.33', port: 8080 });
@@ -258,6 +285,10 @@ describe('services of Consul in Kubernetes', () => {
     });
     await consul.registerOnAgent({ id: 'freed-2', name: 'freed', address: '192.0.2.34', port: 8080 });
     await untilEqual('followed', () => addresses(rig, 'freed'), ['192.0.2.33:8080', '192.0.2.34:8080']);
+    for (const id of ['freed-1', 'freed-2']) await consul.setHealth(id, 'fail');
+    await untilEqual('none healthy', () => addresses(rig, 'freed'), []);
+    for (const id of ['freed-1', 'freed-2']) await consul.setHealth(id, 'pass');
+    await untilEqual('healthy again', () => addresses(rig, 'freed'), ['192.0.2.33:8080', '192.0.2.34:8080']);
     // Its owner gives it pods: from here on the v1 Endpoints are those of Kubernetes' own controller.
     await kubernetes.must('PATCH', paths(namespace).service('freed'), { spec: { selector: { app: 'freed' } } });
     const ip = nextPodIP();

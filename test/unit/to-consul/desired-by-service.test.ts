@@ -21,12 +21,12 @@ function source(
 }
 
 function desired(services: readonly ServiceSource[], overrides: Partial<Pod> = {}) {
-  const { registrations, rejections, hold } = desiredRegistrations(owner, CONFIG, {
+  const { registrations, rejections, held } = desiredRegistrations(owner, CONFIG, {
     pod: pod(overrides),
     services,
     zone: '',
   });
-  return { registrations: [...registrations.values()], rejections, hold };
+  return { registrations: [...registrations.values()], rejections, hold: held.size > 0 };
 }
 
 const shown = (registrations: readonly Registration[]) =>

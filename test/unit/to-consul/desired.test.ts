@@ -23,12 +23,17 @@ function desired({ services = [], zone = '', config = {}, ...overrides }: World 
     notReady: 'deregister',
     ...config,
   } as const;
-  const { registrations, rejections, hold } = desiredRegistrations(owner, settings, {
+  const { registrations, rejections, held } = desiredRegistrations(owner, settings, {
     pod: pod({ annotations: NAMED, ...overrides }),
     services,
     zone,
   });
-  return { registrations: [...registrations.values()], ids: [...registrations.keys()], rejections, hold };
+  return {
+    registrations: [...registrations.values()],
+    ids: [...registrations.keys()],
+    rejections,
+    hold: held.size > 0,
+  };
 }
 
 const reasons = (rejections: readonly Rejection[]) => rejections.map(({ reason }) => reason);
