@@ -50,6 +50,8 @@ export interface ToConsul {
 export function runToConsul(options: ToConsulOptions): ToConsul {
   const { owner, config, views, own, consul, log, metrics, signal } = options;
   const planner = new Planner(owner, config, views, own);
+  /** The plans that were sent last, for keys being reconciled and for keys whose node is refused. */
+  const latest = new Map<string, PodPlan>();
   const writer = new Writer({
     client: consul,
     owner,
@@ -67,24 +69,26 @@ export function runToConsul(options: ToConsulOptions): ToConsul {
     log,
     metrics,
     reconcile: async (key) => {
-      for (const node of planner.plan(key).refusedNodes) await own.refresh(node);
+      for (const node of latest.get(key)?.refusedNodes ?? []) await own.refresh(node);
       // What needs no proof first: a proof that cannot be had must not hold it up.
       await writer.submit(key);
-      const { unproven } = planner.plan(key);
+      const unproven = latest.get(key)?.unproven ?? [];
       if (unproven.length > 0) {
         await prove(options, planner, key, unproven);
         await writer.submit(key);
       }
+      if (latest.get(key)?.refusedNodes.length === 0) latest.delete(key);
       metrics.owned.set({ direction: 'to-consul' }, own.size);
     },
   });
   /** At the moment of sending: the latest state, and what of it has to be told. */
   function planToWrite(key: string): PodPlan['changes'] {
-    const { changes, rejections, refusedNodes } = planner.plan(key);
-    report.rejections(key, rejections);
+    const plan = planner.plan(key);
+    latest.set(key, plan);
+    report.rejections(key, plan.rejections);
     // Nobody tells us when somebody else's node goes away.
-    if (refusedNodes.length > 0) controller.enqueueAfter(key, REFUSED_NODE_RETRY_MS);
-    return changes;
+    if (plan.refusedNodes.length > 0) controller.enqueueAfter(key, REFUSED_NODE_RETRY_MS);
+    return plan.changes;
   }
 
   subscribe(views, planner, (keys) => {
