@@ -312,7 +312,9 @@ describe('each right is needed', () => {
 
   /** Plays what the right is for without it, until the daemon says what it misses; then nothing else may have done it. */
   async function expectBroken(server: ApiServer, without: string, scenario: ScenarioName, says: RegExp): Promise<void> {
-    stage = await openStage({ rig, server, objects, without });
+    // A Service that goes takes its slices and Endpoints along, by Kubernetes' own controllers: it has to stay for these.
+    const removalGrace = scenario.endsWith('after the grace period') ? '20ms' : '10m';
+    stage = await openStage({ rig, server, objects, without, removalGrace });
     await stage.start();
     const isDone = await SCENARIOS[scenario](stage);
     await untilSaid(stage, says);

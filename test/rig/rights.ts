@@ -114,6 +114,8 @@ export interface StageOptions {
   readonly objects: readonly Rendered[];
   /** Taken away from the roles or from the policy; nothing when it is undefined. */
   readonly without?: string;
+  /** How long a Service outlives its Consul service. @default 20ms */
+  readonly removalGrace?: string;
 }
 
 /** A cluster name and a namespace of its own, the shipped rights in them, and daemons that have no others. */
@@ -133,7 +135,13 @@ export interface Stage {
   close(): Promise<void>;
 }
 
-export async function openStage({ rig, server, objects, without }: StageOptions): Promise<Stage> {
+export async function openStage({
+  rig,
+  server,
+  objects,
+  without,
+  removalGrace = '20ms',
+}: StageOptions): Promise<Stage> {
   const cluster = `r${randomBytes(4).toString('hex')}`;
   const namespace = `${cluster}-apps`;
   const folder = await mkdtemp(join(tmpdir(), 'consular-rights-'));
@@ -155,7 +163,7 @@ export async function openStage({ rig, server, objects, without }: StageOptions)
       namespaces: [namespace],
       services: { include: [`${cluster}-*`], exclude: [] },
       // Long enough to see that endpoints go first, and not to be waited for.
-      removalGrace: '20ms',
+      removalGrace,
     },
   };
   const daemons: Daemon[] = [];
