@@ -3,6 +3,7 @@ import { escapeControls } from '../json.ts';
 import { isEmpty } from '../reconcile/changes.ts';
 import { Planner as ToConsulPlanner } from '../to-consul/planner.ts';
 import { identityOf } from '../to-consul/observed.ts';
+import type { Registration } from '../to-consul/registration.ts';
 import { Planner as ToKubernetesPlanner, type NamespacePlan } from '../to-kubernetes/planner.ts';
 import { createClients, readWorld, type Context, type World } from './connect.ts';
 import { Sources } from './sources.ts';
@@ -78,46 +79,19 @@ function planToConsul({ config }: Pick<Context, 'config'>, { owner, toConsul }: 
   if (!toConsul) return NOTHING;
   const planner = new ToConsulPlanner(owner, config.toConsul, toConsul.views, toConsul.own);
   const direction = 'to-consul';
-  const kind = 'ServiceInstance';
+  const change = (action: PlannedChange['action'], registration: Registration, note: string): PlannedChange => {
+    return { direction, action, kind: 'ServiceInstance', object: identityOf(registration), note };
+  };
+  const described = ({ address, port, check }: Registration) => `${address}:${port} ${check.status}`;
   return merge(
     ...[...planner.keys()].sort().map((key): Part => {
       const { changes, unproven, rejections } = planner.plan(key);
       return {
         changes: [
-          ...changes.create.map(
-            (registration) =>
-              ({
-                direction,
-                action: 'create',
-                kind,
-                object: identityOf(registration),
-                note: `${registration.address}:${registration.port} ${registration.check.status}`,
-              }) as const,
-          ),
-          ...changes.update.map(
-            ({ desired }) =>
-              ({
-                direction,
-                action: 'update',
-                kind,
-                object: identityOf(desired),
-                note: `${desired.address}:${desired.port} ${desired.check.status}`,
-              }) as const,
-          ),
-          ...changes.remove.map(
-            ({ registration }) =>
-              ({ direction, action: 'remove', kind, object: identityOf(registration), note: '' }) as const,
-          ),
-          ...unproven.map(
-            ({ registration }) =>
-              ({
-                direction,
-                action: 'remove',
-                kind,
-                object: identityOf(registration),
-                note: 'after a direct read',
-              }) as const,
-          ),
+          ...changes.create.map((registration) => change('create', registration, described(registration))),
+          ...changes.update.map(({ desired }) => change('update', desired, described(desired))),
+          ...changes.remove.map(({ registration }) => change('remove', registration, '')),
+          ...unproven.map(({ registration }) => change('remove', registration, 'after a direct read')),
         ],
         rejections: rejections.map(({ message }) => ({ direction, object: `Pod ${key}`, reason: message })),
       };

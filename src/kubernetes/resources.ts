@@ -10,20 +10,21 @@ import {
   stringMapField,
   type JsonObject,
 } from '../json.ts';
-import type {
-  Condition,
-  ContainerPort,
-  Endpoint,
-  EndpointPort,
-  Endpoints,
-  EndpointSlice,
-  EndpointSubset,
-  KubernetesObject,
-  Node,
-  Pod,
-  Protocol,
-  Service,
-  ServicePort,
+import {
+  objectKey,
+  type Condition,
+  type ContainerPort,
+  type Endpoint,
+  type EndpointPort,
+  type Endpoints,
+  type EndpointSlice,
+  type EndpointSubset,
+  type KubernetesObject,
+  type Node,
+  type Pod,
+  type Protocol,
+  type Service,
+  type ServicePort,
 } from './objects.ts';
 
 /**
@@ -46,6 +47,8 @@ export function pathOf(resource: Resource<KubernetesObject>, namespace = '', nam
   return `${root}${scope}/${resource.plural}${name === '' ? '' : `/${encodeURIComponent(name)}`}`;
 }
 
+/** Ties an EndpointSlice to its Service (discovery/v1). */
+export const SERVICE_NAME_LABEL = 'kubernetes.io/service-name';
 const ZONE_LABEL = 'topology.kubernetes.io/zone';
 const TEMPLATE_HASH_LABEL = 'pod-template-hash';
 
@@ -103,6 +106,11 @@ export function createResources(isOurs: (annotation: string) => boolean) {
 }
 
 export type Resources = ReturnType<typeof createResources>;
+
+/** The Service that a slice belongs to, as its key. */
+export function serviceKeyOf(slice: EndpointSlice): string {
+  return objectKey({ namespace: slice.namespace, name: slice.labels.get(SERVICE_NAME_LABEL) ?? '' });
+}
 
 /** The zone of a node, or an empty string. */
 export function zoneOf(node: Node | undefined): string {

@@ -30,7 +30,6 @@ export const LABEL = {
   managedBy: 'app.kubernetes.io/managed-by',
   cluster: 'consular.dev/cluster',
   sliceManagedBy: 'endpointslice.kubernetes.io/managed-by',
-  serviceName: 'kubernetes.io/service-name',
 } as const;
 export const ANNOTATION = { consulService: 'consular.dev/consul-service' } as const;
 /** Value of the EndpointSlice managed-by label: a domain of our own, so that no built-in controller touches them. */

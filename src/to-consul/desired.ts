@@ -1,6 +1,6 @@
 import { isIPv6 } from 'node:net';
 import { selects, type Patterns } from '../config/pattern.ts';
-import type { EndpointSlice, Pod, Service, ServicePort } from '../kubernetes/objects.ts';
+import type { ContainerPort, EndpointSlice, Pod, Service, ServicePort } from '../kubernetes/objects.ts';
 import { objectKey } from '../kubernetes/objects.ts';
 import { workloadOf } from '../kubernetes/resources.ts';
 import { isMarkedObject, MANAGED_BY, META, type Owner } from '../reconcile/mark.ts';
@@ -138,17 +138,23 @@ function fromPod(pod: Pod, { settings, rejections }: ParsedAnnotations): Outcome
 
 /** The port, or the words for what is wrong. */
 function podPort(pod: Pod, wanted: string | undefined): { port: number; udp: boolean } | string {
-  if (wanted === undefined) {
-    const first = pod.ports.find(({ protocol }) => protocol === 'TCP');
-    return first
-      ? { port: first.port, udp: false }
-      : 'port: expected a TCP container port or the annotation service-port, found neither';
-  }
-  const number = /^\d{1,5}$/.test(wanted) ? Number(wanted) : undefined;
-  const declared = pod.ports.find(({ name, port }) => (number === undefined ? name === wanted : port === number));
+  const declared = findPort(pod.ports, wanted);
   if (declared) return { port: declared.port, udp: declared.protocol === 'UDP' };
-  if (number !== undefined) return { port: number, udp: false };
+  if (wanted === undefined) {
+    return 'port: expected a TCP container port or the annotation service-port, found neither';
+  }
+  if (isPortNumber(wanted)) return { port: Number(wanted), udp: false };
   return `service-port: expected a port number or the name of a container port, found ${quote(wanted)}`;
+}
+
+/** The port with that number or name; without either the first TCP port. */
+function findPort<T extends ContainerPort>(ports: readonly T[], wanted: string | undefined): T | undefined {
+  if (wanted === undefined) return ports.find(({ protocol }) => protocol === 'TCP');
+  return ports.find(({ name, port }) => (isPortNumber(wanted) ? port === Number(wanted) : name === wanted));
+}
+
+function isPortNumber(text: string): boolean {
+  return /^\d{1,5}$/.test(text);
 }
 
 /** Why an annotated Service asks for registrations, or undefined when it does not. */
@@ -191,11 +197,7 @@ function fromService({ service, slices }: ServiceSource, pod: Pod, own: ParsedAn
 }
 
 function choosePort(ports: readonly ServicePort[], wanted: string | undefined): ServicePort | string {
-  const number = wanted !== undefined && /^\d{1,5}$/.test(wanted) ? Number(wanted) : undefined;
-  const found =
-    wanted === undefined
-      ? ports.find(({ protocol }) => protocol === 'TCP')
-      : ports.find(({ name, port }) => (number === undefined ? name === wanted : port === number));
+  const found = findPort(ports, wanted);
   if (found) return found;
   return wanted === undefined
     ? 'expected a TCP port, found none'

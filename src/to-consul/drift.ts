@@ -30,8 +30,8 @@ export interface DriftOptions {
  * Notices that somebody else changed or removed what is ours. It costs nothing while nothing happens; the catalog has no
  * anti-entropy for us, so what is not repaired here stays broken.
  * - The list of services and the list of our nodes are followed by blocking queries. A wake that is not our own commit is
- *   answered by reading our nodes again soon, and one that is, late, because it may hide another's; so is an index that went back, because then Consul was restored or replaced and
- *   knows nothing of our last commits.
+ *   answered by reading our nodes again soon; so is an index that went back, because then Consul was restored or replaced
+ *   and knows nothing of our last commits. A wake that is our own commit is answered late: it may hide another's.
  * - The lists of critical and of warning checks are followed too, and tell without another read on which of our nodes a
  *   check is not as we wrote it.
  */

@@ -3,7 +3,7 @@ import type { ConsulClient } from '../consul/client.ts';
 import { TransactionConflict } from '../consul/errors.ts';
 import type { EventRecorder } from '../kubernetes/events.ts';
 import { objectKey, type KubernetesObject, type Service } from '../kubernetes/objects.ts';
-import type { Resource, Resources } from '../kubernetes/resources.ts';
+import { serviceKeyOf, type Resource, type Resources } from '../kubernetes/resources.ts';
 import type { ObjectApi } from '../kubernetes/write.ts';
 import { explainError, type Log } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
@@ -12,7 +12,7 @@ import type { Owner } from '../reconcile/mark.ts';
 import { quote, type Rejection } from './annotations.ts';
 import { followDrift } from './drift.ts';
 import type { Observed, OwnCatalog } from './observed.ts';
-import { Planner, podsOfSlice, serviceKeyOf, type PodPlan, type Views } from './planner.ts';
+import { Planner, podsOfSlice, type PodPlan, type Views } from './planner.ts';
 import { Writer } from './writer.ts';
 
 /** Keys that may wait for their transaction at a time: more than any batch takes, so that reconciling never caps it. */

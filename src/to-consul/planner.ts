@@ -8,10 +8,10 @@ import {
   type Pod,
   type Service,
 } from '../kubernetes/objects.ts';
-import { zoneOf } from '../kubernetes/resources.ts';
+import { serviceKeyOf, zoneOf } from '../kubernetes/resources.ts';
 import { Index, type View } from '../kubernetes/view.ts';
 import { compare, type Changes } from '../reconcile/changes.ts';
-import { isMarkedObject, LABEL, META, type Owner } from '../reconcile/mark.ts';
+import { isMarkedObject, META, type Owner } from '../reconcile/mark.ts';
 import { desiredRegistrations, serviceRequest, type Desired, type PodSources, type ServiceSource } from './desired.ts';
 import { identityOf, type Observed, type OwnCatalog } from './observed.ts';
 import { sameCheck, sameService, type Registration } from './registration.ts';
@@ -108,10 +108,14 @@ export class Planner {
       if (wanted.has(identity)) this.#provenGone.delete(observed);
     const held = ({ podUid, registration }: Observed) =>
       podUid === pod?.uid && desired?.held.has(registration.meta.get(META.service) ?? '') === true;
-    const remove = changes.remove.filter((observed) => !held(observed));
+    const remove: Observed[] = [];
+    const unproven: Observed[] = [];
+    for (const observed of changes.remove) {
+      if (!held(observed)) (this.#isEvidenced(podKey, observed) ? remove : unproven).push(observed);
+    }
     return {
-      changes: { ...changes, update, remove: remove.filter((observed) => this.#isEvidenced(podKey, observed)) },
-      unproven: remove.filter((observed) => !this.#isEvidenced(podKey, observed)),
+      changes: { ...changes, update, remove },
+      unproven,
       rejections: [...(desired?.rejections ?? []), ...refusals.values()],
       refusedNodes: [...refusals.keys()],
     };
@@ -177,10 +181,6 @@ export class Planner {
 
 function hasCheck(registration: Registration, observed: Observed): boolean {
   return observed.checkIndex > 0 && sameCheck(registration.check, observed.registration.check);
-}
-
-export function serviceKeyOf(slice: EndpointSlice): string {
-  return objectKey({ namespace: slice.namespace, name: slice.labels.get(LABEL.serviceName) ?? '' });
 }
 
 /**

@@ -8,9 +8,10 @@ import {
   type KubernetesObject,
   type Service,
 } from '../kubernetes/objects.ts';
+import { serviceKeyOf } from '../kubernetes/resources.ts';
 import { Index, type View } from '../kubernetes/view.ts';
 import { compare, isEmpty, type Changes } from '../reconcile/changes.ts';
-import { ANNOTATION, LABEL, ownsObject, type Owner } from '../reconcile/mark.ts';
+import { ANNOTATION, ownsObject, type Owner } from '../reconcile/mark.ts';
 import {
   desiredEndpoints,
   desiredService,
@@ -54,7 +55,7 @@ export interface NamespacePlan {
   readonly service: Changes<DesiredService, Service>;
   readonly slices: Changes<DesiredSlice, EndpointSlice>;
   readonly endpoints: Changes<DesiredEndpoints, Endpoints>;
-  /** A Service of somebody else that has the name we want; nothing of ours is written there. */
+  /** A Service of somebody else that has the name we want: it is not touched. */
   readonly conflict: Service | undefined;
   readonly refused: readonly RefusedInstance[];
 }
@@ -95,7 +96,7 @@ export class Planner {
     );
     this.#clusterIPs = new Index(views.services, ({ clusterIPs }) => clusterIPs);
     this.#apiServerAddresses = new Index(views.endpointSlices, (slice) =>
-      serviceOfSlice(slice) === 'default/kubernetes' ? slice.endpoints.map(({ address }) => address) : [],
+      serviceKeyOf(slice) === 'default/kubernetes' ? slice.endpoints.map(({ address }) => address) : [],
     );
     this.#admitted = new Set(this.#ownServices.keys());
     for (const name of this.keys()) this.#label(name);
@@ -131,8 +132,7 @@ export class Planner {
 
   /** Names that want the same label: when one comes or goes, the others may get another. */
   siblings(name: string): Iterable<string> {
-    this.#label(name);
-    return this.#namesOfLabel.get(this.#label(name)) ?? [];
+    return this.namesWanting(this.#label(name));
   }
 
   isMirrored(name: string): boolean {
@@ -228,7 +228,7 @@ export class Planner {
     slices: readonly EndpointSlice[],
     isReleased: boolean,
   ): NamespacePlan['slices'] {
-    const isOfService = (slice: EndpointSlice) => serviceOfSlice(slice) === objectKey({ namespace, name: label });
+    const isOfService = (slice: EndpointSlice) => serviceKeyOf(slice) === objectKey({ namespace, name: label });
     const isTaken = (name: string) => {
       const found = this.#views.endpointSlices.get(objectKey({ namespace, name }));
       return found !== undefined && !slices.includes(found);
@@ -289,10 +289,6 @@ export class Planner {
 
 function mapOf<T extends { readonly name: string }>(items: readonly T[]): Map<string, T> {
   return new Map(items.map((item) => [item.name, item]));
-}
-
-export function serviceOfSlice(slice: EndpointSlice): string {
-  return objectKey({ namespace: slice.namespace, name: slice.labels.get(LABEL.serviceName) ?? '' });
 }
 
 export function isUnchanged({ service, slices, endpoints }: NamespacePlan): boolean {

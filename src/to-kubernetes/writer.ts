@@ -1,6 +1,6 @@
 import { hasStatus } from '../kubernetes/errors.ts';
 import type { KubernetesObject, Service } from '../kubernetes/objects.ts';
-import type { Resource, Resources } from '../kubernetes/resources.ts';
+import { SERVICE_NAME_LABEL, type Resource, type Resources } from '../kubernetes/resources.ts';
 import type { View } from '../kubernetes/view.ts';
 import type { ObjectApi, PatchBody } from '../kubernetes/write.ts';
 import type { Changes } from '../reconcile/changes.ts';
@@ -156,7 +156,7 @@ function sliceBody(
 ) {
   return {
     metadata: {
-      labels: { ...labels, [LABEL.serviceName]: serviceName, [LABEL.sliceManagedBy]: SLICE_MANAGER },
+      labels: { ...labels, [SERVICE_NAME_LABEL]: serviceName, [LABEL.sliceManagedBy]: SLICE_MANAGER },
       annotations: { [ANNOTATION.consulService]: consulService },
       ownerReferences: [owner],
     },

@@ -7,6 +7,7 @@ import type {
   Service,
   ServicePort,
 } from '../../src/kubernetes/objects.ts';
+import { SERVICE_NAME_LABEL } from '../../src/kubernetes/resources.ts';
 import { LABEL, MANAGED_BY, type Owner } from '../../src/reconcile/mark.ts';
 import type { Registration } from '../../src/to-consul/registration.ts';
 
@@ -89,7 +90,7 @@ export function slice(overrides: Partial<EndpointSlice> = {}): EndpointSlice {
     uid: 'uid-of-slice',
     resourceVersion: '100',
     deletionTimestamp: '',
-    labels: strings({ [LABEL.serviceName]: 'orders' }),
+    labels: strings({ [SERVICE_NAME_LABEL]: 'orders' }),
     annotations: strings(),
     addressType: 'IPv4',
     ports: [endpointPort()],
