@@ -55,7 +55,7 @@ export function createClients({ config, metrics, version }: Context): Clients {
     kubernetes,
     consul,
     api: createObjectApi(kubernetes, metrics),
-    resources: createResources(isOurAnnotation),
+    resources: createResources({ annotation: isOurAnnotation, variable: () => false }),
     close: async () => {
       consul.close();
       await kubernetes.close();

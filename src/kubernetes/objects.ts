@@ -28,7 +28,28 @@ export interface Pod extends KubernetesObject {
   readonly podIPs: readonly string[];
   readonly owner: { readonly kind: string; readonly name: string } | undefined;
   readonly ready: Condition | undefined;
+  /** Types of conditions that Ready waits for beside the containers (KEP-580). */
+  readonly readinessGates: readonly string[];
+  /** Status of the other conditions by type; kept of pods with readiness gates only. */
+  readonly conditions: ReadonlyMap<string, string>;
+  /** Those that have ports, or variables that somebody here reads. */
+  readonly containers: readonly Container[];
+}
+
+export interface Container {
+  readonly name: string;
+  readonly image: string;
   readonly ports: readonly ContainerPort[];
+  /** In the order of the manifest; kept only of containers that have a variable which somebody here reads. */
+  readonly env: readonly EnvVar[];
+}
+
+export interface EnvVar {
+  readonly name: string;
+  /** Empty when the value comes from somewhere else. */
+  readonly value: string;
+  /** `valueFrom.fieldRef.fieldPath`, or empty. */
+  readonly fieldPath: string;
 }
 
 export interface Condition {

@@ -13,12 +13,14 @@ import {
 import {
   objectKey,
   type Condition,
+  type Container,
   type ContainerPort,
   type Endpoint,
   type EndpointPort,
   type Endpoints,
   type EndpointSlice,
   type EndpointSubset,
+  type EnvVar,
   type KubernetesObject,
   type Node,
   type Pod,
@@ -52,8 +54,15 @@ export const SERVICE_NAME_LABEL = 'kubernetes.io/service-name';
 const ZONE_LABEL = 'topology.kubernetes.io/zone';
 const TEMPLATE_HASH_LABEL = 'pod-template-hash';
 
-/** The kinds that Consular reads and writes. `isOurs` says which annotations are worth their memory. */
-export function createResources(isOurs: (annotation: string) => boolean) {
+/** What of an object is worth its memory. */
+export interface Keep {
+  readonly annotation: (key: string) => boolean;
+  /** A container with such a variable is kept with its whole environment. */
+  readonly variable: (name: string) => boolean;
+}
+
+/** The kinds that Consular reads and writes. */
+export function createResources(keep: Keep) {
   const metadata = (
     raw: unknown,
     kind: string,
@@ -68,7 +77,7 @@ export function createResources(isOurs: (annotation: string) => boolean) {
       resourceVersion: stringField(meta, 'resourceVersion'),
       deletionTimestamp: stringField(meta, 'deletionTimestamp'),
       labels: stringMapField(meta, 'labels', keepLabel),
-      annotations: stringMapField(meta, 'annotations', isOurs),
+      annotations: stringMapField(meta, 'annotations', keep.annotation),
     };
     if (decoded.name === '' || decoded.uid === '')
       throw new TypeError(`read ${kind}: expected a name and a uid, found none`);
@@ -90,7 +99,13 @@ export function createResources(isOurs: (annotation: string) => boolean) {
     },
   });
   return {
-    pods: resource<Pod>('Pod', 'v1', 'pods', podFields, (key) => key === TEMPLATE_HASH_LABEL),
+    pods: resource<Pod>(
+      'Pod',
+      'v1',
+      'pods',
+      (pod) => podFields(pod, keep),
+      (key) => key === TEMPLATE_HASH_LABEL,
+    ),
     services: resource<Service>('Service', 'v1', 'services', serviceFields),
     endpointSlices: resource<EndpointSlice>('EndpointSlice', 'discovery.k8s.io/v1', 'endpointslices', sliceFields),
     endpoints: resource<Endpoints>('Endpoints', 'v1', 'endpoints', endpointsFields),
@@ -134,16 +149,16 @@ function protocol(object: JsonObject): Protocol {
   return value === 'UDP' || value === 'SCTP' ? value : 'TCP';
 }
 
-function podFields(pod: JsonObject): Omit<Pod, keyof KubernetesObject> {
+function podFields(pod: JsonObject, keep: Keep): Omit<Pod, keyof KubernetesObject> {
   const spec = objectField(pod, 'spec');
   const status = objectField(pod, 'status');
   const owner = objects(arrayField(objectField(pod, 'metadata'), 'ownerReferences')).find((reference) =>
     booleanField(reference, 'controller'),
   );
   const podIPs = objects(arrayField(status, 'podIPs')).map((entry) => stringField(entry, 'ip'));
-  const ready = objects(arrayField(status, 'conditions')).find(
-    (condition) => stringField(condition, 'type') === 'Ready',
-  );
+  const conditions = objects(arrayField(status, 'conditions'));
+  const ready = conditions.find((condition) => stringField(condition, 'type') === 'Ready');
+  const readinessGates = objects(arrayField(spec, 'readinessGates')).map((gate) => stringField(gate, 'conditionType'));
   return {
     nodeName: stringField(spec, 'nodeName'),
     hostIP: stringField(status, 'hostIP'),
@@ -152,9 +167,32 @@ function podFields(pod: JsonObject): Omit<Pod, keyof KubernetesObject> {
     podIPs: (podIPs.length > 0 ? podIPs : [stringField(status, 'podIP')]).filter((ip) => ip !== ''),
     owner: owner && { kind: stringField(owner, 'kind'), name: stringField(owner, 'name') },
     ready: ready && decodeCondition(ready),
-    ports: objects(arrayField(spec, 'containers')).flatMap((container) =>
-      objects(arrayField(container, 'ports')).flatMap(decodeContainerPort),
-    ),
+    readinessGates: readinessGates.length > 0 ? readinessGates : NONE,
+    conditions:
+      readinessGates.length > 0
+        ? new Map(conditions.map((condition) => [stringField(condition, 'type'), stringField(condition, 'status')]))
+        : NO_CONDITIONS,
+    containers: objects(arrayField(spec, 'containers')).flatMap((container) => decodeContainer(container, keep)),
+  };
+}
+
+const NONE: readonly never[] = [];
+const NO_CONDITIONS: ReadonlyMap<string, string> = new Map();
+
+/** A container that says nothing about ports is left out. */
+function decodeContainer(container: JsonObject, keep: Keep): Container[] {
+  const ports = objects(arrayField(container, 'ports')).flatMap(decodeContainerPort);
+  const all = objects(arrayField(container, 'env')).map(decodeEnvVar);
+  const env = all.some(({ name }) => keep.variable(name)) ? all : NONE;
+  if (ports.length === 0 && env.length === 0) return [];
+  return [{ name: stringField(container, 'name'), image: stringField(container, 'image'), ports, env }];
+}
+
+function decodeEnvVar(variable: JsonObject): EnvVar {
+  return {
+    name: stringField(variable, 'name'),
+    value: stringField(variable, 'value'),
+    fieldPath: stringField(objectField(objectField(variable, 'valueFrom'), 'fieldRef'), 'fieldPath'),
   };
 }
 

@@ -138,13 +138,17 @@ function fromPod(pod: Pod, { settings, rejections }: ParsedAnnotations): Outcome
 
 /** The port, or the words for what is wrong. */
 function podPort(pod: Pod, wanted: string | undefined): { port: number; udp: boolean } | string {
-  const declared = findPort(pod.ports, wanted);
+  const declared = findPort(portsOf(pod), wanted);
   if (declared) return { port: declared.port, udp: declared.protocol === 'UDP' };
   if (wanted === undefined) {
     return 'port: expected a TCP container port or the annotation service-port, found neither';
   }
   if (isPortNumber(wanted)) return { port: Number(wanted), udp: false };
   return `service-port: expected a port number or the name of a container port, found ${quote(wanted)}`;
+}
+
+function portsOf({ containers }: Pod): ContainerPort[] {
+  return containers.flatMap(({ ports }) => ports);
 }
 
 /** The port with that number or name; without either the first TCP port. */

@@ -1,6 +1,7 @@
 import type { ServiceInstance } from '../../src/consul/types.ts';
 import type {
   Condition,
+  Container,
   EndpointPort,
   EndpointSlice,
   Pod,
@@ -49,7 +50,19 @@ export function pod(overrides: Partial<Pod> = {}): Pod {
     podIPs: ['10.1.0.7'],
     owner: { kind: 'ReplicaSet', name: 'orders-7d4b9c6f5' },
     ready: condition(),
+    readinessGates: [],
+    conditions: new Map(),
+    containers: [container()],
+    ...overrides,
+  };
+}
+
+export function container(overrides: Partial<Container> = {}): Container {
+  return {
+    name: 'app',
+    image: 'registry.local/shop/orders:1.4',
     ports: [{ name: 'http', port: 8080, protocol: 'TCP' }],
+    env: [],
     ...overrides,
   };
 }

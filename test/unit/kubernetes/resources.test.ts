@@ -3,7 +3,10 @@ import { createResources, pathOf, workloadOf, zoneOf } from '../../../src/kubern
 import { pod, strings } from '../builders.ts';
 import * as wire from './wire.ts';
 
-const resources = createResources((annotation) => annotation.startsWith('consular.dev/'));
+const resources = createResources({
+  annotation: (key) => key.startsWith('consular.dev/'),
+  variable: (name) => name.startsWith('SERVICE_'),
+});
 
 describe('a pod of the API server', () => {
   const decoded = resources.pods.decode(wire.pod);
@@ -29,10 +32,22 @@ describe('a pod of the API server', () => {
         message: 'containers with unready status: [app]',
         lastTransitionTime: '2026-10-20T10:00:00Z',
       },
-      ports: [
-        { name: 'http', port: 8080, protocol: 'TCP' },
-        { name: '', port: 5353, protocol: 'UDP' },
-        { name: 'metrics', port: 9090, protocol: 'TCP' },
+      readinessGates: [],
+      conditions: new Map(),
+      containers: [
+        {
+          name: 'app',
+          image: 'shop/orders:1',
+          ports: [
+            { name: 'http', port: 8080, protocol: 'TCP' },
+            { name: '', port: 5353, protocol: 'UDP' },
+          ],
+          env: [
+            { name: 'SERVICE_NAME', value: 'orders', fieldPath: '' },
+            { name: 'POD_IP', value: '', fieldPath: 'status.podIP' },
+          ],
+        },
+        { name: 'exporter', image: 'exporter:1', ports: [{ name: 'metrics', port: 9090, protocol: 'TCP' }], env: [] },
       ],
     });
   });
@@ -127,7 +142,7 @@ const emptyPod = pod({
   podIPs: [],
   owner: undefined,
   ready: undefined,
-  ports: [],
+  containers: [],
 });
 
 describe('an object with little in it, or the wrong things', () => {

@@ -28,8 +28,12 @@ export const pod = {
           { name: 'http', containerPort: 8080, protocol: 'TCP' },
           { containerPort: 5353, protocol: 'UDP' },
         ],
+        env: [
+          { name: 'SERVICE_NAME', value: 'orders' },
+          { name: 'POD_IP', valueFrom: { fieldRef: { apiVersion: 'v1', fieldPath: 'status.podIP' } } },
+        ],
       },
-      { name: 'sidecar', image: 'sidecar:1' },
+      { name: 'sidecar', image: 'sidecar:1', env: [{ name: 'LOG', value: 'info' }] },
       { name: 'exporter', image: 'exporter:1', ports: [{ name: 'metrics', containerPort: 9090 }] },
     ],
   },

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import type { Pod } from '../../../src/kubernetes/objects.ts';
+import type { Container, Pod } from '../../../src/kubernetes/objects.ts';
 import type { Rejection } from '../../../src/to-consul/annotations.ts';
 import {
   desiredRegistrations,
@@ -7,7 +7,7 @@ import {
   type DesiredConfig,
   type ServiceSource,
 } from '../../../src/to-consul/desired.ts';
-import { annotations, condition, marked, owner, pod, service, strings } from '../builders.ts';
+import { annotations, condition, container, marked, owner, pod, service, strings } from '../builders.ts';
 
 interface World extends Partial<Pod> {
   readonly services?: readonly ServiceSource[];
@@ -102,8 +102,12 @@ describe('a pod with a service name', () => {
       { annotations: annotations({ 'service-name': 'orders', 'service-port': '65536' }) },
       'InvalidPort',
     ],
-    ['no port at all', { ports: [] }, 'InvalidPort'],
-    ['UDP ports only', { ports: [{ name: 'dns', port: 53, protocol: 'UDP' }] }, 'InvalidPort'],
+    ['no port at all', { containers: [] }, 'InvalidPort'],
+    [
+      'UDP ports only',
+      { containers: [container({ ports: [{ name: 'dns', port: 53, protocol: 'UDP' }] })] },
+      'InvalidPort',
+    ],
     [
       'meta that is ours',
       { annotations: annotations({ 'service-name': 'orders', 'service-meta-k8s-pod': 'x' }) },
@@ -193,7 +197,7 @@ describe('the registration of a pod', () => {
     expect(registration?.check.output).toBe(output);
   });
 
-  const ports: Pod['ports'] = [
+  const ports: Container['ports'] = [
     { name: 'dns', port: 53, protocol: 'UDP' },
     { name: 'http', port: 8080, protocol: 'TCP' },
     { name: '8443', port: 9443, protocol: 'TCP' },
@@ -207,7 +211,7 @@ describe('the registration of a pod', () => {
     ['7000', ':7000'],
   ])('has the port of service-port %j', (port, suffix) => {
     const text = { 'service-name': 'orders', ...(port === undefined ? {} : { 'service-port': port }) };
-    expect(desired({ ports, annotations: annotations(text) }).ids).toEqual([
+    expect(desired({ containers: [container({ ports })], annotations: annotations(text) }).ids).toEqual([
       `prod.shop.orders-7d4b9c6f5-abcde:orders${suffix}`,
     ]);
   });
