@@ -13,12 +13,13 @@ const VERSION = typeof CONSULAR_VERSION === 'undefined' ? 'development' : CONSUL
 const HELP = `consular: a registrar between Kubernetes and Consul, in both directions
 
 Usage:
-  consular run  --config FILE                    keep both systems equal, until SIGTERM
+  consular run  --config FILE [--take-over]      keep both systems equal, until SIGTERM
   consular plan --config FILE [--output json]    show what run would do, and write nothing
 
 Options:
   -c, --config FILE    the configuration; config/consular.yaml shows every setting
   -o, --output FORMAT  text (default) or json; plan only
+      --take-over      run only: adopt what an installation of another Kubernetes cluster left under this cluster name
       --timeout TIME   seconds that plan waits for both systems (default 30)
   -h, --help           this text
   -v, --version        the version
@@ -38,6 +39,7 @@ const OPTIONS = {
   config: { type: 'string', short: 'c' },
   output: { type: 'string', short: 'o', default: 'text' },
   timeout: { type: 'string', default: '30' },
+  'take-over': { type: 'boolean', default: false },
   help: { type: 'boolean', short: 'h' },
   version: { type: 'boolean', short: 'v' },
 } as const satisfies ParseArgsConfig['options'];
@@ -57,7 +59,7 @@ async function main(args: readonly string[], environment: Environment): Promise<
   const context = { config, metrics: createMetrics(), version: VERSION };
   if (command === 'run') {
     collectDefaultMetrics({ register: context.metrics.registry });
-    return run({ ...context, log: createLog(config.log) });
+    return run({ ...context, log: createLog(config.log) }, values['take-over']);
   }
   // Nobody reads the log of a plan unless something is wrong, and then only what is wrong.
   const log = createLog({ level: 'error', format: 'text' });
@@ -72,12 +74,12 @@ function readArguments(args: readonly string[]) {
   }
 }
 
-async function run(context: Parameters<typeof startDaemon>[0]): Promise<number> {
+async function run(context: Parameters<typeof startDaemon>[0], takeOver: boolean): Promise<number> {
   const { log } = context;
   const stopped = new Promise<string>((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, resolve);
   });
-  const daemon = await startDaemon(context);
+  const daemon = await startDaemon(context, { takeOver });
   const failed = daemon.started.then(
     () => new Promise<never>(() => undefined),
     (error: unknown) => error,

@@ -13,6 +13,7 @@ import type { Log } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import { LABEL, MANAGED_BY, type Owner } from '../reconcile/mark.ts';
 import { isOurAnnotation } from '../to-consul/annotations.ts';
+import { ForeignInstances } from '../to-consul/foreign.ts';
 import { ClusterIdentityError, OwnCatalog } from '../to-consul/observed.ts';
 import type { Views as ToConsulViews } from '../to-consul/planner.ts';
 import { isNeverMirrored } from '../to-kubernetes/mirrored-service.ts';
@@ -42,7 +43,13 @@ export interface Clients {
 export interface World {
   readonly owner: Owner;
   readonly toConsul:
-    { readonly views: ToConsulViews; readonly own: OwnCatalog; readonly transactionLimit: number } | undefined;
+    | {
+        readonly views: ToConsulViews;
+        readonly own: OwnCatalog;
+        readonly foreign: ForeignInstances;
+        readonly transactionLimit: number;
+      }
+    | undefined;
   readonly toKubernetes: { readonly views: ToKubernetesViews; readonly catalog: ServiceCatalog } | undefined;
 }
 
@@ -55,7 +62,10 @@ export function createClients({ config, metrics, version }: Context): Clients {
     kubernetes,
     consul,
     api: createObjectApi(kubernetes, metrics),
-    resources: createResources({ annotation: isOurAnnotation, variable: () => false }),
+    resources: createResources({
+      annotation: isOurAnnotation,
+      variable: (name) => config.toConsul.registrator && name.startsWith('SERVICE_'),
+    }),
     close: async () => {
       consul.close();
       await kubernetes.close();
@@ -66,15 +76,22 @@ export function createClients({ config, metrics, version }: Context): Clients {
 /**
  * Reads what the enabled directions need, completely, and follows it from then on. What does not answer is waited for;
  * the reason is in `sources` all the while.
+ * @param prepare runs once it is known who we are, before Consul's catalog is read
  * @throws ClusterIdentityError, which waiting would not mend
  */
-export async function readWorld(context: Context, clients: Clients, sources: Sources): Promise<World> {
+export async function readWorld(
+  context: Context,
+  clients: Clients,
+  sources: Sources,
+  prepare: (owner: Owner) => Promise<void> = () => Promise.resolve(),
+): Promise<World> {
   const { config } = context;
   const { api, kubernetes, resources } = clients;
   const owner: Owner = {
     cluster: config.cluster,
     clusterUid: await sources.untilRead('Kubernetes namespace kube-system', () => readClusterUid(api, resources)),
   };
+  await sources.untilRead('Consul nodes to take over', () => prepare(owner));
   const services = sources.reflect(kubernetes, resources.services);
   const endpointSlices = sources.reflect(kubernetes, resources.endpointSlices);
   const shared = Promise.all([services, endpointSlices]).then(([services, endpointSlices]) => ({
@@ -98,7 +115,7 @@ async function readClusterUid(api: ObjectApi, resources: Resources): Promise<str
 }
 
 async function readToConsul(
-  { log }: Context,
+  context: Context,
   { kubernetes, consul, resources }: Clients,
   sources: Sources,
   owner: Owner,
@@ -110,9 +127,12 @@ async function readToConsul(
     () => OwnCatalog.read(consul, owner),
     (error) => error instanceof ClusterIdentityError,
   );
-  const transactionLimit = await sources.untilRead('Consul version', () => readTransactionLimit(consul, log));
+  const foreign = await sources.untilRead('Consul service names', () =>
+    ForeignInstances.read({ ...context, client: consul, owner }),
+  );
+  const transactionLimit = await sources.untilRead('Consul version', () => readTransactionLimit(consul, context.log));
   const [pods, nodes] = await Promise.all(reading);
-  return { own, transactionLimit, views: { pods, nodes, ...(await shared) } };
+  return { own, foreign, transactionLimit, views: { pods, nodes, ...(await shared) } };
 }
 
 async function readToKubernetes(

@@ -1,7 +1,9 @@
 import { setMaxListeners } from 'node:events';
 import { escapeControls } from '../json.ts';
 import { isEmpty } from '../reconcile/changes.ts';
-import { Planner as ToConsulPlanner } from '../to-consul/planner.ts';
+import { Admission } from '../to-consul/admission.ts';
+import type { ForeignInstances } from '../to-consul/foreign.ts';
+import { Planner as ToConsulPlanner, type PodPlan } from '../to-consul/planner.ts';
 import { identityOf } from '../to-consul/observed.ts';
 import type { Registration } from '../to-consul/registration.ts';
 import { Planner as ToKubernetesPlanner, type NamespacePlan } from '../to-kubernetes/planner.ts';
@@ -56,7 +58,7 @@ export async function makePlan(context: Omit<Context, 'signal'>, timeoutMs: numb
     const world = await Promise.race([reading, expired]);
     return {
       cluster: context.config.cluster,
-      ...merge(planToConsul(context, world), await planToKubernetes(context, world)),
+      ...merge(await planToConsul(context, world), await planToKubernetes(context, world)),
     };
   } finally {
     clearTimeout(timer);
@@ -75,28 +77,39 @@ function merge(...parts: readonly Part[]): Part {
   };
 }
 
-function planToConsul({ config }: Pick<Context, 'config'>, { owner, toConsul }: World): Part {
+async function planToConsul({ config }: Pick<Context, 'config'>, { owner, toConsul }: World): Promise<Part> {
   if (!toConsul) return NOTHING;
-  const planner = new ToConsulPlanner(owner, config.toConsul, toConsul.views, toConsul.own);
+  const { views, own, foreign } = toConsul;
+  const admission = new Admission(config.toConsul.policy, foreign, own);
+  const planner = new ToConsulPlanner(owner, config.toConsul, views, own, admission);
+  const keys = [...planner.keys()].sort();
   const direction = 'to-consul';
   const change = (action: PlannedChange['action'], registration: Registration, note: string): PlannedChange => {
     return { direction, action, kind: 'ServiceInstance', object: identityOf(registration), note };
   };
   const described = ({ address, port, check }: Registration) => `${address}:${port} ${check.status}`;
-  return merge(
-    ...[...planner.keys()].sort().map((key): Part => {
-      const { changes, unproven, rejections } = planner.plan(key);
-      return {
-        changes: [
-          ...changes.create.map((registration) => change('create', registration, described(registration))),
-          ...changes.update.map(({ desired }) => change('update', desired, described(desired))),
-          ...changes.remove.map(({ registration }) => change('remove', registration, '')),
-          ...unproven.map(({ registration }) => change('remove', registration, 'after a direct read')),
-        ],
-        rejections: rejections.map(({ message }) => ({ direction, object: `Pod ${key}`, reason: message })),
-      };
-    }),
-  );
+  const parts: Part[] = [];
+  for (const key of keys) {
+    const { changes, unproven, rejections } = await planPod(planner, foreign, key);
+    parts.push({
+      changes: [
+        ...changes.create.map((registration) => change('create', registration, described(registration))),
+        ...changes.update.map(({ desired }) => change('update', desired, described(desired))),
+        ...changes.remove.map(({ registration }) => change('remove', registration, '')),
+        ...unproven.map(({ registration }) => change('remove', registration, 'after a direct read')),
+      ],
+      rejections: rejections.map(({ message }) => ({ direction, object: `Pod ${key}`, reason: message })),
+    });
+  }
+  return merge(...parts);
+}
+
+/** The plan for one pod, with all that it depends on read. */
+async function planPod(planner: ToConsulPlanner, foreign: ForeignInstances, key: string): Promise<PodPlan> {
+  const plan = planner.plan(key);
+  if (plan.unread.length === 0) return plan;
+  for (const service of plan.unread) await foreign.ensure(service);
+  return planner.plan(key);
 }
 
 async function planToKubernetes({ config }: Pick<Context, 'config'>, { owner, toKubernetes }: World): Promise<Part> {

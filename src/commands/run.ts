@@ -1,8 +1,13 @@
 import { setMaxListeners } from 'node:events';
-import { hostname } from 'node:os';
+import { isIP } from 'node:net';
+import { hostname, networkInterfaces } from 'node:os';
 import { EventRecorder } from '../kubernetes/events.ts';
-import { serveStatus } from '../observability/http.ts';
+import { serveStatus, splitAddress } from '../observability/http.ts';
+import type { Owner } from '../reconcile/mark.ts';
 import { runToConsul, type ToConsul } from '../to-consul/index.ts';
+import type { OwnCatalog } from '../to-consul/observed.ts';
+import { OwnEntry } from '../to-consul/own-entry.ts';
+import { adoptNodes } from '../to-consul/take-over.ts';
 import { runToKubernetes, type ToKubernetes } from '../to-kubernetes/index.ts';
 import { createClients, readWorld, type Clients, type Context, type World } from './connect.ts';
 import { Sources } from './sources.ts';
@@ -23,13 +28,22 @@ interface Directions {
   readonly events: EventRecorder;
   readonly toConsul: ToConsul | undefined;
   readonly toKubernetes: ToKubernetes | undefined;
+  readonly ownEntry: OwnEntry | undefined;
+}
+
+export interface RunOptions {
+  /** Adopt what an installation of another Kubernetes cluster left under our cluster name. @default false */
+  readonly takeOver?: boolean;
 }
 
 /**
  * The daemon. It answers on its status port before anything else, so that a start that waits for Consul or the API
  * server can say so; it writes nothing before both systems were read completely.
  */
-export async function startDaemon(context: Omit<Context, 'signal'>): Promise<RunningDaemon> {
+export async function startDaemon(
+  context: Omit<Context, 'signal'>,
+  { takeOver = false }: RunOptions = {},
+): Promise<RunningDaemon> {
   const watches = new AbortController();
   // Each watch and each request on its way listens; there are a few hundred at most.
   setMaxListeners(0, watches.signal);
@@ -50,9 +64,17 @@ export async function startDaemon(context: Omit<Context, 'signal'>): Promise<Run
       toKubernetes: directions?.toKubernetes?.status() ?? null,
     }),
   });
-  const started = readWorld(whole, clients, sources).then((world) => {
+  const summarize = () => directions && summaryOf(directions);
+  const adopt = async (owner: Owner) => {
+    const adopted = await adoptNodes(clients.consul, owner);
+    context.log.warn('took over what another cluster left under this name', { nodes: adopted.length });
+  };
+  const started = readWorld(whole, clients, sources, takeOver ? adopt : undefined).then(async (world) => {
+    const ownEntry = world.toConsul && createOwnEntry(whole, clients, world.owner, world.toConsul.own, summarize);
+    await ownEntry?.claim();
     if (watches.signal.aborted) return;
-    directions = startDirections(whole, clients, world);
+    directions = startDirections(whole, clients, world, ownEntry);
+    ownEntry?.start();
     context.log.info('running', { cluster: context.config.cluster, clusterUid: world.owner.clusterUid });
   });
   // Whoever awaits `started` hears of a failure; nobody else must.
@@ -62,6 +84,7 @@ export async function startDaemon(context: Omit<Context, 'signal'>): Promise<Run
     started,
     async stop() {
       directions?.events.stop();
+      directions?.ownEntry?.stop();
       await Promise.all([directions?.toConsul?.stop(DRAIN_MS), directions?.toKubernetes?.stop(DRAIN_MS)]);
       watches.abort();
       status.close();
@@ -74,6 +97,7 @@ function startDirections(
   context: Context,
   { api, consul, kubernetes, resources }: Clients,
   { owner, toConsul, toKubernetes }: World,
+  ownEntry: OwnEntry | undefined,
 ): Directions {
   const { config, log, metrics } = context;
   const events = new EventRecorder(kubernetes, hostname(), log, metrics);
@@ -81,7 +105,39 @@ function startDirections(
   if (config.toKubernetes.importNamespaces.length > 0) log.warn('toKubernetes.importNamespaces is not used yet');
   return {
     events,
-    toConsul: toConsul && runToConsul({ ...common, config: config.toConsul, ...toConsul }),
+    ownEntry,
+    toConsul:
+      toConsul && runToConsul({ ...common, config: config.toConsul, ...toConsul, onLook: () => ownEntry?.forget() }),
     toKubernetes: toKubernetes && runToKubernetes({ ...common, config: config.toKubernetes, ...toKubernetes }),
   };
+}
+
+function createOwnEntry(
+  { config, log, version }: Context,
+  { consul }: Clients,
+  owner: Owner,
+  own: OwnCatalog,
+  summary: () => string | undefined,
+): OwnEntry {
+  const { host, port } = splitAddress(config.http.address);
+  const address = isIP(host) !== 0 && !WILDCARDS.has(host) ? host : addressOfThisMachine();
+  const onCommit = (index: number) => own.noteCommit(index);
+  return new OwnEntry({ client: consul, owner, address, port, version, summary, onCommit, log });
+}
+
+const WILDCARDS = new Set(['0.0.0.0', '::']);
+
+function addressOfThisMachine(): string {
+  const addresses = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
+  return addresses.find(({ internal, family }) => !internal && family === 'IPv4')?.address ?? '127.0.0.1';
+}
+
+/** Undefined while anything is still being found out or written: the summary would change with the next look. */
+function summaryOf({ toConsul, toKubernetes }: Directions): string | undefined {
+  const consul = toConsul?.status();
+  const kubernetes = toKubernetes?.status();
+  if ([consul, kubernetes].some((status) => status && status.waiting + status.busy > 0)) return undefined;
+  const rejected = (consul?.rejected ?? 0) + (kubernetes?.rejected ?? 0);
+  const mirrored = kubernetes ? `${kubernetes.services} services mirrored` : 'mirroring is off';
+  return `${consul?.instances ?? 0} instances registered, ${rejected} rejected, ${consul?.held ?? 0} held, ${mirrored}`;
 }

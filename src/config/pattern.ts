@@ -25,6 +25,10 @@ export function matchesPattern(pattern: string, value: string): boolean {
   return p === pattern.length;
 }
 
+export function matchesAny(patterns: readonly string[], value: string): boolean {
+  return patterns.some((pattern) => matchesPattern(pattern, value));
+}
+
 export interface Patterns {
   readonly include: readonly string[];
   readonly exclude: readonly string[];
@@ -32,8 +36,5 @@ export interface Patterns {
 
 /** True when some include pattern matches and no exclude pattern does. */
 export function selects(patterns: Patterns, value: string): boolean {
-  return (
-    patterns.include.some((pattern) => matchesPattern(pattern, value)) &&
-    !patterns.exclude.some((pattern) => matchesPattern(pattern, value))
-  );
+  return matchesAny(patterns.include, value) && !matchesAny(patterns.exclude, value);
 }

@@ -53,6 +53,35 @@ const duration = (fallback: string) =>
     .default(fallback)
     .transform((text) => parseDuration(text) ?? 0);
 
+const policy = z
+  .strictObject({
+    default: z
+      .enum(['open', 'deny'])
+      .default('open')
+      .describe(
+        'What holds for a name that no rule mentions; deny: refused when foreign instances have it or another namespace published it first.',
+      ),
+    rules: z
+      .array(z.strictObject({ namespaces: z.array(name).min(1), services: z.array(name.toLowerCase()).min(1) }))
+      .default([])
+      .describe(
+        'Which namespaces may publish which names, as {namespaces: [shop-*], services: [orders]}; a name that a rule mentions is closed to all others.',
+      ),
+    reserved: z
+      .array(name.toLowerCase())
+      .default(['nomad', 'nomad-client', 'vault', '*-sidecar-proxy'])
+      .describe('Names that nobody may publish, beside consul and consular.'),
+    tags: patterns(name, ['*'], []).describe('Tags that may be set.'),
+    meta: patterns(name, ['*'], []).describe('Meta keys that may be set.'),
+    maxInstances: z
+      .int()
+      .min(0)
+      .max(1_000_000)
+      .default(0)
+      .describe('How many instances one namespace may have; 0: no limit. Those beyond wait until there is room.'),
+  })
+  .prefault({});
+
 export const configSchema = z.strictObject({
   cluster: z
     .string()
@@ -97,6 +126,29 @@ export const configSchema = z.strictObject({
         .describe(
           'What becomes of a pod that is not Ready; Spring sends traffic to critical instances, hence deregister.',
         ),
+      addressFamily: z
+        .enum(['pod', 'IPv4', 'IPv6'])
+        .default('pod')
+        .describe("Which address of a dual-stack pod is registered; pod: the pod's first."),
+      hostNetwork: z
+        .boolean()
+        .default(false)
+        .describe("Register pods with hostNetwork too, under their node's address."),
+      readinessGate: z
+        .boolean()
+        .default(false)
+        .describe(
+          'Serve the readiness gate consular.dev/registered; needs the right to patch pods/status, and an outage of Consul then holds up rollouts.',
+        ),
+      registrator: z
+        .boolean()
+        .default(false)
+        .describe("Read registrator's SERVICE_* variables of containers, for pods without annotations."),
+      registratorExplicit: z
+        .boolean()
+        .default(true)
+        .describe("As registrator's -explicit: ports without a SERVICE_NAME are left out."),
+      policy,
     })
     .prefault({}),
   toKubernetes: z

@@ -68,6 +68,12 @@ export function serviceRequest(name: string) {
   return { purpose: `read service ${name}`, path: '/health/service/{name}', params: { name } } as const;
 }
 
+/**
+ * Blocking queries of health/service are answered by Consul's streaming backend, which says "no leader known" with every
+ * answer (seen on 1.22.0) and so proves nothing. Asking for an order by distance makes it a plain blocking query.
+ */
+export const FROM_THE_LEADER = { near: '_agent' };
+
 /** All instances of a service, whatever their health. One that cannot be read costs only itself. */
 export function decodeInstances(answer: ConsulAnswer, purpose: string): ServiceInstance[] {
   const rows = expectArray(answer.body, purpose);

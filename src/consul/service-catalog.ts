@@ -5,6 +5,7 @@ import { followBlockingQuery, type BlockingQueryOptions } from './blocking-query
 import {
   decodeHealthState,
   decodeServiceNames,
+  FROM_THE_LEADER,
   healthStateRequest,
   serviceRequest,
   SERVICES_REQUEST,
@@ -18,12 +19,6 @@ import type { ServiceInstance } from './types.ts';
 /** One long poll for each followed service, up to here; each is a connection, and Consul allows 200 for one client. */
 const MOST_FOLLOWED = 100;
 const FIRST_READ_ATTEMPTS = 3;
-
-/**
- * Blocking queries of health/service are answered by Consul's streaming backend, which says "no leader known" with every
- * answer (seen on 1.22.0) and so proves nothing. Asking for an order by distance makes it a plain blocking query.
- */
-const FROM_THE_LEADER = { near: '_agent' };
 
 export interface ServiceCatalogOptions {
   readonly client: ConsulClient;

@@ -13,8 +13,10 @@ export interface KubernetesRequest {
   readonly path: string;
   readonly query?: Readonly<Record<string, string>>;
   readonly method?: 'GET' | 'POST' | 'PATCH' | 'DELETE';
-  /** JSON; a PATCH is sent as a merge patch. */
+  /** JSON. */
   readonly body?: unknown;
+  /** How a PATCH is meant; by default it is a merge patch, and with `strategic` lists are merged by their keys. */
+  readonly patch?: 'merge' | 'strategic';
   readonly signal?: AbortSignal;
 }
 
@@ -44,7 +46,7 @@ export function createKubernetesClient(connection: KubernetesConnection, userAge
     timeouts: Timeouts,
     { dispatcher, headers }: Credentials,
   ): Promise<Dispatcher.ResponseData> {
-    const { path, query, method = 'GET', body, signal } = request;
+    const { path, query, method = 'GET', body, patch = 'merge', signal } = request;
     const url = `${connection.server}${path}${query ? `?${new URLSearchParams(query).toString()}` : ''}`;
     return httpRequest(url, {
       dispatcher,
@@ -53,7 +55,7 @@ export function createKubernetesClient(connection: KubernetesConnection, userAge
         ...headers,
         'user-agent': userAgent,
         accept: 'application/json',
-        ...(body === undefined ? {} : { 'content-type': contentType(method) }),
+        ...(body === undefined ? {} : { 'content-type': method === 'PATCH' ? PATCH_TYPES[patch] : 'application/json' }),
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       ...(signal ? { signal } : {}),
@@ -91,6 +93,7 @@ interface Timeouts {
   readonly bodyTimeout: number;
 }
 
-function contentType(method: string): string {
-  return method === 'PATCH' ? 'application/merge-patch+json' : 'application/json';
-}
+const PATCH_TYPES = {
+  merge: 'application/merge-patch+json',
+  strategic: 'application/strategic-merge-patch+json',
+} as const;

@@ -1,7 +1,7 @@
 import type { Metrics } from '../observability/metrics.ts';
 import type { KubernetesClient } from './client.ts';
 import { hasStatus, type Purpose } from './errors.ts';
-import { objectKey, type KubernetesObject } from './objects.ts';
+import { objectKey, type KubernetesObject, type Pod } from './objects.ts';
 import { pathOf, type Resource } from './resources.ts';
 
 /**
@@ -15,6 +15,8 @@ export interface ObjectApi {
   create<T extends KubernetesObject>(resource: Resource<T>, namespace: string, name: string, body: object): Promise<T>;
   /** A merge patch of the given fields. @throws KubernetesError 409 Conflict when the object is not the observed one any more. */
   patch<T extends KubernetesObject>(resource: Resource<T>, observed: T, body: PatchBody): Promise<T>;
+  /** Sets one condition in the status of a pod, whatever else changed of it. @throws KubernetesError 409 when it is another pod by now. */
+  setCondition(resource: Resource<Pod>, observed: Pod, condition: PodCondition): Promise<void>;
   /** Deletes exactly the observed object; one that is gone already is fine. @throws KubernetesError 409 when it changed. */
   remove<T extends KubernetesObject>(resource: Resource<T>, observed: T): Promise<void>;
 }
@@ -22,6 +24,15 @@ export interface ObjectApi {
 export interface PatchBody {
   readonly metadata?: Readonly<Record<string, unknown>>;
   readonly [field: string]: unknown;
+}
+
+/** A missing lastTransitionTime stays as it is. */
+export interface PodCondition {
+  readonly type: string;
+  readonly status: 'True' | 'False';
+  readonly reason: string;
+  readonly message: string;
+  readonly lastTransitionTime?: string;
 }
 
 export function createObjectApi(client: KubernetesClient, metrics: Metrics): ObjectApi {
@@ -58,6 +69,16 @@ export function createObjectApi(client: KubernetesClient, metrics: Metrics): Obj
       });
       metrics.kubernetesWrites.inc({ verb: 'patch', kind: resource.kind });
       return resource.decode(patched);
+    },
+    async setCondition(resource, observed, condition) {
+      await client.request({
+        purpose: purpose('patch', `${resource.kind} status`, objectKey(observed)),
+        method: 'PATCH',
+        patch: 'strategic',
+        path: `${pathOf(resource, observed.namespace, observed.name)}/status`,
+        body: { metadata: { uid: observed.uid }, status: { conditions: [condition] } },
+      });
+      metrics.kubernetesWrites.inc({ verb: 'patch', kind: resource.kind });
     },
     async remove(resource, observed) {
       const { uid, resourceVersion } = observed;

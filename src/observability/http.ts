@@ -18,9 +18,7 @@ export interface StatusServer {
 
 /** GET /healthz, /readyz, /metrics and /status; anything else is refused. Slow and large requests are cut off. */
 export async function serveStatus(address: string, source: StatusSource): Promise<StatusServer> {
-  const colon = address.lastIndexOf(':');
-  const host = address.slice(0, colon).replace(/^\[|\]$/g, '');
-  const port = Number(address.slice(colon + 1));
+  const { host, port } = splitAddress(address);
   const server = createServer(
     { maxHeaderSize: 8192, headersTimeout: 5000, requestTimeout: 5000 },
     (request, response) => {
@@ -39,6 +37,12 @@ export async function serveStatus(address: string, source: StatusSource): Promis
       server.closeAllConnections();
     },
   };
+}
+
+/** `host:port`, the host possibly empty or in brackets. */
+export function splitAddress(address: string): { host: string; port: number } {
+  const colon = address.lastIndexOf(':');
+  return { host: address.slice(0, colon).replace(/^\[|\]$/g, ''), port: Number(address.slice(colon + 1)) };
 }
 
 async function answer(request: IncomingMessage, response: ServerResponse, source: StatusSource): Promise<void> {

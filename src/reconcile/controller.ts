@@ -13,6 +13,12 @@ export interface ControllerOptions {
   readonly metrics: Metrics;
 }
 
+export interface ControllerStatus {
+  readonly waiting: number;
+  readonly busy: number;
+  readonly failing: Readonly<Record<string, string>>;
+}
+
 /** From this many failures in a row a key is worth an error, before that a warning. */
 const PERSISTENT_FAILURES = 5;
 
@@ -35,11 +41,7 @@ export class Controller {
   }
 
   /** How many keys wait, how many are being reconciled, and those whose last try failed with the reason. */
-  get status(): {
-    readonly waiting: number;
-    readonly busy: number;
-    readonly failing: Readonly<Record<string, string>>;
-  } {
+  get status(): ControllerStatus {
     return {
       waiting: this.#queue.depth,
       busy: this.#queue.running,

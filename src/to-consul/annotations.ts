@@ -19,22 +19,32 @@ export interface Rejection {
     | 'InvalidServiceName'
     | 'InvalidPort'
     | 'InvalidMeta'
+    | 'InvalidAddress'
     | 'ReservedName'
     | 'NoPod'
     | 'NodeConflict'
-    | 'HostNetwork';
+    | 'HostNetwork'
+    | 'Duplicate'
+    | 'PolicyDenied'
+    | 'QuotaExceeded';
   /** One sentence for the person who can fix it. */
   readonly message: string;
 }
 
-export interface Settings {
+/** What can be said for all ports or, as `<key>.<port>`, for one. */
+export interface PortSettings {
   readonly serviceName?: string;
-  readonly sync?: boolean;
-  readonly port?: string;
   readonly tags?: readonly string[];
   readonly meta: ReadonlyMap<string, string>;
+}
+
+export interface Settings extends PortSettings {
+  readonly sync?: boolean;
+  readonly port?: string;
   readonly weight?: number;
   readonly notReady?: 'deregister' | 'critical';
+  /** By name or number of the port, as written. */
+  readonly ports: ReadonlyMap<string, PortSettings>;
 }
 
 export interface ParsedAnnotations {
@@ -43,33 +53,65 @@ export interface ParsedAnnotations {
 }
 
 const META_KEY = 'service-meta-';
+/** Keys that may be said for one port. */
+const PORT_KEY = /^(service-name|service-tags|service-meta-[^.]*)\.(.*)$/s;
+/** A port's name (RFC 6335) or number. */
+const PORT = /^[a-z0-9]([a-z0-9-]{0,13}[a-z0-9])?$/;
 /** Ours, but of other parts of Consular. */
 const OTHER_KEYS = new Set(['consul-service']);
 
-const NOTHING: ParsedAnnotations = { settings: { meta: new Map() }, rejections: [] };
+export const NO_SETTINGS: Settings = { meta: new Map(), ports: new Map() };
+const NOTHING: ParsedAnnotations = { settings: NO_SETTINGS, rejections: [] };
 
 export function parseAnnotations(annotations: ReadonlyMap<string, string>): ParsedAnnotations {
   if (annotations.size === 0) return NOTHING;
-  const values = new Map<string, string>();
-  for (const [key, value] of annotations)
-    if (key.startsWith(ALIAS_PREFIX)) values.set(key.slice(ALIAS_PREFIX.length), value);
-  for (const [key, value] of annotations) if (key.startsWith(PREFIX)) values.set(key.slice(PREFIX.length), value);
   const rejections: Rejection[] = [];
-  const settings: { -readonly [K in keyof Settings]: Settings[K] } = { meta: new Map() };
-  const meta = new Map<string, string>();
-  for (const [key, value] of values) {
-    const parse = Object.hasOwn(parsers, key) ? parsers[key as keyof typeof parsers] : undefined;
-    if (key.startsWith(META_KEY)) meta.set(key.slice(META_KEY.length), value);
-    else if (parse) Object.assign(settings, accept(key, value, parse(value), rejections));
-    else if (!OTHER_KEYS.has(key) && annotations.has(PREFIX + key)) {
-      rejections.push({
-        reason: 'InvalidAnnotation',
-        message: `annotation ${quote(PREFIX + key)} is not one that Consular knows`,
-      });
+  const all = new Draft();
+  const ports = new Map<string, Draft>();
+  for (const [key, value] of withoutPrefix(annotations)) {
+    const [, general = key, port] = PORT_KEY.exec(key) ?? [];
+    if (port === undefined) all.take(key, value, annotations.has(PREFIX + key), rejections);
+    else if (!PORT.test(port))
+      rejections.push(
+        invalid(`annotation ${key}: expected the name or number of a port after the dot, found ${quote(port)}`),
+      );
+    else {
+      let draft = ports.get(port);
+      if (!draft) ports.set(port, (draft = new Draft()));
+      draft.take(general, value, true, rejections);
     }
   }
-  settings.meta = meta;
-  return { settings, rejections };
+  const perPort = [...ports].map(([port, draft]) => [port, draft.settings()] as const);
+  return { settings: { ...all.settings(), ports: new Map(perPort) }, rejections };
+}
+
+/** Keys without their prefix; where both prefixes are there, ours wins. */
+function withoutPrefix(annotations: ReadonlyMap<string, string>): Map<string, string> {
+  const values = new Map<string, string>();
+  for (const prefix of [ALIAS_PREFIX, PREFIX])
+    for (const [key, value] of annotations) if (key.startsWith(prefix)) values.set(key.slice(prefix.length), value);
+  return values;
+}
+
+const invalid = (message: string): Rejection => ({ reason: 'InvalidAnnotation', message });
+
+/** Settings as they are gathered, key by key. */
+class Draft {
+  readonly #settings: Omit<Settings, 'meta' | 'ports'> = {};
+  readonly #meta = new Map<string, string>();
+
+  /** @param isOurs false for a key that only has the alias prefix, which is consul-k8s' to know */
+  take(key: string, value: string, isOurs: boolean, rejections: Rejection[]): void {
+    const parse = Object.hasOwn(parsers, key) ? parsers[key as keyof typeof parsers] : undefined;
+    if (key.startsWith(META_KEY)) this.#meta.set(key.slice(META_KEY.length), value);
+    else if (parse) Object.assign(this.#settings, accept(key, value, parse(value), rejections));
+    else if (isOurs && !OTHER_KEYS.has(key))
+      rejections.push(invalid(`annotation ${quote(PREFIX + key)} is not one that Consular knows`));
+  }
+
+  settings(): Omit<Settings, 'ports'> {
+    return { ...this.#settings, meta: this.#meta };
+  }
 }
 
 /** Each parser gives the setting, or the words for what it expected. */
@@ -95,10 +137,7 @@ function accept(
   rejections: Rejection[],
 ): Partial<Settings> {
   if (typeof parsed !== 'string') return parsed;
-  rejections.push({
-    reason: 'InvalidAnnotation',
-    message: `annotation ${key}: expected ${parsed}, found ${quote(value)}`,
-  });
+  rejections.push(invalid(`annotation ${key}: expected ${parsed}, found ${quote(value)}`));
   return {};
 }
 

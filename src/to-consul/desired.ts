@@ -1,15 +1,23 @@
-import { isIPv6 } from 'node:net';
+import { isIPv4, isIPv6 } from 'node:net';
+import { judgeAddress } from '../address.ts';
 import { selects, type Patterns } from '../config/pattern.ts';
-import type { ContainerPort, EndpointSlice, Pod, Service, ServicePort } from '../kubernetes/objects.ts';
+import type { Pod } from '../kubernetes/objects.ts';
 import { objectKey } from '../kubernetes/objects.ts';
 import { workloadOf } from '../kubernetes/resources.ts';
-import { isMarkedObject, MANAGED_BY, META, type Owner } from '../reconcile/mark.ts';
-import { parseAnnotations, quote, type ParsedAnnotations, type Rejection, type Settings } from './annotations.ts';
+import { MANAGED_BY, META, type Owner } from '../reconcile/mark.ts';
+import { parseAnnotations, quote, type Rejection } from './annotations.ts';
+import { policyRejections, type Policy } from './policy.ts';
+import { readinessOf, type Readiness } from './readiness-gate.ts';
 import { nodeNameOf, registrationId, validate, type Check, type Registration } from './registration.ts';
+import { POD, requestsOfPod, requestsOfService, type Outcome, type Request, type ServiceSource } from './requests.ts';
 
 export interface DesiredConfig {
   readonly namespaces: Patterns;
   readonly notReady: 'deregister' | 'critical';
+  readonly addressFamily: 'pod' | 'IPv4' | 'IPv6';
+  readonly hostNetwork: boolean;
+  readonly readinessGate: boolean;
+  readonly policy: Policy;
 }
 
 /** Everything that decides what one pod is in Consul. */
@@ -19,11 +27,6 @@ export interface PodSources {
   readonly services: readonly ServiceSource[];
   /** Zone of the pod's node, or empty. */
   readonly zone: string;
-}
-
-export interface ServiceSource {
-  readonly service: Service;
-  readonly slices: readonly EndpointSlice[];
 }
 
 export interface Desired {
@@ -36,9 +39,19 @@ export interface Desired {
    * a live instance away; or what Kubernetes derives from it is not there yet.
    */
   readonly held: ReadonlySet<string>;
+  /** Whether anybody asks for a registration of a pod that may have one. */
+  readonly isAsked: boolean;
+  /** The row of the table below that decided, in words. */
+  readonly rule: string;
 }
 
-const NOTHING: Desired = { registrations: new Map(), rejections: [], held: new Set() };
+const nothing = (rule: string): Desired => ({
+  registrations: new Map(),
+  rejections: [],
+  held: new Set(),
+  isAsked: false,
+  rule,
+});
 
 /**
  * What should be in Consul for a pod: pure, from what is known of the pod and the Services over it.
@@ -57,15 +70,14 @@ const NOTHING: Desired = { registrations: new Map(), rejections: [], held: new S
  * are those of whoever asked for the registration, the pod's tags, meta, weight and not-ready win over the Service's.
  */
 export function desiredRegistrations(owner: Owner, config: DesiredConfig, sources: PodSources): Desired {
-  const { pod, services } = sources;
-  if (!selects(config.namespaces, pod.namespace) || !isLive(pod)) return NOTHING;
-  const own = parseAnnotations(pod.annotations);
-  if (own.settings.sync === false) return NOTHING;
-  // Whoever asks last for an ID gets it: the pod itself, else the Service with the smallest name, in any order of events.
-  const ordered = [...services].sort((a, b) => (a.service.name < b.service.name ? 1 : -1));
-  const requests = [...ordered.flatMap((source) => fromService(source, pod, own)), ...fromPod(pod, own)];
-  if (requests.length === 0) return NOTHING;
+  const { pod } = sources;
+  const why = whyNothing(pod, config);
+  if (why !== undefined) return nothing(why);
+  const requests = requestsFor(sources);
+  if (requests === undefined) return nothing('the annotation service-sync of the pod is "false"');
+  if (requests.length === 0) return nothing('neither the pod nor a Service over it asks for a registration');
 
+  const readiness = readinessOf(pod, config.readinessGate);
   const registrations = new Map<string, Registration>();
   const rejections: Rejection[] = [];
   const held = new Set<string>();
@@ -73,173 +85,88 @@ export function desiredRegistrations(owner: Owner, config: DesiredConfig, source
     if ('rejections' in request) hold(request.asker, request.rejections);
     else place(request);
   }
-  return { registrations, rejections, held };
+  const state = readiness.isReady ? 'Ready' : 'not Ready';
+  const outcome = rejections.length > 0 ? ', with input that cannot be honoured' : '';
+  return { registrations, rejections, held, isAsked: true, rule: `the pod is ${state}${outcome}` };
 
   function hold(asker: string | undefined, problems: readonly Rejection[]): void {
     rejections.push(...problems);
-    if (asker !== undefined && pod.ready?.status === 'True') held.add(asker);
+    if (asker !== undefined && readiness.isReady) held.add(asker);
   }
 
   function place(request: Request): void {
-    const registration = build(owner, sources, request);
-    const problems = validate(registration, request.settings.meta);
-    if (pod.hostNetwork)
-      problems.push({
-        reason: 'HostNetwork',
-        message: 'pods with hostNetwork have no IP of their own and are not registered',
-      });
-    const check = checkOf(pod, request, config.notReady);
+    const address = addressOf(pod, config);
+    if (typeof address !== 'string') return hold(request.service?.name ?? POD, [address]);
+    const registration = build(owner, sources, request, address);
+    const problems = [
+      ...validate(registration, request.wishes.meta),
+      ...policyRejections(config.policy, pod.namespace, registration, request.wishes.meta),
+    ];
+    const check = checkOf(pod, request, config, readiness);
     if (problems.length > 0) hold(request.service?.name ?? POD, problems);
     else if (check) registrations.set(registration.id, { ...registration, check });
   }
 }
 
-interface Request {
-  readonly name: string;
-  readonly port: number;
-  readonly udp: boolean;
-  readonly settings: Settings;
-  /** The annotated Service; undefined when the pod itself asked. */
-  readonly service: Service | undefined;
-}
-/** Nothing to register now. What the asker has registered stays; without an asker there is nothing to stay. */
-interface Unclear {
-  readonly rejections: readonly Rejection[];
-  readonly asker: string | undefined;
-}
-type Outcome = Request | Unclear;
-
-/** The pod itself, among the names of Services. */
-const POD = '';
-
-function isLive(pod: Pod): boolean {
-  return (
-    pod.deletionTimestamp === '' &&
-    pod.phase !== 'Succeeded' &&
-    pod.phase !== 'Failed' &&
-    pod.podIPs.length > 0 &&
-    pod.nodeName !== '' &&
-    pod.hostIP !== ''
-  );
+/** Why a pod has nothing in Consul whatever it asks for; undefined when it may have. */
+function whyNothing(pod: Pod, { namespaces }: DesiredConfig): string | undefined {
+  if (!selects(namespaces, pod.namespace)) return `toConsul.namespaces does not select namespace ${pod.namespace}`;
+  if (pod.deletionTimestamp !== '') return `the pod is being deleted since ${pod.deletionTimestamp}`;
+  if (pod.phase === 'Succeeded' || pod.phase === 'Failed') return `the pod has ended: its phase is ${pod.phase}`;
+  if (pod.nodeName === '' || pod.hostIP === '') return 'the pod is on no node yet';
+  if (pod.podIPs.length === 0) return 'the pod has no IP yet';
+  return undefined;
 }
 
-const reject = (asker: string, reason: Rejection['reason'], message: string): Outcome[] => [
-  { asker, rejections: [{ reason, message }] },
-];
-
-function fromPod(pod: Pod, { settings, rejections }: ParsedAnnotations): Outcome[] {
-  // Also without a name: a misspelt key of ours means that somebody wanted something.
-  if (rejections.length > 0) return [{ rejections, asker: settings.serviceName === undefined ? undefined : POD }];
-  if (settings.serviceName === undefined) return [];
-  const port = podPort(pod, settings.port);
-  if (typeof port === 'string') return reject(POD, 'InvalidPort', port);
-  return [{ ...port, name: settings.serviceName, settings, service: undefined }];
+/** In the order in which they win; undefined when the pod wants none. */
+function requestsFor({ pod, services }: PodSources): Outcome[] | undefined {
+  const own = parseAnnotations(pod.annotations);
+  if (own.settings.sync === false) return undefined;
+  // Whoever asks last for an ID gets it: the pod itself, else the Service with the smallest name, in any order of events.
+  const ordered = [...services].sort((a, b) => (a.service.name < b.service.name ? 1 : -1));
+  return [...ordered.flatMap((source) => requestsOfService(source, pod, own)), ...requestsOfPod(pod, own)];
 }
 
-/** The port, or the words for what is wrong. */
-function podPort(pod: Pod, wanted: string | undefined): { port: number; udp: boolean } | string {
-  const declared = findPort(portsOf(pod), wanted);
-  if (declared) return { port: declared.port, udp: declared.protocol === 'UDP' };
-  if (wanted === undefined) {
-    return 'port: expected a TCP container port or the annotation service-port, found neither';
+/** The address to register, or what is wrong with those that there are. */
+function addressOf(pod: Pod, { addressFamily, hostNetwork }: DesiredConfig): string | Rejection {
+  if (pod.hostNetwork && !hostNetwork) {
+    const message =
+      'pods with hostNetwork have no IP of their own and are not registered unless toConsul.hostNetwork is on';
+    return { reason: 'HostNetwork', message };
   }
-  if (isPortNumber(wanted)) return { port: Number(wanted), udp: false };
-  return `service-port: expected a port number or the name of a container port, found ${quote(wanted)}`;
+  const isWanted = { pod: () => true, IPv4: isIPv4, IPv6: isIPv6 }[addressFamily];
+  const found = pod.podIPs.find((ip) => isWanted(ip));
+  const invalid = (message: string): Rejection => ({ reason: 'InvalidAddress', message });
+  if (found === undefined)
+    return invalid(`expected an ${addressFamily} address (toConsul.addressFamily), found ${pod.podIPs.join(', ')}`);
+  const judged = judgeAddress(found, () => false);
+  return 'refused' in judged ? invalid(`pod IP ${quote(found)}: ${judged.refused}`) : judged.address;
 }
 
-function portsOf({ containers }: Pod): ContainerPort[] {
-  return containers.flatMap(({ ports }) => ports);
-}
-
-/** The port with that number or name; without either the first TCP port. */
-function findPort<T extends ContainerPort>(ports: readonly T[], wanted: string | undefined): T | undefined {
-  if (wanted === undefined) return ports.find(({ protocol }) => protocol === 'TCP');
-  return ports.find(({ name, port }) => (isPortNumber(wanted) ? port === Number(wanted) : name === wanted));
-}
-
-function isPortNumber(text: string): boolean {
-  return /^\d{1,5}$/.test(text);
-}
-
-/** Why an annotated Service asks for registrations, or undefined when it does not. */
-export function serviceRequest(service: Service): ParsedAnnotations | undefined {
-  // Anything that carries Consular's marks is never a source: it came out of Consul.
-  if (isMarkedObject(service.labels)) return undefined;
-  const parsed = parseAnnotations(service.annotations);
-  const { serviceName, sync } = parsed.settings;
-  if (sync === false || (serviceName === undefined && sync !== true)) return undefined;
-  return { ...parsed, settings: { ...parsed.settings, serviceName: serviceName ?? service.name } };
-}
-
-function fromService({ service, slices }: ServiceSource, pod: Pod, own: ParsedAnnotations): Outcome[] {
-  const request = serviceRequest(service);
-  if (!request) return [];
-  const asker = service.name;
-  if (request.rejections.length > 0) return [{ asker, rejections: request.rejections }];
-  // The pod's own annotations win, so it is not registered before they are right; it is rejected by itself.
-  if (own.rejections.length > 0) return [{ asker, rejections: [] }];
-  const servicePort = choosePort(service.ports, request.settings.port);
-  if (typeof servicePort === 'string')
-    return reject(asker, 'InvalidPort', `Service ${objectKey(service)}: ${servicePort}`);
-  const family = isIPv6(pod.podIPs[0] ?? '') ? 'IPv6' : 'IPv4';
-  const port = slices
-    .filter(({ addressType }) => addressType === family)
-    .flatMap(({ ports }) => ports)
-    .find(({ name }) => name === servicePort.name);
-  // Slices follow their Service a moment later, when a port was renamed, say: until they do, what is there stays.
-  if (!port) return [{ asker, rejections: [] }];
-  const settings = overlay(request.settings, own.settings);
-  return [
-    {
-      name: request.settings.serviceName ?? service.name,
-      port: port.port,
-      udp: port.protocol === 'UDP',
-      settings,
-      service,
-    },
-  ];
-}
-
-function choosePort(ports: readonly ServicePort[], wanted: string | undefined): ServicePort | string {
-  const found = findPort(ports, wanted);
-  if (found) return found;
-  return wanted === undefined
-    ? 'expected a TCP port, found none'
-    : `service-port: expected the name or number of one of its ports, found ${quote(wanted)}`;
-}
-
-/** The pod's annotations win, key by key; who asked keeps its name and port. */
-function overlay(service: Settings, pod: Settings): Settings {
-  const { tags = service.tags, weight = service.weight, notReady = service.notReady } = pod;
-  return {
-    meta: new Map([...service.meta, ...pod.meta]),
-    ...(tags ? { tags } : {}),
-    ...(weight === undefined ? {} : { weight }),
-    ...(notReady ? { notReady } : {}),
-  };
-}
-
-function checkOf(pod: Pod, { settings, service }: Request, fallback: 'deregister' | 'critical'): Check | undefined {
-  const { ready } = pod;
+function checkOf(
+  pod: Pod,
+  { wishes, service }: Request,
+  config: DesiredConfig,
+  { isReady, output }: Readiness,
+): Check | undefined {
+  if (!isReady && (wishes.notReady ?? config.notReady) === 'deregister') return undefined;
   const reason = service ? `Service ${objectKey(service)}` : 'the pod';
-  const notes = `Pod ${objectKey(pod)} (uid ${pod.uid}) on node ${pod.nodeName}; registered by Consular because of annotations of ${reason}`;
-  const since = ready?.lastTransitionTime ? ` since ${ready.lastTransitionTime}` : '';
-  if (ready?.status === 'True') return { status: 'passing', notes, output: `Pod is Ready${since}` };
-  if ((settings.notReady ?? fallback) === 'deregister') return undefined;
-  const why = [ready?.reason, ready?.message].filter(Boolean).join(': ') || 'no Ready condition yet';
-  return { status: 'critical', notes, output: `Pod is not Ready${since}: ${why}`.replace(/\s+/g, ' ').slice(0, 1024) };
+  const note = wishes.note ? `; ${wishes.note}` : '';
+  const notes = `Pod ${objectKey(pod)} (uid ${pod.uid}) on node ${pod.nodeName}; registered by Consular because of annotations of ${reason}${note}`;
+  return { status: isReady ? 'passing' : 'critical', notes, output };
 }
 
 function build(
   owner: Owner,
   { pod, zone }: PodSources,
-  { name, port, udp, settings, service }: Request,
+  { name, port, udp, wishes, service }: Request,
+  address: string,
 ): Omit<Registration, 'check'> {
   const workload = workloadOf(pod);
   const meta = new Map<string, string>([
     ['secure', 'false'],
     ...(zone === '' ? [] : [['zone', zone] as const]),
-    ...settings.meta,
+    ...wishes.meta,
     [META.externalSource, 'kubernetes'],
     [META.managedBy, MANAGED_BY],
     [META.cluster, owner.cluster],
@@ -254,10 +181,10 @@ function build(
     node: { name: nodeNameOf(owner.cluster, pod.nodeName), address: pod.hostIP },
     id: registrationId(owner.cluster, pod, name, port, udp),
     service: name,
-    address: pod.podIPs[0] ?? '',
+    address,
     port,
-    tags: settings.tags ?? [],
+    tags: wishes.tags ?? [],
     meta,
-    weight: settings.weight ?? 1,
+    weight: wishes.weight ?? 1,
   };
 }

@@ -1,10 +1,11 @@
 import { backoffMs } from '../backoff.ts';
 import { followBlockingQuery, type BlockingQueryOptions } from '../consul/blocking-query.ts';
-import { decodeHealthState, healthStateRequest, nodesRequest, SERVICES_REQUEST } from '../consul/catalog.ts';
-import type { ConsulClient } from '../consul/client.ts';
+import { decodeHealthState, healthStateRequest, nodesRequest } from '../consul/catalog.ts';
+import type { ConsulAnswer, ConsulClient } from '../consul/client.ts';
 import type { Log } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import { META, type Owner } from '../reconcile/mark.ts';
+import type { ForeignInstances } from './foreign.ts';
 import { ClusterIdentityError, type OwnCatalog } from './observed.ts';
 
 /** A burst of wakes is one look; while others keep changing the catalog, looks become rarer. */
@@ -17,10 +18,13 @@ export interface DriftOptions {
   readonly client: ConsulClient;
   readonly owner: Owner;
   readonly own: OwnCatalog;
+  readonly foreign: ForeignInstances;
   /** Pods for which Consul has something else than we wrote. */
   readonly onDrift: (podKeys: Iterable<string>) => void;
   /** Told what cannot be followed and why; with undefined that it can again. */
   readonly onFailure: (what: string, error: unknown) => void;
+  /** Told of each look that was completed. */
+  readonly onLook: () => void;
   readonly log: Log;
   readonly metrics: Metrics;
   readonly signal: AbortSignal;
@@ -36,15 +40,21 @@ export interface DriftOptions {
  *   check is not as we wrote it.
  */
 export function followDrift(options: DriftOptions): void {
-  const { owner, own } = options;
+  const { owner, own, foreign } = options;
   const look = createLook(options);
   const follow = (request: BlockingQueryOptions['request'], onAnswer: BlockingQueryOptions['onAnswer']) => {
     const onFailure = (error: unknown) => options.onFailure(request.purpose, error);
     void followBlockingQuery({ ...options, request, onAnswer, onFailure, perSecond: 2 });
   };
-  for (const request of [SERVICES_REQUEST, nodesRequest(META.cluster, owner.cluster)]) {
+  const followed = [
+    { request: foreign.request, take: (answer: ConsulAnswer) => foreign.takeNames(answer) },
+    { request: nodesRequest(META.cluster, owner.cluster), take: () => undefined },
+  ];
+  for (const { request, take } of followed) {
     let previous = 0;
-    follow(request, ({ index }) => {
+    follow(request, (answer) => {
+      const { index } = answer;
+      take(answer);
       if (index < previous) own.forgetCommits();
       if (previous > 0) look(index < previous || index > own.lastCommit);
       previous = index;
@@ -61,8 +71,10 @@ export function followDrift(options: DriftOptions): void {
   }
 }
 
+const LOOK = 'read our Consul nodes again';
+
 /** Asks for a look at our nodes; looks keep their distance from each other. */
-function createLook({ own, onDrift, log, signal }: DriftOptions): (isForeign: boolean) => void {
+function createLook({ own, onDrift, onFailure, onLook, log, signal }: DriftOptions): (isForeign: boolean) => void {
   let timer: NodeJS.Timeout | undefined;
   let plannedAt = Infinity;
   let looking = false;
@@ -102,10 +114,12 @@ function createLook({ own, onDrift, log, signal }: DriftOptions): (isForeign: bo
     let retryInMs: number | undefined;
     try {
       const touched = await own.refreshAll();
+      if (failures > 0) onFailure(LOOK, undefined);
       failures = 0;
       if (touched.size > 0)
         log.info('Consul has something else than was written, looking at it', { pods: touched.size });
       onDrift(touched);
+      onLook();
     } catch (error) {
       if (signal.aborted) return;
       retryInMs = backoffMs(failures++, { baseMs: 1000, maxMs: LONGEST_GAP_MS });
@@ -113,6 +127,7 @@ function createLook({ own, onDrift, log, signal }: DriftOptions): (isForeign: bo
         error instanceof ClusterIdentityError
           ? 'another installation uses this cluster name'
           : 'our Consul nodes could not be read again';
+      onFailure(LOOK, error);
       log.error(message, { failures, retryInMs: Math.round(retryInMs), error });
     }
     looking = false;

@@ -7,12 +7,15 @@ import { serviceKeyOf, type Resource, type Resources } from '../kubernetes/resou
 import type { ObjectApi } from '../kubernetes/write.ts';
 import { explainError, type Log } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
-import { Controller } from '../reconcile/controller.ts';
+import { Controller, type ControllerStatus } from '../reconcile/controller.ts';
 import type { Owner } from '../reconcile/mark.ts';
-import { quote, type Rejection } from './annotations.ts';
+import { Admission } from './admission.ts';
 import { followDrift } from './drift.ts';
+import type { ForeignInstances } from './foreign.ts';
 import type { Observed, OwnCatalog } from './observed.ts';
+import { Gatekeeper } from './gatekeeper.ts';
 import { Planner, podsOfSlice, type PodPlan, type Views } from './planner.ts';
+import { createReporter } from './reporter.ts';
 import { Writer } from './writer.ts';
 
 /** Keys that may wait for their transaction at a time: more than any batch takes, so that reconciling never caps it. */
@@ -24,6 +27,7 @@ export interface ToConsulOptions {
   readonly config: ToConsulConfig;
   readonly views: Views;
   readonly own: OwnCatalog;
+  readonly foreign: ForeignInstances;
   /** Operations that this Consul takes in one transaction. */
   readonly transactionLimit: number;
   readonly consul: ConsulClient;
@@ -33,12 +37,23 @@ export interface ToConsulOptions {
   readonly log: Log;
   readonly metrics: Metrics;
   readonly signal: AbortSignal;
+  /** Told of each complete look at what is ours in Consul. */
+  readonly onLook: () => void;
+}
+
+export interface ToConsulStatus extends ControllerStatus {
+  /** In Consul, by us. */
+  readonly instances: number;
+  /** Objects with input that cannot be honoured. */
+  readonly rejected: number;
+  /** Instances that stay although they are not wanted as they are. */
+  readonly held: number;
 }
 
 export interface ToConsul {
   /** What of Consul is not being followed right now, one sentence each. */
   failures(): string[];
-  status(): object;
+  status(): ToConsulStatus;
   /** Sends what is being sent, takes nothing more; removes nothing. */
   stop(limitMs: number): Promise<void>;
 }
@@ -48,8 +63,11 @@ export interface ToConsul {
  * queue; reconciling a key compares what should be with what is and hands the key to the writer.
  */
 export function runToConsul(options: ToConsulOptions): ToConsul {
-  const { owner, config, views, own, consul, log, metrics, signal } = options;
-  const planner = new Planner(owner, config, views, own);
+  const { owner, config, views, own, foreign, consul, log, metrics, signal } = options;
+  const admission = new Admission(config.policy, foreign, own, (keys) =>
+    [...keys].forEach((key) => controller.enqueue(key)),
+  );
+  const planner = new Planner(owner, config, views, own, admission);
   /** The plans that were sent last, for keys being reconciled and for keys whose node is refused. */
   const latest = new Map<string, PodPlan>();
   const writer = new Writer({
@@ -62,6 +80,9 @@ export function runToConsul(options: ToConsulOptions): ToConsul {
     metrics,
   });
   const report = createReporter(options);
+  const gatekeeper = new Gatekeeper(options);
+  /** Pods to how many of their instances stay although they are not wanted as they are. */
+  const held = new Map<string, number>();
   const controller = new Controller({
     direction: 'to-consul',
     concurrency: CONCURRENCY,
@@ -72,12 +93,21 @@ export function runToConsul(options: ToConsulOptions): ToConsul {
       for (const node of latest.get(key)?.refusedNodes ?? []) await own.refresh(node);
       // What needs no proof first: a proof that cannot be had must not hold it up.
       await writer.submit(key);
+      const unread = latest.get(key)?.unread ?? [];
+      if (unread.length > 0) {
+        await Promise.all(unread.map((service) => foreign.ensure(service)));
+        await writer.submit(key);
+      }
       const unproven = latest.get(key)?.unproven ?? [];
       if (unproven.length > 0) {
         await prove(options, planner, key, unproven);
         await writer.submit(key);
       }
-      if (latest.get(key)?.refusedNodes.length === 0) latest.delete(key);
+      if (config.readinessGate) await gatekeeper.settle(key, planner.plan(key));
+      const plan = latest.get(key);
+      held.delete(key);
+      if (plan && plan.held.length > 0) held.set(key, plan.held.length);
+      if (plan?.refusedNodes.length === 0) latest.delete(key);
       metrics.owned.set({ direction: 'to-consul' }, own.size);
     },
   });
@@ -102,22 +132,30 @@ export function runToConsul(options: ToConsulOptions): ToConsul {
   });
   views.endpointSlices.subscribe((_, slice) => slice && reportService(views.services.get(serviceKeyOf(slice))));
   for (const service of views.services.values()) reportService(service);
+  views.pods.subscribe((before, after) => before && before.uid !== after?.uid && gatekeeper.forget(before.uid));
   for (const key of planner.keys()) controller.enqueue(key);
   const unfollowed = new Map<string, string>();
   followDrift({
     client: consul,
     owner,
     own,
+    foreign,
     log,
     metrics,
     signal,
     onDrift: (keys) => [...keys].forEach((key) => controller.enqueue(key)),
     onFailure: (what, error) =>
       error === undefined ? unfollowed.delete(what) : unfollowed.set(what, explainError(error)),
+    onLook: options.onLook,
   });
   return {
     failures: () => [...unfollowed].map(([what, why]) => `${what}: ${why}`),
-    status: () => ({ instances: own.size, rejected: report.rejected(), ...controller.status }),
+    status: () => ({
+      instances: own.size,
+      rejected: report.rejected(),
+      held: [...held.values()].reduce((sum, instances) => sum + instances, 0),
+      ...controller.status,
+    }),
     stop: async (limitMs) => {
       writer.stop();
       await controller.drain(limitMs);
@@ -170,45 +208,4 @@ function subscribe(views: Views, planner: Planner, enqueue: (keys: Iterable<stri
     const node = after ?? before;
     if (node) enqueue(planner.podsOfNode(node));
   });
-}
-
-/** Tells the person who can fix it: an Event on the object, a metric, and the log, once for each new reason. */
-function createReporter({ views, events, resources, log, metrics }: ToConsulOptions) {
-  const current = new Map<string, string>();
-  const tell = (resource: Resource<KubernetesObject>, object: KubernetesObject, rejections: readonly Rejection[]) => {
-    const identity = `${resource.kind} ${objectKey(object)}`;
-    const messages = rejections.map(({ message }) => message).join('; ');
-    if (messages === '') return void current.delete(identity);
-    if (current.get(identity) === messages) return;
-    current.set(identity, messages);
-    for (const { reason, message } of rejections) {
-      metrics.rejections.inc({ direction: 'to-consul', reason });
-      log.warn('rejected', {
-        direction: 'to-consul',
-        kind: resource.kind,
-        object: objectKey(object),
-        reason,
-        why: message,
-      });
-      events.report(resource, object, {
-        type: 'Warning',
-        reason,
-        action: 'Register',
-        note: `Not registered in Consul as asked: ${message}`,
-      });
-    }
-  };
-  return {
-    rejected: () => current.size,
-    rejections: (podKey: string, rejections: readonly Rejection[]) => {
-      const pod = views.pods.get(podKey);
-      if (pod) tell(resources.pods, pod, rejections);
-      else current.delete(`${resources.pods.kind} ${podKey}`);
-    },
-    service: (service: Service, addresses: readonly string[]) => {
-      const shown = addresses.slice(0, 3).map(quote).join(', ');
-      const message = `${addresses.length} endpoint${addresses.length === 1 ? '' : 's'} of this Service belong to no pod and cannot be registered: ${shown}`;
-      tell(resources.services, service, addresses.length > 0 ? [{ reason: 'NoPod', message }] : []);
-    },
-  };
 }

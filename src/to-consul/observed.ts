@@ -25,10 +25,15 @@ export class ClusterIdentityError extends Error {
     super(
       `cluster name "${owner.cluster}": Consul node ${node.name} was registered for the Kubernetes cluster with uid ` +
         `${node.meta.get(META.clusterUid) ?? '(none)'}, and this one has uid ${owner.clusterUid}. Expected a cluster name of its own for ` +
-        "each Kubernetes cluster: is the configuration a copy of another cluster's, or the kubeconfig the wrong one? If that cluster is gone for good, deregister its nodes",
+        'each Kubernetes cluster: is the configuration a copy of another cluster\'s, or the kubeconfig the wrong one? If that cluster is gone for good, "consular run --take-over" adopts what it left',
     );
     this.name = 'ClusterIdentityError';
   }
+}
+
+/** @throws ClusterIdentityError when the node, whose name says that it is ours, is another installation's. */
+export function ownsNodeOrThrow(owner: Owner, node: CatalogNode): void {
+  if (!ownsNode(owner, node.meta)) throw new ClusterIdentityError(owner, node);
 }
 
 /**
@@ -67,6 +72,11 @@ export class OwnCatalog {
   /** The highest index of anything that we wrote: a wake of Consul's up to here is our own doing. */
   get lastCommit(): number {
     return this.#lastCommit;
+  }
+
+  /** Something of ours was written that is no instance. */
+  noteCommit(index: number): void {
+    this.#lastCommit = Math.max(this.#lastCommit, index);
   }
 
   /** Consul went back in time: indexes that we remember mean nothing any more. */
@@ -110,7 +120,10 @@ export class OwnCatalog {
     const answer = await this.#client.get(request);
     assertTrustworthy(request.purpose, answer);
     const listed = decodeNodes(answer, request.purpose);
-    const stranger = listed.find(({ meta }) => meta.get(META.clusterUid) !== this.#owner.clusterUid);
+    const strangers = listed.filter(({ meta }) => meta.get(META.clusterUid) !== this.#owner.clusterUid);
+    // Those that were ours until now are refused from here on: nothing is written to them any more.
+    for (const { name } of strangers) if (this.#nodes.has(name)) await this.refresh(name);
+    const [stranger] = strangers;
     if (stranger) throw new ClusterIdentityError(this.#owner, stranger);
     const names = new Set([...listed.map(({ name }) => name), ...this.#nodes.keys()]);
     const touched = new Set<string>();

@@ -1,4 +1,3 @@
-import type { ToConsulConfig } from '../config/schema.ts';
 import {
   objectKey,
   type Endpoint,
@@ -12,9 +11,11 @@ import { serviceKeyOf, zoneOf } from '../kubernetes/resources.ts';
 import { Index, type View } from '../kubernetes/view.ts';
 import { compare, type Changes } from '../reconcile/changes.ts';
 import { isMarkedObject, META, type Owner } from '../reconcile/mark.ts';
-import { desiredRegistrations, serviceRequest, type Desired, type PodSources, type ServiceSource } from './desired.ts';
+import type { Admission } from './admission.ts';
+import { desiredRegistrations, type Desired, type DesiredConfig, type PodSources } from './desired.ts';
 import { identityOf, type Observed, type OwnCatalog } from './observed.ts';
 import { sameCheck, sameService, type Registration } from './registration.ts';
+import { POD, serviceRequest, type ServiceSource } from './requests.ts';
 import type { Rejection } from './annotations.ts';
 
 export interface Views {
@@ -39,6 +40,14 @@ export interface PodPlan {
   readonly rejections: readonly Rejection[];
   /** Consul nodes that the pod needs and that are somebody else's. */
   readonly refusedNodes: readonly string[];
+  /** Services whose foreign instances have to be read before all of it can be said. */
+  readonly unread: readonly string[];
+  /** Instances that stay although they are not wanted as they are, because something about them is broken. */
+  readonly held: readonly Observed[];
+  /** Whether anybody asks for a registration of a pod that may have one. */
+  readonly isAsked: boolean;
+  /** The row of the decision table that decided, in words. */
+  readonly rule: string;
 }
 
 /**
@@ -47,20 +56,22 @@ export interface PodPlan {
  */
 export class Planner {
   readonly #owner: Owner;
-  readonly #config: ToConsulConfig;
+  readonly #config: DesiredConfig;
   readonly #views: Views;
   readonly #own: OwnCatalog;
+  readonly #admission: Admission;
   readonly #slicesOfPod: Index<EndpointSlice>;
   readonly #slicesOfService: Index<EndpointSlice>;
   readonly #podsOfNode: Index<Pod>;
   /** Instances whose object a direct read proved to be gone. Whatever writes the instance anew makes another of it. */
   readonly #provenGone = new WeakSet<Observed>();
 
-  constructor(owner: Owner, config: ToConsulConfig, views: Views, own: OwnCatalog) {
+  constructor(owner: Owner, config: DesiredConfig, views: Views, own: OwnCatalog, admission: Admission) {
     this.#owner = owner;
     this.#config = config;
     this.#views = views;
     this.#own = own;
+    this.#admission = admission;
     this.#slicesOfPod = new Index(views.endpointSlices, podsOfSlice);
     this.#slicesOfService = new Index(views.endpointSlices, (slice) => [serviceKeyOf(slice)]);
     this.#podsOfNode = new Index(views.pods, (pod) => [pod.nodeName]);
@@ -92,10 +103,18 @@ export class Planner {
   plan(podKey: string): PodPlan {
     const pod = this.#views.pods.get(podKey);
     const desired = pod && desiredRegistrations(this.#owner, this.#config, this.#sources(pod));
+    const observed = this.#own.ofPod(podKey);
     const { wanted, refusals } = this.#homes(desired);
+    const { refused, unread } = this.#admission.admit(podKey, wanted, observed);
+    const holders = new Set(desired?.held);
+    for (const [identity, { reason }] of refused) {
+      // Somebody else serves a duplicate. What the policy refuses must not cost the pod what it has.
+      if (reason !== 'Duplicate') holders.add(wanted.get(identity)?.meta.get(META.service) ?? POD);
+      wanted.delete(identity);
+    }
     const changes = compare(
       wanted,
-      this.#own.ofPod(podKey),
+      observed,
       (registration, observed) => sameService(registration, observed.registration) && hasCheck(registration, observed),
     );
     // Consul keeps the spelling of an ID that it has: another one, beside a check of the first, could not be removed.
@@ -104,20 +123,31 @@ export class Planner {
       observed,
     }));
     // A proof is about the present: an instance that is wanted again needs another one to go.
-    for (const [identity, observed] of this.#own.ofPod(podKey))
-      if (wanted.has(identity)) this.#provenGone.delete(observed);
-    const held = ({ podUid, registration }: Observed) =>
-      podUid === pod?.uid && desired?.held.has(registration.meta.get(META.service) ?? '') === true;
+    for (const [identity, instance] of observed) if (wanted.has(identity)) this.#provenGone.delete(instance);
+    const isHeld = ({ podUid, registration }: Observed) =>
+      podUid === pod?.uid && holders.has(registration.meta.get(META.service) ?? POD);
+    const held: Observed[] = [];
     const remove: Observed[] = [];
     const unproven: Observed[] = [];
-    for (const observed of changes.remove) {
-      if (!held(observed)) (this.#isEvidenced(podKey, observed) ? remove : unproven).push(observed);
+    for (const instance of changes.remove) {
+      // Before all is read nobody can say what an instance is to be replaced by.
+      if (isHeld(instance) || unread.length > 0) held.push(instance);
+      else (this.#isEvidenced(podKey, instance) ? remove : unproven).push(instance);
     }
     return {
-      changes: { ...changes, update, remove },
+      changes: {
+        ...changes,
+        create: changes.create.filter(({ service }) => !unread.includes(service)),
+        update,
+        remove,
+      },
       unproven,
-      rejections: [...(desired?.rejections ?? []), ...refusals.values()],
+      rejections: [...(desired?.rejections ?? []), ...refused.values(), ...refusals.values()],
       refusedNodes: [...refusals.keys()],
+      unread,
+      held,
+      isAsked: desired?.isAsked ?? false,
+      rule: desired?.rule ?? 'there is no such pod',
     };
   }
 

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { EndpointPort, EndpointSlice, EndpointSubset, Service, ServicePort } from '../kubernetes/objects.ts';
 import { ALIAS_PORT, MAIN_PORT, type MirroredEndpoint, type MirroredService } from './mirrored-service.ts';
-import type { Family } from './address.ts';
+import type { Family } from '../address.ts';
 
 /** The Kubernetes objects that a MirroredService becomes in one namespace. */
 export interface DesiredService {

@@ -7,7 +7,7 @@ import type { Resources } from '../kubernetes/resources.ts';
 import type { ObjectApi } from '../kubernetes/write.ts';
 import type { Log } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
-import { Controller } from '../reconcile/controller.ts';
+import { Controller, type ControllerStatus } from '../reconcile/controller.ts';
 import type { Owner } from '../reconcile/mark.ts';
 import { Planner, type NamePlan, type NamespacePlan, type Views } from './planner.ts';
 import { createWriter, NameTaken } from './writer.ts';
@@ -27,8 +27,15 @@ export interface ToKubernetesOptions {
   readonly metrics: Metrics;
 }
 
+export interface ToKubernetesStatus extends ControllerStatus {
+  /** Mirrored Services of ours. */
+  readonly services: number;
+  readonly overLimit: number;
+  readonly rejected: number;
+}
+
 export interface ToKubernetes {
-  status(): object;
+  status(): ToKubernetesStatus;
   stop(limitMs: number): Promise<void>;
 }
 

@@ -1,7 +1,7 @@
 import type { ServiceInstance } from '../consul/types.ts';
 import type { Service } from '../kubernetes/objects.ts';
 import { cameFromKubernetes } from '../reconcile/mark.ts';
-import { judgeAddress, type Family } from './address.ts';
+import { judgeAddress, type Family } from '../address.ts';
 
 /** A Consul service as Kubernetes should see it. */
 export interface MirroredService {

@@ -1,3 +1,4 @@
+import { parseConfig } from '../../src/config/load.ts';
 import type { ServiceInstance } from '../../src/consul/types.ts';
 import type {
   Condition,
@@ -10,6 +11,8 @@ import type {
 } from '../../src/kubernetes/objects.ts';
 import { SERVICE_NAME_LABEL } from '../../src/kubernetes/resources.ts';
 import { LABEL, MANAGED_BY, type Owner } from '../../src/reconcile/mark.ts';
+import type { DesiredConfig } from '../../src/to-consul/desired.ts';
+import type { Policy } from '../../src/to-consul/policy.ts';
 import type { Registration } from '../../src/to-consul/registration.ts';
 
 /** Whole objects with believable values; a test names only what it is about. */
@@ -18,6 +21,15 @@ export const owner: Owner = { cluster: 'prod', clusterUid: 'uid-of-kube-system' 
 
 export function strings(entries: Readonly<Record<string, string>> = {}): ReadonlyMap<string, string> {
   return new Map(Object.entries(entries));
+}
+
+/** The defaults of the settings, but for what a test is about. */
+export function toConsulConfig(overrides: Partial<DesiredConfig> = {}): DesiredConfig {
+  return { ...parseConfig('cluster: prod', {}).toConsul, ...overrides };
+}
+
+export function policy(overrides: Partial<Policy> = {}): Policy {
+  return { ...toConsulConfig().policy, ...overrides };
 }
 
 /** Annotations by their short name: `{ 'service-name': 'orders' }`. */

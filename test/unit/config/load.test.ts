@@ -12,6 +12,7 @@ describe('a file that is right', () => {
 
   it('keeps the defaults of what a section does not say', () => {
     expect(load('toConsul: {namespaces: {include: [shop]}}').toConsul).toEqual({
+      ...load('').toConsul,
       enabled: true,
       namespaces: { include: ['shop'], exclude: ['kube-system', 'kube-public', 'kube-node-lease'] },
       notReady: 'deregister',

@@ -22,7 +22,7 @@ describe('isOurAnnotation', () => {
 
 describe('annotations', () => {
   it('say nothing when there are none', () => {
-    expect(parseAnnotations(new Map())).toEqual({ settings: { meta: new Map() }, rejections: [] });
+    expect(parseAnnotations(new Map())).toEqual({ settings: { meta: new Map(), ports: new Map() }, rejections: [] });
   });
 
   it('say everything at once', () => {
@@ -45,6 +45,7 @@ describe('annotations', () => {
         weight: 10,
         notReady: 'critical',
         meta: strings({ team: 'shop', '': 'no key' }),
+        ports: new Map(),
       },
       rejections: [],
     });
@@ -62,7 +63,7 @@ describe('annotations', () => {
     ['not-ready', 'Critical', '"deregister" or "critical"'],
   ])('%s: %j is rejected', (key, value, expected) => {
     expect(parse({ [key]: value })).toEqual({
-      settings: { meta: new Map() },
+      settings: { meta: new Map(), ports: new Map() },
       rejections: [
         { reason: 'InvalidAnnotation', message: `annotation ${key}: expected ${expected}, found ${quote(value)}` },
       ],
@@ -87,6 +88,41 @@ describe('annotations', () => {
   });
 });
 
+describe('annotations for one port', () => {
+  it('say name, tags and meta', () => {
+    const { settings, rejections } = parse({
+      'service-name': 'orders',
+      'service-name.grpc': 'orders-grpc',
+      'service-tags.grpc': 'h2',
+      'service-meta-secure.8443': 'true',
+      'service-meta-team': 'shop',
+    });
+    expect(rejections).toEqual([]);
+    expect(settings).toEqual({
+      serviceName: 'orders',
+      meta: strings({ team: 'shop' }),
+      ports: new Map([
+        ['grpc', { serviceName: 'orders-grpc', tags: ['h2'], meta: new Map() }],
+        ['8443', { meta: strings({ secure: 'true' }) }],
+      ]),
+    });
+  });
+
+  it.each([
+    ['service-name.', 'expected the name or number of a port after the dot, found ""'],
+    ['service-name.a b', 'expected the name or number of a port after the dot, found "a b"'],
+    ['service-tags.HTTP', 'expected the name or number of a port after the dot, found "HTTP"'],
+    ['service-meta-app.kubernetes.io', 'expected the name or number of a port after the dot, found "kubernetes.io"'],
+    ['service-name.__proto__', 'expected the name or number of a port after the dot, found "__proto__"'],
+    ['service-weight.http', 'is not one that Consular knows'],
+    ['not-ready.http', 'is not one that Consular knows'],
+  ])('%j is rejected', (key, message) => {
+    const { rejections } = parse({ [key]: '1' });
+    expect(rejections.map(({ reason }) => reason)).toEqual(['InvalidAnnotation']);
+    expect(rejections[0]?.message).toContain(message);
+  });
+});
+
 describe('annotations of consul-k8s', () => {
   const alias = (key: string) => `consul.hashicorp.com/${key}`;
 
@@ -95,7 +131,14 @@ describe('annotations of consul-k8s', () => {
     expect(parseAnnotations(strings(entries)).settings).toEqual({
       serviceName: 'orders',
       meta: strings({ team: 'shop' }),
+      ports: new Map(),
     });
+  });
+
+  it('may be for one port', () => {
+    expect(parseAnnotations(strings({ [alias('service-name.http')]: 'web' })).settings.ports).toEqual(
+      new Map([['http', { serviceName: 'web', meta: new Map() }]]),
+    );
   });
 
   it('lose to ours, key by key, in either order', () => {

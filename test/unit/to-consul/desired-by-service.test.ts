@@ -1,12 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
 import type { EndpointSlice, Pod, Service } from '../../../src/kubernetes/objects.ts';
-import { desiredRegistrations, type ServiceSource } from '../../../src/to-consul/desired.ts';
+import { desiredRegistrations } from '../../../src/to-consul/desired.ts';
+import type { ServiceSource } from '../../../src/to-consul/requests.ts';
 import type { Registration } from '../../../src/to-consul/registration.ts';
-import { annotations, endpointPort, owner, pod, service, servicePort, slice } from '../builders.ts';
+import { annotations, endpointPort, owner, pod, service, servicePort, slice, toConsulConfig } from '../builders.ts';
 
 /** Pods that are registered because an annotated Service targets them. */
-
-const CONFIG = { namespaces: { include: ['*'], exclude: [] }, notReady: 'deregister' } as const;
 
 /** A Service with these annotations, whose slices target the pod. */
 function source(
@@ -21,7 +20,7 @@ function source(
 }
 
 function desired(services: readonly ServiceSource[], overrides: Partial<Pod> = {}) {
-  const { registrations, rejections, held } = desiredRegistrations(owner, CONFIG, {
+  const { registrations, rejections, held } = desiredRegistrations(owner, toConsulConfig(), {
     pod: pod(overrides),
     services,
     zone: '',
@@ -151,8 +150,13 @@ describe('the port of an annotated Service', () => {
   });
 
   it('is not there yet while the slices are not: what is there stays, and nothing is wrong', () => {
-    for (const late of [slice({ ports: [] }), slice({ addressType: 'IPv6' })])
-      expect(desired([source(ORDERS, {}, late)])).toEqual({ registrations: [], rejections: [], hold: true });
+    const late = slice({ ports: [] });
+    expect(desired([source(ORDERS, {}, late)])).toEqual({ registrations: [], rejections: [], hold: true });
+  });
+
+  it('is that of the only family that the Service has', () => {
+    const only = slice({ addressType: 'IPv6', ports: [endpointPort({ port: 6 })] });
+    expect(shown(desired([source(ORDERS, {}, only)]).registrations)).toEqual(['orders:6 orders']);
   });
 
   it("is that of the slice of the pod's own address family", () => {

@@ -1,13 +1,19 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Container, Pod } from '../../../src/kubernetes/objects.ts';
 import type { Rejection } from '../../../src/to-consul/annotations.ts';
+import { desiredRegistrations, type DesiredConfig } from '../../../src/to-consul/desired.ts';
+import { serviceRequest, type ServiceSource } from '../../../src/to-consul/requests.ts';
 import {
-  desiredRegistrations,
-  serviceRequest,
-  type DesiredConfig,
-  type ServiceSource,
-} from '../../../src/to-consul/desired.ts';
-import { annotations, condition, container, marked, owner, pod, service, strings } from '../builders.ts';
+  annotations,
+  condition,
+  container,
+  marked,
+  owner,
+  pod,
+  service,
+  strings,
+  toConsulConfig,
+} from '../builders.ts';
 
 interface World extends Partial<Pod> {
   readonly services?: readonly ServiceSource[];
@@ -18,12 +24,7 @@ interface World extends Partial<Pod> {
 const NAMED = annotations({ 'service-name': 'orders' });
 
 function desired({ services = [], zone = '', config = {}, ...overrides }: World = {}) {
-  const settings = {
-    namespaces: { include: ['*'], exclude: ['kube-system'] },
-    notReady: 'deregister',
-    ...config,
-  } as const;
-  const { registrations, rejections, held } = desiredRegistrations(owner, settings, {
+  const { registrations, rejections, held } = desiredRegistrations(owner, toConsulConfig(config), {
     pod: pod({ annotations: NAMED, ...overrides }),
     services,
     zone,
@@ -114,6 +115,18 @@ describe('a pod with a service name', () => {
       'InvalidMeta',
     ],
     ['no network of its own', { hostNetwork: true }, 'HostNetwork'],
+    ['no address of the family', { config: { addressFamily: 'IPv6' } }, 'InvalidAddress'],
+    ['a loopback address', { podIPs: ['127.0.0.1'] }, 'InvalidAddress'],
+    ['a link-local address', { podIPs: ['169.254.169.254'] }, 'InvalidAddress'],
+    ['an address that is none', { podIPs: ['pod-7'] }, 'InvalidAddress'],
+    [
+      'an SCTP port',
+      {
+        containers: [container({ ports: [{ name: 's', port: 9, protocol: 'SCTP' }] })],
+        annotations: annotations({ 'service-name': 'orders', 'service-port': 's' }),
+      },
+      'InvalidPort',
+    ],
   ];
 
   it.each(BROKEN)('and %s: what is there stays, and somebody is told', (_, input, reason) => {
@@ -216,10 +229,20 @@ describe('the registration of a pod', () => {
     ]);
   });
 
-  it('has the preferred address of a pod with two', () => {
-    expect(desired({ podIPs: ['fd00::7', '10.1.0.7'] }).registrations.map(({ address }) => address)).toEqual([
-      'fd00::7',
-    ]);
+  it.each([
+    ['pod', ['fd00::7', '10.1.0.7'], 'fd00::7'],
+    ['pod', ['10.1.0.7', 'fd00::7'], '10.1.0.7'],
+    ['IPv4', ['fd00::7', '10.1.0.7'], '10.1.0.7'],
+    ['IPv6', ['10.1.0.7', 'fd00::7'], 'fd00::7'],
+    ['IPv6', ['10.1.0.7', 'FD00:0::7'], 'fd00::7'],
+  ] as const)('has the %s address of a pod with %j', (addressFamily, podIPs, address) => {
+    const { registrations } = desired({ podIPs, config: { addressFamily } });
+    expect(registrations.map((registration) => registration.address)).toEqual([address]);
+  });
+
+  it('has the address of its node with hostNetwork, when that is switched on', () => {
+    const { registrations } = desired({ hostNetwork: true, podIPs: ['192.168.1.11'], config: { hostNetwork: true } });
+    expect(registrations.map(({ address }) => address)).toEqual(['192.168.1.11']);
   });
 });
 

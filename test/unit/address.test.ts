@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { judgeAddress } from '../../../src/to-kubernetes/address.ts';
+import { judgeAddress } from '../../src/address.ts';
 
 const judge = (text: string) => judgeAddress(text, (address) => address === '10.96.0.1' || address === 'fd00:96::1');
 

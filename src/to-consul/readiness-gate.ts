@@ -1,0 +1,61 @@
+import type { Pod } from '../kubernetes/objects.ts';
+import type { PodCondition } from '../kubernetes/write.ts';
+import { isEmpty } from '../reconcile/changes.ts';
+import type { PodPlan } from './planner.ts';
+
+/**
+ * A readiness gate (KEP-580) that a pod may list: it becomes Ready when it is in Consul, so that a rolling update never
+ * runs ahead of Consul. Such a pod cannot be Ready before it is registered, so it counts as ready when everything but
+ * this gate is: its containers, and the other gates.
+ */
+export const GATE = 'consular.dev/registered';
+
+export interface Readiness {
+  readonly isReady: boolean;
+  /** Why, in one line, for the output of the check. */
+  readonly output: string;
+}
+
+/** @param isGateOn without it the gate is another's business, and Ready is what Kubernetes says. */
+export function readinessOf(pod: Pod, isGateOn: boolean): Readiness {
+  const { ready } = pod;
+  if (isGateOn && pod.readinessGates.includes(GATE)) {
+    const waitsFor = ['ContainersReady', ...pod.readinessGates].filter(
+      (type) => type !== GATE && pod.conditions.get(type) !== 'True',
+    );
+    return waitsFor.length === 0
+      ? { isReady: true, output: `Everything but the readiness gate ${GATE} is ready` }
+      : { isReady: false, output: line(`Pod is not Ready: waiting for ${waitsFor.join(', ')}`) };
+  }
+  const since = ready?.lastTransitionTime ? ` since ${ready.lastTransitionTime}` : '';
+  if (ready?.status === 'True') return { isReady: true, output: `Pod is Ready${since}` };
+  const why = [ready?.reason, ready?.message].filter(Boolean).join(': ') || 'no Ready condition yet';
+  return { isReady: false, output: line(`Pod is not Ready${since}: ${why}`) };
+}
+
+function line(text: string): string {
+  return text.replace(/\s+/g, ' ').slice(0, 1024);
+}
+
+/**
+ * What the gate's condition should say now, given the plan after the pod's changes were written; undefined when there is
+ * nothing new to say. Once True it is left alone: a pod that was in Consul is never made unready by Consular.
+ *
+ * | pod                                                  | condition              |
+ * |------------------------------------------------------|------------------------|
+ * | nobody asks for a registration                       | True, NothingToDo      |
+ * | something about it is rejected                       | False, with the reason |
+ * | all is in Consul, by us or by somebody's duplicate   | True, Registered       |
+ * | not ready otherwise, or not all is written yet       |                        |
+ */
+export function gateCondition(pod: Pod, plan: GatePlan): Omit<PodCondition, 'lastTransitionTime'> | undefined {
+  if (!pod.readinessGates.includes(GATE) || pod.conditions.get(GATE) === 'True') return undefined;
+  const [rejection] = plan.rejections.filter(({ reason }) => reason !== 'Duplicate');
+  if (rejection) return { type: GATE, status: 'False', reason: rejection.reason, message: rejection.message };
+  if (!plan.isAsked)
+    return { type: GATE, status: 'True', reason: 'NothingToDo', message: 'Nobody asks for a registration in Consul' };
+  if (!readinessOf(pod, true).isReady || plan.unread.length > 0 || !isEmpty(plan.changes)) return undefined;
+  return { type: GATE, status: 'True', reason: 'Registered', message: 'Registered in Consul' };
+}
+
+type GatePlan = Pick<PodPlan, 'changes' | 'rejections' | 'unread' | 'isAsked'>;

@@ -1,0 +1,56 @@
+import type { EventRecorder } from '../kubernetes/events.ts';
+import { objectKey, type KubernetesObject, type Service } from '../kubernetes/objects.ts';
+import type { Resource, Resources } from '../kubernetes/resources.ts';
+import type { Log } from '../observability/log.ts';
+import type { Metrics } from '../observability/metrics.ts';
+import { quote, type Rejection } from './annotations.ts';
+import type { Views } from './planner.ts';
+
+export interface ReporterOptions {
+  readonly views: Views;
+  readonly events: EventRecorder;
+  readonly resources: Resources;
+  readonly log: Log;
+  readonly metrics: Metrics;
+}
+
+/** Tells the person who can fix it: an Event on the object, a metric, and the log, once for each new reason. */
+export function createReporter({ views, events, resources, log, metrics }: ReporterOptions) {
+  const current = new Map<string, string>();
+  const tell = (resource: Resource<KubernetesObject>, object: KubernetesObject, rejections: readonly Rejection[]) => {
+    const identity = `${resource.kind} ${objectKey(object)}`;
+    const messages = rejections.map(({ message }) => message).join('; ');
+    if (messages === '') return void current.delete(identity);
+    if (current.get(identity) === messages) return;
+    current.set(identity, messages);
+    for (const { reason, message } of rejections) {
+      metrics.rejections.inc({ direction: 'to-consul', reason });
+      log.warn('rejected', {
+        direction: 'to-consul',
+        kind: resource.kind,
+        object: objectKey(object),
+        reason,
+        why: message,
+      });
+      events.report(resource, object, {
+        type: 'Warning',
+        reason,
+        action: 'Register',
+        note: `Not registered in Consul as asked: ${message}`,
+      });
+    }
+  };
+  return {
+    rejected: () => current.size,
+    rejections: (podKey: string, rejections: readonly Rejection[]) => {
+      const pod = views.pods.get(podKey);
+      if (pod) tell(resources.pods, pod, rejections);
+      else current.delete(`${resources.pods.kind} ${podKey}`);
+    },
+    service: (service: Service, addresses: readonly string[]) => {
+      const shown = addresses.slice(0, 3).map(quote).join(', ');
+      const message = `${addresses.length} endpoint${addresses.length === 1 ? '' : 's'} of this Service belong to no pod and cannot be registered: ${shown}`;
+      tell(resources.services, service, addresses.length > 0 ? [{ reason: 'NoPod', message }] : []);
+    },
+  };
+}
