@@ -130,12 +130,10 @@ describe('rooms', () => {
 });
 
 describe('pure modules', () => {
-  const PURE = [
+  const pure = [
     ...['annotations', 'registrator', 'registration', 'desired'].map((name) => `to-consul/${name}.ts`),
     ...['naming', 'mirrored-service', 'desired', 'address'].map((name) => `to-kubernetes/${name}.ts`),
   ];
-  /** The registrator environment is still to come. */
-  const pure = PURE.filter((path) => byPath.has(path) || path !== 'to-consul/registrator.ts');
 
   /** The files with everything that they load at run time, near and far. */
   function withDependencies(paths: readonly string[]): SourceFile[] {
