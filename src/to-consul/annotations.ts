@@ -18,6 +18,7 @@ export interface Rejection {
     | 'InvalidAnnotation'
     | 'InvalidServiceName'
     | 'InvalidPort'
+    | 'InvalidVariable'
     | 'InvalidMeta'
     | 'InvalidAddress'
     | 'ReservedName'

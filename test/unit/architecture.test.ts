@@ -130,15 +130,13 @@ describe('rooms', () => {
 });
 
 describe('pure modules', () => {
-  const PURE = [
+  const pure = [
     'address.ts',
     ...['annotations', 'registrator', 'requests', 'registration', 'desired', 'policy', 'readiness-gate'].map(
       (name) => `to-consul/${name}.ts`,
     ),
     ...['naming', 'mirrored-service', 'desired'].map((name) => `to-kubernetes/${name}.ts`),
   ];
-  /** The registrator environment is still to come. */
-  const pure = PURE.filter((path) => byPath.has(path) || path !== 'to-consul/registrator.ts');
 
   /** The files with everything that they load at run time, near and far. */
   function withDependencies(paths: readonly string[]): SourceFile[] {
