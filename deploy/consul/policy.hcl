@@ -12,6 +12,15 @@ node_prefix "k8s-dev--" {
   policy = "write"
 }
 
+# Consular's own entry, by which the UI shows what it does, and by which it holds the cluster's name.
+node "k8s-dev" {
+  policy = "write"
+}
+
+service "consular" {
+  policy = "write"
+}
+
 # Where instances are. Consul silently leaves out what a token may not read, and Consular believes nothing that was filtered.
 node_prefix "" {
   policy = "read"

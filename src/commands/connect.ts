@@ -15,6 +15,7 @@ import { LABEL, MANAGED_BY, type Owner } from '../reconcile/mark.ts';
 import { isOurAnnotation } from '../to-consul/annotations.ts';
 import { ForeignInstances } from '../to-consul/foreign.ts';
 import { ClusterIdentityError, OwnCatalog } from '../to-consul/observed.ts';
+import { isRegistratorVariable } from '../to-consul/registrator.ts';
 import type { Views as ToConsulViews } from '../to-consul/planner.ts';
 import { isNeverMirrored } from '../to-kubernetes/mirrored-service.ts';
 import type { Views as ToKubernetesViews } from '../to-kubernetes/planner.ts';
@@ -64,7 +65,7 @@ export function createClients({ config, metrics, version }: Context): Clients {
     api: createObjectApi(kubernetes, metrics),
     resources: createResources({
       annotation: isOurAnnotation,
-      variable: (name) => config.toConsul.registrator && name.startsWith('SERVICE_'),
+      variable: (name) => config.toConsul.registrator && isRegistratorVariable(name),
     }),
     close: async () => {
       consul.close();

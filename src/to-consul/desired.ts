@@ -9,7 +9,15 @@ import { parseAnnotations, quote, type Rejection } from './annotations.ts';
 import { policyRejections, type Policy } from './policy.ts';
 import { readinessOf, type Readiness } from './readiness-gate.ts';
 import { nodeNameOf, registrationId, validate, type Check, type Registration } from './registration.ts';
-import { POD, requestsOfPod, requestsOfService, type Outcome, type Request, type ServiceSource } from './requests.ts';
+import {
+  POD,
+  requestsOfPod,
+  requestsOfRegistrator,
+  requestsOfService,
+  type Outcome,
+  type Request,
+  type ServiceSource,
+} from './requests.ts';
 
 export interface DesiredConfig {
   readonly namespaces: Patterns;
@@ -17,6 +25,8 @@ export interface DesiredConfig {
   readonly addressFamily: 'pod' | 'IPv4' | 'IPv6';
   readonly hostNetwork: boolean;
   readonly readinessGate: boolean;
+  readonly registrator: boolean;
+  readonly registratorExplicit: boolean;
   readonly policy: Policy;
 }
 
@@ -73,7 +83,7 @@ export function desiredRegistrations(owner: Owner, config: DesiredConfig, source
   const { pod } = sources;
   const why = whyNothing(pod, config);
   if (why !== undefined) return nothing(why);
-  const requests = requestsFor(sources);
+  const requests = requestsFor(sources, config);
   if (requests === undefined) return nothing('the annotation service-sync of the pod is "false"');
   if (requests.length === 0) return nothing('neither the pod nor a Service over it asks for a registration');
 
@@ -119,12 +129,16 @@ function whyNothing(pod: Pod, { namespaces }: DesiredConfig): string | undefined
 }
 
 /** In the order in which they win; undefined when the pod wants none. */
-function requestsFor({ pod, services }: PodSources): Outcome[] | undefined {
+function requestsFor({ pod, services }: PodSources, config: DesiredConfig): Outcome[] | undefined {
   const own = parseAnnotations(pod.annotations);
   if (own.settings.sync === false) return undefined;
   // Whoever asks last for an ID gets it: the pod itself, else the Service with the smallest name, in any order of events.
   const ordered = [...services].sort((a, b) => (a.service.name < b.service.name ? 1 : -1));
-  return [...ordered.flatMap((source) => requestsOfService(source, pod, own)), ...requestsOfPod(pod, own)];
+  return [
+    ...ordered.flatMap((source) => requestsOfService(source, pod, own)),
+    ...(config.registrator ? requestsOfRegistrator(pod, own, config.registratorExplicit) : []),
+    ...requestsOfPod(pod, own),
+  ];
 }
 
 /** The address to register, or what is wrong with those that there are. */

@@ -11,6 +11,7 @@ import {
   type Rejection,
   type Settings,
 } from './annotations.ts';
+import { registratorServices } from './registrator.ts';
 
 export interface ServiceSource {
   readonly service: Service;
@@ -84,20 +85,32 @@ export function requestsOfService({ service, slices }: ServiceSource, pod: Pod, 
     const port = slicePorts(slices, pod).find((port) => port.name === servicePort.name);
     // Slices follow their Service a moment later, when a port was renamed, say: until they do, what is there stays.
     if (!port) return [{ asker, rejections: [] }];
-    const containerPort = portsOf(pod).find((own) => own.port === port.port && own.protocol === port.protocol) ?? port;
-    const wishes = overlay(
-      wishesAt(settings, servicePort),
-      wishesAt(own.settings, { ...containerPort, port: port.port }),
-    );
-    return [{ name, port: port.port, udp: port.protocol === 'UDP', wishes, service }];
+    const udp = port.protocol === 'UDP';
+    const wishes = overlay(wishesAt(settings, servicePort), wishesAt(own.settings, portAt(pod, port.port, udp)));
+    return [{ name, port: port.port, udp, wishes, service }];
   });
 }
 
 /** The ports of the slices, those of the pod's first address family first; a Service may have only the other. */
 function slicePorts(slices: readonly EndpointSlice[], { podIPs }: Pod): EndpointPort[] {
   const family = isIPv6(podIPs[0] ?? '') ? 'IPv6' : 'IPv4';
-  const [own, others] = [true, false].map((wanted) => slices.filter((slice) => (slice.addressType === family) === wanted));
+  const [own, others] = [true, false].map((wanted) =>
+    slices.filter((slice) => (slice.addressType === family) === wanted),
+  );
   return [...(own ?? []), ...(others ?? [])].flatMap(({ ports }) => ports);
+}
+
+/** What the containers of a pod ask for in the way of registrator; the pod's annotations win over it, key by key. */
+export function requestsOfRegistrator(pod: Pod, own: ParsedAnnotations, explicit: boolean): Outcome[] {
+  // Whoever has begun to write annotations does not mean the variables any more.
+  if (namesWanted(own.settings).length > 0) return [];
+  const { services, rejections } = registratorServices(pod, { explicit });
+  const requests = services.map(({ name, port, udp, tags, meta, check }): Outcome => {
+    const note = check === '' ? {} : { note: `registrator's check was ${check}` };
+    const wishes = overlay({ tags, meta, ...note }, wishesAt(own.settings, portAt(pod, port, udp)));
+    return { name, port, udp, wishes, service: undefined };
+  });
+  return rejections.length === 0 ? requests : [...requests, { asker: POD, rejections }];
 }
 
 /** Why an annotated Service asks for registrations, or undefined when it does not. */
@@ -134,6 +147,13 @@ function unknownPort({ ports: settings }: Settings, ports: readonly Port[], isDe
 
 function portsOf({ containers }: Pod): ContainerPort[] {
   return containers.flatMap(({ ports }) => ports);
+}
+
+/** The container port with that number; one that is not declared has no name. */
+function portAt(pod: Pod, port: number, udp: boolean): Port {
+  const protocol = udp ? 'UDP' : 'TCP';
+  const declared = portsOf(pod).find((own) => own.port === port && own.protocol === protocol);
+  return declared ?? { name: '', port, protocol };
 }
 
 /** The port, or the words for what is wrong. */

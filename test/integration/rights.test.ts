@@ -59,6 +59,12 @@ const SCENARIOS = {
     return () => isReady(daemon);
   },
 
+  'Consular shows itself in Consul': async ({ cluster, consul }) =>
+    Promise.resolve(async () => {
+      const nodes = (await consul.instances('consular')).map(({ Node }) => Node.Node);
+      return nodes.includes(`k8s-${cluster}`);
+    }),
+
   'a Ready pod is registered': async (stage) => {
     const ip = nextPodIP();
     await stage.kubernetes.createPod(stage.namespace, 'plain', { ip, annotations: named(stage, 'plain') });
@@ -240,6 +246,14 @@ const POLICY_NEEDED_BY: Readonly<Record<string, { readonly scenario: ScenarioNam
   'service_prefix "dev-" write': {
     scenario: 'a Ready pod is registered',
     complaint: /Permission denied.*lacks permission 'service:write'/,
+  },
+  'node "k8s-dev" write': {
+    scenario: 'Consular shows itself in Consul',
+    complaint: /own entry .*Permission denied.*lacks permission 'node:write'/,
+  },
+  'service "consular" write': {
+    scenario: 'Consular shows itself in Consul',
+    complaint: /own entry .*Permission denied.*lacks permission 'service:write' on .*consular/,
   },
   'node_prefix "" read': {
     scenario: 'the daemon becomes ready',

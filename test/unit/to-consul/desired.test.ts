@@ -79,7 +79,7 @@ describe('a pod with a service name', () => {
     expect([rejections, hold]).toEqual([[], false]);
   });
 
-  const BROKEN: [string, Partial<Pod>, Rejection['reason']][] = [
+  const BROKEN: [string, World, Rejection['reason']][] = [
     [
       'a value that cannot be read',
       { annotations: annotations({ 'service-name': 'orders', 'service-weight': 'x' }) },
@@ -136,7 +136,11 @@ describe('a pod with a service name', () => {
 
   it.each(BROKEN)('not Ready, and %s: nothing, and somebody is told', (_, input, reason) => {
     for (const notReady of ['deregister', 'critical'] as const) {
-      const { registrations, rejections, hold } = desired({ ready: NOT_READY, config: { notReady }, ...input });
+      const { registrations, rejections, hold } = desired({
+        ready: NOT_READY,
+        ...input,
+        config: { notReady, ...input.config },
+      });
       expect([registrations, reasons(rejections), hold]).toEqual([[], [reason], false]);
     }
   });
