@@ -249,11 +249,11 @@ const POLICY_NEEDED_BY: Readonly<Record<string, { readonly scenario: ScenarioNam
   },
   'node "k8s-dev" write': {
     scenario: 'Consular shows itself in Consul',
-    complaint: /own entry .*Permission denied.*lacks permission 'node:write'/,
+    complaint: /lacks permission 'node:write' on "k8s-\w+"/,
   },
   'service "consular" write': {
     scenario: 'Consular shows itself in Consul',
-    complaint: /own entry .*Permission denied.*lacks permission 'service:write' on .*consular/,
+    complaint: /lacks permission 'service:write' on "consular"/,
   },
   'node_prefix "" read': {
     scenario: 'the daemon becomes ready',
