@@ -112,6 +112,16 @@ describe('the manifests', () => {
     expect(forbidden).toEqual(forbidden.map(() => false));
   });
 
+  it('give the right to the status of pods in a folder of its own, to the same account', () => {
+    const optional = render(join(MANIFESTS, 'readiness-gate'));
+    expect(rightsOf(optional).map(({ name, clusterWide }) => ({ name, clusterWide }))).toEqual([
+      { name: 'patch pods/status', clusterWide: true },
+    ]);
+    const subjects = objects.flatMap(({ kind, subjects }) => (kind === 'ClusterRoleBinding' ? [subjects] : []));
+    expect(optional.flatMap(({ subjects = [] }) => subjects)).toEqual(subjects.flat());
+    expect(rightsOf(objects).map(({ name }) => name)).not.toContain('patch pods/status');
+  });
+
   it('mount a configuration that is one, and at the place where the daemon looks for it', () => {
     const [command, flag, path = ''] = container.args;
     expect([command, flag]).toEqual(['run', '--config']);
