@@ -31,7 +31,11 @@ export const LABEL = {
   cluster: 'consular.dev/cluster',
   sliceManagedBy: 'endpointslice.kubernetes.io/managed-by',
 } as const;
-export const ANNOTATION = { consulService: 'consular.dev/consul-service' } as const;
+export const ANNOTATION = {
+  consulService: 'consular.dev/consul-service',
+  /** Tells the catalog sync of consul-k8s, where that runs too, to leave a Service out: it came from Consul. */
+  consulK8sSync: 'consul.hashicorp.com/service-sync',
+} as const;
 /** Value of the EndpointSlice managed-by label: a domain of our own, so that no built-in controller touches them. */
 export const SLICE_MANAGER = 'consular.dev';
 

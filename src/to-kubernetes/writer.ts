@@ -142,8 +142,9 @@ interface Body {
 type Labels = Readonly<Record<string, string>>;
 
 function serviceBody(labels: Labels, { consulService, ports }: DesiredService) {
+  const annotations = { [ANNOTATION.consulService]: consulService, [ANNOTATION.consulK8sSync]: 'false' };
   return {
-    metadata: { labels, annotations: { [ANNOTATION.consulService]: consulService } },
+    metadata: { labels, annotations },
     // selector null: somebody may have added one, which would make the endpoints controller overwrite our Endpoints.
     spec: { type: 'ClusterIP', selector: null, ports: ports.map((port) => withoutEmpty(port)) },
   };

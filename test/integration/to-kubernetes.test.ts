@@ -66,7 +66,7 @@ describe('services of Consul in Kubernetes', () => {
     const service = (await kubernetes.find(paths(namespace).service('sc1'))) as ServiceManifest;
     expect(service.metadata).toMatchObject({
       labels: { 'app.kubernetes.io/managed-by': 'consular', 'consular.dev/cluster': cluster },
-      annotations: { 'consular.dev/consul-service': 'sc1' },
+      annotations: { 'consular.dev/consul-service': 'sc1', 'consul.hashicorp.com/service-sync': 'false' },
     });
     expect(service.spec).toMatchObject({
       type: 'ClusterIP',

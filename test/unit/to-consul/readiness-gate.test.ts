@@ -35,7 +35,13 @@ describe("the gate's condition", () => {
   it.each([
     ['opens when all is in Consul', ready, done, 'True Registered'],
     ['opens when there is nothing to do', ready, { ...done, isAsked: false }, 'True NothingToDo'],
-    ['opens at once when there is nothing to do', gated({}), { ...done, isAsked: false }, 'True NothingToDo'],
+    ['says nothing before anybody knows who will ask', gated({}), { ...done, isAsked: false }, undefined],
+    [
+      'is not for a pod that goes',
+      { ...ready, deletionTimestamp: '2026-10-20T10:00:00Z' },
+      { ...done, isAsked: false },
+      undefined,
+    ],
     [
       'opens beside a duplicate',
       ready,
