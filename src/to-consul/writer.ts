@@ -97,11 +97,12 @@ export class Writer {
     });
   }
 
-  #flush(): void {
-    while (!this.#stopped && this.#inFlight < MOST_IN_FLIGHT) {
+  /** @param gathered that what is waiting now has waited long enough */
+  #flush(gathered = false): void {
+    for (let ripe = gathered; !this.#stopped && this.#inFlight < MOST_IN_FLIGHT; ripe = false) {
       const waiting = this.#waiting();
       if (waiting.length === 0) return;
-      if (this.#shouldGather(waiting.length)) return this.#flushAfter(GATHER_MS);
+      if (!ripe && this.#shouldGather(waiting.length)) return this.#flushAfter(GATHER_MS);
       const batch = composeBatch(waiting, { ...this.#options, nodesInFlight: this.#nodesInFlight }, this.#limits);
       for (const [key, error] of batch.settled) this.#settle(key, error);
       if (batch.groups.length === 0) return;
@@ -113,8 +114,7 @@ export class Writer {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
-      this.#recent.length = 0;
-      this.#flush();
+      this.#flush(true);
     }, ms);
   }
 
