@@ -48,8 +48,13 @@ describe('transactions', () => {
 
   it('a burst goes out in as few transactions as the limit allows: reconciles do not cap the batch', async () => {
     const { proxy } = stage;
+    const { kubernetes, namespace } = stage.rig;
+    await stage.createPods('burst', 300, { annotations: { 'consular.dev/service-sync': 'false' } });
+    await stage.settle();
     const gate = await stage.occupy();
-    await stage.createPods('burst', 300, { node: 'node-2' });
+    const optIn = (_: unknown, i: number) =>
+      kubernetes.annotate(namespace, `burst-${i}`, { 'consular.dev/service-sync': null });
+    await Promise.all(Array.from({ length: 300 }, optIn));
     await stage.untilToWrite(302);
     gate.release();
     await stage.untilRegistered('burst', 300);

@@ -71,14 +71,14 @@ export class FaultProxy {
 
   /** From now on transactions wait here. */
   hold(): Gate {
-    let open = () => {};
+    let open: (() => void) | undefined;
     const opened = new Promise<Fault>((resolve) => (open = () => resolve('pass')));
     const held = () => opened;
     this.transactionFault = held;
     return {
       release: () => {
         if (this.transactionFault === held) this.transactionFault = () => 'pass';
-        open();
+        open?.();
       },
     };
   }
