@@ -38,8 +38,11 @@ export interface ConsulAnswer {
 export interface ConsulClient {
   /** @throws ConsulError */
   get(request: ConsulRequest): Promise<ConsulAnswer>;
-  /** @throws ConsulError */
-  put(request: ConsulRequest & { readonly body: unknown }): Promise<ConsulAnswer>;
+  /**
+   * @param request with the body as JSON text: who has a large one knows its size, and so has it as text already
+   * @throws ConsulError
+   */
+  put(request: ConsulRequest & { readonly json: string }): Promise<ConsulAnswer>;
   close(): void;
 }
 
@@ -57,7 +60,7 @@ interface TransportOptions {
   timeout: number;
   ctx: EventEmitter;
   type?: 'json';
-  body?: unknown;
+  body?: Buffer;
 }
 interface TransportAnswer {
   readonly statusCode: number;
@@ -69,7 +72,7 @@ export function createConsulClient(config: ConsulConfig, userAgent: string): Con
   const transport = createTransport(config);
   const token = createTokenSource(config);
 
-  async function send(verb: '_get' | '_put', request: ConsulRequest, body?: unknown): Promise<ConsulAnswer> {
+  async function send(verb: '_get' | '_put', request: ConsulRequest, body?: Buffer): Promise<ConsulAnswer> {
     const { purpose, path, params = {}, query = {}, timeoutMs = REQUEST_TIMEOUT_MS, signal } = request;
     const cancel = new EventEmitter();
     const abort = () => cancel.emit('cancel');
@@ -97,7 +100,7 @@ export function createConsulClient(config: ConsulConfig, userAgent: string): Con
 
   return {
     get: (request) => send('_get', request),
-    put: ({ body, ...request }) => send('_put', request, body),
+    put: ({ json, ...request }) => send('_put', request, Buffer.from(json)),
     close: () => transport.destroy(),
   };
 }

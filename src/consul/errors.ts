@@ -13,6 +13,11 @@ export class ConsulError extends Error {
     this.status = status;
     this.detail = detail;
   }
+
+  /** True when a write may have been applied all the same: the answer was lost, or was given without knowing. */
+  get isOutcomeUnknown(): boolean {
+    return this.status === 0 || this.status >= 500;
+  }
 }
 
 /** A 200 answer that proves nothing: no leader known, filtered by ACLs, stale, or not the shape it should have. */

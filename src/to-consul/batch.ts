@@ -1,5 +1,5 @@
-import type { TransactionConflict } from '../consul/errors.ts';
-import type { Operation } from '../consul/transaction.ts';
+import type { ConsulError, TransactionConflict } from '../consul/errors.ts';
+import { operationsText, type Operation } from '../consul/transaction.ts';
 import { isEmpty } from '../reconcile/changes.ts';
 import type { Owner } from '../reconcile/mark.ts';
 import type { OwnCatalog } from './observed.ts';
@@ -10,6 +10,8 @@ export interface Group {
   readonly key: string;
   readonly changes: PodChanges;
   readonly operations: readonly Operation[];
+  /** The operations as they are sent. */
+  readonly text: string;
 }
 
 export interface Limits {
@@ -19,6 +21,7 @@ export interface Limits {
 
 export interface Batch {
   readonly groups: readonly Group[];
+  readonly size: Limits;
   /** Consul nodes that this batch creates or corrects. */
   readonly nodes: ReadonlySet<string>;
   /** Keys that need no writing, and those that cannot be written, with the reason. */
@@ -32,26 +35,34 @@ export interface BatchSource {
   readonly plan: (key: string) => PodChanges;
   /** Nodes that a transaction on its way is creating: who needs them waits for it. */
   readonly nodesInFlight: ReadonlySet<string>;
+  /** Keys that Consul will most likely refuse, and with them their whole batch: they share none with others. */
+  readonly denied: ReadonlySet<string>;
 }
 
-/** Takes groups in the order of the keys, as many as fit into one transaction; a group never splits. */
-export function composeBatch(keys: Iterable<string>, source: BatchSource, limits: Limits): Batch {
+/**
+ * Takes groups in the order of the keys, as many as fit into one transaction; a group never splits.
+ * @param limits what to put together; a group that is more goes alone
+ * @param most what can be sent at all
+ */
+export function composeBatch(keys: Iterable<string>, source: BatchSource, limits: Limits, most: Limits): Batch {
   const groups: Group[] = [];
   const nodes = new Set<string>();
   const settled = new Map<string, Error | undefined>();
   let operations = 0;
-  let bytes = 0;
+  let bytes = 1; // one bracket; the other stands for a comma that is not there
   for (const key of keys) {
+    const [first] = groups;
+    if (first && source.denied.has(first.key) !== source.denied.has(key)) continue;
     const group = tryComposeGroup(key, source, nodes);
     if (group === 'later') continue;
     if (group === 'nothing' || group instanceof Error) {
       settled.set(key, group === 'nothing' ? undefined : group);
       continue;
     }
-    const size = Buffer.byteLength(JSON.stringify(group.operations));
-    const tooMuch = operations + group.operations.length > limits.operations || bytes + size > limits.bytes;
-    if (tooMuch && groups.length > 0) break;
-    if (tooMuch) {
+    const size = Buffer.byteLength(group.text) + 1; // and a comma
+    const sum: Limits = { operations: operations + group.operations.length, bytes: bytes + size };
+    if (groups.length > 0 && exceeds(sum, limits)) break;
+    if (exceeds(sum, most)) {
       settled.set(
         key,
         new Error(
@@ -60,12 +71,22 @@ export function composeBatch(keys: Iterable<string>, source: BatchSource, limits
       );
       continue;
     }
-    operations += group.operations.length;
-    bytes += size;
+    ({ operations, bytes } = sum);
     groups.push(group);
     for (const operation of group.operations) if ('Node' in operation) nodes.add(operation.Node.Node.Node);
   }
-  return { groups, nodes, settled };
+  return { groups, size: { operations, bytes }, nodes, settled };
+}
+
+function exceeds(size: Limits, limits: Limits): boolean {
+  return size.operations > limits.operations || size.bytes > limits.bytes;
+}
+
+/** What to put together after a batch of that size was too large (413): half of it, in what there was too much of. */
+export function halved(limits: Limits, { operations, bytes }: Limits, error: ConsulError): Limits {
+  return error.detail.includes('too many operations')
+    ? { ...limits, operations: Math.min(limits.operations, Math.floor(operations / 2)) }
+    : { ...limits, bytes: Math.min(limits.bytes, Math.floor(bytes / 2)) };
 }
 
 /** A key that cannot be composed costs only itself. */
@@ -94,7 +115,8 @@ function composeGroup(
     if (!isRight && !nodesInBatch.has(node.name))
       nodes.set(node.name, nodeOperation(owner, node, known.state === 'ours' ? known.modifyIndex : 0));
   }
-  return { key, changes, operations: [...nodes.values(), ...toOperations(changes)] };
+  const operations = [...nodes.values(), ...toOperations(changes)];
+  return { key, changes, operations, text: operationsText(operations) };
 }
 
 /** The groups that Consul named; all of them when it named none that we sent. A refused node takes all who need it. */

@@ -75,6 +75,7 @@ export function runToConsul(options: ToConsulOptions): ToConsul {
     owner,
     own,
     plan: planToWrite,
+    onDrift: (keys) => [...keys].forEach((key) => controller.enqueue(key)),
     limit: options.transactionLimit,
     log,
     metrics,

@@ -5,7 +5,7 @@ import { commitTransaction, type Committed } from '../consul/transaction.ts';
 import type { Log } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import type { Owner } from '../reconcile/mark.ts';
-import { composeBatch, refusedGroups, type Batch, type Group, type Limits } from './batch.ts';
+import { composeBatch, halved, refusedGroups, type Batch, type Group, type Limits } from './batch.ts';
 import type { OwnCatalog } from './observed.ts';
 import { nodesTouched, recordCommit, type PodChanges } from './operations.ts';
 
@@ -26,6 +26,8 @@ export interface WriterOptions {
   readonly own: OwnCatalog;
   /** What to write for a key, from the latest state; asked at the moment of sending. */
   readonly plan: (key: string) => PodChanges;
+  /** Keys for which Consul turned out to have something else than was written: somebody has to look at them. */
+  readonly onDrift: (keys: Iterable<string>) => void;
   /** Operations that this Consul takes in one transaction. */
   readonly limit: number;
   readonly log: Log;
@@ -46,26 +48,36 @@ interface Submitted {
  * - the operations of a key are one group that never splits; a batch holds as many groups as the limits allow;
  * - a node is created in the transaction of its first instance; groups that need a node which another transaction is
  *   creating wait for that one;
- * - 409: nothing was applied; the nodes of the refused groups are read again and everything is composed anew;
- * - 413: the limits halve; 429, 5xx and lost connections: everything waits with backoff and is composed anew. A reply
- *   that was lost after its commit shows as a 409 then, and the new reading finds nothing left to do.
+ * - 409: nothing was applied; the nodes of the refused groups are read again and everything is composed anew; a key that
+ *   the ACLs deny goes back to the queue, and from then on without others, which it would only make go twice;
+ * - 413: the limits halve; a group that is too large alone costs only itself;
+ * - 429, 5xx and lost connections: everything waits with backoff and is composed anew. Where the transaction may have been
+ *   applied all the same, its nodes are read again first: what it wrote is then known, and neither written twice nor forgotten.
  */
 export class Writer {
   readonly #options: WriterOptions;
   /** In order of submission; a key stays until Consul has what it wants, or until it has to go back to the queue. */
   readonly #submitted = new Map<string, Submitted>();
+  #keysInFlight = 0;
+  /** Keys whose last try was refused because a right is missing. */
+  readonly #denied = new Set<string>();
   readonly #nodesInFlight = new Set<string>();
+  /** Nodes with a write of which nobody knows whether it was applied. */
+  readonly #uncertain = new Set<string>();
   readonly #recent: { readonly at: number; readonly changes: number }[] = [];
+  readonly #most: Limits;
   #limits: Limits;
   #inFlight = 0;
   #failures = 0;
   #flushScheduled = false;
-  #timer: NodeJS.Timeout | undefined;
+  /** Nothing is sent while it is there. */
+  #pause: NodeJS.Timeout | undefined;
   #stopped = false;
 
   constructor(options: WriterOptions) {
     this.#options = options;
-    this.#limits = { operations: options.limit, bytes: MOST_BYTES };
+    this.#most = { operations: options.limit, bytes: MOST_BYTES };
+    this.#limits = this.#most;
   }
 
   /** Resolves when Consul has what the key's latest state wants. A key must not be submitted twice at a time. */
@@ -79,30 +91,33 @@ export class Writer {
   /** Sends nothing more; what is in flight ends by itself. */
   stop(): void {
     this.#stopped = true;
-    clearTimeout(this.#timer);
-    for (const key of this.#waiting()) this.#settle(key, new Error('write to Consul: stopped before it was sent'));
+    clearTimeout(this.#pause);
+    for (const key of [...this.#waiting()]) this.#settle(key, new Error('write to Consul: stopped before it was sent'));
   }
 
-  #waiting(): string[] {
-    return [...this.#submitted].filter(([, { inFlight }]) => !inFlight).map(([key]) => key);
+  /** In order of submission. */
+  *#waiting(): Generator<string> {
+    for (const [key, { inFlight }] of this.#submitted) if (!inFlight) yield key;
   }
 
   /** Once per turn of the event loop: the keys of one burst of events then share a transaction. */
   #scheduleFlush(): void {
-    if (this.#flushScheduled || this.#timer || this.#stopped) return;
+    if (this.#flushScheduled) return;
     this.#flushScheduled = true;
     setImmediate(() => {
       this.#flushScheduled = false;
-      this.#flush();
+      if (!this.#pause) this.#flush();
     });
   }
 
-  #flush(): void {
-    while (!this.#stopped && this.#inFlight < MOST_IN_FLIGHT) {
-      const waiting = this.#waiting();
-      if (waiting.length === 0) return;
-      if (this.#shouldGather(waiting.length)) return this.#flushAfter(GATHER_MS);
-      const batch = composeBatch(waiting, { ...this.#options, nodesInFlight: this.#nodesInFlight }, this.#limits);
+  /** @param gathered that what is waiting now has waited long enough */
+  #flush(gathered = false): void {
+    for (let ripe = gathered; !this.#stopped && this.#inFlight < MOST_IN_FLIGHT; ripe = false) {
+      const waiting = this.#submitted.size - this.#keysInFlight;
+      if (waiting === 0) return;
+      if (!ripe && this.#shouldGather(waiting)) return this.#flushAfter(GATHER_MS);
+      const source = { ...this.#options, nodesInFlight: this.#nodesInFlight, denied: this.#denied };
+      const batch = composeBatch(this.#waiting(), source, this.#limits, this.#most);
       for (const [key, error] of batch.settled) this.#settle(key, error);
       if (batch.groups.length === 0) return;
       void this.#send(batch);
@@ -110,12 +125,17 @@ export class Writer {
   }
 
   #flushAfter(ms: number): void {
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => {
-      this.#timer = undefined;
-      this.#recent.length = 0;
-      this.#flush();
+    clearTimeout(this.#pause);
+    const pause = setTimeout(() => {
+      void this.#readUncertain().then((known) => {
+        // A transaction that failed in the meantime has paused anew.
+        if (this.#pause !== pause || this.#stopped) return;
+        this.#pause = undefined;
+        if (known) this.#flush(true);
+        else this.#flushAfter(backoffMs(this.#failures++, BACKOFF));
+      });
     }, ms);
+    this.#pause = pause;
   }
 
   /** True in a burst, while less than a full transaction is waiting. */
@@ -133,11 +153,11 @@ export class Writer {
     for (const node of touched) own.touch(node);
     const endTimer = metrics.consulTransactionSeconds.startTimer();
     try {
-      const operations = batch.groups.flatMap((group) => group.operations);
-      this.#committed(batch, await commitTransaction(client, operations));
-      metrics.consulOperations.inc(operations.length);
+      const texts = batch.groups.map(({ text }) => text);
+      this.#committed(batch, await commitTransaction(client, texts));
+      metrics.consulOperations.inc(batch.size.operations);
     } catch (error) {
-      await this.#recover(batch, error);
+      await this.#recover(batch, touched, error);
     } finally {
       endTimer();
       for (const node of touched) own.touch(node);
@@ -148,6 +168,7 @@ export class Writer {
 
   #mark({ groups, nodes }: Batch, inFlight: boolean): void {
     this.#inFlight += inFlight ? 1 : -1;
+    this.#keysInFlight += inFlight ? groups.length : -groups.length;
     for (const node of nodes) {
       if (inFlight) this.#nodesInFlight.add(node);
       else this.#nodesInFlight.delete(node);
@@ -171,22 +192,21 @@ export class Writer {
     }
   }
 
-  async #recover({ groups }: Batch, error: unknown): Promise<void> {
+  async #recover({ groups, size }: Batch, touched: ReadonlySet<string>, error: unknown): Promise<void> {
     const { log, metrics } = this.#options;
     if (error instanceof TransactionConflict) {
       metrics.consulTransactions.inc({ outcome: 'conflict' });
       log.debug('transaction refused, reading again', { groups: groups.length, error });
       return this.#afterConflict(groups, error);
     }
-    if (error instanceof ConsulError && error.status === 413) {
-      const { operations, bytes } = this.#limits;
-      this.#limits = {
-        operations: Math.max(4, Math.floor(operations / 2)),
-        bytes: Math.max(16 * 1024, Math.floor(bytes / 2)),
-      };
-    }
-    const wait = backoffMs(this.#failures++, BACKOFF);
     metrics.consulTransactions.inc({ outcome: 'failed' });
+    const isTooLarge = error instanceof ConsulError && error.status === 413;
+    const [only, ...others] = groups;
+    if (isTooLarge && only && others.length === 0) return this.#settle(only.key, error);
+    if (isTooLarge) this.#limits = halved(this.#limits, size, error);
+    if (!(error instanceof ConsulError) || error.isOutcomeUnknown)
+      for (const node of touched) this.#uncertain.add(node);
+    const wait = backoffMs(this.#failures++, BACKOFF);
     log.warn('transaction failed, will compose and send it anew', {
       groups: groups.length,
       failures: this.#failures,
@@ -202,16 +222,25 @@ export class Writer {
     const nodes = new Set([...refused].flatMap(({ changes }) => nodesTouched(changes)));
     const isFinal = conflict.isDenied || !(await this.#readAgain(nodes));
     for (const { key } of refused) {
+      if (conflict.isDenied) this.#denied.add(key);
       const submitted = this.#submitted.get(key);
       if (submitted && (++submitted.conflicts > MOST_CONFLICTS || isFinal)) this.#settle(key, conflict);
     }
   }
 
+  /** False when what Consul has is still not known. */
+  async #readUncertain(): Promise<boolean> {
+    const nodes = new Set(this.#uncertain);
+    const known = nodes.size === 0 || (await this.#readAgain(nodes));
+    if (known) for (const node of nodes) this.#uncertain.delete(node);
+    return known;
+  }
+
   async #readAgain(nodes: ReadonlySet<string>): Promise<boolean> {
-    const { log, own } = this.#options;
+    const { log, onDrift, own } = this.#options;
     try {
       for (const node of nodes) own.touch(node);
-      await Promise.all([...nodes].map((node) => own.refresh(node)));
+      await Promise.all([...nodes].map(async (node) => onDrift(await own.refresh(node))));
       return true;
     } catch (error) {
       log.warn('Consul nodes could not be read again', { nodes: nodes.size, error });
@@ -222,6 +251,7 @@ export class Writer {
   #settle(key: string, error?: unknown): void {
     const submitted = this.#submitted.get(key);
     this.#submitted.delete(key);
+    if (error === undefined) this.#denied.delete(key);
     if (error === undefined) submitted?.resolve();
     else submitted?.reject(error);
   }

@@ -17,6 +17,8 @@ export interface AgentOptions {
   readonly inMemory: boolean;
   /** Turns access control on, and is the token that may do everything. */
   readonly managementToken: string | undefined;
+  /** Added to the configuration. */
+  readonly settings: object;
 }
 
 /** Starts a server; it is not ready before it has found the others. */
@@ -47,6 +49,7 @@ function configuration(options: AgentOptions): object {
     ...(inMemory ? {} : { bootstrap_expect: cluster.length, retry_interval: '1s' }),
     ...(cluster.length === 1 ? {} : { retry_join: cluster.map((port) => `127.0.0.1:${port}`) }),
     ...(options.managementToken === undefined ? {} : { acl: accessControl(options.managementToken) }),
+    ...options.settings,
   };
 }
 

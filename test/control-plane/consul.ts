@@ -11,6 +11,8 @@ export interface ConsulOptions {
   readonly servers?: number;
   /** Keeps the data on disk, so that a server that was killed comes back with it. @default true with several servers */
   readonly persistent?: boolean;
+  /** Further configuration of each server, such as `limits`. */
+  readonly settings?: object;
 }
 
 /** One server of the cluster. */
@@ -48,7 +50,9 @@ async function startIn(run: RunDirectory, options: ConsulOptions): Promise<Consu
   const managementToken = options.acl === true ? randomUUID() : undefined;
   const count = options.servers ?? 1;
   const inMemory = !(options.persistent ?? count > 1);
-  const servers = await startServers(await layOut({ run, count, inMemory, managementToken }));
+  const servers = await startServers(
+    await layOut({ run, count, inMemory, managementToken, settings: options.settings ?? {} }),
+  );
   const [first] = servers;
   if (first === undefined) throw new Error(`Cannot start ${count} Consul servers: at least one is needed`);
   return {
@@ -64,7 +68,7 @@ async function startIn(run: RunDirectory, options: ConsulOptions): Promise<Consu
   };
 }
 
-type Cluster = Pick<AgentOptions, 'run' | 'inMemory' | 'managementToken'> & { readonly count: number };
+type Cluster = Pick<AgentOptions, 'run' | 'inMemory' | 'managementToken' | 'settings'> & { readonly count: number };
 
 async function layOut({ count, ...common }: Cluster): Promise<AgentOptions[]> {
   if (common.inMemory && count > 1)

@@ -128,21 +128,32 @@ async function launch(defaults: Defaults, options: DaemonOptions): Promise<Daemo
 /** Waits until a daemon has nothing to do: its queues are empty and nothing is failing. */
 export async function untilIdle(daemon: Daemon): Promise<void> {
   await until('an idle daemon', async () => {
-    const response = await fetch(`http://127.0.0.1:${daemon.port}/status`);
-    const status = (await response.json()) as { ready: boolean; toConsul: Work | null; toKubernetes: Work | null };
+    const { ready, toConsul, toKubernetes } = await statusOf(daemon);
     return (
-      status.ready &&
-      [status.toConsul, status.toKubernetes].every(
+      ready &&
+      [toConsul, toKubernetes].every(
         (work) => work === null || (work.waiting === 0 && work.busy === 0 && Object.keys(work.failing).length === 0),
       )
     );
   });
 }
 
-interface Work {
+/** What a daemon says of itself. */
+export async function statusOf({ port }: Daemon): Promise<Status> {
+  const response = await fetch(`http://127.0.0.1:${port}/status`);
+  return (await response.json()) as Status;
+}
+
+export interface Status {
+  readonly ready: boolean;
+  readonly toConsul: Work | null;
+  readonly toKubernetes: Work | null;
+}
+
+export interface Work {
   readonly waiting: number;
   readonly busy: number;
-  readonly failing: Record<string, string>;
+  readonly failing: Readonly<Record<string, string>>;
 }
 
 function environment(name: string): string {

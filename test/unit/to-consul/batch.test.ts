@@ -11,7 +11,7 @@ const OLD_NODE = { name: WORKER_1, address: '192.168.1.11' };
 function creation(key: string, node: typeof NEW_NODE, bringsNode: boolean): Group {
   const changes = { create: [registrationOf(key, { node })], update: [], remove: [] };
   const nodes = bringsNode ? [nodeOperation(owner, node, 0)] : [];
-  return { key, changes, operations: [...nodes, ...toOperations(changes)] };
+  return { key, changes, operations: [...nodes, ...toOperations(changes)], text: '' };
 }
 
 /** One transaction: 0 the new node, 1 and 2 pod a on it, 3 and 4 pod b on it, 5 and 6 pod c on a node that is there. */

@@ -1,0 +1,187 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import './limits.ts';
+import { until, untilIdle } from '../rig/index.ts';
+import { podsIn, WriterStage } from '../rig/writer-stage.ts';
+
+/** Of the Consul that is tested with, and of those before 1.14. */
+const MOST_OPERATIONS = 128;
+const MOST_OPERATIONS_BEFORE = 64;
+const MOST_BYTES = 400 * 1024;
+
+describe('transactions', () => {
+  let stage: WriterStage;
+
+  beforeAll(async () => {
+    stage = await WriterStage.open();
+    await stage.start();
+  }, 60_000);
+  beforeEach(() => stage.settle());
+  afterAll(() => stage.close(), 30_000);
+
+  const sizes = () => stage.proxy.transactions.map(({ operations }) => operations.length);
+
+  it('a change goes out at once, in a transaction of its own, while fewer than two are in flight', async () => {
+    const { proxy } = stage;
+    const gate = proxy.hold();
+    for (const [i, name] of ['alone-a', 'alone-b'].entries()) {
+      await stage.createPods(name, 1);
+      await proxy.untilInFlight(i + 1);
+    }
+    await stage.createPods('alone-c', 1);
+    await stage.untilToWrite(3);
+    expect(proxy.inFlight.map((transaction) => [...podsIn(transaction)])).toEqual([['alone-a-0'], ['alone-b-0']]);
+    gate.release();
+    await stage.untilRegistered('alone-c', 1);
+    expect(sizes()).toEqual([2, 2, 2]);
+  });
+
+  it('changes gather while two are in flight, and go out together', async () => {
+    const { proxy } = stage;
+    const gate = await stage.occupy();
+    await stage.createPods('gathered', 100);
+    await stage.untilToWrite(102);
+    expect(proxy.transactions).toHaveLength(2);
+    gate.release();
+    await stage.untilRegistered('gathered', 100);
+    expect(proxy.transactions).toHaveLength(2 + Math.ceil(200 / MOST_OPERATIONS));
+  });
+
+  it('a burst goes out in as few transactions as the limit allows: reconciles do not cap the batch', async () => {
+    const { proxy } = stage;
+    const { kubernetes, namespace } = stage.rig;
+    await stage.createPods('burst', 300, { annotations: { 'consular.dev/service-sync': 'false' } });
+    await stage.settle();
+    const gate = await stage.occupy();
+    const optIn = (_: unknown, i: number) =>
+      kubernetes.annotate(namespace, `burst-${i}`, { 'consular.dev/service-sync': null });
+    await Promise.all(Array.from({ length: 300 }, optIn));
+    await stage.untilToWrite(302);
+    gate.release();
+    await stage.untilRegistered('burst', 300);
+    expect(proxy.transactions).toHaveLength(2 + Math.ceil(600 / MOST_OPERATIONS));
+    expect(Math.max(...sizes())).toBe(MOST_OPERATIONS);
+  });
+
+  it('no transaction has more than 400 KiB, and one holds as much as fits', async () => {
+    const { proxy } = stage;
+    const meta = Array.from({ length: 50 }, (_, i) => [`consular.dev/service-meta-key-${i}`, 'ä'.repeat(256)]);
+    const gate = await stage.occupy();
+    await stage.createPods('large', 30, { annotations: Object.fromEntries(meta) as Record<string, string> });
+    await stage.untilToWrite(32);
+    gate.release();
+    await stage.untilRegistered('large', 30);
+    const bytes = proxy.transactions.map((transaction) => transaction.bytes);
+    const total = bytes.reduce((sum, size) => sum + size, 0);
+    expect(total).toBeGreaterThan(2 * MOST_BYTES - 50_000);
+    expect(bytes.filter((size) => size > MOST_BYTES)).toEqual([]);
+    // Another of these would have been too much.
+    expect(Math.max(...bytes)).toBeGreaterThan(MOST_BYTES - 30_000);
+    expect(proxy.transactions).toHaveLength(2 + Math.ceil(total / MOST_BYTES));
+  });
+
+  it('a pod that moves nodes is removed and created in one transaction, and never nowhere', async () => {
+    const { kubernetes, namespace, cluster } = stage.rig;
+    await stage.createPods('moving', 1);
+    await stage.untilRegistered('moving', 1);
+    await stage.settle();
+    const gate = await stage.occupy();
+    await kubernetes.deletePod(namespace, 'moving-0');
+    await stage.createPods('moving', 1, { node: 'node-2' });
+    await stage.untilToWrite(3);
+    gate.release();
+    await untilIdle(stage.daemon);
+    const [transaction, ...others] = stage.transactionsOf(stage.idOf('moving-0', 'moving'));
+    expect(others).toEqual([]);
+    const operations = transaction?.operations.filter(({ id }) => id.includes('.moving-0:'));
+    expect(operations?.map(({ verb, kind, node }) => `${verb} ${kind} on ${node}`)).toEqual([
+      `cas Service on k8s-${cluster}--node-2`,
+      `cas Check on k8s-${cluster}--node-2`,
+      `delete-cas Service on k8s-${cluster}--node-1`,
+    ]);
+    expect((await stage.rig.consul.instances('moving')).map(({ Node }) => Node.Node)).toEqual([
+      `k8s-${cluster}--node-2`,
+    ]);
+  });
+
+  it('many changes of a pod that waits are one write of its latest state', async () => {
+    const { kubernetes, namespace, consul } = stage.rig;
+    await stage.createPods('busy', 1);
+    await stage.untilRegistered('busy', 1);
+    await stage.settle();
+    const gate = await stage.occupy();
+    for (let version = 1; version <= 20; version++)
+      await kubernetes.annotate(namespace, 'busy-0', { 'consular.dev/service-meta-version': String(version) });
+    await stage.untilToWrite(3);
+    gate.release();
+    await untilIdle(stage.daemon);
+    expect((await consul.instances('busy'))[0]?.Service.Meta.version).toBe('20');
+    expect(stage.transactionsOf(stage.idOf('busy-0', 'busy'))).toHaveLength(1);
+  });
+
+  it('in a burst, changes gather even when nothing is in flight', async () => {
+    const { proxy } = stage;
+    const { kubernetes, namespace } = stage.rig;
+    const CHANGES = 400;
+    await stage.createPods('stream', 60);
+    await stage.untilRegistered('stream', 60);
+    await stage.settle();
+    const worker = async (first: number) => {
+      for (let i = first; i < CHANGES; i += 2)
+        await kubernetes.annotate(namespace, `stream-${i % 60}`, { 'consular.dev/service-meta-round': String(i) });
+    };
+    await Promise.all([0, 1].map(worker));
+    await untilIdle(stage.daemon);
+    // One for each, near enough, if they did not gather.
+    expect(proxy.transactions.length).toBeLessThan(CHANGES / 4);
+  });
+});
+
+describe('a first fill with a token that may not ask for the version', () => {
+  const PODS = 40;
+  const SERVICES = ['one', 'two', 'three'];
+  let stage: WriterStage;
+
+  beforeAll(async () => {
+    stage = await WriterStage.open({ acl: true });
+    const { kubernetes, consul, namespace } = stage.rig;
+    for (const name of SERVICES)
+      await kubernetes.must('POST', `/api/v1/namespaces/${namespace}/services`, {
+        metadata: { name, annotations: { 'consular.dev/service-sync': 'true' } },
+        spec: { selector: { app: 'multiple' }, ports: [{ port: 80, targetPort: 8080 }] },
+      });
+    await stage.createPods('own', PODS, { labels: { app: 'multiple' } });
+    for (const name of SERVICES) {
+      const slices = `/apis/discovery.k8s.io/v1/namespaces/${namespace}/endpointslices?labelSelector=kubernetes.io/service-name%3D${name}`;
+      await until(`the endpoints of ${name}`, async () => {
+        const endpoints = (await kubernetes.list(slices)).flatMap(
+          (slice) => (slice.endpoints ?? []) as { conditions: { ready: boolean } }[],
+        );
+        return endpoints.filter(({ conditions }) => conditions.ready).length === PODS;
+      });
+    }
+    const rules = 'node_prefix "" { policy = "write" } service_prefix "" { policy = "write" }';
+    await consul.must('PUT', '/acl/policy', { Name: 'without-agent', Rules: rules });
+    const token = await consul.must('PUT', '/acl/token', { Policies: [{ Name: 'without-agent' }] });
+    await stage.rig.startDaemon({
+      consulAddress: stage.proxy.address,
+      token: (token as { SecretID: string }).SecretID,
+    });
+    for (const name of ['own', ...SERVICES]) await stage.untilRegistered(name, PODS);
+  }, 60_000);
+  afterAll(() => stage.close(), 30_000);
+
+  it('has at most 64 operations in a transaction, as many as all versions take, and fills them', () => {
+    const sizes = stage.proxy.transactions.map(({ operations }) => operations.length);
+    expect(sizes.filter((size) => size > MOST_OPERATIONS_BEFORE)).toEqual([]);
+    // A group has 8 operations: another would have been too much.
+    expect(Math.max(...sizes)).toBeGreaterThan(MOST_OPERATIONS_BEFORE - 8);
+  });
+
+  it('never splits the registrations of a pod', () => {
+    const transactionsOfPod = new Map<string, number>();
+    for (const transaction of stage.proxy.transactions)
+      for (const pod of podsIn(transaction)) transactionsOfPod.set(pod, (transactionsOfPod.get(pod) ?? 0) + 1);
+    expect(transactionsOfPod.size).toBe(PODS);
+    expect([...transactionsOfPod].filter(([, count]) => count !== 1)).toEqual([]);
+  });
+});

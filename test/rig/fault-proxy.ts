@@ -1,0 +1,172 @@
+import { Agent, createServer, request, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
+import { until } from './until.ts';
+
+/** What becomes of a request: `lose` lets it through to Consul, and drops the reply once the promise resolves. */
+export type Fault =
+  'pass' | 'reset' | { readonly status: number; readonly text: string } | { readonly lose: Promise<unknown> };
+
+export interface SeenOperation {
+  readonly kind: 'Node' | 'Service' | 'Check';
+  readonly verb: string;
+  readonly node: string;
+  /** Of the service instance, which its check shares; empty for a node. */
+  readonly id: string;
+  /** The index that the operation names. */
+  readonly index: number;
+  /** What is to be written, in the words of Consul. */
+  readonly body: Readonly<Record<string, unknown>>;
+}
+
+export interface SeenTransaction {
+  readonly operations: readonly SeenOperation[];
+  readonly bytes: number;
+  /** When it came and when it was answered, by a clock that ticks at each of these; Infinity while it is in flight. */
+  readonly arrived: number;
+  answered: number;
+  /** What Consul answered, or the proxy in its place; 0 when nobody answered. */
+  status: number;
+}
+
+/** Lets the transactions go that it held, and holds no more; a later gate goes on holding. */
+export interface Gate {
+  release(): void;
+}
+
+/**
+ * Stands between a daemon and the real Consul, and spoils what it is told to spoil: it delays, refuses, resets and loses
+ * replies. It writes down every transaction. It never makes up what is in the catalog: all of that is Consul's answer.
+ */
+export class FaultProxy {
+  readonly transactions: SeenTransaction[] = [];
+  /** Asked for each transaction before it is passed on; a promise holds the transaction. */
+  transactionFault: (transaction: SeenTransaction) => Fault | Promise<Fault> = () => 'pass';
+  /** Asked for everything else, by its path below /v1 and its query. */
+  readFault: (path: string) => Fault = () => 'pass';
+  readonly #target: URL;
+  readonly #agent = new Agent({ keepAlive: true });
+  readonly #server = createServer((incoming, outgoing) => {
+    this.#handle(incoming, outgoing).catch(() => outgoing.destroy());
+  });
+  #clock = 0;
+
+  private constructor(target: string) {
+    this.#target = new URL(target);
+  }
+
+  static async open(target: string): Promise<FaultProxy> {
+    const proxy = new FaultProxy(target);
+    await new Promise<void>((resolve) => proxy.#server.listen(0, '127.0.0.1', resolve));
+    return proxy;
+  }
+
+  get address(): string {
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
+  get inFlight(): SeenTransaction[] {
+    return this.transactions.filter(({ answered }) => answered === Infinity);
+  }
+
+  /** From now on transactions wait here. */
+  hold(): Gate {
+    let open: (() => void) | undefined;
+    const opened = new Promise<Fault>((resolve) => (open = () => resolve('pass')));
+    const held = () => opened;
+    this.transactionFault = held;
+    return {
+      release: () => {
+        if (this.transactionFault === held) this.transactionFault = () => 'pass';
+        open?.();
+      },
+    };
+  }
+
+  async untilInFlight(count: number): Promise<void> {
+    await until(`${count} transactions in flight`, () => Promise.resolve(this.inFlight.length === count));
+  }
+
+  async close(): Promise<void> {
+    this.#server.closeAllConnections();
+    await new Promise((resolve) => this.#server.close(resolve));
+    this.#agent.destroy();
+  }
+
+  async #handle(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
+    const path = (incoming.url ?? '').replace(/^\/v1/, '');
+    if (incoming.method !== 'PUT' || path.split('?')[0] !== '/txn')
+      return void (await this.#apply(this.readFault(path), incoming, outgoing));
+    const body = await text(incoming);
+    const transaction = this.#record(body);
+    transaction.status = await this.#apply(await this.transactionFault(transaction), incoming, outgoing, body);
+    transaction.answered = this.#clock++;
+  }
+
+  #record(body: string): SeenTransaction {
+    const transaction = {
+      operations: (JSON.parse(body) as WrittenOperation[]).map(readOperation),
+      bytes: Buffer.byteLength(body),
+      arrived: this.#clock++,
+      answered: Infinity,
+      status: 0,
+    };
+    this.transactions.push(transaction);
+    return transaction;
+  }
+
+  /** The status that was answered, or that would have been. */
+  async #apply(fault: Fault, incoming: IncomingMessage, outgoing: ServerResponse, body?: string): Promise<number> {
+    if (fault === 'reset') {
+      incoming.socket.resetAndDestroy();
+      return 0;
+    }
+    if (fault !== 'pass' && 'status' in fault) {
+      outgoing.writeHead(fault.status, { 'content-type': 'text/plain; charset=utf-8' }).end(fault.text);
+      return fault.status;
+    }
+    const answer = await this.#forward(incoming, outgoing, body);
+    const status = answer.statusCode ?? 0;
+    if (fault === 'pass') {
+      outgoing.writeHead(status, answer.headers);
+      answer.pipe(outgoing);
+      return status;
+    }
+    await text(answer);
+    await fault.lose;
+    incoming.socket.resetAndDestroy();
+    return status;
+  }
+
+  #forward(incoming: IncomingMessage, outgoing: ServerResponse, body: string | undefined): Promise<IncomingMessage> {
+    const { method, url, headers } = incoming;
+    return new Promise((resolve, reject) => {
+      const onward = request(new URL(url ?? '', this.#target), { method, headers, agent: this.#agent }, resolve);
+      onward.on('error', reject);
+      // Whoever gave up a long poll must not leave it behind at Consul.
+      outgoing.on('close', () => onward.destroy());
+      if (body === undefined) incoming.pipe(onward);
+      else onward.end(body);
+    });
+  }
+}
+
+type Fields = Record<string, unknown>;
+type WrittenOperation = Partial<Record<'Node' | 'Service' | 'Check', Fields>>;
+
+function readOperation(operation: WrittenOperation): SeenOperation {
+  for (const kind of ['Node', 'Service', 'Check'] as const) {
+    const written = operation[kind];
+    if (!written) continue;
+    const body = written[kind] as Fields;
+    return {
+      kind,
+      verb: String(written.Verb),
+      node: String(kind === 'Service' ? written.Node : body.Node),
+      id: kind === 'Node' ? '' : String(kind === 'Service' ? body.ID : body.CheckID),
+      index: Number(body.ModifyIndex),
+      body,
+    };
+  }
+  throw new Error(`read operation: expected one on a node, a service or a check, found ${JSON.stringify(operation)}`);
+}
