@@ -1,6 +1,6 @@
 import { readNode } from '../consul/catalog.ts';
 import type { ConsulClient } from '../consul/client.ts';
-import { commitTransaction, type Operation } from '../consul/transaction.ts';
+import { commitTransaction, operationsText, type Operation } from '../consul/transaction.ts';
 import type { NodeContents } from '../consul/types.ts';
 import { explainError, type Log } from '../observability/log.ts';
 import { MANAGED_BY, META, type Owner } from '../reconcile/mark.ts';
@@ -95,7 +95,7 @@ export class OwnEntry {
     if (contents) ownsNodeOrThrow(owner, contents.node);
     const operations = this.#operations(name, contents, text);
     if (operations.length > 0) {
-      const { nodes, services, checks } = await commitTransaction(client, operations);
+      const { nodes, services, checks } = await commitTransaction(client, [operationsText(operations)]);
       this.#options.onCommit(Math.max(0, ...nodes.values(), ...services.values(), ...checks.values()));
     }
     this.#written = text;

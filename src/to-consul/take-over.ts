@@ -1,6 +1,6 @@
 import { decodeNodes, nodesRequest, assertTrustworthy } from '../consul/catalog.ts';
 import type { ConsulClient } from '../consul/client.ts';
-import { commitTransaction } from '../consul/transaction.ts';
+import { commitTransaction, operationsText } from '../consul/transaction.ts';
 import type { CatalogNode } from '../consul/types.ts';
 import { MANAGED_BY, META, type Owner } from '../reconcile/mark.ts';
 import { nodeOperation } from './operations.ts';
@@ -22,10 +22,8 @@ export async function adoptNodes(client: ConsulClient, owner: Owner): Promise<st
   const strangers = decodeNodes(answer, request.purpose).filter((node) => isAbandoned(owner, node));
   for (let i = 0; i < strangers.length; i += NODES_IN_TRANSACTION) {
     const some = strangers.slice(i, i + NODES_IN_TRANSACTION);
-    await commitTransaction(
-      client,
-      some.map(({ name, address, modifyIndex }) => nodeOperation(owner, { name, address }, modifyIndex)),
-    );
+    const adopt = some.map(({ name, address, modifyIndex }) => nodeOperation(owner, { name, address }, modifyIndex));
+    await commitTransaction(client, [operationsText(adopt)]);
   }
   return strangers.map(({ name }) => name);
 }
