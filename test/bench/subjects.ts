@@ -1,76 +1,80 @@
-import { spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import type { ConsulServer, KubernetesPlane } from '../control-plane/index.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { startProcess, type RunDirectory } from '../control-plane/index.ts';
 
-/** A program that is measured: Consular, or the floor. */
+/** A program that is measured: Consular, or the floor; a process of its own, whose output goes to a file. */
 export interface Subject {
   readonly name: string;
-  readonly pid: number;
-  /** performance.now() of this process when it was started. */
+  /** Date.now() when it was started. */
   readonly startedAt: number;
   /** CPU seconds that it has used so far. */
   cpuSeconds(): Promise<number>;
-  /** Largest resident set so far, in MiB. */
-  peakMemory(): Promise<number>;
+  memory(): Promise<Memory>;
+  /** Everything that it has written so far, complete lines only. */
+  lines(): Promise<string[]>;
+  /** Runs until the work is done. @throws Error as soon as the program ends before that. */
+  during<T>(work: Promise<T>): Promise<T>;
   stop(): Promise<void>;
 }
 
-const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
-
-export function startFloor(plane: KubernetesPlane, consul: ConsulServer): Promise<Subject> {
-  const environment = {
-    FLOOR_SERVER: plane.server,
-    FLOOR_CA: plane.caFile,
-    FLOOR_TOKEN: plane.adminToken,
-    FLOOR_CONSUL: consul.address,
-  };
-  return Promise.resolve(start('floor', ['--import', 'tsx', path('floor.ts')], environment));
+export interface Memory {
+  readonly residentMiB: number;
+  readonly peakMiB: number;
 }
 
-/** The bundle, as it is shipped, without the direction that the floor does not have. */
-export async function startConsular(plane: KubernetesPlane, consul: ConsulServer): Promise<Subject> {
-  const folder = await mkdtemp(join(tmpdir(), 'consular-bench-'));
-  const file = join(folder, 'consular.yaml');
-  const settings = {
-    cluster: 'bench',
-    kubernetes: { kubeconfig: plane.kubeconfig },
-    consul: { address: consul.address },
-    toKubernetes: { enabled: false },
-    http: { address: '127.0.0.1:0' },
-    log: { level: 'warn' },
-  };
-  await writeFile(file, JSON.stringify(settings));
-  const subject = start('consular', [path('../../dist/consular.js'), 'run', '--config', file], {});
-  return { ...subject, stop: () => subject.stop().finally(() => rm(folder, { recursive: true, force: true })) };
-}
+const ALIVE_INTERVAL_MS = 250;
+let starts = 0;
 
-function start(name: string, args: readonly string[], environment: Record<string, string>): Subject {
-  const startedAt = performance.now();
-  const child: ChildProcess = spawn(process.execPath, args, {
-    env: { ...process.env, ...environment },
-    stdio: ['ignore', 'ignore', 'inherit'],
+/** Node with the given arguments: one bundled file, so that no compiler is in the figures. */
+export async function startSubject(
+  run: RunDirectory,
+  name: string,
+  args: readonly string[],
+  environment: Record<string, string> = {},
+): Promise<Subject> {
+  const file = `${name}-${++starts}`;
+  const startedAt = Date.now();
+  const child = await startProcess({
+    name: file,
+    program: { file: process.execPath, prefix: [] },
+    arguments: args,
+    run,
+    environment: { ...process.env, ...environment },
   });
-  const pid = child.pid;
-  if (pid === undefined) throw new Error(`start ${name}: expected a process, found none`);
+  const proc = (what: string) => readFile(`/proc/${child.pid}/${what}`, 'utf8');
+  const dead = () => new Error(`${name} ${child.ended() ?? 'is gone'}. Its last lines:\n${child.lastLines()}`);
   return {
     name,
-    pid,
     startedAt,
     cpuSeconds: async () => {
-      const fields = (await readFile(`/proc/${pid}/stat`, 'utf8')).split(') ')[1]?.split(' ') ?? [];
+      const fields = (await proc('stat')).split(') ')[1]?.split(' ') ?? [];
       // utime and stime, in clock ticks: a hundredth of a second on Linux.
       return (Number(fields[11]) + Number(fields[12])) / 100;
     },
-    peakMemory: async () =>
-      Number(/VmHWM:\s+(\d+)/.exec(await readFile(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) / 1024,
-    stop: async () => {
-      if (child.exitCode !== null) return;
-      child.kill('SIGTERM');
-      await once(child, 'exit');
+    memory: async () => {
+      const status = await proc('status');
+      const mebibytes = (field: string) => Number(new RegExp(`${field}:\\s+(\\d+)`).exec(status)?.[1] ?? NaN) / 1024;
+      return { residentMiB: mebibytes('VmRSS'), peakMiB: mebibytes('VmHWM') };
     },
+    lines: async () => (await readFile(join(run.path, `${file}.log`), 'utf8')).split('\n').slice(0, -1),
+    during: async (work) => {
+      const done = new AbortController();
+      const watch = async (): Promise<never> => {
+        while (child.ended() === undefined) await sleep(ALIVE_INTERVAL_MS, undefined, { signal: done.signal });
+        throw dead();
+      };
+      try {
+        return await Promise.race([work, watch()]);
+      } finally {
+        done.abort();
+      }
+    },
+    stop: () => child.end('SIGTERM'),
   };
+}
+
+/** Figures on stdout, progress here. */
+export function say(text: string): void {
+  process.stderr.write(`${new Date().toISOString().slice(11, 19)} ${text}\n`);
 }

@@ -45,6 +45,8 @@ function configuration(options: AgentOptions): object {
     ui_config: { enabled: true },
     log_level: 'info',
     disable_update_check: true,
+    // Counts of what was applied, by type, that never start anew: the benchmark reads them.
+    telemetry: { prometheus_retention_time: '24h', disable_hostname: true },
     ...(inMemory ? {} : { data_dir: `${run.path}/${name}`, performance: { raft_multiplier: 1 } }),
     ...(inMemory ? {} : { bootstrap_expect: cluster.length, retry_interval: '1s' }),
     ...(cluster.length === 1 ? {} : { retry_join: cluster.map((port) => `127.0.0.1:${port}`) }),

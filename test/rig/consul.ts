@@ -27,11 +27,12 @@ export interface InstanceRow {
 export class ConsulApi {
   readonly address: string;
   readonly #token: string;
-  readonly #dispatcher = new Agent({ connections: 16 });
+  readonly #dispatcher: Agent;
 
-  constructor(address: string, token = '') {
+  constructor(address: string, token = '', connections = 16) {
     this.address = address;
     this.#token = token;
+    this.#dispatcher = new Agent({ connections });
   }
 
   async call(

@@ -99,6 +99,12 @@ export class KubernetesApi {
 
   /** A pod as a kubelet would have started it: there is none, so its status is written here. */
   async createPod(namespace: string, name: string, options: PodOptions = {}): Promise<Manifest> {
+    await this.createPendingPod(namespace, name, options);
+    return this.setPodStatus(namespace, name, options);
+  }
+
+  /** A pod that no kubelet has looked at yet. */
+  createPendingPod(namespace: string, name: string, options: PodOptions = {}): Promise<Manifest> {
     const {
       annotations = {},
       labels = {},
@@ -106,11 +112,10 @@ export class KubernetesApi {
       ports = [{ name: 'http', containerPort: 8080 }],
       ownerReferences = [],
     } = options;
-    await this.must('POST', `/api/v1/namespaces/${namespace}/pods`, {
+    return this.must('POST', `/api/v1/namespaces/${namespace}/pods`, {
       metadata: { name, annotations, labels, ownerReferences },
       spec: { nodeName: node, terminationGracePeriodSeconds: 0, containers: [{ name: 'app', image: 'app', ports }] },
     });
-    return this.setPodStatus(namespace, name, options);
   }
 
   setPodStatus(

@@ -3,13 +3,20 @@
  * and writes each change as one transaction; the first fill goes out in full transactions. It never compares, never
  * retries, never removes what it did not see go. Nothing that keeps both systems right can be faster by much.
  *
- * Environment: FLOOR_SERVER, FLOOR_CA, FLOOR_TOKEN, FLOOR_CONSUL. Prints `listed` and `filled` with milliseconds since start.
+ * Environment: FLOOR_SERVER, FLOOR_CA, FLOOR_TOKEN, FLOOR_CONSUL. Prints `listed` and `filled`, with the milliseconds of
+ * the epoch.
  */
 import { readFileSync } from 'node:fs';
 import { Agent, request } from 'undici';
 
 interface Pod {
-  metadata: { name: string; namespace: string; resourceVersion: string; annotations?: Record<string, string> };
+  metadata: {
+    name: string;
+    namespace: string;
+    resourceVersion: string;
+    deletionTimestamp?: string;
+    annotations?: Record<string, string>;
+  };
   spec: { nodeName?: string };
   status: { podIP?: string; hostIP?: string; conditions?: { type: string; status: string }[] };
 }
@@ -23,16 +30,18 @@ const kubernetes = new Agent({ connect: { ca: readFileSync(env('CA'), 'utf8') } 
 const consul = new Agent({ connections: 4 });
 const headers = { authorization: `Bearer ${env('TOKEN')}` };
 const registered = new Set<string>();
-const INSTANCES_IN_TRANSACTION = 31;
+/** Two operations each, and Consul takes 128 in one transaction. */
+const INSTANCES_IN_TRANSACTION = 64;
 
 function operations(pod: Pod): object[] {
   const service = pod.metadata.annotations?.['consular.dev/service-name'];
   if (!service || !pod.spec.nodeName || !pod.status.podIP) return [];
   const id = `${pod.metadata.namespace}.${pod.metadata.name}`;
-  const ready = pod.status.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false;
+  const isReady = pod.status.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false;
   const Node = `floor--${pod.spec.nodeName}`;
-  if (!ready && !registered.delete(id)) return [];
-  if (!ready) return [{ Service: { Verb: 'delete', Node, Service: { ID: id, Service: service } } }];
+  // A pod that is going says so before it is deleted; then there is nothing left to do.
+  if (pod.metadata.deletionTimestamp || !isReady)
+    return registered.delete(id) ? [{ Service: { Verb: 'delete', Node, Service: { ID: id, Service: service } } }] : [];
   registered.add(id);
   return [
     { Node: { Verb: 'set', Node: { Node, Address: pod.status.hostIP ?? '127.0.0.1' } } },
@@ -85,6 +94,15 @@ async function fill(pods: readonly Pod[]): Promise<void> {
   await Promise.all([worker(), worker()]);
 }
 
+/** The version to watch from; the pods are let go of, or the floor's memory would be no floor. */
+async function start(): Promise<string> {
+  const { pods, resourceVersion } = await list();
+  process.stdout.write(`listed ${Date.now()}\n`);
+  await fill(pods);
+  process.stdout.write(`filled ${Date.now()}\n`);
+  return resourceVersion;
+}
+
 async function watch(resourceVersion: string): Promise<void> {
   const response = await request(`${env('SERVER')}/api/v1/pods?watch=1&resourceVersion=${resourceVersion}`, {
     dispatcher: kubernetes,
@@ -99,8 +117,4 @@ async function watch(resourceVersion: string): Promise<void> {
   }
 }
 
-const { pods, resourceVersion } = await list();
-process.stdout.write(`listed ${performance.now()}\n`);
-await fill(pods);
-process.stdout.write(`filled ${performance.now()}\n`);
-await watch(resourceVersion);
+await watch(await start());

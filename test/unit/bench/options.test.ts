@@ -1,0 +1,55 @@
+import { describe, expect, it } from '@jest/globals';
+import { readOptions, tableSize } from '../../bench/options.ts';
+
+describe('the options of the benchmark', () => {
+  it('are those of the whole table by default', () => {
+    expect(readOptions(['to-consul'])).toEqual({
+      direction: 'to-consul',
+      sizes: [1000, 10_000, 50_000],
+      idleSeconds: 600,
+      flips: 1000,
+      starts: 3,
+      output: 'text',
+    });
+  });
+
+  it('--quick is a default that each option overrides', () => {
+    expect(readOptions(['to-consul', '--quick', '--idle', '5', '--output', 'json'])).toEqual({
+      direction: 'to-consul',
+      sizes: [1000],
+      idleSeconds: 5,
+      flips: 200,
+      starts: 1,
+      output: 'json',
+    });
+  });
+
+  it('sizes are each measured once, the smallest first', () => {
+    expect(readOptions(['to-consul', '--sizes', '10000,2000,10000'])?.sizes).toEqual([2000, 10_000]);
+  });
+
+  it.each([[[]], [['--help']], [['to-consul', '--help']]])('%j asks for the help', (args) => {
+    expect(readOptions(args)).toBeUndefined();
+  });
+
+  it.each([
+    [['sideways'], 'expected one direction, to-consul, found "sideways"'],
+    [['to-consul', 'again'], 'expected one direction, to-consul, found "to-consul again"'],
+    [['to-consul', '--sizes', '1500'], '--sizes: expected a multiple of 1000 from 1000 to 50000, found "1500"'],
+    [['to-consul', '--sizes', '1000,'], '--sizes: expected a multiple of 1000 from 1000 to 50000, found ""'],
+    [['to-consul', '--flips', '20'], '--flips: expected a multiple of 40 from 40 to 10000, found "20"'],
+    [['to-consul', '--idle', '0'], '--idle: expected a whole number from 1 to 86400, found "0"'],
+    [['to-consul', '--starts', 'x'], '--starts: expected a whole number from 1 to 20, found "x"'],
+    [['to-consul', '--output', 'yaml'], '--output: expected text or json, found "yaml"'],
+  ])('%j is refused', (args, message) => {
+    expect(() => readOptions(args)).toThrow(message);
+  });
+
+  it.each([
+    [[1000, 10_000, 50_000], 10_000],
+    [[1000], 1000],
+    [[1000, 50_000], 50_000],
+  ])('of %j the whole table is measured at %d', (sizes, expected) => {
+    expect(tableSize(sizes)).toBe(expected);
+  });
+});

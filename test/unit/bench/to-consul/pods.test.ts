@@ -1,0 +1,26 @@
+import { describe, expect, it } from '@jest/globals';
+import { isProbe, podAt, PROBES } from '../../../bench/to-consul/pods.ts';
+
+describe.each([1000, 10_000, 50_000])('%d pods of the benchmark', (size) => {
+  const pods = Array.from({ length: size }, (_, i) => podAt(i));
+  const count = (values: readonly string[]) => new Set(values).size;
+
+  it('have a service for every 10 and a node for every 100', () => {
+    expect(count(pods.map(({ service }) => service))).toBe(size / 10);
+    expect(count(pods.map(({ node }) => node))).toBe(size / 100);
+  });
+
+  it('have names and addresses of their own, also after replacements', () => {
+    const all = [...pods, ...pods.map(({ index }) => podAt(index, 1)), ...pods.map(({ index }) => podAt(index, 2))];
+    expect(count(all.map(({ ip }) => ip))).toBe(3 * size);
+    // Probes are never replaced.
+    const replaceable = all.filter((pod) => !isProbe(pod));
+    expect(count(replaceable.map(({ name }) => name))).toBe(replaceable.length);
+  });
+
+  it('have probes that are alone in their service', () => {
+    const probes = pods.filter(isProbe);
+    expect(probes).toHaveLength(PROBES);
+    for (const probe of probes) expect(pods.filter(({ service }) => service === probe.service)).toEqual([probe]);
+  });
+});
