@@ -1,5 +1,14 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { nextPodIP, openRig, until, untilEqual, untilIdle, type CatalogEntry, type Rig } from '../rig/index.ts';
+import {
+  nextPodIP,
+  openRig,
+  until,
+  untilEqual,
+  untilIdle,
+  type CatalogEntry,
+  type Daemon,
+  type Rig,
+} from '../rig/index.ts';
 
 const named = (name: string) => ({ 'consular.dev/service-name': name });
 const SYNC_NODE = 'k8s-sync';
@@ -11,6 +20,7 @@ function entry(service: string, address: string, others: Partial<CatalogEntry> =
 
 describe('a pod that is in Consul already, by somebody else', () => {
   let rig: Rig;
+  let daemon: Daemon;
   /** Registered before Consular starts: it must not depend on who is seen first. */
   const removed = entry('removed', nextPodIP());
   const failing = entry('failing', nextPodIP());
@@ -27,7 +37,7 @@ describe('a pod that is in Consul already, by somebody else', () => {
     for (const one of [removed, failing, neighbours, elsewhere, otherPort, dead, cased, target])
       await rig.consul.registerInCatalog(one);
     await rig.consul.registerOnAgent(byItself);
-    await rig.startDaemon({ toKubernetes: { enabled: false } });
+    daemon = await rig.startDaemon({ toKubernetes: { enabled: false } });
   }, 60_000);
   afterAll(() => rig.close(), 30_000);
 
@@ -142,19 +152,19 @@ describe('a pod that is in Consul already, by somebody else', () => {
     await untilEqual('ours again', () => ours('moving'), [`${target.address}:8080`]);
   });
 
-  it('stays as it is over a restart of Consular', async () => {
-    const { kubernetes, consul, namespace, cluster } = rig;
-    const service = 'restarted';
+  it('is one to a pod that moved to it while Consular was away', async () => {
+    const { kubernetes, consul, namespace } = rig;
+    const away = entry('away', nextPodIP());
     const ip = nextPodIP();
-    const other = `${cluster}b`;
-    await consul.registerInCatalog(entry(service, ip));
-    await kubernetes.createPod(namespace, 'restarted', { ip, annotations: named(service) });
-    for (let round = 0; round < 2; round++) {
-      const daemon = await rig.startDaemon({ cluster: other, toKubernetes: { enabled: false } });
-      await untilIdle(daemon);
-      await daemon.stop();
-    }
-    const clusters = (await consul.instances(service)).map(({ Service }) => Service.Meta['k8s-cluster']);
-    expect(clusters.filter((found) => found === other)).toEqual([]);
+    await kubernetes.createPod(namespace, 'away', { ip, annotations: named('away') });
+    await untilEqual('ours', () => ours('away'), [`${ip}:8080`]);
+    await daemon.stop();
+    await consul.registerInCatalog(away);
+    await kubernetes.setPodStatus(namespace, 'away', { ip: away.address });
+    daemon = await rig.startDaemon({ toKubernetes: { enabled: false } });
+    await untilIdle(daemon);
+    expect(await consul.summary('away')).toEqual([`${away.address}:8080 passing`]);
+    await untilReported('away');
+    expect(await ours('away')).toEqual([]);
   });
 });
