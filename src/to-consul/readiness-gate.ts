@@ -39,22 +39,23 @@ function line(text: string): string {
 
 /**
  * What the gate's condition should say now, given the plan after the pod's changes were written; undefined when there is
- * nothing new to say. Once True it is left alone: a pod that was in Consul is never made unready by Consular.
+ * nothing new to say. Once True it is left alone: a pod that was in Consul is never made unready by Consular. Before all
+ * else of the pod is ready nothing is said of a pod for which nobody asks: it may have no IP yet, and so no plan.
  *
  * | pod                                                  | condition              |
  * |------------------------------------------------------|------------------------|
- * | nobody asks for a registration                       | True, NothingToDo      |
  * | something about it is rejected                       | False, with the reason |
- * | all is in Consul, by us or by somebody's duplicate   | True, Registered       |
  * | not ready otherwise, or not all is written yet       |                        |
+ * | nobody asks for a registration                       | True, NothingToDo      |
+ * | all is in Consul, by us or by somebody's duplicate   | True, Registered       |
  */
 export function gateCondition(pod: Pod, plan: GatePlan): Omit<PodCondition, 'lastTransitionTime'> | undefined {
   if (!pod.readinessGates.includes(GATE) || pod.conditions.get(GATE) === 'True') return undefined;
   const [rejection] = plan.rejections.filter(({ reason }) => reason !== 'Duplicate');
   if (rejection) return { type: GATE, status: 'False', reason: rejection.reason, message: rejection.message };
+  if (!readinessOf(pod, true).isReady || plan.unread.length > 0 || !isEmpty(plan.changes)) return undefined;
   if (!plan.isAsked)
     return { type: GATE, status: 'True', reason: 'NothingToDo', message: 'Nobody asks for a registration in Consul' };
-  if (!readinessOf(pod, true).isReady || plan.unread.length > 0 || !isEmpty(plan.changes)) return undefined;
   return { type: GATE, status: 'True', reason: 'Registered', message: 'Registered in Consul' };
 }
 

@@ -178,9 +178,9 @@ describe('a policy that denies by default', () => {
     });
     await untilIdle(again);
     await createPod(place, lab, 'kept', named('kept'));
-    await until('both say so', async () => {
+    await until('the new daemon to say so', () => {
       const said = again.records.filter(({ message, object }) => message === 'rejected' && object === `${lab}/kept`);
-      return said.some(({ why }) => String(why).includes(`namespace ${shop} published it first`));
+      return Promise.resolve(said.some(({ why }) => String(why).includes(`namespace ${shop} published it first`)));
     });
     await again.stop();
     expect(await rig.consul.summary('kept')).toEqual([first]);

@@ -9,7 +9,7 @@ import { ConsulApi } from './consul.ts';
 import { KubernetesApi } from './kubernetes.ts';
 import { until } from './until.ts';
 
-export { nextPodIP, type Manifest } from './kubernetes.ts';
+export { nextPodIP, type Manifest, type PodOptions } from './kubernetes.ts';
 export { until, untilEqual } from './until.ts';
 export type { CatalogEntry, InstanceRow } from './consul.ts';
 
