@@ -170,8 +170,16 @@ function namespaceOf(podKey: string): string {
 type State = 'there' | 'moved' | 'new';
 
 /** A pod that has another address or node now is no new one, but somebody may be there before it. */
-function stateOf({ id, address, port }: Registration, observed: ReadonlyMap<string, Observed>): State {
-  const same = [...observed.values()].find(({ registration }) => registration.id === id)?.registration;
+function stateOf(registration: Registration, observed: ReadonlyMap<string, Observed>): State {
+  const id = registration.id.toLowerCase();
+  const same = [...observed.values()].find((one) => one.registration.id.toLowerCase() === id)?.registration;
   if (!same) return 'new';
-  return same.address === address && same.port === port ? 'there' : 'moved';
+  return isThere(registration, same) ? 'there' : 'moved';
+}
+
+type Location = Pick<Registration, 'address' | 'port'>;
+
+/** Whether a registration is where it should be already, so that it is no business of anybody else there. */
+export function isThere(wanted: Location, found: Location): boolean {
+  return wanted.address === found.address && wanted.port === found.port;
 }

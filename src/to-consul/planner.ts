@@ -11,7 +11,7 @@ import { serviceKeyOf, zoneOf } from '../kubernetes/resources.ts';
 import { Index, type View } from '../kubernetes/view.ts';
 import { compare, type Changes } from '../reconcile/changes.ts';
 import { isMarkedObject, META, type Owner } from '../reconcile/mark.ts';
-import type { Admission } from './admission.ts';
+import { isThere, type Admission } from './admission.ts';
 import { desiredRegistrations, type Desired, type DesiredConfig, type PodSources } from './desired.ts';
 import { identityOf, type Observed, type OwnCatalog } from './observed.ts';
 import { sameCheck, sameService, type Registration } from './registration.ts';
@@ -118,10 +118,10 @@ export class Planner {
       (registration, observed) => sameService(registration, observed.registration) && hasCheck(registration, observed),
     );
     // Consul keeps the spelling of an ID that it has: another one, beside a check of the first, could not be removed.
-    const update = changes.update.map(({ desired: wish, observed }) => ({
-      desired: { ...wish, id: observed.registration.id },
-      observed,
-    }));
+    const update = changes.update
+      // A move to another address is as good as a new instance: somebody may be there.
+      .filter(({ desired: wish, observed }) => !unread.includes(wish.service) || isThere(wish, observed.registration))
+      .map(({ desired: wish, observed }) => ({ desired: { ...wish, id: observed.registration.id }, observed }));
     // A proof is about the present: an instance that is wanted again needs another one to go.
     for (const [identity, instance] of observed) if (wanted.has(identity)) this.#provenGone.delete(instance);
     const isHeld = ({ podUid, registration }: Observed) =>

@@ -23,6 +23,16 @@ export interface InstanceRow {
   }[];
 }
 
+export interface CatalogEntry {
+  readonly node: string;
+  readonly id: string;
+  readonly service: string;
+  readonly address: string;
+  readonly port: number;
+  /** @default passing */
+  readonly status?: 'passing' | 'warning' | 'critical';
+}
+
 /** The real Consul, as the administrator of the tests uses it; it shares no code with src/. */
 export class ConsulApi {
   readonly address: string;
@@ -109,6 +119,21 @@ export class ConsulApi {
         Status: service.status ?? 'passing',
       },
     });
+  }
+
+  /** As consul-k8s and its like register: straight in the catalog, on a node without an agent. */
+  registerInCatalog({ node, id, service, address, port, status = 'passing' }: CatalogEntry): Promise<unknown> {
+    return this.must('PUT', '/catalog/register', {
+      Node: node,
+      Address: '127.0.0.1',
+      NodeMeta: { 'external-source': 'kubernetes' },
+      Service: { ID: id, Service: service, Address: address, Port: port, Meta: { 'external-source': 'kubernetes' } },
+      Check: { CheckID: `${id}-check`, Name: 'Kubernetes Readiness Check', Status: status, ServiceID: id },
+    });
+  }
+
+  deregisterFromCatalog({ node, id }: Pick<CatalogEntry, 'node' | 'id'>): Promise<unknown> {
+    return this.must('PUT', '/catalog/deregister', { Node: node, ServiceID: id });
   }
 
   setHealth(id: string, status: 'pass' | 'warn' | 'fail'): Promise<unknown> {

@@ -9,9 +9,9 @@ import { ConsulApi } from './consul.ts';
 import { KubernetesApi } from './kubernetes.ts';
 import { until } from './until.ts';
 
-export { nextPodIP, type Manifest } from './kubernetes.ts';
+export { nextPodIP, type Manifest, type PodOptions } from './kubernetes.ts';
 export { until, untilEqual } from './until.ts';
-export type { InstanceRow } from './consul.ts';
+export type { CatalogEntry, InstanceRow } from './consul.ts';
 
 export interface LogRecord {
   readonly level: string;
@@ -32,6 +32,7 @@ export interface DaemonOptions {
   readonly kubeconfig?: string;
   readonly consulAddress?: string;
   readonly token?: string;
+  readonly takeOver?: boolean;
   /** @default true: waits until both directions run */
   readonly awaitStart?: boolean;
 }
@@ -116,12 +117,8 @@ async function launch(defaults: Defaults, options: DaemonOptions): Promise<Daemo
     },
   });
   const metrics = createMetrics();
-  const daemon = await startDaemon({
-    config,
-    metrics,
-    version: 'test',
-    log: createLog({ level: 'debug', format: 'json', stream }),
-  });
+  const log = createLog({ level: 'debug', format: 'json', stream });
+  const daemon = await startDaemon({ config, metrics, version: 'test', log }, { takeOver: options.takeOver ?? false });
   return { ...daemon, metrics, records };
 }
 

@@ -22,6 +22,8 @@ export interface ApiAnswer {
 
 export interface PodOptions {
   readonly ip?: string;
+  /** Of a dual-stack pod; wins over `ip`. */
+  readonly ips?: readonly string[];
   readonly annotations?: Record<string, string>;
   readonly labels?: Record<string, string>;
   readonly node?: string;
@@ -30,6 +32,18 @@ export interface PodOptions {
   /** @default true */
   readonly ready?: boolean;
   readonly ownerReferences?: object[];
+  readonly hostNetwork?: boolean;
+  readonly env?: { name: string; value: string }[];
+  /** Types of conditions that the pod needs beside its containers to be Ready. */
+  readonly readinessGates?: readonly string[];
+  /** Beside Ready, by type. */
+  readonly conditions?: Readonly<Record<string, boolean>>;
+}
+
+/** An Event, as far as tests look into it. */
+export interface EventNote {
+  readonly reason: string;
+  readonly note: string;
 }
 
 let addresses = 0;
@@ -52,13 +66,18 @@ export class KubernetesApi {
     this.#dispatcher = new Agent({ connect: { ca: readFileSync(caFile, 'utf8') }, connections: 16 });
   }
 
-  async call(method: 'GET' | 'POST' | 'PATCH' | 'PUT' | 'DELETE', path: string, body?: object): Promise<ApiAnswer> {
+  async call(
+    method: 'GET' | 'POST' | 'PATCH' | 'PUT' | 'DELETE',
+    path: string,
+    body?: object,
+    patch: 'merge-patch' | 'strategic-merge-patch' = 'merge-patch',
+  ): Promise<ApiAnswer> {
     const response = await request(`${this.#server}${path}`, {
       dispatcher: this.#dispatcher,
       method,
       headers: {
         authorization: `Bearer ${this.#token}`,
-        'content-type': method === 'PATCH' ? 'application/merge-patch+json' : 'application/json',
+        'content-type': method === 'PATCH' ? `application/${patch}+json` : 'application/json',
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
@@ -66,8 +85,9 @@ export class KubernetesApi {
   }
 
   /** @throws Error when the API server does not answer 2xx. */
-  async must(method: Parameters<KubernetesApi['call']>[0], path: string, body?: object): Promise<ApiAnswer['body']> {
-    const answer = await this.call(method, path, body);
+  async must(...asked: Parameters<KubernetesApi['call']>): Promise<ApiAnswer['body']> {
+    const answer = await this.call(...asked);
+    const [method, path] = asked;
     if (answer.status >= 300)
       throw new Error(`${method} ${path}: ${answer.status} ${JSON.stringify(answer.body).slice(0, 500)}`);
     return answer.body;
@@ -111,28 +131,55 @@ export class KubernetesApi {
       node = 'node-1',
       ports = [{ name: 'http', containerPort: 8080 }],
       ownerReferences = [],
+      hostNetwork = false,
+      env = [],
+      readinessGates = [],
     } = options;
     return this.must('POST', `/api/v1/namespaces/${namespace}/pods`, {
       metadata: { name, annotations, labels, ownerReferences },
-      spec: { nodeName: node, terminationGracePeriodSeconds: 0, containers: [{ name: 'app', image: 'app', ports }] },
+      spec: {
+        nodeName: node,
+        hostNetwork,
+        terminationGracePeriodSeconds: 0,
+        readinessGates: readinessGates.map((conditionType) => ({ conditionType })),
+        containers: [{ name: 'app', image: 'app', ports, env }],
+      },
     });
   }
 
   setPodStatus(
     namespace: string,
     name: string,
-    { ip = nextPodIP(), hostIP = '192.0.2.11', ready = true }: PodOptions = {},
+    { ip = nextPodIP(), ips = [ip], hostIP = '192.0.2.11', ready = true, conditions = {} }: PodOptions = {},
   ): Promise<Manifest> {
     return this.must('PATCH', `/api/v1/namespaces/${namespace}/pods/${name}/status`, {
       status: {
         phase: 'Running',
-        podIP: ip,
-        podIPs: [{ ip }],
+        podIP: ips[0],
+        podIPs: ips.map((ip) => ({ ip })),
         hostIP,
         hostIPs: [{ ip: hostIP }],
-        conditions: [readyCondition(ready)],
+        conditions: [readyCondition(ready), ...toConditions(conditions)],
       },
     });
+  }
+
+  /** Sets these conditions of a pod and leaves its others, as everybody does who writes a status. */
+  setConditions(namespace: string, name: string, conditions: Readonly<Record<string, boolean>>): Promise<Manifest> {
+    return this.must(
+      'PATCH',
+      `/api/v1/namespaces/${namespace}/pods/${name}/status`,
+      { status: { conditions: toConditions(conditions) } },
+      'strategic-merge-patch',
+    );
+  }
+
+  /** Events about the objects of that name. */
+  async eventsAbout(namespace: string, name: string): Promise<EventNote[]> {
+    const events = await this.list(`/apis/events.k8s.io/v1/namespaces/${namespace}/events`);
+    return events
+      .filter(({ regarding }) => (regarding as { name: string }).name === name)
+      .map(({ reason, note }) => ({ reason: String(reason), note: String(note) }));
   }
 
   setReady(namespace: string, name: string, ready: boolean): Promise<Manifest> {
@@ -166,4 +213,8 @@ function readyCondition(ready: boolean): object {
         message: 'containers with unready status: [app]',
         ...at,
       };
+}
+
+function toConditions(conditions: Readonly<Record<string, boolean>>): object[] {
+  return Object.entries(conditions).map(([type, isTrue]) => ({ type, status: isTrue ? 'True' : 'False' }));
 }

@@ -114,6 +114,7 @@ export class WriterStage {
 
 /** The names of the pods that a transaction is about. */
 export function podsIn({ operations }: SeenTransaction): Set<string> {
-  const ids = operations.map(({ id }) => id).filter((id) => id !== '');
+  // Consular's own entry is of no pod.
+  const ids = operations.map(({ id }) => id).filter((id) => id !== '' && !id.startsWith('consular-'));
   return new Set(ids.map((id) => /^[^.]+\.[^.]+\.([^:]+):/.exec(id)?.[1] ?? id));
 }
