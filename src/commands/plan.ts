@@ -75,7 +75,10 @@ async function planToConsul({ config }: Pick<OnceContext, 'config'>, { owner, to
   return merge(...parts);
 }
 
-async function planToKubernetes({ config }: Pick<OnceContext, 'config'>, { owner, toKubernetes }: World): Promise<Part> {
+async function planToKubernetes(
+  { config }: Pick<OnceContext, 'config'>,
+  { owner, toKubernetes }: World,
+): Promise<Part> {
   if (!toKubernetes) return NOTHING;
   const { plans } = await planServices(config, owner, toKubernetes);
   return merge(
