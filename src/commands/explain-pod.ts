@@ -126,6 +126,7 @@ function notesOf(pod: Pod | undefined, sources: PodSources | undefined, plan: Po
 }
 
 function warningsOf(pod: Pod, { toConsul }: Config): readonly string[] {
-  if (!toConsul.registrator || namesWanted(parseAnnotations(pod.annotations).settings).length > 0) return [];
+  const { settings } = parseAnnotations(pod.annotations);
+  if (!toConsul.registrator || settings.sync === false || namesWanted(settings).length > 0) return [];
   return registratorServices(pod, { explicit: toConsul.registratorExplicit }).warnings;
 }

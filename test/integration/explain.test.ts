@@ -20,21 +20,25 @@ describe('consular explain', () => {
     expect(spawnSync(process.execPath, ['build.js'], { cwd: ROOT }).status).toBe(0);
     rig = await openRig();
     run = await openRunDirectory('explain');
-    config = join(run.path, 'consular.yaml');
-    const settings = {
-      cluster: rig.cluster,
-      toConsul: { namespaces: { include: [rig.namespace] } },
-      toKubernetes: { namespaces: [rig.namespace] },
-    };
-    await writeFile(config, JSON.stringify(settings));
+    config = await write('consular.yaml');
   });
   afterAll(async () => {
     await run.close();
     await rig.close();
   });
 
+  async function write(file: string, toConsul: object = {}): Promise<string> {
+    const settings = {
+      cluster: rig.cluster,
+      toConsul: { namespaces: { include: [rig.namespace] }, ...toConsul },
+      toKubernetes: { namespaces: [rig.namespace] },
+    };
+    await writeFile(join(run.path, file), JSON.stringify(settings));
+    return join(run.path, file);
+  }
+
   function explain(...args: string[]): { status: number | null; stdout: string; stderr: string } {
-    return spawnSync(process.execPath, [BUNDLE, 'explain', ...args, '--config', config], {
+    return spawnSync(process.execPath, [BUNDLE, 'explain', '--config', config, ...args], {
       encoding: 'utf8',
       env: { PATH: process.env.PATH, KUBECONFIG: rig.kubeconfig, CONSUL_HTTP_ADDR: rig.consulServer.address },
       timeout: 60_000,
@@ -75,7 +79,7 @@ describe('consular explain', () => {
           { what: 'phase', value: 'Running' },
           { what: 'node', value: 'node-1 (192.0.2.11)' },
           { what: 'IPs', value: ip },
-          { what: 'Ready', value: expect.stringMatching(/^True since 20/) as string },
+          { what: 'Ready', value: expect.stringMatching(/^True since 20/) as unknown },
         ]) as object,
         settings: [
           { source: `Pod ${namespace}/told`, key: 'consular.dev/service-name', value: 'told', note: '' },
@@ -144,7 +148,7 @@ describe('consular explain', () => {
     expect(explanation.decision.rule).toBe('the pod is not Ready');
     expect(explanation.found).toContainEqual({
       what: 'Ready',
-      value: expect.stringMatching(/^False since 20/) as string,
+      value: expect.stringMatching(/^False since 20/) as unknown,
     });
     expect(JSON.stringify(explanation.found)).toContain('containers with unready status: [app]');
     expect(explanation.desired).toEqual([]);
@@ -152,6 +156,30 @@ describe('consular explain', () => {
     const silent = explain('pod', `${namespace}/silent`);
     expect(silent.status).toBe(0);
     expect(silent.stdout).toContain('neither the pod nor a Service over it asks for a registration');
+  });
+
+  it("shows registrator's variables, and what of them has no effect", async () => {
+    const { kubernetes, namespace } = rig;
+    const env = [
+      { name: 'SERVICE_NAME', value: 'old' },
+      { name: 'SERVICE_ID', value: 'old-1' },
+    ];
+    await kubernetes.must('POST', `/api/v1/namespaces/${namespace}/pods`, {
+      metadata: { name: 'old' },
+      spec: { nodeName: 'node-1', containers: [{ name: 'app', image: 'app', ports: [{ containerPort: 8080 }], env }] },
+    });
+    await kubernetes.setPodStatus(namespace, 'old');
+    const withVariables = await write('registrator.yaml', { registrator: true });
+    const { status, stdout } = explain('pod', `${namespace}/old`, '--config', withVariables);
+    expect(status).toBe(2);
+    expect(stdout).toContain(`Pod ${namespace}/old, container app: SERVICE_NAME = "old"`);
+    expect(stdout).toContain('+ create ServiceInstance');
+    expect(stdout).toContain('container "app": "SERVICE_ID" has no effect');
+    expect(explain('pod', `${namespace}/old`).status).toBe(0);
+
+    const off = explain('pod', `${namespace}/old`, '--config', await write('off.yaml', { enabled: false }));
+    expect(off.status).toBe(1);
+    expect(off.stderr).toContain('toConsul.enabled is false');
   });
 
   it('names whom a duplicate waits for, from the pod and from the Consul service', async () => {
@@ -166,12 +194,12 @@ describe('consular explain', () => {
       {
         object: `Pod ${namespace}/twice`,
         reason: 'Duplicate',
-        message: expect.stringContaining('"by-itself"') as string,
+        message: expect.stringContaining('"by-itself"') as unknown,
       },
     ]);
     const service = explainJson('consul-service', 'twice').explanation;
     expect(service.pods).toEqual([
-      { pod: `${namespace}/twice`, says: expect.stringContaining('Duplicate: instance "by-itself"') as string },
+      { pod: `${namespace}/twice`, says: expect.stringContaining('Duplicate: instance "by-itself"') as unknown },
     ]);
     expect(service.observed).toMatchObject([{ id: 'by-itself', address: ip, origin: 'foreign' }]);
   });
@@ -213,7 +241,7 @@ describe('consular explain', () => {
     const { status, explanation } = explainJson('service', `${namespace}/loose`);
     expect(status).toBe(2);
     expect(explanation.rejections).toMatchObject([
-      { reason: 'NoPod', message: expect.stringContaining('192.0.2.77') as string },
+      { reason: 'NoPod', message: expect.stringContaining('192.0.2.77') as unknown },
     ]);
   });
 
