@@ -1,14 +1,10 @@
-import { setMaxListeners } from 'node:events';
 import { escapeControls } from '../json.ts';
 import { isEmpty } from '../reconcile/changes.ts';
-import { Admission } from '../to-consul/admission.ts';
-import type { ForeignInstances } from '../to-consul/foreign.ts';
-import { Planner as ToConsulPlanner, type PodPlan } from '../to-consul/planner.ts';
 import { identityOf } from '../to-consul/observed.ts';
 import type { Registration } from '../to-consul/registration.ts';
-import { Planner as ToKubernetesPlanner, type NamespacePlan } from '../to-kubernetes/planner.ts';
-import { createClients, readWorld, type Context, type World } from './connect.ts';
-import { Sources } from './sources.ts';
+import type { NamespacePlan } from '../to-kubernetes/planner.ts';
+import type { World } from './connect.ts';
+import { planPod, planServices, podPlanner, readOnce, type OnceContext } from './read-once.ts';
 
 export interface PlannedChange {
   readonly direction: 'to-consul' | 'to-kubernetes';
@@ -36,38 +32,14 @@ export interface Plan {
  * @param timeoutMs what is not read by then is an error that says what is missing
  * @throws Error when a system cannot be read
  */
-export async function makePlan(context: Omit<Context, 'signal'>, timeoutMs: number): Promise<Plan> {
-  const watches = new AbortController();
-  setMaxListeners(0, watches.signal);
-  const whole: Context = { ...context, signal: watches.signal };
-  const clients = createClients(whole);
-  const sources = new Sources(whole);
-  let timer: NodeJS.Timeout | undefined;
-  const expired = new Promise<never>((_, reject) => {
-    timer = setTimeout(
-      () =>
-        reject(
-          new Error(`read both systems: not complete after ${timeoutMs / 1000} s: ${sources.failures().join('; ')}`),
-        ),
-      timeoutMs,
-    );
-  });
-  const reading = readWorld(whole, clients, sources);
-  reading.catch(() => undefined);
-  try {
-    const world = await Promise.race([reading, expired]);
-    return {
-      cluster: context.config.cluster,
-      ...merge(await planToConsul(context, world), await planToKubernetes(context, world)),
-    };
-  } finally {
-    clearTimeout(timer);
-    watches.abort();
-    await clients.close();
-  }
+export function makePlan(context: OnceContext, timeoutMs: number): Promise<Plan> {
+  return readOnce(context, timeoutMs, async (world) => ({
+    cluster: context.config.cluster,
+    ...merge(await planToConsul(context, world), await planToKubernetes(context, world)),
+  }));
 }
 
-type Part = Pick<Plan, 'changes' | 'rejections'>;
+export type Part = Pick<Plan, 'changes' | 'rejections'>;
 const NOTHING: Part = { changes: [], rejections: [] };
 
 function merge(...parts: readonly Part[]): Part {
@@ -77,11 +49,10 @@ function merge(...parts: readonly Part[]): Part {
   };
 }
 
-async function planToConsul({ config }: Pick<Context, 'config'>, { owner, toConsul }: World): Promise<Part> {
+async function planToConsul({ config }: Pick<OnceContext, 'config'>, { owner, toConsul }: World): Promise<Part> {
   if (!toConsul) return NOTHING;
-  const { views, own, foreign } = toConsul;
-  const admission = new Admission(config.toConsul.policy, foreign, own);
-  const planner = new ToConsulPlanner(owner, config.toConsul, views, own, admission);
+  const { foreign } = toConsul;
+  const planner = podPlanner(config, owner, toConsul);
   const keys = [...planner.keys()].sort();
   const direction = 'to-consul';
   const change = (action: PlannedChange['action'], registration: Registration, note: string): PlannedChange => {
@@ -104,23 +75,14 @@ async function planToConsul({ config }: Pick<Context, 'config'>, { owner, toCons
   return merge(...parts);
 }
 
-/** The plan for one pod, with all that it depends on read. */
-async function planPod(planner: ToConsulPlanner, foreign: ForeignInstances, key: string): Promise<PodPlan> {
-  const plan = planner.plan(key);
-  if (plan.unread.length === 0) return plan;
-  for (const service of plan.unread) await foreign.ensure(service);
-  return planner.plan(key);
-}
-
-async function planToKubernetes({ config }: Pick<Context, 'config'>, { owner, toKubernetes }: World): Promise<Part> {
+async function planToKubernetes(
+  { config }: Pick<OnceContext, 'config'>,
+  { owner, toKubernetes }: World,
+): Promise<Part> {
   if (!toKubernetes) return NOTHING;
-  const planner = new ToKubernetesPlanner(owner, config.toKubernetes, toKubernetes.views, toKubernetes.catalog);
-  // What could not be read, or is known to Kubernetes only, is asked for: a plan on a guess is none.
-  for (const name of planner.keys())
-    if (toKubernetes.catalog.instances(name) === undefined) await toKubernetes.catalog.refresh(name);
+  const { plans } = await planServices(config, owner, toKubernetes);
   return merge(
-    ...planner.keys().map((name): Part => {
-      const { mirrored, namespaces, overLimit } = planner.plan(name, true);
+    ...[...plans].map(([name, { mirrored, namespaces, overLimit }]): Part => {
       const limit = overLimit
         ? [
             {
@@ -138,7 +100,8 @@ async function planToKubernetes({ config }: Pick<Context, 'config'>, { owner, to
   );
 }
 
-function describeNamespace(
+/** What would be done in one namespace, and what is refused there. */
+export function describeNamespace(
   name: string,
   mirrored: boolean,
   { namespace, service, slices, endpoints, conflict, refused }: NamespacePlan,

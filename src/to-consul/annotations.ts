@@ -5,7 +5,7 @@ import { escapeControls } from '../json.ts';
  * keys that consul-k8s has, so that a team can move without touching its manifests; where both are set, ours wins.
  */
 export const PREFIX = 'consular.dev/';
-const ALIAS_PREFIX = 'consul.hashicorp.com/';
+export const ALIAS_PREFIX = 'consul.hashicorp.com/';
 
 /** Worth keeping in memory: the only annotations that anybody here reads. */
 export function isOurAnnotation(key: string): boolean {

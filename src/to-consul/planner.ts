@@ -102,7 +102,7 @@ export class Planner {
 
   plan(podKey: string): PodPlan {
     const pod = this.#views.pods.get(podKey);
-    const desired = pod && desiredRegistrations(this.#owner, this.#config, this.#sources(pod));
+    const desired = pod && desiredRegistrations(this.#owner, this.#config, this.sourcesOf(pod));
     const observed = this.#own.ofPod(podKey);
     const { wanted, refusals } = this.#homes(desired);
     const { refused, unread } = this.#admission.admit(podKey, wanted, observed);
@@ -194,7 +194,8 @@ export class Planner {
     return proof.kind === 'Service' && (proof.name === '' || services.get(objectKey(proof)) !== undefined);
   }
 
-  #sources(pod: Pod): PodSources {
+  /** Everything that decides what a pod is in Consul. */
+  sourcesOf(pod: Pod): PodSources {
     const byService = new Map<string, EndpointSlice[]>();
     for (const slice of this.#slicesOfPod.get(objectKey(pod))) {
       const key = serviceKeyOf(slice);

@@ -126,7 +126,7 @@ export function serviceRequest(service: Service): ParsedAnnotations | undefined 
 }
 
 /** The names asked for, each with the port as it was written; undefined is the default port. */
-function namesWanted({ serviceName, port, ports }: Settings): { name: string; port: string | undefined }[] {
+export function namesWanted({ serviceName, port, ports }: Settings): { name: string; port: string | undefined }[] {
   const ofPorts = [...ports].flatMap(([port, { serviceName: name }]) => (name === undefined ? [] : [{ name, port }]));
   return serviceName === undefined ? ofPorts : [{ name: serviceName, port }, ...ofPorts];
 }

@@ -131,7 +131,7 @@ describe('the command line', () => {
   it.each([
     [['--help'], 0, 'Examples:'],
     [['--version'], 0, '0.1.0'],
-    [['walk'], 1, 'expected the command run or plan, found "walk"'],
+    [['walk'], 1, 'expected the command run, plan or explain, found "walk"'],
     [['plan'], 1, 'expected --config FILE, found none'],
     [['plan', '--colour'], 1, "Unknown option '--colour'"],
     [['run', '--config', '/nowhere/consular.yaml'], 1, 'expected a readable file'],

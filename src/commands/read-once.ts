@@ -1,0 +1,79 @@
+import { setMaxListeners } from 'node:events';
+import type { Config } from '../config/schema.ts';
+import { Admission } from '../to-consul/admission.ts';
+import type { ForeignInstances } from '../to-consul/foreign.ts';
+import { Planner as ToConsulPlanner, type PodPlan } from '../to-consul/planner.ts';
+import { Planner as ToKubernetesPlanner, type NamePlan } from '../to-kubernetes/planner.ts';
+import { createClients, readWorld, type Clients, type Context, type World } from './connect.ts';
+import { Sources } from './sources.ts';
+
+/** What a command is given that reads once and ends. */
+export type OnceContext = Omit<Context, 'signal'>;
+
+/**
+ * Reads both systems once, gives them to `use`, and ends all watches and connections when that is done.
+ * @param timeoutMs what is not read by then is an error that says what is missing
+ * @throws Error when a system cannot be read
+ */
+export async function readOnce<T>(
+  context: OnceContext,
+  timeoutMs: number,
+  use: (world: World, clients: Clients) => Promise<T>,
+): Promise<T> {
+  const watches = new AbortController();
+  setMaxListeners(0, watches.signal);
+  const whole: Context = { ...context, signal: watches.signal };
+  const clients = createClients(whole);
+  const sources = new Sources(whole);
+  let timer: NodeJS.Timeout | undefined;
+  const expired = new Promise<never>((_, reject) => {
+    timer = setTimeout(
+      () =>
+        reject(
+          new Error(`read both systems: not complete after ${timeoutMs / 1000} s: ${sources.failures().join('; ')}`),
+        ),
+      timeoutMs,
+    );
+  });
+  const reading = readWorld(whole, clients, sources);
+  reading.catch(() => undefined);
+  try {
+    return await use(await Promise.race([reading, expired]), clients);
+  } finally {
+    clearTimeout(timer);
+    watches.abort();
+    await clients.close();
+  }
+}
+
+export function podPlanner(config: Config, owner: World['owner'], toConsul: NonNullable<World['toConsul']>) {
+  const { views, own, foreign } = toConsul;
+  const admission = new Admission(config.toConsul.policy, foreign, own);
+  return new ToConsulPlanner(owner, config.toConsul, views, own, admission);
+}
+
+/** The plan for one pod, with all that it depends on read. */
+export async function planPod(planner: ToConsulPlanner, foreign: ForeignInstances, key: string): Promise<PodPlan> {
+  const plan = planner.plan(key);
+  if (plan.unread.length === 0) return plan;
+  for (const service of plan.unread) await foreign.ensure(service);
+  return planner.plan(key);
+}
+
+export interface PlannedServices {
+  readonly planner: ToKubernetesPlanner;
+  /** By the lower-case name of the Consul service; in order, because of `maxServices` the first come first. */
+  readonly plans: ReadonlyMap<string, NamePlan>;
+}
+
+/** The plans for all Consul services: what one of them becomes depends on the others. */
+export async function planServices(
+  config: Config,
+  owner: World['owner'],
+  { views, catalog }: NonNullable<World['toKubernetes']>,
+): Promise<PlannedServices> {
+  const planner = new ToKubernetesPlanner(owner, config.toKubernetes, views, catalog);
+  // What could not be read, or is known to Kubernetes only, is asked for: a plan on a guess is none.
+  for (const name of planner.keys()) if (catalog.instances(name) === undefined) await catalog.refresh(name);
+  return { planner, plans: new Map(planner.keys().map((name) => [name, planner.plan(name, true)])) };
+}
