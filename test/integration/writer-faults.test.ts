@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import './limits.ts';
-import { nextPodIP, until, untilEqual, untilIdle } from '../rig/index.ts';
+import { nextPodIP, statusOf, until, untilEqual, untilIdle } from '../rig/index.ts';
 import type { Fault, SeenTransaction } from '../rig/fault-proxy.ts';
 import { podsIn, WriterStage } from '../rig/writer-stage.ts';
 
@@ -44,11 +44,14 @@ describe('a write that goes wrong', () => {
     await stage.settle();
     proxy.transactionFault = () => fault;
     const changes = { 'consular.dev/service-tags': 'after' };
-    for (let i = 0; i < 50; i++) await rig.kubernetes.annotate(rig.namespace, `${service}-${i}`, changes);
+    for (let i = 0; i < 150; i++) {
+      const version = { ...changes, [VERSION]: String(i) };
+      await rig.kubernetes.annotate(rig.namespace, `${service}-${i % 50}`, version);
+    }
     await stage.createPods(`${service}-new`, 10);
     await stage.untilToWrite(60);
     await until('a few attempts', () => Promise.resolve(proxy.transactions.length >= 4));
-    expect(proxy.transactions.length).toBeLessThan(30);
+    expect(proxy.transactions.length).toBeLessThan(16);
     proxy.transactionFault = () => 'pass';
     await stage.untilRegistered(`${service}-new`, 10);
     const tags = async () => (await rig.consul.instances(service)).map(({ Service }) => Service.Tags.join());
@@ -198,7 +201,10 @@ describe('a Consul that takes small requests only', () => {
     const refused = proxy.transactions.filter(({ status }) => status === 413);
     expect(refused.some((transaction) => podsIn(transaction).size > 1)).toBe(true);
     expect(refused.filter(({ bytes }) => bytes <= MOST_BYTES)).toEqual([]);
-    await until('the giant alone', () => Promise.resolve(refusedAlone(proxy.transactions).includes('giant-0')));
+    await until('the giant named', async () => {
+      const { toConsul } = await statusOf(stage.daemon);
+      return toConsul?.failing[`${rig.namespace}/giant-0`]?.includes('Consul answered 413');
+    });
     await stage.createPods('later', 1);
     await stage.untilRegistered('later', 1);
     expect([...new Set(refusedAlone(proxy.transactions))]).toEqual(['giant-0']);
