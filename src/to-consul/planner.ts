@@ -7,6 +7,7 @@ import {
   type Pod,
   type Service,
 } from '../kubernetes/objects.ts';
+import { selects } from '../config/pattern.ts';
 import { serviceKeyOf, zoneOf } from '../kubernetes/resources.ts';
 import { Index, type View } from '../kubernetes/view.ts';
 import { compare, type Changes } from '../reconcile/changes.ts';
@@ -92,7 +93,7 @@ export class Planner {
 
   /** Addresses in the slices of an annotated Service that belong to no pod, and so cannot be registered. */
   addressesWithoutPod(service: Service): string[] {
-    if (!serviceRequest(service)) return [];
+    if (!selects(this.#config.namespaces, service.namespace) || !serviceRequest(service)) return [];
     return this.#slicesOfService
       .get(objectKey(service))
       .flatMap((slice) =>
