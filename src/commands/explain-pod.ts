@@ -1,6 +1,5 @@
 import type { Config } from '../config/schema.ts';
-import { objectKey, type Pod } from '../kubernetes/objects.ts';
-import { workloadOf } from '../kubernetes/resources.ts';
+import { objectKey, workloadOf, type Pod } from '../kubernetes/objects.ts';
 import { parseAnnotations } from '../to-consul/annotations.ts';
 import { desiredRegistrations, type PodSources } from '../to-consul/desired.ts';
 import type { Planner, PodPlan } from '../to-consul/planner.ts';

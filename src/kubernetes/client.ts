@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream';
 import { request as httpRequest, type Dispatcher } from 'undici';
 import type { Credentials, KubernetesConnection } from './connection.ts';
+import { ACCEPT } from './encoding/formats.ts';
 import { describePurpose, errorFromBody, type Purpose } from './errors.ts';
 
 /** A short request that has no answer by then is given up. */
@@ -15,17 +16,27 @@ export interface KubernetesRequest {
   readonly method?: 'GET' | 'POST' | 'PATCH' | 'DELETE';
   /** JSON. */
   readonly body?: unknown;
+  /** Formats of the answer. @default JSON */
+  readonly accept?: string;
   /** How a PATCH is meant; by default it is a merge patch, and with `strategic` lists are merged by their keys. */
   readonly patch?: 'merge' | 'strategic';
   readonly signal?: AbortSignal;
+}
+
+/** A body as it came, and what the API server says it is. */
+export interface KubernetesAnswer<Body> {
+  readonly contentType: string;
+  readonly body: Body;
 }
 
 /** HTTP to the API server: authentication, deadlines, errors that say what was asked. It knows no kind. */
 export interface KubernetesClient {
   /** @throws KubernetesError when the API server refuses; Error with a cause when there was no proper answer. */
   request(request: KubernetesRequest): Promise<unknown>;
+  /** The same, in the format that was asked for. */
+  read(request: KubernetesRequest): Promise<KubernetesAnswer<Buffer>>;
   /** A body without end, for watches; fails when it is silent for 90 s. */
-  stream(request: KubernetesRequest): Promise<Readable>;
+  stream(request: KubernetesRequest): Promise<KubernetesAnswer<Readable>>;
   close(): Promise<void>;
 }
 
@@ -38,7 +49,7 @@ export function createKubernetesClient(connection: KubernetesConnection, userAge
       response = await attempt(request, timeouts, await connection.authenticate(true));
     }
     if (response.statusCode >= 200 && response.statusCode < 300) return response;
-    throw errorFromBody(request.purpose, response.statusCode, await response.body.text());
+    throw errorFromBody(request.purpose, response.statusCode, contentTypeOf(response), await bytesOf(response));
   }
 
   function attempt(
@@ -46,7 +57,7 @@ export function createKubernetesClient(connection: KubernetesConnection, userAge
     timeouts: Timeouts,
     { dispatcher, headers }: Credentials,
   ): Promise<Dispatcher.ResponseData> {
-    const { path, query, method = 'GET', body, patch = 'merge', signal } = request;
+    const { path, query, method = 'GET', body, patch = 'merge', accept = ACCEPT.json, signal } = request;
     const url = `${connection.server}${path}${query ? `?${new URLSearchParams(query).toString()}` : ''}`;
     return httpRequest(url, {
       dispatcher,
@@ -54,7 +65,7 @@ export function createKubernetesClient(connection: KubernetesConnection, userAge
       headers: {
         ...headers,
         'user-agent': userAgent,
-        accept: 'application/json',
+        accept,
         ...(body === undefined ? {} : { 'content-type': method === 'PATCH' ? PATCH_TYPES[patch] : 'application/json' }),
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
@@ -73,16 +84,19 @@ export function createKubernetesClient(connection: KubernetesConnection, userAge
     }
   }
 
+  const read = async (request: KubernetesRequest) => {
+    const response = await send(request, { headersTimeout: REQUEST_TIMEOUT_MS, bodyTimeout: REQUEST_TIMEOUT_MS });
+    return { contentType: contentTypeOf(response), body: await bytesOf(response) };
+  };
+
   return {
     request: (request) =>
-      named(request.purpose, async () => {
-        const response = await send(request, { headersTimeout: REQUEST_TIMEOUT_MS, bodyTimeout: REQUEST_TIMEOUT_MS });
-        return response.body.json();
-      }),
+      named(request.purpose, async () => JSON.parse((await read(request)).body.toString('utf8')) as unknown),
+    read: (request) => named(request.purpose, () => read(request)),
     stream: (request) =>
       named(request.purpose, async () => {
         const response = await send(request, { headersTimeout: STREAM_SILENCE_MS, bodyTimeout: STREAM_SILENCE_MS });
-        return response.body;
+        return { contentType: contentTypeOf(response), body: response.body };
       }),
     close: () => connection.close(),
   };
@@ -97,3 +111,11 @@ const PATCH_TYPES = {
   merge: 'application/merge-patch+json',
   strategic: 'application/strategic-merge-patch+json',
 } as const;
+
+function contentTypeOf({ headers }: Dispatcher.ResponseData): string {
+  return String(headers['content-type'] ?? '');
+}
+
+async function bytesOf({ body }: Dispatcher.ResponseData): Promise<Buffer> {
+  return Buffer.from(await body.arrayBuffer());
+}

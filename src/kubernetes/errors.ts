@@ -1,4 +1,5 @@
-import { isObject, stringField } from '../json.ts';
+import { formatOf, STATUS } from './encoding/formats.ts';
+import type { Encoded } from './encoding/message.ts';
 
 /** What a request was for; every error message starts with it: "patch Service default/orders". */
 export interface Purpose {
@@ -30,20 +31,15 @@ export class KubernetesError extends Error {
 }
 
 /** Builds the error from a response body, which is a Status object when the API server wrote it and anything else when a proxy did. */
-export function errorFromBody(purpose: Purpose, status: number, body: string): KubernetesError {
-  let parsed: unknown;
+export function errorFromBody(purpose: Purpose, status: number, contentType: string, body: Buffer): KubernetesError {
+  let found: Encoded;
   try {
-    parsed = JSON.parse(body);
+    found = formatOf(contentType).object('Status', body);
   } catch {
-    parsed = undefined;
+    return new KubernetesError(purpose, status, '', body.toString('utf8', 0, 256).trim() || 'no text');
   }
-  if (!isObject(parsed)) return new KubernetesError(purpose, status, '', body.slice(0, 256).trim() || 'no text');
-  return new KubernetesError(
-    purpose,
-    status,
-    stringField(parsed, 'reason'),
-    stringField(parsed, 'message').slice(0, 512),
-  );
+  const { reason, message } = found.as(STATUS);
+  return new KubernetesError(purpose, status, reason, message.slice(0, 512));
 }
 
 export function hasStatus(error: unknown, status: number): boolean {

@@ -113,3 +113,29 @@ export interface Endpoints extends KubernetesObject {
 }
 
 export type Node = KubernetesObject;
+
+/** Ties an EndpointSlice to its Service (discovery/v1). */
+export const SERVICE_NAME_LABEL = 'kubernetes.io/service-name';
+/** Ties a pod to one version of its Deployment's template (apps/v1). */
+export const TEMPLATE_HASH_LABEL = 'pod-template-hash';
+export const ZONE_LABEL = 'topology.kubernetes.io/zone';
+
+/** The Service that a slice belongs to, as its key. */
+export function serviceKeyOf(slice: EndpointSlice): string {
+  return objectKey({ namespace: slice.namespace, name: slice.labels.get(SERVICE_NAME_LABEL) ?? '' });
+}
+
+/** The zone of a node, or an empty string. */
+export function zoneOf(node: Node | undefined): string {
+  return node?.labels.get(ZONE_LABEL) ?? '';
+}
+
+/** `Deployment/orders` for a pod of its ReplicaSet (whose name is the Deployment's plus the template's hash), else the owner itself. */
+export function workloadOf(pod: Pod): string {
+  if (!pod.owner) return '';
+  const suffix = `-${pod.labels.get(TEMPLATE_HASH_LABEL) ?? ''}`;
+  const { kind, name } = pod.owner;
+  return kind === 'ReplicaSet' && suffix !== '-' && name.endsWith(suffix)
+    ? `Deployment/${name.slice(0, -suffix.length)}`
+    : `${kind}/${name}`;
+}

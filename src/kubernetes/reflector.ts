@@ -1,17 +1,9 @@
-import type { Readable } from 'node:stream';
 import { backoffMs, sleep } from '../backoff.ts';
-import {
-  arrayField,
-  expectObject,
-  numberField,
-  objectField,
-  stringField,
-  stringMapField,
-  type JsonObject,
-} from '../json.ts';
 import { explainError, type Log } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import type { KubernetesClient } from './client.ts';
+import { ACCEPT, formatOf, jsonFormat, LIST, STATUS, type Format, type WatchEvent } from './encoding/formats.ts';
+import { only, string, strings, type Encoded } from './encoding/message.ts';
 import { KubernetesError, type Purpose } from './errors.ts';
 import { objectKey, type KubernetesObject } from './objects.ts';
 import { pathOf, type Resource } from './resources.ts';
@@ -23,6 +15,18 @@ const PAGE_SIZE = 500;
 /** A watch that ends sooner without a single event is counted as a failure, or a broken server would be asked in a loop. */
 const SHORTEST_WATCH_MS = 1000;
 const INITIAL_EVENTS_END = 'k8s.io/initial-events-end';
+
+/** What concerns reading itself, whatever the kind. */
+const VERSION = only('metadata', 1, only('resourceVersion', 6, string));
+const END_MARK = only(
+  'metadata',
+  1,
+  only(
+    'annotations',
+    12,
+    strings((key) => key === INITIAL_EVENTS_END),
+  ),
+);
 
 export interface ReflectorOptions<T extends KubernetesObject> {
   readonly client: KubernetesClient;
@@ -40,6 +44,7 @@ export interface ReflectorOptions<T extends KubernetesObject> {
  * - reads everything as a stream (KEP-3157), consistent with etcd; a server that cannot is read in pages of 500;
  * - publishes the View only when complete; a relist replaces its content only when complete;
  * - then watches from the last resourceVersion; bookmarks move that on; 410 Gone reads everything again;
+ * - speaks protobuf with a server that does, for a kind that has it, and JSON once a server did not;
  * - any other failure (refused, reset, silent for 90 s, garbage) backs off and resumes where it was.
  */
 export class Reflector<T extends KubernetesObject> {
@@ -52,10 +57,12 @@ export class Reflector<T extends KubernetesObject> {
   #view: View<T> | undefined;
   #resourceVersion: string | undefined;
   #streamingList = true;
+  #protobuf: boolean;
   #failure: string | undefined = 'not read yet';
 
   constructor(options: ReflectorOptions<T>) {
     this.#options = options;
+    this.#protobuf = options.resource.hasProtobuf;
     this.#path = pathOf(options.resource, options.namespace);
     this.#purpose = { verb: 'watch', kind: options.resource.kind, object: options.namespace ?? '' };
     this.synced = new Promise((resolve) => (this.#resolveSynced = resolve));
@@ -89,11 +96,16 @@ export class Reflector<T extends KubernetesObject> {
     }
   }
 
-  /** True when the failure tells how to go on at once: relist, or list in pages. */
+  /** True when the failure tells how to go on at once: relist, list in pages, or speak JSON. */
   #adapt(error: unknown): boolean {
     if (!(error instanceof KubernetesError)) return false;
     if (error.status === 410 && this.#resourceVersion !== undefined) {
       this.#resourceVersion = undefined;
+      return true;
+    }
+    // Something on the way has no protobuf, and does not take the JSON that would be welcome too.
+    if (this.#protobuf && error.status === 406) {
+      this.#protobuf = false;
       return true;
     }
     // A server without streaming lists refuses the unknown options: 422 Invalid, or 400 from an old one.
@@ -113,7 +125,7 @@ export class Reflector<T extends KubernetesObject> {
       this.#resourceVersion === undefined
         ? { sendInitialEvents: 'true', resourceVersionMatch: 'NotOlderThan' }
         : { resourceVersion: this.#resourceVersion };
-    const body = await client.stream({
+    const { contentType, body } = await client.stream({
       purpose: this.#purpose,
       path: this.#path,
       query: {
@@ -123,47 +135,47 @@ export class Reflector<T extends KubernetesObject> {
         ...start,
         ...(labelSelector ? { labelSelector } : {}),
       },
+      accept: this.#protobuf ? ACCEPT.protobufWatch : ACCEPT.json,
       signal,
     });
     let initial = this.#resourceVersion === undefined ? new Map<string, T>() : undefined;
     if (!initial) this.#failure = undefined;
     let events = 0;
-    for await (const line of lines(body)) {
-      events++;
-      const event = expectObject(JSON.parse(line), `${this.#purpose.kind} watch event`);
-      const object = expectObject(event.object, `object of a ${this.#purpose.kind} watch event`);
-      if (initial && isInitialEventsEnd(event, object)) {
-        this.#publish(initial, stringField(objectField(object, 'metadata'), 'resourceVersion'));
-        initial = undefined;
-      } else {
-        this.#apply(stringField(event, 'type'), object, initial);
+    const eventsOf = this.#formatOf(contentType).watch(this.#purpose.kind);
+    for await (const piece of body as AsyncIterable<Buffer>) {
+      for (const event of eventsOf(piece)) {
+        events++;
+        if (initial && isInitialEventsEnd(event)) {
+          this.#publish(initial, event.object.as(VERSION));
+          initial = undefined;
+        } else {
+          this.#apply(event, initial);
+        }
       }
     }
     return events;
   }
 
-  #apply(type: string, raw: JsonObject, initial: Map<string, T> | undefined): void {
-    if (type === 'ERROR') throw this.#errorEvent(raw);
-    const version = stringField(objectField(raw, 'metadata'), 'resourceVersion');
-    if (type !== 'BOOKMARK') {
-      const object = this.#decode(raw);
-      // Real events may come before the end of the initial ones: what is deleted meanwhile must not stay.
-      if (object && initial && type === 'DELETED') initial.delete(objectKey(object));
-      else if (object && initial) initial.set(objectKey(object), object);
-      else if (object && type === 'DELETED') this.#view?.delete(object);
-      else if (object) this.#view?.put(object);
-    }
-    // Only after the event was applied: a failure in between must deliver it again.
-    if (!initial && version !== '') this.#resourceVersion = version;
+  /** The format of an answer; where it is JSON, JSON is asked for from now on. */
+  #formatOf(contentType: string): Format {
+    const format = formatOf(contentType);
+    if (format === jsonFormat) this.#protobuf = false;
+    return format;
   }
 
-  #errorEvent(raw: JsonObject): KubernetesError {
-    return new KubernetesError(
-      this.#purpose,
-      numberField(raw, 'code') ?? 0,
-      stringField(raw, 'reason'),
-      stringField(raw, 'message'),
-    );
+  #apply({ type, object: encoded }: WatchEvent, initial: Map<string, T> | undefined): void {
+    if (type === 'ERROR') {
+      const { code = 0, reason, message } = encoded.as(STATUS);
+      throw new KubernetesError(this.#purpose, code, reason, message);
+    }
+    const object = type === 'BOOKMARK' ? undefined : this.#decode(encoded);
+    // Real events may come before the end of the initial ones: what is deleted meanwhile must not stay.
+    if (object && initial && type === 'DELETED') initial.delete(objectKey(object));
+    else if (object && initial) initial.set(objectKey(object), object);
+    else if (object && type === 'DELETED') this.#view?.delete(object);
+    else if (object) this.#view?.put(object);
+    // Only after the event was applied: a failure in between must deliver it again.
+    if (!initial) this.#resourceVersion = (object?.resourceVersion ?? versionOf(encoded)) || this.#resourceVersion;
   }
 
   /** Consistent list in pages, for servers without streaming lists. A page that expires starts the list anew. */
@@ -172,29 +184,24 @@ export class Reflector<T extends KubernetesObject> {
     const objects = new Map<string, T>();
     let token = '';
     for (;;) {
-      const page: JsonObject = expectObject(
-        await client.request({
-          purpose: { ...this.#purpose, verb: 'list' },
-          path: this.#path,
-          query: {
-            limit: String(PAGE_SIZE),
-            ...(token ? { continue: token } : {}),
-            ...(labelSelector ? { labelSelector } : {}),
-          },
-          signal,
-        }),
-        `${this.#purpose.kind} list`,
-      );
-      if (!Array.isArray(page.items))
-        throw new TypeError(
-          `list ${this.#purpose.kind}: expected items, found a ${stringField(page, 'kind') || 'page'} without`,
-        );
-      for (const raw of arrayField(page, 'items')) {
-        const object = this.#decode(raw);
+      const { contentType, body } = await client.read({
+        purpose: { ...this.#purpose, verb: 'list' },
+        path: this.#path,
+        query: {
+          limit: String(PAGE_SIZE),
+          ...(token ? { continue: token } : {}),
+          ...(labelSelector ? { labelSelector } : {}),
+        },
+        accept: this.#protobuf ? ACCEPT.protobuf : ACCEPT.json,
+        signal,
+      });
+      const { metadata, items } = this.#formatOf(contentType).list(this.#purpose.kind, body).as(LIST);
+      for (const encoded of items) {
+        const object = this.#decode(encoded);
         if (object) objects.set(objectKey(object), object);
       }
-      token = stringField(objectField(page, 'metadata'), 'continue');
-      if (token === '') return this.#publish(objects, stringField(objectField(page, 'metadata'), 'resourceVersion'));
+      token = metadata.continue;
+      if (token === '') return this.#publish(objects, metadata.resourceVersion);
     }
   }
 
@@ -212,9 +219,9 @@ export class Reflector<T extends KubernetesObject> {
   }
 
   /** An object that cannot be read costs only itself: it is counted, and whatever is known of it stays. */
-  #decode(raw: unknown): T | undefined {
+  #decode(encoded: Encoded): T | undefined {
     try {
-      return this.#options.resource.decode(raw);
+      return this.#options.resource.read(encoded);
     } catch (error) {
       this.#options.metrics.undecodable.inc({ kind: this.#options.resource.kind });
       this.#options.log.warn('object cannot be read, left as it was', { kind: this.#options.resource.kind, error });
@@ -223,25 +230,15 @@ export class Reflector<T extends KubernetesObject> {
   }
 }
 
-function isInitialEventsEnd(event: JsonObject, object: JsonObject): boolean {
-  return (
-    stringField(event, 'type') === 'BOOKMARK' &&
-    stringMapField(objectField(object, 'metadata'), 'annotations').get(INITIAL_EVENTS_END) === 'true'
-  );
+function isInitialEventsEnd({ type, object }: WatchEvent): boolean {
+  return type === 'BOOKMARK' && object.as(END_MARK).get(INITIAL_EVENTS_END) === 'true';
 }
 
-/** The complete lines of a stream; what follows the last newline when it ends was cut off and is dropped. */
-async function* lines(body: Readable): AsyncGenerator<string> {
-  const rest: Buffer[] = [];
-  for await (const chunk of body as AsyncIterable<Buffer>) {
-    let start = 0;
-    for (let end = chunk.indexOf(10); end >= 0; end = chunk.indexOf(10, start)) {
-      const last = chunk.subarray(start, end);
-      const line = rest.length === 0 ? last : Buffer.concat([...rest, last]);
-      rest.length = 0;
-      start = end + 1;
-      if (line.length > 0) yield line.toString('utf8');
-    }
-    if (start < chunk.length) rest.push(chunk.subarray(start));
+/** Empty when not even that much of an object can be read: the version of the next one has to do. */
+function versionOf(encoded: Encoded): string {
+  try {
+    return encoded.as(VERSION);
+  } catch {
+    return '';
   }
 }

@@ -1,9 +1,7 @@
 import { isIPv4, isIPv6 } from 'node:net';
 import { judgeAddress } from '../address.ts';
 import { selects, type Patterns } from '../config/pattern.ts';
-import type { Pod } from '../kubernetes/objects.ts';
-import { objectKey } from '../kubernetes/objects.ts';
-import { workloadOf } from '../kubernetes/resources.ts';
+import { objectKey, workloadOf, type Pod } from '../kubernetes/objects.ts';
 import { MANAGED_BY, META, type Owner } from '../reconcile/mark.ts';
 import { parseAnnotations, quote, type Rejection } from './annotations.ts';
 import { policyRejections, type Policy } from './policy.ts';

@@ -1,5 +1,7 @@
 import {
   objectKey,
+  serviceKeyOf,
+  zoneOf,
   type Endpoint,
   type EndpointSlice,
   type KubernetesObject,
@@ -8,7 +10,6 @@ import {
   type Service,
 } from '../kubernetes/objects.ts';
 import { selects } from '../config/pattern.ts';
-import { serviceKeyOf, zoneOf } from '../kubernetes/resources.ts';
 import { Index, type View } from '../kubernetes/view.ts';
 import { compare, type Changes } from '../reconcile/changes.ts';
 import { isMarkedObject, META, type Owner } from '../reconcile/mark.ts';

@@ -3,12 +3,12 @@ import { selects } from '../config/pattern.ts';
 import type { ServiceInstance } from '../consul/types.ts';
 import {
   objectKey,
+  serviceKeyOf,
   type Endpoints,
   type EndpointSlice,
   type KubernetesObject,
   type Service,
 } from '../kubernetes/objects.ts';
-import { serviceKeyOf } from '../kubernetes/resources.ts';
 import { Index, type View } from '../kubernetes/view.ts';
 import { compare, isEmpty, type Changes } from '../reconcile/changes.ts';
 import { ANNOTATION, ownsObject, type Owner } from '../reconcile/mark.ts';

@@ -1,6 +1,6 @@
 import { hasStatus } from '../kubernetes/errors.ts';
-import type { KubernetesObject, Service } from '../kubernetes/objects.ts';
-import { SERVICE_NAME_LABEL, type Resource, type Resources } from '../kubernetes/resources.ts';
+import { SERVICE_NAME_LABEL, type KubernetesObject, type Service } from '../kubernetes/objects.ts';
+import type { Resource, Resources } from '../kubernetes/resources.ts';
 import type { View } from '../kubernetes/view.ts';
 import type { ObjectApi, PatchBody } from '../kubernetes/write.ts';
 import type { Changes } from '../reconcile/changes.ts';

@@ -1,15 +1,15 @@
 import { parseConfig } from '../../src/config/load.ts';
 import type { ServiceInstance } from '../../src/consul/types.ts';
-import type {
-  Condition,
-  Container,
-  EndpointPort,
-  EndpointSlice,
-  Pod,
-  Service,
-  ServicePort,
+import {
+  SERVICE_NAME_LABEL,
+  type Condition,
+  type Container,
+  type EndpointPort,
+  type EndpointSlice,
+  type Pod,
+  type Service,
+  type ServicePort,
 } from '../../src/kubernetes/objects.ts';
-import { SERVICE_NAME_LABEL } from '../../src/kubernetes/resources.ts';
 import { LABEL, MANAGED_BY, type Owner } from '../../src/reconcile/mark.ts';
 import type { DesiredConfig } from '../../src/to-consul/desired.ts';
 import type { Policy } from '../../src/to-consul/policy.ts';

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { createResources, pathOf, workloadOf, zoneOf } from '../../../src/kubernetes/resources.ts';
+import { workloadOf, zoneOf } from '../../../src/kubernetes/objects.ts';
+import { createResources, pathOf } from '../../../src/kubernetes/resources.ts';
 import { pod, strings } from '../builders.ts';
 import * as wire from './wire.ts';
 
