@@ -18,7 +18,7 @@ export class WriterStage {
 
   static async open(options: ConsulOptions = {}): Promise<WriterStage> {
     const rig = await openRig(options);
-    return new WriterStage(rig, await FaultProxy.open(rig.consul.address));
+    return new WriterStage(rig, await FaultProxy.open(rig.consul.address, `k8s-${rig.cluster}`));
   }
 
   get daemon(): Daemon {
@@ -114,7 +114,6 @@ export class WriterStage {
 
 /** The names of the pods that a transaction is about. */
 export function podsIn({ operations }: SeenTransaction): Set<string> {
-  // Consular's own entry is of no pod.
-  const ids = operations.map(({ id }) => id).filter((id) => id !== '' && !id.startsWith('consular-'));
+  const ids = operations.map(({ id }) => id).filter((id) => id !== '');
   return new Set(ids.map((id) => /^[^.]+\.[^.]+\.([^:]+):/.exec(id)?.[1] ?? id));
 }
