@@ -132,9 +132,16 @@ describe('rooms', () => {
 describe('pure modules', () => {
   const pure = [
     'address.ts',
-    ...['annotations', 'registrator', 'requests', 'registration', 'desired', 'policy', 'readiness-gate'].map(
-      (name) => `to-consul/${name}.ts`,
-    ),
+    ...[
+      'annotations',
+      'registrator',
+      'requests',
+      'registration',
+      'desired',
+      'empty-node',
+      'policy',
+      'readiness-gate',
+    ].map((name) => `to-consul/${name}.ts`),
     ...['naming', 'mirrored-service', 'desired'].map((name) => `to-kubernetes/${name}.ts`),
   ];
 
