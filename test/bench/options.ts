@@ -23,7 +23,7 @@ Options:
 Exit codes: 0 all goals met; 1 an error, also when one of the two programs dies; 2 measured, and a goal was missed.
 
 Examples:
-  npm run bench -- to-consul                              # everything; about 30 minutes on two cores
+  npm run bench -- to-consul                              # everything; about 40 minutes on two cores
   npm run bench -- to-consul --quick
   npm run bench -- to-consul --sizes 1000,10000 --idle 60
   npm run -s bench -- to-consul --output json | jq '.rows[] | select(.met == false)'

@@ -43,7 +43,7 @@ export async function run(options: Options): Promise<Report> {
   const directory = await openRunDirectory('bench');
   const world = new World(plane);
   try {
-    const programs = { floor: await floorProgram(directory, plane), consular: consularProgram(directory, plane) };
+    const programs = { floor: await floorProgram(directory, plane), consular: await consularProgram(directory, plane) };
     const figures: Figures[] = [];
     for (const size of options.sizes) {
       await world.growTo(size);
