@@ -115,8 +115,8 @@ export function planNamespace(sources: Sources, wish: Wish): NamespacePlan {
   };
 }
 
-function mirrorOf({ config, catalog, addresses }: Sources, name: string, present: Service | undefined) {
-  const foreign = foreignInstances(catalog.instances(name) ?? []);
+function mirrorOf({ owner, config, catalog, addresses }: Sources, name: string, present: Service | undefined) {
+  const foreign = foreignInstances(catalog.instances(name) ?? [], owner.cluster, config);
   return mirror(catalog.spelling(name), foreign, config, present, (address) => addresses.judge(address));
 }
 
