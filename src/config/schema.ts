@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /**
  * Every setting of the daemon: its type, its default and one line of why. `config/consular.yaml` and
