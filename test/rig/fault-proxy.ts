@@ -1,6 +1,7 @@
 import { Agent, createServer, request, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
+import { promisify } from 'node:util';
 import { until } from './until.ts';
 
 /**
@@ -97,6 +98,11 @@ export class FaultProxy {
 
   async untilInFlight(count: number): Promise<void> {
     await until(`${count} transactions in flight`, () => Promise.resolve(this.inFlight.length === count));
+  }
+
+  /** How many connections to it are open. */
+  connections(): Promise<number> {
+    return promisify(this.#server.getConnections.bind(this.#server))();
   }
 
   async close(): Promise<void> {
