@@ -95,6 +95,7 @@ export function service(overrides: Partial<Service> = {}): Service {
     type: 'ClusterIP',
     clusterIPs: ['10.96.0.10'],
     hasSelector: true,
+    selector: strings({ app: 'orders' }),
     ports: [servicePort()],
     ...overrides,
   };
@@ -137,6 +138,7 @@ export function instance(overrides: Partial<ServiceInstance> = {}): ServiceInsta
     meta: strings(),
     kind: '',
     status: 'passing',
+    weight: 1,
     ...overrides,
   };
 }
