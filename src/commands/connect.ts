@@ -1,4 +1,3 @@
-import { selects } from '../config/pattern.ts';
 import type { Config } from '../config/schema.ts';
 import { readTransactionLimit } from '../consul/catalog.ts';
 import { createConsulClient, type ConsulClient } from '../consul/client.ts';
@@ -17,8 +16,8 @@ import { ForeignInstances } from '../to-consul/foreign.ts';
 import { ClusterIdentityError, OwnCatalog } from '../to-consul/observed.ts';
 import { isRegistratorVariable } from '../to-consul/registrator.ts';
 import type { Views as ToConsulViews } from '../to-consul/planner.ts';
-import { isNeverMirrored } from '../to-kubernetes/mirrored-service.ts';
-import type { Views as ToKubernetesViews } from '../to-kubernetes/planner.ts';
+import { isCandidate } from '../to-kubernetes/selection.ts';
+import type { Views as ToKubernetesViews } from '../to-kubernetes/views.ts';
 import { Sources } from './sources.ts';
 
 /** What every command is given. */
@@ -142,14 +141,17 @@ async function readToKubernetes(
   sources: Sources,
   shared: Shared,
 ): Promise<World['toKubernetes']> {
-  const { namespaces, services } = context.config.toKubernetes;
+  const { toKubernetes } = context.config;
   const scope = { labelSelector: `${LABEL.managedBy}=${MANAGED_BY}` };
   // Followed even when they are switched off: what was written before has to be seen to be removed.
-  const reading = namespaces.map(async (namespace): Promise<[string, View<Endpoints>]> => {
+  const reading = toKubernetes.namespaces.map(async (namespace): Promise<[string, View<Endpoints>]> => {
     return [namespace, await sources.reflect(kubernetes, resources.endpoints, { namespace, ...scope })];
   });
-  const isCandidate = (name: string) => !isNeverMirrored(name) && selects(services, name);
-  const catalog = new ServiceCatalog({ client: consul, isCandidate, ...context });
+  const catalog = new ServiceCatalog({
+    client: consul,
+    isCandidate: (name) => isCandidate(toKubernetes, name),
+    ...context,
+  });
   sources.add('Consul services', () => catalog.failure);
   await catalog.synced;
   return { catalog, views: { endpoints: new Map(await Promise.all(reading)), ...(await shared) } };

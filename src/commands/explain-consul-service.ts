@@ -6,8 +6,9 @@ import { objectKey } from '../kubernetes/objects.ts';
 import { cameFromKubernetes, MANAGED_BY, META, ownsInstance, type Owner } from '../reconcile/mark.ts';
 import { desiredRegistrations } from '../to-consul/desired.ts';
 import { podKeyOf } from '../to-consul/registration.ts';
-import { foreignInstances, isNeverMirrored } from '../to-kubernetes/mirrored-service.ts';
-import type { NamePlan, NamespacePlan } from '../to-kubernetes/planner.ts';
+import type { NamespacePlan } from '../to-kubernetes/namespace-plan.ts';
+import type { NamePlan } from '../to-kubernetes/planner.ts';
+import { foreignInstances, isNeverMirrored } from '../to-kubernetes/selection.ts';
 import type { Clients, World } from './connect.ts';
 import { plannerFor } from './explain-pod.ts';
 import {

@@ -1,15 +1,15 @@
 import { escapeControls } from '../json.ts';
-import { isEmpty } from '../reconcile/changes.ts';
+import type { Changes } from '../reconcile/changes.ts';
 import { identityOf } from '../to-consul/observed.ts';
 import type { Registration } from '../to-consul/registration.ts';
-import type { NamespacePlan } from '../to-kubernetes/planner.ts';
+import { changesOf, type NamespacePlan, type WrittenKind } from '../to-kubernetes/namespace-plan.ts';
 import type { World } from './connect.ts';
 import { planPod, planServices, podPlanner, readOnce, type OnceContext } from './read-once.ts';
 
 export interface PlannedChange {
   readonly direction: 'to-consul' | 'to-kubernetes';
   readonly action: 'create' | 'update' | 'remove';
-  readonly kind: 'ServiceInstance' | 'Service' | 'EndpointSlice' | 'Endpoints';
+  readonly kind: 'ServiceInstance' | WrittenKind;
   readonly object: string;
   /** Why, or what is special about it; may be empty. */
   readonly note: string;
@@ -101,36 +101,24 @@ async function planToKubernetes(
 }
 
 /** What would be done in one namespace, and what is refused there. */
-export function describeNamespace(
-  name: string,
-  mirrored: boolean,
-  { namespace, service, slices, endpoints, conflict, refused }: NamespacePlan,
-): Part {
+export function describeNamespace(name: string, mirrored: boolean, plan: NamespacePlan): Part {
+  const { namespace, conflict, refused } = plan;
   const direction = 'to-kubernetes' as const;
-  const list = (
-    kind: PlannedChange['kind'],
-    changes: NamespacePlan['service'] | NamespacePlan['slices'] | NamespacePlan['endpoints'],
-    removalNote = '',
-  ): PlannedChange[] => {
-    if (isEmpty(changes)) return [];
-    const change = (
-      action: PlannedChange['action'],
-      object: { name: string },
-      note = `from Consul service ${name}`,
-    ) => ({ direction, action, kind, object: `${namespace}/${object.name}`, note });
+  const list = (kind: WrittenKind, changes: Changes<{ name: string }, { name: string }>): PlannedChange[] => {
+    const change = (action: PlannedChange['action'], object: { name: string }, note: string) => {
+      return { direction, action, kind, object: `${namespace}/${object.name}`, note };
+    };
+    const origin = `from Consul service ${name}`;
+    // What Consul still has goes from a namespace that it no longer belongs to at once.
+    const removal = kind === 'Service' && !mirrored ? 'after toKubernetes.removalGrace' : '';
     return [
-      ...changes.create.map((desired) => change('create', desired)),
-      ...changes.update.map(({ desired }) => change('update', desired)),
-      ...changes.remove.map((observed) => change('remove', observed, removalNote)),
+      ...changes.create.map((desired) => change('create', desired, origin)),
+      ...changes.update.map(({ desired }) => change('update', desired, origin)),
+      ...changes.remove.map((observed) => change('remove', observed, removal)),
     ];
   };
   return {
-    changes: [
-      // What Consul still has goes from a namespace that it no longer belongs to at once.
-      ...list('Service', service, mirrored ? '' : 'after toKubernetes.removalGrace'),
-      ...list('EndpointSlice', slices),
-      ...list('Endpoints', endpoints),
-    ],
+    changes: changesOf(plan).flatMap(([kind, changes]) => list(kind, changes)),
     rejections: [
       ...(conflict
         ? [

@@ -2,14 +2,17 @@ import type { ToKubernetesConfig } from '../config/schema.ts';
 import type { ServiceCatalog } from '../consul/service-catalog.ts';
 import { hasStatus } from '../kubernetes/errors.ts';
 import type { EventRecorder } from '../kubernetes/events.ts';
-import { objectKey, type KubernetesObject } from '../kubernetes/objects.ts';
+import type { KubernetesObject } from '../kubernetes/objects.ts';
 import type { Resources } from '../kubernetes/resources.ts';
 import type { ObjectApi } from '../kubernetes/write.ts';
 import type { Log } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import { Controller, type ControllerStatus } from '../reconcile/controller.ts';
 import type { Owner } from '../reconcile/mark.ts';
-import { Planner, type NamePlan, type NamespacePlan, type Views } from './planner.ts';
+import { createGrace } from './grace.ts';
+import { Planner, type NamePlan } from './planner.ts';
+import { createReporter } from './reporter.ts';
+import type { Views } from './views.ts';
 import { createWriter, NameTaken } from './writer.ts';
 
 /** Each key writes its objects one after the other; this many keys at a time keep the API server comfortable. */
@@ -106,21 +109,6 @@ export function runToKubernetes(options: ToKubernetesOptions): ToKubernetes {
   };
 }
 
-/** How long a Consul service has been gone. In memory only: after a restart the grace period begins anew. */
-function createGrace(graceMs: number) {
-  const goneSince = new Map<string, number>();
-  return {
-    /** Milliseconds until the Service may go; 0 when it may. */
-    remaining(name: string): number {
-      const now = performance.now();
-      const since = goneSince.get(name) ?? now;
-      goneSince.set(name, since);
-      return Math.max(0, since + graceMs - now);
-    },
-    end: (name: string) => goneSince.delete(name),
-  };
-}
-
 /** From what changed in Kubernetes to the names to look at. */
 function subscribe(views: Views, planner: Planner, enqueue: (names: Iterable<string>) => void): void {
   const look = (before: KubernetesObject | undefined, after: KubernetesObject | undefined) => {
@@ -134,56 +122,4 @@ function subscribe(views: Views, planner: Planner, enqueue: (names: Iterable<str
   });
   views.endpointSlices.subscribe(look);
   for (const view of views.endpoints.values()) view.subscribe(look);
-}
-
-/** Tells what could not be mirrored, once for each new reason: a log line, a metric, and an Event where there is an object. */
-function createReporter({ views, events, resources, config, log, metrics }: ToKubernetesOptions) {
-  const current = new Map<string, string>();
-  const tell = (identity: string, reason: string, message: string, object?: { namespace: string; name: string }) => {
-    if (message === '') return void current.delete(identity);
-    if (current.get(identity) === message) return;
-    current.set(identity, message);
-    metrics.rejections.inc({ direction: 'to-kubernetes', reason });
-    log.warn('rejected', { direction: 'to-kubernetes', object: identity, reason, why: message });
-    const service = object && views.services.get(objectKey(object));
-    if (service)
-      events.report(resources.services, service, { type: 'Warning', reason, action: 'Mirror', note: message });
-  };
-  const tellNamespace = (name: string, { namespace, label, conflict, refused }: NamespacePlan) => {
-    const identity = `${name} in ${namespace}`;
-    tell(
-      `${identity} (name)`,
-      'NameConflict',
-      conflict
-        ? `Consul service ${name} cannot be mirrored: a Service with the name ${conflict.name} exists here and is not Consular's`
-        : '',
-      conflict,
-    );
-    const shown = refused.slice(0, 3).map(({ instance, reason }) => `${instance}: ${reason}`);
-    tell(
-      `${identity} (instances)`,
-      'InstanceRefused',
-      refused.length > 0
-        ? `${refused.length} instance${refused.length === 1 ? '' : 's'} of Consul service ${name} cannot be an endpoint: ${shown.join('; ')}`
-        : '',
-      { namespace, name: label },
-    );
-  };
-  return {
-    rejected: () => current.size,
-    plan: (name: string, { namespaces, overLimit }: NamePlan) => {
-      tell(
-        `${name} (limit)`,
-        'TooManyServices',
-        overLimit
-          ? `Consul service ${name} is not mirrored: ${config.maxServices} services are already (toKubernetes.maxServices)`
-          : '',
-      );
-      for (const namespace of config.namespaces) {
-        const plan = namespaces.find((candidate) => candidate.namespace === namespace);
-        if (plan) tellNamespace(name, plan);
-        else for (const kind of ['name', 'instances']) tell(`${name} in ${namespace} (${kind})`, '', '');
-      }
-    },
-  };
 }

@@ -1,7 +1,6 @@
 import type { ServiceInstance } from '../consul/types.ts';
 import type { Service } from '../kubernetes/objects.ts';
-import { cameFromKubernetes } from '../reconcile/mark.ts';
-import { judgeAddress, type Family } from '../address.ts';
+import type { Family, Judged } from '../address.ts';
 
 /** A Consul service as Kubernetes should see it. */
 export interface MirroredService {
@@ -42,40 +41,20 @@ export const MAIN_PORT = 'main';
 export const ALIAS_PORT = 'alias';
 const SECURE_PORT = 443;
 
-/** Names that are never mirrored: Consul's and Consular's own, and what belongs to a service rather than being one. */
-export function isNeverMirrored(name: string): boolean {
-  return name === 'consul' || name === 'consular' || /-(management|sidecar-proxy)$/.test(name);
-}
-
-/**
- * The instances that live outside Kubernetes: not registered by Consular (of any cluster) or by consul-k8s, no proxy or
- * gateway, and not at an address and port that we registered. A pod that registers itself is one of them.
- */
-export function foreignInstances(instances: readonly ServiceInstance[]): ServiceInstance[] {
-  const ours = new Set(instances.filter(({ meta }) => cameFromKubernetes(meta)).map(locationOf));
-  return instances.filter(
-    (instance) => instance.kind === '' && !cameFromKubernetes(instance.meta) && !ours.has(locationOf(instance)),
-  );
-}
-
-function locationOf({ address, nodeAddress, port }: ServiceInstance): string {
-  return `${(address || nodeAddress).toLowerCase()} ${port}`;
-}
-
 /** @param present the Service as it is, whose ports are sticky */
 export function mirror(
   consulService: string,
   foreign: readonly ServiceInstance[],
   config: MirrorConfig,
   present: Service | undefined,
-  isReserved: (address: string) => boolean,
+  judge: (address: string) => Judged,
 ): { readonly mirrored: MirroredService; readonly refused: readonly RefusedInstance[] } {
   const refused: RefusedInstance[] = [];
   const endpoints = new Map<string, MirroredEndpoint>();
   // In an order of our own: Consul promises none, and which of two instances at one address is taken must not change.
   for (const instance of [...foreign].sort((a, b) => (identityOf(a) < identityOf(b) ? -1 : 1))) {
     if (instance.status === 'critical') continue;
-    const endpoint = toEndpoint(instance, isReserved);
+    const endpoint = toEndpoint(instance, judge);
     if ('refused' in endpoint) refused.push({ instance: identityOf(instance), reason: endpoint.refused });
     // A ghost beside a live instance: the same address and port is one endpoint.
     else endpoints.set(`${endpoint.address} ${endpoint.port}`, endpoint);
@@ -95,11 +74,11 @@ function identityOf({ node, id }: ServiceInstance): string {
 
 function toEndpoint(
   instance: ServiceInstance,
-  isReserved: (address: string) => boolean,
+  judge: (address: string) => Judged,
 ): MirroredEndpoint | { readonly refused: string } {
   const { port } = instance;
   if (!Number.isInteger(port) || port < 1 || port > 65_535) return { refused: `its port is ${port}` };
-  const judged = judgeAddress(instance.address || instance.nodeAddress, isReserved);
+  const judged = judge(instance.address || instance.nodeAddress);
   if ('refused' in judged) return judged;
   const zone = instance.meta.get('zone') ?? '';
   return { ...judged, port, zone: LABEL_VALUE.test(zone) ? zone : '' };

@@ -1,12 +1,13 @@
 import { hasStatus } from '../kubernetes/errors.ts';
-import { SERVICE_NAME_LABEL, type KubernetesObject, type Service } from '../kubernetes/objects.ts';
+import type { KubernetesObject } from '../kubernetes/objects.ts';
 import type { Resource, Resources } from '../kubernetes/resources.ts';
 import type { View } from '../kubernetes/view.ts';
 import type { ObjectApi, PatchBody } from '../kubernetes/write.ts';
 import type { Changes } from '../reconcile/changes.ts';
-import { ANNOTATION, LABEL, ownershipLabels, SLICE_MANAGER, type Owner } from '../reconcile/mark.ts';
-import type { DesiredEndpoints, DesiredService, DesiredSlice } from './desired.ts';
-import type { NamespacePlan, Views } from './planner.ts';
+import { ownershipLabels, type Owner } from '../reconcile/mark.ts';
+import { endpointsBody, ownerReference, serviceBody, sliceBody, type Body } from './bodies.ts';
+import type { NamespacePlan } from './namespace-plan.ts';
+import type { Views } from './views.ts';
 
 /** There is an object of that name which the view does not show, or not yet as ours: the next look may know more. */
 export class NameTaken extends Error {}
@@ -124,67 +125,4 @@ function createPass(namespace: string): Pass {
 /** addressType cannot change, so a patch does not mention it. */
 function withoutImmutable({ metadata, addressType, ...mutable }: Body): PatchBody {
   return { ...mutable, metadata };
-}
-
-/** No blockOwnerDeletion: that would need rights on finalizers of Services. */
-function ownerReference(service: Service | undefined, namespace: string, name: string): object {
-  if (!service)
-    throw new Error(
-      `write EndpointSlices of Service ${namespace}/${name}: expected the Service in the view, found none`,
-    );
-  return { apiVersion: 'v1', kind: 'Service', name: service.name, uid: service.uid };
-}
-
-interface Body {
-  readonly metadata: Readonly<Record<string, unknown>>;
-  readonly addressType?: string;
-}
-type Labels = Readonly<Record<string, string>>;
-
-function serviceBody(labels: Labels, { consulService, ports }: DesiredService) {
-  const annotations = { [ANNOTATION.consulService]: consulService, [ANNOTATION.consulK8sSync]: 'false' };
-  return {
-    metadata: { labels, annotations },
-    // selector null: somebody may have added one, which would make the endpoints controller overwrite our Endpoints.
-    spec: { type: 'ClusterIP', selector: null, ports: ports.map((port) => withoutEmpty(port)) },
-  };
-}
-
-function sliceBody(
-  labels: Labels,
-  { consulService, serviceName, addressType, ports, endpoints }: DesiredSlice,
-  owner: object,
-) {
-  return {
-    metadata: {
-      labels: { ...labels, [SERVICE_NAME_LABEL]: serviceName, [LABEL.sliceManagedBy]: SLICE_MANAGER },
-      annotations: { [ANNOTATION.consulService]: consulService },
-      ownerReferences: [owner],
-    },
-    addressType,
-    ports: ports.map((port) => withoutEmpty(port)),
-    // All three conditions, always: Istio reads an absent `terminating` as true when `ready` is false.
-    endpoints: endpoints.map(({ address, zone }) =>
-      withoutEmpty({ addresses: [address], conditions: { ready: true, serving: true, terminating: false }, zone }),
-    ),
-  };
-}
-
-function endpointsBody(labels: Labels, { consulService, subsets }: DesiredEndpoints, owner: object) {
-  return {
-    // Our slices say the same already: mirroring these Endpoints too would double every address.
-    metadata: {
-      labels: { ...labels, 'endpointslice.kubernetes.io/skip-mirror': 'true' },
-      annotations: { [ANNOTATION.consulService]: consulService },
-      ownerReferences: [owner],
-    },
-    subsets: subsets.map(({ addresses, ports }) => ({
-      addresses: addresses.map((ip) => ({ ip })),
-      ports: ports.map((port) => withoutEmpty(port)),
-    })),
-  };
-}
-
-function withoutEmpty(object: object): object {
-  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== ''));
 }

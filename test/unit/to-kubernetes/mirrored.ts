@@ -1,3 +1,4 @@
+import { judgeAddress } from '../../../src/address.ts';
 import type { ServiceInstance } from '../../../src/consul/types.ts';
 import type { EndpointSlice } from '../../../src/kubernetes/objects.ts';
 import { desiredSlices, type DesiredSlice } from '../../../src/to-kubernetes/desired.ts';
@@ -59,5 +60,7 @@ export interface Present {
 export function mirrorOf(foreign: readonly ServiceInstance[], config: Partial<MirrorConfig> = {}, present?: Present) {
   const ports = Object.entries(present ?? {}).map(([name, port]: [string, number]) => servicePort({ name, port }));
   const given = present && service({ ports });
-  return mirror('Billing', foreign, { ...CONFIG, ...config }, given, (address) => address === '10.96.0.1');
+  return mirror('Billing', foreign, { ...CONFIG, ...config }, given, (text) =>
+    judgeAddress(text, (address) => address === '10.96.0.1'),
+  );
 }

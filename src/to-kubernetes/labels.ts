@@ -1,0 +1,57 @@
+import { assignLabel, toHashedLabel, toLabel } from './naming.ts';
+import type { OwnObjects } from './own-objects.ts';
+
+/** Who wants and who has which name of a Service. What `naming.ts` decides for one moment, over time. */
+export class Labels {
+  readonly #own: OwnObjects;
+  /** Names by the label they would like, kept for ever: there are only so many names. */
+  readonly #namesOfLabel = new Map<string, Set<string>>();
+  readonly #labelOfName = new Map<string, string>();
+
+  constructor(own: OwnObjects, names: readonly string[]) {
+    this.#own = own;
+    for (const name of names) this.#label(name);
+  }
+
+  /** Names that would like a Service of that name. */
+  namesWanting(serviceName: string): Iterable<string> {
+    return this.#namesOfLabel.get(serviceName) ?? [];
+  }
+
+  /** Names that want the same label, `name` among them: when one comes or goes, the others may get another. */
+  siblings(name: string): Iterable<string> {
+    return this.namesWanting(this.#label(name));
+  }
+
+  /** @param contends true for a name that is to have a Service, or has one */
+  assigned(name: string, namespace: string, contends: (name: string) => boolean): string {
+    const contenders = [...this.siblings(name)].filter((other) => other === name || contends(other));
+    return assignLabel(name, contenders, (other) => this.#held(other, namespace));
+  }
+
+  /**
+   * The name of the Service that a Consul service has: one of the two that it can have, and not that of any copy. Of both,
+   * the one that our slices belong to.
+   */
+  #held(name: string, namespace: string): string | undefined {
+    const labels = [toLabel(name), toHashedLabel(name)];
+    const services = this.#own
+      .services(name)
+      .filter((service) => service.namespace === namespace && labels.includes(service.name));
+    const owners = new Set(this.#own.slices(name).map(({ ownerUid }) => ownerUid));
+    const [held] = services.sort(
+      (a, b) =>
+        Number(owners.has(b.uid)) - Number(owners.has(a.uid)) || labels.indexOf(a.name) - labels.indexOf(b.name),
+    );
+    return held?.name;
+  }
+
+  #label(name: string): string {
+    const known = this.#labelOfName.get(name);
+    if (known !== undefined) return known;
+    const label = toLabel(name);
+    this.#labelOfName.set(name, label);
+    this.#namesOfLabel.set(label, (this.#namesOfLabel.get(label) ?? new Set<string>()).add(name));
+    return label;
+  }
+}

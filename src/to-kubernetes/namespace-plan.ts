@@ -1,0 +1,172 @@
+import type { ToKubernetesConfig } from '../config/schema.ts';
+import {
+  objectKey,
+  serviceKeyOf,
+  type Endpoints,
+  type EndpointSlice,
+  type KubernetesObject,
+  type Service,
+} from '../kubernetes/objects.ts';
+import { compare, isEmpty, type Changes } from '../reconcile/changes.ts';
+import { ANNOTATION, ownsObject, type Owner } from '../reconcile/mark.ts';
+import type { Addresses } from './addresses.ts';
+import {
+  desiredEndpoints,
+  desiredService,
+  desiredSlices,
+  emptied,
+  sameService,
+  sameSlice,
+  sameSubsets,
+  type DesiredEndpoints,
+  type DesiredService,
+  type DesiredSlice,
+} from './desired.ts';
+import { mirror, type MirroredService, type RefusedInstance } from './mirrored-service.ts';
+import type { OwnObjects } from './own-objects.ts';
+import { foreignInstances } from './selection.ts';
+import type { Catalog, Views } from './views.ts';
+
+/** What differs for one Consul service in one namespace. */
+export interface NamespacePlan {
+  readonly namespace: string;
+  /** The name that the Service has or should have; empty when there should be none. */
+  readonly label: string;
+  readonly service: Changes<DesiredService, Service>;
+  readonly slices: Changes<DesiredSlice, EndpointSlice>;
+  readonly endpoints: Changes<DesiredEndpoints, Endpoints>;
+  /** A Service of somebody else that has the name we want: it is not touched. */
+  readonly conflict: Service | undefined;
+  readonly refused: readonly RefusedInstance[];
+}
+
+/** What a plan is made from. */
+export interface Sources {
+  readonly owner: Owner;
+  readonly config: ToKubernetesConfig;
+  readonly views: Views;
+  readonly catalog: Catalog;
+  readonly own: OwnObjects;
+  readonly addresses: Addresses;
+}
+
+/** What is to become of a Consul service in one namespace. */
+export interface Wish {
+  readonly name: string;
+  readonly namespace: string;
+  /** The name that its Service should have; undefined when this namespace should have none. */
+  readonly label: string | undefined;
+  /** True when some namespace should have it. */
+  readonly mirrored: boolean;
+  /** True when the grace period of a service that is gone is over. */
+  readonly expired: boolean;
+}
+
+/**
+ * | the Service with the name we want            | Service            | slices and Endpoints                       |
+ * |----------------------------------------------|--------------------|--------------------------------------------|
+ * | is ours, or there is none                    | kept equal         | kept equal                                 |
+ * | was ours, and its owner took the label away  | not touched        | kept equal, as long as there are any       |
+ * | is somebody else's                           | not touched        | none                                       |
+ *
+ * Other Services that claim the same Consul service (copies that somebody made) are not touched while it is mirrored.
+ */
+export function planNamespace(sources: Sources, wish: Wish): NamespacePlan {
+  const { owner, config, views, own } = sources;
+  const { name, namespace, mirrored, expired } = wish;
+  const here = (object: KubernetesObject) => object.namespace === namespace;
+  const owned = mapOf(own.services(name).filter(here));
+  const slices = own.slices(name).filter(here);
+  const wanted = wish.label !== undefined;
+  const label = wish.label ?? '';
+  const occupant = views.services.get(objectKey({ namespace, name: label }));
+  const hasOurSlices = (service: Service) => slices.some(({ ownerUid }) => ownerUid === service.uid);
+  // Somebody took the annotation away and left the labels: still ours, and put right.
+  if (occupant && ownsObject(owner, occupant.labels) && hasOurSlices(occupant)) owned.set(label, occupant);
+  const conflict = occupant && !owned.has(label) ? occupant : undefined;
+  const isReleased = conflict !== undefined && hasOurSlices(conflict);
+  const mirroring = wanted && (!conflict || isReleased) ? mirrorOf(sources, name, occupant) : undefined;
+  const service = mirroring?.mirrored;
+  // With a selector, the v1 Endpoints of that name are those of Kubernetes' own controller.
+  const writesEndpoints = config.endpoints && !(isReleased && conflict.hasSelector);
+  const services = compare(
+    mapOf(service && !conflict ? [desiredService(label, service)] : []),
+    owned,
+    (desired, observed) => sameService(desired, observed, observed.annotations.get(ANNOTATION.consulService)),
+  );
+  // A namespace that is no longer configured loses its copy at once, if it is surely one that we made.
+  const remove = mirrored
+    ? services.remove.filter((surplus) => !wanted && hasOurSlices(surplus))
+    : expired
+      ? services.remove
+      : [];
+  return {
+    namespace,
+    label,
+    service: { ...services, remove },
+    slices: planSlices(views, { namespace, label, mirrored: service, service: occupant, slices, isReleased }),
+    endpoints: compare(
+      mapOf(service && writesEndpoints ? [desiredEndpoints(label, service)] : []),
+      mapOf(own.endpoints(name, namespace)),
+      (desired, observed) => sameSubsets(desired.subsets, observed.subsets),
+    ),
+    conflict,
+    refused: mirroring?.refused ?? [],
+  };
+}
+
+function mirrorOf({ config, catalog, addresses }: Sources, name: string, present: Service | undefined) {
+  const foreign = foreignInstances(catalog.instances(name) ?? []);
+  return mirror(catalog.spelling(name), foreign, config, present, (address) => addresses.judge(address));
+}
+
+interface SlicesOf {
+  readonly namespace: string;
+  readonly label: string;
+  readonly mirrored: MirroredService | undefined;
+  readonly service: Service | undefined;
+  readonly slices: readonly EndpointSlice[];
+  readonly isReleased: boolean;
+}
+
+function planSlices(
+  { endpointSlices }: Views,
+  { namespace, label, mirrored, service, slices, isReleased }: SlicesOf,
+): NamespacePlan['slices'] {
+  const isOfService = (slice: EndpointSlice) => serviceKeyOf(slice) === objectKey({ namespace, name: label });
+  const isTaken = (name: string) => {
+    const found = endpointSlices.get(objectKey({ namespace, name }));
+    return found !== undefined && !slices.includes(found);
+  };
+  const desired = mirrored ? desiredSlices(label, mirrored, slices.filter(isOfService), isTaken) : [];
+  // The slices are all that tells that a released Service was ours: one stays, empty, until the Consul service goes.
+  const [last] = slices;
+  if (mirrored && isReleased && desired.length === 0 && last)
+    desired.push(emptied(last, label, mirrored.consulService));
+  return compare(mapOf(desired), mapOf(slices), (wish, observed) => {
+    return sameSlice(wish, observed) && observed.ownerUid === service?.uid && isOfService(observed);
+  });
+}
+
+function mapOf<T extends { readonly name: string }>(items: readonly T[]): Map<string, T> {
+  return new Map(items.map((item) => [item.name, item]));
+}
+
+export type WrittenKind = 'Service' | 'EndpointSlice' | 'Endpoints';
+
+/** The changes of every kind that we write. */
+export function changesOf({
+  service,
+  slices,
+  endpoints,
+}: NamespacePlan): readonly (readonly [WrittenKind, Changes<{ readonly name: string }, KubernetesObject>])[] {
+  return [
+    ['Service', service],
+    ['EndpointSlice', slices],
+    ['Endpoints', endpoints],
+  ];
+}
+
+export function isUnchanged(plan: NamespacePlan): boolean {
+  return changesOf(plan).every(([, changes]) => isEmpty(changes));
+}
