@@ -22,7 +22,10 @@ export async function discover<T extends KubernetesObject>(
 /** Undefined when the API server says that there is no such thing; any other failure says nothing about that. */
 async function readOptional(client: KubernetesClient, kind: string, object: string) {
   try {
-    return expectObject(await client.request({ purpose: { verb: 'get', kind, object }, path: `/apis/${object}` }), kind);
+    return expectObject(
+      await client.request({ purpose: { verb: 'get', kind, object }, path: `/apis/${object}` }),
+      kind,
+    );
   } catch (error) {
     if (hasStatus(error, 404)) return undefined;
     throw error;

@@ -96,8 +96,8 @@ export class OptionalKind<T extends KubernetesObject> {
         if (signal.aborted) return;
         failures++;
         this.#failure = explainError(error);
-        metrics.watchFailures.inc({ source: kind.plural });
-        log.warn('kind cannot be looked for, will try again', { kind: kind.plural, failures, error });
+        metrics.watchFailures.inc({ source: kind.kind });
+        log.warn('kind cannot be looked for, will try again', { kind: kind.kind, failures, error });
       }
       await sleep(PAUSE_MS, signal);
       const wait = failures > 0 ? backoffMs(failures, { baseMs: 400, maxMs: LOOK_AGAIN_MS }) : LOOK_AGAIN_MS;

@@ -65,6 +65,7 @@ function decoderOf<T>(kind: string, read: (object: Encoded) => T): (raw: unknown
 
 /** A kind that an API server has only when somebody installed it, in one version or another. */
 export interface CustomKind<T extends KubernetesObject> {
+  readonly kind: string;
   readonly group: string;
   readonly plural: string;
   /** Those that we can read and write, the preferred one first. */
@@ -79,7 +80,7 @@ export function workloadEntryKind(keep: Keep): CustomKind<WorkloadEntry> {
   const kind = 'WorkloadEntry';
   const read = workloadEntryDecoder(keep);
   return {
-    ...{ group, plural, versions: ['v1', 'v1beta1'] },
+    ...{ kind, group, plural, versions: ['v1', 'v1beta1'] },
     at: (version) => ({
       ...{ kind, apiVersion: `${group}/${version}`, plural, hasProtobuf: false, read },
       decode: decoderOf(kind, read),

@@ -30,6 +30,8 @@ export const LABEL = {
   managedBy: 'app.kubernetes.io/managed-by',
   cluster: 'consular.dev/cluster',
   sliceManagedBy: 'endpointslice.kubernetes.io/managed-by',
+  /** Ties a WorkloadEntry to its Service; no pod has it. */
+  workloadOf: 'consular.dev/workload-of',
 } as const;
 export const ANNOTATION = {
   consulService: 'consular.dev/consul-service',

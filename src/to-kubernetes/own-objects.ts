@@ -1,4 +1,4 @@
-import type { Endpoints, EndpointSlice, KubernetesObject, Service } from '../kubernetes/objects.ts';
+import type { Endpoints, EndpointSlice, KubernetesObject, Service, WorkloadEntry } from '../kubernetes/objects.ts';
 import { Index } from '../kubernetes/view.ts';
 import { ANNOTATION, ownsObject, type Owner } from '../reconcile/mark.ts';
 import type { Views } from './views.ts';
@@ -11,6 +11,7 @@ export class OwnObjects {
   readonly #services: Index<Service>;
   readonly #slices: Index<EndpointSlice>;
   readonly #endpoints: ReadonlyMap<string, Index<Endpoints>>;
+  #workloadEntries: ReadonlyMap<string, Index<WorkloadEntry>> = new Map();
 
   constructor(owner: Owner, views: Views) {
     this.#owner = owner;
@@ -18,6 +19,14 @@ export class OwnObjects {
     this.#slices = new Index(views.endpointSlices, (slice) => this.nameOf(slice));
     this.#endpoints = new Map(
       [...views.endpoints].map(([namespace, view]) => [namespace, new Index(view, (object) => this.nameOf(object))]),
+    );
+    this.#indexWorkloadEntries(views);
+    views.workloadEntries.subscribe(() => this.#indexWorkloadEntries(views));
+  }
+
+  #indexWorkloadEntries({ workloadEntries: { found } }: Views): void {
+    this.#workloadEntries = new Map(
+      [...(found?.views ?? [])].map(([namespace, view]) => [namespace, new Index(view, (entry) => this.nameOf(entry))]),
     );
   }
 
@@ -54,12 +63,16 @@ export class OwnObjects {
     return this.#endpoints.get(namespace)?.get(name) ?? [];
   }
 
+  workloadEntries(name: string, namespace: string): WorkloadEntry[] {
+    return this.#workloadEntries.get(namespace)?.get(name) ?? [];
+  }
+
   /** Namespaces that have an object of any kind for that name. */
   namespaces(name: string): string[] {
     return this.#kinds().flatMap((index) => index.get(name).map(({ namespace }) => namespace));
   }
 
   #kinds(): readonly AnyIndex[] {
-    return [this.#services, this.#slices, ...this.#endpoints.values()];
+    return [this.#services, this.#slices, ...this.#endpoints.values(), ...this.#workloadEntries.values()];
   }
 }

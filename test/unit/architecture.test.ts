@@ -136,6 +136,7 @@ describe('pure modules', () => {
       (name) => `to-consul/${name}.ts`,
     ),
     ...['naming', 'selection', 'mirrored-service', 'desired', 'bodies'].map((name) => `to-kubernetes/${name}.ts`),
+    ...['mode', 'labels', 'entries', 'spread', 'plan'].map((name) => `to-kubernetes/workload-${name}.ts`),
   ];
 
   /** The files with everything that they load at run time, near and far. */
