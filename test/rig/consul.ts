@@ -104,6 +104,7 @@ export class ConsulApi {
     tags?: string[];
     meta?: Record<string, string>;
     status?: string;
+    weights?: { Passing: number; Warning: number };
   }): Promise<void> {
     await this.must('PUT', '/agent/service/register', {
       ID: service.id,
@@ -112,6 +113,7 @@ export class ConsulApi {
       Port: service.port,
       Tags: service.tags ?? [],
       Meta: service.meta ?? { secure: 'false' },
+      ...(service.weights ? { Weights: service.weights } : {}),
       Check: {
         CheckID: `service:${service.id}`,
         Name: `Service '${service.name}' check`,
