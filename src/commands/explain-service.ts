@@ -76,7 +76,7 @@ function decisionOf(config: Config, { owner, toConsul }: World, service: Service
     const names = [serviceName, ...[...ports.values()].map((port) => port.serviceName)].filter((name) => name);
     return { rule: `the Service asks for its pods to be registered as ${names.join(', ')}`, notes };
   }
-  return parseAnnotations(service.annotations).settings.sync === false
+  return parseAnnotations(service.annotations, 'service').settings.sync === false
     ? { rule: 'the annotation service-sync of the Service is "false"', notes }
     : { rule: 'the Service asks for nothing: no annotation service-name, and none service-sync: "true"', notes };
 }
