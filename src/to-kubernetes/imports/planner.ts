@@ -22,7 +22,7 @@ export interface ImportPlan {
   readonly request: ImportRequest | undefined;
   readonly slices: Changes<ImportedSlice, EndpointSlice>;
   /** Endpoints that the slices should have. */
-  readonly endpoints: number;
+  readonly endpoints: readonly { readonly address: string; readonly port: number }[];
   /** True when there were endpoints, and will be none. */
   readonly isEmptied: boolean;
   readonly refused: readonly RefusedInstance[];
@@ -92,7 +92,7 @@ export class ImportPlanner {
     const { views, own } = this.#sources;
     const [namespace = ''] = key.split('/');
     const service = views.services.get(key);
-    const nothing = { endpoints: 0, isEmptied: false, refused: [], skipped: [] };
+    const nothing = { endpoints: [], isEmptied: false, refused: [], skipped: [] };
     if (!service) return { namespace, service, request: undefined, slices: NO_CHANGES, problems: [], ...nothing };
     const request = this.#request(service);
     if (!request || request.verdict === 'denied') {
@@ -111,7 +111,7 @@ export class ImportPlanner {
     const { from, problems } = request;
     const instances = catalog.instances(from.name);
     // Not read is not empty.
-    if (!instances) return { slices: NO_CHANGES, endpoints: 0, isEmptied: false, refused: [], skipped: [], problems };
+    if (!instances) return { slices: NO_CHANGES, endpoints: [], isEmptied: false, refused: [], skipped: [], problems };
     const { mirrored, refused } = mirrorOf(this.#sources, from.name, undefined);
     const slices = this.#slicesOf(key, service);
     const { slices: desired, skipped } =
@@ -120,13 +120,13 @@ export class ImportPlanner {
         : { slices: heldSlices(slices, from, mirrored.endpoints), skipped: [] };
     const byName = <T extends { readonly name: string }>(items: readonly T[]) =>
       new Map(items.map((item) => [item.name, item]));
-    const endpoints = desired.reduce((sum, { endpoints }) => sum + endpoints.length, 0);
+    const endpoints = desired.flatMap(endpointsOf);
     return {
       slices: compare(byName(desired), byName(slices.own), (wish, observed) =>
         sameImportedSlice(wish, observed, service),
       ),
       endpoints,
-      isEmptied: endpoints === 0 && slices.own.some(({ endpoints }) => endpoints.length > 0),
+      isEmptied: endpoints.length === 0 && slices.own.some(({ endpoints }) => endpoints.length > 0),
       refused,
       skipped,
       problems: [
@@ -150,6 +150,10 @@ export class ImportPlanner {
   #request(service: Service): ImportRequest | undefined {
     return importRequest(service, this.#sources.config.importNamespaces);
   }
+}
+
+function endpointsOf({ ports: [target], endpoints }: ImportedSlice): ImportPlan['endpoints'] {
+  return endpoints.map(({ address }) => ({ address, port: target?.port ?? 0 }));
 }
 
 function unknownService(name: string): Problem {
