@@ -106,7 +106,6 @@ function startDirections(
   const { config, log, metrics } = context;
   const events = new EventRecorder(kubernetes, hostname(), log, metrics);
   const common = { owner, api, consul, resources, events, ...context };
-  if (config.toKubernetes.importNamespaces.length > 0) log.warn('toKubernetes.importNamespaces is not used yet');
   return {
     events,
     ownEntry,

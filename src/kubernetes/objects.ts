@@ -77,6 +77,9 @@ export interface Service extends KubernetesObject {
   readonly type: string;
   readonly clusterIPs: readonly string[];
   readonly hasSelector: boolean;
+  readonly internalTrafficPolicy: string;
+  /** Empty when every endpoint is as good as any other. */
+  readonly trafficDistribution: string;
   readonly ports: readonly ServicePort[];
 }
 

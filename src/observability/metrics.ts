@@ -9,6 +9,7 @@ export interface Metrics {
   readonly rejections: Counter<'direction' | 'reason'>;
   readonly queueDepth: Gauge<'direction'>;
   readonly owned: Gauge<'direction'>;
+  readonly imports: Gauge;
   readonly consulTransactions: Counter<'outcome'>;
   readonly consulOperations: Counter;
   readonly consulTransactionSeconds: Histogram;
@@ -46,6 +47,11 @@ export function createMetrics(): Metrics {
       name: 'consular_owned',
       help: 'Consul instances or Kubernetes Services that Consular owns.',
       labelNames: ['direction'],
+      registers,
+    }),
+    imports: new Gauge({
+      name: 'consular_imports',
+      help: 'Services of others that take instances of a Consul service in.',
       registers,
     }),
     consulTransactions: new Counter({

@@ -30,9 +30,12 @@ export const LABEL = {
   managedBy: 'app.kubernetes.io/managed-by',
   cluster: 'consular.dev/cluster',
   sliceManagedBy: 'endpointslice.kubernetes.io/managed-by',
+  headless: 'service.kubernetes.io/headless',
 } as const;
 export const ANNOTATION = {
   consulService: 'consular.dev/consul-service',
+  /** In its place on the slices of a Service that is somebody else's. */
+  importedFrom: 'consular.dev/imported-from',
   /** Tells the catalog sync of consul-k8s, where that runs too, to leave a Service out: it came from Consul. */
   consulK8sSync: 'consul.hashicorp.com/service-sync',
 } as const;

@@ -75,7 +75,10 @@ export class Planner {
     this.#own = own;
     this.#admission = admission;
     this.#slicesOfPod = new Index(views.endpointSlices, podsOfSlice);
-    this.#slicesOfService = new Index(views.endpointSlices, (slice) => [serviceKeyOf(slice)]);
+    // Ours came out of Consul: they are no source, and no mistake of whoever owns the Service.
+    this.#slicesOfService = new Index(views.endpointSlices, (slice) =>
+      isMarkedObject(slice.labels) ? [] : [serviceKeyOf(slice)],
+    );
     this.#podsOfNode = new Index(views.pods, (pod) => [pod.nodeName]);
   }
 

@@ -1,6 +1,7 @@
 import { SERVICE_NAME_LABEL, type Service } from '../kubernetes/objects.ts';
 import { ANNOTATION, LABEL, SLICE_MANAGER } from '../reconcile/mark.ts';
 import type { DesiredEndpoints, DesiredService, DesiredSlice } from './desired.ts';
+import type { ImportedSlice } from './imports/slices.ts';
 
 /** An object as it is sent to the API server; its name and namespace are the writer's to add. */
 export interface Body {
@@ -44,6 +45,19 @@ export function sliceBody(
     endpoints: endpoints.map(({ address, zone }) =>
       withoutEmpty({ addresses: [address], conditions: { ready: true, serving: true, terminating: false }, zone }),
     ),
+  };
+}
+
+/** The same on a Service that is somebody else's: another mark, so that it is not taken for a mirrored Service's. */
+export function importedSliceBody(labels: Labels, desired: ImportedSlice, owner: object) {
+  const { metadata, ...body } = sliceBody(labels, desired, owner);
+  return {
+    ...body,
+    metadata: {
+      ...metadata,
+      labels: { ...metadata.labels, ...(desired.headless ? { [LABEL.headless]: '' } : {}) },
+      annotations: { [ANNOTATION.importedFrom]: desired.consulService },
+    },
   };
 }
 

@@ -10,6 +10,7 @@ import type { Metrics } from '../observability/metrics.ts';
 import { Controller, type ControllerStatus } from '../reconcile/controller.ts';
 import type { Owner } from '../reconcile/mark.ts';
 import { createGrace } from './grace.ts';
+import { runImports } from './imports/index.ts';
 import { Planner, type NamePlan } from './planner.ts';
 import { createReporter } from './reporter.ts';
 import type { Views } from './views.ts';
@@ -34,6 +35,8 @@ export interface ToKubernetesStatus extends ControllerStatus {
   /** Mirrored Services of ours. */
   readonly services: number;
   readonly overLimit: number;
+  /** Services of others that take instances of a Consul service in. */
+  readonly imports: number;
   readonly rejected: number;
 }
 
@@ -44,7 +47,8 @@ export interface ToKubernetes {
 
 /**
  * Consul to Kubernetes: every change of a Consul service, and of an object of ours, puts the service's name in the
- * queue; reconciling a name compares what should be with what is and writes the difference.
+ * queue; reconciling a name compares what should be with what is and writes the difference. Services of others that take
+ * instances in go through the same queue, each under a key of its own.
  */
 export function runToKubernetes(options: ToKubernetesOptions): ToKubernetes {
   const { owner, config, views, catalog, api, resources, log, metrics } = options;
@@ -59,8 +63,9 @@ export function runToKubernetes(options: ToKubernetesOptions): ToKubernetes {
     isRace: (error) => error instanceof NameTaken || hasStatus(error, 409),
     log,
     metrics,
-    reconcile,
+    reconcile: (key) => (imports.hasKey(key) ? imports.reconcile(key) : reconcile(key)),
   });
+  const imports = runImports({ ...options, planner, writer, report, enqueue: (key) => controller.enqueue(key) });
 
   async function reconcile(name: string): Promise<void> {
     // A name that only Kubernetes knows: ask Consul about that one service before believing that it is gone.
@@ -83,8 +88,9 @@ export function runToKubernetes(options: ToKubernetesOptions): ToKubernetes {
     metrics.owned.set({ direction: 'to-kubernetes' }, planner.owned);
     if (plan.overLimit) overLimit.add(name);
     else overLimit.delete(name);
-    if (plan.mirrored && !plan.overLimit) return catalog.follow(name);
-    catalog.unfollow(name);
+    if ((plan.mirrored && !plan.overLimit) || imports.takesIn(name)) catalog.follow(name);
+    else catalog.unfollow(name);
+    if (plan.mirrored && !plan.overLimit) return;
     if (plan.mirrored) return;
     if (remaining > 0) return controller.enqueueAfter(name, remaining);
     grace.end(name);
@@ -102,6 +108,7 @@ export function runToKubernetes(options: ToKubernetesOptions): ToKubernetes {
     status: () => ({
       services: planner.owned,
       overLimit: overLimit.size,
+      imports: imports.count,
       rejected: report.rejected(),
       ...controller.status,
     }),

@@ -22,6 +22,7 @@ import {
   type DesiredService,
   type DesiredSlice,
 } from './desired.ts';
+import { importRequest, nameWanted } from './imports/request.ts';
 import { mirror, type MirroredService, type RefusedInstance } from './mirrored-service.ts';
 import type { OwnObjects } from './own-objects.ts';
 import { foreignInstances } from './selection.ts';
@@ -68,6 +69,7 @@ export interface Wish {
  * | is ours, or there is none                    | kept equal         | kept equal                                 |
  * | was ours, and its owner took the label away  | not touched        | kept equal, as long as there are any       |
  * | is somebody else's                           | not touched        | none                                       |
+ * | ... and takes this Consul service in         | not touched        | the import's; until it has any, as before  |
  *
  * Other Services that claim the same Consul service (copies that somebody made) are not touched while it is mirrored.
  */
@@ -84,7 +86,9 @@ export function planNamespace(sources: Sources, wish: Wish): NamespacePlan {
   // Somebody took the annotation away and left the labels: still ours, and put right.
   if (occupant && ownsObject(owner, occupant.labels) && hasOurSlices(occupant)) owned.set(label, occupant);
   const conflict = occupant && !owned.has(label) ? occupant : undefined;
-  const isReleased = conflict !== undefined && hasOurSlices(conflict);
+  const isImporting = conflict !== undefined && nameWanted(importRequest(conflict, config.importNamespaces)) === name;
+  const isHandedOver = isImporting && own.importedSlices(objectKey(conflict)).length > 0;
+  const isReleased = conflict !== undefined && hasOurSlices(conflict) && !isHandedOver;
   const mirroring = wanted && (!conflict || isReleased) ? mirrorOf(sources, name, occupant) : undefined;
   const service = mirroring?.mirrored;
   // With a selector, the v1 Endpoints of that name are those of Kubernetes' own controller.
@@ -110,12 +114,13 @@ export function planNamespace(sources: Sources, wish: Wish): NamespacePlan {
       mapOf(own.endpoints(name, namespace)),
       (desired, observed) => sameSubsets(desired.subsets, observed.subsets),
     ),
-    conflict,
+    conflict: isImporting ? undefined : conflict,
     refused: mirroring?.refused ?? [],
   };
 }
 
-function mirrorOf({ owner, config, catalog, addresses }: Sources, name: string, present: Service | undefined) {
+/** @param present the Service as it is, if it is ours */
+export function mirrorOf({ owner, config, catalog, addresses }: Sources, name: string, present: Service | undefined) {
   const foreign = foreignInstances(catalog.instances(name) ?? [], owner.cluster, config);
   return mirror(catalog.spelling(name), foreign, config, present, (address) => addresses.judge(address));
 }

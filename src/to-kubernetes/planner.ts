@@ -34,6 +34,11 @@ export class Planner {
     this.#labels = new Labels(own, this.keys());
   }
 
+  /** What the plans are made from, for whoever plans something else from the same. */
+  get sources(): Sources {
+    return this.#sources;
+  }
+
   /** Every name that either side knows, in order. */
   keys(): string[] {
     const { catalog, own } = this.#sources;

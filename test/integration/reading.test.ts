@@ -230,6 +230,8 @@ describe('what was read', () => {
   it('is what was written: a Service and its addresses', async () => {
     expect(await find(resources.services, 'everything')).toMatchObject({
       hasSelector: true,
+      internalTrafficPolicy: 'Local',
+      trafficDistribution: 'PreferClose',
       ports: [
         { name: 'http', port: 80, protocol: 'TCP', targetPort: 'web', appProtocol: 'kubernetes.io/h2c' },
         { name: 'dns', port: 53, protocol: 'UDP', targetPort: '5353', appProtocol: '' },

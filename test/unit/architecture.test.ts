@@ -142,7 +142,9 @@ describe('pure modules', () => {
       'policy',
       'readiness-gate',
     ].map((name) => `to-consul/${name}.ts`),
-    ...['naming', 'selection', 'mirrored-service', 'desired', 'bodies'].map((name) => `to-kubernetes/${name}.ts`),
+    ...['naming', 'selection', 'mirrored-service', 'desired', 'bodies', 'imports/request', 'imports/slices'].map(
+      (name) => `to-kubernetes/${name}.ts`,
+    ),
   ];
 
   /** The files with everything that they load at run time, near and far. */

@@ -100,6 +100,8 @@ export function service(overrides: Partial<Service> = {}): Service {
     type: 'ClusterIP',
     clusterIPs: ['10.96.0.10'],
     hasSelector: true,
+    internalTrafficPolicy: 'Cluster',
+    trafficDistribution: '',
     ports: [servicePort()],
     ...overrides,
   };

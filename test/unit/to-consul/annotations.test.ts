@@ -81,6 +81,15 @@ describe('annotations', () => {
     expect(messages({ 'consul-service': 'x' })).toEqual([]);
   });
 
+  it('about what a Service takes in are fine on a Service, and on a pod they are not', () => {
+    const keys = annotations({ import: 'billing', 'import-port': 'http', 'service-name': 'orders' });
+    expect(parseAnnotations(keys, 'service').rejections).toEqual([]);
+    expect(parseAnnotations(keys, 'pod').rejections.map(({ message }) => message)).toEqual([
+      'annotation "consular.dev/import" is not one that Consular knows',
+      'annotation "consular.dev/import-port" is not one that Consular knows',
+    ]);
+  });
+
   it('reject each thing that is wrong', () => {
     expect(
       messages({ 'service-weight': 'heavy', 'not-ready': 'no', unknown: 'x', 'service-name': 'orders' }),
