@@ -86,6 +86,7 @@ function decodeInstance(row: JsonObject): ServiceInstance[] {
   const service = objectField(row, 'Service');
   const id = stringField(service, 'ID');
   if (id === '' || stringField(node, 'Node') === '') return [];
+  const status = worst(arrayField(row, 'Checks').filter(isObject));
   return [
     {
       node: stringField(node, 'Node'),
@@ -97,7 +98,8 @@ function decodeInstance(row: JsonObject): ServiceInstance[] {
       tags: stringListField(service, 'Tags'),
       meta: stringMapField(service, 'Meta'),
       kind: stringField(service, 'Kind'),
-      status: worst(arrayField(row, 'Checks').filter(isObject)),
+      status,
+      weight: numberField(objectField(service, 'Weights'), status === 'warning' ? 'Warning' : 'Passing') ?? 1,
     },
   ];
 }

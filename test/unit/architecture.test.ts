@@ -145,6 +145,7 @@ describe('pure modules', () => {
     ...['naming', 'selection', 'mirrored-service', 'desired', 'bodies', 'imports/request', 'imports/slices'].map(
       (name) => `to-kubernetes/${name}.ts`,
     ),
+    ...['mode', 'labels', 'entries', 'spread', 'plan'].map((name) => `to-kubernetes/workload-${name}.ts`),
   ];
 
   /** The files with everything that they load at run time, near and far. */
