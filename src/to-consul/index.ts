@@ -199,8 +199,8 @@ function subscribe(views: Views, planner: Planner, enqueue: (keys: Iterable<stri
     if (pod) enqueue([objectKey(pod)]);
   });
   views.services.subscribe((before, after) => {
-    const service = after ?? before;
-    if (service) enqueue(planner.podsOfService(service));
+    // Whom it asked for before is not always whom it asks for now.
+    for (const service of [before, after]) if (service) enqueue(planner.podsOfService(service));
   });
   views.endpointSlices.subscribe((before, after) => {
     enqueue(new Set([...(before ? podsOfSlice(before) : []), ...(after ? podsOfSlice(after) : [])]));

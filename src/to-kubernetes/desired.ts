@@ -170,7 +170,7 @@ export function sameService(desired: DesiredService, observed: Service, consulSe
   const same = (a: ServicePort, b: ServicePort) => samePort(a, b) && a.targetPort === b.targetPort;
   return (
     desired.consulService === consulService &&
-    !observed.hasSelector &&
+    observed.selector.size === 0 &&
     observed.type === 'ClusterIP' &&
     sameList(desired.ports, observed.ports, same)
   );

@@ -193,7 +193,7 @@ export class Planner {
     const mirroring = wanted && (!conflict || isReleased) ? this.#mirror(name, occupant) : undefined;
     const service = mirroring?.mirrored;
     // With a selector, the v1 Endpoints of that name are those of Kubernetes' own controller.
-    const writesEndpoints = this.#config.endpoints && !(isReleased && conflict.hasSelector);
+    const writesEndpoints = this.#config.endpoints && !(isReleased && conflict.selector.size > 0);
     const services = compare(
       mapOf(service && !conflict ? [desiredService(label, service)] : []),
       owned,

@@ -94,7 +94,7 @@ export function service(overrides: Partial<Service> = {}): Service {
     annotations: strings(),
     type: 'ClusterIP',
     clusterIPs: ['10.96.0.10'],
-    hasSelector: true,
+    selector: strings({ app: 'orders' }),
     ports: [servicePort()],
     ...overrides,
   };

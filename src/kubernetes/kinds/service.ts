@@ -9,7 +9,7 @@ import {
   type Encoded,
   type ValueOf,
 } from '../encoding/message.ts';
-import { keepEach } from '../encoding/shared.ts';
+import { keepEach, sharedMap } from '../encoding/shared.ts';
 import type { Protocol, Service, ServicePort } from '../objects.ts';
 import { metadataTable, objectOf, type Keep } from './metadata.ts';
 
@@ -37,7 +37,7 @@ export function serviceDecoder(keep: Keep): (object: Encoded) => Service {
       ...objectOf('Service', metadata),
       type: spec.type,
       clusterIPs: ips.length > 0 || spec.clusterIP === '' ? ips : [spec.clusterIP],
-      hasSelector: spec.selector.size > 0,
+      selector: sharedMap(spec.selector),
       ports: keepEach(spec.ports, portOf),
     };
   };

@@ -8,7 +8,7 @@ import {
   sameSlice,
   sameSubsets,
 } from '../../../src/to-kubernetes/desired.ts';
-import { endpoint, endpointPort, service, servicePort } from '../builders.ts';
+import { endpoint, endpointPort, service, servicePort, strings } from '../builders.ts';
 import { addresses, asSlice, mirrored } from './mirrored.ts';
 
 const main = { name: 'main', protocol: 'TCP', appProtocol: 'http' } as const;
@@ -36,7 +36,7 @@ describe('the Service in Kubernetes', () => {
     ['as it should be', {}, 'Billing', true],
     ['for another Consul service', {}, 'billing', false],
     ['for none', {}, undefined, false],
-    ['with a selector that somebody added', { hasSelector: true }, 'Billing', false],
+    ['with a selector that somebody added', { selector: strings({ app: 'billing' }) }, 'Billing', false],
     ['of another type', { type: 'LoadBalancer' }, 'Billing', false],
     ['with another port number', { ports: [{ ...port, port: 81 }] }, 'Billing', false],
     ['with another target', { ports: [{ ...port, targetPort: '8080' }] }, 'Billing', false],
@@ -44,7 +44,7 @@ describe('the Service in Kubernetes', () => {
     ['with a port more', { ports: [...ports, servicePort()] }, 'Billing', false],
     ['without ports', { ports: [] }, 'Billing', false],
   ])('%s', (_, overrides, consulService, same) => {
-    const observed = service({ name: 'billing', hasSelector: false, ports, ...overrides });
+    const observed = service({ name: 'billing', selector: strings(), ports, ...overrides });
     expect(sameService(desired, observed, consulService)).toBe(same);
   });
 });
