@@ -54,6 +54,8 @@ export interface ToConsul {
   /** What of Consul is not being followed right now, one sentence each. */
   failures(): string[];
   status(): ToConsulStatus;
+  /** What is rejected and what is held, an object each. */
+  troubles(): Iterable<string>;
   /** Sends what is being sent, takes nothing more; removes nothing. */
   stop(limitMs: number): Promise<void>;
 }
@@ -153,10 +155,16 @@ export function runToConsul(options: ToConsulOptions): ToConsul {
     failures: () => [...unfollowed].map(([what, why]) => `${what}: ${why}`),
     status: () => ({
       instances: own.size,
-      rejected: report.rejected(),
+      rejected: report.rejected.size,
       held: [...held.values()].reduce((sum, instances) => sum + instances, 0),
       ...controller.status,
     }),
+    *troubles() {
+      const heldBy = new Map([...held].map(([key, instances]) => [`Pod ${key}`, ` (${instances} held)`]));
+      for (const [object, why] of report.rejected) yield `${object}${heldBy.get(object) ?? ''}: ${why}`;
+      for (const [object, instances] of heldBy)
+        if (!report.rejected.has(object)) yield `${object}${instances}: what is to replace it is not known yet`;
+    },
     stop: async (limitMs) => {
       writer.stop();
       await controller.drain(limitMs);

@@ -36,6 +36,8 @@ export interface ToKubernetesStatus extends ControllerStatus {
 
 export interface ToKubernetes {
   status(): ToKubernetesStatus;
+  /** What is rejected, an object each. */
+  troubles(): Iterable<string>;
   stop(limitMs: number): Promise<void>;
 }
 
@@ -99,9 +101,10 @@ export function runToKubernetes(options: ToKubernetesOptions): ToKubernetes {
     status: () => ({
       services: planner.owned,
       overLimit: overLimit.size,
-      rejected: report.rejected(),
+      rejected: report.rejected.size,
       ...controller.status,
     }),
+    troubles: () => report.rejected.values(),
     stop: async (limitMs) => void (await controller.drain(limitMs)),
   };
 }
@@ -170,7 +173,8 @@ function createReporter({ views, events, resources, config, log, metrics }: ToKu
     );
   };
   return {
-    rejected: () => current.size,
+    /** What is wrong, by what it is wrong with. */
+    rejected: current as ReadonlyMap<string, string>,
     plan: (name: string, { namespaces, overLimit }: NamePlan) => {
       tell(
         `${name} (limit)`,

@@ -33,6 +33,8 @@ export interface DaemonOptions {
   readonly consulAddress?: string;
   readonly token?: string;
   readonly takeOver?: boolean;
+  /** Where it answers status requests. @default 127.0.0.1:0 */
+  readonly http?: string;
   /** @default true: waits until both directions run */
   readonly awaitStart?: boolean;
 }
@@ -106,7 +108,7 @@ async function launch(defaults: Defaults, options: DaemonOptions): Promise<Daemo
     consul: { address: options.consulAddress ?? defaults.consulAddress },
     toConsul: { namespaces: { include: [defaults.namespace], exclude: [] }, ...options.toConsul },
     toKubernetes: { namespaces: [defaults.namespace], ...options.toKubernetes },
-    http: { address: '127.0.0.1:0' },
+    http: { address: options.http ?? '127.0.0.1:0' },
   };
   const config = parseConfig(JSON.stringify(settings), { CONSUL_HTTP_TOKEN: options.token ?? defaults.token });
   const records: LogRecord[] = [];

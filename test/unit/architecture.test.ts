@@ -132,7 +132,7 @@ describe('rooms', () => {
 describe('pure modules', () => {
   const pure = [
     'address.ts',
-    ...['annotations', 'registrator', 'requests', 'registration', 'desired', 'policy', 'readiness-gate'].map(
+    ...['annotations', 'registrator', 'requests', 'registration', 'desired', 'policy', 'readiness-gate', 'summary'].map(
       (name) => `to-consul/${name}.ts`,
     ),
     ...['naming', 'mirrored-service', 'desired'].map((name) => `to-kubernetes/${name}.ts`),
