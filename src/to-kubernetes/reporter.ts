@@ -55,7 +55,8 @@ export function createReporter({ views, events, resources, config, log, metrics 
     );
   };
   return {
-    rejected: () => current.size,
+    /** What is wrong, by what it is wrong with. */
+    rejected: current as ReadonlyMap<string, string>,
     imports: (key: string, { service, problems }: ImportPlan) => {
       for (const reason of PROBLEM_REASONS) {
         const messages = problems.filter((problem) => problem.reason === reason).map(({ message }) => message);

@@ -35,6 +35,8 @@ export interface DaemonOptions {
   readonly takeOver?: boolean;
   /** @default 10 minutes, as in production */
   readonly emptyNodeMs?: number;
+  /** Where it answers status requests. @default 127.0.0.1:0 */
+  readonly http?: string;
   /** @default true: waits until both directions run */
   readonly awaitStart?: boolean;
 }
@@ -108,7 +110,7 @@ async function launch(defaults: Defaults, options: DaemonOptions): Promise<Daemo
     consul: { address: options.consulAddress ?? defaults.consulAddress },
     toConsul: { namespaces: { include: [defaults.namespace], exclude: [] }, ...options.toConsul },
     toKubernetes: { namespaces: [defaults.namespace], ...options.toKubernetes },
-    http: { address: '127.0.0.1:0' },
+    http: { address: options.http ?? '127.0.0.1:0' },
   };
   const config = parseConfig(JSON.stringify(settings), { CONSUL_HTTP_TOKEN: options.token ?? defaults.token });
   const records: LogRecord[] = [];

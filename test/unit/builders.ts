@@ -99,7 +99,6 @@ export function service(overrides: Partial<Service> = {}): Service {
     annotations: strings(),
     type: 'ClusterIP',
     clusterIPs: ['10.96.0.10'],
-    hasSelector: true,
     internalTrafficPolicy: 'Cluster',
     trafficDistribution: '',
     selector: strings({ app: 'orders' }),
