@@ -87,19 +87,25 @@ export async function readWorld(
 ): Promise<World> {
   const { config } = context;
   const { api, kubernetes, resources } = clients;
+  // All at once and before anything else: the API server needs most of the time that a start takes.
+  const shared = Promise.all([
+    sources.reflect(kubernetes, resources.services),
+    sources.reflect(kubernetes, resources.endpointSlices),
+  ]).then(([services, endpointSlices]) => ({ services, endpointSlices }));
+  const toConsulViews = config.toConsul.enabled
+    ? Promise.all([
+        sources.reflect(kubernetes, resources.pods),
+        sources.reflect(kubernetes, resources.nodes),
+        shared,
+      ]).then(([pods, nodes, shared]) => ({ pods, nodes, ...shared }))
+    : undefined;
   const owner: Owner = {
     cluster: config.cluster,
     clusterUid: await sources.untilRead('Kubernetes namespace kube-system', () => readClusterUid(api, resources)),
   };
   await sources.untilRead('Consul nodes to take over', () => prepare(owner));
-  const services = sources.reflect(kubernetes, resources.services);
-  const endpointSlices = sources.reflect(kubernetes, resources.endpointSlices);
-  const shared = Promise.all([services, endpointSlices]).then(([services, endpointSlices]) => ({
-    services,
-    endpointSlices,
-  }));
   const [toConsul, toKubernetes] = await Promise.all([
-    config.toConsul.enabled ? readToConsul(context, clients, sources, owner, shared) : undefined,
+    toConsulViews && readToConsul(context, clients, sources, owner, toConsulViews),
     config.toKubernetes.enabled ? readToKubernetes(context, clients, sources, shared) : undefined,
   ]);
   return { owner, toConsul, toKubernetes };
@@ -116,23 +122,22 @@ async function readClusterUid(api: ObjectApi, resources: Resources): Promise<str
 
 async function readToConsul(
   context: Context,
-  { kubernetes, consul, resources }: Clients,
+  { consul }: Clients,
   sources: Sources,
   owner: Owner,
-  shared: Shared,
+  reading: Promise<ToConsulViews>,
 ): Promise<World['toConsul']> {
-  const reading = [sources.reflect(kubernetes, resources.pods), sources.reflect(kubernetes, resources.nodes)] as const;
-  const own = await sources.untilRead(
-    'Consul nodes of this cluster',
-    () => OwnCatalog.read(consul, owner),
-    (error) => error instanceof ClusterIdentityError,
-  );
-  const foreign = await sources.untilRead('Consul service names', () =>
-    ForeignInstances.read({ ...context, client: consul, owner }),
-  );
-  const transactionLimit = await sources.untilRead('Consul version', () => readTransactionLimit(consul, context.log));
-  const [pods, nodes] = await Promise.all(reading);
-  return { own, foreign, transactionLimit, views: { pods, nodes, ...(await shared) } };
+  const [own, foreign, transactionLimit, views] = await Promise.all([
+    sources.untilRead(
+      'Consul nodes of this cluster',
+      () => OwnCatalog.read(consul, owner),
+      (error) => error instanceof ClusterIdentityError,
+    ),
+    sources.untilRead('Consul service names', () => ForeignInstances.read({ ...context, client: consul, owner })),
+    sources.untilRead('Consul version', () => readTransactionLimit(consul, context.log)),
+    reading,
+  ]);
+  return { own, foreign, transactionLimit, views };
 }
 
 async function readToKubernetes(

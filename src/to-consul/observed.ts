@@ -47,6 +47,8 @@ export class OwnCatalog {
   /** By pod, then by `node/id`. */
   readonly #byPod = new Map<string, Map<string, Observed>>();
   readonly #byNode = new Map<string, Map<string, Observed>>();
+  /** Those whose check is critical because we wrote that, by `node/id`. */
+  readonly #critical = new Map<string, Observed>();
   /** Moves with each commit on a node: a read that began before it is out of date. */
   readonly #generation = new Map<string, number>();
   #lastCommit = 0;
@@ -98,17 +100,26 @@ export class OwnCatalog {
   }
 
   /**
-   * Our nodes on which a check is not in the state that we wrote, given all the checks that Consul has in that state.
-   * @param listed `node/checkId`; a check of ours has the ID of its instance
+   * Our nodes on which a check is not in the state that we wrote, given all the checks that Consul has in that state. It
+   * costs as much as there are such checks, however many instances are passing.
+   * @param listed `node/checkId`, lower case; a check of ours has the ID of its instance
    */
   nodesWithOtherChecks(status: 'critical' | 'warning', listed: ReadonlySet<string>): Set<string> {
     const nodes = new Set<string>();
-    for (const [name, instances] of this.#byNode) {
-      for (const [identity, { registration, checkIndex }] of instances) {
-        if (checkIndex > 0 && (registration.check.status === status) !== listed.has(identity)) nodes.add(name);
-      }
+    for (const identity of listed) {
+      const observed = this.#ofIdentity(identity);
+      if (observed && observed.registration.check.status !== status) nodes.add(observed.registration.node.name);
     }
+    if (status === 'critical')
+      for (const [identity, { registration, checkIndex }] of this.#critical)
+        if (checkIndex > 0 && !listed.has(identity)) nodes.add(registration.node.name);
     return nodes;
+  }
+
+  /** An instance that has a check of ours. */
+  #ofIdentity(identity: string): Observed | undefined {
+    const observed = this.#byNode.get(identity.slice(0, identity.indexOf('/')))?.get(identity);
+    return observed && observed.checkIndex > 0 ? observed : undefined;
   }
 
   /**
@@ -164,11 +175,14 @@ export class OwnCatalog {
     this.#lastCommit = Math.max(this.#lastCommit, observed.serviceIndex, observed.checkIndex);
     at(this.#byPod, podKey).set(identity, observed);
     at(this.#byNode, registration.node.name).set(identity, observed);
+    if (registration.check.status === 'critical') this.#critical.set(identity, observed);
+    else this.#critical.delete(identity);
   }
 
   removed({ registration, podKey }: Observed): void {
     const identity = identityOf(registration);
     this.#byNode.get(registration.node.name)?.delete(identity);
+    this.#critical.delete(identity);
     const ofPod = this.#byPod.get(podKey);
     ofPod?.delete(identity);
     if (ofPod?.size === 0) this.#byPod.delete(podKey);

@@ -9,6 +9,10 @@ import { nodeMeta } from './registration.ts';
 
 /** The text changes with the cluster; a Raft entry for each change of it would be a heartbeat. */
 const SHORTEST_GAP_MS = 30_000;
+/** What changes and changes back, as in a rolling update, is not worth a word. */
+const STEADY_MS = 5000;
+/** Where it never holds still, the truth of a moment has to do. */
+const LONGEST_WAIT_MS = 60_000;
 const TICK_MS = 1000;
 const STARTING = 'Consular is starting';
 
@@ -26,6 +30,13 @@ export interface OwnEntryOptions {
   readonly log: Log;
 }
 
+/** A line that is not in Consul yet: since when it is so, and since when the one there is wrong. */
+interface Pending {
+  readonly text: string;
+  readonly since: number;
+  readonly first: number;
+}
+
 /**
  * Consular in Consul's own catalog: service `consular`, one instance per cluster, on a node `k8s-<cluster>`. Its check says
  * in one line what Consular does, for whoever audits in the UI; it is rewritten when the line changes, and never to say
@@ -37,6 +48,7 @@ export class OwnEntry {
   #timer: NodeJS.Timeout | undefined;
   #writtenAt = -Infinity;
   #written: string | undefined;
+  #pending: Pending | undefined;
   #busy = false;
   #failure: string | undefined;
 
@@ -74,8 +86,7 @@ export class OwnEntry {
 
   async #tick(): Promise<void> {
     const text = this.#options.summary();
-    if (this.#busy || text === undefined || text === this.#written) return;
-    if (performance.now() - this.#writtenAt < SHORTEST_GAP_MS) return;
+    if (this.#busy || text === undefined || !this.#isDue(text)) return;
     this.#busy = true;
     this.#writtenAt = performance.now();
     try {
@@ -85,6 +96,14 @@ export class OwnEntry {
       this.#complain(error);
     }
     this.#busy = false;
+  }
+
+  #isDue(text: string): boolean {
+    const now = performance.now();
+    if (text === this.#written) this.#pending = undefined;
+    else if (this.#pending?.text !== text) this.#pending = { text, since: now, first: this.#pending?.first ?? now };
+    if (!this.#pending || now - this.#writtenAt < SHORTEST_GAP_MS) return false;
+    return now - this.#pending.since >= STEADY_MS || now - this.#pending.first >= LONGEST_WAIT_MS;
   }
 
   /** @param text of the check; without, that what is there stays. */

@@ -120,8 +120,8 @@ export function planNamespace(sources: Sources, wish: Wish): NamespacePlan {
 }
 
 /** @param present the Service as it is, if it is ours */
-export function mirrorOf({ config, catalog, addresses }: Sources, name: string, present: Service | undefined) {
-  const foreign = foreignInstances(catalog.instances(name) ?? []);
+export function mirrorOf({ owner, config, catalog, addresses }: Sources, name: string, present: Service | undefined) {
+  const foreign = foreignInstances(catalog.instances(name) ?? [], owner.cluster, config);
   return mirror(catalog.spelling(name), foreign, config, present, (address) => addresses.judge(address));
 }
 

@@ -70,8 +70,10 @@ export class Planner {
   }
 
   isMirrored(name: string): boolean {
-    const { config, catalog } = this.#sources;
-    return isCandidate(config, name) && foreignInstances(catalog.instances(name) ?? []).length > 0;
+    const { owner, config, catalog } = this.#sources;
+    return (
+      isCandidate(config, name) && foreignInstances(catalog.instances(name) ?? [], owner.cluster, config).length > 0
+    );
   }
 
   /** A name whose Services are gone makes room for another. */

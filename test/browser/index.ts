@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { launch, type Page as PuppeteerPage } from 'puppeteer-core';
 
-export { findChromium, type Chromium } from './chromium.ts';
+export { findChromium } from './chromium.ts';
 
 /** A headless browser; each has a user data folder of its own, which goes with it. */
 export interface Browser {
