@@ -5,6 +5,7 @@ import { identityOf, type Observed } from '../to-consul/observed.ts';
 import type { PodPlan } from '../to-consul/planner.ts';
 import type { Registration } from '../to-consul/registration.ts';
 import { isRegistratorVariable } from '../to-consul/registrator.ts';
+import type { WrittenKind } from '../to-kubernetes/namespace-plan.ts';
 
 export const KINDS = ['pod', 'service', 'consul-service'] as const;
 export type Kind = (typeof KINDS)[number];
@@ -83,7 +84,7 @@ export interface ExplainedImport {
 export interface ExplainedChange {
   /** unproven: a removal that waits for a direct read; held: stays although it is not wanted as it is. */
   readonly action: 'create' | 'update' | 'remove' | 'unproven' | 'held';
-  readonly kind: 'ServiceInstance' | 'Service' | 'EndpointSlice' | 'Endpoints';
+  readonly kind: 'ServiceInstance' | WrittenKind;
   readonly object: string;
   readonly note: string;
   /** Of an update, and of nothing else. */

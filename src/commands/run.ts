@@ -4,8 +4,9 @@ import { hostname, networkInterfaces } from 'node:os';
 import { EventRecorder } from '../kubernetes/events.ts';
 import { serveStatus, splitAddress } from '../observability/http.ts';
 import type { Owner } from '../reconcile/mark.ts';
-import { runToConsul, type ToConsul } from '../to-consul/index.ts';
+import { runToConsul, type ToConsul, type ToConsulOptions } from '../to-consul/index.ts';
 import type { OwnCatalog } from '../to-consul/observed.ts';
+import { EMPTY_NODE_MS } from '../to-consul/node-remover.ts';
 import { OwnEntry } from '../to-consul/own-entry.ts';
 import { adoptNodes } from '../to-consul/take-over.ts';
 import { runToKubernetes, type ToKubernetes } from '../to-kubernetes/index.ts';
@@ -34,6 +35,8 @@ interface Directions {
 export interface RunOptions {
   /** Adopt what an installation of another Kubernetes cluster left under our cluster name. @default false */
   readonly takeOver?: boolean;
+  /** How long a Consul node of ours must have been empty to be removed. @default 10 minutes */
+  readonly emptyNodeMs?: number;
 }
 
 /**
@@ -42,7 +45,7 @@ export interface RunOptions {
  */
 export async function startDaemon(
   context: Omit<Context, 'signal'>,
-  { takeOver = false }: RunOptions = {},
+  { takeOver = false, emptyNodeMs = EMPTY_NODE_MS }: RunOptions = {},
 ): Promise<RunningDaemon> {
   const watches = new AbortController();
   // Each watch and each request on its way listens; there are a few hundred at most.
@@ -73,7 +76,8 @@ export async function startDaemon(
     const ownEntry = world.toConsul && createOwnEntry(whole, clients, world.owner, world.toConsul.own, summarize);
     await ownEntry?.claim();
     if (watches.signal.aborted) return;
-    directions = startDirections(whole, clients, world, ownEntry);
+    const isFollowing = () => failures().length === 0;
+    directions = startDirections(whole, clients, world, { ownEntry, emptyNodeMs, isFollowing });
     ownEntry?.start();
     context.log.info('running', { cluster: context.config.cluster, clusterUid: world.owner.clusterUid });
   });
@@ -97,7 +101,7 @@ function startDirections(
   context: Context,
   { api, consul, kubernetes, resources }: Clients,
   { owner, toConsul, toKubernetes }: World,
-  ownEntry: OwnEntry | undefined,
+  { ownEntry, ...more }: Pick<Directions, 'ownEntry'> & Pick<ToConsulOptions, 'emptyNodeMs' | 'isFollowing'>,
 ): Directions {
   const { config, log, metrics } = context;
   const events = new EventRecorder(kubernetes, hostname(), log, metrics);
@@ -106,7 +110,8 @@ function startDirections(
     events,
     ownEntry,
     toConsul:
-      toConsul && runToConsul({ ...common, config: config.toConsul, ...toConsul, onLook: () => ownEntry?.forget() }),
+      toConsul &&
+      runToConsul({ ...common, config: config.toConsul, ...toConsul, ...more, onLook: () => ownEntry?.forget() }),
     toKubernetes: toKubernetes && runToKubernetes({ ...common, config: config.toKubernetes, ...toKubernetes }),
   };
 }

@@ -54,4 +54,6 @@ export interface ServiceInstance {
   readonly kind: string;
   /** The worst of the instance's own checks and its node's. */
   readonly status: CheckStatus;
+  /** How much traffic it wants beside the others, as it is now: Consul has one number for passing and one for warning. */
+  readonly weight: number;
 }

@@ -10,6 +10,7 @@ export interface Metrics {
   readonly queueDepth: Gauge<'direction'>;
   readonly owned: Gauge<'direction'>;
   readonly imports: Gauge;
+  readonly istioFallbacks: Gauge;
   readonly consulTransactions: Counter<'outcome'>;
   readonly consulOperations: Counter;
   readonly consulTransactionSeconds: Histogram;
@@ -52,6 +53,11 @@ export function createMetrics(): Metrics {
     imports: new Gauge({
       name: 'consular_imports',
       help: 'Services of others that take instances of a Consul service in.',
+      registers,
+    }),
+    istioFallbacks: new Gauge({
+      name: 'consular_istio_fallbacks',
+      help: 'Consul services that should have WorkloadEntries and are mirrored without.',
       registers,
     }),
     consulTransactions: new Counter({

@@ -31,6 +31,8 @@ export const LABEL = {
   cluster: 'consular.dev/cluster',
   sliceManagedBy: 'endpointslice.kubernetes.io/managed-by',
   headless: 'service.kubernetes.io/headless',
+  /** Ties a WorkloadEntry to its Service; no pod has it. */
+  workloadOf: 'consular.dev/workload-of',
 } as const;
 export const ANNOTATION = {
   consulService: 'consular.dev/consul-service',

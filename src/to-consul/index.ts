@@ -14,6 +14,7 @@ import { followDrift } from './drift.ts';
 import type { ForeignInstances } from './foreign.ts';
 import type { Observed, OwnCatalog } from './observed.ts';
 import { Gatekeeper } from './gatekeeper.ts';
+import { removeEmptyNodes } from './node-remover.ts';
 import { Planner, podsOfSlice, type PodPlan, type Views } from './planner.ts';
 import { createReporter } from './reporter.ts';
 import { Writer } from './writer.ts';
@@ -39,6 +40,10 @@ export interface ToConsulOptions {
   readonly signal: AbortSignal;
   /** Told of each complete look at what is ours in Consul. */
   readonly onLook: () => void;
+  /** How long a Consul node of ours must have been empty to be removed. */
+  readonly emptyNodeMs: number;
+  /** False while anything in either system is not read or not followed. */
+  readonly isFollowing: () => boolean;
 }
 
 export interface ToConsulStatus extends ControllerStatus {
@@ -149,6 +154,7 @@ export function runToConsul(options: ToConsulOptions): ToConsul {
       error === undefined ? unfollowed.delete(what) : unfollowed.set(what, explainError(error)),
     onLook: options.onLook,
   });
+  void removeEmptyNodes({ ...options, client: consul, writer, graceMs: options.emptyNodeMs });
   return {
     failures: () => [...unfollowed].map(([what, why]) => `${what}: ${why}`),
     status: () => ({

@@ -2,7 +2,6 @@ import type { ToKubernetesConfig } from '../config/schema.ts';
 import type { ServiceCatalog } from '../consul/service-catalog.ts';
 import { hasStatus } from '../kubernetes/errors.ts';
 import type { EventRecorder } from '../kubernetes/events.ts';
-import type { KubernetesObject } from '../kubernetes/objects.ts';
 import type { Resources } from '../kubernetes/resources.ts';
 import type { ObjectApi } from '../kubernetes/write.ts';
 import type { Log } from '../observability/log.ts';
@@ -13,7 +12,9 @@ import { createGrace } from './grace.ts';
 import { runImports } from './imports/index.ts';
 import { Planner, type NamePlan } from './planner.ts';
 import { createReporter } from './reporter.ts';
+import { subscribe } from './subscriptions.ts';
 import type { Views } from './views.ts';
+import { createFallbacks, isSignOfAbsence } from './workload-fallbacks.ts';
 import { createWriter, NameTaken } from './writer.ts';
 
 /** Each key writes its objects one after the other; this many keys at a time keep the API server comfortable. */
@@ -38,6 +39,10 @@ export interface ToKubernetesStatus extends ControllerStatus {
   /** Services of others that take instances of a Consul service in. */
   readonly imports: number;
   readonly rejected: number;
+  /** The version in which they are written, or why there are none. */
+  readonly workloadEntries: string;
+  /** How many Consul services should have WorkloadEntries and do not. */
+  readonly withoutWorkloadEntries: number;
 }
 
 export interface ToKubernetes {
@@ -56,6 +61,7 @@ export function runToKubernetes(options: ToKubernetesOptions): ToKubernetes {
   const writer = createWriter(owner, api, resources, views);
   const grace = createGrace(config.removalGrace);
   const report = createReporter(options);
+  const fallbacks = createFallbacks(options);
   const overLimit = new Set<string>();
   const controller = new Controller({
     direction: 'to-kubernetes',
@@ -80,7 +86,12 @@ export function runToKubernetes(options: ToKubernetesOptions): ToKubernetes {
     // A namespace that cannot be written to costs only itself.
     const written = await Promise.allSettled(plan.namespaces.map((namespace) => writer.apply(namespace)));
     report.plan(name, plan);
-    for (const outcome of written) if (outcome.status === 'rejected') throw outcome.reason;
+    fallbacks.note(name, plan);
+    for (const outcome of written) {
+      if (outcome.status === 'fulfilled') continue;
+      if (isSignOfAbsence(outcome.reason)) views.workloadEntries.lookAgain();
+      throw outcome.reason;
+    }
     settle(name, plan, remaining);
   }
 
@@ -100,33 +111,21 @@ export function runToKubernetes(options: ToKubernetesOptions): ToKubernetes {
   }
 
   catalog.subscribe((name) => controller.enqueue(name));
-  subscribe(views, planner, (names) => {
+  const enqueue = (names: Iterable<string>) => {
     for (const name of names) controller.enqueue(name);
-  });
-  for (const name of planner.keys()) controller.enqueue(name);
+  };
+  subscribe(views, planner, enqueue);
+  enqueue(planner.keys());
   return {
     status: () => ({
       services: planner.owned,
       overLimit: overLimit.size,
       imports: imports.count,
       rejected: report.rejected(),
+      workloadEntries: views.workloadEntries.found?.resource.apiVersion ?? views.workloadEntries.absence,
+      withoutWorkloadEntries: fallbacks.count,
       ...controller.status,
     }),
     stop: async (limitMs) => void (await controller.drain(limitMs)),
   };
-}
-
-/** From what changed in Kubernetes to the names to look at. */
-function subscribe(views: Views, planner: Planner, enqueue: (names: Iterable<string>) => void): void {
-  const look = (before: KubernetesObject | undefined, after: KubernetesObject | undefined) => {
-    for (const object of [before, after]) if (object) enqueue(planner.nameOf(object));
-  };
-  views.services.subscribe((before, after) => {
-    look(before, after);
-    // Somebody else's Service may be in the way of a name, or out of it now.
-    const service = after ?? before;
-    if (service) enqueue(planner.namesWanting(service.name));
-  });
-  views.endpointSlices.subscribe(look);
-  for (const view of views.endpoints.values()) view.subscribe(look);
 }

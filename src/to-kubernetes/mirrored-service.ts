@@ -23,6 +23,8 @@ export interface MirroredEndpoint {
   readonly family: Family;
   readonly port: number;
   readonly zone: string;
+  /** Where it comes from. */
+  readonly instance: ServiceInstance;
 }
 
 /** An instance that cannot be an endpoint, and why. */
@@ -87,7 +89,7 @@ function toEndpoint(
   const judged = judge(instance.address || instance.nodeAddress);
   if ('refused' in judged) return judged;
   const zone = instance.meta.get('zone') ?? '';
-  return { ...judged, port, zone: LABEL_VALUE.test(zone) ? zone : '' };
+  return { ...judged, port, zone: LABEL_VALUE.test(zone) ? zone : '', instance };
 }
 
 const LABEL_VALUE = /^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/;

@@ -4,6 +4,7 @@ import {
   type EndpointSlice,
   type KubernetesObject,
   type Service,
+  type WorkloadEntry,
 } from '../kubernetes/objects.ts';
 import { Index } from '../kubernetes/view.ts';
 import { ANNOTATION, LABEL, ownsObject, SLICE_MANAGER, type Owner } from '../reconcile/mark.ts';
@@ -19,6 +20,7 @@ export class OwnObjects {
   readonly #endpoints: ReadonlyMap<string, Index<Endpoints>>;
   /** Slices of ours on Services of others, by the key of the Service. */
   readonly #imported: Index<EndpointSlice>;
+  #workloadEntries: ReadonlyMap<string, Index<WorkloadEntry>> = new Map();
 
   constructor(owner: Owner, views: Views) {
     this.#owner = owner;
@@ -28,6 +30,14 @@ export class OwnObjects {
       [...views.endpoints].map(([namespace, view]) => [namespace, new Index(view, (object) => this.nameOf(object))]),
     );
     this.#imported = new Index(views.endpointSlices, (slice) => (this.isImported(slice) ? [serviceKeyOf(slice)] : []));
+    this.#indexWorkloadEntries(views);
+    views.workloadEntries.subscribe(() => this.#indexWorkloadEntries(views));
+  }
+
+  #indexWorkloadEntries({ workloadEntries: { found } }: Views): void {
+    this.#workloadEntries = new Map(
+      [...(found?.views ?? [])].map(([namespace, view]) => [namespace, new Index(view, (entry) => this.nameOf(entry))]),
+    );
   }
 
   /** The Consul name that an object of ours stands for, lower case; nothing for anybody else's. */
@@ -85,12 +95,16 @@ export class OwnObjects {
     return this.#imported.keys();
   }
 
+  workloadEntries(name: string, namespace: string): WorkloadEntry[] {
+    return this.#workloadEntries.get(namespace)?.get(name) ?? [];
+  }
+
   /** Namespaces that have an object of any kind for that name. */
   namespaces(name: string): string[] {
     return this.#kinds().flatMap((index) => index.get(name).map(({ namespace }) => namespace));
   }
 
   #kinds(): readonly AnyIndex[] {
-    return [this.#services, this.#slices, ...this.#endpoints.values()];
+    return [this.#services, this.#slices, ...this.#endpoints.values(), ...this.#workloadEntries.values()];
   }
 }

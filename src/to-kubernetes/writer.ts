@@ -5,7 +5,15 @@ import type { View } from '../kubernetes/view.ts';
 import type { ObjectApi, PatchBody } from '../kubernetes/write.ts';
 import type { Changes } from '../reconcile/changes.ts';
 import { ownershipLabels, type Owner } from '../reconcile/mark.ts';
-import { endpointsBody, importedSliceBody, ownerReference, serviceBody, sliceBody, type Body } from './bodies.ts';
+import {
+  endpointsBody,
+  importedSliceBody,
+  ownerReference,
+  serviceBody,
+  sliceBody,
+  workloadEntryBody,
+  type Body,
+} from './bodies.ts';
 import type { ImportPlan } from './imports/planner.ts';
 import type { NamespacePlan } from './namespace-plan.ts';
 import type { Views } from './views.ts';
@@ -15,8 +23,8 @@ export class NameTaken extends Error {}
 
 export interface Writer {
   /**
-   * Writes one namespace's plan: first what comes (Service, slices, Endpoints), then what goes, the other way round, so that
-   * an address that moves between slices is never nowhere.
+   * Writes one namespace's plan: first what comes (Service, slices, Endpoints, WorkloadEntries), then what goes, the other
+   * way round, so that an address that moves between slices is never nowhere.
    * @throws the first failure, after everything was tried
    */
   apply(plan: NamespacePlan): Promise<void>;
@@ -36,7 +44,7 @@ export function createWriter(owner: Owner, api: ObjectApi, resources: Resources,
     resource: Resource<O>,
     view: View<O> | undefined,
     { create, update }: Changes<D, O>,
-    body: (desired: D) => Body,
+    body: (desired: D, observed?: O) => Body,
   ): Promise<void> {
     for (const desired of create) {
       await attempt(async () => {
@@ -46,7 +54,9 @@ export function createWriter(owner: Owner, api: ObjectApi, resources: Resources,
       });
     }
     for (const { desired, observed } of update) {
-      await attempt(async () => view?.put(await api.patch(resource, observed, withoutImmutable(body(desired)))));
+      await attempt(async () =>
+        view?.put(await api.patch(resource, observed, withoutImmutable(body(desired, observed)))),
+      );
     }
   }
 
@@ -81,7 +91,7 @@ export function createWriter(owner: Owner, api: ObjectApi, resources: Resources,
   }
 
   return {
-    async apply({ namespace, service, slices, endpoints }) {
+    async apply({ namespace, service, slices, endpoints, workloadEntries }) {
       const pass = createPass(namespace);
       const endpointsView = views.endpoints.get(namespace);
       const ownerOf = (name: string) => ownerReference(views.services.get(`${namespace}/${name}`), namespace, name);
@@ -92,6 +102,13 @@ export function createWriter(owner: Owner, api: ObjectApi, resources: Resources,
       await write(pass, resources.endpoints, endpointsView, endpoints, (desired) =>
         endpointsBody(labels, desired, ownerOf(desired.name)),
       );
+      const { found } = views.workloadEntries;
+      const entriesView = found?.views.get(namespace);
+      if (found)
+        await write(pass, found.resource, entriesView, workloadEntries, (desired, observed) =>
+          workloadEntryBody(labels, desired, ownerOf(desired.serviceName), observed),
+        );
+      if (found) await remove(pass, found.resource, entriesView, workloadEntries);
       await remove(pass, resources.endpoints, endpointsView, endpoints);
       await remove(pass, resources.endpointSlices, views.endpointSlices, slices);
       await remove(pass, resources.services, views.services, service);

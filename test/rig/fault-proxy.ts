@@ -4,9 +4,16 @@ import { text } from 'node:stream/consumers';
 import { promisify } from 'node:util';
 import { until } from './until.ts';
 
-/** What becomes of a request: `lose` lets it through to Consul, and drops the reply once the promise resolves. */
+/**
+ * What becomes of a request: `lose` lets it through to Consul, and drops the reply once the promise resolves; `late` drops
+ * the connection at once, and lets the request through to Consul when the promise resolves.
+ */
 export type Fault =
-  'pass' | 'reset' | { readonly status: number; readonly text: string } | { readonly lose: Promise<unknown> };
+  | 'pass'
+  | 'reset'
+  | { readonly status: number; readonly text: string }
+  | { readonly lose: Promise<unknown> }
+  | { readonly late: Promise<unknown> };
 
 export interface SeenOperation {
   readonly kind: 'Node' | 'Service' | 'Check';
@@ -133,6 +140,10 @@ export class FaultProxy {
       outgoing.writeHead(fault.status, { 'content-type': 'text/plain; charset=utf-8' }).end(fault.text);
       return fault.status;
     }
+    if (fault !== 'pass' && 'late' in fault) {
+      incoming.socket.resetAndDestroy();
+      await fault.late;
+    }
     const answer = await this.#forward(incoming, outgoing, body);
     const status = answer.statusCode ?? 0;
     if (fault === 'pass') {
@@ -141,6 +152,7 @@ export class FaultProxy {
       return status;
     }
     await text(answer);
+    if ('late' in fault) return status;
     await fault.lose;
     incoming.socket.resetAndDestroy();
     return status;

@@ -33,6 +33,8 @@ export interface DaemonOptions {
   readonly consulAddress?: string;
   readonly token?: string;
   readonly takeOver?: boolean;
+  /** @default 10 minutes, as in production */
+  readonly emptyNodeMs?: number;
   /** @default true: waits until both directions run */
   readonly awaitStart?: boolean;
 }
@@ -118,7 +120,11 @@ async function launch(defaults: Defaults, options: DaemonOptions): Promise<Daemo
   });
   const metrics = createMetrics();
   const log = createLog({ level: 'debug', format: 'json', stream });
-  const daemon = await startDaemon({ config, metrics, version: 'test', log }, { takeOver: options.takeOver ?? false });
+  const { takeOver = false, emptyNodeMs } = options;
+  const daemon = await startDaemon(
+    { config, metrics, version: 'test', log },
+    { takeOver, ...(emptyNodeMs === undefined ? {} : { emptyNodeMs }) },
+  );
   return { ...daemon, metrics, records };
 }
 

@@ -102,6 +102,7 @@ export function service(overrides: Partial<Service> = {}): Service {
     hasSelector: true,
     internalTrafficPolicy: 'Cluster',
     trafficDistribution: '',
+    selector: strings({ app: 'orders' }),
     ports: [servicePort()],
     ...overrides,
   };
@@ -144,6 +145,7 @@ export function instance(overrides: Partial<ServiceInstance> = {}): ServiceInsta
     meta: strings(),
     kind: '',
     status: 'passing',
+    weight: 1,
     ...overrides,
   };
 }

@@ -9,7 +9,7 @@ import {
   type Encoded,
   type ValueOf,
 } from '../encoding/message.ts';
-import { keepEach } from '../encoding/shared.ts';
+import { keepEach, sharedMap } from '../encoding/shared.ts';
 import type { Protocol, Service, ServicePort } from '../objects.ts';
 import { metadataTable, objectOf, type Keep } from './metadata.ts';
 
@@ -42,6 +42,7 @@ export function serviceDecoder(keep: Keep): (object: Encoded) => Service {
       hasSelector: spec.selector.size > 0,
       internalTrafficPolicy: spec.internalTrafficPolicy,
       trafficDistribution: spec.trafficDistribution,
+      selector: sharedMap(spec.selector),
       ports: keepEach(spec.ports, portOf),
     };
   };

@@ -76,6 +76,7 @@ export function heldSlices(
     return [
       {
         ...{ name: slice.name, serviceName: service.name, consulService: spelling, addressType, headless, endpoints },
+        passedOver: false,
         ports: slice.ports,
       },
     ];

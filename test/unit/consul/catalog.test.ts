@@ -29,6 +29,7 @@ describe('an instance', () => {
         meta: strings({ zone: 'eu-1a' }),
         kind: '',
         status: 'passing',
+        weight: 1,
       },
     ]);
   });
@@ -45,6 +46,15 @@ describe('an instance', () => {
   ])('with %s is as healthy as its worst check', (_, statuses, status) => {
     const Checks = statuses.map((Status) => ({ Status }));
     expect(decode({ ...row, Checks }).map(({ status }) => status)).toEqual([status]);
+  });
+
+  it.each([
+    ['passing', 7],
+    ['warning', 2],
+    ['critical', 7],
+  ])('that is %s has the weight for that', (Status, weight) => {
+    const Service = { ...row.Service, Weights: { Passing: 7, Warning: 2 } };
+    expect(decode({ ...row, Service, Checks: [{ Status }] }).map(({ weight }) => weight)).toEqual([weight]);
   });
 
   it('with nulls, as Consul writes empty lists, is empty there', () => {
@@ -66,6 +76,7 @@ describe('an instance', () => {
         meta: strings({ b: 'c' }),
         kind: '',
         status: 'passing',
+        weight: 1,
       },
     ]);
   });

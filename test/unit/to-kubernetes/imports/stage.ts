@@ -46,7 +46,18 @@ export function stage(
 ) {
   const viewOf = <T extends Service | EndpointSlice>(objects: readonly T[]) =>
     new View(new Map(objects.map((object) => [objectKey(object), object])));
-  const views = { services: viewOf(services), endpointSlices: viewOf(slices), endpoints: new Map() };
+  const views = {
+    services: viewOf(services),
+    endpointSlices: viewOf(slices),
+    endpoints: new Map(),
+    workloadEntries: {
+      found: undefined,
+      absence: 'not served here',
+      subscribe: () => undefined,
+      lookAgain: () => undefined,
+    },
+    pods: () => undefined,
+  };
   const { toKubernetes } = parseConfig(
     '{cluster: prod, toKubernetes: {importNamespaces: [shop], namespaces: [shop]}}',
     {},
