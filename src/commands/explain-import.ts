@@ -1,10 +1,11 @@
+import { canonicalAddress } from '../address.ts';
 import type { Config } from '../config/schema.ts';
 import type { ServiceInstance } from '../consul/types.ts';
 import { objectKey, type Service } from '../kubernetes/objects.ts';
 import { cameFromKubernetes } from '../reconcile/mark.ts';
-import { judgeAddress } from '../address.ts';
 import type { ImportPlan } from '../to-kubernetes/imports/planner.ts';
 import type { ImportRequest } from '../to-kubernetes/imports/request.ts';
+import { isHealthy } from '../to-kubernetes/mirrored-service.ts';
 import { foreignInstances } from '../to-kubernetes/selection.ts';
 import type { World } from './connect.ts';
 import type { ExplainedImport, Explanation } from './explanation.ts';
@@ -36,7 +37,7 @@ export async function explainImport(
   const isWarning = ({ reason }: ImportPlan['problems'][number]) => reason === 'TrafficPolicy';
   return {
     rule: ruleOf(request),
-    imported: explainInstances(plan, instances, foreignInstances(instances, owner.cluster, config.toKubernetes)),
+    imported: explainInstances(config, plan, instances),
     changes: changes.map(({ action, kind, object, note }) => ({ action, kind, object, note, differences: [] })),
     rejections: plan.problems
       .filter((problem) => !isWarning(problem))
@@ -62,39 +63,43 @@ function ruleOf(request: ImportRequest | undefined): string {
 
 /** What becomes of each instance of the Consul service, in the order in which it is judged. */
 function explainInstances(
+  { cluster, toKubernetes }: Config,
   plan: ImportPlan,
   instances: readonly ServiceInstance[],
-  outside: readonly ServiceInstance[],
 ): ExplainedImport[] {
-  const foreign = new Set(outside);
+  const foreign = new Set(foreignInstances(instances, cluster, toKubernetes));
   const refused = new Map(plan.refused.map(({ instance, reason }) => [instance, reason]));
   const skipped = new Map(plan.skipped.map(({ address, port, slice }) => [`${address} ${port}`, slice]));
   const taken = new Set(plan.endpoints.map(({ address, port }) => `${address} ${port}`));
 
-  function judge(instance: ServiceInstance): string {
-    const { kind, status, port } = instance;
-    const judged = judgeAddress(instance.address || instance.nodeAddress, () => false);
-    const location = `${'refused' in judged ? '' : judged.address} ${port}`;
-    const slice = skipped.get(location);
-    if (kind !== '') return `no: it is a ${kind}`;
-    if (!foreign.has(instance))
-      return cameFromKubernetes(instance)
-        ? 'no: it came out of Kubernetes'
-        : 'no: it has not the tags and meta that toKubernetes requires, or shares its address and port with one that came out of Kubernetes';
-    if (status === 'critical') return 'no: it is critical';
-    if (slice !== undefined) return `no: EndpointSlice ${slice} has it`;
+  function whyNot(instance: ServiceInstance): string | undefined {
+    const location = `${canonicalAddress(instance.address || instance.nodeAddress)} ${instance.port}`;
     const reason = refused.get(`${instance.node}/${instance.id}`);
-    if (reason !== undefined) return `no: ${reason}`;
-    if (taken.has(location) || plan.request?.verdict === 'accepted') return 'yes';
-    return 'no: nothing is added before the mistake is mended';
+    const slice = skipped.get(location);
+    if (!foreign.has(instance)) return whyNotForeign(instance);
+    if (!isHealthy(instance, toKubernetes)) return `it is ${instance.status}`;
+    if (slice !== undefined) return `EndpointSlice ${slice} has it`;
+    if (reason !== undefined) return reason;
+    if (plan.request?.verdict === 'unclear' && !taken.has(location))
+      return 'nothing is added before the mistake is mended';
+    return undefined;
   }
 
   return instances
-    .map((instance) => ({
-      instance: `${instance.node}/${instance.id}`,
-      address: instance.address || instance.nodeAddress,
-      port: instance.port,
-      imported: judge(instance),
-    }))
+    .map((instance) => {
+      const why = whyNot(instance);
+      return {
+        instance: `${instance.node}/${instance.id}`,
+        address: instance.address || instance.nodeAddress,
+        port: instance.port,
+        imported: why === undefined ? 'yes' : `no: ${why}`,
+      };
+    })
     .sort((a, b) => (a.instance < b.instance ? -1 : 1));
+}
+
+function whyNotForeign(instance: ServiceInstance): string {
+  if (cameFromKubernetes(instance)) return 'it came out of Kubernetes';
+  if (instance.kind !== '') return `it is a ${instance.kind}`;
+  return 'it lacks a required tag or meta, or shares its address and port with one that came out of Kubernetes';
 }

@@ -1,4 +1,4 @@
-import { judgeAddress } from '../../address.ts';
+import { canonicalAddress } from '../../address.ts';
 import type { EndpointPort, EndpointSlice, Service, ServicePort } from '../../kubernetes/objects.ts';
 import { ANNOTATION, LABEL, SLICE_MANAGER } from '../../reconcile/mark.ts';
 import { desiredSlices, sameSlice, type DesiredSlice } from '../desired.ts';
@@ -114,14 +114,11 @@ function endpointsOf(
     slices.flatMap(({ name: slice, ports, endpoints }) =>
       ports
         .filter((port) => port.name === name && port.protocol === protocol)
-        .flatMap(({ port }) => endpoints.map(({ address }) => [locationOf(canonical(address), port), slice] as const)),
+        .flatMap(({ port }) =>
+          endpoints.map(({ address }) => [locationOf(canonicalAddress(address), port), slice] as const),
+        ),
     ),
   );
-}
-
-function canonical(address: string): string {
-  const judged = judgeAddress(address, () => false);
-  return 'refused' in judged ? address : judged.address;
 }
 
 function locationOf(address: string, port: number): string {
