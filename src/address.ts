@@ -1,21 +1,22 @@
-import { BlockList, isIP } from 'node:net';
+import { BlockList, isIP, isIPv6 } from 'node:net';
 
 export type Family = 'IPv4' | 'IPv6';
 
 /** Addresses that can never be an endpoint: the API server refuses some of them, and with them the whole object. */
-const NEVER = new BlockList();
-for (const [net, prefix, family] of [
-  ['0.0.0.0', 8, 'ipv4'],
-  ['127.0.0.0', 8, 'ipv4'],
-  ['169.254.0.0', 16, 'ipv4'],
-  ['224.0.0.0', 4, 'ipv4'],
-  ['240.0.0.0', 4, 'ipv4'],
-  ['::', 128, 'ipv6'],
-  ['::1', 128, 'ipv6'],
-  ['fe80::', 10, 'ipv6'],
-  ['ff00::', 8, 'ipv6'],
+const NEVER_IPV6 = new BlockList();
+for (const [net, prefix] of [
+  ['::', 128],
+  ['::1', 128],
+  ['fe80::', 10],
+  ['ff00::', 8],
 ] as const) {
-  NEVER.addSubnet(net, prefix, family);
+  NEVER_IPV6.addSubnet(net, prefix, 'ipv6');
+}
+
+/** This network, loopback, link-local, multicast and what is reserved; each pod is asked about at each look. */
+function isNeverIPv4(address: string): boolean {
+  const first = parseInt(address, 10);
+  return first === 0 || first === 127 || first >= 224 || address.startsWith('169.254.');
 }
 
 export type Judged = { readonly address: string; readonly family: Family } | { readonly refused: string };
@@ -30,10 +31,15 @@ export function judgeAddress(text: string, isReserved: (address: string) => bool
     return { refused: text === '' ? 'it has no address' : 'its address is a host name, not an IP address' };
   if (text.includes('%')) return { refused: 'its address has a zone, which means nothing on another machine' };
   const { address, family } = version === 4 ? { address: text, family: 'IPv4' as const } : canonicalIPv6(text);
-  if (NEVER.check(address, family === 'IPv4' ? 'ipv4' : 'ipv6'))
+  if (family === 'IPv4' ? isNeverIPv4(address) : NEVER_IPV6.check(address, 'ipv6'))
     return { refused: 'its address is loopback, link-local, multicast or reserved' };
   if (isReserved(address)) return { refused: 'its address belongs to a Kubernetes Service or to the API server' };
   return { address, family };
+}
+
+/** One text for all notations of an address, for comparing; lower case for anything that is none. */
+export function canonicalAddress(text: string): string {
+  return isIPv6(text) && !text.includes('%') ? canonicalIPv6(text).address : text.toLowerCase();
 }
 
 /** RFC 5952 form; an IPv4-mapped address is the IPv4 address that it maps. */

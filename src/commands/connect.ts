@@ -92,20 +92,27 @@ export async function readWorld(
 ): Promise<World> {
   const { config } = context;
   const { api, kubernetes, resources } = clients;
+  // All at once and before anything else: the API server needs most of the time that a start takes.
+  let pods: Promise<View<Pod>> | undefined;
+  const shared: Shared = {
+    whole: Promise.all([
+      sources.reflect(kubernetes, resources.services),
+      sources.reflect(kubernetes, resources.endpointSlices),
+    ]).then(([services, endpointSlices]) => ({ services, endpointSlices })),
+    readPods: () => (pods ??= sources.reflect(kubernetes, resources.pods)),
+  };
+  const toConsulViews = config.toConsul.enabled
+    ? Promise.all([shared.readPods(), sources.reflect(kubernetes, resources.nodes), shared.whole]).then(
+        ([pods, nodes, shared]) => ({ pods, nodes, ...shared }),
+      )
+    : undefined;
   const owner: Owner = {
     cluster: config.cluster,
     clusterUid: await sources.untilRead('Kubernetes namespace kube-system', () => readClusterUid(api, resources)),
   };
   await sources.untilRead('Consul nodes to take over', () => prepare(owner));
-  const services = sources.reflect(kubernetes, resources.services);
-  const endpointSlices = sources.reflect(kubernetes, resources.endpointSlices);
-  let pods: Promise<View<Pod>> | undefined;
-  const shared: Shared = {
-    whole: Promise.all([services, endpointSlices]).then(([services, endpointSlices]) => ({ services, endpointSlices })),
-    readPods: () => (pods ??= sources.reflect(kubernetes, resources.pods)),
-  };
   const [toConsul, toKubernetes] = await Promise.all([
-    config.toConsul.enabled ? readToConsul(context, clients, sources, owner, shared) : undefined,
+    toConsulViews && readToConsul(context, clients, sources, owner, toConsulViews),
     config.toKubernetes.enabled ? readToKubernetes(context, clients, sources, shared) : undefined,
   ]);
   return { owner, toConsul, toKubernetes };
@@ -127,23 +134,22 @@ async function readClusterUid(api: ObjectApi, resources: Resources): Promise<str
 
 async function readToConsul(
   context: Context,
-  { kubernetes, consul, resources }: Clients,
+  { consul }: Clients,
   sources: Sources,
   owner: Owner,
-  shared: Shared,
+  reading: Promise<ToConsulViews>,
 ): Promise<World['toConsul']> {
-  const reading = [shared.readPods(), sources.reflect(kubernetes, resources.nodes)] as const;
-  const own = await sources.untilRead(
-    'Consul nodes of this cluster',
-    () => OwnCatalog.read(consul, owner),
-    (error) => error instanceof ClusterIdentityError,
-  );
-  const foreign = await sources.untilRead('Consul service names', () =>
-    ForeignInstances.read({ ...context, client: consul, owner }),
-  );
-  const transactionLimit = await sources.untilRead('Consul version', () => readTransactionLimit(consul, context.log));
-  const [pods, nodes] = await Promise.all(reading);
-  return { own, foreign, transactionLimit, views: { pods, nodes, ...(await shared.whole) } };
+  const [own, foreign, transactionLimit, views] = await Promise.all([
+    sources.untilRead(
+      'Consul nodes of this cluster',
+      () => OwnCatalog.read(consul, owner),
+      (error) => error instanceof ClusterIdentityError,
+    ),
+    sources.untilRead('Consul service names', () => ForeignInstances.read({ ...context, client: consul, owner })),
+    sources.untilRead('Consul version', () => readTransactionLimit(consul, context.log)),
+    reading,
+  ]);
+  return { own, foreign, transactionLimit, views };
 }
 
 async function readToKubernetes(

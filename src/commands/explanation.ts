@@ -27,6 +27,8 @@ export interface Explanation {
   readonly observed: readonly ExplainedInstance[];
   /** The pods that it is about; of a pod none. */
   readonly pods: readonly ExplainedPod[];
+  /** Of a Service that takes a Consul service in: the instances of that. */
+  readonly imported: readonly ExplainedImport[];
   readonly changes: readonly ExplainedChange[];
   readonly rejections: readonly ExplainedRejection[];
   /** What has no effect, and is no reason not to register. */
@@ -68,6 +70,15 @@ export interface ExplainedInstance {
 export interface ExplainedPod {
   readonly pod: string;
   readonly says: string;
+}
+
+export interface ExplainedImport {
+  /** Its Consul node and ID. */
+  readonly instance: string;
+  readonly address: string;
+  readonly port: number;
+  /** `yes`, or `no` and why. */
+  readonly imported: string;
 }
 
 export interface ExplainedChange {

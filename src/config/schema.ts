@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /**
  * Every setting of the daemon: its type, its default and one line of why. `config/consular.yaml` and
@@ -171,6 +171,21 @@ export const configSchema = z.strictObject({
       services: patterns(name.toLowerCase(), ['*'], []).describe(
         'Consul services to mirror, in any case; * stands for any run of characters.',
       ),
+      requiredTags: z.array(name).default([]).describe('Only instances with all of these tags are mirrored.'),
+      requiredMeta: z
+        .array(z.string().refine((text) => /^[^=]+=/.test(text), 'a key and a value like environment=prod'))
+        .default([])
+        .describe(
+          'Only instances with all of this meta are mirrored, as key=value; * in a value stands for any run of characters.',
+        ),
+      otherClusters: z
+        .boolean()
+        .default(false)
+        .describe('Mirror what the Consular of another Kubernetes cluster registered too.'),
+      minHealth: z
+        .enum(['warning', 'passing'])
+        .default('warning')
+        .describe('The least health with which an instance gets traffic; critical ones never do.'),
       maxServices: z
         .int()
         .min(0)

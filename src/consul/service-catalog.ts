@@ -46,6 +46,9 @@ export class ServiceCatalog {
   readonly #reader: ServiceReader;
   readonly #sweep: Sweep;
   readonly #known = new Map<string, Known>();
+  readonly #wanted = new Set<string>();
+  /** All names of the last list, candidates or not, with the spelling that stands for each. */
+  #spellings: ReadonlyMap<string, string> = new Map();
   readonly #listeners = new Set<(name: string) => void>();
   /** When every candidate was asked for once. */
   readonly synced: Promise<void>;
@@ -92,6 +95,20 @@ export class ServiceCatalog {
   /** Reads one service now. `consistent` asks the leader to confirm that it leads: for reads that decide a removal. */
   async refresh(name: string, consistent = false): Promise<void> {
     if (await this.#reader.read(this.#know(name), consistent)) this.#notify(name);
+  }
+
+  /** From now on the service is one of those that are read, also when it is no candidate. Its instances are unknown at first. */
+  want(name: string): void {
+    if (this.#wanted.has(name)) return;
+    // What was read once, while nobody followed it, is out of date.
+    if (!this.#options.isCandidate(name)) this.#forget(name);
+    this.#wanted.add(name);
+    const spelling = this.#spellings.get(name);
+    if (spelling !== undefined) Object.assign(this.#know(name), { spelling, listed: true });
+  }
+
+  unwant(name: string): void {
+    if (this.#wanted.delete(name) && !this.#options.isCandidate(name)) this.#forget(name);
   }
 
   /** Follows a service by a blocking query of its own, when there is room for one more. */
@@ -175,13 +192,17 @@ export class ServiceCatalog {
 
   /** Updates which names exist; returns those that came or went. */
   #takeNames(spellings: readonly string[]): string[] {
-    const listed = new Map<string, string>();
     // Several spellings are one service to every look-up; the first in order stands for all.
-    for (const spelling of [...spellings].sort().reverse()) {
-      if (this.#options.isCandidate(spelling.toLowerCase())) listed.set(spelling.toLowerCase(), spelling);
-    }
+    const listed = new Map(
+      [...spellings]
+        .sort()
+        .reverse()
+        .map((spelling) => [spelling.toLowerCase(), spelling]),
+    );
+    this.#spellings = listed;
     const changed: string[] = [];
     for (const [name, spelling] of listed) {
+      if (!this.#wanted.has(name) && !this.#options.isCandidate(name)) continue;
       const known = this.#know(name);
       if (!known.listed) changed.push(name);
       Object.assign(known, { spelling, listed: true });
@@ -200,6 +221,11 @@ export class ServiceCatalog {
     let known = this.#known.get(name);
     if (!known) this.#known.set(name, (known = { spelling: name, listed: false, index: 0 }));
     return known;
+  }
+
+  #forget(name: string): void {
+    this.unfollow(name);
+    this.#known.delete(name);
   }
 
   #notify(name: string): void {

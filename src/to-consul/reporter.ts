@@ -41,7 +41,8 @@ export function createReporter({ views, events, resources, log, metrics }: Repor
     }
   };
   return {
-    rejected: () => current.size,
+    /** Objects to what is wrong with them. */
+    rejected: current as ReadonlyMap<string, string>,
     rejections: (podKey: string, rejections: readonly Rejection[]) => {
       const pod = views.pods.get(podKey);
       if (pod) tell(resources.pods, pod, rejections);

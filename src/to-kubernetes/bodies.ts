@@ -6,6 +6,7 @@ import {
 } from '../kubernetes/objects.ts';
 import { ANNOTATION, LABEL, SLICE_MANAGER } from '../reconcile/mark.ts';
 import type { DesiredEndpoints, DesiredService, DesiredSlice } from './desired.ts';
+import type { ImportedSlice } from './imports/slices.ts';
 import { outdatedLabels, workloadSelector, type DesiredWorkloadEntry } from './workload-entries.ts';
 
 /** An object as it is sent to the API server; its name and namespace are the writer's to add. */
@@ -58,6 +59,19 @@ export function sliceBody(
     endpoints: endpoints.map(({ address, zone }) =>
       withoutEmpty({ addresses: [address], conditions: { ready: true, serving: true, terminating: false }, zone }),
     ),
+  };
+}
+
+/** The same on a Service that is somebody else's: another mark, so that it is not taken for a mirrored Service's. */
+export function importedSliceBody(labels: Labels, desired: ImportedSlice, owner: object) {
+  const { metadata, ...body } = sliceBody(labels, desired, owner);
+  return {
+    ...body,
+    metadata: {
+      ...metadata,
+      labels: { ...metadata.labels, ...(desired.headless ? { [LABEL.headless]: '' } : {}) },
+      annotations: { [ANNOTATION.importedFrom]: desired.consulService },
+    },
   };
 }
 

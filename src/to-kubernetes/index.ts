@@ -9,6 +9,7 @@ import type { Metrics } from '../observability/metrics.ts';
 import { Controller, type ControllerStatus } from '../reconcile/controller.ts';
 import type { Owner } from '../reconcile/mark.ts';
 import { createGrace } from './grace.ts';
+import { runImports } from './imports/index.ts';
 import { Planner, type NamePlan } from './planner.ts';
 import { createReporter } from './reporter.ts';
 import { subscribe } from './subscriptions.ts';
@@ -35,6 +36,8 @@ export interface ToKubernetesStatus extends ControllerStatus {
   /** Mirrored Services of ours. */
   readonly services: number;
   readonly overLimit: number;
+  /** Services of others that take instances of a Consul service in. */
+  readonly imports: number;
   readonly rejected: number;
   /** The version in which they are written, or why there are none. */
   readonly workloadEntries: string;
@@ -44,12 +47,15 @@ export interface ToKubernetesStatus extends ControllerStatus {
 
 export interface ToKubernetes {
   status(): ToKubernetesStatus;
+  /** What is rejected, an object each. */
+  troubles(): Iterable<string>;
   stop(limitMs: number): Promise<void>;
 }
 
 /**
  * Consul to Kubernetes: every change of a Consul service, and of an object of ours, puts the service's name in the
- * queue; reconciling a name compares what should be with what is and writes the difference.
+ * queue; reconciling a name compares what should be with what is and writes the difference. Services of others that take
+ * instances in go through the same queue, each under a key of its own.
  */
 export function runToKubernetes(options: ToKubernetesOptions): ToKubernetes {
   const { owner, config, views, catalog, api, resources, log, metrics } = options;
@@ -65,8 +71,9 @@ export function runToKubernetes(options: ToKubernetesOptions): ToKubernetes {
     isRace: (error) => error instanceof NameTaken || hasStatus(error, 409),
     log,
     metrics,
-    reconcile,
+    reconcile: (key) => (imports.hasKey(key) ? imports.reconcile(key) : reconcile(key)),
   });
+  const imports = runImports({ ...options, planner, writer, report, enqueue: (key) => controller.enqueue(key) });
 
   async function reconcile(name: string): Promise<void> {
     // A name that only Kubernetes knows: ask Consul about that one service before believing that it is gone.
@@ -94,8 +101,9 @@ export function runToKubernetes(options: ToKubernetesOptions): ToKubernetes {
     metrics.owned.set({ direction: 'to-kubernetes' }, planner.owned);
     if (plan.overLimit) overLimit.add(name);
     else overLimit.delete(name);
-    if (plan.mirrored && !plan.overLimit) return catalog.follow(name);
-    catalog.unfollow(name);
+    if ((plan.mirrored && !plan.overLimit) || imports.takesIn(name)) catalog.follow(name);
+    else catalog.unfollow(name);
+    if (plan.mirrored && !plan.overLimit) return;
     if (plan.mirrored) return;
     if (remaining > 0) return controller.enqueueAfter(name, remaining);
     grace.end(name);
@@ -114,11 +122,13 @@ export function runToKubernetes(options: ToKubernetesOptions): ToKubernetes {
     status: () => ({
       services: planner.owned,
       overLimit: overLimit.size,
-      rejected: report.rejected(),
+      imports: imports.count,
+      rejected: report.rejected.size,
       workloadEntries: views.workloadEntries.found?.resource.apiVersion ?? views.workloadEntries.absence,
       withoutWorkloadEntries: fallbacks.count,
       ...controller.status,
     }),
+    troubles: () => report.rejected.values(),
     stop: async (limitMs) => void (await controller.drain(limitMs)),
   };
 }

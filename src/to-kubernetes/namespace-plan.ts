@@ -23,6 +23,7 @@ import {
   type DesiredService,
   type DesiredSlice,
 } from './desired.ts';
+import { importRequest, nameWanted } from './imports/request.ts';
 import { mirror, type MirroredEndpoint, type MirroredService, type RefusedInstance } from './mirrored-service.ts';
 import type { OwnObjects } from './own-objects.ts';
 import { foreignInstances } from './selection.ts';
@@ -80,6 +81,7 @@ export interface Wish {
  * | is ours, or there is none                    | kept equal         | kept equal                                 |
  * | was ours, and its owner took the label away  | not touched        | kept equal, as long as there are any       |
  * | is somebody else's                           | not touched        | none                                       |
+ * | ... and takes this Consul service in         | not touched        | the import's; until it has any, as before  |
  *
  * What is kept equal depends on the mode, in which it is mirrored for everybody or for Istio too: see `planMode`.
  *
@@ -99,7 +101,9 @@ export function planNamespace(sources: Sources, wish: Wish): NamespacePlan {
   // Somebody took the annotation away and left the labels: still ours, and put right.
   if (occupant && ownsObject(owner, occupant.labels) && hasOurs(occupant)) owned.set(label, occupant);
   const conflict = occupant && !owned.has(label) ? occupant : undefined;
-  const isReleased = conflict !== undefined && hasOurs(conflict);
+  const isImporting = conflict !== undefined && nameWanted(importRequest(conflict, config.importNamespaces)) === name;
+  const isHandedOver = isImporting && own.importedSlices(objectKey(conflict)).length > 0;
+  const isReleased = conflict !== undefined && hasOurs(conflict) && !isHandedOver;
   const mirroring = wanted && (!conflict || isReleased) ? mirrorOf(sources, name, occupant) : undefined;
   const service = mirroring?.mirrored;
   const wishes = isReleased ? modeOf(conflict) : (mirroring?.mode ?? 'service');
@@ -134,14 +138,15 @@ export function planNamespace(sources: Sources, wish: Wish): NamespacePlan {
     workloadEntries: addresses.workloadEntries,
     slices: { ...addresses.slices, remove: [...addresses.slices.remove, ...leftovers.slices(ours)] },
     endpoints: planEndpoints(sources, wish, { label, mirrored: service, mode, service: occupant, ours }),
-    conflict,
+    conflict: isImporting ? undefined : conflict,
     refused: mirroring?.refused ?? [],
     fallback,
   };
 }
 
-function mirrorOf({ config, catalog, addresses }: Sources, name: string, present: Service | undefined) {
-  const foreign = foreignInstances(catalog.instances(name) ?? []);
+/** @param present the Service as it is, if it is ours */
+export function mirrorOf({ owner, config, catalog, addresses }: Sources, name: string, present: Service | undefined) {
+  const foreign = foreignInstances(catalog.instances(name) ?? [], owner.cluster, config);
   const judge = (address: string) => addresses.judge(address);
   return {
     mode: wishedMode(foreign, config.mode),
@@ -167,7 +172,7 @@ function planEndpoints(
   const remove = leftovers.endpoints(ours);
   if (remove.length > 0) return { create: [], update: [], remove };
   // With a selector, the v1 Endpoints of that name are those of Kubernetes' own controller.
-  const writes = config.endpoints && !(service ? service.hasSelector : mode === 'istio');
+  const writes = config.endpoints && !(service ? service.selector.size > 0 : mode === 'istio');
   return compare(
     mapOf(mirrored && writes ? [desiredEndpoints(label, mirrored)] : []),
     mapOf(own.endpoints(name, namespace)),

@@ -41,6 +41,11 @@ export class Planner {
     this.#labels = new Labels(own, this.keys());
   }
 
+  /** What the plans are made from, for whoever plans something else from the same. */
+  get sources(): Sources {
+    return this.#sources;
+  }
+
   /** Every name that either side knows, in order. */
   keys(): string[] {
     const { catalog, own } = this.#sources;
@@ -83,8 +88,10 @@ export class Planner {
   }
 
   isMirrored(name: string): boolean {
-    const { config, catalog } = this.#sources;
-    return isCandidate(config, name) && foreignInstances(catalog.instances(name) ?? []).length > 0;
+    const { owner, config, catalog } = this.#sources;
+    return (
+      isCandidate(config, name) && foreignInstances(catalog.instances(name) ?? [], owner.cluster, config).length > 0
+    );
   }
 
   /** A name whose Services are gone makes room for another. */

@@ -5,7 +5,16 @@ import type { View } from '../kubernetes/view.ts';
 import type { ObjectApi, PatchBody } from '../kubernetes/write.ts';
 import type { Changes } from '../reconcile/changes.ts';
 import { ownershipLabels, type Owner } from '../reconcile/mark.ts';
-import { endpointsBody, ownerReference, serviceBody, sliceBody, workloadEntryBody, type Body } from './bodies.ts';
+import {
+  endpointsBody,
+  importedSliceBody,
+  ownerReference,
+  serviceBody,
+  sliceBody,
+  workloadEntryBody,
+  type Body,
+} from './bodies.ts';
+import type { ImportPlan } from './imports/planner.ts';
 import type { NamespacePlan } from './namespace-plan.ts';
 import type { Views } from './views.ts';
 import type { DesiredWorkloadEntry } from './workload-entries.ts';
@@ -23,6 +32,8 @@ export interface Writer {
    * @throws the first failure, after everything was tried
    */
   apply(plan: NamespacePlan): Promise<void>;
+  /** The same for the slices of a Service that is somebody else's. */
+  applyImport(plan: ImportPlan): Promise<void>;
 }
 
 /**
@@ -110,6 +121,15 @@ export function createWriter(owner: Owner, api: ObjectApi, resources: Resources,
       await remove(pass, resources.endpoints, endpointsView, endpoints);
       await remove(pass, resources.endpointSlices, views.endpointSlices, slices);
       await remove(pass, resources.services, views.services, service);
+      pass.end();
+    },
+
+    async applyImport({ namespace, service, slices }) {
+      const pass = createPass(namespace);
+      await write(pass, resources.endpointSlices, views.endpointSlices, slices, (desired) =>
+        importedSliceBody(labels, desired, ownerReference(service, namespace, desired.serviceName)),
+      );
+      await remove(pass, resources.endpointSlices, views.endpointSlices, slices);
       pass.end();
     },
   };

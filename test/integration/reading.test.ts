@@ -188,7 +188,8 @@ describe('what was read', () => {
     expect(pod).toMatchObject({
       uid: metadata.uid,
       deletionTimestamp: metadata.deletionTimestamp,
-      labels: new Map([['pod-template-hash', '7d4b9c6f5']]),
+      // All of them, because it has readiness gates.
+      labels: new Map(Object.entries(metadata.labels ?? {})),
       nodeName: 'node-1',
       hostIP: '192.0.2.11',
       hostNetwork: true,
@@ -228,8 +229,12 @@ describe('what was read', () => {
   });
 
   it('is what was written: a Service and its addresses', async () => {
+    const { spec } = await rig.kubernetes.must('GET', `/api/v1/namespaces/${rig.namespace}/services/everything`);
+    const { selector } = spec as { selector: Record<string, string> };
     expect(await find(resources.services, 'everything')).toMatchObject({
-      hasSelector: true,
+      selector: new Map(Object.entries(selector)),
+      internalTrafficPolicy: 'Local',
+      trafficDistribution: 'PreferClose',
       ports: [
         { name: 'http', port: 80, protocol: 'TCP', targetPort: 'web', appProtocol: 'kubernetes.io/h2c' },
         { name: 'dns', port: 53, protocol: 'UDP', targetPort: '5353', appProtocol: '' },
@@ -238,7 +243,7 @@ describe('what was read', () => {
       ],
     });
     expect(await find(resources.services, 'headless')).toMatchObject({ clusterIPs: ['None'], ports: [] });
-    expect(await find(resources.services, 'selectorless')).toMatchObject({ type: 'NodePort', hasSelector: false });
+    expect(await find(resources.services, 'selectorless')).toMatchObject({ type: 'NodePort', selector: new Map() });
     expect(await find(resources.services, 'elsewhere')).toMatchObject({ type: 'ExternalName', clusterIPs: [] });
     const service = await find(resources.services, 'selectorless');
     expect(await find(resources.endpointSlices, 'everything')).toMatchObject({

@@ -33,6 +33,10 @@ export interface DaemonOptions {
   readonly consulAddress?: string;
   readonly token?: string;
   readonly takeOver?: boolean;
+  /** @default 10 minutes, as in production */
+  readonly emptyNodeMs?: number;
+  /** Where it answers status requests. @default 127.0.0.1:0 */
+  readonly http?: string;
   /** @default true: waits until both directions run */
   readonly awaitStart?: boolean;
 }
@@ -118,7 +122,7 @@ async function launch(defaults: Defaults, options: DaemonOptions): Promise<Daemo
     consul: { address: options.consulAddress ?? defaults.consulAddress },
     toConsul: { namespaces: { include: [defaults.namespace], exclude: [] }, ...options.toConsul },
     toKubernetes: { namespaces: [defaults.namespace], ...options.toKubernetes },
-    http: { address: '127.0.0.1:0' },
+    http: { address: options.http ?? '127.0.0.1:0' },
   };
   const config = parseConfig(JSON.stringify(settings), { CONSUL_HTTP_TOKEN: options.token ?? defaults.token });
   const records: LogRecord[] = [];
@@ -130,7 +134,11 @@ async function launch(defaults: Defaults, options: DaemonOptions): Promise<Daemo
   });
   const metrics = createMetrics();
   const log = createLog({ level: 'debug', format: 'json', stream });
-  const daemon = await startDaemon({ config, metrics, version: 'test', log }, { takeOver: options.takeOver ?? false });
+  const { takeOver = false, emptyNodeMs } = options;
+  const daemon = await startDaemon(
+    { config, metrics, version: 'test', log },
+    { takeOver, ...(emptyNodeMs === undefined ? {} : { emptyNodeMs }) },
+  );
   return { ...daemon, metrics, records };
 }
 

@@ -31,6 +31,14 @@ describe('the endpoints of a mirrored service', () => {
     });
   });
 
+  it('leave warning instances out too when only passing is healthy enough', () => {
+    const [warning, passing] = [at('10.20.0.1', { status: 'warning' }), at('10.20.0.2')];
+    const endpoints = (minHealth: 'warning' | 'passing') =>
+      mirrorOf([warning, passing], { minHealth }).mirrored.endpoints.map(({ address }) => address);
+    expect(endpoints('passing')).toEqual(['10.20.0.2']);
+    expect(endpoints('warning')).toEqual(['10.20.0.1', '10.20.0.2']);
+  });
+
   it('are one for instances at the same address and port, in any notation', () => {
     const same = [at('10.20.0.1'), at('::ffff:10.20.0.1'), at('10.20.0.1', { id: 'ghost', status: 'critical' })];
     expect(mirrorOf(same).mirrored.endpoints).toHaveLength(1);

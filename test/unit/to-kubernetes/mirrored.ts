@@ -8,7 +8,7 @@ import {
   type MirroredEndpoint,
   type MirroredService,
 } from '../../../src/to-kubernetes/mirrored-service.ts';
-import { endpoint, instance, service, servicePort, slice, strings } from '../builders.ts';
+import { endpoint, instance, service, servicePort, slice, strings, toKubernetesConfig } from '../builders.ts';
 
 export function mirrored(overrides: Partial<MirroredService> = {}): MirroredService {
   return {
@@ -50,8 +50,6 @@ export function asSlice(service: MirroredService, name?: string): EndpointSlice 
   return written({ ...desired, name: name ?? desired.name });
 }
 
-const CONFIG: MirrorConfig = { port: 80, aliasPort: true };
-
 /** The ports that the Service has already, by name. */
 export interface Present {
   readonly main?: number;
@@ -62,7 +60,7 @@ export interface Present {
 export function mirrorOf(foreign: readonly ServiceInstance[], config: Partial<MirrorConfig> = {}, present?: Present) {
   const ports = Object.entries(present ?? {}).map(([name, port]: [string, number]) => servicePort({ name, port }));
   const given = present && service({ ports });
-  return mirror('Billing', foreign, { ...CONFIG, ...config }, given, (text) =>
+  return mirror('Billing', foreign, toKubernetesConfig(config), given, (text) =>
     judgeAddress(text, (address) => address === '10.96.0.1'),
   );
 }
