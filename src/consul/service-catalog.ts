@@ -140,7 +140,8 @@ export class ServiceCatalog {
   /** What a sweep reads: all that has no blocking query of its own, and what is gone by name but not yet by an answer. */
   #due(): string[] {
     const due = [...this.#known].filter(
-      ([, { following, instances, listed }]) => !following && (listed || (instances?.length ?? 0) > 0),
+      ([name, { following, instances, listed }]) =>
+        !following && (listed || ((instances?.length ?? 0) > 0 && this.#isRead(name))),
     );
     return due.map(([name]) => name);
   }
@@ -202,7 +203,7 @@ export class ServiceCatalog {
     this.#spellings = listed;
     const changed: string[] = [];
     for (const [name, spelling] of listed) {
-      if (!this.#wanted.has(name) && !this.#options.isCandidate(name)) continue;
+      if (!this.#isRead(name)) continue;
       const known = this.#know(name);
       if (!known.listed) changed.push(name);
       Object.assign(known, { spelling, listed: true });
@@ -215,6 +216,11 @@ export class ServiceCatalog {
       changed.push(name);
     }
     return changed;
+  }
+
+  /** False for what somebody asked about once. */
+  #isRead(name: string): boolean {
+    return this.#wanted.has(name) || this.#options.isCandidate(name);
   }
 
   #know(name: string): Known {

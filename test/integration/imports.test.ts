@@ -295,8 +295,16 @@ describe('a Service that takes instances of a Consul service in', () => {
     await vm('mirrored-moved', 19);
     await untilEndpoints('mirrored-moved', ['+alias=192.0.2.19:8080', '+main=192.0.2.19:8080']);
     const clusterIP = ((await services.find('mirrored-moved'))?.spec as { clusterIP: string }).clusterIP;
-    await services.patch('mirrored-moved', { metadata: { labels: { 'app.kubernetes.io/managed-by': null } } });
-    await services.annotate('mirrored-moved', imports('mirrored-moved'));
+    await services.patch('mirrored-moved', {
+      metadata: {
+        labels: { 'app.kubernetes.io/managed-by': null, 'consular.dev/cluster': null },
+        annotations: {
+          ...imports('mirrored-moved'),
+          'consular.dev/consul-service': null,
+          'consul.hashicorp.com/service-sync': null,
+        },
+      },
+    });
     // The import is for one port; the slices of the mirrored Service make room.
     await untilEndpoints('mirrored-moved', ['+main=192.0.2.19:8080']);
     await services.patch('mirrored-moved', {
@@ -307,6 +315,7 @@ describe('a Service that takes instances of a Consul service in', () => {
     expect(((await services.find('mirrored-moved'))?.spec as { clusterIP: string }).clusterIP).toBe(clusterIP);
     await rig.consul.deregisterFromAgent('mirrored-moved-19-8080');
     await untilEndpoints('mirrored-moved', [`main=${ip}:8080`]);
+    expect(await services.events('mirrored-moved')).not.toContain('NameConflict');
   });
 
   it('costs no write when Consular restarts, and is counted', async () => {

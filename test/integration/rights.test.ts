@@ -369,7 +369,10 @@ describe('with the shipped rights, and no others', () => {
 });
 
 describe('each right is needed', () => {
-  afterEach(() => stage?.close(), 30_000);
+  afterEach(async () => {
+    await stage?.close();
+    stage = undefined;
+  }, 30_000);
 
   /** Plays what the right is for without it, until the daemon says what it misses; then nothing else may have done it. */
   async function expectBroken(server: ApiServer, without: string, scenario: ScenarioName, says: RegExp): Promise<void> {
