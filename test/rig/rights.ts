@@ -194,7 +194,7 @@ export async function openStage({
     },
     close: async () => {
       await stop();
-      await rm(folder, { recursive: true });
+      await rm(folder, { recursive: true, force: true });
     },
   };
 }

@@ -140,6 +140,7 @@ export function instance(overrides: Partial<ServiceInstance> = {}): ServiceInsta
     service: 'billing',
     address: '10.20.0.1',
     port: 8080,
+    namedPorts: [],
     tags: [],
     meta: strings(),
     kind: '',
