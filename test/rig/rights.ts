@@ -194,6 +194,7 @@ export async function openStage({
     },
     close: async () => {
       await stop();
+      await server.api.must('DELETE', `/api/v1/namespaces/${importNamespace}/services`);
       await rm(folder, { recursive: true, force: true });
     },
   };
