@@ -166,7 +166,7 @@ export async function openStage({
     kubeconfig,
     token: await createConsulToken(rig.consul, cluster, rules),
     awaitStart: false,
-    toConsul: { namespaces: { include: [namespace], exclude: [] } },
+    toConsul: { namespaces: { include: [namespace], exclude: [] }, readinessGate: true },
     toKubernetes: {
       namespaces: [namespace],
       importNamespaces: [importNamespace],
