@@ -53,11 +53,11 @@ export async function explainService(config: Config, world: World, key: string):
   };
 }
 
-function factsOf({ type, clusterIPs, hasSelector, ports }: Service): Fact[] {
+function factsOf({ type, clusterIPs, selector, ports }: Service): Fact[] {
   return [
     { what: 'type', value: type },
     { what: 'ClusterIPs', value: clusterIPs.join(', ') || '(none)' },
-    { what: 'selector', value: hasSelector ? 'yes' : 'no' },
+    { what: 'selector', value: [...selector].map(([key, value]) => `${key}=${value}`).join(', ') || '(none)' },
     ...ports.map(({ name, port, protocol, targetPort }) => ({
       what: 'port',
       value: `${port}/${protocol}${name === '' ? '' : ` ${name}`} to ${targetPort}`,

@@ -1,5 +1,6 @@
 import {
   arrayField,
+  booleanField,
   expectArray,
   expectObject,
   isObject,
@@ -87,6 +88,7 @@ function decodeInstance(row: JsonObject): ServiceInstance[] {
   const id = stringField(service, 'ID');
   if (id === '' || stringField(node, 'Node') === '') return [];
   const status = worst(arrayField(row, 'Checks').filter(isObject));
+  const ports = arrayField(service, 'Ports').filter(isObject);
   return [
     {
       node: stringField(node, 'Node'),
@@ -94,7 +96,9 @@ function decodeInstance(row: JsonObject): ServiceInstance[] {
       id,
       service: stringField(service, 'Service'),
       address: stringField(service, 'Address'),
-      port: numberField(service, 'Port') ?? 0,
+      // Who has named ports registers no other; Consul 1.22.0 shows the default one here, and does not promise it.
+      port: numberField(service, 'Port') || portOf(ports.find((port) => booleanField(port, 'Default'))),
+      namedPorts: ports.length > 0 ? ports.map(portOf) : NO_PORTS,
       tags: stringListField(service, 'Tags'),
       meta: stringMapField(service, 'Meta'),
       kind: stringField(service, 'Kind'),
@@ -102,6 +106,12 @@ function decodeInstance(row: JsonObject): ServiceInstance[] {
       weight: numberField(objectField(service, 'Weights'), status === 'warning' ? 'Warning' : 'Passing') ?? 1,
     },
   ];
+}
+
+const NO_PORTS: readonly number[] = [];
+
+function portOf(row: JsonObject | undefined): number {
+  return (row && numberField(row, 'Port')) ?? 0;
 }
 
 /** A status that Consul does not define (it accepts any text) counts as critical: never send traffic on a guess. */

@@ -47,7 +47,10 @@ export interface ServiceInstance {
   readonly service: string;
   /** Service.Address; empty means the node's. */
   readonly address: string;
+  /** Of several named ports the default one. */
   readonly port: number;
+  /** All of its named ports (Consul 1.22); most instances have none. */
+  readonly namedPorts: readonly number[];
   readonly tags: readonly string[];
   readonly meta: Strings;
   /** Not empty for proxies and gateways. */

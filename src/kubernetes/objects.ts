@@ -19,6 +19,7 @@ export function objectKey(object: { readonly namespace: string; readonly name: s
 
 export type Protocol = 'TCP' | 'UDP' | 'SCTP';
 
+/** Of a pod without readiness gates only those labels are kept that somebody reads. */
 export interface Pod extends KubernetesObject {
   readonly nodeName: string;
   readonly hostIP: string;
@@ -76,7 +77,6 @@ export interface ServicePort {
 export interface Service extends KubernetesObject {
   readonly type: string;
   readonly clusterIPs: readonly string[];
-  readonly hasSelector: boolean;
   readonly internalTrafficPolicy: string;
   /** Empty when every endpoint is as good as any other. */
   readonly trafficDistribution: string;

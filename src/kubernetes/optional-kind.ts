@@ -2,18 +2,21 @@ import { setMaxListeners } from 'node:events';
 import { backoffMs, sleep } from '../backoff.ts';
 import { explainError, type Log } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
+import { mayWe } from './access.ts';
 import type { KubernetesClient } from './client.ts';
 import { discover } from './discovery.ts';
 import { hasStatus } from './errors.ts';
 import type { KubernetesObject } from './objects.ts';
 import { Reflector } from './reflector.ts';
-import { pathOf, type CustomKind, type Resource } from './resources.ts';
+import type { CustomKind, Resource } from './resources.ts';
 import type { View } from './view.ts';
 
 /** How often to look whether somebody has installed the kind, given us the rights, or taken either away. */
-const LOOK_AGAIN_MS = 30_000;
+const LOOK_AGAIN_MS = 15_000;
 /** Soonest after the last look, however often somebody asks for one. */
 const PAUSE_MS = 1000;
+/** What we do with such objects. */
+const VERBS = ['list', 'watch', 'create', 'patch', 'delete'];
 
 export interface OptionalKindOptions<T extends KubernetesObject> {
   readonly client: KubernetesClient;
@@ -27,7 +30,7 @@ export interface OptionalKindOptions<T extends KubernetesObject> {
   readonly signal: AbortSignal;
 }
 
-/** A kind that is there and may be read, with its objects in each namespace. */
+/** A kind that is there and may be used, with its objects in each namespace. */
 export interface FoundKind<T extends KubernetesObject> {
   readonly resource: Resource<T>;
   readonly views: ReadonlyMap<string, View<T>>;
@@ -35,9 +38,9 @@ export interface FoundKind<T extends KubernetesObject> {
 
 /**
  * Follows a kind that an API server need not have (a custom resource), and that may come and go while we run:
- * - looks for it, in the versions that we know, and whether we may read it; again every 30 seconds and on `lookAgain`;
+ * - looks for it, in the versions that we know, and whether we have all rights to it; every 15 seconds, and on `lookAgain`;
  * - when it is there, its objects are followed like any other's, and it counts as found once all were read;
- * - it counts as absent only when the API server says so (404, or 403 for the rights): any other failure changes nothing.
+ * - it counts as absent only when the API server says so, or that a right is missing: any other failure changes nothing.
  */
 export class OptionalKind<T extends KubernetesObject> {
   readonly #options: OptionalKindOptions<T>;
@@ -106,27 +109,35 @@ export class OptionalKind<T extends KubernetesObject> {
   }
 
   async #look(): Promise<void> {
-    const { client, kind } = this.#options;
-    const resource = await discover(client, kind);
-    if (!resource) return this.#lose(`the API server has no ${kind.plural}.${kind.group}`);
-    const refusal = await this.#refusal(resource);
-    if (refusal !== undefined) return this.#lose(refusal);
-    if (this.#found?.resource.apiVersion !== resource.apiVersion) await this.#follow(resource);
+    const found = await this.#find();
+    if (typeof found === 'string') this.#lose(found);
+    else if (this.#found?.resource.apiVersion !== found.apiVersion) await this.#follow(found);
   }
 
-  /** Why we may not read it; undefined when we may. Without the rights a watch would only fail again and again. */
-  async #refusal(resource: Resource<T>): Promise<string | undefined> {
-    const { client, namespaces } = this.#options;
-    for (const namespace of namespaces) {
-      try {
-        const purpose = { verb: 'list', kind: resource.kind, object: namespace } as const;
-        await client.read({ purpose, path: pathOf(resource, namespace), query: { limit: '1' } });
-      } catch (error) {
-        if (hasStatus(error, 403)) return `there is no right to list ${resource.plural} in namespace ${namespace}`;
-        throw error;
-      }
+  /** The kind as it can be used, or why it cannot. */
+  async #find(): Promise<Resource<T> | string> {
+    const { client, kind } = this.#options;
+    try {
+      const resource = await discover(client, kind);
+      if (!resource) return `the API server has no ${kind.plural}.${kind.group}`;
+      const missing = await this.#missingRight();
+      return missing === undefined ? resource : `there is no right to ${missing}`;
+    } catch (error) {
+      if (hasStatus(error, 403)) return explainError(error);
+      throw error;
     }
-    return undefined;
+  }
+
+  /** With some of the rights it would be worse than with none: what cannot be written would be missed by those who rely on it. */
+  async #missingRight(): Promise<string | undefined> {
+    const { client, kind, namespaces } = this.#options;
+    const wanted = namespaces.flatMap((namespace) => VERBS.map((verb) => ({ namespace, verb })));
+    const allowed = await Promise.all(
+      wanted.map((access) => mayWe(client, { ...access, group: kind.group, resource: kind.plural })),
+    );
+    // Who had the rights until now does not lose them to an authorizer that is in trouble.
+    const missing = wanted.find((_, i) => allowed[i] === false || (allowed[i] === undefined && !this.#found));
+    return missing && `${missing.verb} ${kind.plural}.${kind.group} in namespace ${missing.namespace}`;
   }
 
   async #follow(resource: Resource<T>): Promise<void> {

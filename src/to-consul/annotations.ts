@@ -56,8 +56,9 @@ export interface ParsedAnnotations {
 const META_KEY = 'service-meta-';
 /** Keys that may be said for one port. */
 const PORT_KEY = /^(service-name|service-tags|service-meta-[^.]*)\.(.*)$/s;
-/** A port's name (RFC 6335) or number. */
-const PORT = /^[a-z0-9]([a-z0-9-]{0,13}[a-z0-9])?$/;
+/** A port's name (RFC 6335). */
+const PORT_NAME = /^[a-z0-9]([a-z0-9-]{0,13}[a-z0-9])?$/;
+const PORT_EXPECTED = 'the name of a port, or a number from 1 to 65535 without leading zeros,';
 /** Ours, but of other parts of Consular. What a Service takes in says nothing about its pods, and of a pod nothing at all. */
 const OTHER_KEYS: Readonly<Record<'pod' | 'service', ReadonlySet<string>>> = {
   pod: new Set(['consul-service']),
@@ -80,9 +81,9 @@ export function parseAnnotations(
     if (OTHER_KEYS[on].has(key)) continue;
     const [, general = key, port] = PORT_KEY.exec(key) ?? [];
     if (port === undefined) all.take(key, value, annotations.has(PREFIX + key), rejections);
-    else if (!PORT.test(port))
+    else if (!isPort(port))
       rejections.push(
-        invalid(`annotation ${key}: expected the name or number of a port after the dot, found ${quote(port)}`),
+        invalid(`annotation ${quote(key)}: expected ${PORT_EXPECTED} after the dot, found ${quote(port)}`),
       );
     else {
       let draft = ports.get(port);
@@ -92,6 +93,13 @@ export function parseAnnotations(
   }
   const perPort = [...ports].map(([port, draft]) => [port, draft.settings()] as const);
   return { settings: { ...all.settings(), ports: new Map(perPort) }, rejections };
+}
+
+/** Names have a letter. Numbers are compared as they are written: another spelling would be said of no port at all. */
+function isPort(text: string): boolean {
+  if (!/^\d+$/.test(text)) return PORT_NAME.test(text);
+  const port = Number(text);
+  return port >= 1 && port <= 65_535 && String(port) === text;
 }
 
 /** Keys without their prefix; where both prefixes are there, ours wins. */

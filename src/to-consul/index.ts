@@ -59,6 +59,8 @@ export interface ToConsul {
   /** What of Consul is not being followed right now, one sentence each. */
   failures(): string[];
   status(): ToConsulStatus;
+  /** What is rejected and what is held, an object each. */
+  troubles(): Iterable<string>;
   /** Sends what is being sent, takes nothing more; removes nothing. */
   stop(limitMs: number): Promise<void>;
 }
@@ -159,10 +161,16 @@ export function runToConsul(options: ToConsulOptions): ToConsul {
     failures: () => [...unfollowed].map(([what, why]) => `${what}: ${why}`),
     status: () => ({
       instances: own.size,
-      rejected: report.rejected(),
+      rejected: report.rejected.size,
       held: [...held.values()].reduce((sum, instances) => sum + instances, 0),
       ...controller.status,
     }),
+    *troubles() {
+      const heldBy = new Map([...held].map(([key, instances]) => [`Pod ${key}`, ` (${instances} held)`]));
+      for (const [object, why] of report.rejected) yield `${object}${heldBy.get(object) ?? ''}: ${why}`;
+      for (const [object, instances] of heldBy)
+        if (!report.rejected.has(object)) yield `${object}${instances}: what is to replace it is not known yet`;
+    },
     stop: async (limitMs) => {
       writer.stop();
       await controller.drain(limitMs);
@@ -205,8 +213,8 @@ function subscribe(views: Views, planner: Planner, enqueue: (keys: Iterable<stri
     if (pod) enqueue([objectKey(pod)]);
   });
   views.services.subscribe((before, after) => {
-    const service = after ?? before;
-    if (service) enqueue(planner.podsOfService(service));
+    // Whom it asked for before is not always whom it asks for now.
+    for (const service of [before, after]) if (service) enqueue(planner.podsOfService(service));
   });
   views.endpointSlices.subscribe((before, after) => {
     enqueue(new Set([...(before ? podsOfSlice(before) : []), ...(after ? podsOfSlice(after) : [])]));

@@ -203,7 +203,7 @@ export function sameService(desired: DesiredService, observed: Service, consulSe
   const same = (a: ServicePort, b: ServicePort) => samePort(a, b) && a.targetPort === b.targetPort;
   return (
     desired.consulService === consulService &&
-    (desired.mode === 'istio' ? modeOf(observed) === 'istio' : !observed.hasSelector) &&
+    (desired.mode === 'istio' ? modeOf(observed) === 'istio' : observed.selector.size === 0) &&
     observed.type === 'ClusterIP' &&
     sameList(desired.ports, observed.ports, same)
   );

@@ -47,6 +47,8 @@ export interface ToKubernetesStatus extends ControllerStatus {
 
 export interface ToKubernetes {
   status(): ToKubernetesStatus;
+  /** What is rejected, an object each. */
+  troubles(): Iterable<string>;
   stop(limitMs: number): Promise<void>;
 }
 
@@ -121,11 +123,12 @@ export function runToKubernetes(options: ToKubernetesOptions): ToKubernetes {
       services: planner.owned,
       overLimit: overLimit.size,
       imports: imports.count,
-      rejected: report.rejected(),
+      rejected: report.rejected.size,
       workloadEntries: views.workloadEntries.found?.resource.apiVersion ?? views.workloadEntries.absence,
       withoutWorkloadEntries: fallbacks.count,
       ...controller.status,
     }),
+    troubles: () => report.rejected.values(),
     stop: async (limitMs) => void (await controller.drain(limitMs)),
   };
 }

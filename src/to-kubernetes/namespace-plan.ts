@@ -172,7 +172,7 @@ function planEndpoints(
   const remove = leftovers.endpoints(ours);
   if (remove.length > 0) return { create: [], update: [], remove };
   // With a selector, the v1 Endpoints of that name are those of Kubernetes' own controller.
-  const writes = config.endpoints && !(service ? service.hasSelector : mode === 'istio');
+  const writes = config.endpoints && !(service ? service.selector.size > 0 : mode === 'istio');
   return compare(
     mapOf(mirrored && writes ? [desiredEndpoints(label, mirrored)] : []),
     mapOf(own.endpoints(name, namespace)),

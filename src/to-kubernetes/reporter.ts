@@ -55,11 +55,12 @@ export function createReporter({ views, events, resources, config, log, metrics 
     );
   };
   return {
-    rejected: () => current.size,
+    /** What is wrong, by what it is wrong with. */
+    rejected: current as ReadonlyMap<string, string>,
     imports: (key: string, { service, problems }: ImportPlan) => {
       for (const reason of PROBLEM_REASONS) {
         const messages = problems.filter((problem) => problem.reason === reason).map(({ message }) => message);
-        const message = messages.length > 0 ? `consular.dev/import: ${messages.join('; ')}` : '';
+        const message = messages.length > 0 ? `Service ${key}: consular.dev/import: ${messages.join('; ')}` : '';
         tell(`Service ${key} (${reason})`, reason, message, service);
       }
     },

@@ -31,11 +31,11 @@ export class Leftovers {
 
   /** @param service of ours; what its controllers made is theirs as long as it has a selector */
   slices(service: Service | undefined): EndpointSlice[] {
-    return service && !service.hasSelector ? this.#slices.get(service.uid) : [];
+    return service?.selector.size === 0 ? this.#slices.get(service.uid) : [];
   }
 
   endpoints(service: Service | undefined): Endpoints[] {
-    if (!service || service.hasSelector) return [];
+    if (!service || service.selector.size > 0) return [];
     const found = this.#views.endpoints.get(service.namespace)?.get(objectKey(service));
     return found && this.#isUnsigned(found) ? [found] : [];
   }

@@ -194,7 +194,8 @@ export async function openStage({
     },
     close: async () => {
       await stop();
-      await rm(folder, { recursive: true });
+      await server.api.must('DELETE', `/api/v1/namespaces/${importNamespace}/services`);
+      await rm(folder, { recursive: true, force: true });
     },
   };
 }

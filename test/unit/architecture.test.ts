@@ -141,6 +141,7 @@ describe('pure modules', () => {
       'empty-node',
       'policy',
       'readiness-gate',
+      'summary',
     ].map((name) => `to-consul/${name}.ts`),
     ...['naming', 'selection', 'mirrored-service', 'desired', 'bodies', 'imports/request', 'imports/slices'].map(
       (name) => `to-kubernetes/${name}.ts`,

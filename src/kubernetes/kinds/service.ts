@@ -39,7 +39,6 @@ export function serviceDecoder(keep: Keep): (object: Encoded) => Service {
       ...objectOf('Service', metadata),
       type: spec.type,
       clusterIPs: ips.length > 0 || spec.clusterIP === '' ? ips : [spec.clusterIP],
-      hasSelector: spec.selector.size > 0,
       internalTrafficPolicy: spec.internalTrafficPolicy,
       trafficDistribution: spec.trafficDistribution,
       selector: sharedMap(spec.selector),

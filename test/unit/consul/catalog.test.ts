@@ -25,6 +25,7 @@ describe('an instance', () => {
         service: 'Orders',
         address: '10.20.0.9',
         port: 8080,
+        namedPorts: [],
         tags: ['v1', 'secure=true'],
         meta: strings({ zone: 'eu-1a' }),
         kind: '',
@@ -32,6 +33,30 @@ describe('an instance', () => {
         weight: 1,
       },
     ]);
+  });
+
+  it.each<[string, object, number, number[]]>([
+    ['the one that Consul says', { Port: 80, Ports: [{ Name: 'http', Port: 8080, Default: true }] }, 80, [8080]],
+    [
+      'the default of its named ones',
+      {
+        Port: 0,
+        Ports: [
+          { Name: 'admin', Port: 9000 },
+          { Name: 'http', Port: 8080, Default: true },
+        ],
+      },
+      8080,
+      [9000, 8080],
+    ],
+    ['none, when no named one is the default', { Port: 0, Ports: [{ Name: 'http', Port: 8080 }] }, 0, [8080]],
+    ['none, when its named ones are nonsense', { Ports: [null, 7, {}, { Port: '80', Default: true }] }, 0, [0, 0]],
+    ['none, when they are no list', { Ports: { http: 8080 } }, 0, []],
+  ])('has for a port %s', (_, ports, port, namedPorts) => {
+    expect(decode({ ...row, Service: { ...row.Service, Port: undefined, ...ports } })[0]).toMatchObject({
+      port,
+      namedPorts,
+    });
   });
 
   it.each([
@@ -72,6 +97,7 @@ describe('an instance', () => {
         service: '',
         address: '',
         port: 0,
+        namedPorts: [],
         tags: ['a'],
         meta: strings({ b: 'c' }),
         kind: '',

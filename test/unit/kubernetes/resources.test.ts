@@ -55,6 +55,11 @@ describe('a pod of the API server', () => {
     });
   });
 
+  it('keeps all labels when it has readiness gates, because they say who will ask for it', () => {
+    const spec = { ...wire.pod.spec, readinessGates: [{ conditionType: 'lb/ready' }] };
+    expect(resources.pods.decode({ ...wire.pod, spec }).labels).toEqual(strings(wire.pod.metadata.labels));
+  });
+
   it('comes from its ReplicaSet, and so from its Deployment', () => {
     expect(workloadOf(decoded)).toBe('Deployment/orders');
   });
@@ -68,7 +73,7 @@ describe('a Service of the API server', () => {
       annotations: strings(),
       type: 'ClusterIP',
       clusterIPs: ['10.96.0.10', 'fd00:96::a'],
-      hasSelector: true,
+      selector: strings({ app: 'orders' }),
       ports: [
         { name: 'http', port: 80, protocol: 'TCP', targetPort: 'web', appProtocol: 'http' },
         { name: 'dns', port: 53, protocol: 'UDP', targetPort: '5353', appProtocol: '' },
@@ -85,7 +90,7 @@ describe('a Service of the API server', () => {
   });
 
   it.each([[undefined], [null], [{}]])('has no selector when that is %j', (selector) => {
-    expect(resources.services.decode({ ...wire.service, spec: { selector } }).hasSelector).toBe(false);
+    expect(resources.services.decode({ ...wire.service, spec: { selector } }).selector.size).toBe(0);
   });
 });
 

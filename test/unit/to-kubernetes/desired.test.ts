@@ -38,8 +38,8 @@ describe('the Service in Kubernetes', () => {
     ['as it should be', {}, 'Billing', true],
     ['for another Consul service', {}, 'billing', false],
     ['for none', {}, undefined, false],
-    ['with a selector that somebody added', { hasSelector: true }, 'Billing', false],
-    ['with the selector of the other mode', { hasSelector: true, selector: ofWorkloads }, 'Billing', false],
+    ['with a selector that somebody added', { selector: strings({ app: 'billing' }) }, 'Billing', false],
+    ['with the selector of the other mode', { selector: ofWorkloads }, 'Billing', false],
     ['of another type', { type: 'LoadBalancer' }, 'Billing', false],
     ['with another port number', { ports: [{ ...port, port: 81 }] }, 'Billing', false],
     ['with another target', { ports: [{ ...port, targetPort: '8080' }] }, 'Billing', false],
@@ -47,7 +47,7 @@ describe('the Service in Kubernetes', () => {
     ['with a port more', { ports: [...ports, servicePort()] }, 'Billing', false],
     ['without ports', { ports: [] }, 'Billing', false],
   ])('%s', (_, overrides, consulService, same) => {
-    const observed = service({ name: 'billing', hasSelector: false, ports, ...overrides });
+    const observed = service({ name: 'billing', selector: strings(), ports, ...overrides });
     expect(sameService(desired, observed, consulService)).toBe(same);
   });
 
@@ -55,7 +55,7 @@ describe('the Service in Kubernetes', () => {
     ['with its selector', { selector: ofWorkloads }, true],
     ['with another selector', { selector: strings({ app: 'billing' }) }, false],
     ['with a selector that is narrower', { selector: new Map([...ofWorkloads, ['app', 'billing']]) }, false],
-    ['without', { hasSelector: false, selector: strings() }, false],
+    ['without', { selector: strings() }, false],
   ])('for Istio, %s', (_, overrides, same) => {
     const observed = service({ name: 'billing', ports, ...overrides });
     expect(sameService(desiredService('billing', mirrored(), 'istio'), observed, 'Billing')).toBe(same);

@@ -65,8 +65,8 @@ describe('the slices of a Service that takes a Consul service in', () => {
   });
 
   it.each([
-    ['a Service with a selector', importing({}, { hasSelector: true })],
-    ['a Service without one', importing({}, { hasSelector: false })],
+    ['a Service with a selector', importing({}, { selector: strings({ app: 'orders' }) })],
+    ['a Service without one', importing({}, { selector: strings() })],
     ['a Service that publishes its pods, too', importing({ 'service-name': 'orders', 'service-sync': 'true' })],
     ['a Service with a port of no name', importing({}, { ports: [servicePort({ name: '' })] })],
   ])('are made for %s', (_, asking) => {
