@@ -1,5 +1,5 @@
 import type { Config } from '../config/schema.ts';
-import { readTransactionLimit } from '../consul/catalog.ts';
+import { readNode, readTransactionLimit } from '../consul/catalog.ts';
 import { createConsulClient, type ConsulClient } from '../consul/client.ts';
 import { ServiceCatalog } from '../consul/service-catalog.ts';
 import { createKubernetesClient, type KubernetesClient } from '../kubernetes/client.ts';
@@ -12,10 +12,11 @@ import type { View } from '../kubernetes/view.ts';
 import { createObjectApi, type ObjectApi } from '../kubernetes/write.ts';
 import type { Log } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
-import { LABEL, MANAGED_BY, type Owner } from '../reconcile/mark.ts';
+import { LABEL, MANAGED_BY, ownsObject, type Owner } from '../reconcile/mark.ts';
 import { isOurAnnotation } from '../to-consul/annotations.ts';
 import { ForeignInstances } from '../to-consul/foreign.ts';
 import { ClusterIdentityError, OwnCatalog } from '../to-consul/observed.ts';
+import { ownNodeName } from '../to-consul/own-entry.ts';
 import { isRegistratorVariable } from '../to-consul/registrator.ts';
 import type { Views as ToConsulViews } from '../to-consul/planner.ts';
 import { isCandidate } from '../to-kubernetes/selection.ts';
@@ -113,7 +114,7 @@ export async function readWorld(
   await sources.untilRead('Consul nodes to take over', () => prepare(owner));
   const [toConsul, toKubernetes] = await Promise.all([
     toConsulViews && readToConsul(context, clients, sources, owner, toConsulViews),
-    config.toKubernetes.enabled ? readToKubernetes(context, clients, sources, shared) : undefined,
+    config.toKubernetes.enabled ? readToKubernetes(context, clients, sources, owner, shared) : undefined,
   ]);
   return { owner, toConsul, toKubernetes };
 }
@@ -156,6 +157,7 @@ async function readToKubernetes(
   context: Context,
   { kubernetes, consul, resources, workloadEntries: kind }: Clients,
   sources: Sources,
+  owner: Owner,
   shared: Shared,
 ): Promise<World['toKubernetes']> {
   const { toKubernetes } = context.config;
@@ -171,8 +173,13 @@ async function readToKubernetes(
     prepare: async () => (pods = await shared.readPods()),
   });
   sources.add(`Kubernetes ${kind.plural}`, () => workloadEntries.failure);
+  const isDistrusted = await sources.untilRead("Consular's own entry", () =>
+    hasLostOurEntry(context, consul, owner, shared),
+  );
+  if (isDistrusted) context.log.warn('Consul has lost our entry: nothing is believed to be gone for 10 minutes');
   const catalog = new ServiceCatalog({
     client: consul,
+    isDistrusted,
     isCandidate: (name) => isCandidate(toKubernetes, name),
     ...context,
   });
@@ -180,4 +187,19 @@ async function readToKubernetes(
   await Promise.all([catalog.synced, workloadEntries.settled]);
   const endpoints = new Map(await Promise.all(reading));
   return { catalog, views: { endpoints, workloadEntries, pods: () => pods, ...(await shared.whole) } };
+}
+
+/**
+ * An earlier run left Services in Kubernetes and an entry in Consul. A Consul without the entry was emptied or put back
+ * while nobody watched, and its applications need time to register again.
+ */
+async function hasLostOurEntry(
+  { config }: Context,
+  consul: ConsulClient,
+  owner: Owner,
+  { whole }: Shared,
+): Promise<boolean> {
+  const { services } = await whole;
+  if (!config.toConsul.enabled || ![...services.values()].some(({ labels }) => ownsObject(owner, labels))) return false;
+  return (await readNode(consul, ownNodeName(owner))) === undefined;
 }

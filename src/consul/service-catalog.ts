@@ -24,6 +24,8 @@ export interface ServiceCatalogOptions {
   readonly client: ConsulClient;
   /** Lower-case names that are worth reading at all. */
   readonly isCandidate: (name: string) => boolean;
+  /** True when it is known already that Consul lost data: nothing is believed to be gone for the next ten minutes. */
+  readonly isDistrusted: boolean;
   readonly log: Log;
   readonly metrics: Metrics;
   readonly signal: AbortSignal;
@@ -58,6 +60,7 @@ export class ServiceCatalog {
   constructor(options: ServiceCatalogOptions) {
     this.#options = options;
     this.#reader = new ServiceReader(options.client, options.signal);
+    if (options.isDistrusted) this.#reader.distrust();
     this.#sweep = new Sweep(
       () => this.#due(),
       (name) => this.#readOrRetry(name),
@@ -148,7 +151,10 @@ export class ServiceCatalog {
 
   #followNames(resolveSynced: () => void): void {
     let first = true;
+    let index = 0;
     this.#watch(SERVICES_REQUEST, 4, async (answer) => {
+      if (answer.index < index) this.#reader.distrust();
+      index = answer.index;
       const changed = this.#takeNames(decodeServiceNames(answer));
       if (first) {
         await this.#readAll();

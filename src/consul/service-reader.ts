@@ -50,7 +50,10 @@ export class ServiceReader {
       ...(consistent ? { query: { consistent: '' } } : {}),
       signal: this.#signal,
     });
-    if (consistent && answer.index > 0 && answer.index < asked) this.#wentBack(known, answer.index);
+    if (consistent && answer.index > 0 && answer.index < asked) {
+      this.distrust();
+      known.index = answer.index;
+    }
     return this.take(known, answer);
   }
 
@@ -72,9 +75,9 @@ export class ServiceReader {
     return !before || fingerprint(before) !== fingerprint(instances);
   }
 
-  #wentBack(known: KnownService, index: number): void {
+  /** Consul has lost data, or was put back to an older state: what is missing from it may only not be back yet. */
+  distrust(): void {
     this.#wentBackAt = performance.now();
-    known.index = index;
   }
 
   /** @throws UntrustworthyAnswer when something missing from an answer proves nothing. */

@@ -3,7 +3,7 @@ import { explainError, type Log } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import type { KubernetesClient } from './client.ts';
 import { ACCEPT, formatOf, jsonFormat, LIST, STATUS, type Format, type WatchEvent } from './encoding/formats.ts';
-import { only, string, strings, type Encoded } from './encoding/message.ts';
+import { message, only, string, strings, type Encoded } from './encoding/message.ts';
 import { KubernetesError, type Purpose } from './errors.ts';
 import { objectKey, type KubernetesObject } from './objects.ts';
 import { pathOf, type Resource } from './resources.ts';
@@ -18,6 +18,7 @@ const INITIAL_EVENTS_END = 'k8s.io/initial-events-end';
 
 /** What concerns reading itself, whatever the kind. */
 const VERSION = only('metadata', 1, only('resourceVersion', 6, string));
+const KEY = only('metadata', 1, message({ name: [1, string], namespace: [3, string] }));
 const END_MARK = only(
   'metadata',
   1,
@@ -169,6 +170,7 @@ export class Reflector<T extends KubernetesObject> {
       throw new KubernetesError(this.#purpose, code, reason, message);
     }
     const object = type === 'BOOKMARK' ? undefined : this.#decode(encoded);
+    if (initial && !object && type !== 'BOOKMARK') this.#keep(encoded, initial);
     // Real events may come before the end of the initial ones: what is deleted meanwhile must not stay.
     if (object && initial && type === 'DELETED') initial.delete(objectKey(object));
     else if (object && initial) initial.set(objectKey(object), object);
@@ -199,6 +201,7 @@ export class Reflector<T extends KubernetesObject> {
       for (const encoded of items) {
         const object = this.#decode(encoded);
         if (object) objects.set(objectKey(object), object);
+        else this.#keep(encoded, objects);
       }
       token = metadata.continue;
       if (token === '') return this.#publish(objects, metadata.resourceVersion);
@@ -216,6 +219,17 @@ export class Reflector<T extends KubernetesObject> {
     this.#failure = undefined;
     if (this.#view) this.#view.replace(objects);
     else this.#resolveSynced((this.#view = new View(objects)));
+  }
+
+  /** What cannot be read at a relist is there nevertheless: it stays as it was. */
+  #keep(encoded: Encoded, objects: Map<string, T>): void {
+    try {
+      const key = objectKey(encoded.as(KEY));
+      const known = this.#view?.get(key);
+      if (known) objects.set(key, known);
+    } catch {
+      // Not even its name can be read, which #decode has told.
+    }
   }
 
   /** An object that cannot be read costs only itself: it is counted, and whatever is known of it stays. */

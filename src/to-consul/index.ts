@@ -105,6 +105,11 @@ export function runToConsul(options: ToConsulOptions): ToConsul {
       if (unread.length > 0) {
         await Promise.all(unread.map((service) => foreign.ensure(service)));
         await writer.submit(key);
+        // The queue took longer than an answer stays fresh: nothing else would bring the key back.
+        if ((latest.get(key)?.unread.length ?? 0) > 0)
+          throw new ViewBehind(
+            `write ${key} to Consul: who else has its services was not known any more when it was sent`,
+          );
       }
       const unproven = latest.get(key)?.unproven ?? [];
       if (unproven.length > 0) {

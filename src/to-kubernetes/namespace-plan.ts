@@ -25,6 +25,7 @@ import {
 } from './desired.ts';
 import { importRequest, nameWanted } from './imports/request.ts';
 import { mirror, type MirroredEndpoint, type MirroredService, type RefusedInstance } from './mirrored-service.ts';
+import { toHashedLabel, toLabel } from './naming.ts';
 import type { OwnObjects } from './own-objects.ts';
 import { foreignInstances } from './selection.ts';
 import type { Catalog, Views } from './views.ts';
@@ -102,7 +103,7 @@ export function planNamespace(sources: Sources, wish: Wish): NamespacePlan {
   if (occupant && ownsObject(owner, occupant.labels) && hasOurs(occupant)) owned.set(label, occupant);
   const conflict = occupant && !owned.has(label) ? occupant : undefined;
   const isImporting = conflict !== undefined && nameWanted(importRequest(conflict, config.importNamespaces)) === name;
-  const isHandedOver = isImporting && own.importedSlices(objectKey(conflict)).length > 0;
+  const isHandedOver = isImporting && isCovered(views, conflict, slices);
   const isReleased = conflict !== undefined && hasOurs(conflict) && !isHandedOver;
   const mirroring = wanted && (!conflict || isReleased) ? mirrorOf(sources, name, occupant) : undefined;
   const service = mirroring?.mirrored;
@@ -129,7 +130,7 @@ export function planNamespace(sources: Sources, wish: Wish): NamespacePlan {
   const remove = mirrored
     ? services.remove.filter((surplus) => !wanted && hasOurs(surplus))
     : expired
-      ? services.remove
+      ? services.remove.filter((surplus) => isMadeByUs(name, surplus))
       : [];
   return {
     namespace,
@@ -142,6 +143,24 @@ export function planNamespace(sources: Sources, wish: Wish): NamespacePlan {
     refused: mirroring?.refused ?? [],
     fallback,
   };
+}
+
+/** Not a copy that somebody made, labels and all, for pods of their own. */
+function isMadeByUs(name: string, service: Service): boolean {
+  const hasOurSelector = service.selector.size === 0 || modeOf(service) === 'istio';
+  return hasOurSelector && [toLabel(name), toHashedLabel(name)].includes(service.name);
+}
+
+/** True when all that our slices give to a Service is in other slices of it too: none of its callers misses them. */
+function isCovered({ endpointSlices }: Views, service: Service, slices: readonly EndpointSlice[]): boolean {
+  const locations = (all: readonly EndpointSlice[]) =>
+    all.flatMap(({ endpoints, ports }) =>
+      endpoints.flatMap(({ address }) => ports.map(({ port }) => `${address} ${port}`)),
+    );
+  const key = objectKey(service);
+  const others = [...endpointSlices.values()].filter((slice) => serviceKeyOf(slice) === key && !slices.includes(slice));
+  const present = new Set(locations(others));
+  return others.length > 0 && locations(slices).every((location) => present.has(location));
 }
 
 /** @param present the Service as it is, if it is ours */

@@ -37,7 +37,7 @@ export class Planner {
       pods: new KnownPods(views),
       leftovers: new Leftovers(owner, views),
     };
-    this.#admitted = new Set(own.namesWithService());
+    this.#admitted = new Set(own.names());
     this.#labels = new Labels(own, this.keys());
   }
 
