@@ -27,6 +27,8 @@ export interface Plan {
   readonly cluster: string;
   readonly changes: readonly PlannedChange[];
   readonly rejections: readonly PlannedRejection[];
+  /** What has no effect, and is no reason not to register. */
+  readonly warnings: readonly PlannedRejection[];
 }
 
 /**
@@ -41,13 +43,14 @@ export function makePlan(context: OnceContext, timeoutMs: number): Promise<Plan>
   }));
 }
 
-export type Part = Pick<Plan, 'changes' | 'rejections'>;
-const NOTHING: Part = { changes: [], rejections: [] };
+export type Part = Pick<Plan, 'changes' | 'rejections' | 'warnings'>;
+const NOTHING: Part = { changes: [], rejections: [], warnings: [] };
 
 function merge(...parts: readonly Part[]): Part {
   return {
     changes: parts.flatMap(({ changes }) => changes),
     rejections: parts.flatMap(({ rejections }) => rejections),
+    warnings: parts.flatMap(({ warnings }) => warnings),
   };
 }
 
@@ -63,7 +66,7 @@ async function planToConsul({ config }: Pick<OnceContext, 'config'>, { owner, to
   const described = ({ address, port, check }: Registration) => `${address}:${port} ${check.status}`;
   const parts: Part[] = [];
   for (const key of keys) {
-    const { changes, unproven, rejections } = await planPod(planner, foreign, key);
+    const { changes, unproven, rejections, warnings } = await planPod(planner, foreign, key);
     parts.push({
       changes: [
         ...changes.create.map((registration) => change('create', registration, described(registration))),
@@ -72,6 +75,7 @@ async function planToConsul({ config }: Pick<OnceContext, 'config'>, { owner, to
         ...unproven.map(({ registration }) => change('remove', registration, 'after a direct read')),
       ],
       rejections: rejections.map(({ message }) => ({ direction, object: `Pod ${key}`, reason: message })),
+      warnings: warnings.map((reason) => ({ direction, object: `Pod ${key}`, reason })),
     });
   }
   return merge(...parts);
@@ -96,7 +100,7 @@ async function planToKubernetes(
           ]
         : [];
       return merge(
-        { changes: [], rejections: limit },
+        { ...NOTHING, rejections: limit },
         ...namespaces.map((namespace) => describeNamespace(name, mirrored, namespace)),
       );
     }),
@@ -167,11 +171,12 @@ export function describeNamespace(name: string, mirrored: boolean, plan: Namespa
         : []),
       ...refused.map(({ instance, reason }) => ({ direction, object: `Consul instance ${instance}`, reason })),
     ],
+    warnings: [],
   };
 }
 
-/** The plan for people: one aligned line a change, then what was rejected, then the sums. */
-export function formatPlan({ changes, rejections }: Plan): string {
+/** The plan for people: one aligned line a change, then what was rejected (!) or has no effect (*), then the sums. */
+export function formatPlan({ changes, rejections, warnings }: Plan): string {
   const width = (of: (change: PlannedChange) => string) => Math.max(0, ...changes.map((change) => of(change).length));
   const [kinds, objects] = [width(({ kind }) => kind), width(({ object }) => object)];
   const lines = (['to-consul', 'to-kubernetes'] as const).flatMap((direction) => {
@@ -179,9 +184,9 @@ export function formatPlan({ changes, rejections }: Plan): string {
     const rows = own.map(({ action, kind, object, note }) =>
       `  ${SIGN[action]} ${action.padEnd(6)}  ${kind.padEnd(kinds)}  ${object.padEnd(objects)}  ${note}`.trimEnd(),
     );
-    const problems = rejections
-      .filter((rejection) => rejection.direction === direction)
-      .map(({ object, reason }) => `  ! ${object}: ${reason}`);
+    const told = (sign: string, of: readonly PlannedRejection[]) =>
+      of.filter((one) => one.direction === direction).map(({ object, reason }) => `  ${sign} ${object}: ${reason}`);
+    const problems = [...told('!', rejections), ...told('*', warnings)];
     return [`${direction}:`, ...(rows.length > 0 ? rows : ['  nothing to do']), ...problems].map(escapeControls);
   });
   const count = (action: PlannedChange['action']) => changes.filter((change) => change.action === action).length;

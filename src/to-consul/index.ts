@@ -124,6 +124,7 @@ export function runToConsul(options: ToConsulOptions): ToConsul {
     const plan = planner.plan(key);
     latest.set(key, plan);
     report.rejections(key, plan.rejections);
+    report.warnings(key, plan.warnings);
     // Nobody tells us when somebody else's node goes away.
     if (plan.refusedNodes.length > 0) controller.enqueueAfter(key, REFUSED_NODE_RETRY_MS);
     return plan.changes;

@@ -41,6 +41,8 @@ export interface PodPlan {
   /** Removals that nobody witnessed: they need a direct read of the pod first, and are not among the changes. */
   readonly unproven: readonly Observed[];
   readonly rejections: readonly Rejection[];
+  /** What somebody wrote that has no effect, and is no reason not to register. */
+  readonly warnings: readonly string[];
   /** Consul nodes that the pod needs and that are somebody else's. */
   readonly refusedNodes: readonly string[];
   /** Services whose foreign instances have to be read before all of it can be said. */
@@ -160,6 +162,7 @@ export class Planner {
       },
       unproven,
       rejections: [...(desired?.rejections ?? []), ...refused.values(), ...refusals.values()],
+      warnings: desired?.warnings ?? [],
       refusedNodes: [...refusals.keys()],
       unread,
       held,

@@ -1,5 +1,5 @@
 import type { EventRecorder } from '../kubernetes/events.ts';
-import { objectKey, type KubernetesObject, type Service } from '../kubernetes/objects.ts';
+import { objectKey, workloadOf, type KubernetesObject, type Service } from '../kubernetes/objects.ts';
 import type { Resource, Resources } from '../kubernetes/resources.ts';
 import type { Log } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
@@ -16,10 +16,13 @@ export interface ReporterOptions {
 
 /** A pod has room for thousands of mistakes, and each Event of it is one that nobody else gets. */
 const MOST_TOLD = 5;
+/** What was told of more workloads than these is told again. */
+const MOST_WARNED = 10_000;
 
 /** Tells the person who can fix it: an Event on the object, a metric, and the log, once for each new reason. */
 export function createReporter({ views, events, resources, log, metrics }: ReporterOptions) {
   const current = new Map<string, string>();
+  const warned = new Set<string>();
   const tell = (resource: Resource<KubernetesObject>, object: KubernetesObject, all: readonly Rejection[]) => {
     const rejections = firstOf(all);
     const identity = `${resource.kind} ${objectKey(object)}`;
@@ -51,6 +54,21 @@ export function createReporter({ views, events, resources, log, metrics }: Repor
       const pod = views.pods.get(podKey);
       if (pod) tell(resources.pods, pod, rejections);
       else current.delete(`${resources.pods.kind} ${podKey}`);
+    },
+    /** Told once for each workload: its pods say the same, and nobody has to hurry. */
+    warnings: (podKey: string, warnings: readonly string[]) => {
+      const pod = views.pods.get(podKey);
+      if (!pod) return;
+      for (const why of warnings.slice(0, MOST_TOLD)) {
+        const identity = `${pod.namespace}/${workloadOf(pod) || pod.name} ${why}`;
+        if (warned.has(identity)) continue;
+        if (warned.size >= MOST_WARNED) warned.clear();
+        warned.add(identity);
+        log.warn('without effect', { direction: 'to-consul', kind: resources.pods.kind, object: podKey, why });
+        const note = `Without effect in Consul: ${why}`;
+        const event = { type: 'Warning', reason: 'VariableIgnored', action: 'Register', note, isMinor: true } as const;
+        events.report(resources.pods, pod, event);
+      }
     },
     service: (service: Service, addresses: readonly string[]) => {
       const shown = addresses.slice(0, 3).map(quote).join(', ');

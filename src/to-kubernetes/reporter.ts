@@ -60,7 +60,7 @@ export function createReporter({ views, events, resources, config, log, metrics 
     imports: (key: string, { service, problems }: ImportPlan) => {
       for (const reason of PROBLEM_REASONS) {
         const messages = problems.filter((problem) => problem.reason === reason).map(({ message }) => message);
-        const message = messages.length > 0 ? `consular.dev/import: ${messages.join('; ')}` : '';
+        const message = messages.length > 0 ? `Service ${key}: consular.dev/import: ${messages.join('; ')}` : '';
         tell(`Service ${key} (${reason})`, reason, message, service);
       }
     },

@@ -17,6 +17,7 @@ import {
 /** Does something that needs rights; the answer tells whether it had its effect by now. */
 type Scenario = (stage: Stage) => Promise<() => Promise<boolean>>;
 
+const GATE = 'consular.dev/registered';
 const named = (stage: Stage, suffix: string) => ({ 'consular.dev/service-name': stage.name(suffix) });
 const servicePath = ({ namespace }: Stage, name: string) => `/api/v1/namespaces/${namespace}/services/${name}`;
 const endpointsPath = ({ namespace }: Stage, name: string) => `/api/v1/namespaces/${namespace}/endpoints/${name}`;
@@ -164,6 +165,22 @@ const SCENARIOS = {
     return async () => (await kubernetes.list(`/apis/events.k8s.io/v1/namespaces/${namespace}/events`)).length > 0;
   },
 
+  'a pod with the readiness gate is told that it is registered': async (stage) => {
+    const { kubernetes, consul, namespace } = stage;
+    await kubernetes.createPod(namespace, 'gated', {
+      annotations: named(stage, 'gated'),
+      readinessGates: [GATE],
+      conditions: { ContainersReady: true },
+      ready: false,
+    });
+    await until('registered', async () => (await consul.summary(stage.name('gated'))).length === 1);
+    return async () => {
+      const pod = await kubernetes.find(`/api/v1/namespaces/${namespace}/pods/gated`);
+      const { conditions } = pod?.status as { conditions: { type: string; status: string }[] };
+      return conditions.some(({ type, status }) => type === GATE && status === 'True');
+    };
+  },
+
   'a first reading goes out in transactions of more than 64 operations': async (stage) => {
     await stage.stop();
     const pods = Array.from({ length: 40 }, (_, number) => `many-${number}`);
@@ -261,6 +278,8 @@ const NEEDED_BY: Readonly<Record<string, ScenarioName>> = {
   'list endpoints': 'the daemon becomes ready',
   'get pods': 'a pod that went while nobody looked is deregistered',
   'get services': 'pods of a Service that went while nobody looked are deregistered',
+  // Of the optional folder.
+  'patch pods/status': 'a pod with the readiness gate is told that it is registered',
   'create events.events.k8s.io': 'a pod that cannot be registered gets an Event',
   'create services': 'a Consul service becomes a Service',
   'patch services': 'instances that turn to TLS change the Service',
@@ -275,6 +294,7 @@ const NEEDED_BY: Readonly<Record<string, ScenarioName>> = {
 
 const KINDS: Readonly<Record<string, string>> = {
   pods: 'Pod',
+  'pods/status': 'Pod status',
   services: 'Service',
   endpointslices: 'EndpointSlice',
   endpoints: 'Endpoints',
@@ -315,7 +335,7 @@ const POLICY_NEEDED_BY: Readonly<Record<string, { readonly scenario: ScenarioNam
   },
 };
 
-const objects = render(MANIFESTS);
+const objects = [...render(MANIFESTS), ...render(join(MANIFESTS, 'readiness-gate'))];
 const rights = rightsOf(objects);
 const forImports = render(join(MANIFESTS, 'import-namespace'));
 const policy = await readPolicy('dev');
@@ -412,7 +432,7 @@ describe('each right is needed', () => {
       const scenario = NEEDED_BY[name];
       if (!scenario) throw new Error(`take away ${name}: expected to know what it is for, found no scenario`);
       const says = new RegExp(
-        `^${verb} ${KINDS[resource] ?? ''} ?.*: the API server answered 403 Forbidden: ${resource}`,
+        `^${verb} ${KINDS[resource] ?? ''} ?.*: the API server answered 403 Forbidden: ${resource.replace('/status', '')}`,
       );
       await expectBroken(verb === 'list' ? older : shared, name, scenario, says);
     },

@@ -90,6 +90,9 @@ export async function openRig(options: ConsulOptions = {}, plane: Plane = shared
     },
     async close() {
       await Promise.all(daemons.map((daemon) => daemon.stop()));
+      // Other tests' daemons see all namespaces, and tell of Services that take something in where they may not.
+      if (plane.server === sharedPlane().server)
+        await kubernetes.must('DELETE', `/api/v1/namespaces/${namespace}/services`);
       await consulServer.stop();
       await Promise.all([kubernetes.close(), consul.close()]);
     },

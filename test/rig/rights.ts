@@ -169,7 +169,7 @@ export async function openStage({
     kubeconfig,
     token: await createConsulToken(rig.consul, cluster, rules),
     awaitStart: false,
-    toConsul: { namespaces: { include: [namespace], exclude: [] } },
+    toConsul: { namespaces: { include: [namespace], exclude: [] }, readinessGate: true },
     toKubernetes: {
       namespaces: [namespace],
       importNamespaces: [importNamespace],
@@ -198,6 +198,7 @@ export async function openStage({
     },
     close: async () => {
       await stop();
+      await server.api.must('DELETE', `/api/v1/namespaces/${importNamespace}/services`);
       await rm(folder, { recursive: true, force: true });
     },
   };

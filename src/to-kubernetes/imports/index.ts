@@ -48,7 +48,6 @@ export function runImports({ views, catalog, planner: mirrors, writer, report, m
     for (const slice of [before, after]) {
       if (!slice) continue;
       const key = serviceKeyOf(slice);
-      if (planner.isOurs(slice)) look(key);
       const service = views.services.get(key);
       if (!service || !planner.concerns(service)) continue;
       look(key);

@@ -79,10 +79,6 @@ export class ImportPlanner {
     return this.#request(service) !== undefined || this.#sources.own.importedSlices(objectKey(service)).length > 0;
   }
 
-  isOurs(slice: EndpointSlice): boolean {
-    return this.#sources.own.isImported(slice);
-  }
-
   /** The Consul service that a Service takes in. */
   nameOf(service: Service | undefined): string | undefined {
     return service && nameWanted(this.#request(service));
