@@ -116,8 +116,8 @@ function describeFallbacks(plans: readonly NamePlan[]): Part {
   if (reason === undefined) return NOTHING;
   const object = `${reasons.length} Consul service${reasons.length === 1 ? '' : 's'} in mode istio`;
   return {
-    changes: [],
-    rejections: [{ direction: 'to-kubernetes', object, reason: `mirrored without WorkloadEntries: ${reason}` }],
+    ...NOTHING,
+    warnings: [{ direction: 'to-kubernetes', object, reason: `mirrored without WorkloadEntries: ${reason}` }],
   };
 }
 
@@ -136,6 +136,7 @@ export function describeImport(key: string, { namespace, request, slices, proble
       ...slices.remove.map((observed) => change('remove', observed, `of Service ${key}`)),
     ],
     rejections: problems.map(({ message }) => ({ direction, object: `Service ${key}`, reason: message })),
+    warnings: [],
   };
 }
 

@@ -1,11 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { spawnSync } from 'node:child_process';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parseAllDocuments } from 'yaml';
 import { openRunDirectory, startKubernetes, type KubernetesPlane, type RunDirectory } from '../control-plane/index.ts';
-import { openRig, untilEqual, untilIdle, type Rig } from '../rig/index.ts';
-import { clientsOf, installWorkloadEntries } from '../rig/istio.ts';
+import { openRig, until, untilEqual, untilIdle, type Manifest, type Rig } from '../rig/index.ts';
+import { clientsOf, installIstioDefinitions, installWorkloadEntries } from '../rig/istio.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const BUNDLE = join(ROOT, 'dist/consular.js');
@@ -51,7 +52,7 @@ describe('the commands, in mode istio', () => {
       plan('istio')
         .split('\n')
         .filter((line) => line.includes('WorkloadEntries')),
-    ).toEqual([`  ! 2 Consul services in mode istio: mirrored without WorkloadEntries: ${why}`]);
+    ).toEqual([`  * 2 Consul services in mode istio: mirrored without WorkloadEntries: ${why}`]);
     expect(explain('istio')).toContain(
       `it should have WorkloadEntries in namespace ${rig.namespace}, and has none: ${why}`,
     );
@@ -87,5 +88,23 @@ describe('the commands, in mode istio', () => {
       new RegExp(`create +EndpointSlice +${rig.namespace}/orders-.*, on its way to mode service: more steps follow`),
     );
     expect(plan('service')).toContain('Plan: 1 to create, 0 to update, 0 to remove, 0 rejected.');
+  });
+
+  it('the examples of docs/istio.md are taken by the API server, with every field known', async () => {
+    await installIstioDefinitions(rig.kubernetes);
+    const text = await readFile(join(ROOT, 'docs/istio.md'), 'utf8');
+    const examples = [...text.matchAll(/^```yaml\n([^]*?)^```$/gm)].flatMap(([, yaml = '']) =>
+      parseAllDocuments(yaml).map((document) => document.toJS() as Manifest & { apiVersion: string; kind: string }),
+    );
+    expect(examples.map(({ kind }) => kind)).toEqual(['DestinationRule', 'VirtualService', 'VirtualService']);
+    for (const { apiVersion, kind, metadata, spec } of examples) {
+      const path = `/apis/${apiVersion}/namespaces/${rig.namespace}/${kind.toLowerCase()}s?dryRun=All&fieldValidation=Strict`;
+      const example = { apiVersion, kind, metadata: { name: metadata.name }, spec };
+      await until(`${kind} ${metadata.name} to be taken`, async () => {
+        const { status, body } = await rig.kubernetes.call('POST', path, example);
+        if (status !== 201) throw new Error(JSON.stringify(body));
+        return true;
+      });
+    }
   });
 });
