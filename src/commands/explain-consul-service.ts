@@ -2,7 +2,7 @@ import { selects } from '../config/pattern.ts';
 import type { Config } from '../config/schema.ts';
 import { decodeInstances, serviceRequest } from '../consul/catalog.ts';
 import type { ServiceInstance } from '../consul/types.ts';
-import { objectKey } from '../kubernetes/objects.ts';
+import { objectKey, type Service } from '../kubernetes/objects.ts';
 import { cameFromKubernetes, MANAGED_BY, META, ownsInstance, type Owner } from '../reconcile/mark.ts';
 import { desiredRegistrations } from '../to-consul/desired.ts';
 import { podKeyOf } from '../to-consul/registration.ts';
@@ -10,6 +10,7 @@ import { isHealthy } from '../to-kubernetes/mirrored-service.ts';
 import type { NamespacePlan } from '../to-kubernetes/namespace-plan.ts';
 import type { NamePlan } from '../to-kubernetes/planner.ts';
 import { foreignInstances, isNeverMirrored } from '../to-kubernetes/selection.ts';
+import { modeOf } from '../to-kubernetes/workload-spread.ts';
 import type { Clients, World } from './connect.ts';
 import { plannerFor } from './explain-pod.ts';
 import {
@@ -55,11 +56,11 @@ export async function explainConsulService(
         what: 'outside Kubernetes',
         value: String(foreignInstances(instances, owner.cluster, config.toKubernetes).length),
       },
-      ...copies.map((service) => ({ what: 'mirrored as', value: `Service ${objectKey(service)}` })),
+      ...copies.map((service) => ({ what: 'mirrored as', value: describeCopy(service) })),
       ...importing.map((service) => ({ what: 'taken in by', value: `Service ${objectKey(service)}` })),
     ],
     settings: [],
-    decision: { rule, notes: [...notes, ...(plan?.namespaces ?? []).flatMap(nameNote)] },
+    decision: { rule, notes: [...notes, ...(plan?.namespaces ?? []).flatMap(notesOn)] },
     desired: [],
     observed: instances.map((instance) => explainedInstance(owner, instance)),
     pods,
@@ -95,8 +96,15 @@ function decisionOf(
   };
 }
 
-function nameNote({ namespace, label, conflict }: NamespacePlan): string[] {
-  return label === '' || conflict ? [] : [`its name in namespace ${namespace} is ${label}`];
+function describeCopy(service: Service): string {
+  return `Service ${objectKey(service)}${modeOf(service) === 'istio' ? ', which selects WorkloadEntries' : ''}`;
+}
+
+function notesOn({ namespace, label, conflict, fallback }: NamespacePlan): string[] {
+  return [
+    ...(label === '' || conflict ? [] : [`its name in namespace ${namespace} is ${label}`]),
+    ...(fallback === '' ? [] : [`it should have WorkloadEntries in namespace ${namespace}, and has none: ${fallback}`]),
+  ];
 }
 
 function overLimit({ toKubernetes }: Config, name: string, plan: NamePlan | undefined): Explanation['rejections'] {

@@ -4,6 +4,7 @@ import { identityOf } from '../to-consul/observed.ts';
 import type { Registration } from '../to-consul/registration.ts';
 import type { ImportPlan } from '../to-kubernetes/imports/planner.ts';
 import { changesOf, type NamespacePlan, type WrittenKind } from '../to-kubernetes/namespace-plan.ts';
+import type { NamePlan } from '../to-kubernetes/planner.ts';
 import type { World } from './connect.ts';
 import { planImports, planPod, planServices, podPlanner, readOnce, type OnceContext } from './read-once.ts';
 
@@ -104,7 +105,20 @@ async function planToKubernetes(
       );
     }),
     ...[...imports.plans].map(([key, plan]) => describeImport(key, plan)),
+    describeFallbacks([...planned.plans.values()]),
   );
+}
+
+/** One line for all: that Istio is not there is the same for each service. */
+function describeFallbacks(plans: readonly NamePlan[]): Part {
+  const reasons = plans.flatMap(({ namespaces }) => namespaces.find(({ fallback }) => fallback !== '')?.fallback ?? []);
+  const [reason] = reasons;
+  if (reason === undefined) return NOTHING;
+  const object = `${reasons.length} Consul service${reasons.length === 1 ? '' : 's'} in mode istio`;
+  return {
+    ...NOTHING,
+    warnings: [{ direction: 'to-kubernetes', object, reason: `mirrored without WorkloadEntries: ${reason}` }],
+  };
 }
 
 /** What would be done for a Service of somebody else's, and what of its wishes cannot be honoured. */
@@ -138,7 +152,8 @@ export function describeNamespace(name: string, mirrored: boolean, plan: Namespa
     const change = (action: PlannedChange['action'], object: { name: string }, note: string) => {
       return { direction, action, kind, object: `${namespace}/${object.name}`, note };
     };
-    const origin = `from Consul service ${name}`;
+    const steps = plan.switchesTo ? `, on its way to mode ${plan.switchesTo}: more steps follow` : '';
+    const origin = `from Consul service ${name}${steps}`;
     // What Consul still has goes from a namespace that it no longer belongs to at once.
     const removal = kind === 'Service' && !mirrored ? 'after toKubernetes.removalGrace' : '';
     return [

@@ -50,6 +50,8 @@ export interface NamespacePlan {
   readonly refused: readonly RefusedInstance[];
   /** Why it has no WorkloadEntries although it should; empty when all is as it should be. */
   readonly fallback: string;
+  /** The mode that it is on its way to: more steps follow. */
+  readonly switchesTo: Mode | undefined;
 }
 
 /** What a plan is made from. */
@@ -109,7 +111,7 @@ export function planNamespace(sources: Sources, wish: Wish): NamespacePlan {
   const service = mirroring?.mirrored;
   const wishes = isReleased ? modeOf(conflict) : (mirroring?.mode ?? 'service');
   const fallback = wishes === 'istio' ? views.workloadEntries.absence : '';
-  const { mode, addresses } = planMode(occupant, fallback === '' ? wishes : 'service', (modes) => {
+  const { mode, switchesTo, addresses } = planMode(occupant, fallback === '' ? wishes : 'service', (modes) => {
     const spread = spreadOf(service?.endpoints ?? [], modes, { ...config.istio, isPod: (ip) => sources.pods.has(ip) });
     const common = { namespace, label, mirrored: service, service: occupant };
     return {
@@ -142,6 +144,7 @@ export function planNamespace(sources: Sources, wish: Wish): NamespacePlan {
     conflict: isImporting ? undefined : conflict,
     refused: mirroring?.refused ?? [],
     fallback,
+    switchesTo,
   };
 }
 

@@ -13,6 +13,13 @@ export interface AddressChanges {
   readonly workloadEntries: Changes<DesiredWorkloadEntry, WorkloadEntry>;
 }
 
+export interface ModePlan {
+  readonly mode: Mode;
+  /** Undefined when there is no other step to follow. */
+  readonly switchesTo: Mode | undefined;
+  readonly addresses: AddressChanges;
+}
+
 /**
  * The mode that the Service is to be written for, and its addresses. A Service switches in place, so that its ClusterIP, its
  * uid and whatever others wrote on it stay, and in steps, so that at no moment anybody is without endpoints, whatever
@@ -31,12 +38,13 @@ export function planMode(
   service: Service | undefined,
   wished: Mode,
   planFor: (modes: readonly Mode[]) => AddressChanges,
-): { readonly mode: Mode; readonly addresses: AddressChanges } {
+): ModePlan {
   const present = service ? modeOf(service) : wished;
-  if (present === wished) return { mode: wished, addresses: planFor([wished]) };
+  if (present === wished) return { mode: wished, switchesTo: undefined, addresses: planFor([wished]) };
   const addresses = planFor([present, wished]);
   const isThere = ({ create, update }: Changes<unknown, unknown>) => create.length + update.length === 0;
-  return { mode: isThere(addresses.slices) && isThere(addresses.workloadEntries) ? wished : present, addresses };
+  const mode = isThere(addresses.slices) && isThere(addresses.workloadEntries) ? wished : present;
+  return { mode, switchesTo: wished, addresses };
 }
 
 interface EntriesOf {

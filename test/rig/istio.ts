@@ -33,6 +33,15 @@ export async function installWorkloadEntries(
 }
 const kind = 'CustomResourceDefinition';
 
+/** All of Istio's other definitions too, for manifests as its users write them. */
+export async function installIstioDefinitions(kubernetes: KubernetesApi): Promise<void> {
+  for (const definition of await readDefinitions()) {
+    const { status } = await kubernetes.call('POST', DEFINITIONS, definition);
+    if (status !== 201 && status !== 409)
+      throw new Error(`create ${definition.metadata.name}: expected 201 or 409, found ${status}`);
+  }
+}
+
 /** With every WorkloadEntry that there is. */
 export async function uninstallWorkloadEntries(kubernetes: KubernetesApi): Promise<void> {
   await kubernetes.must('DELETE', `${DEFINITIONS}/${NAME}`);
@@ -47,12 +56,14 @@ async function servedVersions(kubernetes: KubernetesApi): Promise<string[]> {
 }
 
 async function readDefinition(): Promise<Definition> {
-  const objects = parseAllDocuments(await readIstioDefinitions()).map(
-    (document) => document.toJS() as Definition | null,
-  );
-  const found = objects.find((object) => object?.metadata.name === NAME);
+  const found = (await readDefinitions()).find(({ metadata }) => metadata.name === NAME);
   if (!found) throw new Error(`read Istio's definitions: expected ${NAME} among them, found none`);
   return found;
+}
+
+async function readDefinitions(): Promise<Definition[]> {
+  const documents = parseAllDocuments(await readIstioDefinitions());
+  return documents.flatMap((document) => (document.toJS() as Definition | null) ?? []);
 }
 
 export interface EntryManifest extends Manifest {

@@ -119,6 +119,8 @@ export interface StageOptions {
   readonly without?: string;
   /** How long a Service outlives its Consul service. @default 20ms */
   readonly removalGrace?: string;
+  /** Other settings of that direction. */
+  readonly toKubernetes?: object;
 }
 
 /** A cluster name and a namespace of its own, the shipped rights in them, and daemons that have no others. */
@@ -146,6 +148,7 @@ export async function openStage({
   objects,
   without,
   removalGrace = '20ms',
+  toKubernetes = {},
 }: StageOptions): Promise<Stage> {
   const cluster = `r${randomBytes(4).toString('hex')}`;
   const namespace = `${cluster}-apps`;
@@ -173,6 +176,7 @@ export async function openStage({
       services: { include: [`${cluster}-*`], exclude: [] },
       // Long enough to see that endpoints go first, and not to be waited for.
       removalGrace,
+      ...toKubernetes,
     },
   };
   const daemons: Daemon[] = [];
@@ -207,6 +211,14 @@ interface Place {
   readonly folder: string;
 }
 
+/** Gives the account of a stage what it did not have from the beginning. */
+export async function grantMore({ api, kubeconfig }: ApiServer, objects: readonly Rendered[], stage: Stage) {
+  const placed = objects.map((object) => placeObject(object, stage));
+  for (const object of placed) await apply(readKubeconfig(kubeconfig), object);
+  const account = { namespace: stage.namespace, name: 'consular' };
+  await Promise.all(rightsOf(placed).map((right) => untilGranted(api, account, right)));
+}
+
 /** Applies account, roles and bindings as they are shipped, under names of this stage; returns a kubeconfig of the account. */
 async function grant({ api, kubeconfig }: ApiServer, objects: readonly Rendered[], place: Place): Promise<string> {
   const { namespace, folder } = place;
@@ -230,7 +242,7 @@ async function grant({ api, kubeconfig }: ApiServer, objects: readonly Rendered[
  * Names of cluster-wide objects get the cluster, everything else moves to the namespace, what is for imports to theirs;
  * nothing else is changed.
  */
-function placeObject(object: Rendered, { cluster, namespace, importNamespace }: Place): Rendered {
+function placeObject(object: Rendered, { cluster, namespace, importNamespace }: Omit<Place, 'folder'>): Rendered {
   const { kind, metadata } = object;
   const { roleRef, subjects, ...rest } = object as Rendered & { roleRef?: Reference; subjects?: Reference[] };
   const name = (of: { kind: string; name: string }) => (of.kind === 'ClusterRole' ? `${of.name}-${cluster}` : of.name);

@@ -42,7 +42,8 @@ describe('a Service', () => {
       asked.push(modes);
       return MISSING[missing];
     });
-    expect(plan).toEqual({ mode, addresses: MISSING[missing] });
+    const switchesTo = present === undefined || present === wished ? undefined : wished;
+    expect(plan).toEqual({ mode, switchesTo, addresses: MISSING[missing] });
     expect(asked).toEqual([modes]);
   });
 });
