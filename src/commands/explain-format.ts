@@ -21,7 +21,7 @@ export function formatExplanation(explanation: Explanation): string {
       ],
     ],
     ['Pods', columns(pods.map(({ pod, says }) => [pod, says]))],
-    ['In Consul', orNone(columns(observed.map(formatInstance)), 'nothing')],
+    ['In Consul', orNone(columns(observed.map(formatInstance)), isAboutPods ? "nothing of Consular's" : 'nothing')],
     ['Would do', orNone(changes.flatMap(formatChange), 'nothing')],
     ['Rejected', rejections.map(({ object, reason, message }) => `! ${object}: ${reason}: ${message}`)],
     ['Warnings', warnings],
