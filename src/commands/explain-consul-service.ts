@@ -87,12 +87,19 @@ function decisionOf(
     return not(
       'all of its instances came out of Kubernetes, share an address and port with one that did, are proxies, or lack a required tag or meta',
     );
+  const conflicts = plan.namespaces.filter(({ conflict }) => conflict).map(({ namespace }) => namespace);
+  const free = toKubernetes.namespaces.filter((namespace) => !conflicts.includes(namespace));
+  const list = (namespaces: readonly string[]) => namespaces.map((namespace) => `namespace ${namespace}`).join(', ');
+  if (free.length === 0) return not(`Services of others have its name in ${list(conflicts)}`);
   const healthy = foreignInstances(instances, cluster, toKubernetes).some((instance) =>
     isHealthy(instance, toKubernetes),
   );
   return {
-    rule: `it is mirrored into ${toKubernetes.namespaces.map((namespace) => `namespace ${namespace}`).join(', ')}`,
-    notes: healthy ? [] : ['none of its instances outside Kubernetes is healthy enough: the Service has no endpoints'],
+    rule: `it is mirrored into ${list(free)}`,
+    notes: [
+      ...(conflicts.length > 0 ? [`not into ${list(conflicts)}: a Service of somebody else has its name there`] : []),
+      ...(healthy ? [] : ['none of its instances outside Kubernetes is healthy enough: the Service has no endpoints']),
+    ],
   };
 }
 

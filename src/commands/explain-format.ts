@@ -21,7 +21,7 @@ export function formatExplanation(explanation: Explanation): string {
       ],
     ],
     ['Pods', columns(pods.map(({ pod, says }) => [pod, says]))],
-    ['In Consul', orNone(columns(observed.map(formatInstance)), 'nothing')],
+    ['In Consul', orNone(columns(observed.map(formatInstance)), isAboutPods ? "nothing of Consular's" : 'nothing')],
     [
       'Taken in',
       columns(imported.map(({ instance, address, port, imported }) => [instance, `${address}:${port}`, imported])),

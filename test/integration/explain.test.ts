@@ -349,6 +349,8 @@ describe('consular explain', () => {
       ['service', `${namespace}/taken`],
     ])
       expect(explainJson(...subject)).toMatchObject({ status: 2, explanation: { rejections: [reason] } });
+    const rule = `it is not mirrored: Services of others have its name in namespace ${namespace}`;
+    expect(explainJson('consul-service', 'taken').explanation.decision.rule).toBe(rule);
   });
 
   it.each([

@@ -101,7 +101,7 @@ describe('an explanation as text', () => {
       '  the pod is Ready',
       '',
       'In Consul',
-      '  nothing',
+      "  nothing of Consular's",
       '',
       'Would do',
       '  nothing',
