@@ -2,7 +2,7 @@ import type { Config } from '../config/schema.ts';
 import type { Service } from '../kubernetes/objects.ts';
 import { ANNOTATION, isMarkedObject, META, ownsObject } from '../reconcile/mark.ts';
 import { parseAnnotations } from '../to-consul/annotations.ts';
-import type { Observed } from '../to-consul/observed.ts';
+import type { Observed } from '../to-consul/observation.ts';
 import type { Registration } from '../to-consul/registration.ts';
 import { serviceRequest } from '../to-consul/requests.ts';
 import type { World } from './connect.ts';

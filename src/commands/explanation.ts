@@ -1,7 +1,8 @@
 import type { Pod, Service } from '../kubernetes/objects.ts';
 import { objectKey } from '../kubernetes/objects.ts';
 import { ALIAS_PREFIX, isOurAnnotation, PREFIX, type Rejection } from '../to-consul/annotations.ts';
-import { identityOf, type Observed } from '../to-consul/observed.ts';
+import type { Observed } from '../to-consul/observation.ts';
+import { identityOf } from '../to-consul/registration.ts';
 import type { PodPlan } from '../to-consul/planner.ts';
 import type { Registration } from '../to-consul/registration.ts';
 import { isRegistratorVariable } from '../to-consul/registrator.ts';
@@ -148,6 +149,7 @@ export function rejectionsOf(object: string, rejections: readonly Rejection[]): 
 }
 
 const AFTER_A_READ = 'after a direct read that does not find what it was registered for';
+const SPOILT_NODE = 'its Consul node is not as it was written';
 const STAYS = 'it stays as long as what is wanted instead is broken or not known yet';
 
 export function podChanges({ changes, unproven, held }: Pick<PodPlan, 'changes' | 'unproven' | 'held'>) {
@@ -161,7 +163,10 @@ export function podChanges({ changes, unproven, held }: Pick<PodPlan, 'changes' 
     ...changes.create.map((wish) =>
       change('create', wish, `${wish.service} ${wish.address}:${wish.port} ${wish.check.status}`),
     ),
-    ...changes.update.map(({ desired, observed }) => change('update', desired, '', differencesOf(desired, observed))),
+    ...changes.update.map(({ desired, observed }) => {
+      const differences = differencesOf(desired, observed);
+      return change('update', desired, differences.length === 0 ? SPOILT_NODE : '', differences);
+    }),
     ...changes.remove.map(({ registration }) => change('remove', registration)),
     ...unproven.map(({ registration }) => change('unproven', registration, AFTER_A_READ)),
     ...held.map(({ registration }) => change('held', registration, STAYS)),

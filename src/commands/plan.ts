@@ -1,6 +1,6 @@
 import { escapeControls } from '../json.ts';
 import type { Changes } from '../reconcile/changes.ts';
-import { identityOf } from '../to-consul/observed.ts';
+import { identityOf } from '../to-consul/registration.ts';
 import type { Registration } from '../to-consul/registration.ts';
 import type { ImportPlan } from '../to-kubernetes/imports/planner.ts';
 import { changesOf, type NamespacePlan, type WrittenKind } from '../to-kubernetes/namespace-plan.ts';

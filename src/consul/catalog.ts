@@ -178,6 +178,38 @@ export function decodeNodeContents(
       decodeService(expectObject(row, purpose)),
     ),
     checks: expectArray(checks.body, purpose).map((row) => decodeCheck(expectObject(row, purpose))),
+    index: services.index,
+  };
+}
+
+/**
+ * Of a node only the index that moves with it and the services on it: the filter leaves nothing of the answer. Consul 1.22
+ * has such an index for each node; one that has not says the index of all, which moves more often.
+ */
+export async function readNodeIndex(client: ConsulClient, name: string): Promise<number> {
+  const purpose = `read index of Consul node ${name}`;
+  const query = { filter: 'ID == ""' };
+  const answer = await client.get({ purpose, path: '/catalog/node-services/{node}', params: { node: name }, query });
+  assertTrustworthy(purpose, answer);
+  return answer.index;
+}
+
+/** Of a node which services are on it, and the index that moves with these; no checks, and no more than is compared. */
+export async function readNodeServices(
+  client: ConsulClient,
+  name: string,
+): Promise<{ index: number; services: Pick<CatalogService, 'id' | 'modifyIndex'>[] }> {
+  const purpose = `read services of Consul node ${name}`;
+  const answer = await client.get({ purpose, path: '/catalog/node-services/{node}', params: { node: name } });
+  assertTrustworthy(purpose, answer);
+  const contents = answer.body === null ? {} : expectObject(answer.body, purpose);
+  const services = arrayField(contents, 'Services').filter(isObject);
+  return {
+    index: answer.index,
+    services: services.map((row) => ({
+      id: stringField(row, 'ID'),
+      modifyIndex: numberField(row, 'ModifyIndex') ?? 0,
+    })),
   };
 }
 

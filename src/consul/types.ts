@@ -37,6 +37,8 @@ export interface NodeContents {
   readonly node: CatalogNode;
   readonly services: readonly CatalogService[];
   readonly checks: readonly CatalogCheck[];
+  /** Moves with every change of the node and of the services on it, not with its checks; 0 when Consul did not say. */
+  readonly index: number;
 }
 
 /** One instance of a service, as health/service tells it. */

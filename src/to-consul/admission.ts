@@ -1,6 +1,7 @@
 import { quote, type Rejection } from './annotations.ts';
 import { holderOf, type ForeignInstances } from './foreign.ts';
-import type { Observed, OwnCatalog } from './observed.ts';
+import type { Observed } from './observation.ts';
+import type { OwnCatalog } from './observed.ts';
 import { mayPublish, type Policy } from './policy.ts';
 import type { Registration } from './registration.ts';
 

@@ -119,11 +119,13 @@ function composeGroup(
     if (nodesInFlight.has(node.name)) return 'later';
     const known = own.node(node.name);
     if (known.state === 'refused') return new Error(`register ${key}: ${known.why}`);
-    const isRight = known.state === 'ours' && known.address === node.address;
+    const isRight = known.state === 'ours' && known.isIntact && known.address === node.address;
     if (!isRight && !nodesInBatch.has(node.name))
       nodes.set(node.name, nodeOperation(owner, node, known.state === 'ours' ? known.modifyIndex : 0));
   }
   const operations = [...nodes.values(), ...toOperations(changes)];
+  // Only its node is not right, and an earlier group of this batch corrects that.
+  if (operations.length === 0) return 'later';
   return { key, changes, operations, text: operationsText(operations) };
 }
 

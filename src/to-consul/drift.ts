@@ -8,10 +8,12 @@ import { META, type Owner } from '../reconcile/mark.ts';
 import type { ForeignInstances } from './foreign.ts';
 import { ClusterIdentityError, type OwnCatalog } from './observed.ts';
 
-/** A burst of wakes is one look; while others keep changing the catalog, looks become rarer. */
+/** A burst of wakes is one look. */
 const FIRST_LOOK_MS = 250;
-const OWN_LOOK_MS = 10_000;
-const SHORTEST_GAP_MS = 5000;
+/** While wakes go on, whoever causes them, looks are as far apart, so that what they hide is repaired within 10 s. */
+const GAP_MS = 8000;
+/** A look is mostly waiting for answers; a seventh of it is our own CPU. So it takes at most 3 % of a core, however large we are. */
+const GAP_IN_LOOKS = 5;
 const LONGEST_GAP_MS = 30_000;
 
 export interface DriftOptions {
@@ -33,18 +35,31 @@ export interface DriftOptions {
 /**
  * Notices that somebody else changed or removed what is ours. It costs nothing while nothing happens; the catalog has no
  * anti-entropy for us, so what is not repaired here stays broken.
- * - The list of services and the list of our nodes are followed by blocking queries. A wake that is not our own commit is
- *   answered by reading our nodes again soon; so is an index that went back, because then Consul was restored or replaced
- *   and knows nothing of our last commits. A wake that is our own commit is answered late: it may hide another's.
+ * - The list of services and the list of our nodes are followed by blocking queries. Each wake is answered by a look at our
+ *   nodes: soon when it is not our own commit, else later, because it may hide another's. So is the first answer: something
+ *   may have changed since our nodes were read.
+ * - An index that went back, or answers that come again after failures, may be of a Consul that was restored or replaced: then
+ *   no index means anything any more, and all is read.
  * - The lists of critical and of warning checks are followed too, and tell without another read on which of our nodes a
  *   check is not as we wrote it.
  */
 export function followDrift(options: DriftOptions): void {
   const { owner, own, foreign } = options;
   const look = createLook(options);
-  const follow = (request: BlockingQueryOptions['request'], onAnswer: BlockingQueryOptions['onAnswer']) => {
-    const onFailure = (error: unknown) => options.onFailure(request.purpose, error);
+  const follow = (
+    request: BlockingQueryOptions['request'],
+    onAnswer: BlockingQueryOptions['onAnswer'],
+    onRecovery: () => void = () => undefined,
+  ) => {
+    const onFailure = (error: unknown) => {
+      options.onFailure(request.purpose, error);
+      if (error === undefined) onRecovery();
+    };
     void followBlockingQuery({ ...options, request, onAnswer, onFailure, perSecond: 2 });
+  };
+  const distrust = () => {
+    own.forgetIndexes();
+    look(true);
   };
   const followed = [
     { request: foreign.request, take: (answer: ConsulAnswer) => foreign.takeNames(answer) },
@@ -52,13 +67,14 @@ export function followDrift(options: DriftOptions): void {
   ];
   for (const { request, take } of followed) {
     let previous = 0;
-    follow(request, (answer) => {
+    const onAnswer = (answer: ConsulAnswer) => {
       const { index } = answer;
       take(answer);
-      if (index < previous) own.forgetCommits();
-      if (previous > 0) look(index < previous || index > own.lastCommit);
+      if (index < previous) distrust();
+      else look(previous > 0 && !own.isOurDoing(index));
       previous = index;
-    });
+    };
+    follow(request, onAnswer, distrust);
   }
   for (const status of ['critical', 'warning'] as const) {
     const request = healthStateRequest(status);
@@ -81,20 +97,16 @@ function createLook({ own, onDrift, onFailure, onLook, log, signal }: DriftOptio
   /** A wake during the look, and whether one was foreign. */
   let again: boolean | undefined;
   let lookedAt = -Infinity;
-  let gapMs = SHORTEST_GAP_MS;
+  let gapMs = 0;
   let failures = 0;
 
   function soon(isForeign: boolean): void {
     // What changed may be on a node that the running look has passed already.
     if (looking) again = again === true || isForeign;
     if (looking || signal.aborted) return;
-    const now = performance.now();
+    const untilNext = lookedAt + gapMs - performance.now();
     // A wake that is our own commit may hide another's just before it: that can wait, but not for ever.
-    const wait = isForeign
-      ? Math.max(FIRST_LOOK_MS, lookedAt + gapMs - now)
-      : Math.max(OWN_LOOK_MS, lookedAt + LONGEST_GAP_MS - now);
-    if (isForeign) gapMs = wait > FIRST_LOOK_MS ? Math.min(LONGEST_GAP_MS, gapMs * 2) : SHORTEST_GAP_MS;
-    start(wait);
+    start(Math.max(isForeign ? FIRST_LOOK_MS : GAP_MS, untilNext));
   }
 
   /** At that time, or earlier if that was planned already. */
@@ -111,14 +123,16 @@ function createLook({ own, onDrift, onFailure, onLook, log, signal }: DriftOptio
     timer = undefined;
     looking = true;
     again = undefined;
+    const startedAt = performance.now();
     let retryInMs: number | undefined;
     try {
-      const touched = await own.refreshAll();
+      await own.look((podKeys) => {
+        if (podKeys.size > 0)
+          log.info('Consul has something else than was written, looking at it', { pods: podKeys.size });
+        onDrift(podKeys);
+      });
       if (failures > 0) onFailure(LOOK, undefined);
       failures = 0;
-      if (touched.size > 0)
-        log.info('Consul has something else than was written, looking at it', { pods: touched.size });
-      onDrift(touched);
       onLook();
     } catch (error) {
       if (signal.aborted) return;
@@ -132,6 +146,7 @@ function createLook({ own, onDrift, onFailure, onLook, log, signal }: DriftOptio
     }
     looking = false;
     lookedAt = performance.now();
+    gapMs = Math.min(LONGEST_GAP_MS, Math.max(GAP_MS, GAP_IN_LOOKS * (lookedAt - startedAt)));
     if (retryInMs !== undefined) start(retryInMs);
     else if (again !== undefined) soon(again);
   }

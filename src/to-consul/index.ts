@@ -12,7 +12,8 @@ import type { Owner } from '../reconcile/mark.ts';
 import { Admission } from './admission.ts';
 import { followDrift } from './drift.ts';
 import type { ForeignInstances } from './foreign.ts';
-import type { Observed, OwnCatalog } from './observed.ts';
+import type { Observed } from './observation.ts';
+import type { OwnCatalog } from './observed.ts';
 import { Gatekeeper } from './gatekeeper.ts';
 import { removeEmptyNodes } from './node-remover.ts';
 import { Planner, podsOfSlice, type PodPlan, type Views } from './planner.ts';
@@ -71,9 +72,10 @@ export interface ToConsul {
  */
 export function runToConsul(options: ToConsulOptions): ToConsul {
   const { owner, config, views, own, foreign, consul, log, metrics, signal } = options;
-  const admission = new Admission(config.policy, foreign, own, (keys) =>
-    [...keys].forEach((key) => controller.enqueue(key)),
-  );
+  const enqueue = (keys: Iterable<string>) => {
+    for (const key of keys) controller.enqueue(key);
+  };
+  const admission = new Admission(config.policy, foreign, own, enqueue);
   const planner = new Planner(owner, config, views, own, admission);
   /** The plans that were sent last, for keys being reconciled and for keys whose node is refused. */
   const latest = new Map<string, PodPlan>();
@@ -82,7 +84,7 @@ export function runToConsul(options: ToConsulOptions): ToConsul {
     owner,
     own,
     plan: planToWrite,
-    onDrift: (keys) => [...keys].forEach((key) => controller.enqueue(key)),
+    onDrift: enqueue,
     limit: options.transactionLimit,
     log,
     metrics,
@@ -98,7 +100,7 @@ export function runToConsul(options: ToConsulOptions): ToConsul {
     log,
     metrics,
     reconcile: async (key) => {
-      for (const node of latest.get(key)?.refusedNodes ?? []) await own.refresh(node);
+      for (const node of latest.get(key)?.refusedNodes ?? []) enqueue(await own.refresh(node));
       // What needs no proof first: a proof that cannot be had must not hold it up.
       await writer.submit(key);
       const unread = latest.get(key)?.unread ?? [];
@@ -135,9 +137,7 @@ export function runToConsul(options: ToConsulOptions): ToConsul {
     return plan.changes;
   }
 
-  subscribe(views, planner, (keys) => {
-    for (const key of keys) controller.enqueue(key);
-  });
+  subscribe(views, planner, enqueue);
   const reportService = (service: Service | undefined) =>
     service && report.service(service, planner.addressesWithoutPod(service));
   views.services.subscribe((before, after) => {
@@ -147,7 +147,7 @@ export function runToConsul(options: ToConsulOptions): ToConsul {
   views.endpointSlices.subscribe((_, slice) => slice && reportService(views.services.get(serviceKeyOf(slice))));
   for (const service of views.services.values()) reportService(service);
   views.pods.subscribe((before, after) => before && before.uid !== after?.uid && gatekeeper.forget(before.uid));
-  for (const key of planner.keys()) controller.enqueue(key);
+  enqueue(planner.keys());
   const unfollowed = new Map<string, string>();
   followDrift({
     client: consul,
@@ -157,7 +157,7 @@ export function runToConsul(options: ToConsulOptions): ToConsul {
     log,
     metrics,
     signal,
-    onDrift: (keys) => [...keys].forEach((key) => controller.enqueue(key)),
+    onDrift: enqueue,
     onFailure: (what, error) =>
       error === undefined ? unfollowed.delete(what) : unfollowed.set(what, explainError(error)),
     onLook: options.onLook,

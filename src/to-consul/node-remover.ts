@@ -85,9 +85,10 @@ async function tryToRemove(
       log.debug('Consul node without instances of ours stays', { node, why });
       return 'settled';
     }
-    own.touch(node);
-    isSent = contents !== undefined;
-    if (contents) await commitTransaction(client, [operationsText([nodeRemoval(contents.node)])]);
+    if (contents) {
+      isSent = true;
+      await commit(own, node, () => commitTransaction(client, [operationsText([nodeRemoval(contents.node)])]));
+    }
     own.nodeRemoved(node);
     log.info('removed empty Consul node', { node });
     return 'settled';
@@ -97,5 +98,14 @@ async function tryToRemove(
     // It changed, or is gone: a removal that is still on its way is refused as well.
     if (error instanceof TransactionConflict) return 'settled';
     return isSent && !(error instanceof ConsulError && !error.isOutcomeUnknown) ? 'unknown' : 'failed';
+  }
+}
+
+async function commit(own: OwnCatalog, node: string, send: () => Promise<unknown>): Promise<void> {
+  own.commitBegins([node]);
+  try {
+    await send();
+  } finally {
+    own.commitEnds([node], false);
   }
 }

@@ -1,23 +1,16 @@
-import { assertTrustworthy, decodeNodes, nodesRequest, readNode } from '../consul/catalog.ts';
+import {
+  assertTrustworthy,
+  decodeNodes,
+  nodesRequest,
+  readNode,
+  readNodeIndex,
+  readNodeServices,
+} from '../consul/catalog.ts';
 import type { ConsulClient } from '../consul/client.ts';
-import type { CatalogCheck, CatalogNode, CatalogService, NodeContents } from '../consul/types.ts';
-import { META, ownsInstance, ownsNode, type Owner } from '../reconcile/mark.ts';
-import { podKeyOf, standsForNode, type ConsulNode, type Registration } from './registration.ts';
-
-/** An instance of ours as the catalog has it, with the indexes that a write must name. */
-export interface Observed {
-  readonly registration: Registration;
-  readonly podKey: string;
-  readonly podUid: string;
-  readonly serviceIndex: number;
-  /** 0 when the instance has no check of ours. */
-  readonly checkIndex: number;
-}
-
-export type NodeState =
-  | { readonly state: 'absent' }
-  | { readonly state: 'ours'; readonly address: string; readonly modifyIndex: number }
-  | { readonly state: 'refused'; readonly why: string };
+import type { CatalogNode, NodeContents } from '../consul/types.ts';
+import { META, ownsNode, type Owner } from '../reconcile/mark.ts';
+import { hasSameServices, observe, type NodeState, type Observed } from './observation.ts';
+import { identityOf, standsForNode, type ConsulNode } from './registration.ts';
 
 /** Another installation uses our cluster name, or we were pointed at another Kubernetes cluster. */
 export class ClusterIdentityError extends Error {
@@ -51,7 +44,11 @@ export class OwnCatalog {
   readonly #critical = new Map<string, Observed>();
   /** Moves with each commit on a node: a read that began before it is out of date. */
   readonly #generation = new Map<string, number>();
+  /** Of a node, Consul's index and our generation at the time when all of it was as we know it. */
+  readonly #asKnown = new Map<string, { readonly index: number; readonly generation: number | undefined }>();
   #lastCommit = 0;
+  #onTheirWay = 0;
+  #unknownAt = -Infinity;
 
   private constructor(client: ConsulClient, owner: Owner) {
     this.#client = client;
@@ -61,7 +58,7 @@ export class OwnCatalog {
   /** @throws ClusterIdentityError when our name is another cluster's; ConsulError when anything could not be read. */
   static async read(client: ConsulClient, owner: Owner): Promise<OwnCatalog> {
     const catalog = new OwnCatalog(client, owner);
-    await catalog.refreshAll(FIRST_READ_CONCURRENCY);
+    await catalog.#readAll();
     return catalog;
   }
 
@@ -71,9 +68,9 @@ export class OwnCatalog {
     return size;
   }
 
-  /** The highest index of anything that we wrote: a wake of Consul's up to here is our own doing. */
-  get lastCommit(): number {
-    return this.#lastCommit;
+  /** Whether a wake of Consul's at this index most likely is our own doing; it may hide another's just before it. */
+  isOurDoing(index: number): boolean {
+    return index <= this.#lastCommit || this.#onTheirWay > 0 || performance.now() - this.#unknownAt < UNKNOWN_MS;
   }
 
   /** Something of ours was written that is no instance. */
@@ -81,9 +78,10 @@ export class OwnCatalog {
     this.#lastCommit = Math.max(this.#lastCommit, index);
   }
 
-  /** Consul went back in time: indexes that we remember mean nothing any more. */
-  forgetCommits(): void {
+  /** Consul may have gone back in time: indexes that we remember mean nothing any more. */
+  forgetIndexes(): void {
     this.#lastCommit = 0;
+    this.#asKnown.clear();
   }
 
   podKeys(): IterableIterator<string> {
@@ -97,6 +95,12 @@ export class OwnCatalog {
 
   node(name: string): NodeState {
     return this.#nodes.get(name) ?? { state: 'absent' };
+  }
+
+  /** False when a node of ours is not as we wrote it. */
+  isIntact(name: string): boolean {
+    const node = this.node(name);
+    return node.state === 'ours' && node.isIntact;
   }
 
   /**
@@ -122,28 +126,59 @@ export class OwnCatalog {
     return observed && observed.checkIndex > 0 ? observed : undefined;
   }
 
+  /** Reads everything of ours. */
+  async #readAll(): Promise<void> {
+    const remaining = (await this.#listNodes(() => undefined)).keys();
+    const worker = async () => {
+      for (const name of remaining) await this.refresh(name);
+    };
+    await Promise.all(Array.from({ length: FIRST_READ_CONCURRENCY }, worker));
+  }
+
   /**
-   * Reads everything of ours again; the pods for which something differs from what we knew.
-   * @param concurrency nodes that are read at a time; one, beside other work, which a burst of answers would hold up
+   * Looks whether everything of ours is as we know it, and reads the nodes where it is not. One node at a time: beside other
+   * work, which a burst of answers would hold up.
+   *
+   * | a node                                          | costs                            |
+   * |-------------------------------------------------|----------------------------------|
+   * | neither it nor a service on it changed          | an answer of 200 bytes           |
+   * | only we changed something                       | its services, without the checks |
+   * | somebody else did, or it is not known as it was | all of it                        |
+   *
+   * @param onDrift told at once of the pods for which something differs: a later node that cannot be read must not lose them
    */
-  async refreshAll(concurrency = 1): Promise<Set<string>> {
+  async look(onDrift: (podKeys: ReadonlySet<string>) => void): Promise<void> {
+    const listed = await this.#listNodes(onDrift);
+    for (const name of new Set([...listed.keys(), ...this.#nodes.keys()]))
+      if (!(await this.#isAsKnown(name, listed.get(name)))) onDrift(await this.refresh(name));
+  }
+
+  async #isAsKnown(name: string, found: CatalogNode | undefined): Promise<boolean> {
+    const node = this.node(name);
+    const asKnown = this.#asKnown.get(name);
+    if (node.state !== 'ours' || node.modifyIndex !== found?.modifyIndex || !asKnown) return false;
+    const generation = this.#generation.get(name);
+    if (generation === asKnown.generation && (await readNodeIndex(this.#client, name)) === asKnown.index) return true;
+    const { index, services } = await readNodeServices(this.#client, name);
+    // A commit of ours in between makes the answer stale.
+    if (generation !== this.#generation.get(name)) return false;
+    const isSame = hasSameServices(this.#owner, this.#byNode.get(name) ?? NO_INSTANCES, services);
+    if (isSame && index > 0) this.#asKnown.set(name, { index, generation });
+    return isSame;
+  }
+
+  /** Our nodes by name, as Consul has them. @throws ClusterIdentityError when one is another installation's. */
+  async #listNodes(onDrift: (podKeys: ReadonlySet<string>) => void): Promise<Map<string, CatalogNode>> {
     const request = nodesRequest(META.cluster, this.#owner.cluster);
     const answer = await this.#client.get(request);
     assertTrustworthy(request.purpose, answer);
     const listed = decodeNodes(answer, request.purpose);
     const strangers = listed.filter(({ meta }) => meta.get(META.clusterUid) !== this.#owner.clusterUid);
     // Those that were ours until now are refused from here on: nothing is written to them any more.
-    for (const { name } of strangers) if (this.#nodes.has(name)) await this.refresh(name);
+    for (const { name } of strangers) if (this.#nodes.has(name)) onDrift(await this.refresh(name));
     const [stranger] = strangers;
     if (stranger) throw new ClusterIdentityError(this.#owner, stranger);
-    const names = new Set([...listed.map(({ name }) => name), ...this.#nodes.keys()]);
-    const touched = new Set<string>();
-    const remaining = names.values();
-    const worker = async () => {
-      for (const name of remaining) for (const podKey of await this.refresh(name)) touched.add(podKey);
-    };
-    await Promise.all(Array.from({ length: concurrency }, worker));
-    return touched;
+    return new Map(listed.map((node) => [node.name, node]));
   }
 
   /**
@@ -176,24 +211,31 @@ export class OwnCatalog {
     this.#generation.set(name, (this.#generation.get(name) ?? 0) + 1);
   }
 
+  /** A transaction that touches these nodes goes out. */
+  commitBegins(names: Iterable<string>): void {
+    this.#onTheirWay++;
+    for (const name of names) this.touch(name);
+  }
+
+  /** It came back. @param isIndexKnown whether Consul told the index of what it wrote: of removals it does not */
+  commitEnds(names: Iterable<string>, isIndexKnown: boolean): void {
+    this.#onTheirWay--;
+    if (!isIndexKnown) this.#unknownAt = performance.now();
+    for (const name of names) this.touch(name);
+  }
+
   nodeWritten({ name, address }: ConsulNode, modifyIndex: number): void {
-    this.#nodes.set(name, { state: 'ours', address, modifyIndex });
+    this.#nodes.set(name, { state: 'ours', address, isIntact: true, modifyIndex });
   }
 
   /** The node is gone from the catalog, by a commit of ours. */
   nodeRemoved(name: string): void {
-    this.touch(name);
     this.#replace(name, undefined);
   }
 
   written(observed: Observed): void {
-    const { registration, podKey } = observed;
-    const identity = identityOf(registration);
-    this.#lastCommit = Math.max(this.#lastCommit, observed.serviceIndex, observed.checkIndex);
-    at(this.#byPod, podKey).set(identity, observed);
-    at(this.#byNode, registration.node.name).set(identity, observed);
-    if (registration.check.status === 'critical') this.#critical.set(identity, observed);
-    else this.#critical.delete(identity);
+    this.noteCommit(Math.max(observed.serviceIndex, observed.checkIndex));
+    this.#put(observed);
   }
 
   removed({ registration, podKey }: Observed): void {
@@ -205,92 +247,51 @@ export class OwnCatalog {
     if (ofPod?.size === 0) this.#byPod.delete(podKey);
   }
 
+  #put(observed: Observed): void {
+    const { registration, podKey } = observed;
+    const identity = identityOf(registration);
+    at(this.#byPod, podKey).set(identity, observed);
+    at(this.#byNode, registration.node.name).set(identity, observed);
+    if (registration.check.status === 'critical') this.#critical.set(identity, observed);
+    else this.#critical.delete(identity);
+  }
+
   #replace(name: string, contents: NodeContents | undefined): Set<string> {
-    const node = judge(this.#owner, contents);
+    const was = this.node(name);
+    const { node, instances } = observe(this.#owner, contents, was);
     // What is not there need not be looked at again and again: a node of that name that comes back is listed, or in our way.
     if (node.state === 'absent') this.#nodes.delete(name);
     else this.#nodes.set(name, node);
-    const found = new Map<string, Observed>();
-    if (contents && node.state === 'ours') {
-      for (const service of contents.services) {
-        const podKey = podKeyOf(this.#owner.cluster, service.id);
-        if (podKey === undefined || !ownsInstance(this.#owner, service.meta)) continue;
-        const observed = toObserved(podKey, contents.node, service, contents.checks);
-        found.set(identityOf(observed.registration), observed);
-      }
-    }
+    if (contents && contents.index > 0)
+      this.#asKnown.set(name, { index: contents.index, generation: this.#generation.get(name) });
+    else this.#asKnown.delete(name);
+    const isNodeSpoilt = node.state === 'ours' && !node.isIntact;
     const touched = new Set<string>();
-    const before = new Map<string, Observed>(this.#byNode.get(name) ?? NO_INSTANCES);
+    const before = new Map(this.#byNode.get(name) ?? NO_INSTANCES);
     for (const [identity, observed] of before) {
-      if (found.has(identity)) continue;
+      if (instances.has(identity)) continue;
       this.removed(observed);
       touched.add(observed.podKey);
     }
-    for (const [identity, observed] of found) {
+    for (const [identity, observed] of instances) {
       const known = before.get(identity);
-      if (known?.serviceIndex === observed.serviceIndex && known.checkIndex === observed.checkIndex) continue;
-      this.written(observed);
+      const isSame = known?.serviceIndex === observed.serviceIndex && known.checkIndex === observed.checkIndex;
+      if (isSame && !isNodeSpoilt) continue;
+      this.#put(observed);
       touched.add(observed.podKey);
     }
     return touched;
   }
 }
 
+/** So long after a commit whose index nobody told us, a wake is taken for its. */
+const UNKNOWN_MS = 1000;
 const FIRST_READ_CONCURRENCY = 16;
 const REFRESH_ATTEMPTS = 5;
 const NO_INSTANCES: ReadonlyMap<string, Observed> = new Map();
-
-/** Node names and IDs in lower case, because Consul compares them so: another spelling is an update, not another instance. */
-export function identityOf({ node, id }: Registration): string {
-  return `${node.name}/${id}`.toLowerCase();
-}
 
 function at(map: Map<string, Map<string, Observed>>, key: string): Map<string, Observed> {
   let inner = map.get(key);
   if (!inner) map.set(key, (inner = new Map<string, Observed>()));
   return inner;
-}
-
-/** A node is written to only when it carries our mark and has no agent: an agent's node is swept by its anti-entropy. */
-function judge(owner: Owner, contents: NodeContents | undefined): NodeState {
-  if (!contents) return { state: 'absent' };
-  const { node, checks } = contents;
-  if (!ownsNode(owner, node.meta))
-    return { state: 'refused', why: `Consul node ${node.name} exists and was not made by this installation` };
-  if (checks.some(({ checkId }) => checkId === 'serfHealth'))
-    return { state: 'refused', why: `Consul node ${node.name} belongs to an agent (it has a serfHealth check)` };
-  return { state: 'ours', address: node.address, modifyIndex: node.modifyIndex };
-}
-
-function toObserved(
-  podKey: string,
-  node: CatalogNode,
-  service: CatalogService,
-  checks: readonly CatalogCheck[],
-): Observed {
-  const isOurs = ({ checkId, serviceId }: CatalogCheck) =>
-    checkId.toLowerCase() === service.id.toLowerCase() && serviceId.toLowerCase() === service.id.toLowerCase();
-  const check = checks.find(isOurs);
-  const { meta } = service;
-  return {
-    registration: {
-      node: { name: node.name, address: node.address },
-      id: service.id,
-      service: service.service,
-      address: service.address,
-      port: service.port,
-      tags: service.tags,
-      meta,
-      weight: service.weight,
-      check: {
-        status: check?.status === 'passing' ? 'passing' : 'critical',
-        notes: check?.notes ?? '',
-        output: check?.output ?? '',
-      },
-    },
-    podKey,
-    podUid: meta.get(META.podUid) ?? '',
-    serviceIndex: service.modifyIndex,
-    checkIndex: check?.modifyIndex ?? 0,
-  };
 }

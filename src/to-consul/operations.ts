@@ -2,7 +2,8 @@ import type { Committed, NodeOperation, NodeRemoval, Operation, ServiceOperation
 import type { CatalogNode } from '../consul/types.ts';
 import type { Changes } from '../reconcile/changes.ts';
 import { META, type Owner } from '../reconcile/mark.ts';
-import type { Observed, OwnCatalog } from './observed.ts';
+import type { Observed } from './observation.ts';
+import type { OwnCatalog } from './observed.ts';
 import {
   CHECK_NAME,
   CHECK_TYPE,

@@ -15,9 +15,10 @@ import { compare, type Changes } from '../reconcile/changes.ts';
 import { isMarkedObject, META, type Owner } from '../reconcile/mark.ts';
 import { isThere, type Admission } from './admission.ts';
 import { desiredRegistrations, type Desired, type DesiredConfig, type PodSources } from './desired.ts';
-import { identityOf, type Observed, type OwnCatalog } from './observed.ts';
-import { sameCheck, sameService, type Registration } from './registration.ts';
+import type { Observed } from './observation.ts';
+import type { OwnCatalog } from './observed.ts';
 import { isShut, selectsPod } from './readiness-gate.ts';
+import { identityOf, sameCheck, sameService, type Registration } from './registration.ts';
 import { POD, serviceRequest, type ServiceSource } from './requests.ts';
 import type { Rejection } from './annotations.ts';
 
@@ -134,7 +135,10 @@ export class Planner {
     const changes = compare(
       wanted,
       observed,
-      (registration, observed) => sameService(registration, observed.registration) && hasCheck(registration, observed),
+      (registration, observed) =>
+        sameService(registration, observed.registration) &&
+        hasCheck(registration, observed) &&
+        this.#own.isIntact(registration.node.name),
     );
     // Consul keeps the spelling of an ID that it has: another one, beside a check of the first, could not be removed.
     const update = changes.update

@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import type { CheckStatus } from '../consul/types.ts';
 import { MANAGED_BY, META, type Owner } from '../reconcile/mark.ts';
 import { quote, type Rejection } from './annotations.ts';
 
@@ -22,7 +23,8 @@ export interface ConsulNode {
 }
 
 export interface Check {
-  readonly status: 'passing' | 'critical';
+  /** Ours are passing or critical; warning stands for what somebody else wrote. */
+  readonly status: CheckStatus;
   readonly notes: string;
   /** Why, in one line; what it says is not compared, so that it is written with a transition and never on its own. */
   readonly output: string;
@@ -63,6 +65,11 @@ export function registrationId(
   udp: boolean,
 ): string {
   return `${cluster}.${pod.namespace}.${pod.name}:${service}:${port}${udp ? ':udp' : ''}`;
+}
+
+/** Node names and IDs in lower case, because Consul compares them so: another spelling is an update, not another instance. */
+export function identityOf({ node, id }: Pick<Registration, 'node' | 'id'>): string {
+  return `${node.name}/${id}`.toLowerCase();
 }
 
 /**

@@ -167,18 +167,21 @@ export class Writer {
     const touched = new Set(batch.groups.flatMap(({ changes }) => nodesTouched(changes)));
     this.#mark(batch, true);
     this.#touched.add(touched);
-    for (const node of touched) own.touch(node);
+    own.commitBegins(touched);
+    let isIndexKnown = false;
     const endTimer = metrics.consulTransactionSeconds.startTimer();
     try {
       const texts = batch.groups.map(({ text }) => text);
-      this.#committed(batch, await commitTransaction(client, texts));
+      const committed = await commitTransaction(client, texts);
+      isIndexKnown = committed.nodes.size + committed.services.size + committed.checks.size > 0;
+      this.#committed(batch, committed);
       metrics.consulOperations.inc(batch.size.operations);
     } catch (error) {
       await this.#recover(batch, touched, error);
     } finally {
       endTimer();
       this.#touched.delete(touched);
-      for (const node of touched) own.touch(node);
+      own.commitEnds(touched, isIndexKnown);
       this.#mark(batch, false);
       this.#scheduleFlush();
     }

@@ -6,14 +6,16 @@ import { until } from './until.ts';
 
 /**
  * What becomes of a request: `lose` lets it through to Consul, and drops the reply once the promise resolves; `late` drops
- * the connection at once, and lets the request through to Consul when the promise resolves.
+ * the connection at once, and lets the request through to Consul when the promise resolves; `keep` is told that Consul has
+ * answered, and the reply goes on when its promise resolves.
  */
 export type Fault =
   | 'pass'
   | 'reset'
   | { readonly status: number; readonly text: string }
   | { readonly lose: Promise<unknown> }
-  | { readonly late: Promise<unknown> };
+  | { readonly late: Promise<unknown> }
+  | { readonly keep: () => Promise<unknown> };
 
 export interface SeenOperation {
   readonly kind: 'Node' | 'Service' | 'Check';
@@ -151,10 +153,14 @@ export class FaultProxy {
       answer.pipe(outgoing);
       return status;
     }
-    await text(answer);
-    if ('late' in fault) return status;
-    await fault.lose;
-    incoming.socket.resetAndDestroy();
+    const reply = await text(answer);
+    if ('keep' in fault) {
+      await fault.keep();
+      outgoing.writeHead(status, answer.headers).end(reply);
+    } else if ('lose' in fault) {
+      await fault.lose;
+      incoming.socket.resetAndDestroy();
+    }
     return status;
   }
 

@@ -171,6 +171,8 @@ export interface Status {
 }
 
 export interface Work {
+  /** Of to-consul only. */
+  readonly instances?: number;
   readonly waiting: number;
   readonly busy: number;
   readonly failing: Readonly<Record<string, string>>;

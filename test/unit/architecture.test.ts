@@ -138,6 +138,7 @@ describe('pure modules', () => {
       'requests',
       'registration',
       'desired',
+      'observation',
       'empty-node',
       'policy',
       'readiness-gate',

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { annotationSettings, differencesOf, isSettled, variableSettings } from '../../../src/commands/explanation.ts';
-import type { Observed } from '../../../src/to-consul/observed.ts';
+import type { Observed } from '../../../src/to-consul/observation.ts';
 import type { Registration } from '../../../src/to-consul/registration.ts';
 import { container, pod, registration, strings } from '../builders.ts';
 

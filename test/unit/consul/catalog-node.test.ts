@@ -63,6 +63,7 @@ describe('one node', () => {
           modifyIndex: 14,
         },
       ],
+      index: 7,
     });
   });
 

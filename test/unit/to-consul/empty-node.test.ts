@@ -10,7 +10,7 @@ const WORKER_1 = 'k8s-prod--worker-1';
 
 function contents(node: Partial<NodeContents['node']> = {}, more: Partial<NodeContents> = {}): NodeContents {
   const whole = { name: WORKER_1, address: '192.168.1.11', meta: strings(nodeMeta(owner)), modifyIndex: 12, ...node };
-  return { node: whole, services: [], checks: [], ...more };
+  return { node: whole, services: [], checks: [], index: 14, ...more };
 }
 
 const foreignService: CatalogService = {

@@ -1,5 +1,5 @@
 import { META } from '../../../src/reconcile/mark.ts';
-import type { Observed } from '../../../src/to-consul/observed.ts';
+import type { Observed } from '../../../src/to-consul/observation.ts';
 import type { Registration } from '../../../src/to-consul/registration.ts';
 import { registration } from '../builders.ts';
 
