@@ -10,7 +10,7 @@ import type { View } from '../kubernetes/view.ts';
 import { createObjectApi, type ObjectApi } from '../kubernetes/write.ts';
 import type { Log } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
-import { LABEL, MANAGED_BY, type Owner } from '../reconcile/mark.ts';
+import { LABEL, MANAGED_BY, othersFilter, type Owner } from '../reconcile/mark.ts';
 import { isOurAnnotation } from '../to-consul/annotations.ts';
 import { ForeignInstances } from '../to-consul/foreign.ts';
 import { ClusterIdentityError, OwnCatalog } from '../to-consul/observed.ts';
@@ -106,7 +106,7 @@ export async function readWorld(
   await sources.untilRead('Consul nodes to take over', () => prepare(owner));
   const [toConsul, toKubernetes] = await Promise.all([
     toConsulViews && readToConsul(context, clients, sources, owner, toConsulViews),
-    config.toKubernetes.enabled ? readToKubernetes(context, clients, sources, shared) : undefined,
+    config.toKubernetes.enabled ? readToKubernetes(context, clients, sources, owner, shared) : undefined,
   ]);
   return { owner, toConsul, toKubernetes };
 }
@@ -144,6 +144,7 @@ async function readToKubernetes(
   context: Context,
   { kubernetes, consul, resources }: Clients,
   sources: Sources,
+  owner: Owner,
   shared: Shared,
 ): Promise<World['toKubernetes']> {
   const { toKubernetes } = context.config;
@@ -155,6 +156,7 @@ async function readToKubernetes(
   const catalog = new ServiceCatalog({
     client: consul,
     isCandidate: (name) => isCandidate(toKubernetes, name),
+    filter: othersFilter(owner),
     ...context,
   });
   sources.add('Consul services', () => catalog.failure);
