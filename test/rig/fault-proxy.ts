@@ -4,9 +4,17 @@ import { text } from 'node:stream/consumers';
 import { promisify } from 'node:util';
 import { until } from './until.ts';
 
-/** What becomes of a request: `lose` lets it through to Consul, and drops the reply once the promise resolves. */
+/**
+ * What becomes of a request: `lose` lets it through to Consul, and drops the reply once the promise resolves; `late` hands
+ * it on then; `without` hands it on without that header.
+ */
 export type Fault =
-  'pass' | 'reset' | { readonly status: number; readonly text: string } | { readonly lose: Promise<unknown> };
+  | 'pass'
+  | 'reset'
+  | { readonly status: number; readonly text: string }
+  | { readonly lose: Promise<unknown> }
+  | { readonly late: Promise<unknown> }
+  | { readonly without: string };
 
 export interface SeenOperation {
   readonly kind: 'Node' | 'Service' | 'Check';
@@ -135,14 +143,16 @@ export class FaultProxy {
     }
     const answer = await this.#forward(incoming, outgoing, body);
     const status = answer.statusCode ?? 0;
-    if (fault === 'pass') {
-      outgoing.writeHead(status, answer.headers);
-      answer.pipe(outgoing);
+    if (fault !== 'pass' && 'lose' in fault) {
+      await text(answer);
+      await fault.lose;
+      incoming.socket.resetAndDestroy();
       return status;
     }
-    await text(answer);
-    await fault.lose;
-    incoming.socket.resetAndDestroy();
+    if (fault !== 'pass' && 'without' in fault) delete answer.headers[fault.without];
+    if (fault !== 'pass' && 'late' in fault) await fault.late;
+    outgoing.writeHead(status, answer.headers);
+    answer.pipe(outgoing);
     return status;
   }
 
