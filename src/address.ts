@@ -1,4 +1,4 @@
-import { BlockList, isIP } from 'node:net';
+import { BlockList, isIP, isIPv6 } from 'node:net';
 
 export type Family = 'IPv4' | 'IPv6';
 
@@ -35,6 +35,11 @@ export function judgeAddress(text: string, isReserved: (address: string) => bool
     return { refused: 'its address is loopback, link-local, multicast or reserved' };
   if (isReserved(address)) return { refused: 'its address belongs to a Kubernetes Service or to the API server' };
   return { address, family };
+}
+
+/** One text for all notations of an address, for comparing; lower case for anything that is none. */
+export function canonicalAddress(text: string): string {
+  return isIPv6(text) && !text.includes('%') ? canonicalIPv6(text).address : text.toLowerCase();
 }
 
 /** RFC 5952 form; an IPv4-mapped address is the IPv4 address that it maps. */

@@ -4,8 +4,10 @@ import { createConsulClient, type ConsulClient } from '../consul/client.ts';
 import { ServiceCatalog } from '../consul/service-catalog.ts';
 import { createKubernetesClient, type KubernetesClient } from '../kubernetes/client.ts';
 import { connectKubernetes } from '../kubernetes/connection.ts';
-import type { Endpoints, EndpointSlice, Service } from '../kubernetes/objects.ts';
-import { createResources, type Resources } from '../kubernetes/resources.ts';
+import type { Keep } from '../kubernetes/kinds/metadata.ts';
+import type { Endpoints, EndpointSlice, Pod, Service, WorkloadEntry } from '../kubernetes/objects.ts';
+import { OptionalKind } from '../kubernetes/optional-kind.ts';
+import { createResources, workloadEntryKind, type CustomKind, type Resources } from '../kubernetes/resources.ts';
 import type { View } from '../kubernetes/view.ts';
 import { createObjectApi, type ObjectApi } from '../kubernetes/write.ts';
 import type { Log } from '../observability/log.ts';
@@ -36,6 +38,7 @@ export interface Clients {
   readonly consul: ConsulClient;
   readonly api: ObjectApi;
   readonly resources: Resources;
+  readonly workloadEntries: CustomKind<WorkloadEntry>;
   close(): Promise<void>;
 }
 
@@ -58,14 +61,16 @@ export function createClients({ config, metrics, version }: Context): Clients {
   const userAgent = `consular/${version} (cluster ${config.cluster})`;
   const kubernetes = createKubernetesClient(connectKubernetes(config.kubernetes), userAgent);
   const consul = createConsulClient(config.consul, userAgent);
+  const keep: Keep = {
+    annotation: isOurAnnotation,
+    variable: (name) => config.toConsul.registrator && isRegistratorVariable(name),
+  };
   return {
     kubernetes,
     consul,
     api: createObjectApi(kubernetes, metrics),
-    resources: createResources({
-      annotation: isOurAnnotation,
-      variable: (name) => config.toConsul.registrator && isRegistratorVariable(name),
-    }),
+    resources: createResources(keep),
+    workloadEntries: workloadEntryKind(keep),
     close: async () => {
       consul.close();
       await kubernetes.close();
@@ -88,16 +93,18 @@ export async function readWorld(
   const { config } = context;
   const { api, kubernetes, resources } = clients;
   // All at once and before anything else: the API server needs most of the time that a start takes.
-  const shared = Promise.all([
-    sources.reflect(kubernetes, resources.services),
-    sources.reflect(kubernetes, resources.endpointSlices),
-  ]).then(([services, endpointSlices]) => ({ services, endpointSlices }));
+  let pods: Promise<View<Pod>> | undefined;
+  const shared: Shared = {
+    whole: Promise.all([
+      sources.reflect(kubernetes, resources.services),
+      sources.reflect(kubernetes, resources.endpointSlices),
+    ]).then(([services, endpointSlices]) => ({ services, endpointSlices })),
+    readPods: () => (pods ??= sources.reflect(kubernetes, resources.pods)),
+  };
   const toConsulViews = config.toConsul.enabled
-    ? Promise.all([
-        sources.reflect(kubernetes, resources.pods),
-        sources.reflect(kubernetes, resources.nodes),
-        shared,
-      ]).then(([pods, nodes, shared]) => ({ pods, nodes, ...shared }))
+    ? Promise.all([shared.readPods(), sources.reflect(kubernetes, resources.nodes), shared.whole]).then(
+        ([pods, nodes, shared]) => ({ pods, nodes, ...shared }),
+      )
     : undefined;
   const owner: Owner = {
     cluster: config.cluster,
@@ -111,7 +118,12 @@ export async function readWorld(
   return { owner, toConsul, toKubernetes };
 }
 
-type Shared = Promise<{ readonly services: View<Service>; readonly endpointSlices: View<EndpointSlice> }>;
+/** What both directions read. */
+interface Shared {
+  readonly whole: Promise<{ readonly services: View<Service>; readonly endpointSlices: View<EndpointSlice> }>;
+  /** Not every configuration needs them, and they are many. */
+  readonly readPods: () => Promise<View<Pod>>;
+}
 
 /** The identity of a Kubernetes cluster, for want of a better one: KEP-2149. */
 async function readClusterUid(api: ObjectApi, resources: Resources): Promise<string> {
@@ -142,7 +154,7 @@ async function readToConsul(
 
 async function readToKubernetes(
   context: Context,
-  { kubernetes, consul, resources }: Clients,
+  { kubernetes, consul, resources, workloadEntries: kind }: Clients,
   sources: Sources,
   owner: Owner,
   shared: Shared,
@@ -153,6 +165,13 @@ async function readToKubernetes(
   const reading = toKubernetes.namespaces.map(async (namespace): Promise<[string, View<Endpoints>]> => {
     return [namespace, await sources.reflect(kubernetes, resources.endpoints, { namespace, ...scope })];
   });
+  let pods: View<Pod> | undefined;
+  // Followed even when nothing should have any, for the same reason.
+  const workloadEntries = new OptionalKind({
+    ...{ client: kubernetes, kind, namespaces: toKubernetes.namespaces, ...scope, ...context },
+    prepare: async () => (pods = await shared.readPods()),
+  });
+  sources.add(`Kubernetes ${kind.plural}`, () => workloadEntries.failure);
   const catalog = new ServiceCatalog({
     client: consul,
     isCandidate: (name) => isCandidate(toKubernetes, name),
@@ -160,6 +179,7 @@ async function readToKubernetes(
     ...context,
   });
   sources.add('Consul services', () => catalog.failure);
-  await catalog.synced;
-  return { catalog, views: { endpoints: new Map(await Promise.all(reading)), ...(await shared) } };
+  await Promise.all([catalog.synced, workloadEntries.settled]);
+  const endpoints = new Map(await Promise.all(reading));
+  return { catalog, views: { endpoints, workloadEntries, pods: () => pods, ...(await shared.whole) } };
 }

@@ -6,6 +6,7 @@ import { objectKey } from '../kubernetes/objects.ts';
 import { cameFromKubernetes, MANAGED_BY, META, ownsInstance, type Owner } from '../reconcile/mark.ts';
 import { desiredRegistrations } from '../to-consul/desired.ts';
 import { podKeyOf } from '../to-consul/registration.ts';
+import { isHealthy } from '../to-kubernetes/mirrored-service.ts';
 import type { NamespacePlan } from '../to-kubernetes/namespace-plan.ts';
 import type { NamePlan } from '../to-kubernetes/planner.ts';
 import { foreignInstances, isNeverMirrored } from '../to-kubernetes/selection.ts';
@@ -19,7 +20,7 @@ import {
   type Explanation,
 } from './explanation.ts';
 import { describeNamespace } from './plan.ts';
-import { planPod, planServices } from './read-once.ts';
+import { planImports, planPod, planServices } from './read-once.ts';
 
 /** Undefined when neither system knows such a service, and no pod wants to be one. */
 export async function explainConsulService(
@@ -39,7 +40,8 @@ export async function explainConsulService(
     services?.planner.nameOf(service).includes(name),
   );
   const pods = await podsWanting(config, world, name);
-  if (instances.length + copies.length + pods.length === 0) return undefined;
+  const importing = services && toKubernetes ? (await planImports(services, toKubernetes)).planner.importing(name) : [];
+  if (instances.length + copies.length + pods.length + importing.length === 0) return undefined;
   const parts = (plan?.namespaces ?? []).map((namespace) => explainNamespace(name, plan?.mirrored ?? false, namespace));
   const { rule, notes } = decisionOf(config, name, instances, plan);
   return {
@@ -49,14 +51,19 @@ export async function explainConsulService(
     exists: instances.length > 0,
     found: [
       { what: 'instances', value: String(instances.length) },
-      { what: 'outside Kubernetes', value: String(foreignInstances(instances).length) },
+      {
+        what: 'outside Kubernetes',
+        value: String(foreignInstances(instances, owner.cluster, config.toKubernetes).length),
+      },
       ...copies.map((service) => ({ what: 'mirrored as', value: `Service ${objectKey(service)}` })),
+      ...importing.map((service) => ({ what: 'taken in by', value: `Service ${objectKey(service)}` })),
     ],
     settings: [],
     decision: { rule, notes: [...notes, ...(plan?.namespaces ?? []).flatMap(nameNote)] },
     desired: [],
     observed: instances.map((instance) => explainedInstance(owner, instance)),
     pods,
+    imported: [],
     changes: parts.flatMap(({ changes }) => changes),
     rejections: [...overLimit(config, given, plan), ...parts.flatMap(({ rejections }) => rejections)],
     warnings: [],
@@ -64,7 +71,7 @@ export async function explainConsulService(
 }
 
 function decisionOf(
-  { toKubernetes }: Config,
+  { cluster, toKubernetes }: Config,
   name: string,
   instances: readonly ServiceInstance[],
   plan: NamePlan | undefined,
@@ -77,12 +84,14 @@ function decisionOf(
   if (plan?.overLimit) return not(`toKubernetes.maxServices (${toKubernetes.maxServices}) others already are`);
   if (!plan?.mirrored)
     return not(
-      'all of its instances came out of Kubernetes, share an address and port with one that did, or are proxies',
+      'all of its instances came out of Kubernetes, share an address and port with one that did, are proxies, or lack a required tag or meta',
     );
-  const healthy = foreignInstances(instances).some(({ status }) => status !== 'critical');
+  const healthy = foreignInstances(instances, cluster, toKubernetes).some((instance) =>
+    isHealthy(instance, toKubernetes),
+  );
   return {
     rule: `it is mirrored into ${toKubernetes.namespaces.map((namespace) => `namespace ${namespace}`).join(', ')}`,
-    notes: healthy ? [] : ['all of its instances outside Kubernetes are critical: the Service has no endpoints'],
+    notes: healthy ? [] : ['none of its instances outside Kubernetes is healthy enough: the Service has no endpoints'],
   };
 }
 
@@ -117,12 +126,13 @@ function explainedInstance(owner: Owner, instance: ServiceInstance): ExplainedIn
   return { node, id, service, address: address || nodeAddress, port, status, tags, origin: originOf(owner, instance) };
 }
 
-function originOf(owner: Owner, { id, meta, kind }: ServiceInstance): string {
+function originOf(owner: Owner, instance: ServiceInstance): string {
+  const { id, meta, kind } = instance;
   const podKey = podKeyOf(owner.cluster, id);
   if (podKey !== undefined && ownsInstance(owner, meta)) return `ours, for Pod ${podKey}`;
   if (meta.get(META.managedBy) === MANAGED_BY)
     return `of the Consular of cluster ${meta.get(META.cluster) ?? '(unknown)'}`;
-  if (cameFromKubernetes(meta)) return 'out of Kubernetes, not by Consular';
+  if (cameFromKubernetes(instance)) return 'out of Kubernetes, not by Consular';
   return kind === '' ? 'foreign' : `foreign, a ${kind}`;
 }
 

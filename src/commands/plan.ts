@@ -2,9 +2,10 @@ import { escapeControls } from '../json.ts';
 import type { Changes } from '../reconcile/changes.ts';
 import { identityOf } from '../to-consul/observed.ts';
 import type { Registration } from '../to-consul/registration.ts';
+import type { ImportPlan } from '../to-kubernetes/imports/planner.ts';
 import { changesOf, type NamespacePlan, type WrittenKind } from '../to-kubernetes/namespace-plan.ts';
 import type { World } from './connect.ts';
-import { planPod, planServices, podPlanner, readOnce, type OnceContext } from './read-once.ts';
+import { planImports, planPod, planServices, podPlanner, readOnce, type OnceContext } from './read-once.ts';
 
 export interface PlannedChange {
   readonly direction: 'to-consul' | 'to-kubernetes';
@@ -25,6 +26,8 @@ export interface Plan {
   readonly cluster: string;
   readonly changes: readonly PlannedChange[];
   readonly rejections: readonly PlannedRejection[];
+  /** What has no effect, and is no reason not to register. */
+  readonly warnings: readonly PlannedRejection[];
 }
 
 /**
@@ -39,13 +42,14 @@ export function makePlan(context: OnceContext, timeoutMs: number): Promise<Plan>
   }));
 }
 
-export type Part = Pick<Plan, 'changes' | 'rejections'>;
-const NOTHING: Part = { changes: [], rejections: [] };
+export type Part = Pick<Plan, 'changes' | 'rejections' | 'warnings'>;
+const NOTHING: Part = { changes: [], rejections: [], warnings: [] };
 
 function merge(...parts: readonly Part[]): Part {
   return {
     changes: parts.flatMap(({ changes }) => changes),
     rejections: parts.flatMap(({ rejections }) => rejections),
+    warnings: parts.flatMap(({ warnings }) => warnings),
   };
 }
 
@@ -61,7 +65,7 @@ async function planToConsul({ config }: Pick<OnceContext, 'config'>, { owner, to
   const described = ({ address, port, check }: Registration) => `${address}:${port} ${check.status}`;
   const parts: Part[] = [];
   for (const key of keys) {
-    const { changes, unproven, rejections } = await planPod(planner, foreign, key);
+    const { changes, unproven, rejections, warnings } = await planPod(planner, foreign, key);
     parts.push({
       changes: [
         ...changes.create.map((registration) => change('create', registration, described(registration))),
@@ -70,6 +74,7 @@ async function planToConsul({ config }: Pick<OnceContext, 'config'>, { owner, to
         ...unproven.map(({ registration }) => change('remove', registration, 'after a direct read')),
       ],
       rejections: rejections.map(({ message }) => ({ direction, object: `Pod ${key}`, reason: message })),
+      warnings: warnings.map((reason) => ({ direction, object: `Pod ${key}`, reason })),
     });
   }
   return merge(...parts);
@@ -80,9 +85,10 @@ async function planToKubernetes(
   { owner, toKubernetes }: World,
 ): Promise<Part> {
   if (!toKubernetes) return NOTHING;
-  const { plans } = await planServices(config, owner, toKubernetes);
+  const planned = await planServices(config, owner, toKubernetes);
+  const imports = await planImports(planned, toKubernetes);
   return merge(
-    ...[...plans].map(([name, { mirrored, namespaces, overLimit }]): Part => {
+    ...[...planned.plans].map(([name, { mirrored, namespaces, overLimit }]): Part => {
       const limit = overLimit
         ? [
             {
@@ -93,11 +99,30 @@ async function planToKubernetes(
           ]
         : [];
       return merge(
-        { changes: [], rejections: limit },
+        { ...NOTHING, rejections: limit },
         ...namespaces.map((namespace) => describeNamespace(name, mirrored, namespace)),
       );
     }),
+    ...[...imports.plans].map(([key, plan]) => describeImport(key, plan)),
   );
+}
+
+/** What would be done for a Service of somebody else's, and what of its wishes cannot be honoured. */
+export function describeImport(key: string, { namespace, request, slices, problems }: ImportPlan): Part {
+  const direction = 'to-kubernetes' as const;
+  const from = request && request.verdict !== 'denied' ? request.from.spelling : '';
+  const change = (action: PlannedChange['action'], { name }: { name: string }, note: string): PlannedChange => {
+    return { direction, action, kind: 'EndpointSlice', object: `${namespace}/${name}`, note };
+  };
+  const origin = `of Service ${key}, from Consul service ${from}`;
+  return {
+    changes: [
+      ...slices.create.map((desired) => change('create', desired, origin)),
+      ...slices.update.map(({ desired }) => change('update', desired, origin)),
+      ...slices.remove.map((observed) => change('remove', observed, `of Service ${key}`)),
+    ],
+    rejections: problems.map(({ message }) => ({ direction, object: `Service ${key}`, reason: message })),
+  };
 }
 
 /** What would be done in one namespace, and what is refused there. */
@@ -131,11 +156,12 @@ export function describeNamespace(name: string, mirrored: boolean, plan: Namespa
         : []),
       ...refused.map(({ instance, reason }) => ({ direction, object: `Consul instance ${instance}`, reason })),
     ],
+    warnings: [],
   };
 }
 
-/** The plan for people: one aligned line a change, then what was rejected, then the sums. */
-export function formatPlan({ changes, rejections }: Plan): string {
+/** The plan for people: one aligned line a change, then what was rejected (!) or has no effect (*), then the sums. */
+export function formatPlan({ changes, rejections, warnings }: Plan): string {
   const width = (of: (change: PlannedChange) => string) => Math.max(0, ...changes.map((change) => of(change).length));
   const [kinds, objects] = [width(({ kind }) => kind), width(({ object }) => object)];
   const lines = (['to-consul', 'to-kubernetes'] as const).flatMap((direction) => {
@@ -143,9 +169,9 @@ export function formatPlan({ changes, rejections }: Plan): string {
     const rows = own.map(({ action, kind, object, note }) =>
       `  ${SIGN[action]} ${action.padEnd(6)}  ${kind.padEnd(kinds)}  ${object.padEnd(objects)}  ${note}`.trimEnd(),
     );
-    const problems = rejections
-      .filter((rejection) => rejection.direction === direction)
-      .map(({ object, reason }) => `  ! ${object}: ${reason}`);
+    const told = (sign: string, of: readonly PlannedRejection[]) =>
+      of.filter((one) => one.direction === direction).map(({ object, reason }) => `  ${sign} ${object}: ${reason}`);
+    const problems = [...told('!', rejections), ...told('*', warnings)];
     return [`${direction}:`, ...(rows.length > 0 ? rows : ['  nothing to do']), ...problems].map(escapeControls);
   });
   const count = (action: PlannedChange['action']) => changes.filter((change) => change.action === action).length;

@@ -36,6 +36,11 @@ function isHttpUrl(text: string): boolean {
   return (url.protocol === 'http:' || url.protocol === 'https:') && url.username === '' && url.password === '';
 }
 
+/** region/zone/subzone, each with placeholders like `{zone}`. */
+function isLocality(text: string): boolean {
+  return text.length <= 200 && /^(([A-Za-z0-9._-]|\{[A-Za-z0-9_-]+\})+(\/(?!$)|$)){0,3}$/.test(text);
+}
+
 const name = z.string().max(253);
 const port = z.int().min(1).max(65_535);
 const patterns = (pattern: z.ZodType<string, string>, include: string[], exclude: string[]) =>
@@ -166,6 +171,21 @@ export const configSchema = z.strictObject({
       services: patterns(name.toLowerCase(), ['*'], []).describe(
         'Consul services to mirror, in any case; * stands for any run of characters.',
       ),
+      requiredTags: z.array(name).default([]).describe('Only instances with all of these tags are mirrored.'),
+      requiredMeta: z
+        .array(z.string().refine((text) => /^[^=]+=/.test(text), 'a key and a value like environment=prod'))
+        .default([])
+        .describe(
+          'Only instances with all of this meta are mirrored, as key=value; * in a value stands for any run of characters.',
+        ),
+      otherClusters: z
+        .boolean()
+        .default(false)
+        .describe('Mirror what the Consular of another Kubernetes cluster registered too.'),
+      minHealth: z
+        .enum(['warning', 'passing'])
+        .default('warning')
+        .describe('The least health with which an instance gets traffic; critical ones never do.'),
       maxServices: z
         .int()
         .min(0)
@@ -178,6 +198,30 @@ export const configSchema = z.strictObject({
         .boolean()
         .default(true)
         .describe('Write v1 Endpoints too, for readers that do not know EndpointSlices.'),
+      mode: z
+        .enum(['service', 'istio'])
+        .default('service')
+        .describe(
+          'istio: WorkloadEntries too, for subsets in an Istio mesh; the meta consular-mode of its instances overrides it for a service.',
+        ),
+      istio: z
+        .strictObject({
+          labels: patterns(name, ['version', 'group', 'zone'], []).describe(
+            'Meta keys, and keys of tags like version=v2, that become labels of a WorkloadEntry.',
+          ),
+          locality: z
+            .string()
+            .refine(isLocality, 'at most three parts like {region}/{zone}, with meta keys in braces')
+            .default('')
+            .describe('Locality of a WorkloadEntry, with meta keys in braces, such as {region}/{zone}; empty: none.'),
+          slices: z
+            .boolean()
+            .default(true)
+            .describe(
+              'Write EndpointSlices beside WorkloadEntries, for clients outside the mesh; false in an ambient mesh, which would read both.',
+            ),
+        })
+        .prefault({}),
       removalGrace: duration('60s').describe(
         'How long a Service outlives its Consul service, so that ClusterIPs survive restarts.',
       ),

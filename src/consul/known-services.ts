@@ -1,12 +1,18 @@
 import type { KnownService } from './service-reader.ts';
 
+/** A blocking query of a service's own, which rests while it is paused. */
+export interface Following {
+  readonly stop: AbortController;
+  paused: boolean;
+}
+
 /** A service as the catalog knows it. */
 export interface Known extends KnownService {
   /** Consul lists the name. */
   listed: boolean;
   /** When Consul was last asked, the service had instances that are worth reading. */
   candidate: boolean;
-  following?: { readonly stop: AbortController; paused: boolean };
+  following?: Following;
 }
 
 /** Its own blocking query wakes when it changes. */
@@ -16,13 +22,16 @@ export function isWatched({ following }: Known): boolean {
 
 /**
  * All services that Consul or anybody here ever named, by lower-case name: Consul's look-ups ignore case, so several
- * spellings are one service. There are only so many names, and none is forgotten.
+ * spellings are one service. There are only so many names.
  */
 export class KnownServices {
   readonly #isOfInterest: (name: string) => boolean;
   readonly #services = new Map<string, Known>();
+  readonly #wanted = new Set<string>();
+  /** All names of the last list, of interest or not, with the spelling that stands for each. */
+  #spellings: ReadonlyMap<string, string> = new Map();
 
-  /** @param isOfInterest which lower-case names are worth reading at all; others are never known */
+  /** @param isOfInterest which lower-case names are worth reading at all; others only when somebody wants them */
   constructor(isOfInterest: (name: string) => boolean) {
     this.#isOfInterest = isOfInterest;
   }
@@ -35,6 +44,21 @@ export class KnownServices {
     let known = this.#services.get(name);
     if (!known) this.#services.set(name, (known = { spelling: name, listed: false, candidate: false, index: 0 }));
     return known;
+  }
+
+  /** From now on it is one of those that are read, whatever its name. Its instances are unknown at first. */
+  want(name: string): void {
+    if (this.#wanted.has(name)) return;
+    // What was read once, while nobody followed it, is out of date.
+    if (!this.#isOfInterest(name)) this.#services.delete(name);
+    this.#wanted.add(name);
+    const spelling = this.#spellings.get(name);
+    if (spelling !== undefined) Object.assign(this.ensure(name), { spelling, listed: true, candidate: true });
+  }
+
+  /** True when it is not read any more, and forgotten. */
+  unwant(name: string): boolean {
+    return this.#wanted.delete(name) && !this.#isOfInterest(name) && this.#services.delete(name);
   }
 
   /** Names that Consul lists and that have instances worth reading. */
@@ -57,7 +81,8 @@ export class KnownServices {
 
   /** Takes in the list of all names; tells which are new, and which of those that mattered are gone. */
   takeNames(spellings: readonly string[]): { readonly added: readonly string[]; readonly gone: readonly string[] } {
-    const listed = this.#byName(spellings);
+    this.#spellings = bySpelling(spellings);
+    const listed = this.#readOf(this.#spellings);
     const added: string[] = [];
     for (const [name, spelling] of listed) {
       const known = this.ensure(name);
@@ -80,7 +105,7 @@ export class KnownServices {
    * those that are no longer on the list what was read before.
    */
   takeCandidates(spellings: readonly string[]): Set<string> {
-    const candidates = this.#byName(spellings);
+    const candidates = this.#readOf(bySpelling(spellings));
     const due = new Set<string>();
     for (const [name, known] of this.#services) {
       if (!known.candidate || candidates.has(name)) continue;
@@ -95,13 +120,13 @@ export class KnownServices {
     return due;
   }
 
-  #byName(spellings: readonly string[]): Map<string, string> {
-    const names = new Map<string, string>();
-    // The first spelling in order stands for all.
-    for (const spelling of [...spellings].sort().reverse()) {
-      const name = spelling.toLowerCase();
-      if (this.#isOfInterest(name)) names.set(name, spelling);
-    }
-    return names;
+  #readOf(names: ReadonlyMap<string, string>): Map<string, string> {
+    return new Map([...names].filter(([name]) => this.#wanted.has(name) || this.#isOfInterest(name)));
   }
+}
+
+/** Lower-case names; of several spellings the first in order stands for all. */
+function bySpelling(spellings: readonly string[]): Map<string, string> {
+  const inReverse = [...spellings].sort().reverse();
+  return new Map(inReverse.map((spelling) => [spelling.toLowerCase(), spelling]));
 }

@@ -12,7 +12,7 @@ import {
 } from './catalog.ts';
 import type { ConsulClient } from './client.ts';
 import { concernedBy, type ChecksInState } from './health-states.ts';
-import { isWatched, KnownServices } from './known-services.ts';
+import { isWatched, KnownServices, type Following } from './known-services.ts';
 import { ServiceReader } from './service-reader.ts';
 import { Sweep } from './sweep.ts';
 import type { ServiceInstance } from './types.ts';
@@ -111,6 +111,19 @@ export class ServiceCatalog {
     if (await this.#reader.read(this.#known.ensure(name), consistent)) this.#notify(name);
   }
 
+  /** From now on the service is one of those that are read, also when it is no candidate. Its instances are unknown at first. */
+  want(name: string): void {
+    const following = this.#known.get(name)?.following;
+    this.#known.want(name);
+    // What was forgotten is followed no more.
+    if (following && !this.#known.get(name)?.following) this.#stop(following);
+  }
+
+  unwant(name: string): void {
+    const following = this.#known.get(name)?.following;
+    if (this.#known.unwant(name) && following) this.#stop(following);
+  }
+
   /** Follows a service by a blocking query of its own, when there is room for one more. */
   follow(name: string): void {
     const known = this.#known.ensure(name);
@@ -137,8 +150,12 @@ export class ServiceCatalog {
   unfollow(name: string): void {
     const known = this.#known.get(name);
     if (!known?.following) return;
-    known.following.stop.abort();
+    this.#stop(known.following);
     delete known.following;
+  }
+
+  #stop({ stop }: Following): void {
+    stop.abort();
     this.#followed--;
   }
 

@@ -30,9 +30,14 @@ export const LABEL = {
   managedBy: 'app.kubernetes.io/managed-by',
   cluster: 'consular.dev/cluster',
   sliceManagedBy: 'endpointslice.kubernetes.io/managed-by',
+  headless: 'service.kubernetes.io/headless',
+  /** Ties a WorkloadEntry to its Service; no pod has it. */
+  workloadOf: 'consular.dev/workload-of',
 } as const;
 export const ANNOTATION = {
   consulService: 'consular.dev/consul-service',
+  /** In its place on the slices of a Service that is somebody else's. */
+  importedFrom: 'consular.dev/imported-from',
   /** Tells the catalog sync of consul-k8s, where that runs too, to leave a Service out: it came from Consul. */
   consulK8sSync: 'consul.hashicorp.com/service-sync',
 } as const;
@@ -65,9 +70,29 @@ export function isMarkedObject(labels: Strings): boolean {
   return labels.get(LABEL.managedBy) === MANAGED_BY;
 }
 
+/** A service instance that the Consular of another cluster made. */
+export function isOfOtherCluster(cluster: string, meta: Strings): boolean {
+  return meta.get(META.managedBy) === MANAGED_BY && meta.get(META.cluster) !== cluster;
+}
+
+/** What consul-k8s writes on what it registers: its catalog sync a tag and the meta of the UI's badge, its mesh a meta. */
+const CONSUL_K8S = { tag: 'k8s', managedBy: 'consul-k8s-endpoints-controller' };
+
 /** A service instance that came out of Kubernetes, by Consular of any cluster or by consul-k8s: never mirrored back. */
-export function cameFromKubernetes(meta: Strings): boolean {
-  return meta.get(META.managedBy) === MANAGED_BY || meta.get(META.externalSource) === 'kubernetes';
+export function cameFromKubernetes({
+  meta,
+  tags,
+}: {
+  readonly meta: Strings;
+  readonly tags: readonly string[];
+}): boolean {
+  const managedBy = meta.get(META.managedBy);
+  return (
+    managedBy === MANAGED_BY ||
+    managedBy === CONSUL_K8S.managedBy ||
+    meta.get(META.externalSource) === 'kubernetes' ||
+    tags.includes(CONSUL_K8S.tag)
+  );
 }
 
 /** The instances that `ownsInstance` refuses, in the words of Consul's filters; a missing key is different from any value. */

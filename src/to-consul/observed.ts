@@ -2,7 +2,7 @@ import { assertTrustworthy, decodeNodes, nodesRequest, readNode } from '../consu
 import type { ConsulClient } from '../consul/client.ts';
 import type { CatalogCheck, CatalogNode, CatalogService, NodeContents } from '../consul/types.ts';
 import { META, ownsInstance, ownsNode, type Owner } from '../reconcile/mark.ts';
-import { podKeyOf, type ConsulNode, type Registration } from './registration.ts';
+import { podKeyOf, standsForNode, type ConsulNode, type Registration } from './registration.ts';
 
 /** An instance of ours as the catalog has it, with the indexes that a write must name. */
 export interface Observed {
@@ -160,6 +160,17 @@ export class OwnCatalog {
     throw new Error(`read Consul node ${name}: our own commits changed it at each of ${REFRESH_ATTEMPTS} tries`);
   }
 
+  /** Our nodes for Kubernetes nodes without an instance of ours, each with a number that moves with our commits there. */
+  emptyNodes(): Map<string, number> {
+    const empty = new Map<string, number>();
+    for (const [name, { state }] of this.#nodes) {
+      const instances = this.#byNode.get(name)?.size ?? 0;
+      if (state === 'ours' && instances === 0 && standsForNode(this.#owner.cluster, name))
+        empty.set(name, this.#generation.get(name) ?? 0);
+    }
+    return empty;
+  }
+
   /** A commit that touches this node goes out or came back. */
   touch(name: string): void {
     this.#generation.set(name, (this.#generation.get(name) ?? 0) + 1);
@@ -167,6 +178,12 @@ export class OwnCatalog {
 
   nodeWritten({ name, address }: ConsulNode, modifyIndex: number): void {
     this.#nodes.set(name, { state: 'ours', address, modifyIndex });
+  }
+
+  /** The node is gone from the catalog, by a commit of ours. */
+  nodeRemoved(name: string): void {
+    this.touch(name);
+    this.#replace(name, undefined);
   }
 
   written(observed: Observed): void {
@@ -190,7 +207,9 @@ export class OwnCatalog {
 
   #replace(name: string, contents: NodeContents | undefined): Set<string> {
     const node = judge(this.#owner, contents);
-    this.#nodes.set(name, node);
+    // What is not there need not be looked at again and again: a node of that name that comes back is listed, or in our way.
+    if (node.state === 'absent') this.#nodes.delete(name);
+    else this.#nodes.set(name, node);
     const found = new Map<string, Observed>();
     if (contents && node.state === 'ours') {
       for (const service of contents.services) {

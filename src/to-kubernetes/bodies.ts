@@ -1,6 +1,13 @@
-import { SERVICE_NAME_LABEL, type Service } from '../kubernetes/objects.ts';
+import {
+  MULTICLUSTER_SERVICE_LABEL,
+  SERVICE_NAME_LABEL,
+  type Service,
+  type WorkloadEntry,
+} from '../kubernetes/objects.ts';
 import { ANNOTATION, LABEL, SLICE_MANAGER } from '../reconcile/mark.ts';
 import type { DesiredEndpoints, DesiredService, DesiredSlice } from './desired.ts';
+import type { ImportedSlice } from './imports/slices.ts';
+import { outdatedLabels, workloadSelector, type DesiredWorkloadEntry } from './workload-entries.ts';
 
 /** An object as it is sent to the API server; its name and namespace are the writer's to add. */
 export interface Body {
@@ -12,29 +19,37 @@ type Labels = Readonly<Record<string, string>>;
 /** No blockOwnerDeletion: that would need rights on finalizers of Services. */
 export function ownerReference(service: Service | undefined, namespace: string, name: string): object {
   if (!service)
-    throw new Error(
-      `write EndpointSlices of Service ${namespace}/${name}: expected the Service in the view, found none`,
-    );
+    throw new Error(`write what belongs to Service ${namespace}/${name}: expected it in the view, found none`);
   return { apiVersion: 'v1', kind: 'Service', name: service.name, uid: service.uid };
 }
 
-export function serviceBody(labels: Labels, { consulService, ports }: DesiredService) {
+export function serviceBody(labels: Labels, { name, consulService, mode, ports }: DesiredService) {
   const annotations = { [ANNOTATION.consulService]: consulService, [ANNOTATION.consulK8sSync]: 'false' };
   return {
     metadata: { labels, annotations },
-    // selector null: somebody may have added one, which would make the endpoints controller overwrite our Endpoints.
-    spec: { type: 'ClusterIP', selector: null, ports: ports.map((port) => withoutEmpty(port)) },
+    spec: {
+      type: 'ClusterIP',
+      // null: somebody may have added one, which would make the endpoints controller overwrite our Endpoints.
+      selector: mode === 'istio' ? workloadSelector(name) : null,
+      ports: ports.map((port) => withoutEmpty(port)),
+    },
   };
 }
 
 export function sliceBody(
   labels: Labels,
-  { consulService, serviceName, addressType, ports, endpoints }: DesiredSlice,
+  { consulService, serviceName, addressType, passedOver, ports, endpoints }: DesiredSlice,
   owner: object,
 ) {
   return {
     metadata: {
-      labels: { ...labels, [SERVICE_NAME_LABEL]: serviceName, [LABEL.sliceManagedBy]: SLICE_MANAGER },
+      labels: {
+        ...labels,
+        [SERVICE_NAME_LABEL]: serviceName,
+        [LABEL.sliceManagedBy]: SLICE_MANAGER,
+        // Empty, so that it is the name of no ServiceImport: that it is there is all that Istio looks at.
+        ...(passedOver ? { [MULTICLUSTER_SERVICE_LABEL]: '' } : {}),
+      },
       annotations: { [ANNOTATION.consulService]: consulService },
       ownerReferences: [owner],
     },
@@ -44,6 +59,19 @@ export function sliceBody(
     endpoints: endpoints.map(({ address, zone }) =>
       withoutEmpty({ addresses: [address], conditions: { ready: true, serving: true, terminating: false }, zone }),
     ),
+  };
+}
+
+/** The same on a Service that is somebody else's: another mark, so that it is not taken for a mirrored Service's. */
+export function importedSliceBody(labels: Labels, desired: ImportedSlice, owner: object) {
+  const { metadata, ...body } = sliceBody(labels, desired, owner);
+  return {
+    ...body,
+    metadata: {
+      ...metadata,
+      labels: { ...metadata.labels, ...(desired.headless ? { [LABEL.headless]: '' } : {}) },
+      annotations: { [ANNOTATION.importedFrom]: desired.consulService },
+    },
   };
 }
 
@@ -59,6 +87,35 @@ export function endpointsBody(labels: Labels, { consulService, subsets }: Desire
       addresses: addresses.map((ip) => ({ ip })),
       ports: ports.map((port) => withoutEmpty(port)),
     })),
+  };
+}
+
+/** @param observed the entry as it is, when there is one: a merge patch takes away only what it mentions */
+export function workloadEntryBody(
+  labels: Labels,
+  desired: DesiredWorkloadEntry,
+  owner: object,
+  observed?: WorkloadEntry,
+) {
+  const { consulService, address, ports, locality, weight } = desired;
+  const gone = observed ? Object.fromEntries(outdatedLabels(desired, observed).map((key) => [key, null])) : {};
+  const portsGone = observed ? [...observed.ports.keys()].filter((name) => !ports.has(name)) : [];
+  const nothing = observed ? null : undefined;
+  const ofWorkload = Object.fromEntries(desired.labels);
+  return {
+    metadata: {
+      // Versions of Istio differ in which of the two places they read.
+      labels: { ...gone, ...ofWorkload, ...labels },
+      annotations: { [ANNOTATION.consulService]: consulService },
+      ownerReferences: [owner],
+    },
+    spec: {
+      address,
+      ports: { ...Object.fromEntries(portsGone.map((name) => [name, null])), ...Object.fromEntries(ports) },
+      labels: { ...gone, ...ofWorkload },
+      locality: locality === '' ? nothing : locality,
+      weight: weight === 1 ? nothing : weight,
+    },
   };
 }
 

@@ -23,6 +23,8 @@ export interface MirroredEndpoint {
   readonly family: Family;
   readonly port: number;
   readonly zone: string;
+  /** Where it comes from. */
+  readonly instance: ServiceInstance;
 }
 
 /** An instance that cannot be an endpoint, and why. */
@@ -34,6 +36,7 @@ export interface RefusedInstance {
 export interface MirrorConfig {
   readonly port: number;
   readonly aliasPort: boolean;
+  readonly minHealth: 'warning' | 'passing';
 }
 
 /** Ports of a Service are one name for ever: clients of named ports and Istio's routes depend on it. */
@@ -53,7 +56,7 @@ export function mirror(
   const endpoints = new Map<string, MirroredEndpoint>();
   // In an order of our own: Consul promises none, and which of two instances at one address is taken must not change.
   for (const instance of [...foreign].sort((a, b) => (identityOf(a) < identityOf(b) ? -1 : 1))) {
-    if (instance.status === 'critical') continue;
+    if (!isHealthy(instance, config)) continue;
     const endpoint = toEndpoint(instance, judge);
     if ('refused' in endpoint) refused.push({ instance: identityOf(instance), reason: endpoint.refused });
     // A ghost beside a live instance: the same address and port is one endpoint.
@@ -66,6 +69,11 @@ export function mirror(
     endpoints: [...endpoints.values()],
   };
   return { mirrored, refused };
+}
+
+/** Well enough to get traffic. */
+export function isHealthy({ status }: ServiceInstance, { minHealth }: Pick<MirrorConfig, 'minHealth'>): boolean {
+  return status === 'passing' || (status === 'warning' && minHealth === 'warning');
 }
 
 function identityOf({ node, id }: ServiceInstance): string {
@@ -81,7 +89,7 @@ function toEndpoint(
   const judged = judge(instance.address || instance.nodeAddress);
   if ('refused' in judged) return judged;
   const zone = instance.meta.get('zone') ?? '';
-  return { ...judged, port, zone: LABEL_VALUE.test(zone) ? zone : '' };
+  return { ...judged, port, zone: LABEL_VALUE.test(zone) ? zone : '', instance };
 }
 
 const LABEL_VALUE = /^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/;

@@ -4,6 +4,8 @@ import { objectKey } from '../kubernetes/objects.ts';
 import type { Resources } from '../kubernetes/resources.ts';
 import type { Log } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
+import type { ImportPlan } from './imports/planner.ts';
+import { PROBLEM_REASONS } from './imports/request.ts';
 import type { NamespacePlan } from './namespace-plan.ts';
 import type { NamePlan } from './planner.ts';
 import type { Views } from './views.ts';
@@ -16,6 +18,8 @@ export interface ReporterOptions {
   readonly log: Log;
   readonly metrics: Metrics;
 }
+
+export type Reporter = ReturnType<typeof createReporter>;
 
 /** Tells what could not be mirrored, once for each new reason: a log line, a metric, and an Event where there is an object. */
 export function createReporter({ views, events, resources, config, log, metrics }: ReporterOptions) {
@@ -51,7 +55,15 @@ export function createReporter({ views, events, resources, config, log, metrics 
     );
   };
   return {
-    rejected: () => current.size,
+    /** What is wrong, by what it is wrong with. */
+    rejected: current as ReadonlyMap<string, string>,
+    imports: (key: string, { service, problems }: ImportPlan) => {
+      for (const reason of PROBLEM_REASONS) {
+        const messages = problems.filter((problem) => problem.reason === reason).map(({ message }) => message);
+        const message = messages.length > 0 ? `Service ${key}: consular.dev/import: ${messages.join('; ')}` : '';
+        tell(`Service ${key} (${reason})`, reason, message, service);
+      }
+    },
     plan: (name: string, { namespaces, overLimit }: NamePlan) => {
       tell(
         `${name} (limit)`,

@@ -29,14 +29,14 @@ export class Asked {
   /** The next read of that service is answered in time and arrives when it is let go. */
   holdNextRead(name: string): { readonly isHeld: () => boolean; readonly letGo: () => void } {
     let letGo: () => void = () => undefined;
-    const late = new Promise<void>((resolve) => (letGo = resolve));
-    let held = false;
+    const held = new Promise<void>((resolve) => (letGo = resolve));
+    let isHeld = false;
     this.fault = (path) => {
-      if (held || path !== `/health/service/${name}`) return 'pass';
-      held = true;
-      return { late };
+      if (isHeld || path !== `/health/service/${name}`) return 'pass';
+      isHeld = true;
+      return { held };
     };
-    return { isHeld: () => held, letGo };
+    return { isHeld: () => isHeld, letGo };
   }
 
   /** Reads of all services but these and the witness. */

@@ -5,16 +5,18 @@ import { promisify } from 'node:util';
 import { until } from './until.ts';
 
 /**
- * What becomes of a request: `lose` lets it through to Consul, and drops the reply once the promise resolves; `late` hands
- * it on then; `without` hands it on without that header.
+ * What becomes of a request: `lose` lets it through to Consul, and drops the reply once the promise resolves; `held` hands
+ * the reply on then; `without` hands it on without that header; `late` drops the connection at once, and lets the request
+ * through to Consul when the promise resolves.
  */
 export type Fault =
   | 'pass'
   | 'reset'
   | { readonly status: number; readonly text: string }
   | { readonly lose: Promise<unknown> }
-  | { readonly late: Promise<unknown> }
-  | { readonly without: string };
+  | { readonly held: Promise<unknown> }
+  | { readonly without: string }
+  | { readonly late: Promise<unknown> };
 
 export interface SeenOperation {
   readonly kind: 'Node' | 'Service' | 'Check';
@@ -141,16 +143,21 @@ export class FaultProxy {
       outgoing.writeHead(fault.status, { 'content-type': 'text/plain; charset=utf-8' }).end(fault.text);
       return fault.status;
     }
+    if (fault !== 'pass' && 'late' in fault) {
+      incoming.socket.resetAndDestroy();
+      await fault.late;
+    }
     const answer = await this.#forward(incoming, outgoing, body);
     const status = answer.statusCode ?? 0;
-    if (fault !== 'pass' && 'lose' in fault) {
+    if (fault !== 'pass' && ('late' in fault || 'lose' in fault)) {
       await text(answer);
+      if ('late' in fault) return status;
       await fault.lose;
       incoming.socket.resetAndDestroy();
       return status;
     }
     if (fault !== 'pass' && 'without' in fault) delete answer.headers[fault.without];
-    if (fault !== 'pass' && 'late' in fault) await fault.late;
+    if (fault !== 'pass' && 'held' in fault) await fault.held;
     outgoing.writeHead(status, answer.headers);
     answer.pipe(outgoing);
     return status;

@@ -132,10 +132,21 @@ describe('rooms', () => {
 describe('pure modules', () => {
   const pure = [
     'address.ts',
-    ...['annotations', 'registrator', 'requests', 'registration', 'desired', 'policy', 'readiness-gate'].map(
-      (name) => `to-consul/${name}.ts`,
+    ...[
+      'annotations',
+      'registrator',
+      'requests',
+      'registration',
+      'desired',
+      'empty-node',
+      'policy',
+      'readiness-gate',
+      'summary',
+    ].map((name) => `to-consul/${name}.ts`),
+    ...['naming', 'selection', 'mirrored-service', 'desired', 'bodies', 'imports/request', 'imports/slices'].map(
+      (name) => `to-kubernetes/${name}.ts`,
     ),
-    ...['naming', 'selection', 'mirrored-service', 'desired', 'bodies'].map((name) => `to-kubernetes/${name}.ts`),
+    ...['mode', 'labels', 'entries', 'spread', 'plan'].map((name) => `to-kubernetes/workload-${name}.ts`),
   ];
 
   /** The files with everything that they load at run time, near and far. */

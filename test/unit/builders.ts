@@ -1,4 +1,5 @@
 import { parseConfig } from '../../src/config/load.ts';
+import type { ToKubernetesConfig } from '../../src/config/schema.ts';
 import type { ServiceInstance } from '../../src/consul/types.ts';
 import {
   SERVICE_NAME_LABEL,
@@ -26,6 +27,10 @@ export function strings(entries: Readonly<Record<string, string>> = {}): Readonl
 /** The defaults of the settings, but for what a test is about. */
 export function toConsulConfig(overrides: Partial<DesiredConfig> = {}): DesiredConfig {
   return { ...parseConfig('cluster: prod', {}).toConsul, ...overrides };
+}
+
+export function toKubernetesConfig(overrides: Partial<ToKubernetesConfig> = {}): ToKubernetesConfig {
+  return { ...parseConfig('cluster: prod', {}).toKubernetes, ...overrides };
 }
 
 export function policy(overrides: Partial<Policy> = {}): Policy {
@@ -94,7 +99,9 @@ export function service(overrides: Partial<Service> = {}): Service {
     annotations: strings(),
     type: 'ClusterIP',
     clusterIPs: ['10.96.0.10'],
-    hasSelector: true,
+    internalTrafficPolicy: 'Cluster',
+    trafficDistribution: '',
+    selector: strings({ app: 'orders' }),
     ports: [servicePort()],
     ...overrides,
   };
@@ -133,10 +140,12 @@ export function instance(overrides: Partial<ServiceInstance> = {}): ServiceInsta
     service: 'billing',
     address: '10.20.0.1',
     port: 8080,
+    namedPorts: [],
     tags: [],
     meta: strings(),
     kind: '',
     status: 'passing',
+    weight: 1,
     ...overrides,
   };
 }

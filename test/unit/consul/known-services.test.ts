@@ -59,6 +59,30 @@ describe('the services that are known', () => {
     expect(known.areAllWatched()).toBe(true);
   });
 
+  it('are read whatever their name while somebody wants them, and start unknown', () => {
+    known = new KnownServices((name) => name !== 'excluded');
+    known.takeNames(['Excluded']);
+    read('excluded', 'vm-1');
+    known.want('excluded');
+    expect(known.get('excluded')).toMatchObject({ spelling: 'Excluded', listed: true });
+    expect(known.get('excluded')?.instances).toBeUndefined();
+    expect([...known.takeCandidates(['Excluded'])]).toEqual(['excluded']);
+    read('excluded', 'vm-1');
+    known.want('excluded');
+    expect(known.get('excluded')?.instances).toHaveLength(1);
+    expect(known.unwant('excluded')).toBe(true);
+    expect(known.get('excluded')).toBeUndefined();
+    expect([...known.takeCandidates(['Excluded'])]).toEqual([]);
+  });
+
+  it('of interest are not forgotten when nobody wants them any more', () => {
+    known.takeNames(['orders']);
+    read('orders', 'vm-1');
+    known.want('orders');
+    expect(known.unwant('orders')).toBe(false);
+    expect(known.get('orders')?.instances).toHaveLength(1);
+  });
+
   it('are found by the nodes of their instances', () => {
     read('orders', 'vm-1', 'vm-2');
     read('stock', 'vm-2');

@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import {
   cameFromKubernetes,
   isMarkedObject,
+  isOfOtherCluster,
   ownershipLabels,
   ownsInstance,
   ownsNode,
@@ -30,13 +31,27 @@ describe('a service instance', () => {
   it.each([
     ['of ours', { 'managed-by': 'consular', 'k8s-cluster': 'prod' }, true, true],
     ["of another cluster's Consular", { 'managed-by': 'consular', 'k8s-cluster': 'test' }, false, true],
-    ['of consul-k8s', { 'external-source': 'kubernetes' }, false, true],
+    ['of the catalog sync of consul-k8s', { 'external-source': 'kubernetes' }, false, true],
+    ['of the mesh of consul-k8s', { 'managed-by': 'consul-k8s-endpoints-controller' }, false, true],
     ['with our cluster and not our mark', { 'k8s-cluster': 'prod' }, false, false],
     ['of nomad', { 'external-source': 'nomad' }, false, false],
     ['of a Spring application', { secure: 'false' }, false, false],
   ])('%s', (_, meta, ours, fromKubernetes) => {
     expect(ownsInstance(owner, strings(meta))).toBe(ours);
-    expect(cameFromKubernetes(strings(meta))).toBe(fromKubernetes);
+    expect(cameFromKubernetes({ meta: strings(meta), tags: ['v1'] })).toBe(fromKubernetes);
+  });
+
+  it('of the catalog sync of consul-k8s is known by its tag too', () => {
+    expect(cameFromKubernetes({ meta: strings(), tags: ['v1', 'k8s'] })).toBe(true);
+  });
+
+  it.each([
+    ['ours', { 'managed-by': 'consular', 'k8s-cluster': 'prod' }, false],
+    ["another cluster's Consular", { 'managed-by': 'consular', 'k8s-cluster': 'test' }, true],
+    ['a Consular that does not say where', { 'managed-by': 'consular' }, true],
+    ['somebody else', { 'k8s-cluster': 'test' }, false],
+  ])('of %s', (_, meta, other) => {
+    expect(isOfOtherCluster(owner.cluster, strings(meta))).toBe(other);
   });
 });
 

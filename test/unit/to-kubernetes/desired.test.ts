@@ -8,35 +8,38 @@ import {
   sameSlice,
   sameSubsets,
 } from '../../../src/to-kubernetes/desired.ts';
-import { endpoint, endpointPort, service, servicePort } from '../builders.ts';
-import { addresses, asSlice, mirrored } from './mirrored.ts';
+import { endpoint, endpointPort, service, servicePort, strings } from '../builders.ts';
+import { addresses, asSlice, mirrored, written } from './mirrored.ts';
 
 const main = { name: 'main', protocol: 'TCP', appProtocol: 'http' } as const;
 
 describe('the Service of a mirrored service', () => {
   it('has a port main, and a port alias when there is one; both lead to their own name in the slices', () => {
-    expect(desiredService('billing', mirrored({ ports: { main: 80, alias: 8080 } }))).toEqual({
+    expect(desiredService('billing', mirrored({ ports: { main: 80, alias: 8080 } }), 'service')).toEqual({
       name: 'billing',
       consulService: 'Billing',
+      mode: 'service',
       ports: [
         { ...main, port: 80, targetPort: 'main' },
         { ...main, name: 'alias', port: 8080, targetPort: 'alias' },
       ],
     });
-    expect(desiredService('billing', mirrored()).ports).toEqual([{ ...main, port: 80, targetPort: 'main' }]);
+    expect(desiredService('billing', mirrored(), 'service').ports).toEqual([{ ...main, port: 80, targetPort: 'main' }]);
   });
 });
 
 describe('the Service in Kubernetes', () => {
-  const desired = desiredService('billing', mirrored());
+  const desired = desiredService('billing', mirrored(), 'service');
   const ports = [servicePort({ ...main, port: 80, targetPort: 'main' })];
   const [port = servicePort()] = ports;
+  const ofWorkloads = strings({ 'consular.dev/workload-of': 'billing' });
 
   it.each([
     ['as it should be', {}, 'Billing', true],
     ['for another Consul service', {}, 'billing', false],
     ['for none', {}, undefined, false],
-    ['with a selector that somebody added', { hasSelector: true }, 'Billing', false],
+    ['with a selector that somebody added', { selector: strings({ app: 'billing' }) }, 'Billing', false],
+    ['with the selector of the other mode', { selector: ofWorkloads }, 'Billing', false],
     ['of another type', { type: 'LoadBalancer' }, 'Billing', false],
     ['with another port number', { ports: [{ ...port, port: 81 }] }, 'Billing', false],
     ['with another target', { ports: [{ ...port, targetPort: '8080' }] }, 'Billing', false],
@@ -44,8 +47,18 @@ describe('the Service in Kubernetes', () => {
     ['with a port more', { ports: [...ports, servicePort()] }, 'Billing', false],
     ['without ports', { ports: [] }, 'Billing', false],
   ])('%s', (_, overrides, consulService, same) => {
-    const observed = service({ name: 'billing', hasSelector: false, ports, ...overrides });
+    const observed = service({ name: 'billing', selector: strings(), ports, ...overrides });
     expect(sameService(desired, observed, consulService)).toBe(same);
+  });
+
+  it.each([
+    ['with its selector', { selector: ofWorkloads }, true],
+    ['with another selector', { selector: strings({ app: 'billing' }) }, false],
+    ['with a selector that is narrower', { selector: new Map([...ofWorkloads, ['app', 'billing']]) }, false],
+    ['without', { selector: strings() }, false],
+  ])('for Istio, %s', (_, overrides, same) => {
+    const observed = service({ name: 'billing', ports, ...overrides });
+    expect(sameService(desiredService('billing', mirrored(), 'istio'), observed, 'Billing')).toBe(same);
   });
 });
 
@@ -70,6 +83,23 @@ describe('the slices of a mirrored service', () => {
 
   it('are none for a service without endpoints', () => {
     expect(desiredSlices('billing', mirrored(), [asSlice({ ...mirrored(), endpoints: addresses(1) })])).toEqual([]);
+  });
+
+  it('never turn from such that Istio reads into such that it passes over, or back', () => {
+    const service = mirrored({ endpoints: addresses(1) });
+    const [plain, forMesh] = [false, true].map((passedOver) => {
+      return desiredSlices('billing', service, [], undefined, passedOver).map(written);
+    });
+    const names = (passedOver: boolean, present = plain) =>
+      desiredSlices('billing', service, present ?? [], undefined, passedOver).map(({ name }) => name);
+    expect(names(false)).toEqual(plain?.map(({ name }) => name));
+    expect(names(true, forMesh)).toEqual(forMesh?.map(({ name }) => name));
+    // The other one has the same endpoints and port, and is another all the same.
+    expect(names(true)).toEqual(forMesh?.map(({ name }) => name));
+    expect(names(true)).not.toEqual(names(false));
+    // Somebody took the label away from a slice that we made for Istio to pass over.
+    const stripped = forMesh?.map((slice) => ({ ...slice, labels: strings() }));
+    expect(names(true, stripped)).not.toEqual(stripped?.map(({ name }) => name));
   });
 
   it('hold at most 100 endpoints each', () => {

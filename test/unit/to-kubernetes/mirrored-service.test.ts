@@ -9,16 +9,17 @@ const at = (address: string, overrides: Partial<ServiceInstance> = {}) =>
 
 describe('the endpoints of a mirrored service', () => {
   it('are its instances, with address, family, port and zone', () => {
-    const { mirrored, refused } = mirrorOf([
+    const [one, two, three] = [
       at('10.20.0.1', { meta: strings({ zone: 'eu-1a' }) }),
       at('', { nodeAddress: '10.20.0.2', port: 81 }),
       at('FD00::1', { status: 'warning' }),
-    ]);
+    ] as const;
+    const { mirrored, refused } = mirrorOf([one, two, three]);
     expect(mirrored).toMatchObject({ consulService: 'Billing' });
     expect(mirrored.endpoints).toEqual([
-      { address: '10.20.0.2', family: 'IPv4', port: 81, zone: '' },
-      { address: '10.20.0.1', family: 'IPv4', port: 8080, zone: 'eu-1a' },
-      { address: 'fd00::1', family: 'IPv6', port: 8080, zone: '' },
+      { address: '10.20.0.2', family: 'IPv4', port: 81, zone: '', instance: two },
+      { address: '10.20.0.1', family: 'IPv4', port: 8080, zone: 'eu-1a', instance: one },
+      { address: 'fd00::1', family: 'IPv6', port: 8080, zone: '', instance: three },
     ]);
     expect(refused).toEqual([]);
   });
@@ -28,6 +29,14 @@ describe('the endpoints of a mirrored service', () => {
       mirrored: { endpoints: [] },
       refused: [],
     });
+  });
+
+  it('leave warning instances out too when only passing is healthy enough', () => {
+    const [warning, passing] = [at('10.20.0.1', { status: 'warning' }), at('10.20.0.2')];
+    const endpoints = (minHealth: 'warning' | 'passing') =>
+      mirrorOf([warning, passing], { minHealth }).mirrored.endpoints.map(({ address }) => address);
+    expect(endpoints('passing')).toEqual(['10.20.0.2']);
+    expect(endpoints('warning')).toEqual(['10.20.0.1', '10.20.0.2']);
   });
 
   it('are one for instances at the same address and port, in any notation', () => {

@@ -1,6 +1,6 @@
 import { judgeAddress } from '../../../src/address.ts';
 import type { ServiceInstance } from '../../../src/consul/types.ts';
-import type { EndpointSlice } from '../../../src/kubernetes/objects.ts';
+import { MULTICLUSTER_SERVICE_LABEL, type EndpointSlice } from '../../../src/kubernetes/objects.ts';
 import { desiredSlices, type DesiredSlice } from '../../../src/to-kubernetes/desired.ts';
 import {
   mirror,
@@ -8,7 +8,7 @@ import {
   type MirroredEndpoint,
   type MirroredService,
 } from '../../../src/to-kubernetes/mirrored-service.ts';
-import { endpoint, service, servicePort, slice } from '../builders.ts';
+import { endpoint, instance, service, servicePort, slice, strings, toKubernetesConfig } from '../builders.ts';
 
 export function mirrored(overrides: Partial<MirroredService> = {}): MirroredService {
   return {
@@ -27,14 +27,16 @@ export function addresses(count: number, overrides: Partial<MirroredEndpoint> = 
     family: 'IPv4',
     port: 8080,
     zone: '',
+    instance: instance(),
     ...overrides,
   }));
 }
 
 /** What Kubernetes has once a desired slice was written. */
-export function written({ name, addressType, ports, endpoints }: DesiredSlice): EndpointSlice {
+export function written({ name, addressType, passedOver, ports, endpoints }: DesiredSlice): EndpointSlice {
   return slice({
     name,
+    labels: strings(passedOver ? { [MULTICLUSTER_SERVICE_LABEL]: '' } : {}),
     addressType,
     ports,
     endpoints: endpoints.map(({ address, zone }) => endpoint(address, { zone })),
@@ -48,8 +50,6 @@ export function asSlice(service: MirroredService, name?: string): EndpointSlice 
   return written({ ...desired, name: name ?? desired.name });
 }
 
-const CONFIG: MirrorConfig = { port: 80, aliasPort: true };
-
 /** The ports that the Service has already, by name. */
 export interface Present {
   readonly main?: number;
@@ -60,7 +60,7 @@ export interface Present {
 export function mirrorOf(foreign: readonly ServiceInstance[], config: Partial<MirrorConfig> = {}, present?: Present) {
   const ports = Object.entries(present ?? {}).map(([name, port]: [string, number]) => servicePort({ name, port }));
   const given = present && service({ ports });
-  return mirror('Billing', foreign, { ...CONFIG, ...config }, given, (text) =>
+  return mirror('Billing', foreign, toKubernetesConfig(config), given, (text) =>
     judgeAddress(text, (address) => address === '10.96.0.1'),
   );
 }
