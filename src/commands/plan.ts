@@ -115,13 +115,18 @@ export function describeImport(key: string, { namespace, request, slices, proble
     return { direction, action, kind: 'EndpointSlice', object: `${namespace}/${name}`, note };
   };
   const origin = `of Service ${key}, from Consul service ${from}`;
+  const shown = (isWarning: boolean) =>
+    problems
+      .filter(({ reason }) => (reason === 'TrafficPolicy') === isWarning)
+      .map(({ message }) => ({ direction, object: `Service ${key}`, reason: message }));
   return {
     changes: [
       ...slices.create.map((desired) => change('create', desired, origin)),
       ...slices.update.map(({ desired }) => change('update', desired, origin)),
       ...slices.remove.map((observed) => change('remove', observed, `of Service ${key}`)),
     ],
-    rejections: problems.map(({ message }) => ({ direction, object: `Service ${key}`, reason: message })),
+    rejections: shown(false),
+    warnings: shown(true),
   };
 }
 
