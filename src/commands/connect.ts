@@ -12,7 +12,7 @@ import type { View } from '../kubernetes/view.ts';
 import { createObjectApi, type ObjectApi } from '../kubernetes/write.ts';
 import type { Log } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
-import { LABEL, MANAGED_BY, ownsObject, type Owner } from '../reconcile/mark.ts';
+import { LABEL, MANAGED_BY, othersFilter, ownsObject, type Owner } from '../reconcile/mark.ts';
 import { isOurAnnotation } from '../to-consul/annotations.ts';
 import { ForeignInstances } from '../to-consul/foreign.ts';
 import { ClusterIdentityError, OwnCatalog } from '../to-consul/observed.ts';
@@ -181,6 +181,7 @@ async function readToKubernetes(
     client: consul,
     isDistrusted,
     isCandidate: (name) => isCandidate(toKubernetes, name),
+    filter: othersFilter(owner),
     ...context,
   });
   sources.add('Consul services', () => catalog.failure);

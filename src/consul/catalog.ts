@@ -14,7 +14,15 @@ import {
 import type { Log } from '../observability/log.ts';
 import type { ConsulAnswer, ConsulClient, ConsulRequest } from './client.ts';
 import { ConsulError, UntrustworthyAnswer } from './errors.ts';
-import type { CatalogCheck, CatalogNode, CatalogService, CheckStatus, NodeContents, ServiceInstance } from './types.ts';
+import type {
+  CatalogCheck,
+  CatalogNode,
+  CatalogService,
+  Checked,
+  CheckStatus,
+  NodeContents,
+  ServiceInstance,
+} from './types.ts';
 
 /**
  * Typed reads of the catalog. Every answer is judged before it is believed: 200 with an empty list is also what Consul
@@ -242,11 +250,14 @@ function decodeCheck(row: JsonObject): CatalogCheck {
 export const healthStateRequest = (status: 'critical' | 'warning') =>
   ({ purpose: `read ${status} checks`, path: '/health/state/{status}', params: { status } }) as const;
 
-/** Which checks are in that state: `node/checkId` to the name of the service, empty for a check of the node itself. */
-export function decodeHealthState(answer: ConsulAnswer, purpose: string): Map<string, string> {
+/** Which checks are in that state, by `node/checkId`. */
+export function decodeHealthState(answer: ConsulAnswer, purpose: string): Map<string, Checked> {
   const rows = expectArray(answer.body, purpose).filter(isObject);
   return new Map(
-    rows.map((row) => [`${stringField(row, 'Node')}/${stringField(row, 'CheckID')}`, stringField(row, 'ServiceName')]),
+    rows.map((row) => {
+      const node = stringField(row, 'Node');
+      return [`${node}/${stringField(row, 'CheckID')}`, { node, service: stringField(row, 'ServiceName') }];
+    }),
   );
 }
 

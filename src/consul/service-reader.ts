@@ -22,6 +22,7 @@ const DISTRUST_MS = 10 * 60_000;
  *
  * | answer                                   | outcome                                                              |
  * |------------------------------------------|----------------------------------------------------------------------|
+ * | the index that is known                  | no news; nothing changes, and it is not even decoded                 |
  * | no index, no leader, filtered            | error; nothing changes                                               |
  * | index lower than before                  | read again, confirmed by the leader; still lower: Consul went back   |
  * | an instance less, or none at first sight | taken when the witness is there and Consul did not go back in the    |
@@ -54,11 +55,15 @@ export class ServiceReader {
       this.distrust();
       known.index = answer.index;
     }
-    return this.take(known, answer);
+    return consistent ? this.#judge(known, answer) : this.take(known, answer);
   }
 
   /** Takes in an answer about the service; true when something that matters changed. @throws UntrustworthyAnswer */
   async take(known: KnownService, answer: ConsulAnswer): Promise<boolean> {
+    return known.instances && answer.index === known.index ? false : this.#judge(known, answer);
+  }
+
+  async #judge(known: KnownService, answer: ConsulAnswer): Promise<boolean> {
     const { purpose } = serviceRequest(known.spelling);
     const instances = decodeInstances(answer, purpose);
     if (answer.index === 0) throw new UntrustworthyAnswer(purpose, 'one without an index');

@@ -32,6 +32,12 @@ export interface CatalogCheck {
   readonly modifyIndex: number;
 }
 
+/** What a check says something about: a service on a node, or with an empty service the node itself. */
+export interface Checked {
+  readonly node: string;
+  readonly service: string;
+}
+
 /** Everything on one Consul node. */
 export interface NodeContents {
   readonly node: CatalogNode;

@@ -95,6 +95,11 @@ export function cameFromKubernetes({
   );
 }
 
+/** The instances that `ownsInstance` refuses, in the words of Consul's filters; a missing key is different from any value. */
+export function othersFilter(owner: Owner): string {
+  return `ServiceMeta["${META.managedBy}"] != "${MANAGED_BY}" or ServiceMeta["${META.cluster}"] != "${owner.cluster}"`;
+}
+
 /** The labels that mark an object as this installation's. */
 export function ownershipLabels(owner: Owner): Record<string, string> {
   return { [LABEL.managedBy]: MANAGED_BY, [LABEL.cluster]: owner.cluster };

@@ -16,8 +16,8 @@ import { nodeNameOf } from './registration.ts';
 
 /** What was read is believed for this long: a burst of pods of one service is one read. */
 const FRESH_MS = 2000;
-/** Each followed name is a connection, and Consul allows 200 for one client. */
-const MOST_FOLLOWED = 40;
+/** Each followed name is a connection, and Consul allows 200 for one client (see consul/client.ts). */
+const MOST_FOLLOWED = 20;
 /** Names beyond that are read again in turn, together this often. */
 const POLL_MS = 100;
 

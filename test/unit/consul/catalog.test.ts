@@ -168,14 +168,14 @@ describe('the witness', () => {
   });
 });
 
-it('checks in a state are told by node and check, with the service they belong to', () => {
+it('checks in a state are told by node and check, with what they are about', () => {
   const rows = [
     { Node: 'vm-1', CheckID: 'service:orders-1', ServiceName: 'Orders' },
     { Node: 'vm-1', CheckID: 'serfHealth', ServiceName: '' },
     null,
   ];
   expect([...decodeHealthState(answer(rows), PURPOSE)]).toEqual([
-    ['vm-1/service:orders-1', 'Orders'],
-    ['vm-1/serfHealth', ''],
+    ['vm-1/service:orders-1', { node: 'vm-1', service: 'Orders' }],
+    ['vm-1/serfHealth', { node: 'vm-1', service: '' }],
   ]);
 });
