@@ -1,3 +1,4 @@
+import type { Family } from '../address.ts';
 import type { Config } from '../config/schema.ts';
 import { readTransactionLimit } from '../consul/catalog.ts';
 import { createConsulClient, type ConsulClient } from '../consul/client.ts';
@@ -6,17 +7,22 @@ import { createKubernetesClient, type KubernetesClient } from '../kubernetes/cli
 import { connectKubernetes } from '../kubernetes/connection.ts';
 import type { Endpoints, EndpointSlice, Service } from '../kubernetes/objects.ts';
 import { createResources, type Resources } from '../kubernetes/resources.ts';
+import { isServed } from '../kubernetes/served.ts';
 import type { View } from '../kubernetes/view.ts';
 import { createObjectApi, type ObjectApi } from '../kubernetes/write.ts';
 import type { Log } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
-import { LABEL, MANAGED_BY, type Owner } from '../reconcile/mark.ts';
+import { ANNOTATION, LABEL, MANAGED_BY, ownsObject, type Owner } from '../reconcile/mark.ts';
 import { isOurAnnotation } from '../to-consul/annotations.ts';
 import { ForeignInstances } from '../to-consul/foreign.ts';
 import { ClusterIdentityError, OwnCatalog } from '../to-consul/observed.ts';
 import { isRegistratorVariable } from '../to-consul/registrator.ts';
 import type { Views as ToConsulViews } from '../to-consul/planner.ts';
+import { serviceFamilies } from '../to-kubernetes/addresses.ts';
+import { HostCache, hostKey } from '../to-kubernetes/host-cache.ts';
+import { createHostLookup } from '../to-kubernetes/host-lookup.ts';
 import { isCandidate } from '../to-kubernetes/selection.ts';
+import { readHosts } from '../to-kubernetes/slice-hosts.ts';
 import type { Views as ToKubernetesViews } from '../to-kubernetes/views.ts';
 import { Sources } from './sources.ts';
 
@@ -50,7 +56,8 @@ export interface World {
         readonly transactionLimit: number;
       }
     | undefined;
-  readonly toKubernetes: { readonly views: ToKubernetesViews; readonly catalog: ServiceCatalog } | undefined;
+  readonly toKubernetes:
+    { readonly views: ToKubernetesViews; readonly catalog: ServiceCatalog; readonly hosts: HostCache } | undefined;
 }
 
 /** @throws Error when the kubeconfig is missing or wrong, or a TLS file of Consul's cannot be read. */
@@ -63,7 +70,7 @@ export function createClients({ config, metrics, version }: Context): Clients {
     consul,
     api: createObjectApi(kubernetes, metrics),
     resources: createResources({
-      annotation: isOurAnnotation,
+      annotation: (key) => isOurAnnotation(key) || key === ANNOTATION.overCapacity,
       variable: (name) => config.toConsul.registrator && isRegistratorVariable(name),
     }),
     close: async () => {
@@ -100,7 +107,7 @@ export async function readWorld(
   }));
   const [toConsul, toKubernetes] = await Promise.all([
     config.toConsul.enabled ? readToConsul(context, clients, sources, owner, shared) : undefined,
-    config.toKubernetes.enabled ? readToKubernetes(context, clients, sources, shared) : undefined,
+    config.toKubernetes.enabled ? readToKubernetes(context, clients, sources, owner, shared) : undefined,
   ]);
   return { owner, toConsul, toKubernetes };
 }
@@ -139,6 +146,7 @@ async function readToKubernetes(
   context: Context,
   { kubernetes, consul, resources }: Clients,
   sources: Sources,
+  owner: Owner,
   shared: Shared,
 ): Promise<World['toKubernetes']> {
   const { toKubernetes } = context.config;
@@ -153,6 +161,30 @@ async function readToKubernetes(
     ...context,
   });
   sources.add('Consul services', () => catalog.failure);
+  const serviceCIDRs = await readServiceCIDRs(kubernetes, resources, sources);
   await catalog.synced;
-  return { catalog, views: { endpoints: new Map(await Promise.all(reading)), ...(await shared) } };
+  const views = { endpoints: new Map(await Promise.all(reading)), serviceCIDRs, ...(await shared) };
+  return { catalog, views, hosts: createHosts(context, owner, views, catalog) };
+}
+
+/** Host names of instances, with what Kubernetes still shows of them. */
+function createHosts(
+  { config, signal }: Context,
+  owner: Owner,
+  views: ToKubernetesViews,
+  catalog: ServiceCatalog,
+): HostCache {
+  const ask = createHostLookup(config.toKubernetes.dns, signal);
+  const lookUp = (host: string) => ask(host, [...new Set<Family>([...serviceFamilies(views), 'IPv4', 'IPv6'])]);
+  const isUsedBy = (host: string, service: string) =>
+    catalog.instances(service)?.some(({ address, nodeAddress }) => hostKey(address || nodeAddress) === host) ?? true;
+  const hosts = new HostCache({ lookUp, isUsedBy }, signal);
+  for (const slice of views.endpointSlices.values())
+    if (ownsObject(owner, slice.labels)) for (const [address, host] of readHosts(slice)) hosts.remember(host, address);
+  return hosts;
+}
+
+async function readServiceCIDRs(kubernetes: KubernetesClient, { serviceCIDRs }: Resources, sources: Sources) {
+  const served = await sources.untilRead('Kubernetes servicecidrs', () => isServed(kubernetes, serviceCIDRs));
+  return served ? sources.reflect(kubernetes, serviceCIDRs) : undefined;
 }

@@ -63,7 +63,7 @@ export async function explainConsulService(
     pods,
     changes: parts.flatMap(({ changes }) => changes),
     rejections: [...overLimit(config, given, plan), ...parts.flatMap(({ rejections }) => rejections)],
-    warnings: [],
+    warnings: (plan?.namespaces ?? []).flatMap(({ warnings }) => warnings.map(({ message }) => message)),
   };
 }
 

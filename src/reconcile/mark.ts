@@ -30,9 +30,18 @@ export const LABEL = {
   managedBy: 'app.kubernetes.io/managed-by',
   cluster: 'consular.dev/cluster',
   sliceManagedBy: 'endpointslice.kubernetes.io/managed-by',
+  headless: 'service.kubernetes.io/headless',
+  /** On v1 Endpoints whose addresses are in slices already. */
+  skipMirror: 'endpointslice.kubernetes.io/skip-mirror',
 } as const;
 export const ANNOTATION = {
   consulService: 'consular.dev/consul-service',
+  /** The numbers of a mirrored Service's ports when it was made; they stay. */
+  portChoice: 'consular.dev/port-choice',
+  /** On a slice: which of its addresses were host names in Consul, so that a restart need not ask DNS first. */
+  hosts: 'consular.dev/hosts',
+  /** Kubernetes' own word, on v1 Endpoints that do not show all addresses. */
+  overCapacity: 'endpoints.kubernetes.io/over-capacity',
   /** Tells the catalog sync of consul-k8s, where that runs too, to leave a Service out: it came from Consul. */
   consulK8sSync: 'consul.hashicorp.com/service-sync',
 } as const;

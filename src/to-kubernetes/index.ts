@@ -9,7 +9,9 @@ import type { Log } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import { Controller, type ControllerStatus } from '../reconcile/controller.ts';
 import type { Owner } from '../reconcile/mark.ts';
+import { isOfApiServer } from './addresses.ts';
 import { createGrace } from './grace.ts';
+import type { HostCache } from './host-cache.ts';
 import { Planner, type NamePlan } from './planner.ts';
 import { createReporter } from './reporter.ts';
 import type { Views } from './views.ts';
@@ -23,6 +25,7 @@ export interface ToKubernetesOptions {
   readonly config: ToKubernetesConfig;
   readonly views: Views;
   readonly catalog: ServiceCatalog;
+  readonly hosts: HostCache;
   readonly api: ObjectApi;
   readonly resources: Resources;
   readonly events: EventRecorder;
@@ -47,8 +50,8 @@ export interface ToKubernetes {
  * queue; reconciling a name compares what should be with what is and writes the difference.
  */
 export function runToKubernetes(options: ToKubernetesOptions): ToKubernetes {
-  const { owner, config, views, catalog, api, resources, log, metrics } = options;
-  const planner = new Planner(owner, config, views, catalog);
+  const { owner, config, views, catalog, hosts, api, resources, log, metrics } = options;
+  const planner = new Planner(owner, config, views, catalog, hosts);
   const writer = createWriter(owner, api, resources, views);
   const grace = createGrace(config.removalGrace);
   const report = createReporter(options);
@@ -73,9 +76,12 @@ export function runToKubernetes(options: ToKubernetesOptions): ToKubernetes {
     if (expired) await catalog.refresh(name, true);
     const plan = planner.plan(name, expired);
     // A namespace that cannot be written to costs only itself.
-    const written = await Promise.allSettled(plan.namespaces.map((namespace) => writer.apply(namespace)));
-    report.plan(name, plan);
-    for (const outcome of written) if (outcome.status === 'rejected') throw outcome.reason;
+    const failures = new Map<string, unknown>();
+    await Promise.all(
+      plan.namespaces.map((part) => writer.apply(part).catch((error: unknown) => failures.set(part.namespace, error))),
+    );
+    report.plan(name, plan, failures);
+    for (const failure of failures.values()) throw failure;
     settle(name, plan, remaining);
   }
 
@@ -94,6 +100,7 @@ export function runToKubernetes(options: ToKubernetesOptions): ToKubernetes {
   }
 
   catalog.subscribe((name) => controller.enqueue(name));
+  hosts.subscribe((name) => controller.enqueue(name));
   subscribe(views, planner, (names) => {
     for (const name of names) controller.enqueue(name);
   });
@@ -120,6 +127,11 @@ function subscribe(views: Views, planner: Planner, enqueue: (names: Iterable<str
     const service = after ?? before;
     if (service) enqueue(planner.namesWanting(service.name));
   });
-  views.endpointSlices.subscribe(look);
+  views.endpointSlices.subscribe((before, after) => {
+    look(before, after);
+    if ([before, after].some((slice) => slice && isOfApiServer(slice))) enqueue(planner.keys());
+  });
+  // Any address may be another Service's from now on.
+  views.serviceCIDRs?.subscribe(() => enqueue(planner.keys()));
   for (const view of views.endpoints.values()) view.subscribe(look);
 }

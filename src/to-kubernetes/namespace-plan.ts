@@ -8,24 +8,24 @@ import {
   type Service,
 } from '../kubernetes/objects.ts';
 import { compare, isEmpty, type Changes } from '../reconcile/changes.ts';
-import { ANNOTATION, ownsObject, type Owner } from '../reconcile/mark.ts';
+import { ownsObject, type Owner } from '../reconcile/mark.ts';
 import type { Addresses } from './addresses.ts';
 import {
   desiredEndpoints,
   desiredService,
   desiredSlices,
   emptied,
-  sameService,
-  sameSlice,
-  sameSubsets,
   type DesiredEndpoints,
   type DesiredService,
   type DesiredSlice,
 } from './desired.ts';
+import type { AssignedLabel } from './labels.ts';
 import { mirror, type MirroredService, type RefusedInstance } from './mirrored-service.ts';
 import type { OwnObjects } from './own-objects.ts';
+import { sameEndpoints, sameService, sameSlice } from './same.ts';
 import { foreignInstances } from './selection.ts';
 import type { Catalog, Views } from './views.ts';
+import { warningsOf, type Warning } from './warnings.ts';
 
 /** What differs for one Consul service in one namespace. */
 export interface NamespacePlan {
@@ -38,6 +38,7 @@ export interface NamespacePlan {
   /** A Service of somebody else that has the name we want: it is not touched. */
   readonly conflict: Service | undefined;
   readonly refused: readonly RefusedInstance[];
+  readonly warnings: readonly Warning[];
 }
 
 /** What a plan is made from. */
@@ -54,8 +55,8 @@ export interface Sources {
 export interface Wish {
   readonly name: string;
   readonly namespace: string;
-  /** The name that its Service should have; undefined when this namespace should have none. */
-  readonly label: string | undefined;
+  /** What its Service should be called; undefined when this namespace should have none. */
+  readonly assigned: AssignedLabel | undefined;
   /** True when some namespace should have it. */
   readonly mirrored: boolean;
   /** True when the grace period of a service that is gone is over. */
@@ -77,8 +78,8 @@ export function planNamespace(sources: Sources, wish: Wish): NamespacePlan {
   const here = (object: KubernetesObject) => object.namespace === namespace;
   const owned = mapOf(own.services(name).filter(here));
   const slices = own.slices(name).filter(here);
-  const wanted = wish.label !== undefined;
-  const label = wish.label ?? '';
+  const wanted = wish.assigned !== undefined;
+  const { label, rivals } = wish.assigned ?? { label: '', rivals: [] };
   const occupant = views.services.get(objectKey({ namespace, name: label }));
   const hasOurSlices = (service: Service) => slices.some(({ ownerUid }) => ownerUid === service.uid);
   // Somebody took the annotation away and left the labels: still ours, and put right.
@@ -89,11 +90,7 @@ export function planNamespace(sources: Sources, wish: Wish): NamespacePlan {
   const service = mirroring?.mirrored;
   // With a selector, the v1 Endpoints of that name are those of Kubernetes' own controller.
   const writesEndpoints = config.endpoints && !(isReleased && conflict.hasSelector);
-  const services = compare(
-    mapOf(service && !conflict ? [desiredService(label, service)] : []),
-    owned,
-    (desired, observed) => sameService(desired, observed, observed.annotations.get(ANNOTATION.consulService)),
-  );
+  const services = compare(mapOf(service && !conflict ? [desiredService(label, service)] : []), owned, sameService);
   // A namespace that is no longer configured loses its copy at once, if it is surely one that we made.
   const remove = mirrored
     ? services.remove.filter((surplus) => !wanted && hasOurSlices(surplus))
@@ -108,16 +105,17 @@ export function planNamespace(sources: Sources, wish: Wish): NamespacePlan {
     endpoints: compare(
       mapOf(service && writesEndpoints ? [desiredEndpoints(label, service)] : []),
       mapOf(own.endpoints(name, namespace)),
-      (desired, observed) => sameSubsets(desired.subsets, observed.subsets),
+      sameEndpoints,
     ),
     conflict,
     refused: mirroring?.refused ?? [],
+    warnings: mirroring ? warningsOf({ name, label, rivals, mirroring, present: occupant }) : [],
   };
 }
 
 function mirrorOf({ owner, config, catalog, addresses }: Sources, name: string, present: Service | undefined) {
   const foreign = foreignInstances(catalog.instances(name) ?? [], owner.cluster, config);
-  return mirror(catalog.spelling(name), foreign, config, present, (address) => addresses.judge(address));
+  return mirror(catalog.spelling(name), foreign, config, present, addresses.of(name));
 }
 
 interface SlicesOf {
@@ -167,6 +165,11 @@ export function changesOf({
   ];
 }
 
-export function isUnchanged(plan: NamespacePlan): boolean {
-  return changesOf(plan).every(([, changes]) => isEmpty(changes));
+/** Nothing to write, and nothing to tell anybody. */
+export function isQuiet(plan: NamespacePlan): boolean {
+  return (
+    plan.conflict === undefined &&
+    plan.refused.length + plan.warnings.length === 0 &&
+    changesOf(plan).every(([, changes]) => isEmpty(changes))
+  );
 }

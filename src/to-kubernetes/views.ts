@@ -1,5 +1,5 @@
 import type { ServiceInstance } from '../consul/types.ts';
-import type { Endpoints, EndpointSlice, Service } from '../kubernetes/objects.ts';
+import type { Endpoints, EndpointSlice, Service, ServiceCIDR } from '../kubernetes/objects.ts';
 import type { View } from '../kubernetes/view.ts';
 
 /** What this direction sees of Kubernetes. */
@@ -8,6 +8,8 @@ export interface Views {
   readonly endpointSlices: View<EndpointSlice>;
   /** v1 Endpoints with our mark, by namespace; only of the namespaces that we write to. */
   readonly endpoints: ReadonlyMap<string, View<Endpoints>>;
+  /** Undefined where the API server does not know the kind. */
+  readonly serviceCIDRs: View<ServiceCIDR> | undefined;
 }
 
 /** What this direction asks of Consul's catalog: names are lower case. */

@@ -2,10 +2,10 @@ import { hasStatus } from '../kubernetes/errors.ts';
 import type { KubernetesObject } from '../kubernetes/objects.ts';
 import type { Resource, Resources } from '../kubernetes/resources.ts';
 import type { View } from '../kubernetes/view.ts';
-import type { ObjectApi, PatchBody } from '../kubernetes/write.ts';
+import type { ObjectApi } from '../kubernetes/write.ts';
 import type { Changes } from '../reconcile/changes.ts';
 import { ownershipLabels, type Owner } from '../reconcile/mark.ts';
-import { endpointsBody, ownerReference, serviceBody, sliceBody, type Body } from './bodies.ts';
+import { endpointsBody, ownerReference, serviceBody, sliceBody, toCreate, toPatch, type Body } from './bodies.ts';
 import type { NamespacePlan } from './namespace-plan.ts';
 import type { Views } from './views.ts';
 
@@ -37,13 +37,12 @@ export function createWriter(owner: Owner, api: ObjectApi, resources: Resources,
   ): Promise<void> {
     for (const desired of create) {
       await attempt(async () => {
-        const { metadata, ...rest } = body(desired);
-        const object = { metadata: { ...metadata, name: desired.name, namespace }, ...rest };
+        const object = toCreate(body(desired), namespace, desired.name);
         view?.put(await createNew(resource, namespace, desired.name, object));
       });
     }
     for (const { desired, observed } of update) {
-      await attempt(async () => view?.put(await api.patch(resource, observed, withoutImmutable(body(desired)))));
+      await attempt(async () => view?.put(await api.patch(resource, observed, toPatch(body(desired)))));
     }
   }
 
@@ -120,9 +119,4 @@ function createPass(namespace: string): Pass {
       if (failures.length > 0) throw failures[0];
     },
   };
-}
-
-/** addressType cannot change, so a patch does not mention it. */
-function withoutImmutable({ metadata, addressType, ...mutable }: Body): PatchBody {
-  return { ...mutable, metadata };
 }

@@ -135,7 +135,19 @@ describe('pure modules', () => {
     ...['annotations', 'registrator', 'requests', 'registration', 'desired', 'policy', 'readiness-gate'].map(
       (name) => `to-consul/${name}.ts`,
     ),
-    ...['naming', 'selection', 'mirrored-service', 'desired', 'bodies'].map((name) => `to-kubernetes/${name}.ts`),
+    ...[
+      'naming',
+      'selection',
+      'majority',
+      'mirrored-ports',
+      'mirrored-service',
+      'shape',
+      'warnings',
+      'desired',
+      'same',
+      'slice-hosts',
+      'bodies',
+    ].map((name) => `to-kubernetes/${name}.ts`),
   ];
 
   /** The files with everything that they load at run time, near and far. */

@@ -100,6 +100,7 @@ export function service(overrides: Partial<Service> = {}): Service {
     type: 'ClusterIP',
     clusterIPs: ['10.96.0.10'],
     hasSelector: true,
+    ipFamilyPolicy: 'SingleStack',
     ports: [servicePort()],
     ...overrides,
   };
@@ -110,7 +111,7 @@ export function endpointPort(overrides: Partial<EndpointPort> = {}): EndpointPor
 }
 
 export function endpoint(address: string, overrides: Partial<EndpointSlice['endpoints'][number]> = {}) {
-  return { address, ready: true, zone: '', target: undefined, ...overrides };
+  return { address, ready: true, serving: true, terminating: false, zone: '', target: undefined, ...overrides };
 }
 
 export function slice(overrides: Partial<EndpointSlice> = {}): EndpointSlice {

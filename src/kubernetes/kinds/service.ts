@@ -25,6 +25,7 @@ const SPEC = message({
   selector: [2, strings()],
   clusterIP: [3, string],
   type: [4, sharedString],
+  ipFamilyPolicy: [17, sharedString],
   clusterIPs: [18, list(string)],
 });
 
@@ -38,6 +39,7 @@ export function serviceDecoder(keep: Keep): (object: Encoded) => Service {
       type: spec.type,
       clusterIPs: ips.length > 0 || spec.clusterIP === '' ? ips : [spec.clusterIP],
       hasSelector: spec.selector.size > 0,
+      ipFamilyPolicy: spec.ipFamilyPolicy,
       ports: keepEach(spec.ports, portOf),
     };
   };
