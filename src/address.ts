@@ -22,26 +22,20 @@ export function rangesOf(ranges: readonly string[]): AddressRanges {
   return (address, family) => list.check(address, family === 'IPv4' ? 'ipv4' : 'ipv6');
 }
 
-/** Addresses that can never be an endpoint: the API server refuses some of them, and with them the whole object. */
-const NEVER = rangesOf([
-  '0.0.0.0/8',
-  '127.0.0.0/8',
-  '169.254.0.0/16',
-  '224.0.0.0/4',
-  '240.0.0.0/4',
-  // With the unspecified address, loopback, and the old form of IPv4 addresses.
-  '::/96',
-  'fe80::/10',
-  'ff00::/8',
-]);
+/**
+ * Addresses that can never be an endpoint: the API server refuses some of them, and with them the whole object.
+ * `::/96` has the unspecified address, loopback, and the old form of IPv4 addresses.
+ */
+const NEVER_IPV6 = rangesOf(['::/96', 'fe80::/10', 'ff00::/8']);
+
+/** This network, loopback, link-local, multicast and what is reserved; each pod is asked about at each look. */
+function isNeverIPv4(address: string): boolean {
+  const first = parseInt(address, 10);
+  return first === 0 || first === 127 || first >= 224 || address.startsWith('169.254.');
+}
+
 /** Where clouds tell a machine its credentials, beside the link-local address that most have: Alibaba, Azure, Oracle, AWS, Google. */
-const METADATA = rangesOf([
-  '100.100.100.200/32',
-  '168.63.129.16/32',
-  '192.0.0.192/32',
-  'fd00:ec2::254/128',
-  'fd20:ce::254/128',
-]);
+const METADATA = new Set(['100.100.100.200', '168.63.129.16', '192.0.0.192', 'fd00:ec2::254', 'fd20:ce::254']);
 /** RFC 6052: a gateway sends what goes there to the IPv4 address in the last 32 bits. */
 const NAT64 = rangesOf(['64:ff9b::/96']);
 
@@ -64,7 +58,7 @@ export function judgeAddress(
   if (version === 0) return { refused: text === '' ? 'it has no address' : 'its address is not an IP address' };
   if (text.includes('%')) return { refused: 'its address has a zone, which means nothing on another machine' };
   const found: Address = version === 4 ? { address: text, family: 'IPv4' } : canonicalIPv6(text);
-  const gateway = NAT64(found.address, found.family) ? [lastFourBytes(found.address)] : [];
+  const gateway = found.family === 'IPv6' && NAT64(found.address, 'IPv6') ? [lastFourBytes(found.address)] : [];
   for (const address of [found, ...gateway]) {
     const refusal = generalRefusalOf(address) ?? refusalOf(address);
     if (refusal !== undefined) return { refused: `its address ${refusal}` };
@@ -73,8 +67,9 @@ export function judgeAddress(
 }
 
 function generalRefusalOf({ address, family }: Address): string | undefined {
-  if (NEVER(address, family)) return 'is loopback, link-local, multicast or reserved';
-  if (METADATA(address, family)) return 'is where a cloud tells machines their credentials';
+  if (family === 'IPv4' ? isNeverIPv4(address) : NEVER_IPV6(address, family))
+    return 'is loopback, link-local, multicast or reserved';
+  if (METADATA.has(address)) return 'is where a cloud tells machines their credentials';
   return undefined;
 }
 

@@ -5,8 +5,10 @@ import { createConsulClient, type ConsulClient } from '../consul/client.ts';
 import { ServiceCatalog } from '../consul/service-catalog.ts';
 import { createKubernetesClient, type KubernetesClient } from '../kubernetes/client.ts';
 import { connectKubernetes } from '../kubernetes/connection.ts';
-import type { Endpoints, EndpointSlice, Service } from '../kubernetes/objects.ts';
-import { createResources, type Resources } from '../kubernetes/resources.ts';
+import type { Keep } from '../kubernetes/kinds/metadata.ts';
+import type { Endpoints, EndpointSlice, Pod, Service, WorkloadEntry } from '../kubernetes/objects.ts';
+import { OptionalKind } from '../kubernetes/optional-kind.ts';
+import { createResources, workloadEntryKind, type CustomKind, type Resources } from '../kubernetes/resources.ts';
 import { isServed } from '../kubernetes/served.ts';
 import type { View } from '../kubernetes/view.ts';
 import { createObjectApi, type ObjectApi } from '../kubernetes/write.ts';
@@ -42,6 +44,7 @@ export interface Clients {
   readonly consul: ConsulClient;
   readonly api: ObjectApi;
   readonly resources: Resources;
+  readonly workloadEntries: CustomKind<WorkloadEntry>;
   close(): Promise<void>;
 }
 
@@ -65,14 +68,16 @@ export function createClients({ config, metrics, version }: Context): Clients {
   const userAgent = `consular/${version} (cluster ${config.cluster})`;
   const kubernetes = createKubernetesClient(connectKubernetes(config.kubernetes), userAgent);
   const consul = createConsulClient(config.consul, userAgent);
+  const keep: Keep = {
+    annotation: (key) => isOurAnnotation(key) || key === ANNOTATION.overCapacity,
+    variable: (name) => config.toConsul.registrator && isRegistratorVariable(name),
+  };
   return {
     kubernetes,
     consul,
     api: createObjectApi(kubernetes, metrics),
-    resources: createResources({
-      annotation: (key) => isOurAnnotation(key) || key === ANNOTATION.overCapacity,
-      variable: (name) => config.toConsul.registrator && isRegistratorVariable(name),
-    }),
+    resources: createResources(keep),
+    workloadEntries: workloadEntryKind(keep),
     close: async () => {
       consul.close();
       await kubernetes.close();
@@ -94,25 +99,38 @@ export async function readWorld(
 ): Promise<World> {
   const { config } = context;
   const { api, kubernetes, resources } = clients;
+  // All at once and before anything else: the API server needs most of the time that a start takes.
+  let pods: Promise<View<Pod>> | undefined;
+  const shared: Shared = {
+    whole: Promise.all([
+      sources.reflect(kubernetes, resources.services),
+      sources.reflect(kubernetes, resources.endpointSlices),
+    ]).then(([services, endpointSlices]) => ({ services, endpointSlices })),
+    readPods: () => (pods ??= sources.reflect(kubernetes, resources.pods)),
+  };
+  const toConsulViews = config.toConsul.enabled
+    ? Promise.all([shared.readPods(), sources.reflect(kubernetes, resources.nodes), shared.whole]).then(
+        ([pods, nodes, shared]) => ({ pods, nodes, ...shared }),
+      )
+    : undefined;
   const owner: Owner = {
     cluster: config.cluster,
     clusterUid: await sources.untilRead('Kubernetes namespace kube-system', () => readClusterUid(api, resources)),
   };
   await sources.untilRead('Consul nodes to take over', () => prepare(owner));
-  const services = sources.reflect(kubernetes, resources.services);
-  const endpointSlices = sources.reflect(kubernetes, resources.endpointSlices);
-  const shared = Promise.all([services, endpointSlices]).then(([services, endpointSlices]) => ({
-    services,
-    endpointSlices,
-  }));
   const [toConsul, toKubernetes] = await Promise.all([
-    config.toConsul.enabled ? readToConsul(context, clients, sources, owner, shared) : undefined,
+    toConsulViews && readToConsul(context, clients, sources, owner, toConsulViews),
     config.toKubernetes.enabled ? readToKubernetes(context, clients, sources, owner, shared) : undefined,
   ]);
   return { owner, toConsul, toKubernetes };
 }
 
-type Shared = Promise<{ readonly services: View<Service>; readonly endpointSlices: View<EndpointSlice> }>;
+/** What both directions read. */
+interface Shared {
+  readonly whole: Promise<{ readonly services: View<Service>; readonly endpointSlices: View<EndpointSlice> }>;
+  /** Not every configuration needs them, and they are many. */
+  readonly readPods: () => Promise<View<Pod>>;
+}
 
 /** The identity of a Kubernetes cluster, for want of a better one: KEP-2149. */
 async function readClusterUid(api: ObjectApi, resources: Resources): Promise<string> {
@@ -123,28 +141,27 @@ async function readClusterUid(api: ObjectApi, resources: Resources): Promise<str
 
 async function readToConsul(
   context: Context,
-  { kubernetes, consul, resources }: Clients,
+  { consul }: Clients,
   sources: Sources,
   owner: Owner,
-  shared: Shared,
+  reading: Promise<ToConsulViews>,
 ): Promise<World['toConsul']> {
-  const reading = [sources.reflect(kubernetes, resources.pods), sources.reflect(kubernetes, resources.nodes)] as const;
-  const own = await sources.untilRead(
-    'Consul nodes of this cluster',
-    () => OwnCatalog.read(consul, owner),
-    (error) => error instanceof ClusterIdentityError,
-  );
-  const foreign = await sources.untilRead('Consul service names', () =>
-    ForeignInstances.read({ ...context, client: consul, owner }),
-  );
-  const transactionLimit = await sources.untilRead('Consul version', () => readTransactionLimit(consul, context.log));
-  const [pods, nodes] = await Promise.all(reading);
-  return { own, foreign, transactionLimit, views: { pods, nodes, ...(await shared) } };
+  const [own, foreign, transactionLimit, views] = await Promise.all([
+    sources.untilRead(
+      'Consul nodes of this cluster',
+      () => OwnCatalog.read(consul, owner),
+      (error) => error instanceof ClusterIdentityError,
+    ),
+    sources.untilRead('Consul service names', () => ForeignInstances.read({ ...context, client: consul, owner })),
+    sources.untilRead('Consul version', () => readTransactionLimit(consul, context.log)),
+    reading,
+  ]);
+  return { own, foreign, transactionLimit, views };
 }
 
 async function readToKubernetes(
   context: Context,
-  { kubernetes, consul, resources }: Clients,
+  { kubernetes, consul, resources, workloadEntries: kind }: Clients,
   sources: Sources,
   owner: Owner,
   shared: Shared,
@@ -155,6 +172,13 @@ async function readToKubernetes(
   const reading = toKubernetes.namespaces.map(async (namespace): Promise<[string, View<Endpoints>]> => {
     return [namespace, await sources.reflect(kubernetes, resources.endpoints, { namespace, ...scope })];
   });
+  let pods: View<Pod> | undefined;
+  // Followed even when nothing should have any, for the same reason.
+  const workloadEntries = new OptionalKind({
+    ...{ client: kubernetes, kind, namespaces: toKubernetes.namespaces, ...scope, ...context },
+    prepare: async () => (pods = await shared.readPods()),
+  });
+  sources.add(`Kubernetes ${kind.plural}`, () => workloadEntries.failure);
   const catalog = new ServiceCatalog({
     client: consul,
     isCandidate: (name) => isCandidate(toKubernetes, name),
@@ -162,8 +186,9 @@ async function readToKubernetes(
   });
   sources.add('Consul services', () => catalog.failure);
   const serviceCIDRs = await readServiceCIDRs(kubernetes, resources, sources);
-  await catalog.synced;
-  const views = { endpoints: new Map(await Promise.all(reading)), serviceCIDRs, ...(await shared) };
+  await Promise.all([catalog.synced, workloadEntries.settled]);
+  const endpoints = new Map(await Promise.all(reading));
+  const views = { endpoints, serviceCIDRs, workloadEntries, pods: () => pods, ...(await shared.whole) };
   return { catalog, views, hosts: createHosts(context, owner, views, catalog) };
 }
 

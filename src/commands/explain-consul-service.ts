@@ -20,7 +20,7 @@ import {
   type Explanation,
 } from './explanation.ts';
 import { describeNamespace } from './plan.ts';
-import { planPod, planServices } from './read-once.ts';
+import { planImports, planPod, planServices } from './read-once.ts';
 
 /** Undefined when neither system knows such a service, and no pod wants to be one. */
 export async function explainConsulService(
@@ -40,7 +40,8 @@ export async function explainConsulService(
     services?.planner.nameOf(service).includes(name),
   );
   const pods = await podsWanting(config, world, name);
-  if (instances.length + copies.length + pods.length === 0) return undefined;
+  const importing = services && toKubernetes ? (await planImports(services, toKubernetes)).planner.importing(name) : [];
+  if (instances.length + copies.length + pods.length + importing.length === 0) return undefined;
   const parts = (plan?.namespaces ?? []).map((namespace) => explainNamespace(name, plan?.mirrored ?? false, namespace));
   const { rule, notes } = decisionOf(config, name, instances, plan);
   return {
@@ -55,12 +56,14 @@ export async function explainConsulService(
         value: String(foreignInstances(instances, owner.cluster, config.toKubernetes).length),
       },
       ...copies.map((service) => ({ what: 'mirrored as', value: `Service ${objectKey(service)}` })),
+      ...importing.map((service) => ({ what: 'taken in by', value: `Service ${objectKey(service)}` })),
     ],
     settings: [],
     decision: { rule, notes: [...notes, ...(plan?.namespaces ?? []).flatMap(nameNote)] },
     desired: [],
     observed: instances.map((instance) => explainedInstance(owner, instance)),
     pods,
+    imported: [],
     changes: parts.flatMap(({ changes }) => changes),
     rejections: [...overLimit(config, given, plan), ...parts.flatMap(({ rejections }) => rejections)],
     warnings: (plan?.namespaces ?? []).flatMap(({ warnings }) => warnings.map(({ message }) => message)),

@@ -63,6 +63,7 @@ export async function explainPod(
     desired: [...(desired?.registrations.values() ?? [])].map((wish) => explainedRegistration(wish, '')),
     observed: observed.map(explainedObserved),
     pods: [],
+    imported: [],
     changes: podChanges(plan),
     rejections: rejectionsOf(`Pod ${key}`, plan.rejections),
     warnings: pod ? warningsOf(pod, config) : [],

@@ -2,9 +2,10 @@ import { escapeControls } from '../json.ts';
 import type { Changes } from '../reconcile/changes.ts';
 import { identityOf } from '../to-consul/observed.ts';
 import type { Registration } from '../to-consul/registration.ts';
+import type { ImportPlan } from '../to-kubernetes/imports/planner.ts';
 import { changesOf, type NamespacePlan, type WrittenKind } from '../to-kubernetes/namespace-plan.ts';
 import type { World } from './connect.ts';
-import { planPod, planServices, podPlanner, readOnce, type OnceContext } from './read-once.ts';
+import { planImports, planPod, planServices, podPlanner, readOnce, type OnceContext } from './read-once.ts';
 
 export interface PlannedChange {
   readonly direction: 'to-consul' | 'to-kubernetes';
@@ -80,9 +81,10 @@ async function planToKubernetes(
   { owner, toKubernetes }: World,
 ): Promise<Part> {
   if (!toKubernetes) return NOTHING;
-  const { plans } = await planServices(config, owner, toKubernetes);
+  const planned = await planServices(config, owner, toKubernetes);
+  const imports = await planImports(planned, toKubernetes);
   return merge(
-    ...[...plans].map(([name, { mirrored, namespaces, overLimit }]): Part => {
+    ...[...planned.plans].map(([name, { mirrored, namespaces, overLimit }]): Part => {
       const limit = overLimit
         ? [
             {
@@ -97,7 +99,26 @@ async function planToKubernetes(
         ...namespaces.map((namespace) => describeNamespace(name, mirrored, namespace)),
       );
     }),
+    ...[...imports.plans].map(([key, plan]) => describeImport(key, plan)),
   );
+}
+
+/** What would be done for a Service of somebody else's, and what of its wishes cannot be honoured. */
+export function describeImport(key: string, { namespace, request, slices, problems }: ImportPlan): Part {
+  const direction = 'to-kubernetes' as const;
+  const from = request && request.verdict !== 'denied' ? request.from.spelling : '';
+  const change = (action: PlannedChange['action'], { name }: { name: string }, note: string): PlannedChange => {
+    return { direction, action, kind: 'EndpointSlice', object: `${namespace}/${name}`, note };
+  };
+  const origin = `of Service ${key}, from Consul service ${from}`;
+  return {
+    changes: [
+      ...slices.create.map((desired) => change('create', desired, origin)),
+      ...slices.update.map(({ desired }) => change('update', desired, origin)),
+      ...slices.remove.map((observed) => change('remove', observed, `of Service ${key}`)),
+    ],
+    rejections: problems.map(({ message }) => ({ direction, object: `Service ${key}`, reason: message })),
+  };
 }
 
 /** What would be done in one namespace, and what is refused there. */

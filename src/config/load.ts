@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { LineCounter, parseDocument, type Document } from 'yaml';
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { describe, isObject, type JsonObject } from '../json.ts';
 import { configSchema, type Config } from './schema.ts';
 

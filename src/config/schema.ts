@@ -1,5 +1,5 @@
 import { isIP, isIPv4, isIPv6 } from 'node:net';
-import { z } from 'zod';
+import * as z from 'zod';
 import { isAddressRange, isHostName } from '../address.ts';
 
 /**
@@ -42,6 +42,11 @@ function isHttpUrl(text: string): boolean {
   if (!URL.canParse(text)) return false;
   const url = new URL(text);
   return (url.protocol === 'http:' || url.protocol === 'https:') && url.username === '' && url.password === '';
+}
+
+/** region/zone/subzone, each with placeholders like `{zone}`. */
+function isLocality(text: string): boolean {
+  return text.length <= 200 && /^(([A-Za-z0-9._-]|\{[A-Za-z0-9_-]+\})+(\/(?!$)|$)){0,3}$/.test(text);
 }
 
 const name = z.string().max(253);
@@ -225,6 +230,30 @@ export const configSchema = z.strictObject({
         .boolean()
         .default(true)
         .describe('Write v1 Endpoints too, for readers that do not know EndpointSlices.'),
+      mode: z
+        .enum(['service', 'istio'])
+        .default('service')
+        .describe(
+          'istio: WorkloadEntries too, for subsets in an Istio mesh; the meta consular-mode of its instances overrides it for a service.',
+        ),
+      istio: z
+        .strictObject({
+          labels: patterns(name, ['version', 'group', 'zone'], []).describe(
+            'Meta keys, and keys of tags like version=v2, that become labels of a WorkloadEntry.',
+          ),
+          locality: z
+            .string()
+            .refine(isLocality, 'at most three parts like {region}/{zone}, with meta keys in braces')
+            .default('')
+            .describe('Locality of a WorkloadEntry, with meta keys in braces, such as {region}/{zone}; empty: none.'),
+          slices: z
+            .boolean()
+            .default(true)
+            .describe(
+              'Write EndpointSlices beside WorkloadEntries, for clients outside the mesh; false in an ambient mesh, which would read both.',
+            ),
+        })
+        .prefault({}),
       removalGrace: duration('60s').describe(
         'How long a Service outlives its Consul service, so that ClusterIPs survive restarts.',
       ),

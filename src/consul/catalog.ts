@@ -1,5 +1,6 @@
 import {
   arrayField,
+  booleanField,
   expectArray,
   expectObject,
   isObject,
@@ -11,7 +12,7 @@ import {
   type JsonObject,
 } from '../json.ts';
 import type { Log } from '../observability/log.ts';
-import type { ConsulAnswer, ConsulClient } from './client.ts';
+import type { ConsulAnswer, ConsulClient, ConsulRequest } from './client.ts';
 import { ConsulError, UntrustworthyAnswer } from './errors.ts';
 import type { CatalogCheck, CatalogNode, CatalogService, CheckStatus, NodeContents, ServiceInstance } from './types.ts';
 
@@ -86,6 +87,8 @@ function decodeInstance(row: JsonObject): ServiceInstance[] {
   const service = objectField(row, 'Service');
   const id = stringField(service, 'ID');
   if (id === '' || stringField(node, 'Node') === '') return [];
+  const status = worst(arrayField(row, 'Checks').filter(isObject));
+  const ports = arrayField(service, 'Ports').filter(isObject);
   return [
     {
       node: stringField(node, 'Node'),
@@ -93,13 +96,22 @@ function decodeInstance(row: JsonObject): ServiceInstance[] {
       id,
       service: stringField(service, 'Service'),
       address: stringField(service, 'Address'),
-      port: numberField(service, 'Port') ?? 0,
+      // Who has named ports registers no other; Consul 1.22.0 shows the default one here, and does not promise it.
+      port: numberField(service, 'Port') || portOf(ports.find((port) => booleanField(port, 'Default'))),
+      namedPorts: ports.length > 0 ? ports.map(portOf) : NO_PORTS,
       tags: stringListField(service, 'Tags'),
       meta: stringMapField(service, 'Meta'),
       kind: stringField(service, 'Kind'),
-      status: worst(arrayField(row, 'Checks').filter(isObject)),
+      status,
+      weight: numberField(objectField(service, 'Weights'), status === 'warning' ? 'Warning' : 'Passing') ?? 1,
     },
   ];
+}
+
+const NO_PORTS: readonly number[] = [];
+
+function portOf(row: JsonObject | undefined): number {
+  return (row && numberField(row, 'Port')) ?? 0;
 }
 
 /** A status that Consul does not define (it accepts any text) counts as critical: never send traffic on a guess. */
@@ -132,13 +144,21 @@ function decodeNode(row: JsonObject): CatalogNode {
   };
 }
 
-/** A node with its services and checks, or undefined when Consul says that there is none. */
-export async function readNode(client: ConsulClient, name: string): Promise<NodeContents | undefined> {
+/**
+ * A node with its services and checks, or undefined when Consul says that there is none.
+ * @param consistent asks the leader to confirm that it leads: for reads that decide a removal
+ */
+export async function readNode(
+  client: ConsulClient,
+  name: string,
+  consistent = false,
+): Promise<NodeContents | undefined> {
   const purpose = `read Consul node ${name}`;
   const params = { node: name };
+  const query: ConsulRequest['query'] = consistent ? { consistent: '' } : {};
   // Checks first: a service registered in between is then seen without its check, which is repaired, and never the reverse.
-  const checks = await client.get({ purpose, path: '/health/node/{node}', params });
-  const services = await client.get({ purpose, path: '/catalog/node-services/{node}', params });
+  const checks = await client.get({ purpose, path: '/health/node/{node}', params, query });
+  const services = await client.get({ purpose, path: '/catalog/node-services/{node}', params, query });
   return decodeNodeContents(services, checks, purpose);
 }
 
@@ -153,8 +173,11 @@ export function decodeNodeContents(
   if (!isObject(contents.Node)) return undefined;
   return {
     node: decodeNode(contents.Node),
-    services: arrayField(contents, 'Services').filter(isObject).map(decodeService),
-    checks: expectArray(checks.body, purpose).filter(isObject).map(decodeCheck),
+    // Of an empty node Consul says null (1.22); without any such field the answer does not say that it is empty.
+    services: (contents.Services === null ? [] : expectArray(contents.Services, purpose)).map((row) =>
+      decodeService(expectObject(row, purpose)),
+    ),
+    checks: expectArray(checks.body, purpose).map((row) => decodeCheck(expectObject(row, purpose))),
   };
 }
 

@@ -46,6 +46,9 @@ export class ServiceCatalog {
   readonly #reader: ServiceReader;
   readonly #sweep: Sweep;
   readonly #known = new Map<string, Known>();
+  readonly #wanted = new Set<string>();
+  /** All names of the last list, candidates or not, with the spelling that stands for each. */
+  #spellings: ReadonlyMap<string, string> = new Map();
   readonly #listeners = new Set<(name: string) => void>();
   /** When every candidate was asked for once. */
   readonly synced: Promise<void>;
@@ -94,6 +97,20 @@ export class ServiceCatalog {
     if (await this.#reader.read(this.#know(name), consistent)) this.#notify(name);
   }
 
+  /** From now on the service is one of those that are read, also when it is no candidate. Its instances are unknown at first. */
+  want(name: string): void {
+    if (this.#wanted.has(name)) return;
+    // What was read once, while nobody followed it, is out of date.
+    if (!this.#options.isCandidate(name)) this.#forget(name);
+    this.#wanted.add(name);
+    const spelling = this.#spellings.get(name);
+    if (spelling !== undefined) Object.assign(this.#know(name), { spelling, listed: true });
+  }
+
+  unwant(name: string): void {
+    if (this.#wanted.delete(name) && !this.#options.isCandidate(name)) this.#forget(name);
+  }
+
   /** Follows a service by a blocking query of its own, when there is room for one more. */
   follow(name: string): void {
     const known = this.#know(name);
@@ -123,7 +140,8 @@ export class ServiceCatalog {
   /** What a sweep reads: all that has no blocking query of its own, and what is gone by name but not yet by an answer. */
   #due(): string[] {
     const due = [...this.#known].filter(
-      ([, { following, instances, listed }]) => !following && (listed || (instances?.length ?? 0) > 0),
+      ([name, { following, instances, listed }]) =>
+        !following && (listed || ((instances?.length ?? 0) > 0 && this.#isRead(name))),
     );
     return due.map(([name]) => name);
   }
@@ -175,13 +193,17 @@ export class ServiceCatalog {
 
   /** Updates which names exist; returns those that came or went. */
   #takeNames(spellings: readonly string[]): string[] {
-    const listed = new Map<string, string>();
     // Several spellings are one service to every look-up; the first in order stands for all.
-    for (const spelling of [...spellings].sort().reverse()) {
-      if (this.#options.isCandidate(spelling.toLowerCase())) listed.set(spelling.toLowerCase(), spelling);
-    }
+    const listed = new Map(
+      [...spellings]
+        .sort()
+        .reverse()
+        .map((spelling) => [spelling.toLowerCase(), spelling]),
+    );
+    this.#spellings = listed;
     const changed: string[] = [];
     for (const [name, spelling] of listed) {
+      if (!this.#isRead(name)) continue;
       const known = this.#know(name);
       if (!known.listed) changed.push(name);
       Object.assign(known, { spelling, listed: true });
@@ -196,10 +218,20 @@ export class ServiceCatalog {
     return changed;
   }
 
+  /** False for what somebody asked about once. */
+  #isRead(name: string): boolean {
+    return this.#wanted.has(name) || this.#options.isCandidate(name);
+  }
+
   #know(name: string): Known {
     let known = this.#known.get(name);
     if (!known) this.#known.set(name, (known = { spelling: name, listed: false, index: 0 }));
     return known;
+  }
+
+  #forget(name: string): void {
+    this.unfollow(name);
+    this.#known.delete(name);
   }
 
   #notify(name: string): void {

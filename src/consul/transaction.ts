@@ -5,7 +5,8 @@ import { ConsulError, TransactionConflict, type OperationFailure } from './error
 /**
  * Operations of PUT /v1/txn, in the form of the API. `cas` with Index 0 creates only what is absent; with another index
  * it replaces only what was not touched since. There is no plain `delete`, and none without an ID: the worst that a
- * wrong removal can take is one instance. (`catalog/deregister` without a ServiceID takes the node and all on it.)
+ * wrong removal can take is one instance. (`catalog/deregister` without a ServiceID takes the node and all on it.) What
+ * takes a node is no operation of a pod, and has a type of its own.
  */
 export type Operation = NodeOperation | ServiceOperation | ServiceRemoval | CheckOperation;
 
@@ -18,6 +19,14 @@ export interface NodeOperation {
       readonly Meta: Readonly<Record<string, string>>;
       readonly ModifyIndex: number;
     };
+  };
+}
+
+/** Takes everything on the node along. The index is that of the node alone: what is on it can change without it. */
+export interface NodeRemoval {
+  readonly Node: {
+    readonly Verb: 'delete-cas';
+    readonly Node: { readonly Node: string; readonly ModifyIndex: number };
   };
 }
 
@@ -72,7 +81,7 @@ export interface Committed {
 }
 
 /** Operations as they are sent; texts of several lists are joined with commas. */
-export function operationsText(operations: readonly Operation[]): string {
+export function operationsText(operations: readonly (Operation | NodeRemoval)[]): string {
   return JSON.stringify(operations).slice(1, -1);
 }
 

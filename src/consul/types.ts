@@ -47,11 +47,16 @@ export interface ServiceInstance {
   readonly service: string;
   /** Service.Address; empty means the node's. */
   readonly address: string;
+  /** Of several named ports the default one. */
   readonly port: number;
+  /** All of its named ports (Consul 1.22); most instances have none. */
+  readonly namedPorts: readonly number[];
   readonly tags: readonly string[];
   readonly meta: Strings;
   /** Not empty for proxies and gateways. */
   readonly kind: string;
   /** The worst of the instance's own checks and its node's. */
   readonly status: CheckStatus;
+  /** How much traffic it wants beside the others, as it is now: Consul has one number for passing and one for warning. */
+  readonly weight: number;
 }

@@ -33,9 +33,13 @@ export const LABEL = {
   headless: 'service.kubernetes.io/headless',
   /** On v1 Endpoints whose addresses are in slices already. */
   skipMirror: 'endpointslice.kubernetes.io/skip-mirror',
+  /** Ties a WorkloadEntry to its Service; no pod has it. */
+  workloadOf: 'consular.dev/workload-of',
 } as const;
 export const ANNOTATION = {
   consulService: 'consular.dev/consul-service',
+  /** In its place on the slices of a Service that is somebody else's. */
+  importedFrom: 'consular.dev/imported-from',
   /** The numbers of a mirrored Service's ports when it was made; they stay. */
   portChoice: 'consular.dev/port-choice',
   /** On a slice: which of its addresses were host names in Consul, so that a restart need not ask DNS first. */

@@ -39,6 +39,9 @@ export interface BatchSource {
   readonly denied: ReadonlySet<string>;
 }
 
+/** Keys whose node is on its way that are passed over: after so many, the rest most likely waits for the same nodes. */
+const MOST_LATER = 64;
+
 /**
  * Takes groups in the order of the keys, as many as fit into one transaction; a group never splits.
  * @param limits what to put together; a group that is more goes alone
@@ -50,11 +53,16 @@ export function composeBatch(keys: Iterable<string>, source: BatchSource, limits
   const settled = new Map<string, Error | undefined>();
   let operations = 0;
   let bytes = 1; // one bracket; the other stands for a comma that is not there
+  let later = 0;
   for (const key of keys) {
+    if (later === MOST_LATER) break;
     const [first] = groups;
     if (first && source.denied.has(first.key) !== source.denied.has(key)) continue;
     const group = tryComposeGroup(key, source, nodes);
-    if (group === 'later') continue;
+    if (group === 'later') {
+      later++;
+      continue;
+    }
     if (group === 'nothing' || group instanceof Error) {
       settled.set(key, group === 'nothing' ? undefined : group);
       continue;

@@ -47,16 +47,22 @@ export interface Desired {
    * a live instance away; or what Kubernetes derives from it is not there yet.
    */
   readonly held: ReadonlySet<string>;
+  /** Names of Services that ask, and of which no slice says what to register. */
+  readonly unclear: ReadonlySet<string>;
+  /** Whether the pod may have a registration, if anybody asks for it. */
+  readonly isEligible: boolean;
   /** Whether anybody asks for a registration of a pod that may have one. */
   readonly isAsked: boolean;
   /** The row of the table below that decided, in words. */
   readonly rule: string;
 }
 
-const nothing = (rule: string): Desired => ({
+const nothing = (rule: string, isEligible = false): Desired => ({
   registrations: new Map(),
   rejections: [],
   held: new Set(),
+  unclear: new Set(),
+  isEligible,
   isAsked: false,
   rule,
 });
@@ -83,22 +89,32 @@ export function desiredRegistrations(owner: Owner, config: DesiredConfig, source
   if (why !== undefined) return nothing(why);
   const requests = requestsFor(sources, config);
   if (requests === undefined) return nothing('the annotation service-sync of the pod is "false"');
-  if (requests.length === 0) return nothing('neither the pod nor a Service over it asks for a registration');
+  if (requests.length === 0) return nothing('neither the pod nor a Service over it asks for a registration', true);
 
   const readiness = readinessOf(pod, config.readinessGate);
   const registrations = new Map<string, Registration>();
   const rejections: Rejection[] = [];
   const held = new Set<string>();
+  const unclear = new Set<string>();
   for (const request of requests) {
     if ('rejections' in request) hold(request.asker, request.rejections);
     else place(request);
   }
   const state = readiness.isReady ? 'Ready' : 'not Ready';
   const outcome = rejections.length > 0 ? ', with input that cannot be honoured' : '';
-  return { registrations, rejections, held, isAsked: true, rule: `the pod is ${state}${outcome}` };
+  return {
+    registrations,
+    rejections,
+    held,
+    unclear,
+    isEligible: true,
+    isAsked: true,
+    rule: `the pod is ${state}${outcome}`,
+  };
 
   function hold(asker: string | undefined, problems: readonly Rejection[]): void {
     rejections.push(...problems);
+    if (asker !== undefined && problems.length === 0) unclear.add(asker);
     if (asker !== undefined && readiness.isReady) held.add(asker);
   }
 

@@ -149,8 +149,8 @@ export class ForeignInstances {
 /** What a duplicate depends on, to compare. */
 function locationsOf(instances: readonly ServiceInstance[]): string {
   return instances
-    .map(({ node, id, address, nodeAddress, port, status }) =>
-      [node, id, address || nodeAddress, port, status].join(' '),
+    .map(({ node, id, address, nodeAddress, port, namedPorts, status }) =>
+      [node, id, address || nodeAddress, port, namedPorts.join(), status].join(' '),
     )
     .sort()
     .join('\n');
@@ -164,7 +164,7 @@ export function holderOf(
   return instances.find(
     (instance) =>
       instance.status !== 'critical' &&
-      instance.port === port &&
+      (instance.port === port || instance.namedPorts.includes(port)) &&
       (instance.address || instance.nodeAddress) === address,
   );
 }

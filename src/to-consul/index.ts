@@ -14,6 +14,7 @@ import { followDrift } from './drift.ts';
 import type { ForeignInstances } from './foreign.ts';
 import type { Observed, OwnCatalog } from './observed.ts';
 import { Gatekeeper } from './gatekeeper.ts';
+import { removeEmptyNodes } from './node-remover.ts';
 import { Planner, podsOfSlice, type PodPlan, type Views } from './planner.ts';
 import { createReporter } from './reporter.ts';
 import { Writer } from './writer.ts';
@@ -39,6 +40,10 @@ export interface ToConsulOptions {
   readonly signal: AbortSignal;
   /** Told of each complete look at what is ours in Consul. */
   readonly onLook: () => void;
+  /** How long a Consul node of ours must have been empty to be removed. */
+  readonly emptyNodeMs: number;
+  /** False while anything in either system is not read or not followed. */
+  readonly isFollowing: () => boolean;
 }
 
 export interface ToConsulStatus extends ControllerStatus {
@@ -54,6 +59,8 @@ export interface ToConsul {
   /** What of Consul is not being followed right now, one sentence each. */
   failures(): string[];
   status(): ToConsulStatus;
+  /** What is rejected and what is held, an object each. */
+  troubles(): Iterable<string>;
   /** Sends what is being sent, takes nothing more; removes nothing. */
   stop(limitMs: number): Promise<void>;
 }
@@ -149,14 +156,21 @@ export function runToConsul(options: ToConsulOptions): ToConsul {
       error === undefined ? unfollowed.delete(what) : unfollowed.set(what, explainError(error)),
     onLook: options.onLook,
   });
+  void removeEmptyNodes({ ...options, client: consul, writer, graceMs: options.emptyNodeMs });
   return {
     failures: () => [...unfollowed].map(([what, why]) => `${what}: ${why}`),
     status: () => ({
       instances: own.size,
-      rejected: report.rejected(),
+      rejected: report.rejected.size,
       held: [...held.values()].reduce((sum, instances) => sum + instances, 0),
       ...controller.status,
     }),
+    *troubles() {
+      const heldBy = new Map([...held].map(([key, instances]) => [`Pod ${key}`, ` (${instances} held)`]));
+      for (const [object, why] of report.rejected) yield `${object}${heldBy.get(object) ?? ''}: ${why}`;
+      for (const [object, instances] of heldBy)
+        if (!report.rejected.has(object)) yield `${object}${instances}: what is to replace it is not known yet`;
+    },
     stop: async (limitMs) => {
       writer.stop();
       await controller.drain(limitMs);
@@ -199,8 +213,8 @@ function subscribe(views: Views, planner: Planner, enqueue: (keys: Iterable<stri
     if (pod) enqueue([objectKey(pod)]);
   });
   views.services.subscribe((before, after) => {
-    const service = after ?? before;
-    if (service) enqueue(planner.podsOfService(service));
+    // Whom it asked for before is not always whom it asks for now.
+    for (const service of [before, after]) if (service) enqueue(planner.podsOfService(service));
   });
   views.endpointSlices.subscribe((before, after) => {
     enqueue(new Set([...(before ? podsOfSlice(before) : []), ...(after ? podsOfSlice(after) : [])]));

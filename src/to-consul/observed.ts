@@ -2,7 +2,7 @@ import { assertTrustworthy, decodeNodes, nodesRequest, readNode } from '../consu
 import type { ConsulClient } from '../consul/client.ts';
 import type { CatalogCheck, CatalogNode, CatalogService, NodeContents } from '../consul/types.ts';
 import { META, ownsInstance, ownsNode, type Owner } from '../reconcile/mark.ts';
-import { podKeyOf, type ConsulNode, type Registration } from './registration.ts';
+import { podKeyOf, standsForNode, type ConsulNode, type Registration } from './registration.ts';
 
 /** An instance of ours as the catalog has it, with the indexes that a write must name. */
 export interface Observed {
@@ -47,6 +47,8 @@ export class OwnCatalog {
   /** By pod, then by `node/id`. */
   readonly #byPod = new Map<string, Map<string, Observed>>();
   readonly #byNode = new Map<string, Map<string, Observed>>();
+  /** Those whose check is critical because we wrote that, by `node/id`. */
+  readonly #critical = new Map<string, Observed>();
   /** Moves with each commit on a node: a read that began before it is out of date. */
   readonly #generation = new Map<string, number>();
   #lastCommit = 0;
@@ -98,17 +100,26 @@ export class OwnCatalog {
   }
 
   /**
-   * Our nodes on which a check is not in the state that we wrote, given all the checks that Consul has in that state.
-   * @param listed `node/checkId`; a check of ours has the ID of its instance
+   * Our nodes on which a check is not in the state that we wrote, given all the checks that Consul has in that state. It
+   * costs as much as there are such checks, however many instances are passing.
+   * @param listed `node/checkId`, lower case; a check of ours has the ID of its instance
    */
   nodesWithOtherChecks(status: 'critical' | 'warning', listed: ReadonlySet<string>): Set<string> {
     const nodes = new Set<string>();
-    for (const [name, instances] of this.#byNode) {
-      for (const [identity, { registration, checkIndex }] of instances) {
-        if (checkIndex > 0 && (registration.check.status === status) !== listed.has(identity)) nodes.add(name);
-      }
+    for (const identity of listed) {
+      const observed = this.#ofIdentity(identity);
+      if (observed && observed.registration.check.status !== status) nodes.add(observed.registration.node.name);
     }
+    if (status === 'critical')
+      for (const [identity, { registration, checkIndex }] of this.#critical)
+        if (checkIndex > 0 && !listed.has(identity)) nodes.add(registration.node.name);
     return nodes;
+  }
+
+  /** An instance that has a check of ours. */
+  #ofIdentity(identity: string): Observed | undefined {
+    const observed = this.#byNode.get(identity.slice(0, identity.indexOf('/')))?.get(identity);
+    return observed && observed.checkIndex > 0 ? observed : undefined;
   }
 
   /**
@@ -149,6 +160,17 @@ export class OwnCatalog {
     throw new Error(`read Consul node ${name}: our own commits changed it at each of ${REFRESH_ATTEMPTS} tries`);
   }
 
+  /** Our nodes for Kubernetes nodes without an instance of ours, each with a number that moves with our commits there. */
+  emptyNodes(): Map<string, number> {
+    const empty = new Map<string, number>();
+    for (const [name, { state }] of this.#nodes) {
+      const instances = this.#byNode.get(name)?.size ?? 0;
+      if (state === 'ours' && instances === 0 && standsForNode(this.#owner.cluster, name))
+        empty.set(name, this.#generation.get(name) ?? 0);
+    }
+    return empty;
+  }
+
   /** A commit that touches this node goes out or came back. */
   touch(name: string): void {
     this.#generation.set(name, (this.#generation.get(name) ?? 0) + 1);
@@ -158,17 +180,26 @@ export class OwnCatalog {
     this.#nodes.set(name, { state: 'ours', address, modifyIndex });
   }
 
+  /** The node is gone from the catalog, by a commit of ours. */
+  nodeRemoved(name: string): void {
+    this.touch(name);
+    this.#replace(name, undefined);
+  }
+
   written(observed: Observed): void {
     const { registration, podKey } = observed;
     const identity = identityOf(registration);
     this.#lastCommit = Math.max(this.#lastCommit, observed.serviceIndex, observed.checkIndex);
     at(this.#byPod, podKey).set(identity, observed);
     at(this.#byNode, registration.node.name).set(identity, observed);
+    if (registration.check.status === 'critical') this.#critical.set(identity, observed);
+    else this.#critical.delete(identity);
   }
 
   removed({ registration, podKey }: Observed): void {
     const identity = identityOf(registration);
     this.#byNode.get(registration.node.name)?.delete(identity);
+    this.#critical.delete(identity);
     const ofPod = this.#byPod.get(podKey);
     ofPod?.delete(identity);
     if (ofPod?.size === 0) this.#byPod.delete(podKey);
@@ -176,7 +207,9 @@ export class OwnCatalog {
 
   #replace(name: string, contents: NodeContents | undefined): Set<string> {
     const node = judge(this.#owner, contents);
-    this.#nodes.set(name, node);
+    // What is not there need not be looked at again and again: a node of that name that comes back is listed, or in our way.
+    if (node.state === 'absent') this.#nodes.delete(name);
+    else this.#nodes.set(name, node);
     const found = new Map<string, Observed>();
     if (contents && node.state === 'ours') {
       for (const service of contents.services) {

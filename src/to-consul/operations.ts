@@ -1,4 +1,5 @@
-import type { Committed, NodeOperation, Operation, ServiceOperation } from '../consul/transaction.ts';
+import type { Committed, NodeOperation, NodeRemoval, Operation, ServiceOperation } from '../consul/transaction.ts';
+import type { CatalogNode } from '../consul/types.ts';
 import type { Changes } from '../reconcile/changes.ts';
 import { META, type Owner } from '../reconcile/mark.ts';
 import type { Observed, OwnCatalog } from './observed.ts';
@@ -103,6 +104,13 @@ function removalOperation({ registration, serviceIndex }: Observed): Operation {
       Service: { ID: registration.id, Service: registration.service, ModifyIndex: serviceIndex },
     },
   };
+}
+
+/** Takes a node, untouched since we saw it, and all that is on it: who asks for it has made sure that there is nothing. */
+export function nodeRemoval({ name, modifyIndex }: CatalogNode): NodeRemoval {
+  if (name === '' || modifyIndex === 0)
+    throw new Error(`remove Consul node ${name}: expected a name and an index, found none`);
+  return { Node: { Verb: 'delete-cas', Node: { Node: name, ModifyIndex: modifyIndex } } };
 }
 
 /** Takes what was committed for one pod into our picture of the catalog. */

@@ -17,6 +17,7 @@ import { isThere, type Admission } from './admission.ts';
 import { desiredRegistrations, type Desired, type DesiredConfig, type PodSources } from './desired.ts';
 import { identityOf, type Observed, type OwnCatalog } from './observed.ts';
 import { sameCheck, sameService, type Registration } from './registration.ts';
+import { isShut, selectsPod } from './readiness-gate.ts';
 import { POD, serviceRequest, type ServiceSource } from './requests.ts';
 import type { Rejection } from './annotations.ts';
 
@@ -48,6 +49,8 @@ export interface PodPlan {
   readonly held: readonly Observed[];
   /** Whether anybody asks for a registration of a pod that may have one. */
   readonly isAsked: boolean;
+  /** For a pod with a shut readiness gate: Services that will ask as soon as one of their slices has the pod. */
+  readonly awaited: readonly Service[];
   /** The row of the decision table that decided, in words. */
   readonly rule: string;
 }
@@ -65,6 +68,9 @@ export class Planner {
   readonly #slicesOfPod: Index<EndpointSlice>;
   readonly #slicesOfService: Index<EndpointSlice>;
   readonly #podsOfNode: Index<Pod>;
+  /** Of a gate: annotated Services and pods with a shut gate, by namespace. Without one nobody looks at them. */
+  readonly #asking: Index<Service> | undefined;
+  readonly #shut: Index<Pod> | undefined;
   /** Instances whose object a direct read proved to be gone. Whatever writes the instance anew makes another of it. */
   readonly #provenGone = new WeakSet<Observed>();
 
@@ -75,8 +81,14 @@ export class Planner {
     this.#own = own;
     this.#admission = admission;
     this.#slicesOfPod = new Index(views.endpointSlices, podsOfSlice);
-    this.#slicesOfService = new Index(views.endpointSlices, (slice) => [serviceKeyOf(slice)]);
+    // Ours came out of Consul: they are no source, and no mistake of whoever owns the Service.
+    this.#slicesOfService = new Index(views.endpointSlices, (slice) =>
+      isMarkedObject(slice.labels) ? [] : [serviceKeyOf(slice)],
+    );
     this.#podsOfNode = new Index(views.pods, (pod) => [pod.nodeName]);
+    if (!config.readinessGate) return;
+    this.#asking = new Index(views.services, (service) => (serviceRequest(service) ? [service.namespace] : []));
+    this.#shut = new Index(views.pods, (pod) => (isShut(pod) ? [pod.namespace] : []));
   }
 
   /** Every pod that either side knows. */
@@ -84,8 +96,10 @@ export class Planner {
     return new Set([...[...this.#views.pods.values()].map(objectKey), ...this.#own.podKeys()]);
   }
 
+  /** Those that a Service has in its slices, and those that wait for it with a shut gate. */
   podsOfService(service: Service): Iterable<string> {
-    return this.#slicesOfService.get(objectKey(service)).flatMap(podsOfSlice);
+    const waiting = this.#shut?.get(service.namespace).filter((pod) => selectsPod(service, pod)) ?? [];
+    return [...this.#slicesOfService.get(objectKey(service)).flatMap(podsOfSlice), ...waiting.map(objectKey)];
   }
 
   podsOfNode(node: KubernetesObject): Iterable<string> {
@@ -104,7 +118,8 @@ export class Planner {
 
   plan(podKey: string): PodPlan {
     const pod = this.#views.pods.get(podKey);
-    const desired = pod && desiredRegistrations(this.#owner, this.#config, this.sourcesOf(pod));
+    const sources = pod && this.sourcesOf(pod);
+    const desired = sources && desiredRegistrations(this.#owner, this.#config, sources);
     const observed = this.#own.ofPod(podKey);
     const { wanted, refusals } = this.#homes(desired);
     const { refused, unread } = this.#admission.admit(podKey, wanted, observed);
@@ -149,8 +164,15 @@ export class Planner {
       unread,
       held,
       isAsked: desired?.isAsked ?? false,
+      awaited: sources && desired ? this.#awaited(sources, desired) : [],
       rule: desired?.rule ?? 'there is no such pod',
     };
+  }
+
+  #awaited({ pod, services }: PodSources, { isEligible, unclear }: Desired): readonly Service[] {
+    if (!this.#asking || !isEligible || !isShut(pod)) return [];
+    const clear = new Set(services.map(({ service }) => service).filter(({ name }) => !unclear.has(name)));
+    return this.#asking.get(pod.namespace).filter((service) => !clear.has(service) && selectsPod(service, pod));
   }
 
   /** Registrations by identity, without those whose Consul node has its name from somebody else; and these nodes. */

@@ -36,6 +36,12 @@ export function nodeNameOf(cluster: string, node: string): string {
   return `k8s-${cluster}--${node}`;
 }
 
+/** Whether a Consul node of ours has the name of one that stands for a Kubernetes node of that cluster. */
+export function standsForNode(cluster: string, name: string): boolean {
+  const start = nodeNameOf(cluster, '');
+  return name.startsWith(start) && name.length > start.length;
+}
+
 export function nodeMeta(owner: Owner): Record<string, string> {
   return {
     [META.externalSource]: 'kubernetes',

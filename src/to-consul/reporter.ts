@@ -14,10 +14,14 @@ export interface ReporterOptions {
   readonly metrics: Metrics;
 }
 
+/** A pod has room for thousands of mistakes, and each Event of it is one that nobody else gets. */
+const MOST_TOLD = 5;
+
 /** Tells the person who can fix it: an Event on the object, a metric, and the log, once for each new reason. */
 export function createReporter({ views, events, resources, log, metrics }: ReporterOptions) {
   const current = new Map<string, string>();
-  const tell = (resource: Resource<KubernetesObject>, object: KubernetesObject, rejections: readonly Rejection[]) => {
+  const tell = (resource: Resource<KubernetesObject>, object: KubernetesObject, all: readonly Rejection[]) => {
+    const rejections = firstOf(all);
     const identity = `${resource.kind} ${objectKey(object)}`;
     const messages = rejections.map(({ message }) => message).join('; ');
     if (messages === '') return void current.delete(identity);
@@ -41,7 +45,8 @@ export function createReporter({ views, events, resources, log, metrics }: Repor
     }
   };
   return {
-    rejected: () => current.size,
+    /** Objects to what is wrong with them. */
+    rejected: current as ReadonlyMap<string, string>,
     rejections: (podKey: string, rejections: readonly Rejection[]) => {
       const pod = views.pods.get(podKey);
       if (pod) tell(resources.pods, pod, rejections);
@@ -53,4 +58,11 @@ export function createReporter({ views, events, resources, log, metrics }: Repor
       tell(resources.services, service, addresses.length > 0 ? [{ reason: 'NoPod', message }] : []);
     },
   };
+}
+
+function firstOf(all: readonly Rejection[]): readonly Rejection[] {
+  const more = all.length - MOST_TOLD;
+  const [last] = all.slice(MOST_TOLD - 1);
+  if (more <= 0 || !last) return all;
+  return [...all.slice(0, MOST_TOLD - 1), { ...last, message: `${last.message} (and ${more} more)` }];
 }

@@ -117,7 +117,7 @@ export function requestsOfRegistrator(pod: Pod, own: ParsedAnnotations, explicit
 export function serviceRequest(service: Service): ParsedAnnotations | undefined {
   // Anything that carries Consular's marks is never a source: it came out of Consul.
   if (isMarkedObject(service.labels)) return undefined;
-  const parsed = parseAnnotations(service.annotations);
+  const parsed = parseAnnotations(service.annotations, 'service');
   const { settings } = parsed;
   if (settings.sync === false) return undefined;
   if (settings.sync && settings.serviceName === undefined)

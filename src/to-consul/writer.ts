@@ -62,6 +62,8 @@ export class Writer {
   /** Keys whose last try was refused because a right is missing. */
   readonly #denied = new Set<string>();
   readonly #nodesInFlight = new Set<string>();
+  /** The nodes that each transaction on its way touches. */
+  readonly #touched = new Set<ReadonlySet<string>>();
   /** Nodes with a write of which nobody knows whether it was applied. */
   readonly #uncertain = new Set<string>();
   readonly #recent: { readonly at: number; readonly changes: number }[] = [];
@@ -86,6 +88,20 @@ export class Writer {
       this.#submitted.set(key, { resolve, reject, conflicts: 0, inFlight: false });
       this.#scheduleFlush();
     });
+  }
+
+  /**
+   * Keeps transactions off a node until the returned function is called: what needs the node waits. Undefined when one that
+   * touches it is on its way, or when nobody knows what became of one.
+   */
+  reserve(node: string): (() => void) | undefined {
+    const isTouched = [...this.#touched].some((nodes) => nodes.has(node));
+    if (this.#stopped || isTouched || this.#uncertain.has(node) || this.#nodesInFlight.has(node)) return undefined;
+    this.#nodesInFlight.add(node);
+    return () => {
+      this.#nodesInFlight.delete(node);
+      this.#scheduleFlush();
+    };
   }
 
   /** Sends nothing more; what is in flight ends by itself. */
@@ -150,6 +166,7 @@ export class Writer {
     const { client, own, metrics } = this.#options;
     const touched = new Set(batch.groups.flatMap(({ changes }) => nodesTouched(changes)));
     this.#mark(batch, true);
+    this.#touched.add(touched);
     for (const node of touched) own.touch(node);
     const endTimer = metrics.consulTransactionSeconds.startTimer();
     try {
@@ -160,6 +177,7 @@ export class Writer {
       await this.#recover(batch, touched, error);
     } finally {
       endTimer();
+      this.#touched.delete(touched);
       for (const node of touched) own.touch(node);
       this.#mark(batch, false);
       this.#scheduleFlush();

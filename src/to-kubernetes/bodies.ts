@@ -1,9 +1,16 @@
 import { isObject } from '../json.ts';
-import { SERVICE_NAME_LABEL, type Service } from '../kubernetes/objects.ts';
+import {
+  MULTICLUSTER_SERVICE_LABEL,
+  SERVICE_NAME_LABEL,
+  type Service,
+  type WorkloadEntry,
+} from '../kubernetes/objects.ts';
 import type { PatchBody } from '../kubernetes/write.ts';
 import { ANNOTATION, LABEL, SLICE_MANAGER } from '../reconcile/mark.ts';
 import type { DesiredEndpoints, DesiredService, DesiredSlice } from './desired.ts';
+import type { ImportedSlice } from './imports/slices.ts';
 import { writeHosts } from './slice-hosts.ts';
+import { outdatedLabels, workloadSelector, type DesiredWorkloadEntry } from './workload-entries.ts';
 
 /** An object as it is sent to the API server; its name and namespace are the writer's to add. */
 export interface Body {
@@ -47,13 +54,14 @@ export function toPatch({ metadata, fields }: Body): PatchBody {
 /** No blockOwnerDeletion: that would need rights on finalizers of Services. */
 export function ownerReference(service: Service | undefined, namespace: string, name: string): object {
   if (!service)
-    throw new Error(
-      `write EndpointSlices of Service ${namespace}/${name}: expected the Service in the view, found none`,
-    );
+    throw new Error(`write what belongs to Service ${namespace}/${name}: expected it in the view, found none`);
   return { apiVersion: 'v1', kind: 'Service', name: service.name, uid: service.uid };
 }
 
-export function serviceBody(labels: Labels, { consulService, portChoice, shape, ports }: DesiredService): Body {
+export function serviceBody(
+  labels: Labels,
+  { name, consulService, mode, portChoice, shape, ports }: DesiredService,
+): Body {
   const annotations = {
     [ANNOTATION.consulService]: consulService,
     [ANNOTATION.portChoice]: portChoice,
@@ -65,8 +73,8 @@ export function serviceBody(labels: Labels, { consulService, portChoice, shape, 
     fields: {
       spec: {
         type: 'ClusterIP',
-        // Somebody may have added one, which would make the endpoints controller overwrite our Endpoints.
-        selector: null,
+        // null: somebody may have added one, which would make the endpoints controller overwrite our Endpoints.
+        selector: mode === 'istio' ? workloadSelector(name) : null,
         ports: ports.map((port) => withoutEmpty(port)),
         ...(dualStack ? { ipFamilyPolicy: 'PreferDualStack' } : {}),
       },
@@ -82,7 +90,7 @@ export function serviceBody(labels: Labels, { consulService, portChoice, shape, 
 
 export function sliceBody(
   labels: Labels,
-  { consulService, serviceName, headless, addressType, ports, endpoints }: DesiredSlice,
+  { consulService, serviceName, headless, addressType, passedOver, ports, endpoints }: DesiredSlice,
   owner: object,
 ): Body {
   return {
@@ -93,6 +101,8 @@ export function sliceBody(
         [LABEL.sliceManagedBy]: SLICE_MANAGER,
         // kube-proxy passes over slices that have it.
         [LABEL.headless]: headless ? '' : null,
+        // Empty, so that it is the name of no ServiceImport: that it is there is all that Istio looks at.
+        ...(passedOver ? { [MULTICLUSTER_SERVICE_LABEL]: '' } : {}),
       },
       annotations: { [ANNOTATION.consulService]: consulService, [ANNOTATION.hosts]: writeHosts(endpoints) },
       ownerReferences: [owner],
@@ -106,6 +116,16 @@ export function sliceBody(
     },
     immutable: { addressType },
   };
+}
+
+/** The same on a Service that is somebody else's: another mark, so that it is not taken for a mirrored Service's. */
+export function importedSliceBody(labels: Labels, desired: ImportedSlice, owner: object): Body {
+  const { metadata, ...body } = sliceBody(labels, desired, owner);
+  const annotations = {
+    [ANNOTATION.importedFrom]: desired.consulService,
+    [ANNOTATION.hosts]: writeHosts(desired.endpoints),
+  };
+  return { ...body, metadata: { ...metadata, annotations } };
 }
 
 export function endpointsBody(
@@ -128,6 +148,38 @@ export function endpointsBody(
         addresses: addresses.map((ip) => ({ ip })),
         ports: ports.map((port) => withoutEmpty(port)),
       })),
+    },
+    immutable: {},
+  };
+}
+
+/** @param observed the entry as it is, when there is one: a merge patch takes away only what it mentions */
+export function workloadEntryBody(
+  labels: Labels,
+  desired: DesiredWorkloadEntry,
+  owner: object,
+  observed?: WorkloadEntry,
+) {
+  const { consulService, address, ports, locality, weight } = desired;
+  const gone = observed ? Object.fromEntries(outdatedLabels(desired, observed).map((key) => [key, null])) : {};
+  const portsGone = observed ? [...observed.ports.keys()].filter((name) => !ports.has(name)) : [];
+  const nothing = observed ? null : undefined;
+  const ofWorkload = Object.fromEntries(desired.labels);
+  return {
+    metadata: {
+      // Versions of Istio differ in which of the two places they read.
+      labels: { ...gone, ...ofWorkload, ...labels },
+      annotations: { [ANNOTATION.consulService]: consulService },
+      ownerReferences: [owner],
+    },
+    fields: {
+      spec: {
+        address,
+        ports: { ...Object.fromEntries(portsGone.map((name) => [name, null])), ...Object.fromEntries(ports) },
+        labels: { ...gone, ...ofWorkload },
+        locality: locality === '' ? nothing : locality,
+        weight: weight === 1 ? nothing : weight,
+      },
     },
     immutable: {},
   };

@@ -21,6 +21,8 @@ export interface MirroredEndpoint {
   readonly zone: string;
   /** The host name that the address was resolved from; empty when Consul has the address itself. */
   readonly host: string;
+  /** Where it comes from. */
+  readonly instance: ServiceInstance;
 }
 
 /** An instance that cannot be an endpoint, and why. */
@@ -89,6 +91,7 @@ export function mirror(
       port: instance.port,
       zone: zoneOf(instance),
       host,
+      instance,
     });
   }
   const wished = wantsHeadless(consulService, foreign, config);

@@ -6,6 +6,7 @@ import {
   type EndpointSlice,
   type KubernetesObject,
   type Service,
+  type WorkloadEntry,
 } from '../kubernetes/objects.ts';
 import { compare, isEmpty, type Changes } from '../reconcile/changes.ts';
 import { ownsObject, type Owner } from '../reconcile/mark.ts';
@@ -19,13 +20,20 @@ import {
   type DesiredService,
   type DesiredSlice,
 } from './desired.ts';
+import { importRequest, nameWanted } from './imports/request.ts';
 import type { AssignedLabel } from './labels.ts';
-import { mirror, type MirroredService, type RefusedInstance } from './mirrored-service.ts';
+import { mirror, type MirroredEndpoint, type MirroredService, type RefusedInstance } from './mirrored-service.ts';
 import type { OwnObjects } from './own-objects.ts';
 import { sameEndpoints, sameService, sameSlice } from './same.ts';
 import { foreignInstances } from './selection.ts';
 import type { Catalog, Views } from './views.ts';
 import { warningsOf, type Warning } from './warnings.ts';
+import type { DesiredWorkloadEntry } from './workload-entries.ts';
+import type { Leftovers } from './workload-leftovers.ts';
+import { wishedMode, type Mode } from './workload-mode.ts';
+import { planMode, planWorkloadEntries } from './workload-plan.ts';
+import type { KnownPods } from './workload-pods.ts';
+import { modeOf, spreadOf, type Spread } from './workload-spread.ts';
 
 /** What differs for one Consul service in one namespace. */
 export interface NamespacePlan {
@@ -35,10 +43,13 @@ export interface NamespacePlan {
   readonly service: Changes<DesiredService, Service>;
   readonly slices: Changes<DesiredSlice, EndpointSlice>;
   readonly endpoints: Changes<DesiredEndpoints, Endpoints>;
+  readonly workloadEntries: Changes<DesiredWorkloadEntry, WorkloadEntry>;
   /** A Service of somebody else that has the name we want: it is not touched. */
   readonly conflict: Service | undefined;
   readonly refused: readonly RefusedInstance[];
   readonly warnings: readonly Warning[];
+  /** Why it has no WorkloadEntries although it should; empty when all is as it should be. */
+  readonly fallback: string;
 }
 
 /** What a plan is made from. */
@@ -49,6 +60,8 @@ export interface Sources {
   readonly catalog: Catalog;
   readonly own: OwnObjects;
   readonly addresses: Addresses;
+  readonly pods: KnownPods;
+  readonly leftovers: Leftovers;
 }
 
 /** What is to become of a Consul service in one namespace. */
@@ -69,31 +82,53 @@ export interface Wish {
  * | is ours, or there is none                    | kept equal         | kept equal                                 |
  * | was ours, and its owner took the label away  | not touched        | kept equal, as long as there are any       |
  * | is somebody else's                           | not touched        | none                                       |
+ * | ... and takes this Consul service in         | not touched        | the import's; until it has any, as before  |
+ *
+ * What is kept equal depends on the mode, in which it is mirrored for everybody or for Istio too: see `planMode`.
  *
  * Other Services that claim the same Consul service (copies that somebody made) are not touched while it is mirrored.
  */
 export function planNamespace(sources: Sources, wish: Wish): NamespacePlan {
-  const { owner, config, views, own } = sources;
+  const { owner, config, views, own, leftovers } = sources;
   const { name, namespace, mirrored, expired } = wish;
   const here = (object: KubernetesObject) => object.namespace === namespace;
   const owned = mapOf(own.services(name).filter(here));
   const slices = own.slices(name).filter(here);
+  const entries = own.workloadEntries(name, namespace);
   const wanted = wish.assigned !== undefined;
   const { label, rivals } = wish.assigned ?? { label: '', rivals: [] };
   const occupant = views.services.get(objectKey({ namespace, name: label }));
-  const hasOurSlices = (service: Service) => slices.some(({ ownerUid }) => ownerUid === service.uid);
+  const hasOurs = (service: Service) => [...slices, ...entries].some(({ ownerUid }) => ownerUid === service.uid);
   // Somebody took the annotation away and left the labels: still ours, and put right.
-  if (occupant && ownsObject(owner, occupant.labels) && hasOurSlices(occupant)) owned.set(label, occupant);
+  if (occupant && ownsObject(owner, occupant.labels) && hasOurs(occupant)) owned.set(label, occupant);
   const conflict = occupant && !owned.has(label) ? occupant : undefined;
-  const isReleased = conflict !== undefined && hasOurSlices(conflict);
+  const isImporting = conflict !== undefined && nameWanted(importRequest(conflict, config.importNamespaces)) === name;
+  const isHandedOver = isImporting && own.importedSlices(objectKey(conflict)).length > 0;
+  const isReleased = conflict !== undefined && hasOurs(conflict) && !isHandedOver;
   const mirroring = wanted && (!conflict || isReleased) ? mirrorOf(sources, name, occupant) : undefined;
   const service = mirroring?.mirrored;
-  // With a selector, the v1 Endpoints of that name are those of Kubernetes' own controller.
-  const writesEndpoints = config.endpoints && !(isReleased && conflict.hasSelector);
-  const services = compare(mapOf(service && !conflict ? [desiredService(label, service)] : []), owned, sameService);
+  const wishes = isReleased ? modeOf(conflict) : (mirroring?.mode ?? 'service');
+  const fallback = wishes === 'istio' ? views.workloadEntries.absence : '';
+  const { mode, addresses } = planMode(occupant, fallback === '' ? wishes : 'service', (modes) => {
+    const spread = spreadOf(service?.endpoints ?? [], modes, { ...config.istio, isPod: (ip) => sources.pods.has(ip) });
+    const common = { namespace, label, mirrored: service, service: occupant };
+    return {
+      slices: planSlices(views, { ...common, spread, slices, isReleased }),
+      workloadEntries: planWorkloadEntries(
+        { ...common, endpoints: views.workloadEntries.found ? spread.entries : [], entries },
+        config.istio,
+      ),
+    };
+  });
+  const ours = conflict ? undefined : occupant;
+  const services = compare(
+    mapOf(service && !conflict ? [desiredService(label, service, mode)] : []),
+    owned,
+    sameService,
+  );
   // A namespace that is no longer configured loses its copy at once, if it is surely one that we made.
   const remove = mirrored
-    ? services.remove.filter((surplus) => !wanted && hasOurSlices(surplus))
+    ? services.remove.filter((surplus) => !wanted && hasOurs(surplus))
     : expired
       ? services.remove
       : [];
@@ -101,27 +136,56 @@ export function planNamespace(sources: Sources, wish: Wish): NamespacePlan {
     namespace,
     label,
     service: { ...services, remove },
-    slices: planSlices(views, { namespace, label, mirrored: service, service: occupant, slices, isReleased }),
-    endpoints: compare(
-      mapOf(service && writesEndpoints ? [desiredEndpoints(label, service)] : []),
-      mapOf(own.endpoints(name, namespace)),
-      sameEndpoints,
-    ),
-    conflict,
+    workloadEntries: addresses.workloadEntries,
+    slices: { ...addresses.slices, remove: [...addresses.slices.remove, ...leftovers.slices(ours)] },
+    endpoints: planEndpoints(sources, wish, { label, mirrored: service, mode, service: occupant, ours }),
+    conflict: isImporting ? undefined : conflict,
     refused: mirroring?.refused ?? [],
     warnings: mirroring ? warningsOf({ name, label, rivals, mirroring, present: occupant }) : [],
+    fallback,
   };
 }
 
-function mirrorOf({ owner, config, catalog, addresses }: Sources, name: string, present: Service | undefined) {
+/** @param present the Service as it is, if it is ours */
+export function mirrorOf({ owner, config, catalog, addresses }: Sources, name: string, present: Service | undefined) {
   const foreign = foreignInstances(catalog.instances(name) ?? [], owner.cluster, config);
-  return mirror(catalog.spelling(name), foreign, config, present, addresses.of(name));
+  const mirroring = mirror(catalog.spelling(name), foreign, config, present, addresses.of(name));
+  // Istio lets no headless Service select WorkloadEntries.
+  const mode = mirroring.mirrored.shape.headless ? ('service' as const) : wishedMode(foreign, config.mode);
+  return { mode, ...mirroring };
+}
+
+interface EndpointsOf {
+  readonly label: string;
+  readonly mirrored: MirroredService | undefined;
+  readonly mode: Mode;
+  readonly service: Service | undefined;
+  /** The same Service, if it is ours. */
+  readonly ours: Service | undefined;
+}
+
+function planEndpoints(
+  { config, own, leftovers }: Sources,
+  { name, namespace }: Wish,
+  { label, mirrored, mode, service, ours }: EndpointsOf,
+): NamespacePlan['endpoints'] {
+  // What holds the name goes first.
+  const remove = leftovers.endpoints(ours);
+  if (remove.length > 0) return { create: [], update: [], remove };
+  // With a selector, the v1 Endpoints of that name are those of Kubernetes' own controller.
+  const writes = config.endpoints && !(service ? service.selector.size > 0 : mode === 'istio');
+  return compare(
+    mapOf(mirrored && writes ? [desiredEndpoints(label, mirrored)] : []),
+    mapOf(own.endpoints(name, namespace)),
+    sameEndpoints,
+  );
 }
 
 interface SlicesOf {
   readonly namespace: string;
   readonly label: string;
   readonly mirrored: MirroredService | undefined;
+  readonly spread: Spread;
   readonly service: Service | undefined;
   readonly slices: readonly EndpointSlice[];
   readonly isReleased: boolean;
@@ -129,14 +193,16 @@ interface SlicesOf {
 
 function planSlices(
   { endpointSlices }: Views,
-  { namespace, label, mirrored, service, slices, isReleased }: SlicesOf,
+  { namespace, label, mirrored, spread, service, slices, isReleased }: SlicesOf,
 ): NamespacePlan['slices'] {
   const isOfService = (slice: EndpointSlice) => serviceKeyOf(slice) === objectKey({ namespace, name: label });
   const isTaken = (name: string) => {
     const found = endpointSlices.get(objectKey({ namespace, name }));
     return found !== undefined && !slices.includes(found);
   };
-  const desired = mirrored ? desiredSlices(label, mirrored, slices.filter(isOfService), isTaken) : [];
+  const slicesFor = (endpoints: readonly MirroredEndpoint[], passedOver: boolean) =>
+    mirrored ? desiredSlices(label, { ...mirrored, endpoints }, slices.filter(isOfService), isTaken, passedOver) : [];
+  const desired = [...slicesFor(spread.plain, false), ...slicesFor(spread.passedOver, true)];
   // The slices are all that tells that a released Service was ours: one stays, empty, until the Consul service goes.
   const [last] = slices;
   if (mirrored && isReleased && desired.length === 0 && last)
@@ -150,18 +216,20 @@ function mapOf<T extends { readonly name: string }>(items: readonly T[]): Map<st
   return new Map(items.map((item) => [item.name, item]));
 }
 
-export type WrittenKind = 'Service' | 'EndpointSlice' | 'Endpoints';
+export type WrittenKind = 'Service' | 'EndpointSlice' | 'Endpoints' | 'WorkloadEntry';
 
 /** The changes of every kind that we write. */
 export function changesOf({
   service,
   slices,
   endpoints,
+  workloadEntries,
 }: NamespacePlan): readonly (readonly [WrittenKind, Changes<{ readonly name: string }, KubernetesObject>])[] {
   return [
     ['Service', service],
     ['EndpointSlice', slices],
     ['Endpoints', endpoints],
+    ['WorkloadEntry', workloadEntries],
   ];
 }
 
@@ -170,6 +238,7 @@ export function isQuiet(plan: NamespacePlan): boolean {
   return (
     plan.conflict === undefined &&
     plan.refused.length + plan.warnings.length === 0 &&
+    plan.fallback === '' &&
     changesOf(plan).every(([, changes]) => isEmpty(changes))
   );
 }

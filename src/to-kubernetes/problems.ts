@@ -11,13 +11,17 @@ export interface Problem {
   readonly about?: Service;
 }
 
-export type Reason =
-  | 'NameConflict'
-  | 'InstanceRefused'
-  | NamespacePlan['warnings'][number]['reason']
-  | 'TooManyServices'
-  | 'ClusterIPRangeFull'
-  | 'WriteRefused';
+export const REASONS = [
+  'NameConflict',
+  'InstanceRefused',
+  'NameCollision',
+  'ServiceShape',
+  'AddressFamily',
+  'HostUnresolved',
+  'ClusterIPRangeFull',
+  'WriteRefused',
+] as const;
+export type Reason = (typeof REASONS)[number];
 
 /** What is wrong with one service in one namespace, as far as it can be seen before anything is written. */
 export function problemsOf(name: string, { conflict, refused, warnings }: NamespacePlan): Problem[] {
@@ -56,5 +60,8 @@ export function refusalOf(name: string, error: unknown): Problem | undefined {
     return { reason: 'ClusterIPRangeFull', message };
   }
   if (!REFUSALS.includes(error.status)) return undefined;
-  return { reason: 'WriteRefused', message: `Consul service ${name} cannot be mirrored: ${error.message}` };
+  return {
+    reason: 'WriteRefused',
+    message: `Consul service ${name} is not mirrored as it should be: ${error.message}`,
+  };
 }

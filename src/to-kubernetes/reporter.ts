@@ -4,8 +4,10 @@ import { objectKey, type KubernetesObject } from '../kubernetes/objects.ts';
 import type { Resources } from '../kubernetes/resources.ts';
 import type { Log } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
+import type { ImportPlan } from './imports/planner.ts';
+import { PROBLEM_REASONS } from './imports/request.ts';
 import type { NamePlan } from './planner.ts';
-import { problemsOf, refusalOf, type Problem } from './problems.ts';
+import { problemsOf, REASONS, refusalOf, type Problem } from './problems.ts';
 import type { Views } from './views.ts';
 
 export interface ReporterOptions {
@@ -17,50 +19,53 @@ export interface ReporterOptions {
   readonly metrics: Metrics;
 }
 
+export type Reporter = ReturnType<typeof createReporter>;
+
 /** Tells what could not be mirrored, once for each new reason: a log line, a metric, and an Event on an object that is there. */
 export function createReporter({ views, events, resources, config, log, metrics }: ReporterOptions) {
-  /** By the service and namespace, then by reason. */
-  const known = new Map<string, ReadonlyMap<string, string>>();
+  const current = new Map<string, string>();
 
-  function tell(identity: string, problems: readonly Problem[], about: (problem: Problem) => About | undefined): void {
-    const before = known.get(identity);
-    for (const problem of problems) {
-      const { reason, message } = problem;
-      if (before?.get(reason) === message) continue;
-      metrics.rejections.inc({ direction: 'to-kubernetes', reason });
-      log.warn('rejected', { direction: 'to-kubernetes', object: identity, reason, why: message });
-      const found = about(problem);
-      if (found) events.report(...found, { type: 'Warning', reason, action: 'Mirror', note: message });
-    }
-    if (problems.length === 0) known.delete(identity);
-    else known.set(identity, new Map(problems.map(({ reason, message }) => [reason, message])));
+  function tell(object: string, reason: string, message: string, about: About | undefined): void {
+    const identity = `${object} (${reason})`;
+    if (message === '') return void current.delete(identity);
+    if (current.get(identity) === message) return;
+    current.set(identity, message);
+    metrics.rejections.inc({ direction: 'to-kubernetes', reason });
+    log.warn('rejected', { direction: 'to-kubernetes', object, reason, why: message });
+    if (about) events.report(...about, { type: 'Warning', reason, action: 'Mirror', note: message });
   }
 
   /** A Service that could not be made has no Events: they are its namespace's then. */
-  function aboutIn(namespace: string, label: string): (problem: Problem) => About | undefined {
-    return ({ about, reason }) => {
-      const service = about ?? views.services.get(objectKey({ namespace, name: label }));
-      if (service) return [resources.services, service];
-      const isRefusal = reason === 'ClusterIPRangeFull' || reason === 'WriteRefused';
-      return isRefusal ? [resources.namespaces, namespaceObject(namespace)] : undefined;
-    };
+  function aboutOf({ about, reason }: Problem, namespace: string, label: string): About | undefined {
+    const service = about ?? views.services.get(objectKey({ namespace, name: label }));
+    if (service) return [resources.services, service];
+    const isRefusal = reason === 'ClusterIPRangeFull' || reason === 'WriteRefused';
+    return isRefusal ? [resources.namespaces, namespaceObject(namespace)] : undefined;
   }
 
   return {
-    rejected: () => known.size,
+    /** What is wrong, by what it is wrong with. */
+    rejected: current as ReadonlyMap<string, string>,
+    imports: (key: string, { service, problems }: ImportPlan) => {
+      for (const reason of PROBLEM_REASONS) {
+        const messages = problems.filter((problem) => problem.reason === reason).map(({ message }) => message);
+        const message = messages.length > 0 ? `Service ${key}: consular.dev/import: ${messages.join('; ')}` : '';
+        tell(`Service ${key}`, reason, message, service && [resources.services, service]);
+      }
+    },
     /** @param failures why a namespace's plan could not be carried out */
     plan: (name: string, { namespaces, overLimit }: NamePlan, failures: ReadonlyMap<string, unknown>) => {
       const limit = `Consul service ${name} is not mirrored: ${config.maxServices} services are already (toKubernetes.maxServices)`;
-      tell(name, overLimit ? [{ reason: 'TooManyServices', message: limit }] : [], () => undefined);
+      tell(name, 'TooManyServices', overLimit ? limit : '', undefined);
       for (const namespace of config.namespaces) {
         const plan = namespaces.find((candidate) => candidate.namespace === namespace);
-        const problems = plan ? problemsOf(name, plan) : [];
         const refusal = refusalOf(name, failures.get(namespace));
-        tell(
-          `${name} in ${namespace}`,
-          refusal ? [...problems, refusal] : problems,
-          aboutIn(namespace, plan?.label ?? ''),
-        );
+        const problems = [...(plan ? problemsOf(name, plan) : []), ...(refusal ? [refusal] : [])];
+        for (const reason of REASONS) {
+          const problem = problems.find((candidate) => candidate.reason === reason);
+          const about = problem && aboutOf(problem, namespace, plan?.label ?? '');
+          tell(`${name} in ${namespace}`, reason, problem?.message ?? '', about);
+        }
       }
     },
   };

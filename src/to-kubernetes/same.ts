@@ -9,6 +9,7 @@ import type {
 import { ANNOTATION, LABEL, SLICE_MANAGER } from '../reconcile/mark.ts';
 import type { DesiredEndpoints, DesiredService, DesiredSlice } from './desired.ts';
 import { writeHosts } from './slice-hosts.ts';
+import { modeOf } from './workload-spread.ts';
 
 /**
  * Whether an object of ours is as it should be, in all that we write. What others add (other labels, fields that we have no
@@ -20,7 +21,7 @@ export function sameService(desired: DesiredService, observed: Service): boolean
     observed.annotations.get(ANNOTATION.consulService) === desired.consulService &&
     observed.annotations.get(ANNOTATION.consulK8sSync) === 'false' &&
     observed.annotations.get(ANNOTATION.portChoice) === desired.portChoice &&
-    !observed.hasSelector &&
+    (desired.mode === 'istio' ? modeOf(observed) === 'istio' : observed.selector.size === 0) &&
     observed.type === 'ClusterIP' &&
     (!desired.shape.dualStack || observed.ipFamilyPolicy.endsWith('DualStack')) &&
     sameList(desired.ports, observed.ports, same)

@@ -1,5 +1,6 @@
 import type { ServiceInstance } from '../consul/types.ts';
-import type { Endpoints, EndpointSlice, Service, ServiceCIDR } from '../kubernetes/objects.ts';
+import type { Endpoints, EndpointSlice, Pod, Service, ServiceCIDR, WorkloadEntry } from '../kubernetes/objects.ts';
+import type { OptionalKind } from '../kubernetes/optional-kind.ts';
 import type { View } from '../kubernetes/view.ts';
 
 /** What this direction sees of Kubernetes. */
@@ -10,6 +11,10 @@ export interface Views {
   readonly endpoints: ReadonlyMap<string, View<Endpoints>>;
   /** Undefined where the API server does not know the kind. */
   readonly serviceCIDRs: View<ServiceCIDR> | undefined;
+  /** Those with our mark, in the same namespaces, where Istio is there. */
+  readonly workloadEntries: Pick<OptionalKind<WorkloadEntry>, 'found' | 'absence' | 'subscribe' | 'lookAgain'>;
+  /** Read where WorkloadEntries are found, and not before. */
+  readonly pods: () => View<Pod> | undefined;
 }
 
 /** What this direction asks of Consul's catalog: names are lower case. */

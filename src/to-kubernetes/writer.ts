@@ -1,24 +1,41 @@
 import { hasStatus } from '../kubernetes/errors.ts';
-import type { KubernetesObject } from '../kubernetes/objects.ts';
+import type { KubernetesObject, WorkloadEntry } from '../kubernetes/objects.ts';
 import type { Resource, Resources } from '../kubernetes/resources.ts';
 import type { View } from '../kubernetes/view.ts';
 import type { ObjectApi } from '../kubernetes/write.ts';
 import type { Changes } from '../reconcile/changes.ts';
 import { ownershipLabels, type Owner } from '../reconcile/mark.ts';
-import { endpointsBody, ownerReference, serviceBody, sliceBody, toCreate, toPatch, type Body } from './bodies.ts';
+import {
+  endpointsBody,
+  importedSliceBody,
+  ownerReference,
+  serviceBody,
+  sliceBody,
+  toCreate,
+  toPatch,
+  workloadEntryBody,
+  type Body,
+} from './bodies.ts';
+import type { ImportPlan } from './imports/planner.ts';
 import type { NamespacePlan } from './namespace-plan.ts';
 import type { Views } from './views.ts';
+import type { DesiredWorkloadEntry } from './workload-entries.ts';
+
+/** One address is in one entry, so that their order does not matter; and there are as many as instances. */
+const ENTRIES_AT_ONCE = 4;
 
 /** There is an object of that name which the view does not show, or not yet as ours: the next look may know more. */
 export class NameTaken extends Error {}
 
 export interface Writer {
   /**
-   * Writes one namespace's plan: first what comes (Service, slices, Endpoints), then what goes, the other way round, so that
-   * an address that moves between slices is never nowhere.
+   * Writes one namespace's plan: first what comes (Service, slices, Endpoints, WorkloadEntries), then what goes, the other
+   * way round, so that an address that moves between slices is never nowhere.
    * @throws the first failure, after everything was tried
    */
   apply(plan: NamespacePlan): Promise<void>;
+  /** The same for the slices of a Service that is somebody else's. */
+  applyImport(plan: ImportPlan): Promise<void>;
 }
 
 /**
@@ -27,23 +44,26 @@ export interface Writer {
  */
 export function createWriter(owner: Owner, api: ObjectApi, resources: Resources, views: Views): Writer {
   const labels = ownershipLabels(owner);
+  const ownerOf = (namespace: string, name: string) =>
+    ownerReference(views.services.get(`${namespace}/${name}`), namespace, name);
 
   async function write<D extends { readonly name: string }, O extends KubernetesObject>(
-    { attempt, namespace }: Pass,
+    pass: Pass,
     resource: Resource<O>,
     view: View<O> | undefined,
     { create, update }: Changes<D, O>,
-    body: (desired: D) => Body,
+    body: (desired: D, observed?: O) => Body,
+    atOnce = 1,
   ): Promise<void> {
-    for (const desired of create) {
-      await attempt(async () => {
-        const object = toCreate(body(desired), namespace, desired.name);
-        view?.put(await createNew(resource, namespace, desired.name, object));
-      });
-    }
-    for (const { desired, observed } of update) {
-      await attempt(async () => view?.put(await api.patch(resource, observed, toPatch(body(desired)))));
-    }
+    const { namespace } = pass;
+    const creations = create.map((desired) => async () => {
+      const object = toCreate(body(desired), namespace, desired.name);
+      view?.put(await createNew(resource, namespace, desired.name, object));
+    });
+    const updates = update.map(({ desired, observed }) => async () => {
+      view?.put(await api.patch(resource, observed, toPatch(body(desired, observed))));
+    });
+    await attemptAll(pass, [...creations, ...updates], atOnce);
   }
 
   async function createNew<O extends KubernetesObject>(
@@ -63,34 +83,54 @@ export function createWriter(owner: Owner, api: ObjectApi, resources: Resources,
   }
 
   async function remove<O extends KubernetesObject>(
-    { attempt }: Pass,
+    pass: Pass,
     resource: Resource<O>,
     view: View<O> | undefined,
     { remove: objects }: Changes<unknown, O>,
+    atOnce = 1,
   ): Promise<void> {
-    for (const object of objects) {
-      await attempt(async () => {
-        await api.remove(resource, object);
-        view?.drop(object);
-      });
-    }
+    const removals = objects.map((object) => async () => {
+      await api.remove(resource, object);
+      view?.drop(object);
+    });
+    await attemptAll(pass, removals, atOnce);
+  }
+
+  /** Nothing when the kind has gone since it was planned: then the next plan is another. */
+  async function writeEntries(pass: Pass, changes: NamespacePlan['workloadEntries']): Promise<void> {
+    const { found } = views.workloadEntries;
+    if (!found) return;
+    const view = found.views.get(pass.namespace);
+    const body = (desired: DesiredWorkloadEntry, observed?: WorkloadEntry) =>
+      workloadEntryBody(labels, desired, ownerOf(pass.namespace, desired.serviceName), observed);
+    await write(pass, found.resource, view, changes, body, ENTRIES_AT_ONCE);
+    await remove(pass, found.resource, view, changes, ENTRIES_AT_ONCE);
   }
 
   return {
-    async apply({ namespace, service, slices, endpoints }) {
+    async apply({ namespace, service, slices, endpoints, workloadEntries }) {
       const pass = createPass(namespace);
       const endpointsView = views.endpoints.get(namespace);
-      const ownerOf = (name: string) => ownerReference(views.services.get(`${namespace}/${name}`), namespace, name);
       await write(pass, resources.services, views.services, service, (desired) => serviceBody(labels, desired));
       await write(pass, resources.endpointSlices, views.endpointSlices, slices, (desired) =>
-        sliceBody(labels, desired, ownerOf(desired.serviceName)),
+        sliceBody(labels, desired, ownerOf(namespace, desired.serviceName)),
       );
       await write(pass, resources.endpoints, endpointsView, endpoints, (desired) =>
-        endpointsBody(labels, desired, ownerOf(desired.name)),
+        endpointsBody(labels, desired, ownerOf(namespace, desired.name)),
       );
+      await writeEntries(pass, workloadEntries);
       await remove(pass, resources.endpoints, endpointsView, endpoints);
       await remove(pass, resources.endpointSlices, views.endpointSlices, slices);
       await remove(pass, resources.services, views.services, service);
+      pass.end();
+    },
+
+    async applyImport({ namespace, service, slices }) {
+      const pass = createPass(namespace);
+      await write(pass, resources.endpointSlices, views.endpointSlices, slices, (desired) =>
+        importedSliceBody(labels, desired, ownerReference(service, namespace, desired.serviceName)),
+      );
+      await remove(pass, resources.endpointSlices, views.endpointSlices, slices);
       pass.end();
     },
   };
@@ -119,4 +159,9 @@ function createPass(namespace: string): Pass {
       if (failures.length > 0) throw failures[0];
     },
   };
+}
+
+async function attemptAll({ attempt }: Pass, writes: readonly (() => Promise<void>)[], atOnce: number): Promise<void> {
+  for (let first = 0; first < writes.length; first += atOnce)
+    await Promise.all(writes.slice(first, first + atOnce).map(attempt));
 }

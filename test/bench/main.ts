@@ -1,10 +1,19 @@
 import { spawnSync } from 'node:child_process';
 import { cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { HELP, readOptions, tableSize, type Options } from './options.ts';
+import { HELP, readOptions, type Options } from './options.ts';
 import { say } from './subjects.ts';
-import { formatTable } from './table.ts';
-import { run, type Report } from './to-consul/index.ts';
+import { formatTable, type JudgedRow } from './table.ts';
+import { run as runToConsul } from './to-consul/index.ts';
+import { run as runToKubernetes } from './to-kubernetes/index.ts';
+
+/** What a direction measured: the figures are its own business, the table is not. */
+interface Report {
+  /** What the table is about. */
+  readonly title: readonly string[];
+  readonly figures: unknown;
+  readonly rows: readonly JudgedRow[];
+}
 
 async function main(): Promise<number> {
   const options = readOptions(process.argv.slice(2));
@@ -13,7 +22,8 @@ async function main(): Promise<number> {
     return 0;
   }
   buildConsular();
-  const report = await run(options);
+  const report: Report =
+    options.direction === 'to-consul' ? await runToConsul(options) : await runToKubernetes(options);
   process.stdout.write(options.output === 'json' ? asJson(options, report) : asText(options, report));
   return report.rows.some(({ met }) => met === false) ? 2 : 0;
 }
@@ -30,19 +40,15 @@ function buildConsular(): void {
 
 const MACHINE = { node: process.version, cpus: cpus().length };
 
-function asJson(options: Options, report: Report): string {
-  return `${JSON.stringify({ machine: MACHINE, options, pods: tableSize(options.sizes), ...report }, null, 2)}\n`;
+function asJson(options: Options, { figures, rows }: Report): string {
+  return `${JSON.stringify({ machine: MACHINE, options, figures, rows }, null, 2)}\n`;
 }
 
-function asText(options: Options, { rows }: Report): string {
-  const pods = tableSize(options.sizes);
-  const title = [
-    `${options.direction} at ${pods} pods, ${pods / 10} services, ${pods / 100} nodes, where no other size is named;`,
-    `Consular idle for ${options.idleSeconds} s; Node ${MACHINE.node}, ${MACHINE.cpus} CPUs for everything`,
-  ];
+function asText({ idleSeconds }: Options, { title, rows }: Report): string {
+  const machine = `Consular idle for ${idleSeconds} s; Node ${MACHINE.node}, ${MACHINE.cpus} CPUs for everything`;
   const goals = rows.filter(({ met }) => met !== undefined);
   const met = goals.filter((row) => row.met).length;
-  return `${title.join('\n')}\n\n${formatTable(rows)}\n${met} of ${goals.length} goals met in this run\n`;
+  return `${[...title, machine].join('\n')}\n\n${formatTable(rows)}\n${met} of ${goals.length} goals met in this run\n`;
 }
 
 main().then(

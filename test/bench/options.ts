@@ -3,13 +3,13 @@ import { parseArgs } from 'node:util';
 export const HELP = `npm run bench: Consular beside the smallest program that does the same work with no safety at all (the floor)
 
 Usage:
-  npm run bench -- to-consul [options]
+  npm run bench -- to-consul|to-kubernetes [options]
 
-Both run as they would be shipped, one bundled file each, against the same real API server, one after the other, each
-with a Consul of its own. The table shows the floor's figure, Consular's, their ratio, the goal, and whether this run met
-it. Progress goes to stderr.
+Both run as they would be shipped, one bundled file each, one after the other, with a control plane of their own where one
+writes what the other would find. The table shows the floor's figure, Consular's, their ratio, the goal, and whether this
+run met it. Progress goes to stderr.
 
-Options:
+Options of to-consul:
   --sizes N,N,...  annotated pods, in thousands up to 50000 (default 1000,10000,50000); a service for every 10, a node for
                    every 100. The whole table is measured at 10000, or at the largest when that is not among them; at the
                    others the cost of a change and the memory.
@@ -17,6 +17,17 @@ Options:
   --flips N        changes of readiness that are measured, 20 a second, a multiple of 40 (default 1000)
   --starts N       first fills, and restarts, of which the median counts (default 3)
   --quick          --sizes 1000 --idle 15 --flips 200 --starts 1, for checking the benchmark itself
+
+Options of to-kubernetes:
+  --sizes N,N,...  services in Consul, in hundreds up to 5000 (default 100,3000), with 10 instances each, beyond 1000 with
+                   20 for every 3. Changes of health and the first mirror are measured at each, the rest at the largest.
+  --idle SECONDS   how long Consular is left alone after a restart (default 600)
+  --flips N        changes of health that are measured, 10 a second, a multiple of 200 (default 600)
+  --changes N      instances that come or go, one every 10 seconds, an even number (default 60); once with nothing else
+                   going on and once while to-consul writes
+  --quick          --sizes 100,300 --idle 15 --flips 200 --changes 2, for checking the benchmark itself
+
+Options of both:
   --output FORMAT  text (default) or json
   --help           this text
 
@@ -24,27 +35,38 @@ Exit codes: 0 all goals met; 1 an error, also when one of the two programs dies;
 
 Examples:
   npm run bench -- to-consul                              # everything; about 40 minutes on two cores
-  npm run bench -- to-consul --quick
+  npm run bench -- to-kubernetes                          # everything; about 40 minutes
+  npm run bench -- to-kubernetes --quick
   npm run bench -- to-consul --sizes 1000,10000 --idle 60
   npm run -s bench -- to-consul --output json | jq '.rows[] | select(.met == false)'
 `;
 
-export interface Options {
-  readonly direction: 'to-consul';
+interface Common {
   /** Ascending: the cluster grows. */
   readonly sizes: readonly number[];
   readonly idleSeconds: number;
   readonly flips: number;
-  readonly starts: number;
   readonly output: 'text' | 'json';
 }
+
+export interface ToConsulOptions extends Common {
+  readonly direction: 'to-consul';
+  readonly starts: number;
+}
+
+export interface ToKubernetesOptions extends Common {
+  readonly direction: 'to-kubernetes';
+  readonly changes: number;
+}
+
+export type Options = ToConsulOptions | ToKubernetesOptions;
 
 /** What 20 probes need to end where they began: each goes out and comes back. */
 export const FLIPS_OF_A_ROUND = 40;
 export const LARGEST = 50_000;
 const TABLE_SIZE = 10_000;
 
-/** The size at which the whole table is measured. */
+/** The size at which the whole table of to-consul is measured. */
 export function tableSize(sizes: readonly number[]): number {
   return sizes.includes(TABLE_SIZE) ? TABLE_SIZE : Math.max(...sizes);
 }
@@ -59,33 +81,75 @@ export function readOptions(args: readonly string[]): Options | undefined {
       idle: { type: 'string' },
       flips: { type: 'string' },
       starts: { type: 'string' },
+      changes: { type: 'string' },
       quick: { type: 'boolean', default: false },
       output: { type: 'string', default: 'text' },
       help: { type: 'boolean', short: 'h' },
     },
   });
   if (values.help || positionals.length === 0) return undefined;
-  if (positionals.join(' ') !== 'to-consul')
-    throw new Error(`expected one direction, to-consul, found "${positionals.join(' ')}"`);
+  const direction = positionals.join(' ');
   if (values.output !== 'text' && values.output !== 'json')
     throw new Error(`--output: expected text or json, found "${values.output}"`);
-  const defaults = values.quick
-    ? { sizes: '1000', idle: '15', flips: '200', starts: '1' }
-    : { sizes: '1000,10000,50000', idle: '600', flips: '1000', starts: '3' };
-  const sizes = (values.sizes ?? defaults.sizes)
-    .split(',')
-    .map((size) => wholeNumber('--sizes', size, { most: LARGEST, multipleOf: 1000 }));
-  return {
-    direction: 'to-consul',
-    sizes: [...new Set(sizes)].sort((a, b) => a - b),
-    idleSeconds: wholeNumber('--idle', values.idle ?? defaults.idle, { most: 86_400 }),
-    flips: wholeNumber('--flips', values.flips ?? defaults.flips, { most: 10_000, multipleOf: FLIPS_OF_A_ROUND }),
-    starts: wholeNumber('--starts', values.starts ?? defaults.starts, { most: 20 }),
+  const common = {
     output: values.output,
+    idleSeconds: wholeNumber('--idle', values.idle ?? (values.quick ? '15' : '600'), { most: 86_400 }),
+  } as const;
+  switch (direction) {
+    case 'to-consul':
+      return { direction, ...common, ...readToConsul(values) };
+    case 'to-kubernetes':
+      return { direction, ...common, ...readToKubernetes(values) };
+    default:
+      throw new Error(`expected one direction, to-consul or to-kubernetes, found "${direction}"`);
+  }
+}
+
+type Values = Readonly<Partial<Record<'sizes' | 'flips' | 'starts' | 'changes', string>>> & { readonly quick: boolean };
+
+function readToConsul({ quick, changes, ...given }: Values): Pick<ToConsulOptions, 'sizes' | 'flips' | 'starts'> {
+  if (changes !== undefined) throw new Error('--changes: expected with to-kubernetes only');
+  const defaults = quick
+    ? { sizes: '1000', flips: '200', starts: '1' }
+    : { sizes: '1000,10000,50000', flips: '1000', starts: '3' };
+  return {
+    sizes: sizes(given.sizes ?? defaults.sizes, { most: LARGEST, multipleOf: 1000 }),
+    flips: wholeNumber('--flips', given.flips ?? defaults.flips, { most: 10_000, multipleOf: FLIPS_OF_A_ROUND }),
+    starts: wholeNumber('--starts', given.starts ?? defaults.starts, { most: 20 }),
   };
 }
 
-function wholeNumber(option: string, text: string, { most, multipleOf = 1 }: { most: number; multipleOf?: number }) {
+/** What 100 probes of to-kubernetes need to end where they began. */
+const FLIPS_OF_ALL_PROBES = 200;
+const MOST_SERVICES = 5000;
+
+function readToKubernetes({
+  quick,
+  starts,
+  ...given
+}: Values): Pick<ToKubernetesOptions, 'sizes' | 'flips' | 'changes'> {
+  if (starts !== undefined) throw new Error('--starts: expected with to-consul only');
+  const defaults = quick
+    ? { sizes: '100,300', flips: '200', changes: '2' }
+    : { sizes: '100,3000', flips: '600', changes: '60' };
+  return {
+    sizes: sizes(given.sizes ?? defaults.sizes, { most: MOST_SERVICES, multipleOf: 100 }),
+    flips: wholeNumber('--flips', given.flips ?? defaults.flips, { most: 10_000, multipleOf: FLIPS_OF_ALL_PROBES }),
+    changes: wholeNumber('--changes', given.changes ?? defaults.changes, { most: 10_000, multipleOf: 2 }),
+  };
+}
+
+interface Bounds {
+  readonly most: number;
+  readonly multipleOf?: number;
+}
+
+function sizes(list: string, bounds: Bounds): number[] {
+  const sizes = list.split(',').map((size) => wholeNumber('--sizes', size, bounds));
+  return [...new Set(sizes)].sort((a, b) => a - b);
+}
+
+function wholeNumber(option: string, text: string, { most, multipleOf = 1 }: Bounds): number {
   const number = Number(text);
   if (!Number.isInteger(number) || number < multipleOf || number > most || number % multipleOf !== 0) {
     const kind = multipleOf === 1 ? 'a whole number' : `a multiple of ${multipleOf}`;

@@ -8,6 +8,8 @@ import type { RunDirectory } from './run-directory.ts';
 export interface AgentOptions {
   readonly run: RunDirectory;
   readonly name: string;
+  /** Where its HTTP API listens. */
+  readonly clientAddress: string;
   readonly httpPort: number;
   readonly serfPort: number;
   readonly rpcPort: number;
@@ -35,12 +37,12 @@ export async function startAgent(options: AgentOptions): Promise<RunningProcess>
 }
 
 function configuration(options: AgentOptions): object {
-  const { run, name, httpPort, serfPort, rpcPort, cluster, inMemory } = options;
+  const { run, name, clientAddress, httpPort, serfPort, rpcPort, cluster, inMemory } = options;
   return {
     node_name: name,
     server: true,
     bind_addr: '127.0.0.1',
-    client_addr: '127.0.0.1',
+    client_addr: clientAddress,
     ports: { http: httpPort, serf_lan: serfPort, server: rpcPort, serf_wan: -1, dns: -1, grpc: -1, grpc_tls: -1 },
     ui_config: { enabled: true },
     log_level: 'info',
@@ -65,10 +67,10 @@ function accessControl(managementToken: string): object {
 
 /** Waits until the server knows a leader, all servers are in the catalog, and the server itself knows the token. */
 export async function waitForAgent(agent: RunningProcess, options: AgentOptions): Promise<void> {
-  const { httpPort, cluster, managementToken } = options;
+  const { clientAddress, httpPort, cluster, managementToken } = options;
   const headers = managementToken === undefined ? {} : { 'x-consul-token': managementToken };
   const get = async (path: string): Promise<{ ok: boolean; text: string }> => {
-    const { statusCode, body } = await request(`http://127.0.0.1:${httpPort}${path}`, { headers });
+    const { statusCode, body } = await request(`http://${clientAddress}:${httpPort}${path}`, { headers });
     return { ok: statusCode === 200, text: await body.text() };
   };
   await waitUntilReady(agent, async () => {

@@ -11,6 +11,8 @@ export interface ConsulOptions {
   readonly servers?: number;
   /** Keeps the data on disk, so that a server that was killed comes back with it. @default true with several servers */
   readonly persistent?: boolean;
+  /** Where the HTTP API listens. @default the loopback address */
+  readonly clientAddress?: string;
   /** Further configuration of each server, such as `limits`. */
   readonly settings?: object;
 }
@@ -50,9 +52,8 @@ async function startIn(run: RunDirectory, options: ConsulOptions): Promise<Consu
   const managementToken = options.acl === true ? randomUUID() : undefined;
   const count = options.servers ?? 1;
   const inMemory = !(options.persistent ?? count > 1);
-  const servers = await startServers(
-    await layOut({ run, count, inMemory, managementToken, settings: options.settings ?? {} }),
-  );
+  const { clientAddress = '127.0.0.1', settings = {} } = options;
+  const servers = await startServers(await layOut({ run, count, inMemory, managementToken, clientAddress, settings }));
   const [first] = servers;
   if (first === undefined) throw new Error(`Cannot start ${count} Consul servers: at least one is needed`);
   return {
@@ -68,7 +69,9 @@ async function startIn(run: RunDirectory, options: ConsulOptions): Promise<Consu
   };
 }
 
-type Cluster = Pick<AgentOptions, 'run' | 'inMemory' | 'managementToken' | 'settings'> & { readonly count: number };
+type Cluster = Pick<AgentOptions, 'run' | 'inMemory' | 'managementToken' | 'clientAddress' | 'settings'> & {
+  readonly count: number;
+};
 
 async function layOut({ count, ...common }: Cluster): Promise<AgentOptions[]> {
   if (common.inMemory && count > 1)
@@ -95,7 +98,7 @@ function consulAgent(first: RunningProcess, options: AgentOptions): ConsulAgent 
     return agent;
   });
   return {
-    address: `http://127.0.0.1:${options.httpPort}`,
+    address: `http://${options.clientAddress}:${options.httpPort}`,
     get pid() {
       return server.pid();
     },

@@ -1,5 +1,5 @@
+import type { Consular } from '../rig/consular.ts';
 import { readNodes, readServiceNames } from './consul-side.ts';
-import type { Consular } from './consular.ts';
 import { verify } from './eventually.ts';
 import { readOwned } from './kubernetes-side.ts';
 import { POD_SERVICE } from './pods.ts';

@@ -121,7 +121,7 @@ export function mirror({ name, clusterIP, alias, healthy }: MirrorExpectation): 
   return {
     service: {
       labels: OWNERSHIP,
-      annotations: { 'consular.dev/consul-service': name },
+      annotations: { 'consular.dev/consul-service': name, 'consul.hashicorp.com/service-sync': 'false' },
       type: 'ClusterIP',
       selector: undefined,
       clusterIP,

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import { explainError } from '../../src/observability/log.ts';
-import type { Consular } from './consular.ts';
+import type { Consular } from '../rig/consular.ts';
 import { stopConsular } from './finale.ts';
 import { setScene, verifyScene, type Scene } from './scene.ts';
 import { openStage, type Stage } from './stage.ts';

@@ -1,7 +1,8 @@
 import { openRunDirectory, startControlPlane, type ControlPlane, type RunDirectory } from '../control-plane/index.ts';
 import { ConsulApi } from '../rig/consul.ts';
+import { startConsular, type Consular } from '../rig/consular.ts';
 import { KubernetesApi } from '../rig/kubernetes.ts';
-import { startConsular, type Consular } from './consular.ts';
+import { settings } from './consular.ts';
 
 /** Both systems and the daemon between them, all real and all this demo's own. */
 export interface Stage {
@@ -21,7 +22,7 @@ export async function openStage(): Promise<Stage> {
   const kubernetes = new KubernetesApi(plane.kubernetes.server, plane.kubernetes.caFile, plane.kubernetes.adminToken);
   return {
     ...{ plane, run, consul, kubernetes },
-    startConsular: () => startConsular(plane, run),
+    startConsular: () => startConsular(run, settings(plane)),
     close: async () => {
       await run.close();
       await Promise.all([consul.close(), kubernetes.close()]);

@@ -122,6 +122,15 @@ describe('the manifests', () => {
     expect(rightsOf(objects).map(({ name }) => name)).not.toContain('patch pods/status');
   });
 
+  it('give the rights for imports in a folder of its own, and of what is mirrored only the slices', () => {
+    const optional = render(join(MANIFESTS, 'import-namespace'));
+    expect(rightsOf(optional).map(({ name, namespace }) => [name, namespace])).toEqual(
+      ['create', 'patch', 'delete'].map((verb) => [`${verb} endpointslices.discovery.k8s.io`, 'default']),
+    );
+    const subjects = objects.flatMap(({ kind, subjects }) => (kind === 'RoleBinding' ? [subjects] : []));
+    expect(optional.flatMap(({ subjects = [] }) => subjects)).toEqual(subjects.flat());
+  });
+
   it('mount a configuration that is one, and at the place where the daemon looks for it', () => {
     const [command, flag, path = ''] = container.args;
     expect([command, flag]).toEqual(['run', '--config']);

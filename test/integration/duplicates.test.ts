@@ -30,11 +30,16 @@ describe('a pod that is in Consul already, by somebody else', () => {
   const dead = entry('dead', nextPodIP(), { status: 'critical' });
   const cased = entry('Cased', nextPodIP());
   const target = entry('moving', nextPodIP());
+  const namedPorts = [
+    { Name: 'http', Port: 8080, Default: true },
+    { Name: 'admin', Port: 9000 },
+  ];
+  const manyPorts = entry('many-ports', nextPodIP(), { namedPorts });
   const byItself = { id: 'itself-1', name: 'itself', address: nextPodIP(), port: 8080 };
 
   beforeAll(async () => {
     rig = await openRig();
-    for (const one of [removed, failing, neighbours, elsewhere, otherPort, dead, cased, target])
+    for (const one of [removed, failing, neighbours, elsewhere, otherPort, dead, cased, target, manyPorts])
       await rig.consul.registerInCatalog(one);
     await rig.consul.registerOnAgent(byItself);
     daemon = await rig.startDaemon({ toKubernetes: { enabled: false } });
@@ -90,6 +95,29 @@ describe('a pod that is in Consul already, by somebody else', () => {
     await rig.kubernetes.createPod(rig.namespace, 'cased', { ip: cased.address, annotations: named('cased') });
     await untilReported('cased');
     expect(await ours('cased')).toEqual([]);
+  });
+
+  it.each([
+    ['the default of several named ports', 'http', 8080],
+    ['another of several named ports', 'admin', 9000],
+  ])('is the same at %s, as consul-k8s registers since 1.9.0', async (_, port, number) => {
+    const { kubernetes, consul, namespace } = rig;
+    const pod = `many-ports-${port}`;
+    await consul.registerInCatalog(manyPorts);
+    await kubernetes.createPod(namespace, pod, {
+      ip: manyPorts.address,
+      ports: [
+        { name: 'http', containerPort: 8080 },
+        { name: 'admin', containerPort: 9000 },
+      ],
+      annotations: { ...named('many-ports'), 'consular.dev/service-port': port },
+    });
+    await untilReported(pod);
+    expect(await ours('many-ports')).toEqual([]);
+    await consul.deregisterFromCatalog(manyPorts);
+    await untilEqual('ours', () => ours('many-ports'), [`${manyPorts.address}:${number}`]);
+    await kubernetes.deletePod(namespace, pod);
+    await untilEqual('none', () => ours('many-ports'), []);
   });
 
   it('is none when the other entry has another address or port, or is critical from the start', async () => {

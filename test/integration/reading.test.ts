@@ -191,7 +191,8 @@ describe('what was read', () => {
     expect(pod).toMatchObject({
       uid: metadata.uid,
       deletionTimestamp: metadata.deletionTimestamp,
-      labels: new Map([['pod-template-hash', '7d4b9c6f5']]),
+      // All of them, because it has readiness gates.
+      labels: new Map(Object.entries(metadata.labels ?? {})),
       nodeName: 'node-1',
       hostIP: '192.0.2.11',
       hostNetwork: true,
@@ -231,8 +232,12 @@ describe('what was read', () => {
   });
 
   it('is what was written: a Service and its addresses', async () => {
+    const { spec } = await rig.kubernetes.must('GET', `/api/v1/namespaces/${rig.namespace}/services/everything`);
+    const { selector } = spec as { selector: Record<string, string> };
     expect(await find(resources.services, 'everything')).toMatchObject({
-      hasSelector: true,
+      selector: new Map(Object.entries(selector)),
+      internalTrafficPolicy: 'Local',
+      trafficDistribution: 'PreferClose',
       ports: [
         { name: 'http', port: 80, protocol: 'TCP', targetPort: 'web', appProtocol: 'kubernetes.io/h2c' },
         { name: 'dns', port: 53, protocol: 'UDP', targetPort: '5353', appProtocol: '' },
@@ -241,7 +246,7 @@ describe('what was read', () => {
       ],
     });
     expect(await find(resources.services, 'headless')).toMatchObject({ clusterIPs: ['None'], ports: [] });
-    expect(await find(resources.services, 'selectorless')).toMatchObject({ type: 'NodePort', hasSelector: false });
+    expect(await find(resources.services, 'selectorless')).toMatchObject({ type: 'NodePort', selector: new Map() });
     expect(await find(resources.services, 'elsewhere')).toMatchObject({ type: 'ExternalName', clusterIPs: [] });
     const service = await find(resources.services, 'selectorless');
     expect(await find(resources.endpointSlices, 'everything')).toMatchObject({
@@ -306,6 +311,74 @@ describe('a server that does not speak protobuf', () => {
     expect(proxy.asked).toEqual(asked);
     expect([...reading.answered]).toEqual(['application/json']);
     expect(reading.records.filter(({ level }) => level === 'warn')).toEqual([]);
+  });
+});
+
+describe('B29: a watch with an event that the API server does not send', () => {
+  /** Said once, as soon as the view is complete; queries are those of the watches. */
+  async function openLiar(...lies: object[]) {
+    const queries: URLSearchParams[] = [];
+    const proxy = await openProxy({
+      refuse: (query) => void queries.push(query),
+      insert: (piece) =>
+        piece.includes('k8s.io/initial-events-end') && piece.at(-1) === 10
+          ? lies
+              .splice(0)
+              .map((lie) => `${JSON.stringify(lie)}\n`)
+              .join('')
+          : undefined,
+    });
+    return { proxy, queries, lies };
+  }
+  const error = (status: object) => ({ type: 'ERROR', object: { kind: 'Status', apiVersion: 'v1', ...status } });
+  const bookmark = (metadata: object) => ({ type: 'BOOKMARK', object: { kind: 'Node', apiVersion: 'v1', metadata } });
+  /** What is still heard after the event: a change that nobody here made before. */
+  async function untilHeard({ view }: Reading<KubernetesObject>, name: string): Promise<void> {
+    await rig.kubernetes.createNode(`${rig.cluster}-${name}`, labels);
+    await until(`Node ${name}`, () => Promise.resolve(view.get(`${rig.cluster}-${name}`)));
+  }
+  const relists = ({ records }: Reading<KubernetesObject>) =>
+    records.filter(({ message }) => message === 'read completely').length;
+
+  it.each([
+    ['an ERROR with a code that nobody knows', { code: 299, reason: 'Odd', message: 'something new' }, '299 Odd'],
+    ['an ERROR without a code', {}, 'answered 0'],
+    ['an ERROR with a code that is no number', { code: 'many', reason: 'Odd' }, '0 Odd'],
+  ])('%s is a failure: nothing is lost, and the watch is resumed where it was', async (what, status, says) => {
+    const { proxy, queries, lies } = await openLiar(error(status));
+    const reading = await follow(inJson(resources.nodes), through(proxy));
+    const before = contentOf(reading);
+    expect(before.length).toBeGreaterThan(0);
+    await until('the second watch', () => Promise.resolve(queries.length > 1));
+    expect(lies).toEqual([]);
+    expect(reading.records.filter(({ level }) => level === 'warn')).toEqual([
+      expect.objectContaining({
+        message: 'watch failed, will resume',
+        error: expect.stringContaining(says) as unknown,
+      }),
+    ]);
+    expect(contentOf(reading)).toEqual(before);
+    expect(Number(queries[1]?.get('resourceVersion'))).toBeGreaterThan(0);
+    await untilHeard(reading, what.replaceAll(/\W/g, '').toLowerCase());
+    expect(relists(reading)).toBe(1);
+  });
+
+  it('a BOOKMARK without a version moves nothing: the next watch begins where the last event was', async () => {
+    const { proxy, queries, lies } = await openLiar(bookmark({}), bookmark({ resourceVersion: 7 }), {
+      type: 'BOOKMARK',
+      object: {},
+    });
+    const reading = await follow(inJson(resources.nodes), through(proxy));
+    await untilHeard(reading, 'bookmarked');
+    const seen = Number(reading.view.get(`${rig.cluster}-bookmarked`)?.resourceVersion);
+    expect(lies).toEqual([]);
+    expect(reading.records.filter(({ level }) => level === 'warn')).toEqual([]);
+    proxy.cut();
+    await until('the second watch', () => Promise.resolve(queries.length > 1));
+    // Others may have moved it on since.
+    expect(Number(queries[1]?.get('resourceVersion'))).toBeGreaterThanOrEqual(seen);
+    await untilHeard(reading, 'resumed');
+    expect(relists(reading)).toBe(1);
   });
 });
 

@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { join } from 'node:path';
 import './limits.ts';
 import { nextPodIP, openRig, until, untilEqual, type Daemon, type Manifest, type Rig } from '../rig/index.ts';
 import { MANIFESTS, render } from '../rig/manifests.ts';
@@ -7,6 +8,7 @@ import {
   readPolicy,
   rightsOf,
   startOlderApiServer,
+  withoutRight,
   type ApiServer,
   type OlderApiServer,
   type Stage,
@@ -21,13 +23,15 @@ const endpointsPath = ({ namespace }: Stage, name: string) => `/api/v1/namespace
 
 const isReady = async ({ port }: Daemon) => (await fetch(`http://127.0.0.1:${port}/readyz`)).ok;
 
-async function slicesOf({ kubernetes, namespace }: Stage, name: string): Promise<Manifest[]> {
+async function slicesOf({ kubernetes, namespace: own }: Stage, name: string, namespace = own): Promise<Manifest[]> {
   const selector = `labelSelector=kubernetes.io/service-name%3D${name}`;
   return kubernetes.list(`/apis/discovery.k8s.io/v1/namespaces/${namespace}/endpointslices?${selector}`);
 }
 
-async function sliceAddresses(stage: Stage, name: string): Promise<string[]> {
-  const slices = (await slicesOf(stage, name)) as (Manifest & { endpoints: { addresses: string[] }[] | null })[];
+async function sliceAddresses(stage: Stage, name: string, namespace = stage.namespace): Promise<string[]> {
+  const slices = (await slicesOf(stage, name, namespace)) as (Manifest & {
+    endpoints: { addresses: string[] }[] | null;
+  })[];
   return slices.flatMap(({ endpoints }) => (endpoints ?? []).flatMap(({ addresses }) => addresses)).sort();
 }
 
@@ -49,6 +53,41 @@ async function mirrored(stage: Stage, suffix: string): Promise<string> {
   await untilEqual('the mirrored Endpoints', () => endpointsAddresses(stage, name), ['192.0.2.50']);
   return name;
 }
+
+/** Somebody's own Service that takes a Consul service of one instance in, and is called the same. */
+async function importing(stage: Stage, suffix: string): Promise<string> {
+  const { kubernetes, importNamespace } = stage;
+  const name = stage.name(suffix);
+  await registerForeign(stage, name, '192.0.2.50');
+  await kubernetes.must('POST', `/api/v1/namespaces/${importNamespace}/services`, {
+    metadata: { name, annotations: { 'consular.dev/import': name } },
+    spec: { ports: [{ port: 80 }] },
+  });
+  return name;
+}
+
+const importedAddresses = (stage: Stage, name: string) => sliceAddresses(stage, name, stage.importNamespace);
+
+const IMPORT_SCENARIOS = {
+  'a Service takes instances of a Consul service in': async (stage) => {
+    const name = await importing(stage, 'import-new');
+    return async () => (await importedAddresses(stage, name)).length === 1;
+  },
+
+  'a second instance joins those that were taken in': async (stage) => {
+    const name = await importing(stage, 'import-second');
+    await untilEqual('the first', () => importedAddresses(stage, name), ['192.0.2.50']);
+    await registerForeign(stage, name, '192.0.2.51');
+    return async () => (await importedAddresses(stage, name)).length === 2;
+  },
+
+  'the last instance goes from those that were taken in': async (stage) => {
+    const name = await importing(stage, 'import-last');
+    await untilEqual('the first', () => importedAddresses(stage, name), ['192.0.2.50']);
+    await stage.consul.deregisterFromAgent(`${name}-192.0.2.50`);
+    return async () => (await importedAddresses(stage, name)).length === 0;
+  },
+} satisfies Record<string, Scenario>;
 
 const SCENARIOS = {
   'the daemon becomes ready': async (stage) => {
@@ -199,6 +238,13 @@ const SCENARIOS = {
 
 type ScenarioName = keyof typeof SCENARIOS;
 
+/** What each right is for in a namespace where Services take instances in. */
+const IMPORT_NEEDED_BY: Readonly<Record<string, keyof typeof IMPORT_SCENARIOS>> = {
+  'create endpointslices.discovery.k8s.io': 'a Service takes instances of a Consul service in',
+  'patch endpointslices.discovery.k8s.io': 'a second instance joins those that were taken in',
+  'delete endpointslices.discovery.k8s.io': 'the last instance goes from those that were taken in',
+};
+
 /** What each right in the roles is for. */
 const NEEDED_BY: Readonly<Record<string, ScenarioName>> = {
   'watch pods': 'the daemon becomes ready',
@@ -274,6 +320,7 @@ const POLICY_NEEDED_BY: Readonly<Record<string, { readonly scenario: ScenarioNam
 
 const objects = render(MANIFESTS);
 const rights = rightsOf(objects);
+const forImports = render(join(MANIFESTS, 'import-namespace'));
 const policy = await readPolicy('dev');
 
 /** Waits for a warning or an error that says it: what an operator sees without asking for more. */
@@ -300,12 +347,12 @@ describe('with the shipped rights, and no others', () => {
   let whole: Stage;
 
   beforeAll(async () => {
-    whole = await openStage({ rig, server: shared, objects });
+    whole = await openStage({ rig, server: shared, objects: [...objects, ...forImports] });
     await whole.start();
   }, 60_000);
   afterAll(() => whole.close(), 30_000);
 
-  it.each(Object.entries(SCENARIOS))('%s', async (what, play: Scenario) => {
+  it.each(Object.entries({ ...SCENARIOS, ...IMPORT_SCENARIOS }))('%s', async (what, play: Scenario) => {
     await until(what, await play(whole));
   });
 
@@ -325,7 +372,10 @@ describe('with the shipped rights, and no others', () => {
 });
 
 describe('each right is needed', () => {
-  afterEach(() => stage?.close(), 30_000);
+  afterEach(async () => {
+    await stage?.close();
+    stage = undefined;
+  }, 30_000);
 
   /** Plays what the right is for without it, until the daemon says what it misses; then nothing else may have done it. */
   async function expectBroken(server: ApiServer, without: string, scenario: ScenarioName, says: RegExp): Promise<void> {
@@ -340,6 +390,19 @@ describe('each right is needed', () => {
 
   it('each right of the roles is granted once and has its test', () => {
     expect(rights.map(({ name }) => name).sort()).toEqual(Object.keys(NEEDED_BY).sort());
+  });
+
+  it('each right in a namespace with imports has its test', () => {
+    expect(rightsOf(forImports).map(({ name }) => name)).toEqual(Object.keys(IMPORT_NEEDED_BY));
+  });
+
+  it.each(Object.entries(IMPORT_NEEDED_BY))('consular-import may %s, or else not: %s', async (name, scenario) => {
+    stage = await openStage({ rig, server: shared, objects: [...objects, ...withoutRight(forImports, name)] });
+    await stage.start();
+    const isDone = await IMPORT_SCENARIOS[scenario](stage);
+    const [verb = ''] = name.split(' ');
+    await untilSaid(stage, new RegExp(`^${verb} EndpointSlice .*: the API server answered 403 Forbidden`));
+    expect(await isDone()).toBe(false);
   });
 
   it('each rule of the policy has its test', () => {

@@ -7,6 +7,8 @@ import { podsIn, WriterStage } from '../rig/writer-stage.ts';
 const MOST_OPERATIONS = 128;
 const MOST_OPERATIONS_BEFORE = 64;
 const MOST_BYTES = 400 * 1024;
+/** In a second: the changes that are no burst yet, and the transactions of one, 40 ms apart. */
+const MOST_IN_A_SECOND = 50 + 25;
 
 describe('transactions', () => {
   let stage: WriterStage;
@@ -125,14 +127,16 @@ describe('transactions', () => {
     await stage.createPods('stream', 60);
     await stage.untilRegistered('stream', 60);
     await stage.settle();
+    const startedAt = performance.now();
     const worker = async (first: number) => {
       for (let i = first; i < CHANGES; i += 2)
         await kubernetes.annotate(namespace, `stream-${i % 60}`, { 'consular.dev/service-meta-round': String(i) });
     };
     await Promise.all([0, 1].map(worker));
     await untilIdle(stage.daemon);
-    // One for each, near enough, if they did not gather.
-    expect(proxy.transactions.length).toBeLessThan(CHANGES / 4);
+    // One for each, near enough, if they did not gather. An API server that is busy otherwise makes no burst of them.
+    const seconds = (performance.now() - startedAt) / 1000 + 1;
+    expect(proxy.transactions.length).toBeLessThan(seconds * MOST_IN_A_SECOND);
   });
 });
 

@@ -1,11 +1,19 @@
 import { Agent, createServer, request, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
+import { promisify } from 'node:util';
 import { until } from './until.ts';
 
-/** What becomes of a request: `lose` lets it through to Consul, and drops the reply once the promise resolves. */
+/**
+ * What becomes of a request: `lose` lets it through to Consul, and drops the reply once the promise resolves; `late` drops
+ * the connection at once, and lets the request through to Consul when the promise resolves.
+ */
 export type Fault =
-  'pass' | 'reset' | { readonly status: number; readonly text: string } | { readonly lose: Promise<unknown> };
+  | 'pass'
+  | 'reset'
+  | { readonly status: number; readonly text: string }
+  | { readonly lose: Promise<unknown> }
+  | { readonly late: Promise<unknown> };
 
 export interface SeenOperation {
   readonly kind: 'Node' | 'Service' | 'Check';
@@ -37,6 +45,9 @@ export interface Gate {
 /**
  * Stands between a daemon and the real Consul, and spoils what it is told to spoil: it delays, refuses, resets and loses
  * replies. It writes down every transaction. It never makes up what is in the catalog: all of that is Consul's answer.
+ *
+ * What Consular says of itself on a node of its own comes when it comes, and is no business of a test that counts or
+ * holds transactions: those that are about that node alone pass unseen.
  */
 export class FaultProxy {
   readonly transactions: SeenTransaction[] = [];
@@ -45,18 +56,20 @@ export class FaultProxy {
   /** Asked for everything else, by its path below /v1 and its query. */
   readFault: (path: string) => Fault = () => 'pass';
   readonly #target: URL;
+  readonly #unseenNode: string;
   readonly #agent = new Agent({ keepAlive: true });
   readonly #server = createServer((incoming, outgoing) => {
     this.#handle(incoming, outgoing).catch(() => outgoing.destroy());
   });
   #clock = 0;
 
-  private constructor(target: string) {
+  private constructor(target: string, unseenNode: string) {
     this.#target = new URL(target);
+    this.#unseenNode = unseenNode;
   }
 
-  static async open(target: string): Promise<FaultProxy> {
-    const proxy = new FaultProxy(target);
+  static async open(target: string, unseenNode: string): Promise<FaultProxy> {
+    const proxy = new FaultProxy(target, unseenNode);
     await new Promise<void>((resolve) => proxy.#server.listen(0, '127.0.0.1', resolve));
     return proxy;
   }
@@ -87,6 +100,11 @@ export class FaultProxy {
     await until(`${count} transactions in flight`, () => Promise.resolve(this.inFlight.length === count));
   }
 
+  /** How many connections to it are open. */
+  connections(): Promise<number> {
+    return promisify(this.#server.getConnections.bind(this.#server))();
+  }
+
   async close(): Promise<void> {
     this.#server.closeAllConnections();
     await new Promise((resolve) => this.#server.close(resolve));
@@ -98,19 +116,16 @@ export class FaultProxy {
     if (incoming.method !== 'PUT' || path.split('?')[0] !== '/txn')
       return void (await this.#apply(this.readFault(path), incoming, outgoing));
     const body = await text(incoming);
-    const transaction = this.#record(body);
+    const operations = (JSON.parse(body) as WrittenOperation[]).map(readOperation);
+    if (operations.every(({ node }) => node === this.#unseenNode))
+      return void (await this.#apply('pass', incoming, outgoing, body));
+    const transaction = this.#record(operations, Buffer.byteLength(body));
     transaction.status = await this.#apply(await this.transactionFault(transaction), incoming, outgoing, body);
     transaction.answered = this.#clock++;
   }
 
-  #record(body: string): SeenTransaction {
-    const transaction = {
-      operations: (JSON.parse(body) as WrittenOperation[]).map(readOperation),
-      bytes: Buffer.byteLength(body),
-      arrived: this.#clock++,
-      answered: Infinity,
-      status: 0,
-    };
+  #record(operations: readonly SeenOperation[], bytes: number): SeenTransaction {
+    const transaction = { operations, bytes, arrived: this.#clock++, answered: Infinity, status: 0 };
     this.transactions.push(transaction);
     return transaction;
   }
@@ -125,6 +140,10 @@ export class FaultProxy {
       outgoing.writeHead(fault.status, { 'content-type': 'text/plain; charset=utf-8' }).end(fault.text);
       return fault.status;
     }
+    if (fault !== 'pass' && 'late' in fault) {
+      incoming.socket.resetAndDestroy();
+      await fault.late;
+    }
     const answer = await this.#forward(incoming, outgoing, body);
     const status = answer.statusCode ?? 0;
     if (fault === 'pass') {
@@ -133,6 +152,7 @@ export class FaultProxy {
       return status;
     }
     await text(answer);
+    if ('late' in fault) return status;
     await fault.lose;
     incoming.socket.resetAndDestroy();
     return status;

@@ -18,7 +18,7 @@ export class WriterStage {
 
   static async open(options: ConsulOptions = {}): Promise<WriterStage> {
     const rig = await openRig(options);
-    return new WriterStage(rig, await FaultProxy.open(rig.consul.address));
+    return new WriterStage(rig, await FaultProxy.open(rig.consul.address, `k8s-${rig.cluster}`));
   }
 
   get daemon(): Daemon {
@@ -64,13 +64,16 @@ export class WriterStage {
 
   /**
    * Waits until the daemon has seen all that was done to pods, and has so many pods to write, in flight or not. It sees
-   * pods in the order of their changes, so a last one, which is nothing to Consul, tells when.
+   * pods in the order of their changes, so a last one tells when: it waits with the others, or was rejected in the meantime.
    */
   async untilToWrite(pods: number): Promise<void> {
-    await this.rig.kubernetes.createPod(this.rig.namespace, `marker-${this.#names++}`);
+    const { kubernetes, namespace } = this.rig;
+    const marker = `marker-${this.#names++}`;
+    await kubernetes.createPod(namespace, marker, { annotations: { 'consular.dev/service-weight': 'none' } });
     await until(`${pods} pods to write`, async () => {
+      const isThrough = this.daemon.records.some(({ object }) => object === `${namespace}/${marker}`);
       const { toConsul } = await statusOf(this.daemon);
-      return toConsul !== null && toConsul.waiting + toConsul.busy === pods + 1;
+      return toConsul !== null && toConsul.waiting + toConsul.busy === pods + (isThrough ? 0 : 1);
     });
   }
 
@@ -89,11 +92,13 @@ export class WriterStage {
     const blockers = await this.occupy();
     await change();
     await this.untilToWrite(pods + 2);
+    const blocking = new Set(this.proxy.inFlight);
     const gate = this.proxy.hold();
     blockers.release();
-    await this.proxy.untilInFlight(1);
-    const [batch] = this.proxy.inFlight;
-    if (!batch) throw new Error('hold a transaction: expected one in flight, found none');
+    const batch = await until('a transaction in flight, and no blocker any more', () => {
+      const [one, ...others] = this.proxy.inFlight;
+      return Promise.resolve(others.length === 0 && one && !blocking.has(one) && one);
+    });
     return { gate, batch };
   }
 
@@ -114,7 +119,6 @@ export class WriterStage {
 
 /** The names of the pods that a transaction is about. */
 export function podsIn({ operations }: SeenTransaction): Set<string> {
-  // Consular's own entry is of no pod.
-  const ids = operations.map(({ id }) => id).filter((id) => id !== '' && !id.startsWith('consular-'));
+  const ids = operations.map(({ id }) => id).filter((id) => id !== '');
   return new Set(ids.map((id) => /^[^.]+\.[^.]+\.([^:]+):/.exec(id)?.[1] ?? id));
 }

@@ -132,9 +132,17 @@ describe('rooms', () => {
 describe('pure modules', () => {
   const pure = [
     'address.ts',
-    ...['annotations', 'registrator', 'requests', 'registration', 'desired', 'policy', 'readiness-gate'].map(
-      (name) => `to-consul/${name}.ts`,
-    ),
+    ...[
+      'annotations',
+      'registrator',
+      'requests',
+      'registration',
+      'desired',
+      'empty-node',
+      'policy',
+      'readiness-gate',
+      'summary',
+    ].map((name) => `to-consul/${name}.ts`),
     ...[
       'naming',
       'selection',
@@ -147,7 +155,10 @@ describe('pure modules', () => {
       'same',
       'slice-hosts',
       'bodies',
+      'imports/request',
+      'imports/slices',
     ].map((name) => `to-kubernetes/${name}.ts`),
+    ...['mode', 'labels', 'entries', 'spread', 'plan'].map((name) => `to-kubernetes/workload-${name}.ts`),
   ];
 
   /** The files with everything that they load at run time, near and far. */

@@ -99,8 +99,10 @@ export function service(overrides: Partial<Service> = {}): Service {
     annotations: strings(),
     type: 'ClusterIP',
     clusterIPs: ['10.96.0.10'],
-    hasSelector: true,
     ipFamilyPolicy: 'SingleStack',
+    internalTrafficPolicy: 'Cluster',
+    trafficDistribution: '',
+    selector: strings({ app: 'orders' }),
     ports: [servicePort()],
     ...overrides,
   };
@@ -139,10 +141,12 @@ export function instance(overrides: Partial<ServiceInstance> = {}): ServiceInsta
     service: 'billing',
     address: '10.20.0.1',
     port: 8080,
+    namedPorts: [],
     tags: [],
     meta: strings(),
     kind: '',
     status: 'passing',
+    weight: 1,
     ...overrides,
   };
 }

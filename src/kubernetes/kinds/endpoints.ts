@@ -11,7 +11,7 @@ import {
 } from '../encoding/message.ts';
 import { keepEach } from '../encoding/shared.ts';
 import type { Endpoint, EndpointPort, Endpoints, EndpointSlice, EndpointSubset } from '../objects.ts';
-import { metadataTable, objectOf, type Keep } from './metadata.ts';
+import { metadataTable, objectOf, ownerUidOf, type Keep } from './metadata.ts';
 import { protocolOf } from './service.ts';
 
 /** discovery/v1; the port of v1 Endpoints has the same names and other numbers. */
@@ -43,7 +43,7 @@ export function endpointSliceDecoder(keep: Keep): (object: Encoded) => EndpointS
       addressType,
       ports: keepEach(ports, portOf),
       endpoints: keepEach(endpoints, endpointOf),
-      ownerUid: metadata.ownerReferences.find(({ kind }) => kind === 'Service')?.uid ?? '',
+      ownerUid: ownerUidOf(metadata),
     };
   };
 }

@@ -1,5 +1,5 @@
 import { openRunDirectory, startKubernetes, type KubernetesPlane } from '../../control-plane/index.ts';
-import { tableSize, type Options } from '../options.ts';
+import { tableSize, type ToConsulOptions } from '../options.ts';
 import { say } from '../subjects.ts';
 import type { JudgedRow } from '../table.ts';
 import { measureFill, type Fill } from './fill.ts';
@@ -24,6 +24,7 @@ export interface Figures {
 }
 
 export interface Report {
+  readonly title: readonly string[];
   readonly figures: readonly Figures[];
   readonly rows: readonly JudgedRow[];
 }
@@ -37,7 +38,7 @@ const SHORT_IDLE_SECONDS = 20;
  * Both programs, at each size: one after the other, so that neither takes the other's time, and the first fills in turn,
  * so that whatever else the machine does hits both.
  */
-export async function run(options: Options): Promise<Report> {
+export async function run(options: ToConsulOptions): Promise<Report> {
   say('starting the control plane ...');
   const plane = await startKubernetes();
   const directory = await openRunDirectory('bench');
@@ -49,7 +50,9 @@ export async function run(options: Options): Promise<Report> {
       await world.growTo(size);
       figures.push(await measureSize(plane, world, programs, options));
     }
-    return { figures, rows: judgeFigures(figures, tableSize(options.sizes)) };
+    const pods = tableSize(options.sizes);
+    const title = `to-consul at ${pods} pods, ${pods / 10} services, ${pods / 100} nodes, where no other size is named;`;
+    return { title: [title], figures, rows: judgeFigures(figures, pods) };
   } finally {
     await world.close();
     await directory.close();
@@ -61,7 +64,7 @@ async function measureSize(
   plane: KubernetesPlane,
   world: World,
   programs: Programs,
-  options: Options,
+  options: ToConsulOptions,
 ): Promise<Figures> {
   const { starts, flips, idleSeconds } = options;
   const { floor, consular } = programs;

@@ -1,13 +1,13 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
 import { request } from 'undici';
 import type { KubernetesPlane, RunDirectory } from '../../control-plane/index.ts';
 import { writeKubeconfig } from '../../control-plane/kubernetes-credentials.ts';
 import { freePort } from '../../control-plane/ports.ts';
 import type { ConsulApi } from '../../rig/consul.ts';
 import { until } from '../../rig/until.ts';
+import { bundle } from '../bundle.ts';
 import { sumOf } from '../prometheus.ts';
 import { raftEntries } from '../raft-entries.ts';
 import { startSubject, type Subject } from '../subjects.ts';
@@ -37,22 +37,6 @@ export interface Program {
 
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
 const READ_LIMIT_MS = 120_000;
-
-/** The same bundler and the same settings as build.js has: neither program carries a compiler, or loads many files. */
-async function bundle(source: string, outfile: string): Promise<void> {
-  await build({
-    entryPoints: [source],
-    outfile,
-    bundle: true,
-    platform: 'node',
-    target: 'node20',
-    format: 'esm',
-    banner: {
-      js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
-    },
-    logLevel: 'warning',
-  });
-}
 
 export async function floorProgram(run: RunDirectory, plane: KubernetesPlane): Promise<Program> {
   const file = join(run.path, 'floor.mjs');

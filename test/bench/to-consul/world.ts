@@ -2,11 +2,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { KubernetesPlane } from '../../control-plane/index.ts';
 import { KubernetesApi, type PodOptions } from '../../rig/kubernetes.ts';
 import { until } from '../../rig/until.ts';
+import { inParallel } from '../parallel.ts';
 import { say } from '../subjects.ts';
 import { isProbe, podAt, type BenchPod } from './pods.ts';
 
 export const NAMESPACE = 'default';
-const WORKERS = 16;
 const SLICES_LIMIT_MS = 300_000;
 
 /** The Kubernetes side: nodes, Services with selectors, and ready pods. It only grows; its pods can be replaced. */
@@ -90,13 +90,4 @@ export class World {
 
 export function optionsOf({ ip, node, service }: BenchPod): PodOptions {
   return { ip, node, labels: { app: service }, annotations: { 'consular.dev/service-name': service } };
-}
-
-/** Each item once, in order, some at a time. */
-export async function inParallel<T>(items: readonly T[], work: (item: T) => Promise<unknown>): Promise<void> {
-  const rest = items.values();
-  const worker = async () => {
-    for (const item of rest) await work(item);
-  };
-  await Promise.all(Array.from({ length: WORKERS }, worker));
 }

@@ -13,6 +13,23 @@ describe('the options of the benchmark', () => {
     });
   });
 
+  it('are others for the other direction', () => {
+    expect(readOptions(['to-kubernetes'])).toEqual({
+      direction: 'to-kubernetes',
+      sizes: [100, 3000],
+      idleSeconds: 600,
+      flips: 600,
+      changes: 60,
+      output: 'text',
+    });
+    expect(readOptions(['to-kubernetes', '--quick', '--sizes', '200'])).toMatchObject({
+      sizes: [200],
+      idleSeconds: 15,
+      flips: 200,
+      changes: 2,
+    });
+  });
+
   it('--quick is a default that each option overrides', () => {
     expect(readOptions(['to-consul', '--quick', '--idle', '5', '--output', 'json'])).toEqual({
       direction: 'to-consul',
@@ -33,13 +50,18 @@ describe('the options of the benchmark', () => {
   });
 
   it.each([
-    [['sideways'], 'expected one direction, to-consul, found "sideways"'],
-    [['to-consul', 'again'], 'expected one direction, to-consul, found "to-consul again"'],
+    [['sideways'], 'expected one direction, to-consul or to-kubernetes, found "sideways"'],
+    [['to-consul', 'again'], 'expected one direction, to-consul or to-kubernetes, found "to-consul again"'],
     [['to-consul', '--sizes', '1500'], '--sizes: expected a multiple of 1000 from 1000 to 50000, found "1500"'],
     [['to-consul', '--sizes', '1000,'], '--sizes: expected a multiple of 1000 from 1000 to 50000, found ""'],
     [['to-consul', '--flips', '20'], '--flips: expected a multiple of 40 from 40 to 10000, found "20"'],
     [['to-consul', '--idle', '0'], '--idle: expected a whole number from 1 to 86400, found "0"'],
     [['to-consul', '--starts', 'x'], '--starts: expected a whole number from 1 to 20, found "x"'],
+    [['to-consul', '--changes', '2'], '--changes: expected with to-kubernetes only'],
+    [['to-kubernetes', '--starts', '2'], '--starts: expected with to-consul only'],
+    [['to-kubernetes', '--sizes', '150'], '--sizes: expected a multiple of 100 from 100 to 5000, found "150"'],
+    [['to-kubernetes', '--flips', '100'], '--flips: expected a multiple of 200 from 200 to 10000, found "100"'],
+    [['to-kubernetes', '--changes', '3'], '--changes: expected a multiple of 2 from 2 to 10000, found "3"'],
     [['to-consul', '--output', 'yaml'], '--output: expected text or json, found "yaml"'],
   ])('%j is refused', (args, message) => {
     expect(() => readOptions(args)).toThrow(message);

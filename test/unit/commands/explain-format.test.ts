@@ -14,6 +14,7 @@ function explanation(overrides: Partial<Explanation> = {}): Explanation {
     desired: [],
     observed: [],
     pods: [],
+    imported: [],
     changes: [],
     rejections: [],
     warnings: [],

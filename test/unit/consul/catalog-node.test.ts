@@ -66,6 +66,10 @@ describe('one node', () => {
     });
   });
 
+  it('is empty when Consul says that nothing is there', () => {
+    expect(decode({ Node: row.Node, Services: null }, [])).toMatchObject({ services: [], checks: [] });
+  });
+
   it.each([[null], [{ Node: null, Services: [] }]])(
     'is undefined when Consul says that there is none: %j',
     (services) => {
@@ -77,7 +81,10 @@ describe('one node', () => {
     ['a server without a leader', null, [], { knownLeader: false }],
     ['filtered checks', null, [], { filteredByAcls: true }],
     ['services of the wrong shape', [], [], {}],
+    ['an answer that does not speak of services', { Node: row.Node }, [], {}],
+    ['a service of the wrong shape', { Node: row.Node, Services: [null] }, [], {}],
     ['checks of the wrong shape', { Node: row.Node, Services: [] }, null, {}],
+    ['a check of the wrong shape', { Node: row.Node, Services: [] }, [null], {}],
   ])('is not believed from %s', (_, services, checks, flaw) => {
     expect(() => decode(services, checks, flaw)).toThrow(/expected/);
   });

@@ -5,7 +5,7 @@ import type { KnownHost } from '../../../src/to-kubernetes/host-cache.ts';
 import type { Network } from '../../../src/to-kubernetes/mirrored-service.ts';
 import type { Views } from '../../../src/to-kubernetes/views.ts';
 import { endpoint, service, slice, strings, toKubernetesConfig } from '../builders.ts';
-import { serviceCIDR, views } from './views.ts';
+import { NO_HOSTS, serviceCIDR, views } from './views.ts';
 
 const apiServer = slice({
   namespace: 'default',
@@ -18,8 +18,6 @@ const all = {
   slices: [apiServer, slice()],
   serviceCIDRs: [serviceCIDR('kubernetes', '10.96.0.0/16', 'fd00:96::/112'), serviceCIDR('more', '10.97.0.0/24')],
 };
-
-const NO_HOSTS: Hosts = { get: () => ({ addresses: [], failure: 'nobody knows' }) };
 
 function networkOf(
   shown: Views,

@@ -10,7 +10,7 @@ const owner = { kind: 'Service', name: 'billing' };
 describe('a Service', () => {
   const bodyOf = (shape: Partial<ServiceShape>) => {
     const whole = { headless: false, onlyFamily: undefined, dualStack: false, ...shape };
-    return serviceBody(labels, desiredService('billing', mirrored({ shape: whole })));
+    return serviceBody(labels, desiredService('billing', mirrored({ shape: whole }), 'service'));
   };
   const created = (shape: Partial<ServiceShape>) => toCreate(bodyOf(shape), 'shop', 'billing');
 

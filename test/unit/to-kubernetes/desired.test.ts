@@ -1,22 +1,24 @@
 import { describe, expect, it } from '@jest/globals';
 import { desiredEndpoints, desiredService, desiredSlices } from '../../../src/to-kubernetes/desired.ts';
-import { addresses, asSlice, mirrored } from './mirrored.ts';
+import { strings } from '../builders.ts';
+import { addresses, asSlice, mirrored, written } from './mirrored.ts';
 
 const main = { name: 'main', protocol: 'TCP', appProtocol: 'http' } as const;
 
 describe('the Service of a mirrored service', () => {
   it('has a port main, and a port alias when there is one; both lead to their own name in the slices', () => {
-    expect(desiredService('billing', mirrored({ ports: { main: 80, alias: 8080 } }))).toEqual({
+    expect(desiredService('billing', mirrored({ ports: { main: 80, alias: 8080 } }), 'service')).toEqual({
       name: 'billing',
       consulService: 'Billing',
       shape: { headless: false, onlyFamily: undefined, dualStack: false },
       portChoice: '80,8080',
+      mode: 'service',
       ports: [
         { ...main, port: 80, targetPort: 'main' },
         { ...main, name: 'alias', port: 8080, targetPort: 'alias' },
       ],
     });
-    expect(desiredService('billing', mirrored()).ports).toEqual([{ ...main, port: 80, targetPort: 'main' }]);
+    expect(desiredService('billing', mirrored(), 'service').ports).toEqual([{ ...main, port: 80, targetPort: 'main' }]);
   });
 });
 
@@ -41,6 +43,23 @@ describe('the slices of a mirrored service', () => {
 
   it('are none for a service without endpoints', () => {
     expect(desiredSlices('billing', mirrored(), [asSlice({ ...mirrored(), endpoints: addresses(1) })])).toEqual([]);
+  });
+
+  it('never turn from such that Istio reads into such that it passes over, or back', () => {
+    const service = mirrored({ endpoints: addresses(1) });
+    const [plain, forMesh] = [false, true].map((passedOver) => {
+      return desiredSlices('billing', service, [], undefined, passedOver).map(written);
+    });
+    const names = (passedOver: boolean, present = plain) =>
+      desiredSlices('billing', service, present ?? [], undefined, passedOver).map(({ name }) => name);
+    expect(names(false)).toEqual(plain?.map(({ name }) => name));
+    expect(names(true, forMesh)).toEqual(forMesh?.map(({ name }) => name));
+    // The other one has the same endpoints and port, and is another all the same.
+    expect(names(true)).toEqual(forMesh?.map(({ name }) => name));
+    expect(names(true)).not.toEqual(names(false));
+    // Somebody took the label away from a slice that we made for Istio to pass over.
+    const stripped = forMesh?.map((slice) => ({ ...slice, labels: strings() }));
+    expect(names(true, stripped)).not.toEqual(stripped?.map(({ name }) => name));
   });
 
   it('hold at most 100 endpoints each', () => {

@@ -9,16 +9,17 @@ const at = (address: string, overrides: Partial<ServiceInstance> = {}) =>
 
 describe('the endpoints of a mirrored service', () => {
   it('are its instances, with address, family, port and zone', () => {
-    const { mirrored, refused } = mirrorOf([
+    const [one, two, three] = [
       at('10.20.0.1', { meta: strings({ zone: 'eu-1a' }) }),
       at('', { nodeAddress: '10.20.0.2', port: 81 }),
       at('FD00::1', { status: 'warning' }),
-    ]);
+    ] as const;
+    const { mirrored, refused } = mirrorOf([one, two, three]);
     expect(mirrored).toMatchObject({ consulService: 'Billing' });
     expect(mirrored.endpoints).toEqual([
-      { address: '10.20.0.2', family: 'IPv4', port: 81, zone: '', host: '' },
-      { address: '10.20.0.1', family: 'IPv4', port: 8080, zone: 'eu-1a', host: '' },
-      { address: 'fd00::1', family: 'IPv6', port: 8080, zone: '', host: '' },
+      { address: '10.20.0.2', family: 'IPv4', port: 81, zone: '', host: '', instance: two },
+      { address: '10.20.0.1', family: 'IPv4', port: 8080, zone: 'eu-1a', host: '', instance: one },
+      { address: 'fd00::1', family: 'IPv6', port: 8080, zone: '', host: '', instance: three },
     ]);
     expect(refused).toEqual([]);
   });

@@ -1,7 +1,7 @@
 import { judgeAddress } from '../../../src/address.ts';
 import type { ServiceInstance } from '../../../src/consul/types.ts';
 import type { ToKubernetesConfig } from '../../../src/config/schema.ts';
-import type { EndpointSlice, Service } from '../../../src/kubernetes/objects.ts';
+import { MULTICLUSTER_SERVICE_LABEL, type EndpointSlice, type Service } from '../../../src/kubernetes/objects.ts';
 import { ANNOTATION, LABEL, SLICE_MANAGER } from '../../../src/reconcile/mark.ts';
 import { desiredSlices, type DesiredSlice } from '../../../src/to-kubernetes/desired.ts';
 import {
@@ -11,7 +11,7 @@ import {
   type Network,
 } from '../../../src/to-kubernetes/mirrored-service.ts';
 import { writeHosts } from '../../../src/to-kubernetes/slice-hosts.ts';
-import { endpoint, service, servicePort, slice, strings, toKubernetesConfig } from '../builders.ts';
+import { endpoint, instance, service, servicePort, slice, strings, toKubernetesConfig } from '../builders.ts';
 
 export function mirrored(overrides: Partial<MirroredService> = {}): MirroredService {
   return {
@@ -32,16 +32,21 @@ export function addresses(count: number, overrides: Partial<MirroredEndpoint> = 
     port: 8080,
     zone: '',
     host: '',
+    instance: instance(),
     ...overrides,
   }));
 }
 
 /** What Kubernetes has once a desired slice was written. */
-export function written({ name, headless, addressType, ports, endpoints }: DesiredSlice): EndpointSlice {
+export function written({ name, headless, addressType, passedOver, ports, endpoints }: DesiredSlice): EndpointSlice {
   const hosts = writeHosts(endpoints);
   return slice({
     name,
-    labels: strings({ [LABEL.sliceManagedBy]: SLICE_MANAGER, ...(headless ? { [LABEL.headless]: '' } : {}) }),
+    labels: strings({
+      [LABEL.sliceManagedBy]: SLICE_MANAGER,
+      ...(headless ? { [LABEL.headless]: '' } : {}),
+      ...(passedOver ? { [MULTICLUSTER_SERVICE_LABEL]: '' } : {}),
+    }),
     addressType,
     ports,
     endpoints: endpoints.map(({ address, zone }) => endpoint(address, { zone })),

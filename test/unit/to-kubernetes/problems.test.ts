@@ -19,7 +19,10 @@ describe('a write that failed', () => {
     ['an invalid object', refused(422, 'range is full of surprises', 'EndpointSlice'), 'WriteRefused'],
     ['an object that is too large', refused(413, 'too large'), 'WriteRefused'],
   ])('because of %s is told', (_, problem, reason) => {
-    expect(problem).toEqual({ reason, message: expect.stringMatching(/^Consul service billing cannot be mirrored: /) });
+    expect(problem).toEqual({
+      reason,
+      message: expect.stringMatching(/^Consul service billing (cannot be mirrored|is not mirrored as it should be): /),
+    });
   });
 
   it.each([

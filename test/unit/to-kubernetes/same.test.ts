@@ -9,7 +9,7 @@ import { addresses, asSlice, mirrored } from './mirrored.ts';
 const main = { name: 'main', protocol: 'TCP', appProtocol: 'http' } as const;
 
 describe('the Service in Kubernetes', () => {
-  const desired = desiredService('billing', mirrored());
+  const desired = desiredService('billing', mirrored(), 'service');
   const ports = [servicePort({ ...main, port: 80, targetPort: 'main' })];
   const [port = servicePort()] = ports;
   const notes = {
@@ -21,7 +21,8 @@ describe('the Service in Kubernetes', () => {
   const without = (key: string) => ({
     annotations: strings(Object.fromEntries(Object.entries(notes).filter(([name]) => name !== key))),
   });
-  const observed = service({ name: 'billing', hasSelector: false, ports, annotations: strings(notes) });
+  const ofWorkloads = strings({ 'consular.dev/workload-of': 'billing' });
+  const observed = service({ name: 'billing', selector: strings(), ports, annotations: strings(notes) });
 
   it.each<[string, Partial<Service>, boolean]>([
     ['as it should be', {}, true],
@@ -31,7 +32,8 @@ describe('the Service in Kubernetes', () => {
     ['with another choice of ports', noted({ [ANNOTATION.portChoice]: '80,8080' }), false],
     ['without the choice of its ports', without(ANNOTATION.portChoice), false],
     ['that consul-k8s would send back', without(ANNOTATION.consulK8sSync), false],
-    ['with a selector that somebody added', { hasSelector: true }, false],
+    ['with a selector that somebody added', { selector: strings({ app: 'billing' }) }, false],
+    ['with the selector of the other mode', { selector: ofWorkloads }, false],
     ['of another type', { type: 'LoadBalancer' }, false],
     ['with another port number', { ports: [{ ...port, port: 81 }] }, false],
     ['with another target', { ports: [{ ...port, targetPort: '8080' }] }, false],
@@ -40,6 +42,15 @@ describe('the Service in Kubernetes', () => {
     ['without ports', { ports: [] }, false],
   ])('%s', (_, overrides, same) => {
     expect(sameService(desired, { ...observed, ...overrides })).toBe(same);
+  });
+
+  it.each([
+    ['with its selector', ofWorkloads, true],
+    ['with another selector', strings({ app: 'billing' }), false],
+    ['with a selector that is narrower', new Map([...ofWorkloads, ['app', 'billing']]), false],
+    ['without', strings(), false],
+  ])('for Istio, %s', (_, selector, same) => {
+    expect(sameService(desiredService('billing', mirrored(), 'istio'), { ...observed, selector })).toBe(same);
   });
 
   it.each([

@@ -7,6 +7,7 @@ import type {
 } from '../../../src/kubernetes/objects.ts';
 import { objectKey } from '../../../src/kubernetes/objects.ts';
 import { View } from '../../../src/kubernetes/view.ts';
+import type { Hosts } from '../../../src/to-kubernetes/addresses.ts';
 import type { Views } from '../../../src/to-kubernetes/views.ts';
 
 export function viewOf<T extends KubernetesObject>(...objects: readonly T[]): View<T> {
@@ -25,6 +26,13 @@ export function views(given: {
     endpointSlices: viewOf(...(given.slices ?? [])),
     endpoints: new Map([['shop', viewOf(...(given.endpoints ?? []))]]),
     serviceCIDRs: given.serviceCIDRs && viewOf(...given.serviceCIDRs),
+    workloadEntries: {
+      found: undefined,
+      absence: 'not served here',
+      subscribe: () => undefined,
+      lookAgain: () => undefined,
+    },
+    pods: () => undefined,
   };
 }
 
@@ -35,3 +43,6 @@ export function serviceCIDR(name: string, ...cidrs: string[]): ServiceCIDR {
     ...{ labels: none, annotations: none, cidrs },
   };
 }
+
+/** Where all host names are unknown for good. */
+export const NO_HOSTS: Hosts = { get: () => ({ addresses: [], failure: 'nobody knows' }) };
