@@ -1,3 +1,4 @@
+import type { Family } from '../address.ts';
 import type { Config } from '../config/schema.ts';
 import { readNode, readTransactionLimit } from '../consul/catalog.ts';
 import { createConsulClient, type ConsulClient } from '../consul/client.ts';
@@ -8,18 +9,23 @@ import type { Keep } from '../kubernetes/kinds/metadata.ts';
 import type { Endpoints, EndpointSlice, Pod, Service, WorkloadEntry } from '../kubernetes/objects.ts';
 import { OptionalKind } from '../kubernetes/optional-kind.ts';
 import { createResources, workloadEntryKind, type CustomKind, type Resources } from '../kubernetes/resources.ts';
+import { isServed } from '../kubernetes/served.ts';
 import type { View } from '../kubernetes/view.ts';
 import { createObjectApi, type ObjectApi } from '../kubernetes/write.ts';
 import type { Log } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
-import { LABEL, MANAGED_BY, othersFilter, ownsObject, type Owner } from '../reconcile/mark.ts';
+import { ANNOTATION, LABEL, MANAGED_BY, othersFilter, ownsObject, type Owner } from '../reconcile/mark.ts';
 import { isOurAnnotation } from '../to-consul/annotations.ts';
 import { ForeignInstances } from '../to-consul/foreign.ts';
 import { ClusterIdentityError, OwnCatalog } from '../to-consul/observed.ts';
 import { ownNodeName } from '../to-consul/own-entry.ts';
 import { isRegistratorVariable } from '../to-consul/registrator.ts';
 import type { Views as ToConsulViews } from '../to-consul/planner.ts';
+import { serviceFamilies } from '../to-kubernetes/addresses.ts';
+import { HostCache, hostKey } from '../to-kubernetes/host-cache.ts';
+import { createHostLookup } from '../to-kubernetes/host-lookup.ts';
 import { isCandidate } from '../to-kubernetes/selection.ts';
+import { readHosts } from '../to-kubernetes/slice-hosts.ts';
 import type { Views as ToKubernetesViews } from '../to-kubernetes/views.ts';
 import { Sources } from './sources.ts';
 
@@ -54,7 +60,8 @@ export interface World {
         readonly transactionLimit: number;
       }
     | undefined;
-  readonly toKubernetes: { readonly views: ToKubernetesViews; readonly catalog: ServiceCatalog } | undefined;
+  readonly toKubernetes:
+    { readonly views: ToKubernetesViews; readonly catalog: ServiceCatalog; readonly hosts: HostCache } | undefined;
 }
 
 /** @throws Error when the kubeconfig is missing or wrong, or a TLS file of Consul's cannot be read. */
@@ -63,7 +70,7 @@ export function createClients({ config, metrics, version }: Context): Clients {
   const kubernetes = createKubernetesClient(connectKubernetes(config.kubernetes), userAgent);
   const consul = createConsulClient(config.consul, userAgent);
   const keep: Keep = {
-    annotation: isOurAnnotation,
+    annotation: (key) => isOurAnnotation(key) || key === ANNOTATION.overCapacity,
     variable: (name) => config.toConsul.registrator && isRegistratorVariable(name),
   };
   return {
@@ -185,9 +192,33 @@ async function readToKubernetes(
     ...context,
   });
   sources.add('Consul services', () => catalog.failure);
+  const serviceCIDRs = await readServiceCIDRs(kubernetes, resources, sources);
   await Promise.all([catalog.synced, workloadEntries.settled]);
   const endpoints = new Map(await Promise.all(reading));
-  return { catalog, views: { endpoints, workloadEntries, pods: () => pods, ...(await shared.whole) } };
+  const views = { endpoints, serviceCIDRs, workloadEntries, pods: () => pods, ...(await shared.whole) };
+  return { catalog, views, hosts: createHosts(context, owner, views, catalog) };
+}
+
+/** Host names of instances, with what Kubernetes still shows of them. */
+function createHosts(
+  { config, signal }: Context,
+  owner: Owner,
+  views: ToKubernetesViews,
+  catalog: ServiceCatalog,
+): HostCache {
+  const ask = createHostLookup(config.toKubernetes.dns, signal);
+  const lookUp = (host: string) => ask(host, [...new Set<Family>([...serviceFamilies(views), 'IPv4', 'IPv6'])]);
+  const isUsedBy = (host: string, service: string) =>
+    catalog.instances(service)?.some(({ address, nodeAddress }) => hostKey(address || nodeAddress) === host) ?? true;
+  const hosts = new HostCache({ lookUp, isUsedBy }, signal);
+  for (const slice of views.endpointSlices.values())
+    if (ownsObject(owner, slice.labels)) for (const [address, host] of readHosts(slice)) hosts.remember(host, address);
+  return hosts;
+}
+
+async function readServiceCIDRs(kubernetes: KubernetesClient, { serviceCIDRs }: Resources, sources: Sources) {
+  const served = await sources.untilRead('Kubernetes servicecidrs', () => isServed(kubernetes, serviceCIDRs));
+  return served ? sources.reflect(kubernetes, serviceCIDRs) : undefined;
 }
 
 /**

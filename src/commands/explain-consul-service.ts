@@ -67,7 +67,7 @@ export async function explainConsulService(
     imported: [],
     changes: parts.flatMap(({ changes }) => changes),
     rejections: [...overLimit(config, given, plan), ...parts.flatMap(({ rejections }) => rejections)],
-    warnings: [],
+    warnings: (plan?.namespaces ?? []).flatMap(({ warnings }) => warnings.map(({ message }) => message)),
   };
 }
 

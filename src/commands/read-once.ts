@@ -71,12 +71,16 @@ export interface PlannedServices {
 export async function planServices(
   config: Config,
   owner: World['owner'],
-  { views, catalog }: NonNullable<World['toKubernetes']>,
+  { views, catalog, hosts }: NonNullable<World['toKubernetes']>,
 ): Promise<PlannedServices> {
-  const planner = new ToKubernetesPlanner(owner, config.toKubernetes, views, catalog);
+  const planner = new ToKubernetesPlanner(owner, config.toKubernetes, views, catalog, hosts);
   // What could not be read, or is known to Kubernetes only, is asked for: a plan on a guess is none.
   for (const name of planner.keys()) if (catalog.instances(name) === undefined) await catalog.refresh(name);
-  return { planner, plans: new Map(planner.keys().map((name) => [name, planner.plan(name, true)])) };
+  const plans = () => new Map(planner.keys().map((name) => [name, planner.plan(name, true)]));
+  // The first time it turns out which host names there are.
+  plans();
+  await hosts.settled();
+  return { planner, plans: plans() };
 }
 
 export interface PlannedImports {
@@ -88,10 +92,13 @@ export interface PlannedImports {
 /** The plans for all Services of others that take a Consul service in. */
 export async function planImports(
   { planner: mirrors }: PlannedServices,
-  { catalog }: NonNullable<World['toKubernetes']>,
+  { catalog, hosts }: NonNullable<World['toKubernetes']>,
 ): Promise<PlannedImports> {
   const planner = new ImportPlanner(mirrors.sources);
   // What is not selected for mirroring was not read with the others.
   for (const name of planner.names()) if (catalog.instances(name) === undefined) await catalog.refresh(name);
-  return { planner, plans: new Map(planner.keys().map((key) => [key, planner.plan(key)])) };
+  const plans = () => new Map(planner.keys().map((key) => [key, planner.plan(key)]));
+  plans();
+  await hosts.settled();
+  return { planner, plans: plans() };
 }

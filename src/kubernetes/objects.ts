@@ -77,6 +77,8 @@ export interface ServicePort {
 export interface Service extends KubernetesObject {
   readonly type: string;
   readonly clusterIPs: readonly string[];
+  /** Empty for an ExternalName. */
+  readonly ipFamilyPolicy: string;
   readonly internalTrafficPolicy: string;
   /** Empty when every endpoint is as good as any other. */
   readonly trafficDistribution: string;
@@ -93,8 +95,10 @@ export interface EndpointPort {
 
 export interface Endpoint {
   readonly address: string;
-  /** A missing `ready` means ready (discovery/v1). */
+  /** A missing `ready` means ready, and so on (discovery/v1). */
   readonly ready: boolean;
+  readonly serving: boolean;
+  readonly terminating: boolean;
   readonly zone: string;
   readonly target: { readonly kind: string; readonly namespace: string; readonly name: string } | undefined;
 }
@@ -114,6 +118,11 @@ export interface EndpointSubset {
 /** The deprecated v1 Endpoints, still read by older clients. */
 export interface Endpoints extends KubernetesObject {
   readonly subsets: readonly EndpointSubset[];
+}
+
+/** Ranges that ClusterIPs come from, one for each IP family; Kubernetes 1.33 and later have the kind. */
+export interface ServiceCIDR extends KubernetesObject {
+  readonly cidrs: readonly string[];
 }
 
 /** Istio's: an address that a Service can select although no pod has it. A custom resource. */

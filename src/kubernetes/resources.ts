@@ -3,6 +3,7 @@ import { jsonMessage, type Encoded } from './encoding/message.ts';
 import { endpointsDecoder, endpointSliceDecoder } from './kinds/endpoints.ts';
 import { metadataDecoder, type Keep } from './kinds/metadata.ts';
 import { podDecoder } from './kinds/pod.ts';
+import { serviceCIDRDecoder } from './kinds/service-cidr.ts';
 import { serviceDecoder } from './kinds/service.ts';
 import { workloadEntryDecoder } from './kinds/workload-entry.ts';
 import { ZONE_LABEL, type KubernetesObject, type Node, type WorkloadEntry } from './objects.ts';
@@ -38,6 +39,7 @@ export function createResources(keep: Keep) {
     services: builtIn('Service', 'v1', 'services', serviceDecoder(keep)),
     endpointSlices: builtIn('EndpointSlice', 'discovery.k8s.io/v1', 'endpointslices', endpointSliceDecoder(keep)),
     endpoints: builtIn('Endpoints', 'v1', 'endpoints', endpointsDecoder(keep)),
+    serviceCIDRs: builtIn('ServiceCIDR', 'networking.k8s.io/v1', 'servicecidrs', serviceCIDRDecoder(keep)),
     nodes: builtIn<Node>(
       'Node',
       'v1',

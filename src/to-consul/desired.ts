@@ -176,7 +176,7 @@ function addressOf(pod: Pod, { addressFamily, hostNetwork }: DesiredConfig): str
   const invalid = (message: string): Rejection => ({ reason: 'InvalidAddress', message });
   if (found === undefined)
     return invalid(`expected an ${addressFamily} address (toConsul.addressFamily), found ${pod.podIPs.join(', ')}`);
-  const judged = judgeAddress(found, () => false);
+  const judged = judgeAddress(found);
   return 'refused' in judged ? invalid(`pod IP ${quote(found)}: ${judged.refused}`) : judged.address;
 }
 

@@ -1,21 +1,24 @@
 import { createHash } from 'node:crypto';
+import type { Family } from '../address.ts';
 import {
   MULTICLUSTER_SERVICE_LABEL,
   type EndpointPort,
   type EndpointSlice,
   type EndpointSubset,
-  type Service,
   type ServicePort,
 } from '../kubernetes/objects.ts';
-import { ALIAS_PORT, MAIN_PORT, type MirroredEndpoint, type MirroredService } from './mirrored-service.ts';
-import type { Family } from '../address.ts';
+import { LABEL } from '../reconcile/mark.ts';
+import { ALIAS_PORT, MAIN_PORT, portChoice } from './mirrored-ports.ts';
+import type { MirroredEndpoint, MirroredService } from './mirrored-service.ts';
+import type { ServiceShape } from './shape.ts';
 import type { Mode } from './workload-mode.ts';
-import { modeOf } from './workload-spread.ts';
 
 /** The Kubernetes objects that a MirroredService becomes in one namespace. */
 export interface DesiredService {
   readonly name: string;
   readonly consulService: string;
+  readonly shape: ServiceShape;
+  readonly portChoice: string;
   /** With `istio` it selects its WorkloadEntries. */
   readonly mode: Mode;
   readonly ports: readonly ServicePort[];
@@ -25,6 +28,7 @@ export interface DesiredSlice {
   readonly name: string;
   readonly consulService: string;
   readonly serviceName: string;
+  readonly headless: boolean;
   readonly addressType: Family;
   /** True when Istio's sidecars are to pass over it. */
   readonly passedOver: boolean;
@@ -35,12 +39,17 @@ export interface DesiredSlice {
 export interface DesiredEndpoint {
   readonly address: string;
   readonly zone: string;
+  /** The host name that the address was resolved from, or an empty string. */
+  readonly host: string;
 }
 
 export interface DesiredEndpoints {
   readonly name: string;
   readonly consulService: string;
+  readonly headless: boolean;
   readonly subsets: readonly EndpointSubset[];
+  /** There are more addresses than it can have. */
+  readonly truncated: boolean;
 }
 
 /** As Kubernetes' own controller: a change rewrites one slice on every node, so slices stay small. */
@@ -50,7 +59,7 @@ const MOST_IN_ENDPOINTS = 1000;
 
 export function desiredService(
   name: string,
-  { consulService, ports, appProtocol }: MirroredService,
+  { consulService, shape, ports, appProtocol }: MirroredService,
   mode: Mode,
 ): DesiredService {
   const port = (portName: string, number: number): ServicePort => ({
@@ -63,6 +72,8 @@ export function desiredService(
   return {
     name,
     consulService,
+    shape,
+    portChoice: portChoice(ports),
     mode,
     ports: [port(MAIN_PORT, ports.main), ...(ports.alias === undefined ? [] : [port(ALIAS_PORT, ports.alias)])],
   };
@@ -110,7 +121,7 @@ function sliceGroup(
   const [first] = endpoints;
   if (!first) return [];
   const { family, port } = first;
-  const waiting = new Map(endpoints.map(({ address, zone }) => [address, { address, zone }]));
+  const waiting = new Map(endpoints.map(({ address, zone, host }) => [address, { address, zone, host }]));
   const isOfGroup = (slice: EndpointSlice) =>
     slice.addressType === family &&
     slice.ports.length > 0 &&
@@ -139,6 +150,7 @@ function sliceGroup(
       name,
       consulService: mirrored.consulService,
       serviceName,
+      headless: mirrored.shape.headless,
       addressType: family,
       passedOver,
       ports: endpointPorts(mirrored, port),
@@ -149,8 +161,11 @@ function sliceGroup(
 /** A slice as it is, without its endpoints. */
 export function emptied(slice: EndpointSlice, serviceName: string, consulService: string): DesiredSlice {
   const addressType = slice.addressType === 'IPv6' ? 'IPv6' : 'IPv4';
-  const passedOver = isPassedOver(slice);
-  return { name: slice.name, serviceName, consulService, addressType, passedOver, ports: slice.ports, endpoints: [] };
+  return {
+    ...{ name: slice.name, serviceName, consulService, addressType, ports: slice.ports, endpoints: [] },
+    headless: slice.labels.has(LABEL.headless),
+    passedOver: isPassedOver(slice),
+  };
 }
 
 function take(waiting: Map<string, DesiredEndpoint>, addresses: readonly string[]): DesiredEndpoint[] {
@@ -181,7 +196,8 @@ export function desiredEndpoints(name: string, mirrored: MirroredService): Desir
     addresses: endpoints.map(({ address }) => address),
     ports: endpointPorts(mirrored, port),
   }));
-  return { name, consulService: mirrored.consulService, subsets };
+  const truncated = mirrored.endpoints.length > shown.length;
+  return { name, consulService: mirrored.consulService, headless: mirrored.shape.headless, subsets, truncated };
 }
 
 function groupBy<T, K>(items: readonly T[], keyOf: (item: T) => K): Map<K, T[]> {
@@ -192,38 +208,4 @@ function groupBy<T, K>(items: readonly T[], keyOf: (item: T) => K): Map<K, T[]> 
     else groups.set(keyOf(item), [item]);
   }
   return groups;
-}
-
-const samePort = (a: EndpointPort, b: EndpointPort) =>
-  a.name === b.name && a.port === b.port && a.protocol === b.protocol && a.appProtocol === b.appProtocol;
-const sameList = <A, B>(a: readonly A[], b: readonly B[], same: (a: A, b: B) => boolean) =>
-  a.length === b.length && a.every((item, i) => same(item, b[i] as B));
-
-export function sameService(desired: DesiredService, observed: Service, consulService: string | undefined): boolean {
-  const same = (a: ServicePort, b: ServicePort) => samePort(a, b) && a.targetPort === b.targetPort;
-  return (
-    desired.consulService === consulService &&
-    (desired.mode === 'istio' ? modeOf(observed) === 'istio' : observed.selector.size === 0) &&
-    observed.type === 'ClusterIP' &&
-    sameList(desired.ports, observed.ports, same)
-  );
-}
-
-export function sameSlice(desired: DesiredSlice, observed: EndpointSlice): boolean {
-  const present = new Map(observed.endpoints.map((endpoint) => [endpoint.address, endpoint]));
-  return (
-    present.size === desired.endpoints.length &&
-    desired.endpoints.every(
-      ({ address, zone }) => present.get(address)?.ready === true && present.get(address)?.zone === zone,
-    ) &&
-    sameList(desired.ports, observed.ports, samePort)
-  );
-}
-
-export function sameSubsets(desired: readonly EndpointSubset[], observed: readonly EndpointSubset[]): boolean {
-  return sameList(
-    desired,
-    observed,
-    (a, b) => sameList(a.addresses, b.addresses, Object.is) && sameList(a.ports, b.ports, samePort),
-  );
 }

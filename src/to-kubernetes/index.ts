@@ -9,10 +9,11 @@ import type { Metrics } from '../observability/metrics.ts';
 import { Controller, type ControllerStatus } from '../reconcile/controller.ts';
 import type { Owner } from '../reconcile/mark.ts';
 import { createGrace } from './grace.ts';
+import type { HostCache } from './host-cache.ts';
 import { runImports } from './imports/index.ts';
 import { Planner, type NamePlan } from './planner.ts';
 import { createReporter } from './reporter.ts';
-import { subscribe } from './subscriptions.ts';
+import { subscribe, subscribeToAddresses } from './subscriptions.ts';
 import type { Views } from './views.ts';
 import { createFallbacks, isSignOfAbsence } from './workload-fallbacks.ts';
 import { createWriter, NameTaken } from './writer.ts';
@@ -25,6 +26,7 @@ export interface ToKubernetesOptions {
   readonly config: ToKubernetesConfig;
   readonly views: Views;
   readonly catalog: ServiceCatalog;
+  readonly hosts: HostCache;
   readonly api: ObjectApi;
   readonly resources: Resources;
   readonly events: EventRecorder;
@@ -58,8 +60,8 @@ export interface ToKubernetes {
  * instances in go through the same queue, each under a key of its own.
  */
 export function runToKubernetes(options: ToKubernetesOptions): ToKubernetes {
-  const { owner, config, views, catalog, api, resources, log, metrics } = options;
-  const planner = new Planner(owner, config, views, catalog);
+  const { owner, config, views, catalog, hosts, api, resources, log, metrics } = options;
+  const planner = new Planner(owner, config, views, catalog, hosts);
   const writer = createWriter(owner, api, resources, views);
   const grace = createGrace(config.removalGrace);
   const report = createReporter(options);
@@ -86,13 +88,15 @@ export function runToKubernetes(options: ToKubernetesOptions): ToKubernetes {
     if (expired) await catalog.refresh(name, true);
     const plan = planner.plan(name, expired);
     // A namespace that cannot be written to costs only itself.
-    const written = await Promise.allSettled(plan.namespaces.map((namespace) => writer.apply(namespace)));
-    report.plan(name, plan);
+    const failures = new Map<string, unknown>();
+    await Promise.all(
+      plan.namespaces.map((part) => writer.apply(part).catch((error: unknown) => failures.set(part.namespace, error))),
+    );
+    report.plan(name, plan, failures);
     fallbacks.note(name, plan);
-    for (const outcome of written) {
-      if (outcome.status === 'fulfilled') continue;
-      if (isSignOfAbsence(outcome.reason)) views.workloadEntries.lookAgain();
-      throw outcome.reason;
+    for (const failure of failures.values()) {
+      if (isSignOfAbsence(failure)) views.workloadEntries.lookAgain();
+      throw failure;
     }
     settle(name, plan, remaining);
   }
@@ -113,10 +117,15 @@ export function runToKubernetes(options: ToKubernetesOptions): ToKubernetes {
   }
 
   catalog.subscribe((name) => controller.enqueue(name));
+  hosts.subscribe((name) => controller.enqueue(name));
   const enqueue = (names: Iterable<string>) => {
     for (const name of names) controller.enqueue(name);
   };
   subscribe(views, planner, enqueue);
+  subscribeToAddresses(views, () => {
+    enqueue(planner.keys());
+    imports.lookAtAll();
+  });
   enqueue(planner.keys());
   return {
     status: () => ({

@@ -9,26 +9,26 @@ import {
   type WorkloadEntry,
 } from '../kubernetes/objects.ts';
 import { compare, isEmpty, type Changes } from '../reconcile/changes.ts';
-import { ANNOTATION, ownsObject, type Owner } from '../reconcile/mark.ts';
+import { ownsObject, type Owner } from '../reconcile/mark.ts';
 import type { Addresses } from './addresses.ts';
 import {
   desiredEndpoints,
   desiredService,
   desiredSlices,
   emptied,
-  sameService,
-  sameSlice,
-  sameSubsets,
   type DesiredEndpoints,
   type DesiredService,
   type DesiredSlice,
 } from './desired.ts';
 import { importRequest, nameWanted } from './imports/request.ts';
+import type { AssignedLabel } from './labels.ts';
 import { mirror, type MirroredEndpoint, type MirroredService, type RefusedInstance } from './mirrored-service.ts';
 import { toHashedLabel, toLabel } from './naming.ts';
 import type { OwnObjects } from './own-objects.ts';
+import { sameEndpoints, sameService, sameSlice } from './same.ts';
 import { foreignInstances } from './selection.ts';
 import type { Catalog, Views } from './views.ts';
+import { warningsOf, type Warning } from './warnings.ts';
 import type { DesiredWorkloadEntry } from './workload-entries.ts';
 import type { Leftovers } from './workload-leftovers.ts';
 import { wishedMode, type Mode } from './workload-mode.ts';
@@ -48,6 +48,7 @@ export interface NamespacePlan {
   /** A Service of somebody else that has the name we want: it is not touched. */
   readonly conflict: Service | undefined;
   readonly refused: readonly RefusedInstance[];
+  readonly warnings: readonly Warning[];
   /** Why it has no WorkloadEntries although it should; empty when all is as it should be. */
   readonly fallback: string;
   /** The mode that it is on its way to: more steps follow. */
@@ -70,8 +71,8 @@ export interface Sources {
 export interface Wish {
   readonly name: string;
   readonly namespace: string;
-  /** The name that its Service should have; undefined when this namespace should have none. */
-  readonly label: string | undefined;
+  /** What its Service should be called; undefined when this namespace should have none. */
+  readonly assigned: AssignedLabel | undefined;
   /** True when some namespace should have it. */
   readonly mirrored: boolean;
   /** True when the grace period of a service that is gone is over. */
@@ -97,8 +98,8 @@ export function planNamespace(sources: Sources, wish: Wish): NamespacePlan {
   const owned = mapOf(own.services(name).filter(here));
   const slices = own.slices(name).filter(here);
   const entries = own.workloadEntries(name, namespace);
-  const wanted = wish.label !== undefined;
-  const label = wish.label ?? '';
+  const wanted = wish.assigned !== undefined;
+  const { label, rivals } = wish.assigned ?? { label: '', rivals: [] };
   const occupant = views.services.get(objectKey({ namespace, name: label }));
   const hasOurs = (service: Service) => [...slices, ...entries].some(({ ownerUid }) => ownerUid === service.uid);
   // Somebody took the annotation away and left the labels: still ours, and put right.
@@ -126,7 +127,7 @@ export function planNamespace(sources: Sources, wish: Wish): NamespacePlan {
   const services = compare(
     mapOf(service && !conflict ? [desiredService(label, service, mode)] : []),
     owned,
-    (desired, observed) => sameService(desired, observed, observed.annotations.get(ANNOTATION.consulService)),
+    sameService,
   );
   // A namespace that is no longer configured loses its copy at once, if it is surely one that we made.
   const remove = mirrored
@@ -143,6 +144,7 @@ export function planNamespace(sources: Sources, wish: Wish): NamespacePlan {
     endpoints: planEndpoints(sources, wish, { label, mirrored: service, mode, service: occupant, ours }),
     conflict: isImporting ? undefined : conflict,
     refused: mirroring?.refused ?? [],
+    warnings: mirroring ? warningsOf({ name, label, rivals, mirroring, present: occupant }) : [],
     fallback,
     switchesTo,
   };
@@ -169,11 +171,10 @@ function isCovered({ endpointSlices }: Views, service: Service, slices: readonly
 /** @param present the Service as it is, if it is ours */
 export function mirrorOf({ owner, config, catalog, addresses }: Sources, name: string, present: Service | undefined) {
   const foreign = foreignInstances(catalog.instances(name) ?? [], owner.cluster, config);
-  const judge = (address: string) => addresses.judge(address);
-  return {
-    mode: wishedMode(foreign, config.mode),
-    ...mirror(catalog.spelling(name), foreign, config, present, judge),
-  };
+  const mirroring = mirror(catalog.spelling(name), foreign, config, present, addresses.of(name));
+  // Istio lets no headless Service select WorkloadEntries.
+  const mode = mirroring.mirrored.shape.headless ? ('service' as const) : wishedMode(foreign, config.mode);
+  return { mode, ...mirroring };
 }
 
 interface EndpointsOf {
@@ -198,7 +199,7 @@ function planEndpoints(
   return compare(
     mapOf(mirrored && writes ? [desiredEndpoints(label, mirrored)] : []),
     mapOf(own.endpoints(name, namespace)),
-    (desired, observed) => sameSubsets(desired.subsets, observed.subsets),
+    sameEndpoints,
   );
 }
 
@@ -254,6 +255,12 @@ export function changesOf({
   ];
 }
 
-export function isUnchanged(plan: NamespacePlan): boolean {
-  return changesOf(plan).every(([, changes]) => isEmpty(changes));
+/** Nothing to write, and nothing to tell anybody. */
+export function isQuiet(plan: NamespacePlan): boolean {
+  return (
+    plan.conflict === undefined &&
+    plan.refused.length + plan.warnings.length === 0 &&
+    plan.fallback === '' &&
+    changesOf(plan).every(([, changes]) => isEmpty(changes))
+  );
 }

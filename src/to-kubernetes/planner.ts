@@ -1,9 +1,9 @@
 import type { ToKubernetesConfig } from '../config/schema.ts';
 import type { Endpoints, EndpointSlice, KubernetesObject, Pod } from '../kubernetes/objects.ts';
 import type { Owner } from '../reconcile/mark.ts';
-import { Addresses } from './addresses.ts';
-import { Labels } from './labels.ts';
-import { isUnchanged, planNamespace, type NamespacePlan, type Sources } from './namespace-plan.ts';
+import { Addresses, type Hosts } from './addresses.ts';
+import { Labels, type AssignedLabel } from './labels.ts';
+import { isQuiet, planNamespace, type NamespacePlan, type Sources } from './namespace-plan.ts';
 import { OwnObjects } from './own-objects.ts';
 import { foreignInstances, isCandidate } from './selection.ts';
 import type { Catalog, Views } from './views.ts';
@@ -29,11 +29,11 @@ export class Planner {
   readonly #labels: Labels;
   readonly #admitted: Set<string>;
 
-  constructor(owner: Owner, config: ToKubernetesConfig, views: Views, catalog: Catalog) {
+  constructor(owner: Owner, config: ToKubernetesConfig, views: Views, catalog: Catalog, hosts: Hosts) {
     const own = new OwnObjects(owner, views);
     this.#sources = {
       ...{ owner, config, views, catalog, own },
-      addresses: new Addresses(views),
+      addresses: new Addresses(views, config, hosts),
       pods: new KnownPods(views),
       leftovers: new Leftovers(owner, views),
     };
@@ -106,15 +106,13 @@ export class Planner {
     const overLimit = mirrored && !this.#admit(name);
     const wanted = mirrored && !overLimit ? config.namespaces : [];
     const plans = [...new Set([...wanted, ...own.namespaces(name)])].map((namespace) => {
-      const label = wanted.includes(namespace) ? this.#assignedLabel(name, namespace) : undefined;
-      return planNamespace(this.#sources, { name, namespace, label, mirrored, expired });
+      const assigned = wanted.includes(namespace) ? this.#assigned(name, namespace) : undefined;
+      return planNamespace(this.#sources, { name, namespace, assigned, mirrored, expired });
     });
     return {
       mirrored,
       overLimit,
-      namespaces: plans.filter(
-        (plan) => plan.conflict !== undefined || plan.refused.length > 0 || plan.fallback !== '' || !isUnchanged(plan),
-      ),
+      namespaces: plans.filter((plan) => !isQuiet(plan)),
     };
   }
 
@@ -124,7 +122,7 @@ export class Planner {
     return true;
   }
 
-  #assignedLabel(name: string, namespace: string): string {
+  #assigned(name: string, namespace: string): AssignedLabel {
     return this.#labels.assigned(name, namespace, (other) => this.owns(other) || this.isMirrored(other));
   }
 }

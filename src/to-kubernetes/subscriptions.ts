@@ -1,4 +1,5 @@
 import type { KubernetesObject } from '../kubernetes/objects.ts';
+import { isOfApiServer } from './addresses.ts';
 import type { Planner } from './planner.ts';
 import type { Views } from './views.ts';
 
@@ -27,6 +28,14 @@ export function subscribe(views: Views, planner: Planner, enqueue: Enqueue): voi
       if (endpoints) enqueue(planner.nameBehind(endpoints));
     });
   subscribeToIstio(views, planner, enqueue, look);
+}
+
+/** What no endpoint may be has changed: any address may be concerned. */
+export function subscribeToAddresses({ endpointSlices, serviceCIDRs }: Views, lookAtAll: () => void): void {
+  serviceCIDRs?.subscribe(lookAtAll);
+  endpointSlices.subscribe((before, after) => {
+    if ([before, after].some((slice) => slice && isOfApiServer(slice))) lookAtAll();
+  });
 }
 
 /** WorkloadEntries can come and go as a whole, and pods are read when they came. */

@@ -1,7 +1,8 @@
 import type { ToKubernetesConfig } from '../config/schema.ts';
 import type { WorkloadEntry } from '../kubernetes/objects.ts';
 import { LABEL } from '../reconcile/mark.ts';
-import { ALIAS_PORT, MAIN_PORT, type MirroredEndpoint, type MirroredService } from './mirrored-service.ts';
+import { ALIAS_PORT, MAIN_PORT } from './mirrored-ports.ts';
+import type { MirroredEndpoint, MirroredService } from './mirrored-service.ts';
 import { APP_LABEL, labelsOf, localityOf } from './workload-labels.ts';
 
 /** An instance as Istio should know it: selected by the Service, found by subsets through its labels. */

@@ -2,7 +2,7 @@ import { hasStatus } from '../kubernetes/errors.ts';
 import type { KubernetesObject, WorkloadEntry } from '../kubernetes/objects.ts';
 import type { Resource, Resources } from '../kubernetes/resources.ts';
 import type { View } from '../kubernetes/view.ts';
-import type { ObjectApi, PatchBody } from '../kubernetes/write.ts';
+import type { ObjectApi } from '../kubernetes/write.ts';
 import type { Changes } from '../reconcile/changes.ts';
 import { ownershipLabels, type Owner } from '../reconcile/mark.ts';
 import {
@@ -11,6 +11,8 @@ import {
   ownerReference,
   serviceBody,
   sliceBody,
+  toCreate,
+  toPatch,
   workloadEntryBody,
   type Body,
 } from './bodies.ts';
@@ -55,12 +57,11 @@ export function createWriter(owner: Owner, api: ObjectApi, resources: Resources,
   ): Promise<void> {
     const { namespace } = pass;
     const creations = create.map((desired) => async () => {
-      const { metadata, ...rest } = body(desired);
-      const object = { metadata: { ...metadata, name: desired.name, namespace }, ...rest };
+      const object = toCreate(body(desired), namespace, desired.name);
       view?.put(await createNew(resource, namespace, desired.name, object));
     });
     const updates = update.map(({ desired, observed }) => async () => {
-      view?.put(await api.patch(resource, observed, withoutImmutable(body(desired, observed))));
+      view?.put(await api.patch(resource, observed, toPatch(body(desired, observed))));
     });
     await attemptAll(pass, [...creations, ...updates], atOnce);
   }
@@ -163,9 +164,4 @@ function createPass(namespace: string): Pass {
 async function attemptAll({ attempt }: Pass, writes: readonly (() => Promise<void>)[], atOnce: number): Promise<void> {
   for (let first = 0; first < writes.length; first += atOnce)
     await Promise.all(writes.slice(first, first + atOnce).map(attempt));
-}
-
-/** addressType cannot change, so a patch does not mention it. */
-function withoutImmutable({ metadata, addressType, ...mutable }: Body): PatchBody {
-  return { ...mutable, metadata };
 }

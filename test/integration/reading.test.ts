@@ -37,6 +37,7 @@ beforeAll(async () => {
   const { kubernetes, namespace } = rig;
   await createRichObjects(kubernetes, namespace, labels);
   await kubernetes.must('PATCH', `/api/v1/namespaces/${namespace}`, { metadata: { labels } });
+  await kubernetes.must('PATCH', '/apis/networking.k8s.io/v1/servicecidrs/kubernetes', { metadata: { labels } });
   await kubernetes.createNode(`${rig.cluster}-node`, { ...labels, 'topology.kubernetes.io/zone': 'eu-1a' });
 }, 60_000);
 afterEach(async () => {
@@ -152,7 +153,7 @@ describe.each(KINDS.map((resource) => [resource.kind, resource] as const))('%s',
     expect(seen[0]).toHaveLength(before.length);
 
     if (resource.kind !== 'Namespace') {
-      const isCluster = resource.kind === 'Node';
+      const isCluster = ['Node', 'ServiceCIDR'].includes(resource.kind);
       const created = { metadata: { name: `${rig.cluster}-late`, labels }, ...minimal(resource.kind) };
       const { metadata } = await kubernetes.must('POST', pathOf(resource, isCluster ? '' : namespace), created);
       expectSame(await settled(readings, (objects) => objects.length === before.length + 1));
@@ -175,6 +176,8 @@ describe.each(KINDS.map((resource) => [resource.kind, resource] as const))('%s',
 function minimal(kind: string): object {
   if (kind === 'Pod') return { spec: { containers: [{ name: 'app', image: 'app' }] } };
   if (kind === 'Service') return { spec: { ports: [{ port: 80 }] } };
+  // Within the range that there is: a Service that gets an address of it meanwhile does not hold it.
+  if (kind === 'ServiceCIDR') return { spec: { cidrs: ['10.96.255.0/28'] } };
   return kind === 'EndpointSlice' ? { addressType: 'IPv4', endpoints: [] } : {};
 }
 
@@ -273,6 +276,10 @@ describe('what was read', () => {
     expect(
       endpoints?.subsets.flatMap(({ ports }) => ports.map(({ port, protocol }) => `${port}/${protocol}`)).sort(),
     ).toEqual(['53/UDP', '80/TCP', '81/SCTP']);
+  });
+
+  it('is what was written: the ranges of ClusterIPs', async () => {
+    expect(await find(resources.serviceCIDRs, 'kubernetes')).toMatchObject({ cidrs: ['10.96.0.0/16'] });
   });
 
   it('is what was written: nodes and namespaces', async () => {

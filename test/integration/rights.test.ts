@@ -269,6 +269,7 @@ const NEEDED_BY: Readonly<Record<string, ScenarioName>> = {
   'watch endpointslices.discovery.k8s.io': 'the daemon becomes ready',
   'watch nodes': 'the daemon becomes ready',
   'watch endpoints': 'the daemon becomes ready',
+  'watch servicecidrs.networking.k8s.io': 'the daemon becomes ready',
   'get namespaces': 'the daemon becomes ready',
   // On an API server that does not stream lists.
   'list pods': 'the daemon becomes ready',
@@ -276,6 +277,7 @@ const NEEDED_BY: Readonly<Record<string, ScenarioName>> = {
   'list endpointslices.discovery.k8s.io': 'the daemon becomes ready',
   'list nodes': 'the daemon becomes ready',
   'list endpoints': 'the daemon becomes ready',
+  'list servicecidrs.networking.k8s.io': 'the daemon becomes ready',
   'get pods': 'a pod that went while nobody looked is deregistered',
   'get services': 'pods of a Service that went while nobody looked are deregistered',
   // Of the optional folder.
@@ -298,6 +300,7 @@ const KINDS: Readonly<Record<string, string>> = {
   services: 'Service',
   endpointslices: 'EndpointSlice',
   endpoints: 'Endpoints',
+  servicecidrs: 'ServiceCIDR',
   nodes: 'Node',
   namespaces: 'Namespace',
   events: 'Event',

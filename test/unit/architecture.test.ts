@@ -144,9 +144,21 @@ describe('pure modules', () => {
       'readiness-gate',
       'summary',
     ].map((name) => `to-consul/${name}.ts`),
-    ...['naming', 'selection', 'mirrored-service', 'desired', 'bodies', 'imports/request', 'imports/slices'].map(
-      (name) => `to-kubernetes/${name}.ts`,
-    ),
+    ...[
+      'naming',
+      'selection',
+      'majority',
+      'mirrored-ports',
+      'mirrored-service',
+      'shape',
+      'warnings',
+      'desired',
+      'same',
+      'slice-hosts',
+      'bodies',
+      'imports/request',
+      'imports/slices',
+    ].map((name) => `to-kubernetes/${name}.ts`),
     ...['mode', 'labels', 'entries', 'spread', 'plan'].map((name) => `to-kubernetes/workload-${name}.ts`),
   ];
 

@@ -99,6 +99,7 @@ export function service(overrides: Partial<Service> = {}): Service {
     annotations: strings(),
     type: 'ClusterIP',
     clusterIPs: ['10.96.0.10'],
+    ipFamilyPolicy: 'SingleStack',
     internalTrafficPolicy: 'Cluster',
     trafficDistribution: '',
     selector: strings({ app: 'orders' }),
@@ -112,7 +113,7 @@ export function endpointPort(overrides: Partial<EndpointPort> = {}): EndpointPor
 }
 
 export function endpoint(address: string, overrides: Partial<EndpointSlice['endpoints'][number]> = {}) {
-  return { address, ready: true, zone: '', target: undefined, ...overrides };
+  return { address, ready: true, serving: true, terminating: false, zone: '', target: undefined, ...overrides };
 }
 
 export function slice(overrides: Partial<EndpointSlice> = {}): EndpointSlice {

@@ -24,7 +24,7 @@ const SLICE_PORT = message({
 const TARGET = message({ kind: [1, sharedString], namespace: [2, sharedString], name: [3, string] });
 const ENDPOINT = message({
   addresses: [1, list(string)],
-  conditions: [2, only('ready', 1, boolean)],
+  conditions: [2, message({ ready: [1, boolean], serving: [2, boolean], terminating: [3, boolean] })],
   targetRef: [4, TARGET],
   zone: [7, sharedString],
 });
@@ -59,7 +59,9 @@ function endpointOf({ addresses, conditions, targetRef, zone }: ValueOf<typeof E
   const { kind, namespace, name } = targetRef;
   return {
     address,
-    ready: conditions ?? true,
+    ready: conditions.ready ?? true,
+    serving: conditions.serving ?? true,
+    terminating: conditions.terminating ?? false,
     zone,
     target: name === '' ? undefined : { kind, namespace, name },
   };

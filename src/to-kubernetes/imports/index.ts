@@ -1,6 +1,7 @@
 import type { ServiceCatalog } from '../../consul/service-catalog.ts';
 import { objectKey, serviceKeyOf, type EndpointSlice, type Service } from '../../kubernetes/objects.ts';
 import type { Metrics } from '../../observability/metrics.ts';
+import type { HostCache } from '../host-cache.ts';
 import type { Planner } from '../planner.ts';
 import type { Reporter } from '../reporter.ts';
 import type { Views } from '../views.ts';
@@ -10,6 +11,7 @@ import { ImportPlanner } from './planner.ts';
 export interface ImportsOptions {
   readonly views: Views;
   readonly catalog: ServiceCatalog;
+  readonly hosts: Pick<HostCache, 'subscribe'>;
   readonly planner: Planner;
   readonly writer: Writer;
   readonly report: Reporter;
@@ -27,7 +29,16 @@ const KEY_PREFIX = 'Service ';
  * - the Consul service is read as long as some Service takes it in, also when it is not selected for mirroring;
  * - the Service itself is never written to; ours are its slices with our mark, and no others.
  */
-export function runImports({ views, catalog, planner: mirrors, writer, report, metrics, enqueue }: ImportsOptions) {
+export function runImports({
+  views,
+  catalog,
+  hosts,
+  planner: mirrors,
+  writer,
+  report,
+  metrics,
+  enqueue,
+}: ImportsOptions) {
   const planner = new ImportPlanner(mirrors.sources);
   const look = (serviceKey: string) => enqueue(KEY_PREFIX + serviceKey);
 
@@ -74,14 +85,20 @@ export function runImports({ views, catalog, planner: mirrors, writer, report, m
 
   views.services.subscribe(onService);
   views.endpointSlices.subscribe(onSlice);
-  catalog.subscribe((name) => {
+  const lookAtAllOf = (name: string) => {
     for (const service of planner.importing(name)) look(objectKey(service));
-  });
+  };
+  catalog.subscribe(lookAtAllOf);
+  hosts.subscribe(lookAtAllOf);
   for (const name of planner.names()) follow(name);
-  for (const key of planner.keys()) look(key);
+  const lookAtAll = () => {
+    for (const key of planner.keys()) look(key);
+  };
+  lookAtAll();
   return {
     hasKey: (key: string) => key.startsWith(KEY_PREFIX),
     reconcile,
+    lookAtAll,
     /** True when some Service takes that Consul service in. */
     takesIn: (name: string) => planner.importing(name).length > 0,
     get count() {

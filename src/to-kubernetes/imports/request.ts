@@ -2,6 +2,7 @@ import { describe } from '../../json.ts';
 import type { Service, ServicePort } from '../../kubernetes/objects.ts';
 import { isMarkedObject } from '../../reconcile/mark.ts';
 import { isNeverMirrored } from '../selection.ts';
+import { isHeadless } from '../shape.ts';
 
 /** What somebody writes on a Service of their own: the Consul service whose instances it takes in, and the port they are behind. */
 const IMPORT = 'consular.dev/import';
@@ -131,8 +132,4 @@ function warnings(service: Service): Problem[] {
           ),
         ]),
   ];
-}
-
-export function isHeadless({ clusterIPs }: Service): boolean {
-  return clusterIPs.includes('None');
 }

@@ -1,15 +1,15 @@
 import { canonicalAddress } from '../../address.ts';
 import type { EndpointPort, EndpointSlice, Service, ServicePort } from '../../kubernetes/objects.ts';
-import { ANNOTATION, LABEL, SLICE_MANAGER } from '../../reconcile/mark.ts';
-import { desiredSlices, sameSlice, type DesiredSlice } from '../desired.ts';
+import { ANNOTATION, LABEL } from '../../reconcile/mark.ts';
+import { desiredSlices, type DesiredSlice } from '../desired.ts';
 import type { MirroredEndpoint, MirroredService } from '../mirrored-service.ts';
-import { isHeadless, type ConsulName } from './request.ts';
+import { sameSlice } from '../same.ts';
+import { isHeadless } from '../shape.ts';
+import { readHosts } from '../slice-hosts.ts';
+import type { ConsulName } from './request.ts';
 
 /** A slice of ours on a Service that is not. */
-export interface ImportedSlice extends DesiredSlice {
-  /** kube-proxy wants to be told that it need not look at the slice. */
-  readonly headless: boolean;
-}
+export type ImportedSlice = DesiredSlice;
 
 /** An endpoint that the Service has without us. */
 export interface SkippedEndpoint {
@@ -66,10 +66,13 @@ export function heldSlices(
     const [port] = slice.ports;
     if (!port || !isReusable(slice, service)) return [];
     const present = endpointsOf(others, port);
-    const endpoints = slice.endpoints.filter(({ address }) => {
-      const location = locationOf(address, port.port);
-      return isAlive.has(location) && !present.has(location);
-    });
+    const hosts = readHosts(slice);
+    const endpoints = slice.endpoints
+      .filter(({ address }) => {
+        const location = locationOf(address, port.port);
+        return isAlive.has(location) && !present.has(location);
+      })
+      .map(({ address, zone }) => ({ address, zone, host: hosts.get(address) ?? '' }));
     if (endpoints.length === 0) return [];
     const addressType = slice.addressType === 'IPv6' ? 'IPv6' : 'IPv4';
     const headless = isHeadless(service);
@@ -87,7 +90,6 @@ export function sameImportedSlice(desired: ImportedSlice, observed: EndpointSlic
   return (
     sameSlice(desired, observed) &&
     isReusable(observed, service) &&
-    observed.labels.get(LABEL.sliceManagedBy) === SLICE_MANAGER &&
     observed.annotations.get(ANNOTATION.importedFrom) === desired.consulService
   );
 }

@@ -1,14 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import type { EndpointSlice } from '../../../src/kubernetes/objects.ts';
-import {
-  desiredEndpoints,
-  desiredService,
-  desiredSlices,
-  sameService,
-  sameSlice,
-  sameSubsets,
-} from '../../../src/to-kubernetes/desired.ts';
-import { endpoint, endpointPort, service, servicePort, strings } from '../builders.ts';
+import { desiredEndpoints, desiredService, desiredSlices } from '../../../src/to-kubernetes/desired.ts';
+import { strings } from '../builders.ts';
 import { addresses, asSlice, mirrored, written } from './mirrored.ts';
 
 const main = { name: 'main', protocol: 'TCP', appProtocol: 'http' } as const;
@@ -18,6 +10,8 @@ describe('the Service of a mirrored service', () => {
     expect(desiredService('billing', mirrored({ ports: { main: 80, alias: 8080 } }), 'service')).toEqual({
       name: 'billing',
       consulService: 'Billing',
+      shape: { headless: false, onlyFamily: undefined, dualStack: false },
+      portChoice: '80,8080',
       mode: 'service',
       ports: [
         { ...main, port: 80, targetPort: 'main' },
@@ -25,40 +19,6 @@ describe('the Service of a mirrored service', () => {
       ],
     });
     expect(desiredService('billing', mirrored(), 'service').ports).toEqual([{ ...main, port: 80, targetPort: 'main' }]);
-  });
-});
-
-describe('the Service in Kubernetes', () => {
-  const desired = desiredService('billing', mirrored(), 'service');
-  const ports = [servicePort({ ...main, port: 80, targetPort: 'main' })];
-  const [port = servicePort()] = ports;
-  const ofWorkloads = strings({ 'consular.dev/workload-of': 'billing' });
-
-  it.each([
-    ['as it should be', {}, 'Billing', true],
-    ['for another Consul service', {}, 'billing', false],
-    ['for none', {}, undefined, false],
-    ['with a selector that somebody added', { selector: strings({ app: 'billing' }) }, 'Billing', false],
-    ['with the selector of the other mode', { selector: ofWorkloads }, 'Billing', false],
-    ['of another type', { type: 'LoadBalancer' }, 'Billing', false],
-    ['with another port number', { ports: [{ ...port, port: 81 }] }, 'Billing', false],
-    ['with another target', { ports: [{ ...port, targetPort: '8080' }] }, 'Billing', false],
-    ['with another appProtocol', { ports: [{ ...port, appProtocol: '' }] }, 'Billing', false],
-    ['with a port more', { ports: [...ports, servicePort()] }, 'Billing', false],
-    ['without ports', { ports: [] }, 'Billing', false],
-  ])('%s', (_, overrides, consulService, same) => {
-    const observed = service({ name: 'billing', selector: strings(), ports, ...overrides });
-    expect(sameService(desired, observed, consulService)).toBe(same);
-  });
-
-  it.each([
-    ['with its selector', { selector: ofWorkloads }, true],
-    ['with another selector', { selector: strings({ app: 'billing' }) }, false],
-    ['with a selector that is narrower', { selector: new Map([...ofWorkloads, ['app', 'billing']]) }, false],
-    ['without', { selector: strings() }, false],
-  ])('for Istio, %s', (_, overrides, same) => {
-    const observed = service({ name: 'billing', ports, ...overrides });
-    expect(sameService(desiredService('billing', mirrored(), 'istio'), observed, 'Billing')).toBe(same);
   });
 });
 
@@ -118,30 +78,6 @@ describe('the slices of a mirrored service', () => {
   });
 });
 
-describe('the slice in Kubernetes', () => {
-  const [desired] = desiredSlices('billing', mirrored({ endpoints: addresses(2, { zone: 'eu-1a' }) }), []);
-  const observed = asSlice(mirrored({ endpoints: addresses(2, { zone: 'eu-1a' }) }));
-  const [first, second] = observed.endpoints;
-  if (!desired || !first || !second) throw new Error('expected a slice with two endpoints');
-
-  it.each<[string, Partial<EndpointSlice>, boolean]>([
-    ['as it should be', {}, true],
-    ['with its endpoints in another order', { endpoints: [second, first] }, true],
-    ['with an endpoint less', { endpoints: [first] }, false],
-    ['with an endpoint more', { endpoints: [first, second, endpoint('10.20.9.9')] }, false],
-    ['with another endpoint', { endpoints: [first, { ...second, address: '10.20.9.9' }] }, false],
-    ['with an endpoint twice', { endpoints: [first, first] }, false],
-    ['with an endpoint that is not ready', { endpoints: [first, { ...second, ready: false }] }, false],
-    ['with another zone', { endpoints: [first, { ...second, zone: '' }] }, false],
-    ['with another port', { ports: [endpointPort({ ...main, port: 1 })] }, false],
-    ['with another port name', { ports: [endpointPort({ ...main, name: 'http' })] }, false],
-    ['with another appProtocol', { ports: [endpointPort({ ...main, appProtocol: '' })] }, false],
-    ['without ports', { ports: [] }, false],
-  ])('%s', (_, overrides, same) => {
-    expect(sameSlice(desired, { ...observed, ...overrides })).toBe(same);
-  });
-});
-
 describe('the v1 Endpoints of a mirrored service', () => {
   it('have one subset for each port, in the same order whatever the order of the instances', () => {
     const endpoints = [...addresses(2, { port: 9090 }), ...addresses(2)];
@@ -151,6 +87,8 @@ describe('the v1 Endpoints of a mirrored service', () => {
     expect(forward).toEqual({
       name: 'billing',
       consulService: 'Billing',
+      headless: false,
+      truncated: false,
       subsets: [
         { addresses: ['10.20.0.0', '10.20.0.1'], ports: [{ ...main, port: 8080 }] },
         { addresses: ['10.20.0.0', '10.20.0.1'], ports: [{ ...main, port: 9090 }] },
@@ -166,12 +104,9 @@ describe('the v1 Endpoints of a mirrored service', () => {
   });
 
   it.each([
-    ['as they should be', [{ addresses: ['10.20.0.0'], ports: [{ ...main, port: 8080 }] }], true],
-    ['with another address', [{ addresses: ['10.20.0.1'], ports: [{ ...main, port: 8080 }] }], false],
-    ['with another port', [{ addresses: ['10.20.0.0'], ports: [{ ...main, port: 1 }] }], false],
-    ['with nothing', [], false],
-  ])('%s', (_, observed, same) => {
-    const { subsets } = desiredEndpoints('billing', mirrored({ endpoints: addresses(1) }));
-    expect(sameSubsets(subsets, observed)).toBe(same);
+    [1000, false],
+    [1001, true],
+  ])('with %i addresses: do not show all is %p', (count, truncated) => {
+    expect(desiredEndpoints('billing', mirrored({ endpoints: addresses(count) })).truncated).toBe(truncated);
   });
 });

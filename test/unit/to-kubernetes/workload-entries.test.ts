@@ -69,7 +69,8 @@ describe('the WorkloadEntry of an instance', () => {
 
 /** What the API server has once an entry was written: a merge of what was there with the body. */
 function written(desired: DesiredWorkloadEntry, before?: WorkloadEntry): WorkloadEntry {
-  const { metadata, spec } = workloadEntryBody({ 'app.kubernetes.io/managed-by': 'consular' }, desired, {}, before);
+  const { metadata, fields } = workloadEntryBody({ 'app.kubernetes.io/managed-by': 'consular' }, desired, {}, before);
+  const { spec } = fields;
   const merge = <V>(old: ReadonlyMap<string, V> | undefined, patch: Readonly<Record<string, V | null>>) => {
     const merged = new Map(old);
     for (const [key, value] of Object.entries(patch)) {

@@ -59,8 +59,8 @@ describe('the slices of a Service that takes a Consul service in', () => {
       [vm(1, { meta: strings({ zone: 'a' }) }), vm(2, { address: 'fd00::2' })],
     ).plan();
     expect(slices.create.map(({ addressType, endpoints }) => [addressType, endpoints])).toEqual([
-      ['IPv4', [{ address: '10.20.0.1', zone: 'a' }]],
-      ['IPv6', [{ address: 'fd00::2', zone: '' }]],
+      ['IPv4', [{ address: '10.20.0.1', zone: 'a', host: '' }]],
+      ['IPv6', [{ address: 'fd00::2', zone: '', host: '' }]],
     ]);
   });
 

@@ -1,12 +1,14 @@
 import { parseConfig } from '../../../../src/config/load.ts';
 import type { ServiceInstance } from '../../../../src/consul/types.ts';
-import { objectKey, SERVICE_NAME_LABEL, type EndpointSlice, type Service } from '../../../../src/kubernetes/objects.ts';
-import { View } from '../../../../src/kubernetes/view.ts';
+import { SERVICE_NAME_LABEL, type EndpointSlice, type Service } from '../../../../src/kubernetes/objects.ts';
 import { ANNOTATION, LABEL, SLICE_MANAGER } from '../../../../src/reconcile/mark.ts';
 import { ImportPlanner, type ImportPlan } from '../../../../src/to-kubernetes/imports/planner.ts';
 import type { ImportedSlice } from '../../../../src/to-kubernetes/imports/slices.ts';
 import { Planner } from '../../../../src/to-kubernetes/planner.ts';
+import { writeHosts } from '../../../../src/to-kubernetes/slice-hosts.ts';
+import type { Catalog } from '../../../../src/to-kubernetes/views.ts';
 import { annotations, endpoint, marked, owner, service, slice, strings } from '../../builders.ts';
+import { NO_HOSTS, views } from '../views.ts';
 
 export const KEY = 'shop/orders';
 
@@ -25,6 +27,7 @@ export function written(
   { name, addressType, ports, endpoints, serviceName, consulService, headless }: ImportedSlice,
   overrides: Partial<EndpointSlice> = {},
 ): EndpointSlice {
+  const hosts = writeHosts(endpoints);
   return slice({
     ...{ name, addressType, ports },
     labels: marked(owner.cluster, {
@@ -32,7 +35,10 @@ export function written(
       [LABEL.sliceManagedBy]: SLICE_MANAGER,
       ...(headless ? { [LABEL.headless]: '' } : {}),
     }),
-    annotations: strings({ [ANNOTATION.importedFrom]: consulService }),
+    annotations: strings({
+      [ANNOTATION.importedFrom]: consulService,
+      ...(hosts === null ? {} : { [ANNOTATION.hosts]: hosts }),
+    }),
     endpoints: endpoints.map(({ address, zone }) => endpoint(address, { zone })),
     ...overrides,
   });
@@ -44,41 +50,29 @@ export function stage(
   instances: readonly ServiceInstance[] | undefined,
   slices: readonly EndpointSlice[] = [],
 ) {
-  const viewOf = <T extends Service | EndpointSlice>(objects: readonly T[]) =>
-    new View(new Map(objects.map((object) => [objectKey(object), object])));
-  const views = {
-    services: viewOf(services),
-    endpointSlices: viewOf(slices),
-    endpoints: new Map(),
-    workloadEntries: {
-      found: undefined,
-      absence: 'not served here',
-      subscribe: () => undefined,
-      lookAgain: () => undefined,
-    },
-    pods: () => undefined,
-  };
+  const shown = views({ services, slices });
   const { toKubernetes } = parseConfig(
     '{cluster: prod, toKubernetes: {importNamespaces: [shop], namespaces: [shop]}}',
     {},
   );
-  const mirrors = new Planner(owner, toKubernetes, views, {
+  const catalog: Catalog = {
     names: () => (instances ? ['billing'] : []),
     spelling: () => 'Billing',
     instances: (name) => (name === 'billing' ? instances : undefined),
-  });
+  };
+  const mirrors = new Planner(owner, toKubernetes, shown, catalog, NO_HOSTS);
   const planner = new ImportPlanner(mirrors.sources);
   return {
-    ...{ views, mirrors, planner },
+    ...{ views: shown, mirrors, planner },
     plan: (key = KEY): ImportPlan => planner.plan(key),
     /** The views after the plan was carried out. */
     apply: ({ slices }: ImportPlan): void => {
-      for (const desired of slices.create) views.endpointSlices.put(written(desired));
+      for (const desired of slices.create) shown.endpointSlices.put(written(desired));
       for (const { desired, observed } of slices.update)
-        views.endpointSlices.put(
+        shown.endpointSlices.put(
           written(desired, { uid: observed.uid, resourceVersion: String(Number(observed.resourceVersion) + 1) }),
         );
-      for (const observed of slices.remove) views.endpointSlices.drop(observed);
+      for (const observed of slices.remove) shown.endpointSlices.drop(observed);
     },
   };
 }
