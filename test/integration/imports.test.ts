@@ -20,7 +20,10 @@ describe('a Service that takes instances of a Consul service in', () => {
     elsewhere = servicesIn(rig.kubernetes, `${rig.namespace}-other`);
     daemon = await start();
   }, 60_000);
-  afterAll(() => rig.close(), 30_000);
+  afterAll(async () => {
+    await rig.kubernetes.must('DELETE', `/api/v1/namespaces/${rig.namespace}-other/services`);
+    await rig.close();
+  }, 30_000);
 
   /** Nothing is mirrored but what says so, and imports need not be selected. */
   function start(): Promise<Daemon> {
