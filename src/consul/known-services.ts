@@ -93,7 +93,8 @@ export class KnownServices {
     }
     const gone: string[] = [];
     for (const [name, known] of this.#services) {
-      if (!known.listed || listed.has(name)) continue;
+      if (listed.has(name)) continue;
+      // Also what came, was read because somebody asked for it, and went between two lists.
       if (known.candidate || known.following || (known.instances?.length ?? 0) > 0) gone.push(name);
       Object.assign(known, { listed: false, candidate: false });
     }

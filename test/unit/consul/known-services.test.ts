@@ -92,4 +92,10 @@ describe('the services that are known', () => {
     expect(known.onNodes(new Set(['vm-1']))).toEqual(['orders']);
     expect(known.onNodes(new Set())).toEqual([]);
   });
+
+  it('are gone too when they came, were read and went between two lists', () => {
+    known.takeNames(['other']);
+    read('short', 'vm');
+    expect(known.takeNames(['other']).gone).toEqual(['short']);
+  });
 });
