@@ -94,8 +94,9 @@ export class KnownServices {
     const gone: string[] = [];
     for (const [name, known] of this.#services) {
       if (listed.has(name)) continue;
-      // Also what came, was read because somebody asked for it, and went between two lists.
-      if (known.candidate || known.following || (known.instances?.length ?? 0) > 0) gone.push(name);
+      const mattered = known.listed && (known.candidate || known.following !== undefined);
+      // Unlisted it matters still, until it is read as gone: it came, was read and went between two lists, perhaps.
+      if (mattered || (known.instances?.length ?? 0) > 0) gone.push(name);
       Object.assign(known, { listed: false, candidate: false });
     }
     return { added, gone };

@@ -45,6 +45,8 @@ describe('the services that are known', () => {
     follow('followed', false);
     expect(known.takeNames([])).toEqual({ added: [], gone: ['read', 'followed', 'candidate'] });
     expect(known.candidates()).toEqual([]);
+    expect(known.takeNames([]).gone).toEqual(['read']);
+    read('read');
     expect(known.takeNames([]).gone).toEqual([]);
     expect(known.takeNames(['read']).added).toEqual(['read']);
   });
