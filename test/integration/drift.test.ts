@@ -176,15 +176,18 @@ describe('10 000 instances that others change', () => {
     })();
     // On the node of that pod, and on another.
     const pods = [65, 66];
-    await expectRepaired(
-      () => seen(9006),
-      () => remove(9006, pods),
-    );
-    await expectRepaired(
-      () => seen(9007),
-      () => overwrite(9007, { Port: 1 }, pods),
-    );
-    isDone = true;
-    await busy;
+    try {
+      await expectRepaired(
+        () => seen(9006),
+        () => remove(9006, pods),
+      );
+      await expectRepaired(
+        () => seen(9007),
+        () => overwrite(9007, { Port: 1 }, pods),
+      );
+    } finally {
+      isDone = true;
+      await busy;
+    }
   });
 });
