@@ -16,7 +16,10 @@ import {
   workloadEntryBody,
   type Body,
 } from './bodies.ts';
+import type { DesiredSlice } from './desired.ts';
 import type { ImportPlan } from './imports/planner.ts';
+import type { ImportedSlice } from './imports/slices.ts';
+import { MissingEndpoints } from './missing-endpoints.ts';
 import type { NamespacePlan } from './namespace-plan.ts';
 import type { Views } from './views.ts';
 import type { DesiredWorkloadEntry } from './workload-entries.ts';
@@ -30,7 +33,7 @@ export class NameTaken extends Error {}
 export interface Writer {
   /**
    * Writes one namespace's plan: first what comes (Service, slices, Endpoints, WorkloadEntries), then what goes, the other
-   * way round, so that an address that moves between slices is never nowhere.
+   * way round, so that an address that moves between slices is never nowhere; nor when the slice it moves to is refused.
    * @throws the first failure, after everything was tried
    */
   apply(plan: NamespacePlan): Promise<void>;
@@ -53,16 +56,29 @@ export function createWriter(owner: Owner, api: ObjectApi, resources: Resources,
     view: View<O> | undefined,
     { create, update }: Changes<D, O>,
     body: (desired: D, observed?: O) => Body,
-    atOnce = 1,
+    { atOnce = 1, guard }: WriteOptions<NoInfer<D>, NoInfer<O>> = {},
   ): Promise<void> {
     const { namespace } = pass;
-    const creations = create.map((desired) => async () => {
-      const object = toCreate(body(desired), namespace, desired.name);
-      view?.put(await createNew(resource, namespace, desired.name, object));
-    });
-    const updates = update.map(({ desired, observed }) => async () => {
-      view?.put(await api.patch(resource, observed, toPatch(body(desired, observed))));
-    });
+    const orMiss = (desired: D, write: () => Promise<void>) => async () => {
+      try {
+        await write();
+      } catch (error) {
+        guard?.add(desired);
+        throw error;
+      }
+    };
+    const creations = create.map((desired) =>
+      orMiss(desired, async () => {
+        const object = toCreate(body(desired), namespace, desired.name);
+        view?.put(await createNew(resource, namespace, desired.name, object));
+      }),
+    );
+    const updates = update.map(({ desired, observed }) =>
+      orMiss(desired, async () => {
+        guard?.assertKept(observed, desired);
+        view?.put(await api.patch(resource, observed, toPatch(body(desired, observed))));
+      }),
+    );
     await attemptAll(pass, [...creations, ...updates], atOnce);
   }
 
@@ -87,9 +103,10 @@ export function createWriter(owner: Owner, api: ObjectApi, resources: Resources,
     resource: Resource<O>,
     view: View<O> | undefined,
     { remove: objects }: Changes<unknown, O>,
-    atOnce = 1,
+    { atOnce = 1, guard }: WriteOptions<unknown, NoInfer<O>> = {},
   ): Promise<void> {
     const removals = objects.map((object) => async () => {
+      guard?.assertKept(object);
       await api.remove(resource, object);
       view?.drop(object);
     });
@@ -103,8 +120,8 @@ export function createWriter(owner: Owner, api: ObjectApi, resources: Resources,
     const view = found.views.get(pass.namespace);
     const body = (desired: DesiredWorkloadEntry, observed?: WorkloadEntry) =>
       workloadEntryBody(labels, desired, ownerOf(pass.namespace, desired.serviceName), observed);
-    await write(pass, found.resource, view, changes, body, ENTRIES_AT_ONCE);
-    await remove(pass, found.resource, view, changes, ENTRIES_AT_ONCE);
+    await write(pass, found.resource, view, changes, body, { atOnce: ENTRIES_AT_ONCE });
+    await remove(pass, found.resource, view, changes, { atOnce: ENTRIES_AT_ONCE });
   }
 
   return {
@@ -112,28 +129,36 @@ export function createWriter(owner: Owner, api: ObjectApi, resources: Resources,
       const pass = createPass(namespace);
       const endpointsView = views.endpoints.get(namespace);
       await write(pass, resources.services, views.services, service, (desired) => serviceBody(labels, desired));
-      await write(pass, resources.endpointSlices, views.endpointSlices, slices, (desired) =>
-        sliceBody(labels, desired, ownerOf(namespace, desired.serviceName)),
-      );
+      const guard = new MissingEndpoints();
+      const body = (desired: DesiredSlice) => sliceBody(labels, desired, ownerOf(namespace, desired.serviceName));
+      await write(pass, resources.endpointSlices, views.endpointSlices, slices, body, { guard });
       await write(pass, resources.endpoints, endpointsView, endpoints, (desired) =>
         endpointsBody(labels, desired, ownerOf(namespace, desired.name)),
       );
       await writeEntries(pass, workloadEntries);
       await remove(pass, resources.endpoints, endpointsView, endpoints);
-      await remove(pass, resources.endpointSlices, views.endpointSlices, slices);
+      await remove(pass, resources.endpointSlices, views.endpointSlices, slices, { guard });
       await remove(pass, resources.services, views.services, service);
       pass.end();
     },
 
     async applyImport({ namespace, service, slices }) {
       const pass = createPass(namespace);
-      await write(pass, resources.endpointSlices, views.endpointSlices, slices, (desired) =>
-        importedSliceBody(labels, desired, ownerReference(service, namespace, desired.serviceName)),
-      );
-      await remove(pass, resources.endpointSlices, views.endpointSlices, slices);
+      const guard = new MissingEndpoints();
+      const body = (desired: ImportedSlice) =>
+        importedSliceBody(labels, desired, ownerReference(service, namespace, desired.serviceName));
+      await write(pass, resources.endpointSlices, views.endpointSlices, slices, body, { guard });
+      await remove(pass, resources.endpointSlices, views.endpointSlices, slices, { guard });
       pass.end();
     },
   };
+}
+
+interface WriteOptions<D, O> {
+  /** @default 1 */
+  readonly atOnce?: number;
+  /** Told of what could not be written; refuses what would lose something for its sake. */
+  readonly guard?: { add(desired: D): void; assertKept(observed: O, desired?: D): void };
 }
 
 /** The writes of one namespace: one that fails holds up no other, or dead addresses would stay for its sake. */

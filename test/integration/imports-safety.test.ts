@@ -88,6 +88,37 @@ describe('what a Service has taken in', () => {
     await second.stop();
   });
 
+  it('stays while the API server refuses the slice that is to take its place, and what is dead goes all the same', async () => {
+    const daemon = await startDaemon(rig);
+    const services = await imported(rig, 'refused', '192.0.2.62');
+    await rig.consul.registerOnAgent({ id: 'dead', name: 'refused', address: '192.0.2.63', port: 9090 });
+    const both = ['+http=192.0.2.62:8080', '+http=192.0.2.63:9090'];
+    await untilEqual('both', () => services.endpoints('refused'), both);
+    const quotas = `/api/v1/namespaces/${rig.namespace}/resourcequotas`;
+    const hard = { 'count/endpointslices.discovery.k8s.io': '0' };
+    await rig.kubernetes.must('POST', quotas, { metadata: { name: 'no-slices' }, spec: { hard } });
+    await rig.kubernetes.must('PATCH', `${quotas}/no-slices/status`, { status: { hard, used: hard } });
+    await until('the quota', async () => {
+      const name = `probe-${Date.now()}`;
+      const refusal = await services.createSlice(name, 'probe', ['192.0.2.1'], 80).catch((error: unknown) => error);
+      return refusal instanceof Error && refusal.message.includes('exceeded quota');
+    });
+    // Without its owner a slice must be made anew, by another name.
+    for (const { metadata } of await services.ourSlices('refused'))
+      await services.patchSlice(metadata.name, { metadata: { ownerReferences: null } });
+    await rig.consul.deregisterFromAgent('dead');
+    await untilEqual('one', () => services.endpoints('refused'), ['+http=192.0.2.62:8080']);
+    await until('two refusals', () => Promise.resolve(said(daemon, /exceeded quota/) > 1));
+    expect(await services.endpoints('refused')).toEqual(['+http=192.0.2.62:8080']);
+    await rig.kubernetes.must('DELETE', `${quotas}/no-slices`);
+    await until('a slice with an owner', async () => {
+      const slices = await services.ourSlices('refused');
+      return slices.length === 1 && slices[0]?.metadata.ownerReferences !== undefined;
+    });
+    expect(await services.endpoints('refused')).toEqual(['+http=192.0.2.62:8080']);
+    await daemon.stop();
+  });
+
   it('goes when its namespace is not listed any more', async () => {
     const first = await startDaemon(rig);
     const services = await imported(rig, 'unlisted', '192.0.2.57');

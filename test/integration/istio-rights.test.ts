@@ -78,6 +78,8 @@ describe('the rights to WorkloadEntries', () => {
     await register('192.0.2.53');
     const both = ['192.0.2.53:8080'];
     await untilEqual('clients', clients, { everybody: both, mesh: both });
+    // What is missing is told once all is written.
+    await untilIdle(stage.daemon);
     expect(await entries()).toEqual([]);
     const why = `there is no right to ${right} in namespace ${stage.namespace}`;
     expect(await workloadEntries()).toBe(why);

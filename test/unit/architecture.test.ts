@@ -150,6 +150,7 @@ describe('pure modules', () => {
       'majority',
       'mirrored-ports',
       'mirrored-service',
+      'missing-endpoints',
       'shape',
       'warnings',
       'desired',

@@ -55,7 +55,10 @@ export function importedSlices(
   return { slices, skipped };
 }
 
-/** An import with a mistake in it: what is there stays, but for the instances that are not well any more. */
+/**
+ * An import with a mistake in it: what is there stays, but for the instances that are not well any more. Of another Consul
+ * service than was taken in nobody knows here how its instances are: they all stay.
+ */
 export function heldSlices(
   { service, own, others }: SlicesOfService,
   { spelling }: ConsulName,
@@ -67,10 +70,12 @@ export function heldSlices(
     if (!port || !isReusable(slice, service)) return [];
     const present = endpointsOf(others, port);
     const hosts = readHosts(slice);
+    const takenFrom = slice.annotations.get(ANNOTATION.importedFrom) ?? spelling;
+    const isOfAnother = takenFrom.toLowerCase() !== spelling.toLowerCase();
     const endpoints = slice.endpoints
       .filter(({ address }) => {
         const location = locationOf(address, port.port);
-        return isAlive.has(location) && !present.has(location);
+        return (isOfAnother || isAlive.has(location)) && !present.has(location);
       })
       .map(({ address, zone }) => ({ address, zone, host: hosts.get(address) ?? '' }));
     if (endpoints.length === 0) return [];
@@ -78,7 +83,14 @@ export function heldSlices(
     const headless = isHeadless(service);
     return [
       {
-        ...{ name: slice.name, serviceName: service.name, consulService: spelling, addressType, headless, endpoints },
+        ...{
+          name: slice.name,
+          serviceName: service.name,
+          consulService: isOfAnother ? takenFrom : spelling,
+          addressType,
+          headless,
+          endpoints,
+        },
         passedOver: false,
         ports: slice.ports,
       },

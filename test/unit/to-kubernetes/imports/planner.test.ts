@@ -241,6 +241,16 @@ describe('a mistake in the annotations of a Service that has slices already', ()
     expect(shown(held([vm(1)], [othersSlice(['10.20.0.1'])]))).toEqual(['remove orders-#']);
   });
 
+  it('keeps what was taken in from another Consul service, of which nothing is known here', () => {
+    const slice = ownSlice({ annotations: strings({ [ANNOTATION.importedFrom]: 'Payments' }) });
+    const mistaken = importing({ 'import-port': 'htpt' });
+    for (const instances of [[vm(2)], [], [vm(1, { status: 'critical' })]])
+      expect(shown(stage([mistaken], instances, [slice]).plan())).toEqual([]);
+    expect(shown(stage([mistaken], [vm(2)], [slice, othersSlice(['10.20.0.1'])]).plan())).toEqual(['remove orders-#']);
+    // Once the mistake is mended, it is what is asked for.
+    expect(shown(stage([importing()], [vm(2)], [slice]).plan())).toEqual(['update orders-# http=8080/TCP 10.20.0.2']);
+  });
+
   it('makes no slices where there were none', () => {
     expect(shown(stage([importing({ 'import-port': 'htpt' })], [vm(1)]).plan())).toEqual([]);
   });
