@@ -42,6 +42,6 @@ export function errorFromBody(purpose: Purpose, status: number, contentType: str
   return new KubernetesError(purpose, status, reason, message.slice(0, 512));
 }
 
-export function hasStatus(error: unknown, status: number): boolean {
+export function hasStatus(error: unknown, status: number): error is KubernetesError {
   return error instanceof KubernetesError && error.status === status;
 }

@@ -9,7 +9,7 @@ import { pathOf, type Resource } from './resources.ts';
  * none, a patch and a delete name the uid and the resourceVersion, so that a lost race is a 409 and never an overwrite.
  */
 export interface ObjectApi {
-  /** The object as it is now, or undefined when the API server says 404. */
+  /** The object as it is now, or undefined when the API server says that it is not found. */
   get<T extends KubernetesObject>(resource: Resource<T>, namespace: string, name: string): Promise<T | undefined>;
   /** @throws KubernetesError 409 AlreadyExists when somebody has that name already. */
   create<T extends KubernetesObject>(resource: Resource<T>, namespace: string, name: string, body: object): Promise<T>;
@@ -45,7 +45,8 @@ export function createObjectApi(client: KubernetesClient, metrics: Metrics): Obj
           await client.request({ purpose: purpose('get', resource.kind, objectKey({ namespace, name })), path }),
         );
       } catch (error) {
-        if (hasStatus(error, 404)) return undefined;
+        // A 404 without that reason is of somebody on the way, or about the path: no proof that the object is gone.
+        if (hasStatus(error, 404) && error.reason === 'NotFound') return undefined;
         throw error;
       }
     },
