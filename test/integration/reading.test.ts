@@ -420,6 +420,72 @@ describe('a watch in protobuf', () => {
     expect(one).toEqual(other);
   });
 
+  it.each<[string, Faults]>([
+    ['a stream', {}],
+    ['pages', { refuse: withoutStreamingLists, pageSize: 2 }],
+  ])(
+    'with an object that cannot be read any more keeps it as it was, when all is read again in %s too',
+    async (how, faults) => {
+      const { kubernetes, namespace } = rig;
+      const name = `spoilt-in-${how.replace(/\W/g, '-')}`;
+      const path = pathOf(resources.services, namespace, name);
+      // Two that are like each other: at least one of them is in one piece of an answer.
+      const ports = [80, 81].map((port) => ({ name: `${name}-${port}`, port }));
+      await kubernetes.must('POST', pathOf(resources.services, namespace), {
+        metadata: { name, labels },
+        spec: { ports },
+      });
+      const portName = Buffer.from([(1 << 3) | 2, name.length + 3, ...Buffer.from(name)]);
+      let isSpoilt = false;
+      let isExpired = false;
+      const proxy = await openProxy({
+        ...faults,
+        refuse(query, accept) {
+          const isResumed = query.has('watch') && !query.has('sendInitialEvents');
+          if (!isExpired || !isResumed) return faults.refuse?.(query, accept);
+          isExpired = false;
+          return 410;
+        },
+        spoil(piece) {
+          for (let at = 0; isSpoilt && (at = piece.indexOf(portName, at)) >= 0; at++)
+            piece.writeUInt8((1 << 3) | 7, at);
+        },
+      });
+      const reading = await follow(resources.services, through(proxy));
+      const key = objectKey({ namespace, name });
+      const before = reading.view.get(key);
+      expect(before?.ports).toHaveLength(2);
+      const told: unknown[] = [];
+      reading.view.subscribe((before, after) => {
+        if (before?.name === name || after?.name === name) told.push(after?.annotations);
+      });
+      const unread = () => reading.records.filter(({ message }) => message === 'object cannot be read, left as it was');
+      const annotate = (annotations: object) => kubernetes.must('PATCH', path, { metadata: { annotations } });
+
+      isSpoilt = true;
+      await annotate({ 'consular.dev/seen': 'no' });
+      await until('an event that cannot be read', () => Promise.resolve(unread().length === 1));
+      expect(reading.view.get(key)).toBe(before);
+
+      isExpired = true;
+      proxy.cut();
+      const lists = () => reading.records.filter(({ message }) => message === 'read completely');
+      await until('everything again', () => Promise.resolve(lists().length === 2));
+      expect(unread()).toHaveLength(2);
+      expect(reading.view.get(key)).toBe(before);
+      expect(told).toEqual([]);
+
+      isSpoilt = false;
+      await annotate({ 'consular.dev/seen': 'yes' });
+      const [one, other] = await settled(
+        [reading, await follow(resources.services)],
+        (services) => services.length > 0,
+      );
+      expect(one).toEqual(other);
+      expect(told).toEqual([new Map([['consular.dev/seen', 'yes']])]);
+    },
+  );
+
   it('that is refused says why, in protobuf too', async () => {
     const { client } = clientOf(target);
     const refused = client.stream({
