@@ -1,3 +1,5 @@
+import { Writable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { backoffMs, sleep } from '../backoff.ts';
 import { explainError, type Log } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
@@ -143,7 +145,7 @@ export class Reflector<T extends KubernetesObject> {
     if (!initial) this.#failure = undefined;
     let events = 0;
     const eventsOf = this.#formatOf(contentType).watch(this.#purpose.kind);
-    for await (const piece of body as AsyncIterable<Buffer>) {
+    const apply = (piece: Buffer) => {
       for (const event of eventsOf(piece)) {
         events++;
         if (initial && isInitialEventsEnd(event)) {
@@ -153,7 +155,8 @@ export class Reflector<T extends KubernetesObject> {
           this.#apply(event, initial);
         }
       }
-    }
+    };
+    await pipeline(body, sinkOf(apply));
     return events;
   }
 
@@ -242,6 +245,20 @@ export class Reflector<T extends KubernetesObject> {
       return undefined;
     }
   }
+}
+
+/** Takes each piece as it comes. An iterator would put those together that came meanwhile: a copy of the whole list. */
+function sinkOf(take: (piece: Buffer) => void): Writable {
+  return new Writable({
+    write(piece: Buffer, _encoding, done) {
+      try {
+        take(piece);
+      } catch (error) {
+        return done(error instanceof Error ? error : new Error(String(error)));
+      }
+      done();
+    },
+  });
 }
 
 function isInitialEventsEnd({ type, object }: WatchEvent): boolean {

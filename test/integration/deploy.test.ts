@@ -230,9 +230,9 @@ describe('the Dockerfile', () => {
     await run(process.execPath, ['build.js'], { cwd: source });
     mkdirSync(app);
     cpSync(join(source, 'dist/consular.js'), join(app, 'consular.js'));
-    const [command, bundle, ...rest] = JSON.parse(find(image, 'ENTRYPOINT')[0] ?? '') as string[];
-    expect([command, bundle, rest]).toEqual(['node', '/app/consular.js', []]);
-    const { stdout } = await run(process.execPath, ['consular.js', '--version'], { cwd: app, env: {} });
+    const [command, ...options] = JSON.parse(find(image, 'ENTRYPOINT')[0] ?? '') as string[];
+    expect([command, options.pop()]).toEqual(['node', '/app/consular.js']);
+    const { stdout } = await run(process.execPath, [...options, 'consular.js', '--version'], { cwd: app, env: {} });
     const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string };
     expect(stdout).toBe(`${version}\n`);
     expect(container.image).toBe(`consular:${version}`);
