@@ -2,16 +2,31 @@ import { BlockList, isIP, isIPv6 } from 'node:net';
 
 export type Family = 'IPv4' | 'IPv6';
 
-/** Addresses that can never be an endpoint: the API server refuses some of them, and with them the whole object. */
-const NEVER_IPV6 = new BlockList();
-for (const [net, prefix] of [
-  ['::', 128],
-  ['::1', 128],
-  ['fe80::', 10],
-  ['ff00::', 8],
-] as const) {
-  NEVER_IPV6.addSubnet(net, prefix, 'ipv6');
+/** `10.0.0.0/8`, `fd00::/8`: an IPv4 or IPv6 address and how many of its bits count. */
+export function isAddressRange(text: string): boolean {
+  const [address = '', bits = '', ...more] = text.split('/');
+  const version = address.includes('%') ? 0 : isIP(address);
+  return version !== 0 && more.length === 0 && /^\d{1,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128);
 }
+
+/** Whether an address, in its canonical form, is in one of some ranges. */
+export type AddressRanges = (address: string, family: Family) => boolean;
+
+/** @param ranges texts for which `isAddressRange` holds; others are left out */
+export function rangesOf(ranges: readonly string[]): AddressRanges {
+  const list = new BlockList();
+  for (const range of ranges.filter(isAddressRange)) {
+    const [address = '', bits = ''] = range.split('/');
+    list.addSubnet(address, Number(bits), isIPv6(address) ? 'ipv6' : 'ipv4');
+  }
+  return (address, family) => list.check(address, family === 'IPv4' ? 'ipv4' : 'ipv6');
+}
+
+/**
+ * Addresses that can never be an endpoint: the API server refuses some of them, and with them the whole object.
+ * `::/96` has the unspecified address, loopback, and the old form of IPv4 addresses.
+ */
+const NEVER_IPV6 = rangesOf(['::/96', 'fe80::/10', 'ff00::/8']);
 
 /** This network, loopback, link-local, multicast and what is reserved; each pod is asked about at each look. */
 function isNeverIPv4(address: string): boolean {
@@ -19,22 +34,55 @@ function isNeverIPv4(address: string): boolean {
   return first === 0 || first === 127 || first >= 224 || address.startsWith('169.254.');
 }
 
-export type Judged = { readonly address: string; readonly family: Family } | { readonly refused: string };
+/** Where clouds tell a machine its credentials, beside the link-local address that most have: Alibaba, Azure, Oracle, AWS, Google. */
+const METADATA = new Set(['100.100.100.200', '168.63.129.16', '192.0.0.192', 'fd00:ec2::254', 'fd20:ce::254']);
+/** RFC 6052: a gateway sends what goes there to the IPv4 address in the last 32 bits. */
+const NAT64 = rangesOf(['64:ff9b::/96']);
+
+export interface Address {
+  readonly address: string;
+  readonly family: Family;
+}
+export type Judged = Address | { readonly refused: string };
 
 /**
  * One address as Kubernetes wants it (canonical, as discovery/v1 requires), or why it cannot be used. Only the plain
- * notations are addresses: `127.1` and `0x7f.1` are host names here, and host names are not resolved yet.
+ * notations are addresses: `127.1` and `0x7f.1` are not.
+ * @param refusalOf why a canonical address cannot be used here, in words that follow "its address"
  */
-export function judgeAddress(text: string, isReserved: (address: string) => boolean): Judged {
+export function judgeAddress(
+  text: string,
+  refusalOf: (address: Address) => string | undefined = () => undefined,
+): Judged {
   const version = isIP(text);
-  if (version === 0)
-    return { refused: text === '' ? 'it has no address' : 'its address is a host name, not an IP address' };
+  if (version === 0) return { refused: text === '' ? 'it has no address' : 'its address is not an IP address' };
   if (text.includes('%')) return { refused: 'its address has a zone, which means nothing on another machine' };
-  const { address, family } = version === 4 ? { address: text, family: 'IPv4' as const } : canonicalIPv6(text);
-  if (family === 'IPv4' ? isNeverIPv4(address) : NEVER_IPV6.check(address, 'ipv6'))
-    return { refused: 'its address is loopback, link-local, multicast or reserved' };
-  if (isReserved(address)) return { refused: 'its address belongs to a Kubernetes Service or to the API server' };
-  return { address, family };
+  const found: Address = version === 4 ? { address: text, family: 'IPv4' } : canonicalIPv6(text);
+  const gateway = found.family === 'IPv6' && NAT64(found.address, 'IPv6') ? [lastFourBytes(found.address)] : [];
+  for (const address of [found, ...gateway]) {
+    const refusal = generalRefusalOf(address) ?? refusalOf(address);
+    if (refusal !== undefined) return { refused: `its address ${refusal}` };
+  }
+  return found;
+}
+
+function generalRefusalOf({ address, family }: Address): string | undefined {
+  if (family === 'IPv4' ? isNeverIPv4(address) : NEVER_IPV6(address, family))
+    return 'is loopback, link-local, multicast or reserved';
+  if (METADATA.has(address)) return 'is where a cloud tells machines their credentials';
+  return undefined;
+}
+
+const HOST_LABEL = /^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$/i;
+
+/** A name that DNS can have. What ends in a number is an old notation of an IPv4 address, and not asked for. */
+export function isHostName(text: string): boolean {
+  const labels = text.replace(/\.$/, '').split('.');
+  return (
+    text.length <= 253 &&
+    labels.every((label) => HOST_LABEL.test(label)) &&
+    !/^(\d+|0x[0-9a-f]*)$/i.test(labels.at(-1) ?? '')
+  );
 }
 
 /** One text for all notations of an address, for comparing; lower case for anything that is none. */
@@ -43,10 +91,16 @@ export function canonicalAddress(text: string): string {
 }
 
 /** RFC 5952 form; an IPv4-mapped address is the IPv4 address that it maps. */
-function canonicalIPv6(text: string): { address: string; family: Family } {
+function canonicalIPv6(text: string): Address {
   const address = new URL(`http://[${text}]/`).hostname.slice(1, -1);
-  const mapped = /^::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/.exec(address);
-  if (!mapped) return { address, family: 'IPv6' };
-  const [high, low] = [parseInt(mapped[1] ?? '0', 16), parseInt(mapped[2] ?? '0', 16)];
+  return /^::ffff:[0-9a-f]{1,4}:[0-9a-f]{1,4}$/.test(address) ? lastFourBytes(address) : { address, family: 'IPv6' };
+}
+
+/** The last 32 bits of a canonical IPv6 address. */
+function lastFourBytes(text: string): Address {
+  const [high = 0, low = 0] = text
+    .split(':')
+    .slice(-2)
+    .map((group) => parseInt(group === '' ? '0' : group, 16));
   return { address: [high >> 8, high & 255, low >> 8, low & 255].join('.'), family: 'IPv4' };
 }

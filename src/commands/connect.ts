@@ -1,22 +1,31 @@
+import type { Family } from '../address.ts';
 import type { Config } from '../config/schema.ts';
-import { readTransactionLimit } from '../consul/catalog.ts';
+import { readNode, readTransactionLimit } from '../consul/catalog.ts';
 import { createConsulClient, type ConsulClient } from '../consul/client.ts';
 import { ServiceCatalog } from '../consul/service-catalog.ts';
 import { createKubernetesClient, type KubernetesClient } from '../kubernetes/client.ts';
 import { connectKubernetes } from '../kubernetes/connection.ts';
-import type { Endpoints, EndpointSlice, Service } from '../kubernetes/objects.ts';
-import { createResources, type Resources } from '../kubernetes/resources.ts';
+import type { Keep } from '../kubernetes/kinds/metadata.ts';
+import type { Endpoints, EndpointSlice, Pod, Service, WorkloadEntry } from '../kubernetes/objects.ts';
+import { OptionalKind } from '../kubernetes/optional-kind.ts';
+import { createResources, workloadEntryKind, type CustomKind, type Resources } from '../kubernetes/resources.ts';
+import { isServed } from '../kubernetes/served.ts';
 import type { View } from '../kubernetes/view.ts';
 import { createObjectApi, type ObjectApi } from '../kubernetes/write.ts';
 import type { Log } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
-import { LABEL, MANAGED_BY, type Owner } from '../reconcile/mark.ts';
+import { ANNOTATION, LABEL, MANAGED_BY, othersFilter, ownsObject, type Owner } from '../reconcile/mark.ts';
 import { isOurAnnotation } from '../to-consul/annotations.ts';
 import { ForeignInstances } from '../to-consul/foreign.ts';
 import { ClusterIdentityError, OwnCatalog } from '../to-consul/observed.ts';
+import { ownNodeName } from '../to-consul/own-entry.ts';
 import { isRegistratorVariable } from '../to-consul/registrator.ts';
 import type { Views as ToConsulViews } from '../to-consul/planner.ts';
+import { serviceFamilies } from '../to-kubernetes/addresses.ts';
+import { HostCache, hostKey } from '../to-kubernetes/host-cache.ts';
+import { createHostLookup } from '../to-kubernetes/host-lookup.ts';
 import { isCandidate } from '../to-kubernetes/selection.ts';
+import { readHosts } from '../to-kubernetes/slice-hosts.ts';
 import type { Views as ToKubernetesViews } from '../to-kubernetes/views.ts';
 import { Sources } from './sources.ts';
 
@@ -36,6 +45,7 @@ export interface Clients {
   readonly consul: ConsulClient;
   readonly api: ObjectApi;
   readonly resources: Resources;
+  readonly workloadEntries: CustomKind<WorkloadEntry>;
   close(): Promise<void>;
 }
 
@@ -50,7 +60,8 @@ export interface World {
         readonly transactionLimit: number;
       }
     | undefined;
-  readonly toKubernetes: { readonly views: ToKubernetesViews; readonly catalog: ServiceCatalog } | undefined;
+  readonly toKubernetes:
+    { readonly views: ToKubernetesViews; readonly catalog: ServiceCatalog; readonly hosts: HostCache } | undefined;
 }
 
 /** @throws Error when the kubeconfig is missing or wrong, or a TLS file of Consul's cannot be read. */
@@ -58,14 +69,16 @@ export function createClients({ config, metrics, version }: Context): Clients {
   const userAgent = `consular/${version} (cluster ${config.cluster})`;
   const kubernetes = createKubernetesClient(connectKubernetes(config.kubernetes), userAgent);
   const consul = createConsulClient(config.consul, userAgent);
+  const keep: Keep = {
+    annotation: (key) => isOurAnnotation(key) || key === ANNOTATION.overCapacity,
+    variable: (name) => config.toConsul.registrator && isRegistratorVariable(name),
+  };
   return {
     kubernetes,
     consul,
     api: createObjectApi(kubernetes, metrics),
-    resources: createResources({
-      annotation: isOurAnnotation,
-      variable: (name) => config.toConsul.registrator && isRegistratorVariable(name),
-    }),
+    resources: createResources(keep),
+    workloadEntries: workloadEntryKind(keep),
     close: async () => {
       consul.close();
       await kubernetes.close();
@@ -88,16 +101,18 @@ export async function readWorld(
   const { config } = context;
   const { api, kubernetes, resources } = clients;
   // All at once and before anything else: the API server needs most of the time that a start takes.
-  const shared = Promise.all([
-    sources.reflect(kubernetes, resources.services),
-    sources.reflect(kubernetes, resources.endpointSlices),
-  ]).then(([services, endpointSlices]) => ({ services, endpointSlices }));
+  let pods: Promise<View<Pod>> | undefined;
+  const shared: Shared = {
+    whole: Promise.all([
+      sources.reflect(kubernetes, resources.services),
+      sources.reflect(kubernetes, resources.endpointSlices),
+    ]).then(([services, endpointSlices]) => ({ services, endpointSlices })),
+    readPods: () => (pods ??= sources.reflect(kubernetes, resources.pods)),
+  };
   const toConsulViews = config.toConsul.enabled
-    ? Promise.all([
-        sources.reflect(kubernetes, resources.pods),
-        sources.reflect(kubernetes, resources.nodes),
-        shared,
-      ]).then(([pods, nodes, shared]) => ({ pods, nodes, ...shared }))
+    ? Promise.all([shared.readPods(), sources.reflect(kubernetes, resources.nodes), shared.whole]).then(
+        ([pods, nodes, shared]) => ({ pods, nodes, ...shared }),
+      )
     : undefined;
   const owner: Owner = {
     cluster: config.cluster,
@@ -106,12 +121,17 @@ export async function readWorld(
   await sources.untilRead('Consul nodes to take over', () => prepare(owner));
   const [toConsul, toKubernetes] = await Promise.all([
     toConsulViews && readToConsul(context, clients, sources, owner, toConsulViews),
-    config.toKubernetes.enabled ? readToKubernetes(context, clients, sources, shared) : undefined,
+    config.toKubernetes.enabled ? readToKubernetes(context, clients, sources, owner, shared) : undefined,
   ]);
   return { owner, toConsul, toKubernetes };
 }
 
-type Shared = Promise<{ readonly services: View<Service>; readonly endpointSlices: View<EndpointSlice> }>;
+/** What both directions read. */
+interface Shared {
+  readonly whole: Promise<{ readonly services: View<Service>; readonly endpointSlices: View<EndpointSlice> }>;
+  /** Not every configuration needs them, and they are many. */
+  readonly readPods: () => Promise<View<Pod>>;
+}
 
 /** The identity of a Kubernetes cluster, for want of a better one: KEP-2149. */
 async function readClusterUid(api: ObjectApi, resources: Resources): Promise<string> {
@@ -142,8 +162,9 @@ async function readToConsul(
 
 async function readToKubernetes(
   context: Context,
-  { kubernetes, consul, resources }: Clients,
+  { kubernetes, consul, resources, workloadEntries: kind }: Clients,
   sources: Sources,
+  owner: Owner,
   shared: Shared,
 ): Promise<World['toKubernetes']> {
   const { toKubernetes } = context.config;
@@ -152,12 +173,65 @@ async function readToKubernetes(
   const reading = toKubernetes.namespaces.map(async (namespace): Promise<[string, View<Endpoints>]> => {
     return [namespace, await sources.reflect(kubernetes, resources.endpoints, { namespace, ...scope })];
   });
+  let pods: View<Pod> | undefined;
+  // Followed even when nothing should have any, for the same reason.
+  const workloadEntries = new OptionalKind({
+    ...{ client: kubernetes, kind, namespaces: toKubernetes.namespaces, ...scope, ...context },
+    prepare: async () => (pods = await shared.readPods()),
+  });
+  sources.add(`Kubernetes ${kind.plural}`, () => workloadEntries.failure);
+  const isDistrusted = await sources.untilRead("Consular's own entry", () =>
+    hasLostOurEntry(context, consul, owner, shared),
+  );
+  if (isDistrusted) context.log.warn('Consul has lost our entry: nothing is believed to be gone for 10 minutes');
   const catalog = new ServiceCatalog({
     client: consul,
+    isDistrusted,
     isCandidate: (name) => isCandidate(toKubernetes, name),
+    filter: othersFilter(owner),
     ...context,
   });
   sources.add('Consul services', () => catalog.failure);
-  await catalog.synced;
-  return { catalog, views: { endpoints: new Map(await Promise.all(reading)), ...(await shared) } };
+  const serviceCIDRs = await readServiceCIDRs(kubernetes, resources, sources);
+  await Promise.all([catalog.synced, workloadEntries.settled]);
+  const endpoints = new Map(await Promise.all(reading));
+  const views = { endpoints, serviceCIDRs, workloadEntries, pods: () => pods, ...(await shared.whole) };
+  return { catalog, views, hosts: createHosts(context, owner, views, catalog) };
+}
+
+/** Host names of instances, with what Kubernetes still shows of them. */
+function createHosts(
+  { config, signal }: Context,
+  owner: Owner,
+  views: ToKubernetesViews,
+  catalog: ServiceCatalog,
+): HostCache {
+  const ask = createHostLookup(config.toKubernetes.dns, signal);
+  const lookUp = (host: string) => ask(host, [...new Set<Family>([...serviceFamilies(views), 'IPv4', 'IPv6'])]);
+  const isUsedBy = (host: string, service: string) =>
+    catalog.instances(service)?.some(({ address, nodeAddress }) => hostKey(address || nodeAddress) === host) ?? true;
+  const hosts = new HostCache({ lookUp, isUsedBy }, signal);
+  for (const slice of views.endpointSlices.values())
+    if (ownsObject(owner, slice.labels)) for (const [address, host] of readHosts(slice)) hosts.remember(host, address);
+  return hosts;
+}
+
+async function readServiceCIDRs(kubernetes: KubernetesClient, { serviceCIDRs }: Resources, sources: Sources) {
+  const served = await sources.untilRead('Kubernetes servicecidrs', () => isServed(kubernetes, serviceCIDRs));
+  return served ? sources.reflect(kubernetes, serviceCIDRs) : undefined;
+}
+
+/**
+ * An earlier run left Services in Kubernetes and an entry in Consul. A Consul without the entry was emptied or put back
+ * while nobody watched, and its applications need time to register again.
+ */
+async function hasLostOurEntry(
+  { config }: Context,
+  consul: ConsulClient,
+  owner: Owner,
+  { whole }: Shared,
+): Promise<boolean> {
+  const { services } = await whole;
+  if (!config.toConsul.enabled || ![...services.values()].some(({ labels }) => ownsObject(owner, labels))) return false;
+  return (await readNode(consul, ownNodeName(owner))) === undefined;
 }

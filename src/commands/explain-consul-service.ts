@@ -2,7 +2,7 @@ import { selects } from '../config/pattern.ts';
 import type { Config } from '../config/schema.ts';
 import { decodeInstances, serviceRequest } from '../consul/catalog.ts';
 import type { ServiceInstance } from '../consul/types.ts';
-import { objectKey } from '../kubernetes/objects.ts';
+import { objectKey, type Service } from '../kubernetes/objects.ts';
 import { cameFromKubernetes, MANAGED_BY, META, ownsInstance, type Owner } from '../reconcile/mark.ts';
 import { desiredRegistrations } from '../to-consul/desired.ts';
 import { podKeyOf } from '../to-consul/registration.ts';
@@ -10,6 +10,7 @@ import { isHealthy } from '../to-kubernetes/mirrored-service.ts';
 import type { NamespacePlan } from '../to-kubernetes/namespace-plan.ts';
 import type { NamePlan } from '../to-kubernetes/planner.ts';
 import { foreignInstances, isNeverMirrored } from '../to-kubernetes/selection.ts';
+import { modeOf } from '../to-kubernetes/workload-spread.ts';
 import type { Clients, World } from './connect.ts';
 import { plannerFor } from './explain-pod.ts';
 import {
@@ -20,7 +21,7 @@ import {
   type Explanation,
 } from './explanation.ts';
 import { describeNamespace } from './plan.ts';
-import { planPod, planServices } from './read-once.ts';
+import { planImports, planPod, planServices } from './read-once.ts';
 
 /** Undefined when neither system knows such a service, and no pod wants to be one. */
 export async function explainConsulService(
@@ -40,7 +41,8 @@ export async function explainConsulService(
     services?.planner.nameOf(service).includes(name),
   );
   const pods = await podsWanting(config, world, name);
-  if (instances.length + copies.length + pods.length === 0) return undefined;
+  const importing = services && toKubernetes ? (await planImports(services, toKubernetes)).planner.importing(name) : [];
+  if (instances.length + copies.length + pods.length + importing.length === 0) return undefined;
   const parts = (plan?.namespaces ?? []).map((namespace) => explainNamespace(name, plan?.mirrored ?? false, namespace));
   const { rule, notes } = decisionOf(config, name, instances, plan);
   return {
@@ -54,16 +56,18 @@ export async function explainConsulService(
         what: 'outside Kubernetes',
         value: String(foreignInstances(instances, owner.cluster, config.toKubernetes).length),
       },
-      ...copies.map((service) => ({ what: 'mirrored as', value: `Service ${objectKey(service)}` })),
+      ...copies.map((service) => ({ what: 'mirrored as', value: describeCopy(service) })),
+      ...importing.map((service) => ({ what: 'taken in by', value: `Service ${objectKey(service)}` })),
     ],
     settings: [],
-    decision: { rule, notes: [...notes, ...(plan?.namespaces ?? []).flatMap(nameNote)] },
+    decision: { rule, notes: [...notes, ...(plan?.namespaces ?? []).flatMap(notesOn)] },
     desired: [],
     observed: instances.map((instance) => explainedInstance(owner, instance)),
     pods,
+    imported: [],
     changes: parts.flatMap(({ changes }) => changes),
     rejections: [...overLimit(config, given, plan), ...parts.flatMap(({ rejections }) => rejections)],
-    warnings: [],
+    warnings: (plan?.namespaces ?? []).flatMap(({ warnings }) => warnings.map(({ message }) => message)),
   };
 }
 
@@ -83,17 +87,31 @@ function decisionOf(
     return not(
       'all of its instances came out of Kubernetes, share an address and port with one that did, are proxies, or lack a required tag or meta',
     );
+  const conflicts = plan.namespaces.filter(({ conflict }) => conflict).map(({ namespace }) => namespace);
+  const free = toKubernetes.namespaces.filter((namespace) => !conflicts.includes(namespace));
+  const list = (namespaces: readonly string[]) => namespaces.map((namespace) => `namespace ${namespace}`).join(', ');
+  if (free.length === 0) return not(`Services of others have its name in ${list(conflicts)}`);
   const healthy = foreignInstances(instances, cluster, toKubernetes).some((instance) =>
     isHealthy(instance, toKubernetes),
   );
   return {
-    rule: `it is mirrored into ${toKubernetes.namespaces.map((namespace) => `namespace ${namespace}`).join(', ')}`,
-    notes: healthy ? [] : ['none of its instances outside Kubernetes is healthy enough: the Service has no endpoints'],
+    rule: `it is mirrored into ${list(free)}`,
+    notes: [
+      ...(conflicts.length > 0 ? [`not into ${list(conflicts)}: a Service of somebody else has its name there`] : []),
+      ...(healthy ? [] : ['none of its instances outside Kubernetes is healthy enough: the Service has no endpoints']),
+    ],
   };
 }
 
-function nameNote({ namespace, label, conflict }: NamespacePlan): string[] {
-  return label === '' || conflict ? [] : [`its name in namespace ${namespace} is ${label}`];
+function describeCopy(service: Service): string {
+  return `Service ${objectKey(service)}${modeOf(service) === 'istio' ? ', which selects WorkloadEntries' : ''}`;
+}
+
+function notesOn({ namespace, label, conflict, fallback }: NamespacePlan): string[] {
+  return [
+    ...(label === '' || conflict ? [] : [`its name in namespace ${namespace} is ${label}`]),
+    ...(fallback === '' ? [] : [`it should have WorkloadEntries in namespace ${namespace}, and has none: ${fallback}`]),
+  ];
 }
 
 function overLimit({ toKubernetes }: Config, name: string, plan: NamePlan | undefined): Explanation['rejections'] {

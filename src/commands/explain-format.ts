@@ -6,7 +6,7 @@ const SIGNS = { create: '+', update: '~', remove: '-', unproven: '?', held: '=' 
 
 /** The explanation for people: a title, then sections in one order; those that say nothing are left out. */
 export function formatExplanation(explanation: Explanation): string {
-  const { kind, name, cluster, found, settings, decision, desired, observed, pods } = explanation;
+  const { kind, name, cluster, found, settings, decision, desired, observed, pods, imported } = explanation;
   const { changes, rejections, warnings } = explanation;
   const isAboutPods = kind !== 'consul-service';
   const sections: readonly (readonly [title: string, lines: readonly string[]])[] = [
@@ -21,7 +21,11 @@ export function formatExplanation(explanation: Explanation): string {
       ],
     ],
     ['Pods', columns(pods.map(({ pod, says }) => [pod, says]))],
-    ['In Consul', orNone(columns(observed.map(formatInstance)), 'nothing')],
+    ['In Consul', orNone(columns(observed.map(formatInstance)), isAboutPods ? "nothing of Consular's" : 'nothing')],
+    [
+      'Taken in',
+      columns(imported.map(({ instance, address, port, imported }) => [instance, `${address}:${port}`, imported])),
+    ],
     ['Would do', orNone(changes.flatMap(formatChange), 'nothing')],
     ['Rejected', rejections.map(({ object, reason, message }) => `! ${object}: ${reason}: ${message}`)],
     ['Warnings', warnings],

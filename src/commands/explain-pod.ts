@@ -4,7 +4,6 @@ import { parseAnnotations } from '../to-consul/annotations.ts';
 import { desiredRegistrations, type PodSources } from '../to-consul/desired.ts';
 import type { Planner, PodPlan } from '../to-consul/planner.ts';
 import { GATE, gateCondition, readinessOf } from '../to-consul/readiness-gate.ts';
-import { registratorServices } from '../to-consul/registrator.ts';
 import { namesWanted, serviceRequest } from '../to-consul/requests.ts';
 import type { World } from './connect.ts';
 import {
@@ -63,9 +62,10 @@ export async function explainPod(
     desired: [...(desired?.registrations.values() ?? [])].map((wish) => explainedRegistration(wish, '')),
     observed: observed.map(explainedObserved),
     pods: [],
+    imported: [],
     changes: podChanges(plan),
     rejections: rejectionsOf(`Pod ${key}`, plan.rejections),
-    warnings: pod ? warningsOf(pod, config) : [],
+    warnings: plan.warnings,
   };
 }
 
@@ -122,10 +122,4 @@ function notesOf(pod: Pod | undefined, sources: PodSources | undefined, plan: Po
       ? [`readiness gate ${GATE} is not served: toConsul.readinessGate is off`]
       : []),
   ];
-}
-
-function warningsOf(pod: Pod, { toConsul }: Config): readonly string[] {
-  const { settings } = parseAnnotations(pod.annotations);
-  if (!toConsul.registrator || settings.sync === false || namesWanted(settings).length > 0) return [];
-  return registratorServices(pod, { explicit: toConsul.registratorExplicit }).warnings;
 }

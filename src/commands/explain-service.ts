@@ -18,6 +18,7 @@ import {
   type Explanation,
   type Fact,
 } from './explanation.ts';
+import { explainImport } from './explain-import.ts';
 import { explainNamespace } from './explain-consul-service.ts';
 import { planPod, planServices } from './read-once.ts';
 
@@ -30,8 +31,9 @@ export async function explainService(config: Config, world: World, key: string):
   const asPublisher = await publishes(config, world, key, service);
   if (!service && asPublisher.observed.length === 0) return undefined;
   const asMirror = service ? await mirrors(config, world, service) : NOTHING;
+  const asImport = service && (await explainImport(config, world, service));
   const { rule, notes } = service
-    ? decisionOf(config, world, service)
+    ? decisionOf(config, world, service, asImport?.rule)
     : { rule: 'there is no such Service', notes: [] };
   return {
     kind: 'service',
@@ -44,17 +46,18 @@ export async function explainService(config: Config, world: World, key: string):
     desired: [],
     observed: asPublisher.observed,
     pods: asPublisher.pods,
-    changes: [...asPublisher.changes, ...asMirror.changes],
-    rejections: [...asPublisher.rejections, ...asMirror.rejections],
-    warnings: [],
+    imported: asImport?.imported ?? [],
+    changes: [...asPublisher.changes, ...asMirror.changes, ...(asImport?.changes ?? [])],
+    rejections: [...asPublisher.rejections, ...asMirror.rejections, ...(asImport?.rejections ?? [])],
+    warnings: asImport?.warnings ?? [],
   };
 }
 
-function factsOf({ type, clusterIPs, hasSelector, ports }: Service): Fact[] {
+function factsOf({ type, clusterIPs, selector, ports }: Service): Fact[] {
   return [
     { what: 'type', value: type },
     { what: 'ClusterIPs', value: clusterIPs.join(', ') || '(none)' },
-    { what: 'selector', value: hasSelector ? 'yes' : 'no' },
+    { what: 'selector', value: [...selector].map(([key, value]) => `${key}=${value}`).join(', ') || '(none)' },
     ...ports.map(({ name, port, protocol, targetPort }) => ({
       what: 'port',
       value: `${port}/${protocol}${name === '' ? '' : ` ${name}`} to ${targetPort}`,
@@ -62,8 +65,15 @@ function factsOf({ type, clusterIPs, hasSelector, ports }: Service): Fact[] {
   ];
 }
 
-function decisionOf(config: Config, { owner, toConsul }: World, service: Service): Decision {
-  const notes = toConsul ? [] : ['toConsul.enabled is false: nothing is registered'];
+/** @param importing what is said about it as one that takes instances in, if it is */
+function decisionOf(
+  config: Config,
+  { owner, toConsul }: World,
+  service: Service,
+  importing: string | undefined,
+): Decision {
+  const isOff = toConsul ? [] : ['toConsul.enabled is false: nothing is registered'];
+  const notes = [...(importing === undefined ? [] : [importing]), ...isOff];
   if (ownsObject(owner, service.labels)) {
     const from = service.annotations.get(ANNOTATION.consulService) ?? '(its annotation is gone)';
     return { rule: `the Service is Consular's own, mirrored from Consul service ${from}`, notes };
@@ -76,7 +86,8 @@ function decisionOf(config: Config, { owner, toConsul }: World, service: Service
     const names = [serviceName, ...[...ports.values()].map((port) => port.serviceName)].filter((name) => name);
     return { rule: `the Service asks for its pods to be registered as ${names.join(', ')}`, notes };
   }
-  return parseAnnotations(service.annotations).settings.sync === false
+  if (importing !== undefined) return { rule: importing, notes: isOff };
+  return parseAnnotations(service.annotations, 'service').settings.sync === false
     ? { rule: 'the annotation service-sync of the Service is "false"', notes }
     : { rule: 'the Service asks for nothing: no annotation service-name, and none service-sync: "true"', notes };
 }

@@ -6,6 +6,7 @@ import { identityOf } from '../to-consul/registration.ts';
 import type { PodPlan } from '../to-consul/planner.ts';
 import type { Registration } from '../to-consul/registration.ts';
 import { isRegistratorVariable } from '../to-consul/registrator.ts';
+import type { WrittenKind } from '../to-kubernetes/namespace-plan.ts';
 
 export const KINDS = ['pod', 'service', 'consul-service'] as const;
 export type Kind = (typeof KINDS)[number];
@@ -27,6 +28,8 @@ export interface Explanation {
   readonly observed: readonly ExplainedInstance[];
   /** The pods that it is about; of a pod none. */
   readonly pods: readonly ExplainedPod[];
+  /** Of a Service that takes a Consul service in: the instances of that. */
+  readonly imported: readonly ExplainedImport[];
   readonly changes: readonly ExplainedChange[];
   readonly rejections: readonly ExplainedRejection[];
   /** What has no effect, and is no reason not to register. */
@@ -70,10 +73,19 @@ export interface ExplainedPod {
   readonly says: string;
 }
 
+export interface ExplainedImport {
+  /** Its Consul node and ID. */
+  readonly instance: string;
+  readonly address: string;
+  readonly port: number;
+  /** `yes`, or `no` and why. */
+  readonly imported: string;
+}
+
 export interface ExplainedChange {
   /** unproven: a removal that waits for a direct read; held: stays although it is not wanted as it is. */
   readonly action: 'create' | 'update' | 'remove' | 'unproven' | 'held';
-  readonly kind: 'ServiceInstance' | 'Service' | 'EndpointSlice' | 'Endpoints';
+  readonly kind: 'ServiceInstance' | WrittenKind;
   readonly object: string;
   readonly note: string;
   /** Of an update, and of nothing else. */

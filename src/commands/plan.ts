@@ -2,9 +2,11 @@ import { escapeControls } from '../json.ts';
 import type { Changes } from '../reconcile/changes.ts';
 import { identityOf } from '../to-consul/registration.ts';
 import type { Registration } from '../to-consul/registration.ts';
+import type { ImportPlan } from '../to-kubernetes/imports/planner.ts';
 import { changesOf, type NamespacePlan, type WrittenKind } from '../to-kubernetes/namespace-plan.ts';
+import type { NamePlan } from '../to-kubernetes/planner.ts';
 import type { World } from './connect.ts';
-import { planPod, planServices, podPlanner, readOnce, type OnceContext } from './read-once.ts';
+import { planImports, planPod, planServices, podPlanner, readOnce, type OnceContext } from './read-once.ts';
 
 export interface PlannedChange {
   readonly direction: 'to-consul' | 'to-kubernetes';
@@ -25,6 +27,8 @@ export interface Plan {
   readonly cluster: string;
   readonly changes: readonly PlannedChange[];
   readonly rejections: readonly PlannedRejection[];
+  /** What has no effect, and is no reason not to register. */
+  readonly warnings: readonly PlannedRejection[];
 }
 
 /**
@@ -39,13 +43,14 @@ export function makePlan(context: OnceContext, timeoutMs: number): Promise<Plan>
   }));
 }
 
-export type Part = Pick<Plan, 'changes' | 'rejections'>;
-const NOTHING: Part = { changes: [], rejections: [] };
+export type Part = Pick<Plan, 'changes' | 'rejections' | 'warnings'>;
+const NOTHING: Part = { changes: [], rejections: [], warnings: [] };
 
 function merge(...parts: readonly Part[]): Part {
   return {
     changes: parts.flatMap(({ changes }) => changes),
     rejections: parts.flatMap(({ rejections }) => rejections),
+    warnings: parts.flatMap(({ warnings }) => warnings),
   };
 }
 
@@ -61,7 +66,7 @@ async function planToConsul({ config }: Pick<OnceContext, 'config'>, { owner, to
   const described = ({ address, port, check }: Registration) => `${address}:${port} ${check.status}`;
   const parts: Part[] = [];
   for (const key of keys) {
-    const { changes, unproven, rejections } = await planPod(planner, foreign, key);
+    const { changes, unproven, rejections, warnings } = await planPod(planner, foreign, key);
     parts.push({
       changes: [
         ...changes.create.map((registration) => change('create', registration, described(registration))),
@@ -70,6 +75,7 @@ async function planToConsul({ config }: Pick<OnceContext, 'config'>, { owner, to
         ...unproven.map(({ registration }) => change('remove', registration, 'after a direct read')),
       ],
       rejections: rejections.map(({ message }) => ({ direction, object: `Pod ${key}`, reason: message })),
+      warnings: warnings.map((reason) => ({ direction, object: `Pod ${key}`, reason })),
     });
   }
   return merge(...parts);
@@ -80,9 +86,10 @@ async function planToKubernetes(
   { owner, toKubernetes }: World,
 ): Promise<Part> {
   if (!toKubernetes) return NOTHING;
-  const { plans } = await planServices(config, owner, toKubernetes);
+  const planned = await planServices(config, owner, toKubernetes);
+  const imports = await planImports(planned, toKubernetes);
   return merge(
-    ...[...plans].map(([name, { mirrored, namespaces, overLimit }]): Part => {
+    ...[...planned.plans].map(([name, { mirrored, namespaces, overLimit }]): Part => {
       const limit = overLimit
         ? [
             {
@@ -93,11 +100,48 @@ async function planToKubernetes(
           ]
         : [];
       return merge(
-        { changes: [], rejections: limit },
+        { ...NOTHING, rejections: limit },
         ...namespaces.map((namespace) => describeNamespace(name, mirrored, namespace)),
       );
     }),
+    ...[...imports.plans].map(([key, plan]) => describeImport(key, plan)),
+    describeFallbacks([...planned.plans.values()]),
   );
+}
+
+/** One line for all: that Istio is not there is the same for each service. */
+function describeFallbacks(plans: readonly NamePlan[]): Part {
+  const reasons = plans.flatMap(({ namespaces }) => namespaces.find(({ fallback }) => fallback !== '')?.fallback ?? []);
+  const [reason] = reasons;
+  if (reason === undefined) return NOTHING;
+  const object = `${reasons.length} Consul service${reasons.length === 1 ? '' : 's'} in mode istio`;
+  return {
+    ...NOTHING,
+    warnings: [{ direction: 'to-kubernetes', object, reason: `mirrored without WorkloadEntries: ${reason}` }],
+  };
+}
+
+/** What would be done for a Service of somebody else's, and what of its wishes cannot be honoured. */
+export function describeImport(key: string, { namespace, request, slices, problems }: ImportPlan): Part {
+  const direction = 'to-kubernetes' as const;
+  const from = request && request.verdict !== 'denied' ? request.from.spelling : '';
+  const change = (action: PlannedChange['action'], { name }: { name: string }, note: string): PlannedChange => {
+    return { direction, action, kind: 'EndpointSlice', object: `${namespace}/${name}`, note };
+  };
+  const origin = `of Service ${key}, from Consul service ${from}`;
+  const shown = (isWarning: boolean) =>
+    problems
+      .filter(({ reason }) => (reason === 'TrafficPolicy') === isWarning)
+      .map(({ message }) => ({ direction, object: `Service ${key}`, reason: message }));
+  return {
+    changes: [
+      ...slices.create.map((desired) => change('create', desired, origin)),
+      ...slices.update.map(({ desired }) => change('update', desired, origin)),
+      ...slices.remove.map((observed) => change('remove', observed, `of Service ${key}`)),
+    ],
+    rejections: shown(false),
+    warnings: shown(true),
+  };
 }
 
 /** What would be done in one namespace, and what is refused there. */
@@ -108,7 +152,8 @@ export function describeNamespace(name: string, mirrored: boolean, plan: Namespa
     const change = (action: PlannedChange['action'], object: { name: string }, note: string) => {
       return { direction, action, kind, object: `${namespace}/${object.name}`, note };
     };
-    const origin = `from Consul service ${name}`;
+    const steps = plan.switchesTo ? `, on its way to mode ${plan.switchesTo}: more steps follow` : '';
+    const origin = `from Consul service ${name}${steps}`;
     // What Consul still has goes from a namespace that it no longer belongs to at once.
     const removal = kind === 'Service' && !mirrored ? 'after toKubernetes.removalGrace' : '';
     return [
@@ -131,11 +176,12 @@ export function describeNamespace(name: string, mirrored: boolean, plan: Namespa
         : []),
       ...refused.map(({ instance, reason }) => ({ direction, object: `Consul instance ${instance}`, reason })),
     ],
+    warnings: [],
   };
 }
 
-/** The plan for people: one aligned line a change, then what was rejected, then the sums. */
-export function formatPlan({ changes, rejections }: Plan): string {
+/** The plan for people: one aligned line a change, then what was rejected (!) or has no effect (*), then the sums. */
+export function formatPlan({ changes, rejections, warnings }: Plan): string {
   const width = (of: (change: PlannedChange) => string) => Math.max(0, ...changes.map((change) => of(change).length));
   const [kinds, objects] = [width(({ kind }) => kind), width(({ object }) => object)];
   const lines = (['to-consul', 'to-kubernetes'] as const).flatMap((direction) => {
@@ -143,9 +189,9 @@ export function formatPlan({ changes, rejections }: Plan): string {
     const rows = own.map(({ action, kind, object, note }) =>
       `  ${SIGN[action]} ${action.padEnd(6)}  ${kind.padEnd(kinds)}  ${object.padEnd(objects)}  ${note}`.trimEnd(),
     );
-    const problems = rejections
-      .filter((rejection) => rejection.direction === direction)
-      .map(({ object, reason }) => `  ! ${object}: ${reason}`);
+    const told = (sign: string, of: readonly PlannedRejection[]) =>
+      of.filter((one) => one.direction === direction).map(({ object, reason }) => `  ${sign} ${object}: ${reason}`);
+    const problems = [...told('!', rejections), ...told('*', warnings)];
     return [`${direction}:`, ...(rows.length > 0 ? rows : ['  nothing to do']), ...problems].map(escapeControls);
   });
   const count = (action: PlannedChange['action']) => changes.filter((change) => change.action === action).length;

@@ -3,6 +3,7 @@ import type { Config } from '../config/schema.ts';
 import { Admission } from '../to-consul/admission.ts';
 import type { ForeignInstances } from '../to-consul/foreign.ts';
 import { Planner as ToConsulPlanner, type PodPlan } from '../to-consul/planner.ts';
+import { ImportPlanner, type ImportPlan } from '../to-kubernetes/imports/planner.ts';
 import { Planner as ToKubernetesPlanner, type NamePlan } from '../to-kubernetes/planner.ts';
 import { createClients, readWorld, type Clients, type Context, type World } from './connect.ts';
 import { Sources } from './sources.ts';
@@ -70,10 +71,34 @@ export interface PlannedServices {
 export async function planServices(
   config: Config,
   owner: World['owner'],
-  { views, catalog }: NonNullable<World['toKubernetes']>,
+  { views, catalog, hosts }: NonNullable<World['toKubernetes']>,
 ): Promise<PlannedServices> {
-  const planner = new ToKubernetesPlanner(owner, config.toKubernetes, views, catalog);
+  const planner = new ToKubernetesPlanner(owner, config.toKubernetes, views, catalog, hosts);
   // What could not be read, or is known to Kubernetes only, is asked for: a plan on a guess is none.
   for (const name of planner.keys()) if (catalog.instances(name) === undefined) await catalog.refresh(name);
-  return { planner, plans: new Map(planner.keys().map((name) => [name, planner.plan(name, true)])) };
+  const plans = () => new Map(planner.keys().map((name) => [name, planner.plan(name, true)]));
+  // The first time it turns out which host names there are.
+  plans();
+  await hosts.settled();
+  return { planner, plans: plans() };
+}
+
+export interface PlannedImports {
+  readonly planner: ImportPlanner;
+  /** By the key of the Service, in order. */
+  readonly plans: ReadonlyMap<string, ImportPlan>;
+}
+
+/** The plans for all Services of others that take a Consul service in. */
+export async function planImports(
+  { planner: mirrors }: PlannedServices,
+  { catalog, hosts }: NonNullable<World['toKubernetes']>,
+): Promise<PlannedImports> {
+  const planner = new ImportPlanner(mirrors.sources);
+  // What is not selected for mirroring was not read with the others.
+  for (const name of planner.names()) if (catalog.instances(name) === undefined) await catalog.refresh(name);
+  const plans = () => new Map(planner.keys().map((key) => [key, planner.plan(key)]));
+  plans();
+  await hosts.settled();
+  return { planner, plans: plans() };
 }

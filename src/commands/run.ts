@@ -8,6 +8,7 @@ import { runToConsul, type ToConsul, type ToConsulOptions } from '../to-consul/i
 import type { OwnCatalog } from '../to-consul/observed.ts';
 import { EMPTY_NODE_MS } from '../to-consul/node-remover.ts';
 import { OwnEntry } from '../to-consul/own-entry.ts';
+import { summarize, type Summary } from '../to-consul/summary.ts';
 import { adoptNodes } from '../to-consul/take-over.ts';
 import { runToKubernetes, type ToKubernetes } from '../to-kubernetes/index.ts';
 import { createClients, readWorld, type Clients, type Context, type World } from './connect.ts';
@@ -67,13 +68,13 @@ export async function startDaemon(
       toKubernetes: directions?.toKubernetes?.status() ?? null,
     }),
   });
-  const summarize = () => directions && summaryOf(directions);
+  const summary = () => directions && summaryOf(directions);
   const adopt = async (owner: Owner) => {
     const adopted = await adoptNodes(clients.consul, owner);
     context.log.warn('took over what another cluster left under this name', { nodes: adopted.length });
   };
   const started = readWorld(whole, clients, sources, takeOver ? adopt : undefined).then(async (world) => {
-    const ownEntry = world.toConsul && createOwnEntry(whole, clients, world.owner, world.toConsul.own, summarize);
+    const ownEntry = world.toConsul && createOwnEntry(whole, clients, world.owner, world.toConsul.own, summary);
     await ownEntry?.claim();
     if (watches.signal.aborted) return;
     const isFollowing = () => failures().length === 0;
@@ -106,7 +107,6 @@ function startDirections(
   const { config, log, metrics } = context;
   const events = new EventRecorder(kubernetes, hostname(), log, metrics);
   const common = { owner, api, consul, resources, events, ...context };
-  if (config.toKubernetes.importNamespaces.length > 0) log.warn('toKubernetes.importNamespaces is not used yet');
   return {
     events,
     ownEntry,
@@ -122,7 +122,7 @@ function createOwnEntry(
   { consul }: Clients,
   owner: Owner,
   own: OwnCatalog,
-  summary: () => string | undefined,
+  summary: () => Summary | undefined,
 ): OwnEntry {
   const { host, port } = splitAddress(config.http.address);
   const address = isIP(host) !== 0 && !WILDCARDS.has(host) ? host : addressOfThisMachine();
@@ -138,11 +138,15 @@ function addressOfThisMachine(): string {
 }
 
 /** Undefined while anything is still being found out or written: the summary would change with the next look. */
-function summaryOf({ toConsul, toKubernetes }: Directions): string | undefined {
+function summaryOf({ toConsul, toKubernetes }: Directions): Summary | undefined {
   const consul = toConsul?.status();
   const kubernetes = toKubernetes?.status();
   if ([consul, kubernetes].some((status) => status && status.waiting + status.busy > 0)) return undefined;
-  const rejected = (consul?.rejected ?? 0) + (kubernetes?.rejected ?? 0);
-  const mirrored = kubernetes ? `${kubernetes.services} services mirrored` : 'mirroring is off';
-  return `${consul?.instances ?? 0} instances registered, ${rejected} rejected, ${consul?.held ?? 0} held, ${mirrored}`;
+  return summarize({
+    instances: consul?.instances ?? 0,
+    rejected: (consul?.rejected ?? 0) + (kubernetes?.rejected ?? 0),
+    held: consul?.held ?? 0,
+    mirrored: kubernetes?.services,
+    troubles: [...(toConsul?.troubles() ?? []), ...(toKubernetes?.troubles() ?? [])],
+  });
 }

@@ -2,6 +2,7 @@ import { backoffMs, sleep } from '../backoff.ts';
 import type { Log } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import type { ConsulAnswer, ConsulClient, ConsulRequest } from './client.ts';
+import { createPace } from './pace.ts';
 
 const WAIT_SECONDS = 30;
 /** Consul adds up to 1/16 of the wait as jitter: 30 s become at most 31.9 s. */
@@ -12,18 +13,26 @@ export interface BlockingQueryOptions {
   readonly client: ConsulClient;
   readonly request: Omit<ConsulRequest, 'signal' | 'timeoutMs'>;
   /**
-   * Judges and takes in an answer that may be news. An error it throws counts as a failed read: the index stays, and
-   * the same question is asked again after a backoff.
+   * Judges and takes in an answer that may be news; false says that it was none after all. An error it throws counts as
+   * a failed read: the index stays, and the same question is asked again after a backoff.
    */
-  readonly onAnswer: (answer: ConsulAnswer) => void | Promise<void>;
+  readonly onAnswer: (answer: ConsulAnswer) => Outcome | Promise<Outcome>;
   /** Told of each failure, and with undefined that answers come again. */
   readonly onFailure?: (error: unknown) => void;
-  /** Answers a second, on average; a burst of 10 is let through. A catalog that churns must not make us spin. */
+  /** Told when nobody listens for a while: after a failure, and after too many answers without news. */
+  readonly onPause?: (paused: boolean) => void;
+  /** The index of the newest answer that was believed, where other reads ask for the same. 0 is none. */
+  readonly newestIndex?: () => number;
+  /** Answers a second, on average; a burst is let through. A catalog that churns must not make us spin. */
   readonly perSecond: number;
+  /** Answers a second that are no news, on average, after a burst. @default perSecond */
+  readonly futilePerSecond?: number;
   readonly log: Log;
   readonly metrics: Metrics;
   readonly signal: AbortSignal;
 }
+
+type Outcome = boolean | undefined | void;
 
 /**
  * Follows one Consul endpoint by blocking queries until the signal aborts:
@@ -37,11 +46,14 @@ export interface BlockingQueryOptions {
 export async function followBlockingQuery(options: BlockingQueryOptions): Promise<void> {
   const { client, request, onAnswer, onFailure, log, metrics, signal } = options;
   const pace = createPace(options.perSecond);
-  let index = 0;
+  const futile = createPace(options.futilePerSecond ?? options.perSecond);
+  const newest = options.newestIndex ?? (() => 0);
+  let index = newest();
   for (let failures = 0; !signal.aborted;) {
     await sleep(pace.wait(), signal);
     if (signal.aborted) return;
     try {
+      if (index > 0) index = Math.max(index, newest());
       const blocking: Record<string, string> =
         index > 0 && failures === 0 ? { index: String(index), wait: `${WAIT_SECONDS}s` } : {};
       const answer = await client.get({
@@ -51,34 +63,25 @@ export async function followBlockingQuery(options: BlockingQueryOptions): Promis
         signal,
       });
       const moved = answer.index !== index || index === 0;
-      if (moved) await onAnswer(answer);
+      const isNews = moved && (await onAnswer(answer)) !== false;
       index = answer.index < index ? 0 : answer.index;
       if (failures > 0) onFailure?.(undefined);
       failures = 0;
+      if (!isNews) await pause(futile.wait());
       if (answer.index === 0) await sleep(1000, signal);
     } catch (error) {
       if (signal.aborted) return;
       metrics.watchFailures.inc({ source: 'consul' });
       log.warn('blocking query failed, will ask again', { query: request.purpose, failures: failures + 1, error });
       onFailure?.(error);
-      await sleep(backoffMs(failures++, BACKOFF), signal);
+      await pause(backoffMs(failures++, BACKOFF));
     }
   }
-}
 
-const BURST = 10;
-
-/** A token bucket: how long to wait before the next question. */
-function createPace(perSecond: number) {
-  let tokens = BURST;
-  let at = performance.now();
-  return {
-    wait(): number {
-      const now = performance.now();
-      tokens = Math.min(BURST, tokens + ((now - at) / 1000) * perSecond);
-      at = now;
-      tokens -= 1;
-      return tokens >= 0 ? 0 : (-tokens / perSecond) * 1000;
-    },
-  };
+  async function pause(ms: number): Promise<void> {
+    if (ms === 0) return;
+    options.onPause?.(true);
+    await sleep(ms, signal);
+    options.onPause?.(false);
+  }
 }

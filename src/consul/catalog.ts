@@ -1,5 +1,6 @@
 import {
   arrayField,
+  booleanField,
   expectArray,
   expectObject,
   isObject,
@@ -13,7 +14,15 @@ import {
 import type { Log } from '../observability/log.ts';
 import type { ConsulAnswer, ConsulClient, ConsulRequest } from './client.ts';
 import { ConsulError, UntrustworthyAnswer } from './errors.ts';
-import type { CatalogCheck, CatalogNode, CatalogService, CheckStatus, NodeContents, ServiceInstance } from './types.ts';
+import type {
+  CatalogCheck,
+  CatalogNode,
+  CatalogService,
+  Checked,
+  CheckStatus,
+  NodeContents,
+  ServiceInstance,
+} from './types.ts';
 
 /**
  * Typed reads of the catalog. Every answer is judged before it is believed: 200 with an empty list is also what Consul
@@ -86,6 +95,8 @@ function decodeInstance(row: JsonObject): ServiceInstance[] {
   const service = objectField(row, 'Service');
   const id = stringField(service, 'ID');
   if (id === '' || stringField(node, 'Node') === '') return [];
+  const status = worst(arrayField(row, 'Checks').filter(isObject));
+  const ports = arrayField(service, 'Ports').filter(isObject);
   return [
     {
       node: stringField(node, 'Node'),
@@ -93,13 +104,22 @@ function decodeInstance(row: JsonObject): ServiceInstance[] {
       id,
       service: stringField(service, 'Service'),
       address: stringField(service, 'Address'),
-      port: numberField(service, 'Port') ?? 0,
+      // Who has named ports registers no other; Consul 1.22.0 shows the default one here, and does not promise it.
+      port: numberField(service, 'Port') || portOf(ports.find((port) => booleanField(port, 'Default'))),
+      namedPorts: ports.length > 0 ? ports.map(portOf) : NO_PORTS,
       tags: stringListField(service, 'Tags'),
       meta: stringMapField(service, 'Meta'),
       kind: stringField(service, 'Kind'),
-      status: worst(arrayField(row, 'Checks').filter(isObject)),
+      status,
+      weight: numberField(objectField(service, 'Weights'), status === 'warning' ? 'Warning' : 'Passing') ?? 1,
     },
   ];
+}
+
+const NO_PORTS: readonly number[] = [];
+
+function portOf(row: JsonObject | undefined): number {
+  return (row && numberField(row, 'Port')) ?? 0;
 }
 
 /** A status that Consul does not define (it accepts any text) counts as critical: never send traffic on a guess. */
@@ -230,11 +250,14 @@ function decodeCheck(row: JsonObject): CatalogCheck {
 export const healthStateRequest = (status: 'critical' | 'warning') =>
   ({ purpose: `read ${status} checks`, path: '/health/state/{status}', params: { status } }) as const;
 
-/** Which checks are in that state: `node/checkId` to the name of the service, empty for a check of the node itself. */
-export function decodeHealthState(answer: ConsulAnswer, purpose: string): Map<string, string> {
+/** Which checks are in that state, by `node/checkId`. */
+export function decodeHealthState(answer: ConsulAnswer, purpose: string): Map<string, Checked> {
   const rows = expectArray(answer.body, purpose).filter(isObject);
   return new Map(
-    rows.map((row) => [`${stringField(row, 'Node')}/${stringField(row, 'CheckID')}`, stringField(row, 'ServiceName')]),
+    rows.map((row) => {
+      const node = stringField(row, 'Node');
+      return [`${node}/${stringField(row, 'CheckID')}`, { node, service: stringField(row, 'ServiceName') }];
+    }),
   );
 }
 

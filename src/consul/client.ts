@@ -11,8 +11,12 @@ import { ConsulError } from './errors.ts';
 const REQUEST_TIMEOUT_MS = 15_000;
 /** A rotated token file is noticed this quickly, and at once after a 403. */
 const TOKEN_AGE_MS = 5000;
-/** Well below Consul's 200 connections per client address, which other programs on the machine share. */
-const MOST_SOCKETS = 150;
+/**
+ * Together well below Consul's 200 connections per client address, which other programs on the machine share. Long polls
+ * have connections of their own, enough for all that can be at a time (100 of followed services, 20 of duplicates, 7 of
+ * lists), or a write would wait for one of them to be answered.
+ */
+const MOST_SOCKETS = { longPolls: 128, others: 20 };
 
 export interface ConsulRequest {
   /** Verb and object for error messages: "read service orders". */
@@ -69,7 +73,10 @@ interface TransportAnswer {
 }
 
 export function createConsulClient(config: ConsulConfig, userAgent: string): ConsulClient {
-  const transport = createTransport(config);
+  const transports = {
+    longPolls: createTransport(config, MOST_SOCKETS.longPolls),
+    others: createTransport(config, MOST_SOCKETS.others),
+  };
   const token = createTokenSource(config);
 
   async function send(verb: '_get' | '_put', request: ConsulRequest, body?: Buffer): Promise<ConsulAnswer> {
@@ -79,7 +86,7 @@ export function createConsulClient(config: ConsulConfig, userAgent: string): Con
     signal?.addEventListener('abort', abort, { once: true });
     try {
       const current = await token.current();
-      const answer = await transport[verb]({
+      const answer = await transports['index' in query ? 'longPolls' : 'others'][verb]({
         path,
         params,
         query: { ...(config.datacenter ? { dc: config.datacenter } : {}), ...query },
@@ -101,17 +108,19 @@ export function createConsulClient(config: ConsulConfig, userAgent: string): Con
   return {
     get: (request) => send('_get', request),
     put: ({ json, ...request }) => send('_put', request, Buffer.from(json)),
-    close: () => transport.destroy(),
+    close: () => {
+      for (const transport of Object.values(transports)) transport.destroy();
+    },
   };
 }
 
-function createTransport(config: ConsulConfig): Transport {
+function createTransport(config: ConsulConfig, maxSockets: number): Transport {
   const url = new URL(config.address);
   const AgentClass = url.protocol === 'https:' ? HttpsAgent : HttpAgent;
   const file = (path: string) => (path === '' ? undefined : readFileSync(path));
   const options = {
     baseUrl: `${url.origin}${url.pathname.replace(/\/$/, '')}/v1`,
-    agent: new AgentClass({ keepAlive: true, maxSockets: MOST_SOCKETS }),
+    agent: new AgentClass({ keepAlive: true, maxSockets }),
     ca: file(config.caFile),
     cert: file(config.certFile),
     key: file(config.keyFile),

@@ -1,5 +1,7 @@
-/** Checks that are critical or warning: `node/checkId` to the name of their service, empty for a check of the node itself. */
-export type ChecksInState = ReadonlyMap<string, string>;
+import type { Checked } from './types.ts';
+
+/** Checks that are critical or warning, by `node/checkId`. */
+export type ChecksInState = ReadonlyMap<string, Checked>;
 
 /** What a change of health concerns: services by lower-case name, and nodes whose own check changed. */
 export interface Concerned {
@@ -11,11 +13,11 @@ export interface Concerned {
 export function concernedBy(before: ChecksInState, now: ChecksInState): Concerned {
   const services = new Set<string>();
   const nodes = new Set<string>();
-  const add = (check: string, service: string) => {
-    if (service === '') nodes.add(check.slice(0, check.indexOf('/')));
+  const add = ({ node, service }: Checked) => {
+    if (service === '') nodes.add(node);
     else services.add(service.toLowerCase());
   };
-  for (const [check, service] of now) if (!before.has(check)) add(check, service);
-  for (const [check, service] of before) if (!now.has(check)) add(check, service);
+  for (const [check, checked] of now) if (!before.has(check)) add(checked);
+  for (const [check, checked] of before) if (!now.has(check)) add(checked);
   return { services, nodes };
 }

@@ -12,26 +12,39 @@ import {
 } from './catalog.ts';
 import type { ConsulClient } from './client.ts';
 import { concernedBy, type ChecksInState } from './health-states.ts';
-import { ServiceReader, type KnownService } from './service-reader.ts';
+import { isWatched, KnownServices, type Following } from './known-services.ts';
+import { ServiceReader } from './service-reader.ts';
 import { Sweep } from './sweep.ts';
 import type { ServiceInstance } from './types.ts';
 
 /** One long poll for each followed service, up to here; each is a connection, and Consul allows 200 for one client. */
 const MOST_FOLLOWED = 100;
 const FIRST_READ_ATTEMPTS = 3;
+/** Reading more new services than these one by one costs Consul more than the list that leaves out those of no interest. */
+const MOST_NEW = 16;
+/** One in a wait: a service whose checks have a new output all the time is left to the other ways of noticing a change. */
+const FUTILE_PER_SECOND = 1 / 30;
+
+/**
+ * A list that is empty wakes at every change of any check. The one of critical checks has to be quick all the same; the
+ * other one is empty most of the time, and says less.
+ */
+const HEALTH_PACE = { critical: { perSecond: 10 }, warning: { perSecond: 10, futilePerSecond: 1 } };
 
 export interface ServiceCatalogOptions {
   readonly client: ConsulClient;
   /** Lower-case names that are worth reading at all. */
   readonly isCandidate: (name: string) => boolean;
+  /** True when it is known already that Consul lost data: nothing is believed to be gone for the next ten minutes. */
+  readonly isDistrusted: boolean;
+  /**
+   * Instances that are worth reading, in Consul's filter language: a service without any is not read. A Consul before
+   * 1.12 ignores it, which only costs more.
+   */
+  readonly filter: string;
   readonly log: Log;
   readonly metrics: Metrics;
   readonly signal: AbortSignal;
-}
-
-interface Known extends KnownService {
-  listed: boolean;
-  following?: AbortController;
 }
 
 /**
@@ -39,13 +52,15 @@ interface Known extends KnownService {
  * - `catalog/services` (blocking) tells which names exist, and that some instance came or went;
  * - the lists of critical and warning checks (blocking) name the services whose health changed: these are read at once;
  * - followed services have a blocking query of their own; the others are found by a sweep of plain reads after a wake.
+ *   A sweep first asks for the names that have instances worth reading, so that what Consular itself registers costs
+ *   one request and not one for each of its services.
  * What an answer may change is ServiceReader's to judge. A read that fails costs only its service, which stays as it was.
  */
 export class ServiceCatalog {
   readonly #options: ServiceCatalogOptions;
   readonly #reader: ServiceReader;
   readonly #sweep: Sweep;
-  readonly #known = new Map<string, Known>();
+  readonly #known: KnownServices;
   readonly #listeners = new Set<(name: string) => void>();
   /** When every candidate was asked for once. */
   readonly synced: Promise<void>;
@@ -54,13 +69,18 @@ export class ServiceCatalog {
 
   constructor(options: ServiceCatalogOptions) {
     this.#options = options;
+    this.#known = new KnownServices(options.isCandidate);
     this.#reader = new ServiceReader(options.client, options.signal);
-    this.#sweep = new Sweep(
-      () => this.#due(),
-      (name) => this.#readOrRetry(name),
-      options.signal,
+    if (options.isDistrusted) this.#reader.distrust();
+    this.#sweep = new Sweep({
+      due: () => this.#dueOrLater(),
+      read: (name) => this.#readOrLater(name),
+      signal: options.signal,
+    });
+    // Health first: a check that changes between the first reading and the first list would be noticed by neither.
+    this.synced = Promise.all([this.#followHealth('critical'), this.#followHealth('warning')]).then(() =>
+      this.#followNames(),
     );
-    this.synced = new Promise((resolve) => this.#followNames(resolve));
   }
 
   /** Why the catalog cannot be trusted to be fresh right now. */
@@ -72,7 +92,7 @@ export class ServiceCatalog {
 
   /** Lower-case names of everything that Consul lists and that is a candidate. */
   names(): string[] {
-    return [...this.#known].filter(([, { listed }]) => listed).map(([name]) => name);
+    return this.#known.candidates();
   }
 
   /** The name as Consul spells it. */
@@ -91,128 +111,137 @@ export class ServiceCatalog {
 
   /** Reads one service now. `consistent` asks the leader to confirm that it leads: for reads that decide a removal. */
   async refresh(name: string, consistent = false): Promise<void> {
-    if (await this.#reader.read(this.#know(name), consistent)) this.#notify(name);
+    if (await this.#reader.read(this.#known.ensure(name), consistent)) this.#notify(name);
+  }
+
+  /** From now on the service is one of those that are read, also when it is no candidate. Its instances are unknown at first. */
+  want(name: string): void {
+    const following = this.#known.get(name)?.following;
+    this.#known.want(name);
+    // What was forgotten is followed no more.
+    if (following && !this.#known.get(name)?.following) this.#stop(following);
+  }
+
+  unwant(name: string): void {
+    const following = this.#known.get(name)?.following;
+    if (this.#known.unwant(name) && following) this.#stop(following);
   }
 
   /** Follows a service by a blocking query of its own, when there is room for one more. */
   follow(name: string): void {
-    const known = this.#know(name);
+    const known = this.#known.ensure(name);
     if (known.following || !known.listed || this.#followed >= MOST_FOLLOWED) return;
-    known.following = new AbortController();
+    const following = { stop: new AbortController(), paused: false };
+    known.following = following;
     this.#followed++;
-    const signal = AbortSignal.any([this.#options.signal, known.following.signal]);
     void followBlockingQuery({
       ...this.#options,
       request: { ...serviceRequest(known.spelling), query: FROM_THE_LEADER },
+      newestIndex: () => known.index,
       onAnswer: async (answer) => {
-        if (await this.#reader.take(known, answer)) this.#notify(name);
+        const changed = await this.#reader.take(known, answer);
+        if (changed) this.#notify(name);
+        return changed;
       },
-      perSecond: 20,
-      signal,
+      onPause: (paused) => (following.paused = paused),
+      perSecond: 5,
+      futilePerSecond: FUTILE_PER_SECOND,
+      signal: AbortSignal.any([this.#options.signal, following.stop.signal]),
     });
   }
 
   unfollow(name: string): void {
     const known = this.#known.get(name);
     if (!known?.following) return;
-    known.following.abort();
+    this.#stop(known.following);
     delete known.following;
+  }
+
+  #stop({ stop }: Following): void {
+    stop.abort();
     this.#followed--;
   }
 
-  /** What a sweep reads: all that has no blocking query of its own, and what is gone by name but not yet by an answer. */
-  #due(): string[] {
-    const due = [...this.#known].filter(
-      ([, { following, instances, listed }]) => !following && (listed || (instances?.length ?? 0) > 0),
-    );
-    return due.map(([name]) => name);
-  }
-
-  #followNames(resolveSynced: () => void): void {
-    let first = true;
-    this.#watch(SERVICES_REQUEST, 4, async (answer) => {
-      const changed = this.#takeNames(decodeServiceNames(answer));
-      if (first) {
-        await this.#readAll();
-        first = false;
-        this.#failures.delete(SERVICES_REQUEST.purpose);
-        this.#followHealth('critical');
-        this.#followHealth('warning');
-        return resolveSynced();
-      }
-      for (const name of changed) this.#sweep.readSoon(name);
-      this.#sweep.schedule();
+  #followNames(): Promise<void> {
+    return new Promise((resolve) => {
+      let first = true;
+      let index = 0;
+      this.#watch(SERVICES_REQUEST, { perSecond: 1 }, async (answer) => {
+        if (answer.index < index) this.#reader.distrust();
+        index = answer.index;
+        const { added, gone } = this.#known.takeNames(decodeServiceNames(answer));
+        if (first) {
+          await this.#readAll();
+          first = false;
+          this.#failures.delete(SERVICES_REQUEST.purpose);
+          return resolve();
+        }
+        // A blocking query about a name that does not exist returns at every change of the whole catalog.
+        for (const name of gone) this.unfollow(name);
+        for (const name of [...gone, ...(added.length > MOST_NEW ? [] : added)]) this.#sweep.readSoon(name);
+        this.#sweep.schedule();
+      });
     });
   }
 
-  #followHealth(status: 'critical' | 'warning'): void {
-    const request = healthStateRequest(status);
-    let before: ChecksInState = new Map();
-    this.#watch(request, 10, (answer) => {
-      const now = decodeHealthState(answer, request.purpose);
-      const { services, nodes } = concernedBy(before, now);
-      before = now;
-      for (const [name, known] of this.#known) {
-        // A followed service wakes by itself.
-        if (known.following) continue;
-        if (services.has(name) || (nodes.size > 0 && known.instances?.some(({ node }) => nodes.has(node))))
-          this.#sweep.readSoon(name);
-      }
+  /** Resolves with the first list; from then on, every change is noticed. */
+  #followHealth(status: 'critical' | 'warning'): Promise<void> {
+    return new Promise((resolve) => {
+      const request = healthStateRequest(status);
+      let before: ChecksInState | undefined;
+      this.#watch(request, HEALTH_PACE[status], (answer) => {
+        const now = decodeHealthState(answer, request.purpose);
+        const { services, nodes } = concernedBy(before ?? now, now);
+        before = now;
+        resolve();
+        for (const name of [...services, ...this.#known.onNodes(nodes)]) {
+          const known = this.#known.get(name);
+          // A watched service wakes by itself.
+          if (known?.candidate && !isWatched(known)) this.#sweep.readSoon(name);
+        }
+        return services.size + nodes.size > 0;
+      });
     });
   }
 
   #watch(
     request: BlockingQueryOptions['request'],
-    perSecond: number,
+    pace: Pick<BlockingQueryOptions, 'perSecond' | 'futilePerSecond'>,
     onAnswer: BlockingQueryOptions['onAnswer'],
   ): void {
     const onFailure = (error: unknown) => {
       if (error === undefined) this.#failures.delete(request.purpose);
       else this.#failures.set(request.purpose, explainError(error));
     };
-    void followBlockingQuery({ ...this.#options, request, onAnswer, onFailure, perSecond });
+    void followBlockingQuery({ ...this.#options, request, onAnswer, onFailure, ...pace });
   }
 
-  /** Updates which names exist; returns those that came or went. */
-  #takeNames(spellings: readonly string[]): string[] {
-    const listed = new Map<string, string>();
-    // Several spellings are one service to every look-up; the first in order stands for all.
-    for (const spelling of [...spellings].sort().reverse()) {
-      if (this.#options.isCandidate(spelling.toLowerCase())) listed.set(spelling.toLowerCase(), spelling);
+  /** What a sweep reads. */
+  async #due(): Promise<Iterable<string>> {
+    if (this.#known.areAllWatched()) return [];
+    const { client, filter, signal } = this.#options;
+    const answer = await client.get({ ...SERVICES_REQUEST, query: { filter }, signal });
+    return this.#known.takeCandidates(decodeServiceNames(answer));
+  }
+
+  async #dueOrLater(): Promise<Iterable<string>> {
+    try {
+      return await this.#due();
+    } catch (error) {
+      if (!this.#options.signal.aborted)
+        this.#options.log.warn('names of services worth reading could not be read, will ask again', { error });
+      this.#sweep.schedule();
+      return [];
     }
-    const changed: string[] = [];
-    for (const [name, spelling] of listed) {
-      const known = this.#know(name);
-      if (!known.listed) changed.push(name);
-      Object.assign(known, { spelling, listed: true });
-    }
-    for (const [name, known] of this.#known) {
-      if (!known.listed || listed.has(name)) continue;
-      known.listed = false;
-      // A blocking query about a name that does not exist returns at every change of the whole catalog.
-      this.unfollow(name);
-      changed.push(name);
-    }
-    return changed;
   }
 
-  #know(name: string): Known {
-    let known = this.#known.get(name);
-    if (!known) this.#known.set(name, (known = { spelling: name, listed: false, index: 0 }));
-    return known;
-  }
-
-  #notify(name: string): void {
-    for (const listener of this.#listeners) listener(name);
-  }
-
-  async #readOrRetry(name: string): Promise<void> {
+  async #readOrLater(name: string): Promise<void> {
     try {
       await this.refresh(name);
     } catch (error) {
       if (this.#options.signal.aborted) return;
       this.#options.log.warn('service could not be read, stays as it was', { service: name, error });
-      this.#sweep.schedule();
+      this.#sweep.readLater(name);
     }
   }
 
@@ -220,9 +249,9 @@ export class ServiceCatalog {
    * The first reading of everything. A service that cannot be read stays unknown, which is not empty: whoever needs it
    * asks again, and the others do not wait for it.
    */
-  #readAll(): Promise<void> {
+  async #readAll(): Promise<void> {
     const { log, signal } = this.#options;
-    return this.#sweep.all(this.names(), async (name) => {
+    await this.#sweep.all([...(await this.#due())], async (name) => {
       for (let attempt = 1; attempt <= FIRST_READ_ATTEMPTS && !signal.aborted; attempt++) {
         try {
           return await this.refresh(name);
@@ -232,5 +261,9 @@ export class ServiceCatalog {
         }
       }
     });
+  }
+
+  #notify(name: string): void {
+    for (const listener of this.#listeners) listener(name);
   }
 }

@@ -22,6 +22,7 @@ const DISTRUST_MS = 10 * 60_000;
  *
  * | answer                                   | outcome                                                              |
  * |------------------------------------------|----------------------------------------------------------------------|
+ * | the index that is known                  | no news; nothing changes, and it is not even decoded                 |
  * | no index, no leader, filtered            | error; nothing changes                                               |
  * | index lower than before                  | read again, confirmed by the leader; still lower: Consul went back   |
  * | an instance less, or none at first sight | taken when the witness is there and Consul did not go back in the    |
@@ -50,12 +51,19 @@ export class ServiceReader {
       ...(consistent ? { query: { consistent: '' } } : {}),
       signal: this.#signal,
     });
-    if (consistent && answer.index > 0 && answer.index < asked) this.#wentBack(known, answer.index);
-    return this.take(known, answer);
+    if (consistent && answer.index > 0 && answer.index < asked) {
+      this.distrust();
+      known.index = answer.index;
+    }
+    return consistent ? this.#judge(known, answer) : this.take(known, answer);
   }
 
   /** Takes in an answer about the service; true when something that matters changed. @throws UntrustworthyAnswer */
   async take(known: KnownService, answer: ConsulAnswer): Promise<boolean> {
+    return known.instances && answer.index === known.index ? false : this.#judge(known, answer);
+  }
+
+  async #judge(known: KnownService, answer: ConsulAnswer): Promise<boolean> {
     const { purpose } = serviceRequest(known.spelling);
     const instances = decodeInstances(answer, purpose);
     if (answer.index === 0) throw new UntrustworthyAnswer(purpose, 'one without an index');
@@ -72,9 +80,9 @@ export class ServiceReader {
     return !before || fingerprint(before) !== fingerprint(instances);
   }
 
-  #wentBack(known: KnownService, index: number): void {
+  /** Consul has lost data, or was put back to an older state: what is missing from it may only not be back yet. */
+  distrust(): void {
     this.#wentBackAt = performance.now();
-    known.index = index;
   }
 
   /** @throws UntrustworthyAnswer when something missing from an answer proves nothing. */

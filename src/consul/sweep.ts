@@ -8,26 +8,34 @@ const SHORTEST_GAP_MS = 1000;
 /** While the catalog churns, the gap between sweeps doubles up to here. */
 const LONGEST_GAP_MS = 8000;
 
+export interface SweepOptions {
+  /** Finds out what a sweep has to read; must not throw. */
+  readonly due: () => Promise<Iterable<string>>;
+  /** Must not throw. */
+  readonly read: (name: string) => Promise<void>;
+  readonly signal: AbortSignal;
+}
+
 /**
  * Reads many services with few connections. A sweep reads all that are due, some time after it was asked for, at a
  * distance from the last one: at least twice as long as that took, and longer while it is asked for again and again.
- * Single reads go before.
+ * Single reads go before. A name that waits to be read is not put in line twice.
  */
 export class Sweep {
-  readonly #due: () => readonly string[];
-  readonly #read: (name: string) => Promise<void>;
+  readonly #options: SweepOptions;
   readonly #queue = new PQueue({ concurrency: CONCURRENCY });
+  readonly #waiting = new Set<string>();
+  /** What the next sweep reads beside all that is due, if it reads that. */
+  #others = new Set<string>();
+  #everything = false;
   #timer: NodeJS.Timeout | undefined;
   #running = false;
-  #again = false;
   #allowedAt = 0;
   #gapMs = SHORTEST_GAP_MS;
 
-  /** @param read must not throw */
-  constructor(due: () => readonly string[], read: (name: string) => Promise<void>, signal: AbortSignal) {
-    this.#due = due;
-    this.#read = read;
-    signal.addEventListener('abort', () => {
+  constructor(options: SweepOptions) {
+    this.#options = options;
+    options.signal.addEventListener('abort', () => {
       clearTimeout(this.#timer);
       this.#queue.clear();
     });
@@ -35,30 +43,51 @@ export class Sweep {
 
   /** Sweeps as soon as the distance to the last sweep allows. */
   schedule(): void {
-    // The running sweep may have read already what changed now: another one has to follow.
-    if (this.#running) this.#again = true;
-    if (this.#running || this.#timer) return;
+    this.#everything = true;
+    this.#arrange();
+  }
+
+  /** Reads one service at the time of the next sweep, without sweeping for its sake. */
+  readLater(name: string): void {
+    this.#others.add(name);
+    this.#arrange();
+  }
+
+  /** Reads one service before all that are waiting for their sweep. */
+  readSoon(name: string): void {
+    if (this.#waiting.has(name)) return;
+    this.#waiting.add(name);
+    const read = () => {
+      // From here on a change may come too late for this read: it takes another.
+      this.#waiting.delete(name);
+      return this.#options.read(name);
+    };
+    void this.#queue.add(read, { priority: 1 });
+  }
+
+  #arrange(): void {
+    // The running sweep may have read already what changed now: another one follows.
+    if (this.#running || this.#timer || this.#options.signal.aborted) return;
     const wait = Math.max(FIRST_DELAY_MS, this.#allowedAt - performance.now());
     // Having to wait for the last sweep means that changes go on: leave more room before the next.
     this.#gapMs = wait > FIRST_DELAY_MS ? Math.min(LONGEST_GAP_MS, this.#gapMs * 2) : SHORTEST_GAP_MS;
     this.#timer = setTimeout(() => void this.#run(), wait);
   }
 
-  /** Reads one service before all that are waiting for their sweep. */
-  readSoon(name: string): void {
-    void this.#queue.add(() => this.#read(name), { priority: 1 });
-  }
-
   async #run(): Promise<void> {
     const startedAt = performance.now();
+    const names = this.#others;
+    const everything = this.#everything;
+    this.#others = new Set();
+    this.#everything = false;
     this.#timer = undefined;
     this.#running = true;
-    await this.all(this.#due(), this.#read);
+    if (everything) for (const name of await this.#options.due()) names.add(name);
+    await this.all([...names], this.#options.read);
     const now = performance.now();
     this.#allowedAt = now + Math.max(this.#gapMs, 2 * (now - startedAt));
     this.#running = false;
-    if (this.#again) this.schedule();
-    this.#again = false;
+    if (this.#everything || this.#others.size > 0) this.#arrange();
   }
 
   /** Runs something for each name, with the same few connections. */

@@ -32,6 +32,12 @@ export interface CatalogCheck {
   readonly modifyIndex: number;
 }
 
+/** What a check says something about: a service on a node, or with an empty service the node itself. */
+export interface Checked {
+  readonly node: string;
+  readonly service: string;
+}
+
 /** Everything on one Consul node. */
 export interface NodeContents {
   readonly node: CatalogNode;
@@ -49,11 +55,16 @@ export interface ServiceInstance {
   readonly service: string;
   /** Service.Address; empty means the node's. */
   readonly address: string;
+  /** Of several named ports the default one. */
   readonly port: number;
+  /** All of its named ports (Consul 1.22); most instances have none. */
+  readonly namedPorts: readonly number[];
   readonly tags: readonly string[];
   readonly meta: Strings;
   /** Not empty for proxies and gateways. */
   readonly kind: string;
   /** The worst of the instance's own checks and its node's. */
   readonly status: CheckStatus;
+  /** How much traffic it wants beside the others, as it is now: Consul has one number for passing and one for warning. */
+  readonly weight: number;
 }

@@ -14,6 +14,8 @@ export interface EventReport {
   readonly action: string;
   /** One sentence for the person who can change something. */
   readonly note: string;
+  /** Good to know, and no more: it waits for all others, and is dropped before them. @default false */
+  readonly isMinor?: boolean;
 }
 
 /** The same words about the same object are not repeated sooner; the API server keeps Events for an hour by default. */
@@ -21,6 +23,7 @@ const REPEAT_AFTER_MS = 30 * 60_000;
 const REMEMBERED = 5000;
 /** Events are a courtesy: a flood of them is dropped, never a burden. */
 const MOST_WAITING = 500;
+const MOST_MINOR_WAITING = 250;
 /** Limit of events.k8s.io/v1. */
 const LONGEST_NOTE = 1024;
 
@@ -46,14 +49,16 @@ export class EventRecorder {
     const identity = [about.uid, event.reason, event.note].join('\n');
     const now = performance.now();
     if (now - (this.#sent.get(identity) ?? -Infinity) < REPEAT_AFTER_MS) return;
-    if (this.#queue.size >= MOST_WAITING) return this.#metrics.events.inc({ outcome: 'dropped' });
+    const isMinor = event.isMinor ?? false;
+    if (this.#queue.size >= (isMinor ? MOST_MINOR_WAITING : MOST_WAITING))
+      return this.#metrics.events.inc({ outcome: 'dropped' });
     this.#sent.delete(identity);
     this.#sent.set(identity, now);
     for (const oldest of this.#sent.keys()) {
       if (this.#sent.size <= REMEMBERED) break;
       this.#sent.delete(oldest);
     }
-    void this.#queue.add(() => this.#write(resource, about, event));
+    void this.#queue.add(() => this.#write(resource, about, event), { priority: isMinor ? 0 : 1 });
   }
 
   /** Drops what is waiting: nobody waits for Events, and an ending process least of all. */

@@ -19,6 +19,7 @@ export function objectKey(object: { readonly namespace: string; readonly name: s
 
 export type Protocol = 'TCP' | 'UDP' | 'SCTP';
 
+/** Of a pod without readiness gates only those labels are kept that somebody reads. */
 export interface Pod extends KubernetesObject {
   readonly nodeName: string;
   readonly hostIP: string;
@@ -76,7 +77,12 @@ export interface ServicePort {
 export interface Service extends KubernetesObject {
   readonly type: string;
   readonly clusterIPs: readonly string[];
-  readonly hasSelector: boolean;
+  /** Empty for an ExternalName. */
+  readonly ipFamilyPolicy: string;
+  readonly internalTrafficPolicy: string;
+  /** Empty when every endpoint is as good as any other. */
+  readonly trafficDistribution: string;
+  readonly selector: ReadonlyMap<string, string>;
   readonly ports: readonly ServicePort[];
 }
 
@@ -89,8 +95,10 @@ export interface EndpointPort {
 
 export interface Endpoint {
   readonly address: string;
-  /** A missing `ready` means ready (discovery/v1). */
+  /** A missing `ready` means ready, and so on (discovery/v1). */
   readonly ready: boolean;
+  readonly serving: boolean;
+  readonly terminating: boolean;
   readonly zone: string;
   readonly target: { readonly kind: string; readonly namespace: string; readonly name: string } | undefined;
 }
@@ -112,10 +120,30 @@ export interface Endpoints extends KubernetesObject {
   readonly subsets: readonly EndpointSubset[];
 }
 
+/** Ranges that ClusterIPs come from, one for each IP family; Kubernetes 1.33 and later have the kind. */
+export interface ServiceCIDR extends KubernetesObject {
+  readonly cidrs: readonly string[];
+}
+
+/** Istio's: an address that a Service can select although no pod has it. A custom resource. */
+export interface WorkloadEntry extends KubernetesObject {
+  readonly address: string;
+  /** By the name of the Service's target port. */
+  readonly ports: ReadonlyMap<string, number>;
+  /** spec.labels: what Istio knows the address by, together with the object's own labels. */
+  readonly workloadLabels: ReadonlyMap<string, string>;
+  readonly locality: string;
+  /** Undefined where none is written, which means 1. */
+  readonly weight: number | undefined;
+  readonly ownerUid: string;
+}
+
 export type Node = KubernetesObject;
 
 /** Ties an EndpointSlice to its Service (discovery/v1). */
 export const SERVICE_NAME_LABEL = 'kubernetes.io/service-name';
+/** Made for the slices of other clusters: Istio's sidecars pass over every slice that has it, kube-proxy does not look at it. */
+export const MULTICLUSTER_SERVICE_LABEL = 'multicluster.kubernetes.io/service-name';
 /** Ties a pod to one version of its Deployment's template (apps/v1). */
 export const TEMPLATE_HASH_LABEL = 'pod-template-hash';
 export const ZONE_LABEL = 'topology.kubernetes.io/zone';

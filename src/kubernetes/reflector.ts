@@ -1,9 +1,11 @@
+import { Writable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { backoffMs, sleep } from '../backoff.ts';
 import { explainError, type Log } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import type { KubernetesClient } from './client.ts';
 import { ACCEPT, formatOf, jsonFormat, LIST, STATUS, type Format, type WatchEvent } from './encoding/formats.ts';
-import { only, string, strings, type Encoded } from './encoding/message.ts';
+import { message, only, string, strings, type Encoded } from './encoding/message.ts';
 import { KubernetesError, type Purpose } from './errors.ts';
 import { objectKey, type KubernetesObject } from './objects.ts';
 import { pathOf, type Resource } from './resources.ts';
@@ -18,6 +20,7 @@ const INITIAL_EVENTS_END = 'k8s.io/initial-events-end';
 
 /** What concerns reading itself, whatever the kind. */
 const VERSION = only('metadata', 1, only('resourceVersion', 6, string));
+const KEY = only('metadata', 1, message({ name: [1, string], namespace: [3, string] }));
 const END_MARK = only(
   'metadata',
   1,
@@ -142,7 +145,7 @@ export class Reflector<T extends KubernetesObject> {
     if (!initial) this.#failure = undefined;
     let events = 0;
     const eventsOf = this.#formatOf(contentType).watch(this.#purpose.kind);
-    for await (const piece of body as AsyncIterable<Buffer>) {
+    const apply = (piece: Buffer) => {
       for (const event of eventsOf(piece)) {
         events++;
         if (initial && isInitialEventsEnd(event)) {
@@ -152,7 +155,8 @@ export class Reflector<T extends KubernetesObject> {
           this.#apply(event, initial);
         }
       }
-    }
+    };
+    await pipeline(body, sinkOf(apply));
     return events;
   }
 
@@ -169,6 +173,7 @@ export class Reflector<T extends KubernetesObject> {
       throw new KubernetesError(this.#purpose, code, reason, message);
     }
     const object = type === 'BOOKMARK' ? undefined : this.#decode(encoded);
+    if (initial && !object && type !== 'BOOKMARK') this.#keep(encoded, initial);
     // Real events may come before the end of the initial ones: what is deleted meanwhile must not stay.
     if (object && initial && type === 'DELETED') initial.delete(objectKey(object));
     else if (object && initial) initial.set(objectKey(object), object);
@@ -199,6 +204,7 @@ export class Reflector<T extends KubernetesObject> {
       for (const encoded of items) {
         const object = this.#decode(encoded);
         if (object) objects.set(objectKey(object), object);
+        else this.#keep(encoded, objects);
       }
       token = metadata.continue;
       if (token === '') return this.#publish(objects, metadata.resourceVersion);
@@ -218,6 +224,17 @@ export class Reflector<T extends KubernetesObject> {
     else this.#resolveSynced((this.#view = new View(objects)));
   }
 
+  /** What cannot be read at a relist is there nevertheless: it stays as it was. */
+  #keep(encoded: Encoded, objects: Map<string, T>): void {
+    try {
+      const key = objectKey(encoded.as(KEY));
+      const known = this.#view?.get(key);
+      if (known) objects.set(key, known);
+    } catch {
+      // Not even its name can be read, which #decode has told.
+    }
+  }
+
   /** An object that cannot be read costs only itself: it is counted, and whatever is known of it stays. */
   #decode(encoded: Encoded): T | undefined {
     try {
@@ -228,6 +245,20 @@ export class Reflector<T extends KubernetesObject> {
       return undefined;
     }
   }
+}
+
+/** Takes each piece as it comes. An iterator would put those together that came meanwhile: a copy of the whole list. */
+function sinkOf(take: (piece: Buffer) => void): Writable {
+  return new Writable({
+    write(piece: Buffer, _encoding, done) {
+      try {
+        take(piece);
+      } catch (error) {
+        return done(error instanceof Error ? error : new Error(String(error)));
+      }
+      done();
+    },
+  });
 }
 
 function isInitialEventsEnd({ type, object }: WatchEvent): boolean {

@@ -3,8 +3,10 @@ import { jsonMessage, type Encoded } from './encoding/message.ts';
 import { endpointsDecoder, endpointSliceDecoder } from './kinds/endpoints.ts';
 import { metadataDecoder, type Keep } from './kinds/metadata.ts';
 import { podDecoder } from './kinds/pod.ts';
+import { serviceCIDRDecoder } from './kinds/service-cidr.ts';
 import { serviceDecoder } from './kinds/service.ts';
-import { ZONE_LABEL, type KubernetesObject, type Node } from './objects.ts';
+import { workloadEntryDecoder } from './kinds/workload-entry.ts';
+import { ZONE_LABEL, type KubernetesObject, type Node, type WorkloadEntry } from './objects.ts';
 
 /**
  * A kind as the reflector and the writers need it: where it lives and how its encoded form becomes the trimmed object.
@@ -37,6 +39,7 @@ export function createResources(keep: Keep) {
     services: builtIn('Service', 'v1', 'services', serviceDecoder(keep)),
     endpointSlices: builtIn('EndpointSlice', 'discovery.k8s.io/v1', 'endpointslices', endpointSliceDecoder(keep)),
     endpoints: builtIn('Endpoints', 'v1', 'endpoints', endpointsDecoder(keep)),
+    serviceCIDRs: builtIn('ServiceCIDR', 'networking.k8s.io/v1', 'servicecidrs', serviceCIDRDecoder(keep)),
     nodes: builtIn<Node>(
       'Node',
       'v1',
@@ -47,14 +50,42 @@ export function createResources(keep: Keep) {
   };
 }
 
+export type Resources = ReturnType<typeof createResources>;
+
 function builtIn<T extends KubernetesObject>(
   kind: string,
   apiVersion: string,
   plural: string,
   read: (object: Encoded) => T,
 ): Resource<T> {
-  const decode = (raw: unknown) => read(jsonMessage(expectObject(raw, kind)));
-  return { kind, apiVersion, plural, hasProtobuf: true, read, decode };
+  return { kind, apiVersion, plural, hasProtobuf: true, read, decode: decoderOf(kind, read) };
 }
 
-export type Resources = ReturnType<typeof createResources>;
+function decoderOf<T>(kind: string, read: (object: Encoded) => T): (raw: unknown) => T {
+  return (raw) => read(jsonMessage(expectObject(raw, kind)));
+}
+
+/** A kind that an API server has only when somebody installed it, in one version or another. */
+export interface CustomKind<T extends KubernetesObject> {
+  readonly kind: string;
+  readonly group: string;
+  readonly plural: string;
+  /** Those that we can read and write, the preferred one first. */
+  readonly versions: readonly string[];
+  readonly at: (version: string) => Resource<T>;
+}
+
+/** Istio's; the versions differ in name only. */
+export function workloadEntryKind(keep: Keep): CustomKind<WorkloadEntry> {
+  const group = 'networking.istio.io';
+  const plural = 'workloadentries';
+  const kind = 'WorkloadEntry';
+  const read = workloadEntryDecoder(keep);
+  return {
+    ...{ kind, group, plural, versions: ['v1', 'v1beta1'] },
+    at: (version) => ({
+      ...{ kind, apiVersion: `${group}/${version}`, plural, hasProtobuf: false, read },
+      decode: decoderOf(kind, read),
+    }),
+  };
+}

@@ -9,6 +9,8 @@ export interface Metrics {
   readonly rejections: Counter<'direction' | 'reason'>;
   readonly queueDepth: Gauge<'direction'>;
   readonly owned: Gauge<'direction'>;
+  readonly imports: Gauge;
+  readonly istioFallbacks: Gauge;
   readonly consulTransactions: Counter<'outcome'>;
   readonly consulOperations: Counter;
   readonly consulTransactionSeconds: Histogram;
@@ -46,6 +48,16 @@ export function createMetrics(): Metrics {
       name: 'consular_owned',
       help: 'Consul instances or Kubernetes Services that Consular owns.',
       labelNames: ['direction'],
+      registers,
+    }),
+    imports: new Gauge({
+      name: 'consular_imports',
+      help: 'Services of others that take instances of a Consul service in.',
+      registers,
+    }),
+    istioFallbacks: new Gauge({
+      name: 'consular_istio_fallbacks',
+      help: 'Consul services that should have WorkloadEntries and are mirrored without.',
       registers,
     }),
     consulTransactions: new Counter({

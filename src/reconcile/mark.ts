@@ -30,9 +30,22 @@ export const LABEL = {
   managedBy: 'app.kubernetes.io/managed-by',
   cluster: 'consular.dev/cluster',
   sliceManagedBy: 'endpointslice.kubernetes.io/managed-by',
+  headless: 'service.kubernetes.io/headless',
+  /** On v1 Endpoints whose addresses are in slices already. */
+  skipMirror: 'endpointslice.kubernetes.io/skip-mirror',
+  /** Ties a WorkloadEntry to its Service; no pod has it. */
+  workloadOf: 'consular.dev/workload-of',
 } as const;
 export const ANNOTATION = {
   consulService: 'consular.dev/consul-service',
+  /** In its place on the slices of a Service that is somebody else's. */
+  importedFrom: 'consular.dev/imported-from',
+  /** The numbers of a mirrored Service's ports when it was made; they stay. */
+  portChoice: 'consular.dev/port-choice',
+  /** On a slice: which of its addresses were host names in Consul, so that a restart need not ask DNS first. */
+  hosts: 'consular.dev/hosts',
+  /** Kubernetes' own word, on v1 Endpoints that do not show all addresses. */
+  overCapacity: 'endpoints.kubernetes.io/over-capacity',
   /** Tells the catalog sync of consul-k8s, where that runs too, to leave a Service out: it came from Consul. */
   consulK8sSync: 'consul.hashicorp.com/service-sync',
 } as const;
@@ -88,6 +101,11 @@ export function cameFromKubernetes({
     meta.get(META.externalSource) === 'kubernetes' ||
     tags.includes(CONSUL_K8S.tag)
   );
+}
+
+/** The instances that `ownsInstance` refuses, in the words of Consul's filters; a missing key is different from any value. */
+export function othersFilter(owner: Owner): string {
+  return `ServiceMeta["${META.managedBy}"] != "${MANAGED_BY}" or ServiceMeta["${META.cluster}"] != "${owner.cluster}"`;
 }
 
 /** The labels that mark an object as this installation's. */

@@ -56,25 +56,34 @@ export interface ParsedAnnotations {
 const META_KEY = 'service-meta-';
 /** Keys that may be said for one port. */
 const PORT_KEY = /^(service-name|service-tags|service-meta-[^.]*)\.(.*)$/s;
-/** A port's name (RFC 6335) or number. */
-const PORT = /^[a-z0-9]([a-z0-9-]{0,13}[a-z0-9])?$/;
-/** Ours, but of other parts of Consular. */
-const OTHER_KEYS = new Set(['consul-service']);
+/** A port's name (RFC 6335). */
+const PORT_NAME = /^[a-z0-9]([a-z0-9-]{0,13}[a-z0-9])?$/;
+const PORT_EXPECTED = 'the name of a port, or a number from 1 to 65535 without leading zeros,';
+/** Ours, but of other parts of Consular. What a Service takes in says nothing about its pods, and of a pod nothing at all. */
+const OTHER_KEYS: Readonly<Record<'pod' | 'service', ReadonlySet<string>>> = {
+  pod: new Set(['consul-service']),
+  service: new Set(['consul-service', 'import', 'import-port']),
+};
 
 export const NO_SETTINGS: Settings = { meta: new Map(), ports: new Map() };
 const NOTHING: ParsedAnnotations = { settings: NO_SETTINGS, rejections: [] };
 
-export function parseAnnotations(annotations: ReadonlyMap<string, string>): ParsedAnnotations {
+/** @param on what carries them */
+export function parseAnnotations(
+  annotations: ReadonlyMap<string, string>,
+  on: 'pod' | 'service' = 'pod',
+): ParsedAnnotations {
   if (annotations.size === 0) return NOTHING;
   const rejections: Rejection[] = [];
   const all = new Draft();
   const ports = new Map<string, Draft>();
   for (const [key, value] of withoutPrefix(annotations)) {
+    if (OTHER_KEYS[on].has(key)) continue;
     const [, general = key, port] = PORT_KEY.exec(key) ?? [];
     if (port === undefined) all.take(key, value, annotations.has(PREFIX + key), rejections);
-    else if (!PORT.test(port))
+    else if (!isPort(port))
       rejections.push(
-        invalid(`annotation ${key}: expected the name or number of a port after the dot, found ${quote(port)}`),
+        invalid(`annotation ${quote(key)}: expected ${PORT_EXPECTED} after the dot, found ${quote(port)}`),
       );
     else {
       let draft = ports.get(port);
@@ -84,6 +93,13 @@ export function parseAnnotations(annotations: ReadonlyMap<string, string>): Pars
   }
   const perPort = [...ports].map(([port, draft]) => [port, draft.settings()] as const);
   return { settings: { ...all.settings(), ports: new Map(perPort) }, rejections };
+}
+
+/** Names have a letter. Numbers are compared as they are written: another spelling would be said of no port at all. */
+function isPort(text: string): boolean {
+  if (!/^\d+$/.test(text)) return PORT_NAME.test(text);
+  const port = Number(text);
+  return port >= 1 && port <= 65_535 && String(port) === text;
 }
 
 /** Keys without their prefix; where both prefixes are there, ours wins. */
@@ -106,8 +122,7 @@ class Draft {
     const parse = Object.hasOwn(parsers, key) ? parsers[key as keyof typeof parsers] : undefined;
     if (key.startsWith(META_KEY)) this.#meta.set(key.slice(META_KEY.length), value);
     else if (parse) Object.assign(this.#settings, accept(key, value, parse(value), rejections));
-    else if (isOurs && !OTHER_KEYS.has(key))
-      rejections.push(invalid(`annotation ${quote(PREFIX + key)} is not one that Consular knows`));
+    else if (isOurs) rejections.push(invalid(`annotation ${quote(PREFIX + key)} is not one that Consular knows`));
   }
 
   settings(): Omit<Settings, 'ports'> {

@@ -12,7 +12,7 @@ import {
   requestsOfPod,
   requestsOfRegistrator,
   requestsOfService,
-  type Outcome,
+  type RegistratorRequests,
   type Request,
   type ServiceSource,
 } from './requests.ts';
@@ -41,22 +41,31 @@ export interface Desired {
   /** By ID. */
   readonly registrations: ReadonlyMap<string, Registration>;
   readonly rejections: readonly Rejection[];
+  /** What somebody wrote that has no effect, and is no reason not to register. */
+  readonly warnings: readonly string[];
   /**
    * Who asked for registrations that must stay although they are not desired: names of Services, and the empty string for
    * the pod itself. The pod is Ready, and what they ask for is broken, which is a reason to tell somebody and none to take
    * a live instance away; or what Kubernetes derives from it is not there yet.
    */
   readonly held: ReadonlySet<string>;
+  /** Names of Services that ask, and of which no slice says what to register. */
+  readonly unclear: ReadonlySet<string>;
+  /** Whether the pod may have a registration, if anybody asks for it. */
+  readonly isEligible: boolean;
   /** Whether anybody asks for a registration of a pod that may have one. */
   readonly isAsked: boolean;
   /** The row of the table below that decided, in words. */
   readonly rule: string;
 }
 
-const nothing = (rule: string): Desired => ({
+const nothing = (rule: string, isEligible = false): Desired => ({
   registrations: new Map(),
   rejections: [],
+  warnings: [],
   held: new Set(),
+  unclear: new Set(),
+  isEligible,
   isAsked: false,
   rule,
 });
@@ -83,22 +92,34 @@ export function desiredRegistrations(owner: Owner, config: DesiredConfig, source
   if (why !== undefined) return nothing(why);
   const requests = requestsFor(sources, config);
   if (requests === undefined) return nothing('the annotation service-sync of the pod is "false"');
-  if (requests.length === 0) return nothing('neither the pod nor a Service over it asks for a registration');
+  if (requests.outcomes.length === 0)
+    return nothing('neither the pod nor a Service over it asks for a registration', true);
 
   const readiness = readinessOf(pod, config.readinessGate);
   const registrations = new Map<string, Registration>();
   const rejections: Rejection[] = [];
   const held = new Set<string>();
-  for (const request of requests) {
+  const unclear = new Set<string>();
+  for (const request of requests.outcomes) {
     if ('rejections' in request) hold(request.asker, request.rejections);
     else place(request);
   }
   const state = readiness.isReady ? 'Ready' : 'not Ready';
   const outcome = rejections.length > 0 ? ', with input that cannot be honoured' : '';
-  return { registrations, rejections, held, isAsked: true, rule: `the pod is ${state}${outcome}` };
+  return {
+    registrations,
+    rejections,
+    warnings: requests.warnings,
+    held,
+    unclear,
+    isEligible: true,
+    isAsked: true,
+    rule: `the pod is ${state}${outcome}`,
+  };
 
   function hold(asker: string | undefined, problems: readonly Rejection[]): void {
     rejections.push(...problems);
+    if (asker !== undefined && problems.length === 0) unclear.add(asker);
     if (asker !== undefined && readiness.isReady) held.add(asker);
   }
 
@@ -132,16 +153,20 @@ function whyNothing(pod: Pod, { namespaces }: DesiredConfig): string | undefined
 }
 
 /** In the order in which they win; undefined when the pod wants none. */
-function requestsFor({ pod, services }: PodSources, config: DesiredConfig): Outcome[] | undefined {
+function requestsFor({ pod, services }: PodSources, config: DesiredConfig): RegistratorRequests | undefined {
   const own = parseAnnotations(pod.annotations);
   if (own.settings.sync === false) return undefined;
   // Whoever asks last for an ID gets it: the pod itself, else the Service with the smallest name, in any order of events.
   const ordered = [...services].sort((a, b) => (a.service.name < b.service.name ? 1 : -1));
-  return [
-    ...ordered.flatMap((source) => requestsOfService(source, pod, own)),
-    ...(config.registrator ? requestsOfRegistrator(pod, own, config.registratorExplicit) : []),
-    ...requestsOfPod(pod, own),
-  ];
+  const byVariables = config.registrator ? requestsOfRegistrator(pod, own, config.registratorExplicit) : undefined;
+  return {
+    outcomes: [
+      ...ordered.flatMap((source) => requestsOfService(source, pod, own)),
+      ...(byVariables?.outcomes ?? []),
+      ...requestsOfPod(pod, own),
+    ],
+    warnings: byVariables?.warnings ?? [],
+  };
 }
 
 /** The address to register, or what is wrong with those that there are. */
@@ -156,20 +181,19 @@ function addressOf(pod: Pod, { addressFamily, hostNetwork }: DesiredConfig): str
   const invalid = (message: string): Rejection => ({ reason: 'InvalidAddress', message });
   if (found === undefined)
     return invalid(`expected an ${addressFamily} address (toConsul.addressFamily), found ${pod.podIPs.join(', ')}`);
-  const judged = judgeAddress(found, () => false);
+  const judged = judgeAddress(found);
   return 'refused' in judged ? invalid(`pod IP ${quote(found)}: ${judged.refused}`) : judged.address;
 }
 
 function checkOf(
   pod: Pod,
-  { wishes, service }: Request,
+  { wishes, by }: Request,
   config: DesiredConfig,
   { isReady, output }: Readiness,
 ): Check | undefined {
   if (!isReady && (wishes.notReady ?? config.notReady) === 'deregister') return undefined;
-  const reason = service ? `Service ${objectKey(service)}` : 'the pod';
   const note = wishes.note ? `; ${wishes.note}` : '';
-  const notes = `Pod ${objectKey(pod)} (uid ${pod.uid}) on node ${pod.nodeName}; registered by Consular because of annotations of ${reason}${note}`;
+  const notes = `Pod ${objectKey(pod)} (uid ${pod.uid}) on node ${pod.nodeName}; registered by Consular because of ${by}${note}`;
   return { status: isReady ? 'passing' : 'critical', notes, output };
 }
 

@@ -16,8 +16,8 @@ import { nodeNameOf } from './registration.ts';
 
 /** What was read is believed for this long: a burst of pods of one service is one read. */
 const FRESH_MS = 2000;
-/** Each followed name is a connection, and Consul allows 200 for one client. */
-const MOST_FOLLOWED = 40;
+/** Each followed name is a connection, and Consul allows 200 for one client (see consul/client.ts). */
+const MOST_FOLLOWED = 20;
 /** Names beyond that are read again in turn, together this often. */
 const POLL_MS = 100;
 
@@ -149,8 +149,8 @@ export class ForeignInstances {
 /** What a duplicate depends on, to compare. */
 function locationsOf(instances: readonly ServiceInstance[]): string {
   return instances
-    .map(({ node, id, address, nodeAddress, port, status }) =>
-      [node, id, address || nodeAddress, port, status].join(' '),
+    .map(({ node, id, address, nodeAddress, port, namedPorts, status }) =>
+      [node, id, address || nodeAddress, port, namedPorts.join(), status].join(' '),
     )
     .sort()
     .join('\n');
@@ -164,7 +164,7 @@ export function holderOf(
   return instances.find(
     (instance) =>
       instance.status !== 'critical' &&
-      instance.port === port &&
+      (instance.port === port || instance.namedPorts.includes(port)) &&
       (instance.address || instance.nodeAddress) === address,
   );
 }

@@ -60,6 +60,8 @@ export interface ToConsul {
   /** What of Consul is not being followed right now, one sentence each. */
   failures(): string[];
   status(): ToConsulStatus;
+  /** What is rejected and what is held, an object each. */
+  troubles(): Iterable<string>;
   /** Sends what is being sent, takes nothing more; removes nothing. */
   stop(limitMs: number): Promise<void>;
 }
@@ -106,6 +108,11 @@ export function runToConsul(options: ToConsulOptions): ToConsul {
       if (unread.length > 0) {
         await Promise.all(unread.map((service) => foreign.ensure(service)));
         await writer.submit(key);
+        // The queue took longer than an answer stays fresh: nothing else would bring the key back.
+        if ((latest.get(key)?.unread.length ?? 0) > 0)
+          throw new ViewBehind(
+            `write ${key} to Consul: who else has its services was not known any more when it was sent`,
+          );
       }
       const unproven = latest.get(key)?.unproven ?? [];
       if (unproven.length > 0) {
@@ -125,6 +132,7 @@ export function runToConsul(options: ToConsulOptions): ToConsul {
     const plan = planner.plan(key);
     latest.set(key, plan);
     report.rejections(key, plan.rejections);
+    report.warnings(key, plan.warnings);
     // Nobody tells us when somebody else's node goes away.
     if (plan.refusedNodes.length > 0) controller.enqueueAfter(key, REFUSED_NODE_RETRY_MS);
     return plan.changes;
@@ -160,10 +168,16 @@ export function runToConsul(options: ToConsulOptions): ToConsul {
     failures: () => [...unfollowed].map(([what, why]) => `${what}: ${why}`),
     status: () => ({
       instances: own.size,
-      rejected: report.rejected(),
+      rejected: report.rejected.size,
       held: [...held.values()].reduce((sum, instances) => sum + instances, 0),
       ...controller.status,
     }),
+    *troubles() {
+      const heldBy = new Map([...held].map(([key, instances]) => [`Pod ${key}`, ` (${instances} held)`]));
+      for (const [object, why] of report.rejected) yield `${object}${heldBy.get(object) ?? ''}: ${why}`;
+      for (const [object, instances] of heldBy)
+        if (!report.rejected.has(object)) yield `${object}${instances}: what is to replace it is not known yet`;
+    },
     stop: async (limitMs) => {
       writer.stop();
       await controller.drain(limitMs);
@@ -178,8 +192,8 @@ function subscribe(views: Views, planner: Planner, enqueue: (keys: Iterable<stri
     if (pod) enqueue([objectKey(pod)]);
   });
   views.services.subscribe((before, after) => {
-    const service = after ?? before;
-    if (service) enqueue(planner.podsOfService(service));
+    // Whom it asked for before is not always whom it asks for now.
+    for (const service of [before, after]) if (service) enqueue(planner.podsOfService(service));
   });
   views.endpointSlices.subscribe((before, after) => {
     enqueue(new Set([...(before ? podsOfSlice(before) : []), ...(after ? podsOfSlice(after) : [])]));

@@ -102,10 +102,11 @@ async function tryToRemove(
 }
 
 async function commit(own: OwnCatalog, node: string, send: () => Promise<unknown>): Promise<void> {
-  own.commitBegins([node]);
+  const touched = new Map([[node, undefined]]);
+  own.commitBegins(touched);
   try {
     await send();
   } finally {
-    own.commitEnds([node], false);
+    own.commitEnds(touched, false);
   }
 }

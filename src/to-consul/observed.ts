@@ -1,5 +1,6 @@
 import {
   assertTrustworthy,
+  assertWitness,
   decodeNodes,
   nodesRequest,
   readNode,
@@ -9,8 +10,9 @@ import {
 import type { ConsulClient } from '../consul/client.ts';
 import type { CatalogNode, NodeContents } from '../consul/types.ts';
 import { META, ownsNode, type Owner } from '../reconcile/mark.ts';
-import { hasSameServices, observe, type NodeState, type Observed } from './observation.ts';
-import { identityOf, standsForNode, type ConsulNode } from './registration.ts';
+import { hasSameServices, observe, type NodeState, type Observation, type Observed } from './observation.ts';
+import { OwnInstances } from './own-instances.ts';
+import { standsForNode, type ConsulNode } from './registration.ts';
 
 /** Another installation uses our cluster name, or we were pointed at another Kubernetes cluster. */
 export class ClusterIdentityError extends Error {
@@ -37,13 +39,11 @@ export class OwnCatalog {
   readonly #client: ConsulClient;
   readonly #owner: Owner;
   readonly #nodes = new Map<string, NodeState>();
-  /** By pod, then by `node/id`. */
-  readonly #byPod = new Map<string, Map<string, Observed>>();
-  readonly #byNode = new Map<string, Map<string, Observed>>();
-  /** Those whose check is critical because we wrote that, by `node/id`. */
-  readonly #critical = new Map<string, Observed>();
-  /** Moves with each commit on a node: a read that began before it is out of date. */
+  readonly #instances = new OwnInstances();
+  /** Moves with each commit on a node: what was read before it is out of date. */
   readonly #generation = new Map<string, number>();
+  /** Reads of a node that are on their way. */
+  readonly #reads = new Map<string, Set<Overtaken>>();
   /** Of a node, Consul's index and our generation at the time when all of it was as we know it. */
   readonly #asKnown = new Map<string, { readonly index: number; readonly generation: number | undefined }>();
   #lastCommit = 0;
@@ -63,9 +63,7 @@ export class OwnCatalog {
   }
 
   get size(): number {
-    let size = 0;
-    for (const instances of this.#byNode.values()) size += instances.size;
-    return size;
+    return this.#instances.size;
   }
 
   /** Whether a wake of Consul's at this index most likely is our own doing; it may hide another's just before it. */
@@ -85,12 +83,12 @@ export class OwnCatalog {
   }
 
   podKeys(): IterableIterator<string> {
-    return this.#byPod.keys();
+    return this.#instances.podKeys();
   }
 
   /** Our instances for that pod, by `node/id`. */
   ofPod(podKey: string): ReadonlyMap<string, Observed> {
-    return this.#byPod.get(podKey) ?? NO_INSTANCES;
+    return this.#instances.ofPod(podKey);
   }
 
   node(name: string): NodeState {
@@ -103,27 +101,9 @@ export class OwnCatalog {
     return node.state === 'ours' && node.isIntact;
   }
 
-  /**
-   * Our nodes on which a check is not in the state that we wrote, given all the checks that Consul has in that state. It
-   * costs as much as there are such checks, however many instances are passing.
-   * @param listed `node/checkId`, lower case; a check of ours has the ID of its instance
-   */
+  /** Our nodes on which a check is not in the state that we wrote; see OwnInstances. */
   nodesWithOtherChecks(status: 'critical' | 'warning', listed: ReadonlySet<string>): Set<string> {
-    const nodes = new Set<string>();
-    for (const identity of listed) {
-      const observed = this.#ofIdentity(identity);
-      if (observed && observed.registration.check.status !== status) nodes.add(observed.registration.node.name);
-    }
-    if (status === 'critical')
-      for (const [identity, { registration, checkIndex }] of this.#critical)
-        if (checkIndex > 0 && !listed.has(identity)) nodes.add(registration.node.name);
-    return nodes;
-  }
-
-  /** An instance that has a check of ours. */
-  #ofIdentity(identity: string): Observed | undefined {
-    const observed = this.#byNode.get(identity.slice(0, identity.indexOf('/')))?.get(identity);
-    return observed && observed.checkIndex > 0 ? observed : undefined;
+    return this.#instances.nodesWithOtherChecks(status, listed);
   }
 
   /** Reads everything of ours. */
@@ -162,7 +142,7 @@ export class OwnCatalog {
     const { index, services } = await readNodeServices(this.#client, name);
     // A commit of ours in between makes the answer stale.
     if (generation !== this.#generation.get(name)) return false;
-    const isSame = hasSameServices(this.#owner, this.#byNode.get(name) ?? NO_INSTANCES, services);
+    const isSame = hasSameServices(this.#owner, this.#instances.ofNode(name), services);
     if (isSame && index > 0) this.#asKnown.set(name, { index, generation });
     return isSame;
   }
@@ -182,46 +162,74 @@ export class OwnCatalog {
   }
 
   /**
-   * Reads one node again; the pods for which something differs from what we knew.
-   * @throws Error when it could not be read, or never without a commit of ours in between
+   * Reads one node again; the pods for which something differs from what we knew. A commit of ours in between makes the
+   * answer stale for the pods that it was for, and for no others: where something is written all the time, others' changes
+   * would never be seen else.
+   * @throws UntrustworthyAnswer when instances are missing, and the witness, too; Error when it could not be read, or never
+   *   without a commit in between that touches the node itself
    */
   async refresh(name: string): Promise<Set<string>> {
-    // A commit of ours in between makes the answer stale.
     for (let attempt = 0; attempt < REFRESH_ATTEMPTS; attempt++) {
-      const generation = this.#generation.get(name);
-      const contents = await readNode(this.#client, name);
-      if (generation === this.#generation.get(name)) return this.#replace(name, contents);
+      const { contents, overtaken } = await this.#readNode(name);
+      const { node, instances } = observe(this.#owner, contents, this.node(name));
+      const isWhole = !overtaken.all && overtaken.pods.size === 0;
+      if (isWhole || (!overtaken.all && node.state === 'ours'))
+        return this.#replace(name, { node, instances }, isWhole ? (contents?.index ?? 0) : 0, overtaken.pods);
     }
     throw new Error(`read Consul node ${name}: our own commits changed it at each of ${REFRESH_ATTEMPTS} tries`);
+  }
+
+  async #readNode(name: string): Promise<{ contents: NodeContents | undefined; overtaken: Overtaken }> {
+    const overtaken: Overtaken = { all: false, pods: new Set() };
+    const reads = this.#reads.get(name) ?? new Set();
+    this.#reads.set(name, reads.add(overtaken));
+    try {
+      const contents = await readNode(this.#client, name);
+      const ids = new Set(contents?.services.map(({ id }) => id.toLowerCase()));
+      const isMissing = ({ registration }: Observed) => !ids.has(registration.id.toLowerCase());
+      // What is hidden from a token that lost its rights is not gone.
+      if ([...this.#instances.ofNode(name).values()].some(isMissing)) await assertWitness(this.#client);
+      return { contents, overtaken };
+    } finally {
+      reads.delete(overtaken);
+      if (reads.size === 0) this.#reads.delete(name);
+    }
   }
 
   /** Our nodes for Kubernetes nodes without an instance of ours, each with a number that moves with our commits there. */
   emptyNodes(): Map<string, number> {
     const empty = new Map<string, number>();
     for (const [name, { state }] of this.#nodes) {
-      const instances = this.#byNode.get(name)?.size ?? 0;
+      const instances = this.#instances.ofNode(name).size;
       if (state === 'ours' && instances === 0 && standsForNode(this.#owner.cluster, name))
         empty.set(name, this.#generation.get(name) ?? 0);
     }
     return empty;
   }
 
-  /** A commit that touches this node goes out or came back. */
-  touch(name: string): void {
+  /**
+   * A commit that touches this node goes out or came back.
+   * @param pods whose instances it touches there; without them it is about the node itself, and all on it
+   */
+  touch(name: string, pods?: ReadonlySet<string>): void {
     this.#generation.set(name, (this.#generation.get(name) ?? 0) + 1);
+    for (const overtaken of this.#reads.get(name) ?? []) {
+      if (!pods) overtaken.all = true;
+      else for (const pod of pods) overtaken.pods.add(pod);
+    }
   }
 
-  /** A transaction that touches these nodes goes out. */
-  commitBegins(names: Iterable<string>): void {
+  /** A transaction goes out. */
+  commitBegins(touched: Touched): void {
     this.#onTheirWay++;
-    for (const name of names) this.touch(name);
+    for (const [name, pods] of touched) this.touch(name, pods);
   }
 
   /** It came back. @param isIndexKnown whether Consul told the index of what it wrote: of removals it does not */
-  commitEnds(names: Iterable<string>, isIndexKnown: boolean): void {
+  commitEnds(touched: Touched, isIndexKnown: boolean): void {
     this.#onTheirWay--;
     if (!isIndexKnown) this.#unknownAt = performance.now();
-    for (const name of names) this.touch(name);
+    for (const [name, pods] of touched) this.touch(name, pods);
   }
 
   nodeWritten({ name, address }: ConsulNode, modifyIndex: number): void {
@@ -230,68 +238,62 @@ export class OwnCatalog {
 
   /** The node is gone from the catalog, by a commit of ours. */
   nodeRemoved(name: string): void {
-    this.#replace(name, undefined);
+    this.#replace(name, observe(this.#owner, undefined, this.node(name)), 0);
   }
 
   written(observed: Observed): void {
     this.noteCommit(Math.max(observed.serviceIndex, observed.checkIndex));
-    this.#put(observed);
+    this.#instances.put(observed);
   }
 
-  removed({ registration, podKey }: Observed): void {
-    const identity = identityOf(registration);
-    this.#byNode.get(registration.node.name)?.delete(identity);
-    this.#critical.delete(identity);
-    const ofPod = this.#byPod.get(podKey);
-    ofPod?.delete(identity);
-    if (ofPod?.size === 0) this.#byPod.delete(podKey);
+  removed(observed: Observed): void {
+    this.#instances.remove(observed);
   }
 
-  #put(observed: Observed): void {
-    const { registration, podKey } = observed;
-    const identity = identityOf(registration);
-    at(this.#byPod, podKey).set(identity, observed);
-    at(this.#byNode, registration.node.name).set(identity, observed);
-    if (registration.check.status === 'critical') this.#critical.set(identity, observed);
-    else this.#critical.delete(identity);
-  }
-
-  #replace(name: string, contents: NodeContents | undefined): Set<string> {
-    const was = this.node(name);
-    const { node, instances } = observe(this.#owner, contents, was);
+  /**
+   * @param index at which all of the node is as given; 0 when nobody knows that
+   * @param except pods of which something newer is known
+   */
+  #replace(
+    name: string,
+    { node, instances }: Observation,
+    index: number,
+    except: ReadonlySet<string> = new Set(),
+  ): Set<string> {
     // What is not there need not be looked at again and again: a node of that name that comes back is listed, or in our way.
     if (node.state === 'absent') this.#nodes.delete(name);
     else this.#nodes.set(name, node);
-    if (contents && contents.index > 0)
-      this.#asKnown.set(name, { index: contents.index, generation: this.#generation.get(name) });
+    if (index > 0) this.#asKnown.set(name, { index, generation: this.#generation.get(name) });
     else this.#asKnown.delete(name);
     const isNodeSpoilt = node.state === 'ours' && !node.isIntact;
     const touched = new Set<string>();
-    const before = new Map(this.#byNode.get(name) ?? NO_INSTANCES);
+    const before = new Map(this.#instances.ofNode(name));
     for (const [identity, observed] of before) {
-      if (instances.has(identity)) continue;
+      if (instances.has(identity) || except.has(observed.podKey)) continue;
       this.removed(observed);
       touched.add(observed.podKey);
     }
     for (const [identity, observed] of instances) {
       const known = before.get(identity);
       const isSame = known?.serviceIndex === observed.serviceIndex && known.checkIndex === observed.checkIndex;
-      if (isSame && !isNodeSpoilt) continue;
-      this.#put(observed);
+      if ((isSame && !isNodeSpoilt) || except.has(observed.podKey)) continue;
+      this.#instances.put(observed);
       touched.add(observed.podKey);
     }
     return touched;
   }
 }
 
+/** What a transaction touches: Consul nodes, and the pods whose instances there; undefined for all of a node. */
+export type Touched = ReadonlyMap<string, ReadonlySet<string> | undefined>;
+
+/** What our own commits have made of a read's answer while it was on its way: of these pods it is out of date. */
+interface Overtaken {
+  all: boolean;
+  readonly pods: Set<string>;
+}
+
 /** So long after a commit whose index nobody told us, a wake is taken for its. */
 const UNKNOWN_MS = 1000;
 const FIRST_READ_CONCURRENCY = 16;
 const REFRESH_ATTEMPTS = 5;
-const NO_INSTANCES: ReadonlyMap<string, Observed> = new Map();
-
-function at(map: Map<string, Map<string, Observed>>, key: string): Map<string, Observed> {
-  let inner = map.get(key);
-  if (!inner) map.set(key, (inner = new Map<string, Observed>()));
-  return inner;
-}

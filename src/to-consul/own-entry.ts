@@ -1,11 +1,12 @@
 import { readNode } from '../consul/catalog.ts';
 import type { ConsulClient } from '../consul/client.ts';
 import { commitTransaction, operationsText, type Operation } from '../consul/transaction.ts';
-import type { NodeContents } from '../consul/types.ts';
+import type { CatalogCheck, NodeContents } from '../consul/types.ts';
 import { explainError, type Log } from '../observability/log.ts';
 import { MANAGED_BY, META, type Owner } from '../reconcile/mark.ts';
 import { ClusterIdentityError, ownsNodeOrThrow } from './observed.ts';
 import { nodeMeta } from './registration.ts';
+import type { Summary } from './summary.ts';
 
 /** The text changes with the cluster; a Raft entry for each change of it would be a heartbeat. */
 const SHORTEST_GAP_MS = 30_000;
@@ -14,7 +15,7 @@ const STEADY_MS = 5000;
 /** Where it never holds still, the truth of a moment has to do. */
 const LONGEST_WAIT_MS = 60_000;
 const TICK_MS = 1000;
-const STARTING = 'Consular is starting';
+const STARTING: Summary = { status: 'passing', output: 'Consular is starting' };
 
 export interface OwnEntryOptions {
   readonly client: ConsulClient;
@@ -24,30 +25,29 @@ export interface OwnEntryOptions {
   readonly port: number;
   readonly version: string;
   /** What there is to say, or undefined while it is still being found out. */
-  readonly summary: () => string | undefined;
+  readonly summary: () => Summary | undefined;
   /** Told of the index of each write. */
   readonly onCommit: (index: number) => void;
   readonly log: Log;
 }
 
-/** A line that is not in Consul yet: since when it is so, and since when the one there is wrong. */
+/** What is not in Consul yet: since when it is so, and since when what is there is wrong. */
 interface Pending {
-  readonly text: string;
+  readonly summary: Summary;
   readonly since: number;
   readonly first: number;
 }
 
 /**
  * Consular in Consul's own catalog: service `consular`, one instance per cluster, on a node `k8s-<cluster>`. Its check says
- * in one line what Consular does, for whoever audits in the UI; it is rewritten when the line changes, and never to say
- * "still alive". The node carries the uid of the Kubernetes cluster, so a second installation under the same name finds
+ * what Consular does, for whoever audits in the UI; it is rewritten when that changes, and never to say "still alive". The node carries the uid of the Kubernetes cluster, so a second installation under the same name finds
  * the name taken, even while no pod is registered.
  */
 export class OwnEntry {
   readonly #options: OwnEntryOptions;
   #timer: NodeJS.Timeout | undefined;
   #writtenAt = -Infinity;
-  #written: string | undefined;
+  #written: Summary | undefined;
   #pending: Pending | undefined;
   #busy = false;
   #failure: string | undefined;
@@ -85,12 +85,12 @@ export class OwnEntry {
   }
 
   async #tick(): Promise<void> {
-    const text = this.#options.summary();
-    if (this.#busy || text === undefined || !this.#isDue(text)) return;
+    const summary = this.#options.summary();
+    if (this.#busy || summary === undefined || !this.#isDue(summary)) return;
     this.#busy = true;
     this.#writtenAt = performance.now();
     try {
-      await this.#write(text);
+      await this.#write(summary);
       this.#failure = undefined;
     } catch (error) {
       this.#complain(error);
@@ -98,35 +98,36 @@ export class OwnEntry {
     this.#busy = false;
   }
 
-  #isDue(text: string): boolean {
+  #isDue(summary: Summary): boolean {
     const now = performance.now();
-    if (text === this.#written) this.#pending = undefined;
-    else if (this.#pending?.text !== text) this.#pending = { text, since: now, first: this.#pending?.first ?? now };
+    const first = this.#pending?.first ?? now;
+    if (sameSummary(summary, this.#written)) this.#pending = undefined;
+    else if (!sameSummary(summary, this.#pending?.summary)) this.#pending = { summary, since: now, first };
     if (!this.#pending || now - this.#writtenAt < SHORTEST_GAP_MS) return false;
     return now - this.#pending.since >= STEADY_MS || now - this.#pending.first >= LONGEST_WAIT_MS;
   }
 
-  /** @param text of the check; without, that what is there stays. */
-  async #write(text?: string): Promise<void> {
+  /** @param summary for the check; without one, what is there stays. */
+  async #write(summary?: Summary): Promise<void> {
     const { client, owner } = this.#options;
     const name = ownNodeName(owner);
     const contents = await readNode(client, name);
     if (contents) ownsNodeOrThrow(owner, contents.node);
-    const operations = this.#operations(name, contents, text);
+    const operations = this.#operations(name, contents, summary);
     if (operations.length > 0) {
       const { nodes, services, checks } = await commitTransaction(client, [operationsText(operations)]);
       this.#options.onCommit(Math.max(0, ...nodes.values(), ...services.values(), ...checks.values()));
     }
-    this.#written = text;
+    this.#written = summary;
   }
 
-  #operations(name: string, contents: NodeContents | undefined, text: string | undefined): Operation[] {
+  #operations(name: string, contents: NodeContents | undefined, summary: Summary | undefined): Operation[] {
     const { owner, address, port, version } = this.#options;
     const id = `${MANAGED_BY}-${owner.cluster}`;
     const node = contents?.node;
     const service = contents?.services.find((service) => service.id === id);
     const check = contents?.checks.find(({ checkId }) => checkId === id);
-    const output = text ?? check?.output ?? STARTING;
+    const { status, output } = summary ?? summaryIn(check) ?? STARTING;
     const meta = {
       [META.externalSource]: 'kubernetes',
       [META.managedBy]: MANAGED_BY,
@@ -159,7 +160,7 @@ export class OwnEntry {
           },
         },
       });
-    if (check?.output !== output || check.status !== 'passing')
+    if (check?.output !== output || check.status !== status)
       operations.push({
         Check: {
           Verb: 'cas',
@@ -168,8 +169,8 @@ export class OwnEntry {
             CheckID: id,
             Name: 'Consular',
             Type: MANAGED_BY,
-            Status: 'passing',
-            Notes: `What Consular does for Kubernetes cluster ${owner.cluster} (uid ${owner.clusterUid}). It is rewritten when it changes, so an old one is no sign of trouble; whether Consular is alive shows in Kubernetes.`,
+            Status: status,
+            Notes: `What Consular does for Kubernetes cluster ${owner.cluster} (uid ${owner.clusterUid}). Warning while anything is rejected or held: there is an Event on each of these objects. Rewritten when it changes, so an old text is no sign of trouble; whether Consular is alive shows in Kubernetes.`,
             Output: output,
             ServiceID: id,
             ServiceName: MANAGED_BY,
@@ -191,6 +192,15 @@ export class OwnEntry {
 /** Not the name of any synthetic node: those have `--` and a Kubernetes node behind the cluster. */
 export function ownNodeName({ cluster }: Owner): string {
   return `k8s-${cluster}`;
+}
+
+function sameSummary(a: Summary, b: Summary | undefined): boolean {
+  return a.status === b?.status && a.output === b.output;
+}
+
+/** What the check says already, unless somebody else gave it a status that is none of ours. */
+function summaryIn(check: CatalogCheck | undefined): Summary | undefined {
+  return check && { status: check.status === 'warning' ? 'warning' : 'passing', output: check.output };
 }
 
 function hasMeta(found: ReadonlyMap<string, string>, wanted: Readonly<Record<string, string>>): boolean {

@@ -23,6 +23,7 @@ import {
 } from './desired.ts';
 import type { Observed } from './observation.ts';
 import type { OwnCatalog } from './observed.ts';
+import { isShut, selectsPod } from './readiness-gate.ts';
 import { identityOf, sameCheck, sameService, type Registration } from './registration.ts';
 import { POD, serviceRequest, type ServiceSource } from './requests.ts';
 import type { Rejection } from './annotations.ts';
@@ -50,6 +51,8 @@ export interface PodPlan {
   /** Removals that nobody witnessed: they need a direct read of the pod first, and are not among the changes. */
   readonly unproven: readonly Observed[];
   readonly rejections: readonly Rejection[];
+  /** What somebody wrote that has no effect, and is no reason not to register. */
+  readonly warnings: readonly string[];
   /** Consul nodes that the pod needs and that are somebody else's. */
   readonly refusedNodes: readonly string[];
   /** Services whose foreign instances have to be read before all of it can be said. */
@@ -58,6 +61,8 @@ export interface PodPlan {
   readonly held: readonly Observed[];
   /** Whether anybody asks for a registration of a pod that may have one. */
   readonly isAsked: boolean;
+  /** For a pod with a shut readiness gate: Services that will ask as soon as one of their slices has the pod. */
+  readonly awaited: readonly Service[];
   /** The row of the decision table that decided, in words. */
   readonly rule: string;
 }
@@ -75,6 +80,9 @@ export class Planner {
   readonly #slicesOfPod: Index<EndpointSlice>;
   readonly #slicesOfService: Index<EndpointSlice>;
   readonly #podsOfNode: Index<Pod>;
+  /** Of a gate: annotated Services and pods with a shut gate, by namespace. Without one nobody looks at them. */
+  readonly #asking: Index<Service> | undefined;
+  readonly #shut: Index<Pod> | undefined;
   /** Instances whose object a direct read proved to be gone. Whatever writes the instance anew makes another of it. */
   readonly #provenGone = new WeakSet<Observed>();
 
@@ -85,8 +93,14 @@ export class Planner {
     this.#own = own;
     this.#admission = admission;
     this.#slicesOfPod = new Index(views.endpointSlices, podsOfSlice);
-    this.#slicesOfService = new Index(views.endpointSlices, (slice) => [serviceKeyOf(slice)]);
+    // Ours came out of Consul: they are no source, and no mistake of whoever owns the Service.
+    this.#slicesOfService = new Index(views.endpointSlices, (slice) =>
+      isMarkedObject(slice.labels) ? [] : [serviceKeyOf(slice)],
+    );
     this.#podsOfNode = new Index(views.pods, (pod) => [pod.nodeName]);
+    if (!config.readinessGate) return;
+    this.#asking = new Index(views.services, (service) => (serviceRequest(service) ? [service.namespace] : []));
+    this.#shut = new Index(views.pods, (pod) => (isShut(pod) ? [pod.namespace] : []));
   }
 
   /** Every pod that either side knows. */
@@ -94,8 +108,10 @@ export class Planner {
     return new Set([...[...this.#views.pods.values()].map(objectKey), ...this.#own.podKeys()]);
   }
 
+  /** Those that a Service has in its slices, and those that wait for it with a shut gate. */
   podsOfService(service: Service): Iterable<string> {
-    return this.#slicesOfService.get(objectKey(service)).flatMap(podsOfSlice);
+    const waiting = this.#shut?.get(service.namespace).filter((pod) => selectsPod(service, pod)) ?? [];
+    return [...this.#slicesOfService.get(objectKey(service)).flatMap(podsOfSlice), ...waiting.map(objectKey)];
   }
 
   podsOfNode(node: KubernetesObject): Iterable<string> {
@@ -114,7 +130,8 @@ export class Planner {
 
   plan(podKey: string): PodPlan {
     const pod = this.#views.pods.get(podKey);
-    const desired = pod && desiredRegistrations(this.#owner, this.#config, this.sourcesOf(pod));
+    const sources = pod && this.sourcesOf(pod);
+    const desired = sources && desiredRegistrations(this.#owner, this.#config, sources);
     const observed = this.#own.ofPod(podKey);
     const { wanted, refusals } = this.#homes(desired);
     const { refused, unread } = this.#admission.admit(podKey, wanted, observed);
@@ -158,12 +175,20 @@ export class Planner {
       },
       unproven,
       rejections: [...(desired?.rejections ?? []), ...refused.values(), ...refusals.values()],
+      warnings: desired?.warnings ?? [],
       refusedNodes: [...refusals.keys()],
       unread,
       held,
       isAsked: desired?.isAsked ?? false,
+      awaited: sources && desired ? this.#awaited(sources, desired) : [],
       rule: desired?.rule ?? 'there is no such pod',
     };
+  }
+
+  #awaited({ pod, services }: PodSources, { isEligible, unclear }: Desired): readonly Service[] {
+    if (!this.#asking || !isEligible || !isShut(pod)) return [];
+    const clear = new Set(services.map(({ service }) => service).filter(({ name }) => !unclear.has(name)));
+    return this.#asking.get(pod.namespace).filter((service) => !clear.has(service) && selectsPod(service, pod));
   }
 
   /** Registrations by identity, without those whose Consul node has its name from somebody else; and these nodes. */

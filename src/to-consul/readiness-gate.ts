@@ -1,4 +1,4 @@
-import type { Pod } from '../kubernetes/objects.ts';
+import { objectKey, type Pod, type Service } from '../kubernetes/objects.ts';
 import type { PodCondition } from '../kubernetes/write.ts';
 import { isEmpty } from '../reconcile/changes.ts';
 import type { PodPlan } from './planner.ts';
@@ -46,20 +46,34 @@ function line(text: string): string {
  * | being deleted                                                 |                        |
  * | something about it is rejected                                | False, with the reason |
  * | not ready otherwise, or not all is written yet                |                        |
+ * | a Service that asks selects it, and no slice has it yet       | False, and which       |
  * | nobody asks for a registration                                | True, NothingToDo      |
  * | all is in Consul, by us or by somebody's duplicate            | True, Registered       |
- *
- * Before it is ready otherwise nobody knows who will ask: the slices of a Service follow the pod's IP.
  */
 export function gateCondition(pod: Pod, plan: GatePlan): Omit<PodCondition, 'lastTransitionTime'> | undefined {
-  if (!pod.readinessGates.includes(GATE) || pod.conditions.get(GATE) === 'True') return undefined;
-  if (pod.deletionTimestamp !== '') return undefined;
+  if (!isShut(pod) || pod.deletionTimestamp !== '') return undefined;
   const [rejection] = plan.rejections.filter(({ reason }) => reason !== 'Duplicate');
   if (rejection) return { type: GATE, status: 'False', reason: rejection.reason, message: rejection.message };
   if (!readinessOf(pod, true).isReady || plan.unread.length > 0 || !isEmpty(plan.changes)) return undefined;
+  const [awaited] = plan.awaited;
+  if (awaited) {
+    const message = `Service ${objectKey(awaited)} asks for the pod, and has it in no EndpointSlice with the port yet`;
+    return { type: GATE, status: 'False', reason: 'NoEndpointSlice', message };
+  }
   return plan.isAsked
     ? { type: GATE, status: 'True', reason: 'Registered', message: 'Registered in Consul' }
     : { type: GATE, status: 'True', reason: 'NothingToDo', message: 'Nobody asks for a registration in Consul' };
 }
 
-type GatePlan = Pick<PodPlan, 'changes' | 'rejections' | 'unread' | 'isAsked'>;
+type GatePlan = Pick<PodPlan, 'changes' | 'rejections' | 'unread' | 'awaited' | 'isAsked'>;
+
+/** Whether the gate of a pod is still to be opened. */
+export function isShut(pod: Pod): boolean {
+  return pod.readinessGates.includes(GATE) && pod.conditions.get(GATE) !== 'True';
+}
+
+/** Whether Kubernetes will put the pod into the slices of a Service. */
+export function selectsPod({ namespace, type, selector }: Service, pod: Pod): boolean {
+  if (namespace !== pod.namespace || type === 'ExternalName' || selector.size === 0) return false;
+  return [...selector].every(([key, value]) => pod.labels.get(key) === value);
+}

@@ -63,6 +63,8 @@ export interface RegistratorServices {
 }
 
 export interface RegistratorService {
+  /** Whose variables these are. */
+  readonly container: string;
   readonly name: string;
   readonly port: number;
   readonly udp: boolean;
@@ -180,6 +182,7 @@ function serviceOf(
   const name = valueOf(settings, 'name') || imageName(container.image);
   const isOfPort = (settings.get('name')?.port ?? '') !== '';
   return {
+    container: container.name,
     name: ports > 1 && !isOfPort ? `${name}-${port}` : name,
     port,
     udp,

@@ -27,6 +27,8 @@ export interface Request {
   readonly wishes: Wishes;
   /** The annotated Service; undefined when the pod itself asks. */
   readonly service: Service | undefined;
+  /** What it asks by, for people to read: annotations or variables. */
+  readonly by: string;
 }
 
 /** What is wanted of one registration beside its name and port. */
@@ -63,7 +65,8 @@ export function requestsOfPod(pod: Pod, { settings, rejections }: ParsedAnnotati
     const port = podPort(ports, where);
     if (typeof port === 'string') return reject(POD, 'InvalidPort', port);
     const wishes = wishesAt(settings, port);
-    return [{ name, port: port.port, udp: port.protocol === 'UDP', wishes, service: undefined }];
+    const by = 'annotations of the pod';
+    return [{ name, port: port.port, udp: port.protocol === 'UDP', wishes, service: undefined, by }];
   });
 }
 
@@ -87,7 +90,7 @@ export function requestsOfService({ service, slices }: ServiceSource, pod: Pod, 
     if (!port) return [{ asker, rejections: [] }];
     const udp = port.protocol === 'UDP';
     const wishes = overlay(wishesAt(settings, servicePort), wishesAt(own.settings, portAt(pod, port.port, udp)));
-    return [{ name, port: port.port, udp, wishes, service }];
+    return [{ name, port: port.port, udp, wishes, service, by: `annotations of ${where}` }];
   });
 }
 
@@ -101,23 +104,30 @@ function slicePorts(slices: readonly EndpointSlice[], { podIPs }: Pod): Endpoint
 }
 
 /** What the containers of a pod ask for in the way of registrator; the pod's annotations win over it, key by key. */
-export function requestsOfRegistrator(pod: Pod, own: ParsedAnnotations, explicit: boolean): Outcome[] {
+export function requestsOfRegistrator(pod: Pod, own: ParsedAnnotations, explicit: boolean): RegistratorRequests {
   // Whoever has begun to write annotations does not mean the variables any more.
-  if (namesWanted(own.settings).length > 0) return [];
-  const { services, rejections } = registratorServices(pod, { explicit });
-  const requests = services.map(({ name, port, udp, tags, meta, check }): Outcome => {
+  if (namesWanted(own.settings).length > 0) return { outcomes: [], warnings: [] };
+  const { services, rejections, warnings } = registratorServices(pod, { explicit });
+  const requests = services.map(({ container, name, port, udp, tags, meta, check }): Outcome => {
     const note = check === '' ? {} : { note: `registrator's check was ${check}` };
     const wishes = overlay({ tags, meta, ...note }, wishesAt(own.settings, portAt(pod, port, udp)));
-    return { name, port, udp, wishes, service: undefined };
+    const by = `registrator's variables of container ${container}`;
+    return { name, port, udp, wishes, service: undefined, by };
   });
-  return rejections.length === 0 ? requests : [...requests, { asker: POD, rejections }];
+  return { outcomes: rejections.length === 0 ? requests : [...requests, { asker: POD, rejections }], warnings };
+}
+
+export interface RegistratorRequests {
+  readonly outcomes: readonly Outcome[];
+  /** What has no effect, and is no reason not to register. */
+  readonly warnings: readonly string[];
 }
 
 /** Why an annotated Service asks for registrations, or undefined when it does not. */
 export function serviceRequest(service: Service): ParsedAnnotations | undefined {
   // Anything that carries Consular's marks is never a source: it came out of Consul.
   if (isMarkedObject(service.labels)) return undefined;
-  const parsed = parseAnnotations(service.annotations);
+  const parsed = parseAnnotations(service.annotations, 'service');
   const { settings } = parsed;
   if (settings.sync === false) return undefined;
   if (settings.sync && settings.serviceName === undefined)

@@ -6,7 +6,7 @@ import type { Log } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import type { Owner } from '../reconcile/mark.ts';
 import { composeBatch, halved, refusedGroups, type Batch, type Group, type Limits } from './batch.ts';
-import type { OwnCatalog } from './observed.ts';
+import type { OwnCatalog, Touched } from './observed.ts';
 import { nodesTouched, recordCommit, type PodChanges } from './operations.ts';
 
 /** With one transaction on its way and one being applied, Consul never waits for us. */
@@ -63,7 +63,7 @@ export class Writer {
   readonly #denied = new Set<string>();
   readonly #nodesInFlight = new Set<string>();
   /** The nodes that each transaction on its way touches. */
-  readonly #touched = new Set<ReadonlySet<string>>();
+  readonly #touched = new Set<Touched>();
   /** Nodes with a write of which nobody knows whether it was applied. */
   readonly #uncertain = new Set<string>();
   readonly #recent: { readonly at: number; readonly changes: number }[] = [];
@@ -164,7 +164,7 @@ export class Writer {
 
   async #send(batch: Batch): Promise<void> {
     const { client, own, metrics } = this.#options;
-    const touched = new Set(batch.groups.flatMap(({ changes }) => nodesTouched(changes)));
+    const touched = touchedBy(batch);
     this.#mark(batch, true);
     this.#touched.add(touched);
     own.commitBegins(touched);
@@ -213,7 +213,7 @@ export class Writer {
     }
   }
 
-  async #recover({ groups, size }: Batch, touched: ReadonlySet<string>, error: unknown): Promise<void> {
+  async #recover({ groups, size }: Batch, touched: Touched, error: unknown): Promise<void> {
     const { log, metrics } = this.#options;
     if (error instanceof TransactionConflict) {
       metrics.consulTransactions.inc({ outcome: 'conflict' });
@@ -226,7 +226,7 @@ export class Writer {
     if (isTooLarge && only && others.length === 0) return this.#settle(only.key, error);
     if (isTooLarge) this.#limits = halved(this.#limits, size, error);
     if (!(error instanceof ConsulError) || error.isOutcomeUnknown)
-      for (const node of touched) this.#uncertain.add(node);
+      for (const node of touched.keys()) this.#uncertain.add(node);
     const wait = backoffMs(this.#failures++, BACKOFF);
     log.warn('transaction failed, will compose and send it anew', {
       groups: groups.length,
@@ -276,4 +276,15 @@ export class Writer {
     if (error === undefined) submitted?.resolve();
     else submitted?.reject(error);
   }
+}
+
+function touchedBy({ groups, nodes }: Batch): Touched {
+  const touched = new Map<string, Set<string> | undefined>();
+  for (const { key, changes } of groups) {
+    for (const node of nodesTouched(changes)) {
+      const pods = touched.get(node) ?? new Set();
+      touched.set(node, nodes.has(node) ? undefined : pods.add(key));
+    }
+  }
+  return touched;
 }

@@ -1,12 +1,26 @@
 import { createHash } from 'node:crypto';
-import type { EndpointPort, EndpointSlice, EndpointSubset, Service, ServicePort } from '../kubernetes/objects.ts';
-import { ALIAS_PORT, MAIN_PORT, type MirroredEndpoint, type MirroredService } from './mirrored-service.ts';
 import type { Family } from '../address.ts';
+import {
+  MULTICLUSTER_SERVICE_LABEL,
+  type EndpointPort,
+  type EndpointSlice,
+  type EndpointSubset,
+  type ServicePort,
+} from '../kubernetes/objects.ts';
+import { LABEL } from '../reconcile/mark.ts';
+import { ALIAS_PORT, MAIN_PORT, portChoice } from './mirrored-ports.ts';
+import type { MirroredEndpoint, MirroredService } from './mirrored-service.ts';
+import type { ServiceShape } from './shape.ts';
+import type { Mode } from './workload-mode.ts';
 
 /** The Kubernetes objects that a MirroredService becomes in one namespace. */
 export interface DesiredService {
   readonly name: string;
   readonly consulService: string;
+  readonly shape: ServiceShape;
+  readonly portChoice: string;
+  /** With `istio` it selects its WorkloadEntries. */
+  readonly mode: Mode;
   readonly ports: readonly ServicePort[];
 }
 
@@ -14,7 +28,10 @@ export interface DesiredSlice {
   readonly name: string;
   readonly consulService: string;
   readonly serviceName: string;
+  readonly headless: boolean;
   readonly addressType: Family;
+  /** True when Istio's sidecars are to pass over it. */
+  readonly passedOver: boolean;
   readonly ports: readonly EndpointPort[];
   readonly endpoints: readonly DesiredEndpoint[];
 }
@@ -22,12 +39,17 @@ export interface DesiredSlice {
 export interface DesiredEndpoint {
   readonly address: string;
   readonly zone: string;
+  /** The host name that the address was resolved from, or an empty string. */
+  readonly host: string;
 }
 
 export interface DesiredEndpoints {
   readonly name: string;
   readonly consulService: string;
+  readonly headless: boolean;
   readonly subsets: readonly EndpointSubset[];
+  /** There are more addresses than it can have. */
+  readonly truncated: boolean;
 }
 
 /** As Kubernetes' own controller: a change rewrites one slice on every node, so slices stay small. */
@@ -35,7 +57,11 @@ const MOST_IN_SLICE = 100;
 /** The limit of v1 Endpoints; who needs more must read slices. */
 const MOST_IN_ENDPOINTS = 1000;
 
-export function desiredService(name: string, { consulService, ports, appProtocol }: MirroredService): DesiredService {
+export function desiredService(
+  name: string,
+  { consulService, shape, ports, appProtocol }: MirroredService,
+  mode: Mode,
+): DesiredService {
   const port = (portName: string, number: number): ServicePort => ({
     name: portName,
     port: number,
@@ -46,6 +72,9 @@ export function desiredService(name: string, { consulService, ports, appProtocol
   return {
     name,
     consulService,
+    shape,
+    portChoice: portChoice(ports),
+    mode,
     ports: [port(MAIN_PORT, ports.main), ...(ports.alias === undefined ? [] : [port(ALIAS_PORT, ports.alias)])],
   };
 }
@@ -61,15 +90,24 @@ function endpointPorts({ ports, appProtocol }: MirroredService, port: number): E
  * stays in the slice it is in, a new one fills the first slice with room: one instance that changes is one slice written.
  * @param present our slices of that Service
  * @param isTaken true for a slice name that somebody else has
+ * @param passedOver true for slices that Istio's sidecars are to pass over; a slice never turns from one kind into the
+ * other, because Istio passes over that change too and would keep the endpoints for ever
  */
 export function desiredSlices(
   name: string,
   mirrored: MirroredService,
   present: readonly EndpointSlice[],
   isTaken: (sliceName: string) => boolean = () => false,
+  passedOver = false,
 ): DesiredSlice[] {
   const groups = groupBy(mirrored.endpoints, ({ family, port }) => `${family} ${port}`);
-  return [...groups.values()].flatMap((endpoints) => sliceGroup(name, mirrored, endpoints, present, isTaken));
+  return [...groups.values()].flatMap((endpoints) =>
+    sliceGroup(name, mirrored, endpoints, present, isTaken, passedOver),
+  );
+}
+
+export function isPassedOver({ labels }: EndpointSlice): boolean {
+  return labels.has(MULTICLUSTER_SERVICE_LABEL);
 }
 
 function sliceGroup(
@@ -78,13 +116,17 @@ function sliceGroup(
   endpoints: readonly MirroredEndpoint[],
   present: readonly EndpointSlice[],
   isTaken: (sliceName: string) => boolean,
+  passedOver: boolean,
 ): DesiredSlice[] {
   const [first] = endpoints;
   if (!first) return [];
   const { family, port } = first;
-  const waiting = new Map(endpoints.map(({ address, zone }) => [address, { address, zone }]));
-  const isOfGroup = ({ addressType, ports }: EndpointSlice) =>
-    addressType === family && ports.length > 0 && ports.every((slicePort) => slicePort.port === port);
+  const waiting = new Map(endpoints.map(({ address, zone, host }) => [address, { address, zone, host }]));
+  const isOfGroup = (slice: EndpointSlice) =>
+    slice.addressType === family &&
+    slice.ports.length > 0 &&
+    slice.ports.every((slicePort) => slicePort.port === port) &&
+    isPassedOver(slice) === passedOver;
   const ofGroup = present.filter(isOfGroup);
   const shards = new Map<string, DesiredEndpoint[]>();
   for (const slice of ofGroup.sort((a, b) => (a.name < b.name ? -1 : 1)))
@@ -99,7 +141,7 @@ function sliceGroup(
   // A slice of another group can have a name of ours, when somebody changed its ports.
   const taken = new Set(present.filter((slice) => !isOfGroup(slice)).map(({ name }) => name));
   for (let number = 0; waiting.size > 0; number++) {
-    const name = sliceName(serviceName, family, port, number);
+    const name = sliceName(serviceName, passedOver ? [family, port, number, 'istio'] : [family, port, number]);
     if (!shards.has(name) && !taken.has(name) && !isTaken(name)) shards.set(name, fill(waiting, []));
   }
   return [...shards]
@@ -108,7 +150,9 @@ function sliceGroup(
       name,
       consulService: mirrored.consulService,
       serviceName,
+      headless: mirrored.shape.headless,
       addressType: family,
+      passedOver,
       ports: endpointPorts(mirrored, port),
       endpoints: shard,
     }));
@@ -117,7 +161,11 @@ function sliceGroup(
 /** A slice as it is, without its endpoints. */
 export function emptied(slice: EndpointSlice, serviceName: string, consulService: string): DesiredSlice {
   const addressType = slice.addressType === 'IPv6' ? 'IPv6' : 'IPv4';
-  return { name: slice.name, serviceName, consulService, addressType, ports: slice.ports, endpoints: [] };
+  return {
+    ...{ name: slice.name, serviceName, consulService, addressType, ports: slice.ports, endpoints: [] },
+    headless: slice.labels.has(LABEL.headless),
+    passedOver: isPassedOver(slice),
+  };
 }
 
 function take(waiting: Map<string, DesiredEndpoint>, addresses: readonly string[]): DesiredEndpoint[] {
@@ -135,8 +183,8 @@ function fill(waiting: Map<string, DesiredEndpoint>, shard: DesiredEndpoint[]): 
   return shard;
 }
 
-function sliceName(service: string, family: Family, port: number, number: number): string {
-  return `${service}-${createHash('sha256').update([family, port, number].join(' ')).digest('hex').slice(0, 8)}`;
+function sliceName(service: string, identity: readonly (string | number)[]): string {
+  return `${service}-${createHash('sha256').update(identity.join(' ')).digest('hex').slice(0, 8)}`;
 }
 
 /** One subset for each port: a subset says that every address of it has every port of it. */
@@ -148,7 +196,8 @@ export function desiredEndpoints(name: string, mirrored: MirroredService): Desir
     addresses: endpoints.map(({ address }) => address),
     ports: endpointPorts(mirrored, port),
   }));
-  return { name, consulService: mirrored.consulService, subsets };
+  const truncated = mirrored.endpoints.length > shown.length;
+  return { name, consulService: mirrored.consulService, headless: mirrored.shape.headless, subsets, truncated };
 }
 
 function groupBy<T, K>(items: readonly T[], keyOf: (item: T) => K): Map<K, T[]> {
@@ -159,38 +208,4 @@ function groupBy<T, K>(items: readonly T[], keyOf: (item: T) => K): Map<K, T[]> 
     else groups.set(keyOf(item), [item]);
   }
   return groups;
-}
-
-const samePort = (a: EndpointPort, b: EndpointPort) =>
-  a.name === b.name && a.port === b.port && a.protocol === b.protocol && a.appProtocol === b.appProtocol;
-const sameList = <A, B>(a: readonly A[], b: readonly B[], same: (a: A, b: B) => boolean) =>
-  a.length === b.length && a.every((item, i) => same(item, b[i] as B));
-
-export function sameService(desired: DesiredService, observed: Service, consulService: string | undefined): boolean {
-  const same = (a: ServicePort, b: ServicePort) => samePort(a, b) && a.targetPort === b.targetPort;
-  return (
-    desired.consulService === consulService &&
-    !observed.hasSelector &&
-    observed.type === 'ClusterIP' &&
-    sameList(desired.ports, observed.ports, same)
-  );
-}
-
-export function sameSlice(desired: DesiredSlice, observed: EndpointSlice): boolean {
-  const present = new Map(observed.endpoints.map((endpoint) => [endpoint.address, endpoint]));
-  return (
-    present.size === desired.endpoints.length &&
-    desired.endpoints.every(
-      ({ address, zone }) => present.get(address)?.ready === true && present.get(address)?.zone === zone,
-    ) &&
-    sameList(desired.ports, observed.ports, samePort)
-  );
-}
-
-export function sameSubsets(desired: readonly EndpointSubset[], observed: readonly EndpointSubset[]): boolean {
-  return sameList(
-    desired,
-    observed,
-    (a, b) => sameList(a.addresses, b.addresses, Object.is) && sameList(a.ports, b.ports, samePort),
-  );
 }

@@ -2,7 +2,6 @@ import type { ToKubernetesConfig } from '../config/schema.ts';
 import type { ServiceCatalog } from '../consul/service-catalog.ts';
 import { hasStatus } from '../kubernetes/errors.ts';
 import type { EventRecorder } from '../kubernetes/events.ts';
-import type { KubernetesObject } from '../kubernetes/objects.ts';
 import type { Resources } from '../kubernetes/resources.ts';
 import type { ObjectApi } from '../kubernetes/write.ts';
 import type { Log } from '../observability/log.ts';
@@ -10,9 +9,13 @@ import type { Metrics } from '../observability/metrics.ts';
 import { Controller, type ControllerStatus } from '../reconcile/controller.ts';
 import type { Owner } from '../reconcile/mark.ts';
 import { createGrace } from './grace.ts';
+import type { HostCache } from './host-cache.ts';
+import { runImports } from './imports/index.ts';
 import { Planner, type NamePlan } from './planner.ts';
 import { createReporter } from './reporter.ts';
+import { subscribe, subscribeToAddresses } from './subscriptions.ts';
 import type { Views } from './views.ts';
+import { createFallbacks, isSignOfAbsence } from './workload-fallbacks.ts';
 import { createWriter, NameTaken } from './writer.ts';
 
 /** Each key writes its objects one after the other; this many keys at a time keep the API server comfortable. */
@@ -23,6 +26,7 @@ export interface ToKubernetesOptions {
   readonly config: ToKubernetesConfig;
   readonly views: Views;
   readonly catalog: ServiceCatalog;
+  readonly hosts: HostCache;
   readonly api: ObjectApi;
   readonly resources: Resources;
   readonly events: EventRecorder;
@@ -34,24 +38,34 @@ export interface ToKubernetesStatus extends ControllerStatus {
   /** Mirrored Services of ours. */
   readonly services: number;
   readonly overLimit: number;
+  /** Services of others that take instances of a Consul service in. */
+  readonly imports: number;
   readonly rejected: number;
+  /** The version in which they are written, or why there are none. */
+  readonly workloadEntries: string;
+  /** How many Consul services should have WorkloadEntries and do not. */
+  readonly withoutWorkloadEntries: number;
 }
 
 export interface ToKubernetes {
   status(): ToKubernetesStatus;
+  /** What is rejected, an object each. */
+  troubles(): Iterable<string>;
   stop(limitMs: number): Promise<void>;
 }
 
 /**
  * Consul to Kubernetes: every change of a Consul service, and of an object of ours, puts the service's name in the
- * queue; reconciling a name compares what should be with what is and writes the difference.
+ * queue; reconciling a name compares what should be with what is and writes the difference. Services of others that take
+ * instances in go through the same queue, each under a key of its own.
  */
 export function runToKubernetes(options: ToKubernetesOptions): ToKubernetes {
-  const { owner, config, views, catalog, api, resources, log, metrics } = options;
-  const planner = new Planner(owner, config, views, catalog);
+  const { owner, config, views, catalog, hosts, api, resources, log, metrics } = options;
+  const planner = new Planner(owner, config, views, catalog, hosts);
   const writer = createWriter(owner, api, resources, views);
   const grace = createGrace(config.removalGrace);
   const report = createReporter(options);
+  const fallbacks = createFallbacks(options);
   const overLimit = new Set<string>();
   const controller = new Controller({
     direction: 'to-kubernetes',
@@ -59,8 +73,9 @@ export function runToKubernetes(options: ToKubernetesOptions): ToKubernetes {
     isRace: (error) => error instanceof NameTaken || hasStatus(error, 409),
     log,
     metrics,
-    reconcile,
+    reconcile: (key) => (imports.hasKey(key) ? imports.reconcile(key) : reconcile(key)),
   });
+  const imports = runImports({ ...options, planner, writer, report, enqueue: (key) => controller.enqueue(key) });
 
   async function reconcile(name: string): Promise<void> {
     // A name that only Kubernetes knows: ask Consul about that one service before believing that it is gone.
@@ -73,9 +88,16 @@ export function runToKubernetes(options: ToKubernetesOptions): ToKubernetes {
     if (expired) await catalog.refresh(name, true);
     const plan = planner.plan(name, expired);
     // A namespace that cannot be written to costs only itself.
-    const written = await Promise.allSettled(plan.namespaces.map((namespace) => writer.apply(namespace)));
-    report.plan(name, plan);
-    for (const outcome of written) if (outcome.status === 'rejected') throw outcome.reason;
+    const failures = new Map<string, unknown>();
+    await Promise.all(
+      plan.namespaces.map((part) => writer.apply(part).catch((error: unknown) => failures.set(part.namespace, error))),
+    );
+    report.plan(name, plan, failures);
+    fallbacks.note(name, plan);
+    for (const failure of failures.values()) {
+      if (isSignOfAbsence(failure)) views.workloadEntries.lookAgain();
+      throw failure;
+    }
     settle(name, plan, remaining);
   }
 
@@ -83,8 +105,9 @@ export function runToKubernetes(options: ToKubernetesOptions): ToKubernetes {
     metrics.owned.set({ direction: 'to-kubernetes' }, planner.owned);
     if (plan.overLimit) overLimit.add(name);
     else overLimit.delete(name);
-    if (plan.mirrored && !plan.overLimit) return catalog.follow(name);
-    catalog.unfollow(name);
+    if ((plan.mirrored && !plan.overLimit) || imports.takesIn(name)) catalog.follow(name);
+    else catalog.unfollow(name);
+    if (plan.mirrored && !plan.overLimit) return;
     if (plan.mirrored) return;
     if (remaining > 0) return controller.enqueueAfter(name, remaining);
     grace.end(name);
@@ -94,32 +117,27 @@ export function runToKubernetes(options: ToKubernetesOptions): ToKubernetes {
   }
 
   catalog.subscribe((name) => controller.enqueue(name));
-  subscribe(views, planner, (names) => {
+  hosts.subscribe((name) => controller.enqueue(name));
+  const enqueue = (names: Iterable<string>) => {
     for (const name of names) controller.enqueue(name);
+  };
+  subscribe(views, planner, enqueue);
+  subscribeToAddresses(views, () => {
+    enqueue(planner.keys());
+    imports.lookAtAll();
   });
-  for (const name of planner.keys()) controller.enqueue(name);
+  enqueue(planner.keys());
   return {
     status: () => ({
       services: planner.owned,
       overLimit: overLimit.size,
-      rejected: report.rejected(),
+      imports: imports.count,
+      rejected: report.rejected.size,
+      workloadEntries: views.workloadEntries.found?.resource.apiVersion ?? views.workloadEntries.absence,
+      withoutWorkloadEntries: fallbacks.count,
       ...controller.status,
     }),
+    troubles: () => report.rejected.values(),
     stop: async (limitMs) => void (await controller.drain(limitMs)),
   };
-}
-
-/** From what changed in Kubernetes to the names to look at. */
-function subscribe(views: Views, planner: Planner, enqueue: (names: Iterable<string>) => void): void {
-  const look = (before: KubernetesObject | undefined, after: KubernetesObject | undefined) => {
-    for (const object of [before, after]) if (object) enqueue(planner.nameOf(object));
-  };
-  views.services.subscribe((before, after) => {
-    look(before, after);
-    // Somebody else's Service may be in the way of a name, or out of it now.
-    const service = after ?? before;
-    if (service) enqueue(planner.namesWanting(service.name));
-  });
-  views.endpointSlices.subscribe(look);
-  for (const view of views.endpoints.values()) view.subscribe(look);
 }

@@ -1,6 +1,12 @@
 import { assignLabel, toHashedLabel, toLabel } from './naming.ts';
 import type { OwnObjects } from './own-objects.ts';
 
+export interface AssignedLabel {
+  readonly label: string;
+  /** The names that want the plain label too, when this one did not get it. */
+  readonly rivals: readonly string[];
+}
+
 /** Who wants and who has which name of a Service. What `naming.ts` decides for one moment, over time. */
 export class Labels {
   readonly #own: OwnObjects;
@@ -24,9 +30,11 @@ export class Labels {
   }
 
   /** @param contends true for a name that is to have a Service, or has one */
-  assigned(name: string, namespace: string, contends: (name: string) => boolean): string {
+  assigned(name: string, namespace: string, contends: (name: string) => boolean): AssignedLabel {
     const contenders = [...this.siblings(name)].filter((other) => other === name || contends(other));
-    return assignLabel(name, contenders, (other) => this.#held(other, namespace));
+    const label = assignLabel(name, contenders, (other) => this.#held(other, namespace));
+    const rivals = label === toLabel(name) ? [] : contenders.filter((other) => other !== name).sort();
+    return { label, rivals };
   }
 
   /**

@@ -1,21 +1,17 @@
+import type { Address, Family } from '../address.ts';
 import type { ServiceInstance } from '../consul/types.ts';
 import type { Service } from '../kubernetes/objects.ts';
-import type { Family, Judged } from '../address.ts';
+import { chooseAppProtocol, choosePorts, isPort, type MirroredPorts, type PortsConfig } from './mirrored-ports.ts';
+import { chooseShape, isHeadless, wantsHeadless, type ServiceShape, type ShapeConfig } from './shape.ts';
 
 /** A Consul service as Kubernetes should see it. */
 export interface MirroredService {
   /** As Consul spells it. */
   readonly consulService: string;
+  readonly shape: ServiceShape;
   readonly ports: MirroredPorts;
   readonly appProtocol: string;
   readonly endpoints: readonly MirroredEndpoint[];
-}
-
-export interface MirroredPorts {
-  /** The port that callers use without thinking of one. */
-  readonly main: number;
-  /** The port that most instances use, so that URLs with a port keep working; undefined when it is off or the same. */
-  readonly alias: number | undefined;
 }
 
 export interface MirroredEndpoint {
@@ -23,6 +19,10 @@ export interface MirroredEndpoint {
   readonly family: Family;
   readonly port: number;
   readonly zone: string;
+  /** The host name that the address was resolved from; empty when Consul has the address itself. */
+  readonly host: string;
+  /** Where it comes from. */
+  readonly instance: ServiceInstance;
 }
 
 /** An instance that cannot be an endpoint, and why. */
@@ -31,42 +31,79 @@ export interface RefusedInstance {
   readonly reason: string;
 }
 
-export interface MirrorConfig {
-  readonly port: number;
-  readonly aliasPort: boolean;
+export interface MirrorConfig extends PortsConfig, ShapeConfig {
   readonly minHealth: 'warning' | 'passing';
 }
 
-/** Ports of a Service are one name for ever: clients of named ports and Istio's routes depend on it. */
-export const MAIN_PORT = 'main';
-export const ALIAS_PORT = 'alias';
-const SECURE_PORT = 443;
+/** Where an instance is. */
+export interface Located extends Address {
+  /** The host name that it came from. */
+  readonly host?: string;
+  /** Why it may be out of date. */
+  readonly doubt?: string;
+}
 
-/** @param present the Service as it is, whose ports are sticky */
+/** What the cluster, and DNS, say of addresses: `pending` is a host name that is still being looked up. */
+export interface Network {
+  judge(address: string): Located | { readonly refused: string } | 'pending';
+  /** The IP families that Services can have, the cluster's first one first. */
+  readonly families: readonly Family[];
+}
+
+export interface Mirroring {
+  readonly mirrored: MirroredService;
+  readonly refused: readonly RefusedInstance[];
+  /** Those that are endpoints at an address that may be out of date. */
+  readonly doubtful: readonly RefusedInstance[];
+  /** Whether the Service should be headless; what there is stays as it is. */
+  readonly wantsHeadless: boolean;
+}
+
+/** @param present the Service as it is, which keeps its ports and its shape */
 export function mirror(
   consulService: string,
   foreign: readonly ServiceInstance[],
   config: MirrorConfig,
   present: Service | undefined,
-  judge: (address: string) => Judged,
-): { readonly mirrored: MirroredService; readonly refused: readonly RefusedInstance[] } {
+  network: Network,
+): Mirroring {
   const refused: RefusedInstance[] = [];
+  const doubtful: RefusedInstance[] = [];
   const endpoints = new Map<string, MirroredEndpoint>();
+  const families = new Set<Family>();
   // In an order of our own: Consul promises none, and which of two instances at one address is taken must not change.
   for (const instance of [...foreign].sort((a, b) => (identityOf(a) < identityOf(b) ? -1 : 1))) {
+    const located = locate(instance, network);
+    if (located === 'pending') continue;
+    // Of one that is not well too: its address will be wanted again.
+    if ('family' in located) families.add(located.family);
     if (!isHealthy(instance, config)) continue;
-    const endpoint = toEndpoint(instance, judge);
-    if ('refused' in endpoint) refused.push({ instance: identityOf(instance), reason: endpoint.refused });
+    if ('refused' in located) {
+      refused.push({ instance: identityOf(instance), reason: located.refused });
+      continue;
+    }
+    const { address, family, host = '', doubt } = located;
+    if (doubt !== undefined) doubtful.push({ instance: identityOf(instance), reason: doubt });
     // A ghost beside a live instance: the same address and port is one endpoint.
-    else endpoints.set(`${endpoint.address} ${endpoint.port}`, endpoint);
+    endpoints.set(`${address} ${instance.port}`, {
+      address,
+      family,
+      port: instance.port,
+      zone: zoneOf(instance),
+      host,
+      instance,
+    });
   }
+  const wished = wantsHeadless(consulService, foreign, config);
+  const headless = present ? isHeadless(present) : wished;
   const mirrored = {
     consulService,
-    ports: choosePorts(foreign, config, present),
+    shape: chooseShape(headless, families, network.families, present),
+    ports: choosePorts(foreign, config, present, headless),
     appProtocol: chooseAppProtocol(foreign),
     endpoints: [...endpoints.values()],
   };
-  return { mirrored, refused };
+  return { mirrored, refused, doubtful, wantsHeadless: wished };
 }
 
 /** Well enough to get traffic. */
@@ -78,63 +115,14 @@ function identityOf({ node, id }: ServiceInstance): string {
   return `${node}/${id}`;
 }
 
-function toEndpoint(
-  instance: ServiceInstance,
-  judge: (address: string) => Judged,
-): MirroredEndpoint | { readonly refused: string } {
-  const { port } = instance;
-  if (!Number.isInteger(port) || port < 1 || port > 65_535) return { refused: `its port is ${port}` };
-  const judged = judge(instance.address || instance.nodeAddress);
-  if ('refused' in judged) return judged;
-  const zone = instance.meta.get('zone') ?? '';
-  return { ...judged, port, zone: LABEL_VALUE.test(zone) ? zone : '' };
+function locate(instance: ServiceInstance, network: Network): ReturnType<Network['judge']> {
+  const { address, nodeAddress, port } = instance;
+  return isPort(port) ? network.judge(address || nodeAddress) : { refused: `its port is ${port}` };
 }
 
 const LABEL_VALUE = /^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/;
 
-/** Spring says `secure` in the meta from 3.0 on, and in a tag before. */
-function isSecure({ meta, tags }: ServiceInstance): boolean {
-  return meta.get('secure') === 'true' || tags.includes('secure=true');
-}
-
-/**
- * Sticky: a number that a Service has stays, or routes and URLs would break with the next instance.
- * The main port follows the setting, unless the Service has 443 because its instances were secure when it was made.
- */
-function choosePorts(
-  foreign: readonly ServiceInstance[],
-  config: MirrorConfig,
-  present: Service | undefined,
-): MirroredPorts {
-  const presentMain = present?.ports.find(({ name }) => name === MAIN_PORT)?.port;
-  const secure = foreign.filter(isSecure).length * 2 > foreign.length;
-  const main =
-    presentMain === config.port || presentMain === SECURE_PORT ? presentMain : secure ? SECURE_PORT : config.port;
-  const presentAlias = present?.ports.find(({ name }) => name === ALIAS_PORT)?.port;
-  const ports = foreign.map(({ port }) => port).filter((port) => Number.isInteger(port) && port >= 1 && port <= 65_535);
-  const alias = config.aliasPort ? (presentAlias ?? mostCommon(ports)) : undefined;
-  return { main, alias: alias === main ? undefined : alias };
-}
-
-/** As the API server wants it, or it refuses the whole Service: a name, perhaps behind a DNS subdomain. */
-const QUALIFIED_NAME =
-  /^((?=[^/]{1,253}\/)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*\/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/;
-
-/** Meta `protocol`, else a tag `protocol=`, else what Spring's `secure` says; nothing when nobody says anything. */
-function chooseAppProtocol(foreign: readonly ServiceInstance[]): string {
-  const spoken = foreign.map(({ meta, tags }) => {
-    const declared =
-      meta.get('protocol') ?? tags.find((tag) => tag.startsWith('protocol='))?.slice('protocol='.length) ?? '';
-    if (QUALIFIED_NAME.test(declared)) return declared;
-    const secure = meta.get('secure') ?? tags.find((tag) => tag.startsWith('secure='))?.slice('secure='.length);
-    return secure === 'true' ? 'https' : secure === 'false' ? 'http' : '';
-  });
-  return mostCommon(spoken.filter((protocol) => protocol !== '')) ?? '';
-}
-
-/** The smallest of the most frequent values, so that the order of answers does not matter. */
-function mostCommon<T extends string | number>(values: readonly T[]): T | undefined {
-  const counts = new Map<T, number>();
-  for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1);
-  return [...counts].sort(([a, x], [b, y]) => y - x || (a < b ? -1 : 1))[0]?.[0];
+function zoneOf({ meta }: ServiceInstance): string {
+  const zone = meta.get('zone') ?? '';
+  return LABEL_VALUE.test(zone) ? zone : '';
 }

@@ -1,6 +1,13 @@
-import type { Endpoints, EndpointSlice, KubernetesObject, Service } from '../kubernetes/objects.ts';
+import {
+  serviceKeyOf,
+  type Endpoints,
+  type EndpointSlice,
+  type KubernetesObject,
+  type Service,
+  type WorkloadEntry,
+} from '../kubernetes/objects.ts';
 import { Index } from '../kubernetes/view.ts';
-import { ANNOTATION, ownsObject, type Owner } from '../reconcile/mark.ts';
+import { ANNOTATION, LABEL, ownsObject, SLICE_MANAGER, type Owner } from '../reconcile/mark.ts';
 import type { Views } from './views.ts';
 
 type AnyIndex = Pick<Index<KubernetesObject>, 'get' | 'keys'>;
@@ -11,6 +18,9 @@ export class OwnObjects {
   readonly #services: Index<Service>;
   readonly #slices: Index<EndpointSlice>;
   readonly #endpoints: ReadonlyMap<string, Index<Endpoints>>;
+  /** Slices of ours on Services of others, by the key of the Service. */
+  readonly #imported: Index<EndpointSlice>;
+  #workloadEntries: ReadonlyMap<string, Index<WorkloadEntry>> = new Map();
 
   constructor(owner: Owner, views: Views) {
     this.#owner = owner;
@@ -18,6 +28,15 @@ export class OwnObjects {
     this.#slices = new Index(views.endpointSlices, (slice) => this.nameOf(slice));
     this.#endpoints = new Map(
       [...views.endpoints].map(([namespace, view]) => [namespace, new Index(view, (object) => this.nameOf(object))]),
+    );
+    this.#imported = new Index(views.endpointSlices, (slice) => (this.isImported(slice) ? [serviceKeyOf(slice)] : []));
+    this.#indexWorkloadEntries(views);
+    views.workloadEntries.subscribe(() => this.#indexWorkloadEntries(views));
+  }
+
+  #indexWorkloadEntries({ workloadEntries: { found } }: Views): void {
+    this.#workloadEntries = new Map(
+      [...(found?.views ?? [])].map(([namespace, view]) => [namespace, new Index(view, (entry) => this.nameOf(entry))]),
     );
   }
 
@@ -54,12 +73,38 @@ export class OwnObjects {
     return this.#endpoints.get(namespace)?.get(name) ?? [];
   }
 
+  /**
+   * Ours, for no mirrored Service, and still with one of its two marks of a slice of ours: what somebody edited is found,
+   * and put right. Labels of a Service alone say nothing, because Kubernetes' own controller copies them to its slices.
+   */
+  isImported({ annotations, labels }: EndpointSlice): boolean {
+    return (
+      ownsObject(this.#owner, labels) &&
+      !annotations.has(ANNOTATION.consulService) &&
+      (annotations.has(ANNOTATION.importedFrom) || labels.get(LABEL.sliceManagedBy) === SLICE_MANAGER)
+    );
+  }
+
+  /** The slices of ours on a Service that is somebody else's. */
+  importedSlices(serviceKey: string): EndpointSlice[] {
+    return this.#imported.get(serviceKey);
+  }
+
+  /** Keys of Services of others that have slices of ours. */
+  importing(): IterableIterator<string> {
+    return this.#imported.keys();
+  }
+
+  workloadEntries(name: string, namespace: string): WorkloadEntry[] {
+    return this.#workloadEntries.get(namespace)?.get(name) ?? [];
+  }
+
   /** Namespaces that have an object of any kind for that name. */
   namespaces(name: string): string[] {
     return this.#kinds().flatMap((index) => index.get(name).map(({ namespace }) => namespace));
   }
 
   #kinds(): readonly AnyIndex[] {
-    return [this.#services, this.#slices, ...this.#endpoints.values()];
+    return [this.#services, this.#slices, ...this.#endpoints.values(), ...this.#workloadEntries.values()];
   }
 }

@@ -1,12 +1,14 @@
 import type { ToKubernetesConfig } from '../config/schema.ts';
-import type { KubernetesObject } from '../kubernetes/objects.ts';
+import type { Endpoints, EndpointSlice, KubernetesObject, Pod } from '../kubernetes/objects.ts';
 import type { Owner } from '../reconcile/mark.ts';
-import { Addresses } from './addresses.ts';
-import { Labels } from './labels.ts';
-import { isUnchanged, planNamespace, type NamespacePlan, type Sources } from './namespace-plan.ts';
+import { Addresses, type Hosts } from './addresses.ts';
+import { Labels, type AssignedLabel } from './labels.ts';
+import { isQuiet, planNamespace, type NamespacePlan, type Sources } from './namespace-plan.ts';
 import { OwnObjects } from './own-objects.ts';
 import { foreignInstances, isCandidate } from './selection.ts';
 import type { Catalog, Views } from './views.ts';
+import { Leftovers } from './workload-leftovers.ts';
+import { KnownPods } from './workload-pods.ts';
 
 export interface NamePlan {
   /** True when Consul has instances of this service that Kubernetes should see. */
@@ -27,11 +29,21 @@ export class Planner {
   readonly #labels: Labels;
   readonly #admitted: Set<string>;
 
-  constructor(owner: Owner, config: ToKubernetesConfig, views: Views, catalog: Catalog) {
+  constructor(owner: Owner, config: ToKubernetesConfig, views: Views, catalog: Catalog, hosts: Hosts) {
     const own = new OwnObjects(owner, views);
-    this.#sources = { owner, config, views, catalog, own, addresses: new Addresses(views) };
-    this.#admitted = new Set(own.namesWithService());
+    this.#sources = {
+      ...{ owner, config, views, catalog, own },
+      addresses: new Addresses(views, config, hosts),
+      pods: new KnownPods(views),
+      leftovers: new Leftovers(owner, views),
+    };
+    this.#admitted = new Set(own.names());
     this.#labels = new Labels(own, this.keys());
+  }
+
+  /** What the plans are made from, for whoever plans something else from the same. */
+  get sources(): Sources {
+    return this.#sources;
   }
 
   /** Every name that either side knows, in order. */
@@ -52,6 +64,17 @@ export class Planner {
   /** The Consul name that an object of ours stands for, lower case; nothing for anybody else's. */
   nameOf(object: KubernetesObject): string[] {
     return this.#sources.own.nameOf(object);
+  }
+
+  /** The same of what Kubernetes' own controllers made for a Service of ours. */
+  nameBehind(object: EndpointSlice | Endpoints): string[] {
+    const service = this.#sources.leftovers.serviceOf(object);
+    return service ? this.nameOf(service) : [];
+  }
+
+  /** Names with a WorkloadEntry at an address of that pod. */
+  namesAt(pod: Pod): string[] {
+    return this.#sources.pods.entriesAt(pod).flatMap((entry) => this.nameOf(entry));
   }
 
   /** Names that would like a Service of that name. */
@@ -83,13 +106,13 @@ export class Planner {
     const overLimit = mirrored && !this.#admit(name);
     const wanted = mirrored && !overLimit ? config.namespaces : [];
     const plans = [...new Set([...wanted, ...own.namespaces(name)])].map((namespace) => {
-      const label = wanted.includes(namespace) ? this.#assignedLabel(name, namespace) : undefined;
-      return planNamespace(this.#sources, { name, namespace, label, mirrored, expired });
+      const assigned = wanted.includes(namespace) ? this.#assigned(name, namespace) : undefined;
+      return planNamespace(this.#sources, { name, namespace, assigned, mirrored, expired });
     });
     return {
       mirrored,
       overLimit,
-      namespaces: plans.filter((plan) => plan.conflict !== undefined || plan.refused.length > 0 || !isUnchanged(plan)),
+      namespaces: plans.filter((plan) => !isQuiet(plan)),
     };
   }
 
@@ -99,7 +122,7 @@ export class Planner {
     return true;
   }
 
-  #assignedLabel(name: string, namespace: string): string {
+  #assigned(name: string, namespace: string): AssignedLabel {
     return this.#labels.assigned(name, namespace, (other) => this.owns(other) || this.isMirrored(other));
   }
 }

@@ -1,5 +1,6 @@
 import type { ServiceInstance } from '../consul/types.ts';
-import type { Endpoints, EndpointSlice, Service } from '../kubernetes/objects.ts';
+import type { Endpoints, EndpointSlice, Pod, Service, ServiceCIDR, WorkloadEntry } from '../kubernetes/objects.ts';
+import type { OptionalKind } from '../kubernetes/optional-kind.ts';
 import type { View } from '../kubernetes/view.ts';
 
 /** What this direction sees of Kubernetes. */
@@ -8,6 +9,12 @@ export interface Views {
   readonly endpointSlices: View<EndpointSlice>;
   /** v1 Endpoints with our mark, by namespace; only of the namespaces that we write to. */
   readonly endpoints: ReadonlyMap<string, View<Endpoints>>;
+  /** Undefined where the API server does not know the kind. */
+  readonly serviceCIDRs: View<ServiceCIDR> | undefined;
+  /** Those with our mark, in the same namespaces, where Istio is there. */
+  readonly workloadEntries: Pick<OptionalKind<WorkloadEntry>, 'found' | 'absence' | 'subscribe' | 'lookAgain'>;
+  /** Read where WorkloadEntries are found, and not before. */
+  readonly pods: () => View<Pod> | undefined;
 }
 
 /** What this direction asks of Consul's catalog: names are lower case. */

@@ -19,7 +19,7 @@ export interface Page {
   /** Returns the page's whole text once all of these texts are on it. */
   read(texts: readonly string[]): Promise<string>;
   /** Writes NAME.png into the folder that the environment variable CONSULAR_SCREENSHOTS names, if it does. */
-  screenshot(name: string): Promise<void>;
+  screenshot(name: string, height?: number): Promise<void>;
 }
 
 // No sandbox: containers rarely allow one, and only pages of the tests' own servers are opened.
@@ -44,7 +44,7 @@ export async function openBrowser(chromium: string): Promise<Browser> {
       open: async (url) => void (await page.goto(url)),
       click: (text) => page.locator(`::-p-text(${text})`).click(),
       read: (texts) => read(page, texts),
-      screenshot: (name) => screenshot(page, name),
+      screenshot: (name, height) => screenshot(page, name, height),
     },
     close: () => browser.close(),
   };
@@ -63,9 +63,14 @@ async function read(page: PuppeteerPage, texts: readonly string[]): Promise<stri
   }
 }
 
-async function screenshot(page: PuppeteerPage, name: string): Promise<void> {
+async function screenshot(page: PuppeteerPage, name: string, height = SIZE.height): Promise<void> {
   const folder = process.env.CONSULAR_SCREENSHOTS;
   if (!folder) return;
   await mkdir(folder, { recursive: true });
+  // Content scrolls inside of the page, so a longer one needs a higher window.
+  await page.setViewport({ ...SIZE, height });
+  // What moves is shown where it comes to rest; what moves for ever cannot be finished, and throws.
+  await page.evaluate('for (const one of document.getAnimations()) try { one.finish() } catch {}');
   await page.screenshot({ path: `${join(folder, name)}.png` });
+  await page.setViewport(SIZE);
 }

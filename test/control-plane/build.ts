@@ -70,8 +70,8 @@ async function startGo(what: Build, version: string, run: RunDirectory): Promise
   } catch (cause) {
     throw new Error(
       'Cannot build the control plane of the tests: no Go toolchain. Either install Go 1.26 or later, or set ' +
-        'KUBEBUILDER_ASSETS (a folder with etcd, kube-apiserver and kube-controller-manager) and CONSUL_BIN (the ' +
-        'consul program).',
+        'KUBEBUILDER_ASSETS (a folder with etcd, kube-apiserver and kube-controller-manager, and with kube-proxy for ' +
+        'the end-to-end tests) and CONSUL_BIN (the consul program).',
       { cause },
     );
   }

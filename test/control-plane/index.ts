@@ -3,6 +3,7 @@ import { startKubernetes, type KubernetesPlane } from './kubernetes.ts';
 
 export { startConsul, type ConsulAgent, type ConsulOptions, type ConsulServer } from './consul.ts';
 export { startKubernetes, type KubernetesPlane } from './kubernetes.ts';
+export { readIstioDefinitions } from './istio.ts';
 export { startProcess, waitUntilReady, type Program, type RunningProcess } from './process.ts';
 export { findConsul, findKubernetesProgram, type KubernetesProgram } from './programs.ts';
 export { openRunDirectory, type RunDirectory } from './run-directory.ts';

@@ -10,6 +10,8 @@ export interface ApiServerOptions {
   readonly port: number;
   readonly etcd: string;
   readonly credentials: Credentials;
+  /** Of ClusterIPs; two ranges, one for each IP family, separated by a comma. @default 10.96.0.0/16 */
+  readonly serviceRange?: string | undefined;
 }
 
 // The API refuses endpoints on the loopback network, so the endpoint of the Service `kubernetes` is an address reserved
@@ -36,7 +38,13 @@ export async function startApiServer(options: ApiServerOptions): Promise<Running
   return apiServer;
 }
 
-function apiServerArguments({ run, port, etcd, credentials }: ApiServerOptions): string[] {
+function apiServerArguments({
+  run,
+  port,
+  etcd,
+  credentials,
+  serviceRange = '10.96.0.0/16',
+}: ApiServerOptions): string[] {
   return [
     `--etcd-servers=${etcd}`,
     `--cert-dir=${run.path}/kube-apiserver`,
@@ -48,7 +56,7 @@ function apiServerArguments({ run, port, etcd, credentials }: ApiServerOptions):
     `--service-account-key-file=${credentials.serviceAccountKeyFile}`,
     `--service-account-signing-key-file=${credentials.serviceAccountKeyFile}`,
     `--service-account-issuer=${ISSUER}`,
-    '--service-cluster-ip-range=10.96.0.0/16',
+    `--service-cluster-ip-range=${serviceRange}`,
     '--allow-privileged=true',
     // The tests make thousands of objects at once; they measure the daemon, not the API server's patience.
     '--max-requests-inflight=3000',

@@ -37,11 +37,13 @@ const FIRST_OBJECTS = [
   '/api/v1/namespaces/kube-system/serviceaccounts/default',
 ];
 
-export async function startKubernetes(): Promise<KubernetesPlane> {
+export type KubernetesOptions = Pick<ApiServerOptions, 'serviceRange'>;
+
+export async function startKubernetes(kubernetes: KubernetesOptions = {}): Promise<KubernetesPlane> {
   return withFreshPorts(async () => {
     const run = await openRunDirectory('kubernetes');
     try {
-      return await startIn(run);
+      return await startIn(run, kubernetes);
     } catch (error) {
       await run.close();
       throw error;
@@ -49,9 +51,9 @@ export async function startKubernetes(): Promise<KubernetesPlane> {
   });
 }
 
-async function startIn(run: RunDirectory): Promise<KubernetesPlane> {
+async function startIn(run: RunDirectory, kubernetes: KubernetesOptions): Promise<KubernetesPlane> {
   const [etcd, credentials, port] = await Promise.all([startEtcd(run), writeCredentials(run.path), freePort()]);
-  const options: ApiServerOptions = { run, port, etcd, credentials };
+  const options: ApiServerOptions = { run, port, etcd, credentials, ...kubernetes };
   const server = `https://127.0.0.1:${port}`;
   const caFile = apiServerCaFile(run);
   const kubeconfig = `${run.path}/kubeconfig`;

@@ -121,7 +121,11 @@ export function mirror({ name, clusterIP, alias, healthy }: MirrorExpectation): 
   return {
     service: {
       labels: OWNERSHIP,
-      annotations: { 'consular.dev/consul-service': name, 'consul.hashicorp.com/service-sync': 'false' },
+      annotations: {
+        'consular.dev/consul-service': name,
+        'consular.dev/port-choice': `80,${alias}`,
+        'consul.hashicorp.com/service-sync': 'false',
+      },
       type: 'ClusterIP',
       selector: undefined,
       clusterIP,

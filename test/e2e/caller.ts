@@ -3,6 +3,7 @@ import { until } from '../rig/until.ts';
 
 /** Chance chooses between instances: that it leaves one of two out so many times in a row happens once in a million. */
 const IN_A_ROW = 20;
+const SHOWN_ANSWERS = 5;
 const PAUSE_MS = 10;
 const CALL_LIMIT_MS = 10_000;
 
@@ -29,8 +30,9 @@ export class Caller {
         return Promise.resolve(last.length === IN_A_ROW && [...new Set(last)].sort().join('\n') === wanted);
       });
     } catch (cause) {
-      const last = [...new Set(this.answers.slice(start).slice(-IN_A_ROW))];
-      throw new Error(`call ${this.#url}: expected ${wanted}, found last:\n${last.join('\n')}`, { cause });
+      const last = new Set(this.answers.slice(start).slice(-IN_A_ROW));
+      const shown = [...last].slice(0, SHOWN_ANSWERS).join('\n');
+      throw new Error(`call ${this.#url}: expected ${wanted}\nfound of late:\n${shown}`, { cause });
     }
   }
 

@@ -33,7 +33,6 @@ export interface HostProcess {
  *     vm  10.10.0.x  ──veth──┘         ── 10.10.0.1, where Consul listens
  */
 export interface Network {
-  readonly run: RunDirectory;
   /** Adds a host with that address, in one of the two networks. */
   addHost(name: string, address: string): Promise<Host>;
   close(): Promise<void>;
@@ -43,6 +42,8 @@ export const POD_NETWORK = '10.244.0.0/24';
 export const NODE_ADDRESS = '10.244.0.1';
 /** The node in the network of the virtual machines. */
 export const ROUTER_ADDRESS = '10.10.0.1';
+// Of ClusterIPs, as the API server of the tests gives them.
+const SERVICE_NETWORK = '10.96.0.0/16';
 const BRIDGE = 'consular0';
 // One that stays: a bridge without an address of its own takes that of a port, and others would look for it in vain.
 const BRIDGE_MAC = '02:00:00:00:00:01';
@@ -55,12 +56,13 @@ export async function openNetwork(run: RunDirectory): Promise<Network> {
     `address add ${NODE_ADDRESS}/24 dev ${BRIDGE}`,
     `address add ${ROUTER_ADDRESS}/24 dev ${BRIDGE}`,
     `link set ${BRIDGE} up`,
+    // What kube-proxy has no instance for gets as far as the rule that refuses it. There is no route beyond: whatever
+    // else leaves a host, such as a question for a name server, is refused too.
+    `route add ${SERVICE_NETWORK} dev ${BRIDGE}`,
   ]);
   await writeFile('/proc/sys/net/ipv4/ip_forward', '1');
-  let hosts = 0;
   return {
-    run,
-    addHost: (name, address) => addHost(run, name, address, `consular-${++hosts}`),
+    addHost: (name, address) => addHost(run, name, address),
     close: async () => {
       await ip([`link delete ${BRIDGE}`]);
       await promisify(execFile)('nft', ['flush', 'ruleset']);
@@ -80,7 +82,7 @@ export function networkOf(process: number | 'self'): Promise<string> {
   return readlink(`/proc/${process}/ns/net`);
 }
 
-async function addHost(run: RunDirectory, name: string, address: string, cable: string): Promise<Host> {
+async function addHost(run: RunDirectory, name: string, address: string): Promise<Host> {
   const outside = await networkOf('self');
   // A namespace lives as long as a process is in it; this one does nothing else, as the pause container of a pod.
   const pause = await startProcess({
@@ -91,6 +93,8 @@ async function addHost(run: RunDirectory, name: string, address: string, cable: 
     environment: process.env,
   });
   await waitUntilReady(pause, async () => (await networkOf(pause.pid)) !== outside);
+  // The kernel takes its time to remove a cable, so each has a name of its own.
+  const cable = `cable-${pause.pid}`;
   await ip([`link add ${cable} type veth peer name eth0 netns ${pause.pid}`, `link set ${cable} master ${BRIDGE} up`]);
   const enter = ['nsenter', `--net=/proc/${pause.pid}/ns/net`];
   const gateway = address.replace(/\d+$/, '1');

@@ -231,11 +231,46 @@ describe("registrator's variables", () => {
       const [instance] = await consul.instances('legacy');
       expect(instance?.Service.Tags).toEqual(['old', 'blue']);
       expect(instance?.Service.Meta).toMatchObject({ version: '7', 'k8s-pod': 'plain' });
+      expect(instance?.Checks[0]?.Notes).toMatch(/because of registrator's variables of container app$/);
       await kubernetes.annotate(namespace, 'plain', named('modern'));
       await untilEqual('both', () => consul.summary('modern'), ['10.245.0.1:8080 passing', '10.245.0.2:8080 passing']);
       await untilEqual('the old name', () => consul.summary('legacy'), []);
       await kubernetes.annotate(namespace, 'plain', { 'consular.dev/service-name': null });
       await untilEqual('the variables again', () => consul.summary('legacy'), ['10.245.0.1:8080 passing']);
+    } finally {
+      await rig.close();
+    }
+  });
+
+  it('that have no effect are told, once for a workload, and the pods are registered without them', async () => {
+    const rig = await openRig();
+    const { kubernetes, consul, namespace } = rig;
+    const env = [
+      { name: 'SERVICE_NAME', value: 'lacking' },
+      { name: 'SERVICE_TAGS', valueFrom: { configMapKeyRef: { name: 'tags', key: 'all' } } },
+    ];
+    /** A pod of a version of Deployment `lacking`. The ReplicaSet exists, or Kubernetes would collect the pod. */
+    async function createOwned(name: string, hash: string): Promise<void> {
+      const labels = { app: 'lacking', 'pod-template-hash': hash };
+      const template = { metadata: { labels }, spec: { containers: [{ name: 'app', image: 'app' }] } };
+      const { metadata } = await kubernetes.must('POST', `/apis/apps/v1/namespaces/${namespace}/replicasets`, {
+        metadata: { name: `lacking-${hash}`, labels },
+        spec: { replicas: 1, selector: { matchLabels: labels }, template },
+      });
+      const owner = { apiVersion: 'apps/v1', kind: 'ReplicaSet', name: metadata.name, uid: metadata.uid };
+      await kubernetes.createPod(namespace, name, { env, labels, ownerReferences: [{ ...owner, controller: true }] });
+    }
+    try {
+      const daemon = await rig.startDaemon({ ...MIRRORING_IS_OFF, toConsul: { registrator: true } });
+      await createOwned('first', '7d4b9c6f5');
+      const { note } = await untilEvent(rig, 'first', 'VariableIgnored');
+      expect(note).toContain('Without effect in Consul: container "app": "SERVICE_TAGS": expected a value in the Pod');
+      await createOwned('second', '6c8d7f9b4');
+      await until('both', async () => (await consul.summary('lacking')).length === 2);
+      const told = daemon.records.filter(({ message }) => message === 'without effect');
+      expect(told).toEqual([expect.objectContaining({ level: 'warn', object: `${namespace}/first` })]);
+      expect((await consul.instances('lacking')).map(({ Service }) => Service.Tags)).toEqual([[], []]);
+      expect((await daemon.metrics.rejections.get()).values).toEqual([]);
     } finally {
       await rig.close();
     }

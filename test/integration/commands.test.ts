@@ -5,6 +5,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { openRunDirectory, type RunDirectory } from '../control-plane/index.ts';
+import { servicesIn } from '../rig/imports.ts';
 import { nextPodIP, openRig, until, untilEqual, type Rig } from '../rig/index.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -22,7 +23,7 @@ describe('the command line', () => {
     config = await write('consular.yaml', {
       cluster: rig.cluster,
       toConsul: { namespaces: { include: [rig.namespace] } },
-      toKubernetes: { namespaces: [rig.namespace] },
+      toKubernetes: { namespaces: [rig.namespace], importNamespaces: [rig.namespace] },
       http: { address: '127.0.0.1:0' },
     });
   });
@@ -98,6 +99,40 @@ describe('the command line', () => {
     const second = consular('plan', '--config', config);
     expect(second.status).toBe(0);
     expect(second.stdout).toContain('Plan: 0 to create, 0 to update, 0 to remove, 1 rejected.');
+  });
+
+  it('plans what Services of others take in, also of a Consul service that is not mirrored', async () => {
+    const { kubernetes, consul, namespace, cluster } = rig;
+    const services = servicesIn(kubernetes, namespace);
+    await services.create('taking', { 'consular.dev/import': 'Hidden' });
+    await services.create('denied', { 'consular.dev/import': 'consul' });
+    await consul.registerOnAgent({ id: 'hidden-1', name: 'hidden', address: '192.0.2.41', port: 9098 });
+    const hiding = await write('hiding.yaml', {
+      cluster,
+      toConsul: { enabled: false },
+      toKubernetes: { namespaces: [namespace], importNamespaces: [namespace], services: { exclude: ['hidden'] } },
+    });
+    const { status, stdout } = consular('plan', '--config', hiding, '--output', 'json');
+    expect(status).toBe(2);
+    expect(JSON.parse(stdout)).toMatchObject({
+      changes: [
+        {
+          direction: 'to-kubernetes',
+          action: 'create',
+          kind: 'EndpointSlice',
+          object: expect.stringContaining(`${namespace}/taking-`) as unknown,
+          note: `of Service ${namespace}/taking, from Consul service Hidden`,
+        },
+      ],
+      rejections: [
+        {
+          object: `Service ${namespace}/denied`,
+          reason: 'Consul service "consul" is one that never leaves Consul',
+        },
+      ],
+    });
+    expect(await services.slices('taking')).toEqual([]);
+    for (const name of ['taking', 'denied']) await services.remove(name);
   });
 
   it('ends at once when told to, however many Events are waiting', async () => {

@@ -122,6 +122,15 @@ describe('the manifests', () => {
     expect(rightsOf(objects).map(({ name }) => name)).not.toContain('patch pods/status');
   });
 
+  it('give the rights for imports in a folder of its own, and of what is mirrored only the slices', () => {
+    const optional = render(join(MANIFESTS, 'import-namespace'));
+    expect(rightsOf(optional).map(({ name, namespace }) => [name, namespace])).toEqual(
+      ['create', 'patch', 'delete'].map((verb) => [`${verb} endpointslices.discovery.k8s.io`, 'default']),
+    );
+    const subjects = objects.flatMap(({ kind, subjects }) => (kind === 'RoleBinding' ? [subjects] : []));
+    expect(optional.flatMap(({ subjects = [] }) => subjects)).toEqual(subjects.flat());
+  });
+
   it('mount a configuration that is one, and at the place where the daemon looks for it', () => {
     const [command, flag, path = ''] = container.args;
     expect([command, flag]).toEqual(['run', '--config']);
@@ -221,9 +230,9 @@ describe('the Dockerfile', () => {
     await run(process.execPath, ['build.js'], { cwd: source });
     mkdirSync(app);
     cpSync(join(source, 'dist/consular.js'), join(app, 'consular.js'));
-    const [command, bundle, ...rest] = JSON.parse(find(image, 'ENTRYPOINT')[0] ?? '') as string[];
-    expect([command, bundle, rest]).toEqual(['node', '/app/consular.js', []]);
-    const { stdout } = await run(process.execPath, ['consular.js', '--version'], { cwd: app, env: {} });
+    const [command, ...options] = JSON.parse(find(image, 'ENTRYPOINT')[0] ?? '') as string[];
+    expect([command, options.pop()]).toEqual(['node', '/app/consular.js']);
+    const { stdout } = await run(process.execPath, [...options, 'consular.js', '--version'], { cwd: app, env: {} });
     const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string };
     expect(stdout).toBe(`${version}\n`);
     expect(container.image).toBe(`consular:${version}`);

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   nextPodIP,
   openRig,
@@ -9,6 +10,7 @@ import {
   type Daemon,
   type Rig,
 } from '../rig/index.ts';
+import { WriterStage } from '../rig/writer-stage.ts';
 
 const named = (name: string) => ({ 'consular.dev/service-name': name });
 const SYNC_NODE = 'k8s-sync';
@@ -30,11 +32,16 @@ describe('a pod that is in Consul already, by somebody else', () => {
   const dead = entry('dead', nextPodIP(), { status: 'critical' });
   const cased = entry('Cased', nextPodIP());
   const target = entry('moving', nextPodIP());
+  const namedPorts = [
+    { Name: 'http', Port: 8080, Default: true },
+    { Name: 'admin', Port: 9000 },
+  ];
+  const manyPorts = entry('many-ports', nextPodIP(), { namedPorts });
   const byItself = { id: 'itself-1', name: 'itself', address: nextPodIP(), port: 8080 };
 
   beforeAll(async () => {
     rig = await openRig();
-    for (const one of [removed, failing, neighbours, elsewhere, otherPort, dead, cased, target])
+    for (const one of [removed, failing, neighbours, elsewhere, otherPort, dead, cased, target, manyPorts])
       await rig.consul.registerInCatalog(one);
     await rig.consul.registerOnAgent(byItself);
     daemon = await rig.startDaemon({ toKubernetes: { enabled: false } });
@@ -90,6 +97,29 @@ describe('a pod that is in Consul already, by somebody else', () => {
     await rig.kubernetes.createPod(rig.namespace, 'cased', { ip: cased.address, annotations: named('cased') });
     await untilReported('cased');
     expect(await ours('cased')).toEqual([]);
+  });
+
+  it.each([
+    ['the default of several named ports', 'http', 8080],
+    ['another of several named ports', 'admin', 9000],
+  ])('is the same at %s, as consul-k8s registers since 1.9.0', async (_, port, number) => {
+    const { kubernetes, consul, namespace } = rig;
+    const pod = `many-ports-${port}`;
+    await consul.registerInCatalog(manyPorts);
+    await kubernetes.createPod(namespace, pod, {
+      ip: manyPorts.address,
+      ports: [
+        { name: 'http', containerPort: 8080 },
+        { name: 'admin', containerPort: 9000 },
+      ],
+      annotations: { ...named('many-ports'), 'consular.dev/service-port': port },
+    });
+    await untilReported(pod);
+    expect(await ours('many-ports')).toEqual([]);
+    await consul.deregisterFromCatalog(manyPorts);
+    await untilEqual('ours', () => ours('many-ports'), [`${manyPorts.address}:${number}`]);
+    await kubernetes.deletePod(namespace, pod);
+    await untilEqual('none', () => ours('many-ports'), []);
   });
 
   it('is none when the other entry has another address or port, or is critical from the start', async () => {
@@ -166,5 +196,41 @@ describe('a pod that is in Consul already, by somebody else', () => {
     expect(await consul.summary('away')).toEqual([`${away.address}:8080 passing`]);
     await untilReported('away');
     expect(await ours('away')).toEqual([]);
+  });
+});
+
+/** Longer than is believed what was read of who else has a service. */
+const STALE_MS = 3000;
+
+describe('a pod whose service others have too', () => {
+  let stage: WriterStage;
+
+  beforeAll(async () => {
+    stage = await WriterStage.open();
+    // Before the daemon starts: so it knows from the beginning that there are others.
+    await stage.rig.consul.registerOnAgent({ id: 'shared-vm', name: 'shared', address: '192.0.2.70', port: 8080 });
+    await stage.start({ toKubernetes: { enabled: false } });
+  }, 60_000);
+  afterAll(() => stage.close(), 30_000);
+
+  it('is not lost when what was read of them is old by the time it can be sent: they are read again', async () => {
+    const { proxy } = stage;
+    let reads = 0;
+    let answer: () => void = () => undefined;
+    const held = new Promise<void>((resolve) => (answer = resolve));
+    proxy.readFault = (path) => (path.startsWith('/health/service/shared') && ++reads === 1 ? { held } : 'pass');
+    await stage.createPods('shared', 1);
+    await until('a read of the others', () => Promise.resolve(reads === 1));
+    const gate = await stage.occupy();
+    answer();
+    // Nothing else makes an answer old.
+    await sleep(STALE_MS);
+    const written = () => stage.transactionsOf(stage.idOf('shared-0', 'shared')).map(({ status }) => status);
+    expect(written()).toEqual([]);
+    gate.release();
+    await untilEqual('its transaction', () => Promise.resolve(written()), [200]);
+    expect(reads).toBeGreaterThan(1);
+    await untilIdle(stage.daemon);
+    expect(written()).toEqual([200]);
   });
 });

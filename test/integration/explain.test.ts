@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Explanation } from '../../src/commands/explanation.ts';
 import { openRunDirectory, type RunDirectory } from '../control-plane/index.ts';
+import { servicesIn } from '../rig/imports.ts';
 import { nextPodIP, openRig, until, untilEqual, type Rig } from '../rig/index.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -31,7 +32,7 @@ describe('consular explain', () => {
     const settings = {
       cluster: rig.cluster,
       toConsul: { namespaces: { include: [rig.namespace] }, ...toConsul },
-      toKubernetes: { namespaces: [rig.namespace] },
+      toKubernetes: { namespaces: [rig.namespace], importNamespaces: [rig.namespace] },
     };
     await writeFile(join(run.path, file), JSON.stringify(settings));
     return join(run.path, file);
@@ -275,6 +276,66 @@ describe('consular explain', () => {
     expect(never.status).toBe(0);
   });
 
+  it('explains what a Service takes in: each instance, and why not', async () => {
+    const { kubernetes, consul, namespace } = rig;
+    const services = servicesIn(kubernetes, namespace);
+    const [self, ours] = [nextPodIP(), nextPodIP()];
+    const vm = (last: number, overrides: object = {}) =>
+      consul.registerOnAgent({
+        id: `hybrid-${last}`,
+        name: 'hybrid',
+        address: `192.0.2.${last}`,
+        port: 80,
+        ...overrides,
+      });
+    await vm(71);
+    await vm(72, { status: 'critical' });
+    await vm(73, { address: '127.0.0.1' });
+    await vm(74, { address: self, port: 8080 });
+    await vm(75, { address: ours, port: 8080, meta: { 'external-source': 'kubernetes' } });
+    await kubernetes.createPod(namespace, 'hybrid', { ip: self, labels: { app: 'hybrid' } });
+    await services.create(
+      'takes',
+      { 'consular.dev/import': 'hybrid' },
+      {
+        selector: { app: 'hybrid' },
+        internalTrafficPolicy: 'Local',
+      },
+    );
+    await until('the slice of the pod', async () => (await services.endpoints('takes')).length === 1);
+    const [slice] = await services.slices('takes');
+    const { status, explanation } = explainJson('service', `${namespace}/takes`);
+    expect(status).toBe(2);
+    expect(explanation).toMatchObject({
+      settings: [{ key: 'consular.dev/import', value: 'hybrid' }],
+      decision: { rule: 'the Service takes Consul service hybrid in, behind its port 80/TCP http' },
+      changes: [{ action: 'create', kind: 'EndpointSlice' }],
+      rejections: [{ object: `Service ${namespace}/takes`, reason: 'InstanceRefused' }],
+      warnings: [expect.stringContaining('internalTrafficPolicy Local')],
+    });
+    expect(explanation.imported.map(({ instance, imported }) => `${instance.split('/')[1] ?? ''} ${imported}`)).toEqual(
+      [
+        'hybrid-71 yes',
+        'hybrid-72 no: it is critical',
+        'hybrid-73 no: its address is loopback, link-local, multicast or reserved',
+        `hybrid-74 no: EndpointSlice ${slice?.metadata.name ?? ''} has it`,
+        'hybrid-75 no: it came out of Kubernetes',
+      ],
+    );
+    await services.annotate('takes', { 'consular.dev/import-port': 'web', 'consular.dev/service-name': 'hybrid' });
+    const mistaken = explain('service', `${namespace}/takes`);
+    expect(mistaken.status).toBe(2);
+    expect(mistaken.stdout).toContain(
+      'the Service takes Consul service hybrid in, with a mistake: what it has stays, and nothing is added',
+    );
+    expect(mistaken.stdout).toMatch(/hybrid-71 +192\.0\.2\.71:80 +no: nothing is added before the mistake is mended/);
+    expect(mistaken.stdout).toContain(`! Service ${namespace}/takes: InvalidPort:`);
+    expect(explainJson('consul-service', 'hybrid').explanation.found).toContainEqual({
+      what: 'taken in by',
+      value: `Service ${namespace}/takes`,
+    });
+  });
+
   it('says which Service is in the way of a Consul service', async () => {
     const { kubernetes, consul, namespace } = rig;
     await kubernetes.must('POST', `/api/v1/namespaces/${namespace}/services`, {
@@ -288,6 +349,8 @@ describe('consular explain', () => {
       ['service', `${namespace}/taken`],
     ])
       expect(explainJson(...subject)).toMatchObject({ status: 2, explanation: { rejections: [reason] } });
+    const rule = `it is not mirrored: Services of others have its name in namespace ${namespace}`;
+    expect(explainJson('consul-service', 'taken').explanation.decision.rule).toBe(rule);
   });
 
   it.each([

@@ -56,9 +56,12 @@ describe("Consular's own entry", () => {
     const daemon = await rig.startDaemon();
     const check = await untilSummary(rig, '3 instances registered');
     expect(check).toMatchObject({
-      Output: '3 instances registered, 1 rejected, 0 held, 0 services mirrored',
+      Output: [
+        '3 instances registered, 1 rejected, 0 held, 0 services mirrored',
+        `Pod ${namespace}/wrong: annotation service-weight: expected a number from 1 to 65535, found ""`,
+      ].join('\n'),
       CheckID: `consular-${cluster}`,
-      Status: 'passing',
+      Status: 'warning',
     });
     const entry = await ownEntry(rig);
     expect(entry?.Service).toMatchObject({ ID: `consular-${cluster}`, Service: 'consular', Address: '127.0.0.1' });
@@ -120,7 +123,7 @@ describe('a cluster name that another Kubernetes cluster has', () => {
       await kubernetes.createPod(namespace, 'taken', { ip, annotations: named('taken') });
       const daemon = await rig.startDaemon(MIRRORING_IS_OFF);
       await untilEqual('registered', () => consul.summary('taken'), [`${ip}:8080 passing`]);
-      await untilSummary(rig, '1 instances registered');
+      await untilSummary(rig, '1 instance registered');
       for (const node of await nodesOf(rig)) await forge(rig, node);
       const answer = await until('the daemon to be not ready', async () => {
         const found = await ready(daemon);

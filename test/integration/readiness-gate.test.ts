@@ -137,6 +137,83 @@ describe('the readiness gate', () => {
     expect(await untilGate(rig, 'private', 'True')).toMatchObject({ reason: 'NothingToDo' });
   });
 
+  describe('of a pod that only a Service asks for', () => {
+    /** The endpoints controllers leave out pods on a node that does not exist: slices that come late, as long as wanted. */
+    const lost = (rig: Rig, name: string) => `${rig.cluster}-${name}`;
+
+    async function createAskedFor({ kubernetes, namespace }: Rig, name: string, ip: string): Promise<void> {
+      await kubernetes.must('POST', `/api/v1/namespaces/${namespace}/services`, {
+        metadata: { name, annotations: named(name) },
+        spec: { selector: { app: name }, ports: [{ port: 80, targetPort: 8080 }] },
+      });
+      await kubernetes.createPod(
+        namespace,
+        name,
+        gated({ ip, node: lost(rig, name), labels: { app: name, tier: 'web' } }),
+      );
+    }
+
+    it('stays shut until an EndpointSlice has the pod, says for what it waits, and opens when it is registered', async () => {
+      const { kubernetes, consul } = rig;
+      const ip = nextPodIP();
+      await createAskedFor(rig, 'late-slice', ip);
+      const shut = await untilGate(rig, 'late-slice', 'False');
+      expect(shut).toMatchObject({ reason: 'NoEndpointSlice' });
+      expect(shut.message).toContain('late-slice asks for the pod');
+      await untilPassed(rig, daemon, 'late-slice-shut');
+      expect(await consul.summary('late-slice')).toEqual([]);
+      await kubernetes.createNode(lost(rig, 'late-slice'));
+      expect(await untilGate(rig, 'late-slice', 'True')).toMatchObject({ reason: 'Registered' });
+      expect(await consul.summary('late-slice')).toEqual([`${ip}:8080 passing`]);
+    });
+
+    it.each<[string, object]>([
+      ['does not ask any more', { metadata: { annotations: { 'consular.dev/service-name': null } } }],
+      ['does not select it any more', { spec: { selector: { app: 'other' } } }],
+    ])('opens when that Service %s', async (what, change) => {
+      const { kubernetes, namespace } = rig;
+      const name = what.replaceAll(' ', '-');
+      await createAskedFor(rig, name, nextPodIP());
+      await untilGate(rig, name, 'False');
+      await kubernetes.must('PATCH', `/api/v1/namespaces/${namespace}/services/${name}`, change);
+      expect(await untilGate(rig, name, 'True')).toMatchObject({ reason: 'NothingToDo' });
+    });
+
+    it('opens when that Service goes', async () => {
+      const { kubernetes, namespace } = rig;
+      await createAskedFor(rig, 'gone', nextPodIP());
+      await untilGate(rig, 'gone', 'False');
+      await kubernetes.must('DELETE', `/api/v1/namespaces/${namespace}/services/gone`);
+      expect(await untilGate(rig, 'gone', 'True')).toMatchObject({ reason: 'NothingToDo' });
+    });
+
+    it('opens at once when that Service says that it asks for nothing', async () => {
+      const { kubernetes, namespace } = rig;
+      await kubernetes.must('POST', `/api/v1/namespaces/${namespace}/services`, {
+        metadata: { name: 'silent', annotations: { ...named('silent'), 'consular.dev/service-sync': 'false' } },
+        spec: { selector: { app: 'silent' }, ports: [{ port: 80, targetPort: 8080 }] },
+      });
+      await kubernetes.createPod(namespace, 'silent', gated({ node: lost(rig, 'silent'), labels: { app: 'silent' } }));
+      expect(await untilGate(rig, 'silent', 'True')).toMatchObject({ reason: 'NothingToDo' });
+    });
+
+    it('stays shut while its EndpointSlices do not have the port', async () => {
+      const { kubernetes, namespace, consul } = rig;
+      const ip = nextPodIP();
+      await kubernetes.must('POST', `/api/v1/namespaces/${namespace}/services`, {
+        metadata: { name: 'portless', annotations: named('portless') },
+        spec: { selector: { app: 'portless' }, ports: [{ port: 80, targetPort: 'admin' }] },
+      });
+      await kubernetes.createPod(namespace, 'portless', gated({ ip, labels: { app: 'portless' } }));
+      expect(await untilGate(rig, 'portless', 'False')).toMatchObject({ reason: 'NoEndpointSlice' });
+      await kubernetes.must('PATCH', `/api/v1/namespaces/${namespace}/services/portless`, {
+        spec: { ports: [{ port: 80, targetPort: 'http' }] },
+      });
+      await untilGate(rig, 'portless', 'True');
+      expect(await consul.summary('portless')).toEqual([`${ip}:8080 passing`]);
+    });
+  });
+
   it('opens for a pod that somebody else has in Consul', async () => {
     const { kubernetes, consul, namespace } = rig;
     const address = nextPodIP();

@@ -37,6 +37,7 @@ beforeAll(async () => {
   const { kubernetes, namespace } = rig;
   await createRichObjects(kubernetes, namespace, labels);
   await kubernetes.must('PATCH', `/api/v1/namespaces/${namespace}`, { metadata: { labels } });
+  await kubernetes.must('PATCH', '/apis/networking.k8s.io/v1/servicecidrs/kubernetes', { metadata: { labels } });
   await kubernetes.createNode(`${rig.cluster}-node`, { ...labels, 'topology.kubernetes.io/zone': 'eu-1a' });
 }, 60_000);
 afterEach(async () => {
@@ -152,7 +153,7 @@ describe.each(KINDS.map((resource) => [resource.kind, resource] as const))('%s',
     expect(seen[0]).toHaveLength(before.length);
 
     if (resource.kind !== 'Namespace') {
-      const isCluster = resource.kind === 'Node';
+      const isCluster = ['Node', 'ServiceCIDR'].includes(resource.kind);
       const created = { metadata: { name: `${rig.cluster}-late`, labels }, ...minimal(resource.kind) };
       const { metadata } = await kubernetes.must('POST', pathOf(resource, isCluster ? '' : namespace), created);
       expectSame(await settled(readings, (objects) => objects.length === before.length + 1));
@@ -175,6 +176,8 @@ describe.each(KINDS.map((resource) => [resource.kind, resource] as const))('%s',
 function minimal(kind: string): object {
   if (kind === 'Pod') return { spec: { containers: [{ name: 'app', image: 'app' }] } };
   if (kind === 'Service') return { spec: { ports: [{ port: 80 }] } };
+  // Within the range that there is: a Service that gets an address of it meanwhile does not hold it.
+  if (kind === 'ServiceCIDR') return { spec: { cidrs: ['10.96.255.0/28'] } };
   return kind === 'EndpointSlice' ? { addressType: 'IPv4', endpoints: [] } : {};
 }
 
@@ -188,7 +191,8 @@ describe('what was read', () => {
     expect(pod).toMatchObject({
       uid: metadata.uid,
       deletionTimestamp: metadata.deletionTimestamp,
-      labels: new Map([['pod-template-hash', '7d4b9c6f5']]),
+      // All of them, because it has readiness gates.
+      labels: new Map(Object.entries(metadata.labels ?? {})),
       nodeName: 'node-1',
       hostIP: '192.0.2.11',
       hostNetwork: true,
@@ -228,8 +232,12 @@ describe('what was read', () => {
   });
 
   it('is what was written: a Service and its addresses', async () => {
+    const { spec } = await rig.kubernetes.must('GET', `/api/v1/namespaces/${rig.namespace}/services/everything`);
+    const { selector } = spec as { selector: Record<string, string> };
     expect(await find(resources.services, 'everything')).toMatchObject({
-      hasSelector: true,
+      selector: new Map(Object.entries(selector)),
+      internalTrafficPolicy: 'Local',
+      trafficDistribution: 'PreferClose',
       ports: [
         { name: 'http', port: 80, protocol: 'TCP', targetPort: 'web', appProtocol: 'kubernetes.io/h2c' },
         { name: 'dns', port: 53, protocol: 'UDP', targetPort: '5353', appProtocol: '' },
@@ -238,7 +246,7 @@ describe('what was read', () => {
       ],
     });
     expect(await find(resources.services, 'headless')).toMatchObject({ clusterIPs: ['None'], ports: [] });
-    expect(await find(resources.services, 'selectorless')).toMatchObject({ type: 'NodePort', hasSelector: false });
+    expect(await find(resources.services, 'selectorless')).toMatchObject({ type: 'NodePort', selector: new Map() });
     expect(await find(resources.services, 'elsewhere')).toMatchObject({ type: 'ExternalName', clusterIPs: [] });
     const service = await find(resources.services, 'selectorless');
     expect(await find(resources.endpointSlices, 'everything')).toMatchObject({
@@ -270,6 +278,10 @@ describe('what was read', () => {
     ).toEqual(['53/UDP', '80/TCP', '81/SCTP']);
   });
 
+  it('is what was written: the ranges of ClusterIPs', async () => {
+    expect(await find(resources.serviceCIDRs, 'kubernetes')).toMatchObject({ cidrs: ['10.96.0.0/16'] });
+  });
+
   it('is what was written: nodes and namespaces', async () => {
     const node = await find(resources.nodes, `${rig.cluster}-node`);
     expect(node?.labels).toEqual(new Map([['topology.kubernetes.io/zone', 'eu-1a']]));
@@ -299,6 +311,74 @@ describe('a server that does not speak protobuf', () => {
     expect(proxy.asked).toEqual(asked);
     expect([...reading.answered]).toEqual(['application/json']);
     expect(reading.records.filter(({ level }) => level === 'warn')).toEqual([]);
+  });
+});
+
+describe('B29: a watch with an event that the API server does not send', () => {
+  /** Said once, as soon as the view is complete; queries are those of the watches. */
+  async function openLiar(...lies: object[]) {
+    const queries: URLSearchParams[] = [];
+    const proxy = await openProxy({
+      refuse: (query) => void queries.push(query),
+      insert: (piece) =>
+        piece.includes('k8s.io/initial-events-end') && piece.at(-1) === 10
+          ? lies
+              .splice(0)
+              .map((lie) => `${JSON.stringify(lie)}\n`)
+              .join('')
+          : undefined,
+    });
+    return { proxy, queries, lies };
+  }
+  const error = (status: object) => ({ type: 'ERROR', object: { kind: 'Status', apiVersion: 'v1', ...status } });
+  const bookmark = (metadata: object) => ({ type: 'BOOKMARK', object: { kind: 'Node', apiVersion: 'v1', metadata } });
+  /** What is still heard after the event: a change that nobody here made before. */
+  async function untilHeard({ view }: Reading<KubernetesObject>, name: string): Promise<void> {
+    await rig.kubernetes.createNode(`${rig.cluster}-${name}`, labels);
+    await until(`Node ${name}`, () => Promise.resolve(view.get(`${rig.cluster}-${name}`)));
+  }
+  const relists = ({ records }: Reading<KubernetesObject>) =>
+    records.filter(({ message }) => message === 'read completely').length;
+
+  it.each([
+    ['an ERROR with a code that nobody knows', { code: 299, reason: 'Odd', message: 'something new' }, '299 Odd'],
+    ['an ERROR without a code', {}, 'answered 0'],
+    ['an ERROR with a code that is no number', { code: 'many', reason: 'Odd' }, '0 Odd'],
+  ])('%s is a failure: nothing is lost, and the watch is resumed where it was', async (what, status, says) => {
+    const { proxy, queries, lies } = await openLiar(error(status));
+    const reading = await follow(inJson(resources.nodes), through(proxy));
+    const before = contentOf(reading);
+    expect(before.length).toBeGreaterThan(0);
+    await until('the second watch', () => Promise.resolve(queries.length > 1));
+    expect(lies).toEqual([]);
+    expect(reading.records.filter(({ level }) => level === 'warn')).toEqual([
+      expect.objectContaining({
+        message: 'watch failed, will resume',
+        error: expect.stringContaining(says) as unknown,
+      }),
+    ]);
+    expect(contentOf(reading)).toEqual(before);
+    expect(Number(queries[1]?.get('resourceVersion'))).toBeGreaterThan(0);
+    await untilHeard(reading, what.replaceAll(/\W/g, '').toLowerCase());
+    expect(relists(reading)).toBe(1);
+  });
+
+  it('a BOOKMARK without a version moves nothing: the next watch begins where the last event was', async () => {
+    const { proxy, queries, lies } = await openLiar(bookmark({}), bookmark({ resourceVersion: 7 }), {
+      type: 'BOOKMARK',
+      object: {},
+    });
+    const reading = await follow(inJson(resources.nodes), through(proxy));
+    await untilHeard(reading, 'bookmarked');
+    const seen = Number(reading.view.get(`${rig.cluster}-bookmarked`)?.resourceVersion);
+    expect(lies).toEqual([]);
+    expect(reading.records.filter(({ level }) => level === 'warn')).toEqual([]);
+    proxy.cut();
+    await until('the second watch', () => Promise.resolve(queries.length > 1));
+    // Others may have moved it on since.
+    expect(Number(queries[1]?.get('resourceVersion'))).toBeGreaterThanOrEqual(seen);
+    await untilHeard(reading, 'resumed');
+    expect(relists(reading)).toBe(1);
   });
 });
 
@@ -339,6 +419,72 @@ describe('a watch in protobuf', () => {
     const [one, other] = await settled([reading, whole], (services) => services.length === whole.view.size);
     expect(one).toEqual(other);
   });
+
+  it.each<[string, Faults]>([
+    ['a stream', {}],
+    ['pages', { refuse: withoutStreamingLists, pageSize: 2 }],
+  ])(
+    'with an object that cannot be read any more keeps it as it was, when all is read again in %s too',
+    async (how, faults) => {
+      const { kubernetes, namespace } = rig;
+      const name = `spoilt-in-${how.replace(/\W/g, '-')}`;
+      const path = pathOf(resources.services, namespace, name);
+      // Two that are like each other: at least one of them is in one piece of an answer.
+      const ports = [80, 81].map((port) => ({ name: `${name}-${port}`, port }));
+      await kubernetes.must('POST', pathOf(resources.services, namespace), {
+        metadata: { name, labels },
+        spec: { ports },
+      });
+      const portName = Buffer.from([(1 << 3) | 2, name.length + 3, ...Buffer.from(name)]);
+      let isSpoilt = false;
+      let isExpired = false;
+      const proxy = await openProxy({
+        ...faults,
+        refuse(query, accept) {
+          const isResumed = query.has('watch') && !query.has('sendInitialEvents');
+          if (!isExpired || !isResumed) return faults.refuse?.(query, accept);
+          isExpired = false;
+          return 410;
+        },
+        spoil(piece) {
+          for (let at = 0; isSpoilt && (at = piece.indexOf(portName, at)) >= 0; at++)
+            piece.writeUInt8((1 << 3) | 7, at);
+        },
+      });
+      const reading = await follow(resources.services, through(proxy));
+      const key = objectKey({ namespace, name });
+      const before = reading.view.get(key);
+      expect(before?.ports).toHaveLength(2);
+      const told: unknown[] = [];
+      reading.view.subscribe((before, after) => {
+        if (before?.name === name || after?.name === name) told.push(after?.annotations);
+      });
+      const unread = () => reading.records.filter(({ message }) => message === 'object cannot be read, left as it was');
+      const annotate = (annotations: object) => kubernetes.must('PATCH', path, { metadata: { annotations } });
+
+      isSpoilt = true;
+      await annotate({ 'consular.dev/seen': 'no' });
+      await until('an event that cannot be read', () => Promise.resolve(unread().length === 1));
+      expect(reading.view.get(key)).toBe(before);
+
+      isExpired = true;
+      proxy.cut();
+      const lists = () => reading.records.filter(({ message }) => message === 'read completely');
+      await until('everything again', () => Promise.resolve(lists().length === 2));
+      expect(unread()).toHaveLength(2);
+      expect(reading.view.get(key)).toBe(before);
+      expect(told).toEqual([]);
+
+      isSpoilt = false;
+      await annotate({ 'consular.dev/seen': 'yes' });
+      const [one, other] = await settled(
+        [reading, await follow(resources.services)],
+        (services) => services.length > 0,
+      );
+      expect(one).toEqual(other);
+      expect(told).toEqual([new Map([['consular.dev/seen', 'yes']])]);
+    },
+  );
 
   it('that is refused says why, in protobuf too', async () => {
     const { client } = clientOf(target);

@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { join } from 'node:path';
 import './limits.ts';
 import { nextPodIP, openRig, until, untilEqual, type Daemon, type Manifest, type Rig } from '../rig/index.ts';
 import { MANIFESTS, render } from '../rig/manifests.ts';
@@ -7,6 +8,7 @@ import {
   readPolicy,
   rightsOf,
   startOlderApiServer,
+  withoutRight,
   type ApiServer,
   type OlderApiServer,
   type Stage,
@@ -15,19 +17,22 @@ import {
 /** Does something that needs rights; the answer tells whether it had its effect by now. */
 type Scenario = (stage: Stage) => Promise<() => Promise<boolean>>;
 
+const GATE = 'consular.dev/registered';
 const named = (stage: Stage, suffix: string) => ({ 'consular.dev/service-name': stage.name(suffix) });
 const servicePath = ({ namespace }: Stage, name: string) => `/api/v1/namespaces/${namespace}/services/${name}`;
 const endpointsPath = ({ namespace }: Stage, name: string) => `/api/v1/namespaces/${namespace}/endpoints/${name}`;
 
 const isReady = async ({ port }: Daemon) => (await fetch(`http://127.0.0.1:${port}/readyz`)).ok;
 
-async function slicesOf({ kubernetes, namespace }: Stage, name: string): Promise<Manifest[]> {
+async function slicesOf({ kubernetes, namespace: own }: Stage, name: string, namespace = own): Promise<Manifest[]> {
   const selector = `labelSelector=kubernetes.io/service-name%3D${name}`;
   return kubernetes.list(`/apis/discovery.k8s.io/v1/namespaces/${namespace}/endpointslices?${selector}`);
 }
 
-async function sliceAddresses(stage: Stage, name: string): Promise<string[]> {
-  const slices = (await slicesOf(stage, name)) as (Manifest & { endpoints: { addresses: string[] }[] | null })[];
+async function sliceAddresses(stage: Stage, name: string, namespace = stage.namespace): Promise<string[]> {
+  const slices = (await slicesOf(stage, name, namespace)) as (Manifest & {
+    endpoints: { addresses: string[] }[] | null;
+  })[];
   return slices.flatMap(({ endpoints }) => (endpoints ?? []).flatMap(({ addresses }) => addresses)).sort();
 }
 
@@ -49,6 +54,41 @@ async function mirrored(stage: Stage, suffix: string): Promise<string> {
   await untilEqual('the mirrored Endpoints', () => endpointsAddresses(stage, name), ['192.0.2.50']);
   return name;
 }
+
+/** Somebody's own Service that takes a Consul service of one instance in, and is called the same. */
+async function importing(stage: Stage, suffix: string): Promise<string> {
+  const { kubernetes, importNamespace } = stage;
+  const name = stage.name(suffix);
+  await registerForeign(stage, name, '192.0.2.50');
+  await kubernetes.must('POST', `/api/v1/namespaces/${importNamespace}/services`, {
+    metadata: { name, annotations: { 'consular.dev/import': name } },
+    spec: { ports: [{ port: 80 }] },
+  });
+  return name;
+}
+
+const importedAddresses = (stage: Stage, name: string) => sliceAddresses(stage, name, stage.importNamespace);
+
+const IMPORT_SCENARIOS = {
+  'a Service takes instances of a Consul service in': async (stage) => {
+    const name = await importing(stage, 'import-new');
+    return async () => (await importedAddresses(stage, name)).length === 1;
+  },
+
+  'a second instance joins those that were taken in': async (stage) => {
+    const name = await importing(stage, 'import-second');
+    await untilEqual('the first', () => importedAddresses(stage, name), ['192.0.2.50']);
+    await registerForeign(stage, name, '192.0.2.51');
+    return async () => (await importedAddresses(stage, name)).length === 2;
+  },
+
+  'the last instance goes from those that were taken in': async (stage) => {
+    const name = await importing(stage, 'import-last');
+    await untilEqual('the first', () => importedAddresses(stage, name), ['192.0.2.50']);
+    await stage.consul.deregisterFromAgent(`${name}-192.0.2.50`);
+    return async () => (await importedAddresses(stage, name)).length === 0;
+  },
+} satisfies Record<string, Scenario>;
 
 const SCENARIOS = {
   'the daemon becomes ready': async (stage) => {
@@ -125,6 +165,22 @@ const SCENARIOS = {
     return async () => (await kubernetes.list(`/apis/events.k8s.io/v1/namespaces/${namespace}/events`)).length > 0;
   },
 
+  'a pod with the readiness gate is told that it is registered': async (stage) => {
+    const { kubernetes, consul, namespace } = stage;
+    await kubernetes.createPod(namespace, 'gated', {
+      annotations: named(stage, 'gated'),
+      readinessGates: [GATE],
+      conditions: { ContainersReady: true },
+      ready: false,
+    });
+    await until('registered', async () => (await consul.summary(stage.name('gated'))).length === 1);
+    return async () => {
+      const pod = await kubernetes.find(`/api/v1/namespaces/${namespace}/pods/gated`);
+      const { conditions } = pod?.status as { conditions: { type: string; status: string }[] };
+      return conditions.some(({ type, status }) => type === GATE && status === 'True');
+    };
+  },
+
   'a first reading goes out in transactions of more than 64 operations': async (stage) => {
     await stage.stop();
     const pods = Array.from({ length: 40 }, (_, number) => `many-${number}`);
@@ -199,6 +255,13 @@ const SCENARIOS = {
 
 type ScenarioName = keyof typeof SCENARIOS;
 
+/** What each right is for in a namespace where Services take instances in. */
+const IMPORT_NEEDED_BY: Readonly<Record<string, keyof typeof IMPORT_SCENARIOS>> = {
+  'create endpointslices.discovery.k8s.io': 'a Service takes instances of a Consul service in',
+  'patch endpointslices.discovery.k8s.io': 'a second instance joins those that were taken in',
+  'delete endpointslices.discovery.k8s.io': 'the last instance goes from those that were taken in',
+};
+
 /** What each right in the roles is for. */
 const NEEDED_BY: Readonly<Record<string, ScenarioName>> = {
   'watch pods': 'the daemon becomes ready',
@@ -206,6 +269,7 @@ const NEEDED_BY: Readonly<Record<string, ScenarioName>> = {
   'watch endpointslices.discovery.k8s.io': 'the daemon becomes ready',
   'watch nodes': 'the daemon becomes ready',
   'watch endpoints': 'the daemon becomes ready',
+  'watch servicecidrs.networking.k8s.io': 'the daemon becomes ready',
   'get namespaces': 'the daemon becomes ready',
   // On an API server that does not stream lists.
   'list pods': 'the daemon becomes ready',
@@ -213,8 +277,11 @@ const NEEDED_BY: Readonly<Record<string, ScenarioName>> = {
   'list endpointslices.discovery.k8s.io': 'the daemon becomes ready',
   'list nodes': 'the daemon becomes ready',
   'list endpoints': 'the daemon becomes ready',
+  'list servicecidrs.networking.k8s.io': 'the daemon becomes ready',
   'get pods': 'a pod that went while nobody looked is deregistered',
   'get services': 'pods of a Service that went while nobody looked are deregistered',
+  // Of the optional folder.
+  'patch pods/status': 'a pod with the readiness gate is told that it is registered',
   'create events.events.k8s.io': 'a pod that cannot be registered gets an Event',
   'create services': 'a Consul service becomes a Service',
   'patch services': 'instances that turn to TLS change the Service',
@@ -229,9 +296,11 @@ const NEEDED_BY: Readonly<Record<string, ScenarioName>> = {
 
 const KINDS: Readonly<Record<string, string>> = {
   pods: 'Pod',
+  'pods/status': 'Pod status',
   services: 'Service',
   endpointslices: 'EndpointSlice',
   endpoints: 'Endpoints',
+  servicecidrs: 'ServiceCIDR',
   nodes: 'Node',
   namespaces: 'Namespace',
   events: 'Event',
@@ -269,8 +338,9 @@ const POLICY_NEEDED_BY: Readonly<Record<string, { readonly scenario: ScenarioNam
   },
 };
 
-const objects = render(MANIFESTS);
+const objects = [...render(MANIFESTS), ...render(join(MANIFESTS, 'readiness-gate'))];
 const rights = rightsOf(objects);
+const forImports = render(join(MANIFESTS, 'import-namespace'));
 const policy = await readPolicy('dev');
 
 /** Waits for a warning or an error that says it: what an operator sees without asking for more. */
@@ -297,12 +367,12 @@ describe('with the shipped rights, and no others', () => {
   let whole: Stage;
 
   beforeAll(async () => {
-    whole = await openStage({ rig, server: shared, objects });
+    whole = await openStage({ rig, server: shared, objects: [...objects, ...forImports] });
     await whole.start();
   }, 60_000);
   afterAll(() => whole.close(), 30_000);
 
-  it.each(Object.entries(SCENARIOS))('%s', async (what, play: Scenario) => {
+  it.each(Object.entries({ ...SCENARIOS, ...IMPORT_SCENARIOS }))('%s', async (what, play: Scenario) => {
     await until(what, await play(whole));
   });
 
@@ -322,7 +392,10 @@ describe('with the shipped rights, and no others', () => {
 });
 
 describe('each right is needed', () => {
-  afterEach(() => stage?.close(), 30_000);
+  afterEach(async () => {
+    await stage?.close();
+    stage = undefined;
+  }, 30_000);
 
   /** Plays what the right is for without it, until the daemon says what it misses; then nothing else may have done it. */
   async function expectBroken(server: ApiServer, without: string, scenario: ScenarioName, says: RegExp): Promise<void> {
@@ -339,6 +412,19 @@ describe('each right is needed', () => {
     expect(rights.map(({ name }) => name).sort()).toEqual(Object.keys(NEEDED_BY).sort());
   });
 
+  it('each right in a namespace with imports has its test', () => {
+    expect(rightsOf(forImports).map(({ name }) => name)).toEqual(Object.keys(IMPORT_NEEDED_BY));
+  });
+
+  it.each(Object.entries(IMPORT_NEEDED_BY))('consular-import may %s, or else not: %s', async (name, scenario) => {
+    stage = await openStage({ rig, server: shared, objects: [...objects, ...withoutRight(forImports, name)] });
+    await stage.start();
+    const isDone = await IMPORT_SCENARIOS[scenario](stage);
+    const [verb = ''] = name.split(' ');
+    await untilSaid(stage, new RegExp(`^${verb} EndpointSlice .*: the API server answered 403 Forbidden`));
+    expect(await isDone()).toBe(false);
+  });
+
   it('each rule of the policy has its test', () => {
     expect(policy.map(({ name }) => name).sort()).toEqual(Object.keys(POLICY_NEEDED_BY).sort());
   });
@@ -349,7 +435,7 @@ describe('each right is needed', () => {
       const scenario = NEEDED_BY[name];
       if (!scenario) throw new Error(`take away ${name}: expected to know what it is for, found no scenario`);
       const says = new RegExp(
-        `^${verb} ${KINDS[resource] ?? ''} ?.*: the API server answered 403 Forbidden: ${resource}`,
+        `^${verb} ${KINDS[resource] ?? ''} ?.*: the API server answered 403 Forbidden: ${resource.replace('/status', '')}`,
       );
       await expectBroken(verb === 'list' ? older : shared, name, scenario, says);
     },

@@ -245,6 +245,31 @@ describe('a system that cannot be read', () => {
 });
 
 describe('a Consul that went back in time', () => {
+  it('is not believed at a start either: what an earlier run mirrored stays', async () => {
+    const rig = await openRig();
+    const { kubernetes, consul, consulServer, namespace } = rig;
+    try {
+      await consul.registerOnAgent({ id: 'vm-1', name: 'vm', address: '192.0.2.90', port: 80 });
+      const toKubernetes = { removalGrace: '0s' };
+      const earlier = await rig.startDaemon({ toKubernetes });
+      await until('the mirror', () => kubernetes.find(`/api/v1/namespaces/${namespace}/endpoints/vm`));
+      await untilIdle(earlier);
+      await earlier.stop();
+      const before = await mirrorOf(rig, 'vm');
+      await consulServer.kill();
+      await consulServer.start();
+      const daemon = await rig.startDaemon({ toKubernetes });
+      await consul.registerOnAgent({ id: 'other', name: 'other', address: '192.0.2.91', port: 80 });
+      await until('the other service', () => kubernetes.find(service(namespace, 'other')));
+      const distrusted = () =>
+        daemon.records.filter(({ error }) => /read service vm.*went back in time/.test(String(error))).length;
+      await until('the distrust', () => Promise.resolve(distrusted() > 0));
+      expect(await mirrorOf(rig, 'vm')).toEqual(before);
+    } finally {
+      await rig.close();
+    }
+  });
+
   it('loses no mirrored Service by it, and gets our pods again', async () => {
     const rig = await openRig();
     const { kubernetes, consul, consulServer, namespace } = rig;

@@ -14,6 +14,8 @@ export interface Faults {
   readonly pageSize?: number;
   /** Changes a piece of an answer in place. */
   spoil?(piece: Buffer): void;
+  /** What the API server did not say, after a piece of its answer. */
+  insert?(piece: Buffer, query: URLSearchParams): string | undefined;
   /** Cuts the connection after that many bytes of an answer. */
   cutAfter?(query: URLSearchParams): number | undefined;
 }
@@ -22,6 +24,8 @@ export interface ApiProxy {
   readonly server: string;
   /** The Accept headers of all requests so far. */
   readonly asked: readonly string[];
+  /** Ends all connections; new ones are welcome. */
+  cut(): void;
   close(): Promise<void>;
 }
 
@@ -56,6 +60,8 @@ export async function startApiProxy({ server: upstream, ca }: Kubeconfig, faults
       faults.spoil?.(piece);
       outgoing.write(piece.subarray(0, left));
       left -= piece.length;
+      const inserted = faults.insert?.(piece, query);
+      if (inserted !== undefined) outgoing.write(inserted);
       if (left > 0) continue;
       // The end of its writing, not of the answer: what was written still arrives.
       outgoing.socket?.end();
@@ -70,6 +76,7 @@ export async function startApiProxy({ server: upstream, ca }: Kubeconfig, faults
   return {
     server: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`,
     asked,
+    cut: () => proxy.closeAllConnections(),
     async close() {
       proxy.closeAllConnections();
       proxy.close();

@@ -31,6 +31,8 @@ export interface CatalogEntry {
   readonly port: number;
   /** @default passing */
   readonly status?: 'passing' | 'warning' | 'critical';
+  /** Instead of the port, as consul-k8s registers since 1.9.0. */
+  readonly namedPorts?: readonly { readonly Name: string; readonly Port: number; readonly Default?: boolean }[];
 }
 
 /** The real Consul, as the administrator of the tests uses it; it shares no code with src/. */
@@ -104,6 +106,7 @@ export class ConsulApi {
     tags?: string[];
     meta?: Record<string, string>;
     status?: string;
+    weights?: { Passing: number; Warning: number };
   }): Promise<void> {
     await this.must('PUT', '/agent/service/register', {
       ID: service.id,
@@ -112,6 +115,7 @@ export class ConsulApi {
       Port: service.port,
       Tags: service.tags ?? [],
       Meta: service.meta ?? { secure: 'false' },
+      ...(service.weights ? { Weights: service.weights } : {}),
       Check: {
         CheckID: `service:${service.id}`,
         Name: `Service '${service.name}' check`,
@@ -122,12 +126,23 @@ export class ConsulApi {
   }
 
   /** As consul-k8s and its like register: straight in the catalog, on a node without an agent. */
-  registerInCatalog({ node, id, service, address, port, status = 'passing' }: CatalogEntry): Promise<unknown> {
+  registerInCatalog({
+    node,
+    id,
+    service,
+    address,
+    port,
+    status = 'passing',
+    namedPorts,
+  }: CatalogEntry): Promise<unknown> {
     return this.must('PUT', '/catalog/register', {
       Node: node,
       Address: '127.0.0.1',
       NodeMeta: { 'external-source': 'kubernetes' },
-      Service: { ID: id, Service: service, Address: address, Port: port, Meta: { 'external-source': 'kubernetes' } },
+      Service: {
+        ...{ ID: id, Service: service, Address: address, Meta: { 'external-source': 'kubernetes' } },
+        ...(namedPorts ? { Ports: namedPorts } : { Port: port }),
+      },
       Check: { CheckID: `${id}-check`, Name: 'Kubernetes Readiness Check', Status: status, ServiceID: id },
     });
   }

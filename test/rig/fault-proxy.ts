@@ -5,15 +5,18 @@ import { promisify } from 'node:util';
 import { until } from './until.ts';
 
 /**
- * What becomes of a request: `lose` lets it through to Consul, and drops the reply once the promise resolves; `late` drops
- * the connection at once, and lets the request through to Consul when the promise resolves; `keep` is told that Consul has
- * answered, and the reply goes on when its promise resolves.
+ * What becomes of a request: `lose` lets it through to Consul, and drops the reply once the promise resolves; `held` hands
+ * the reply on then; `keep` is told that Consul has answered, and the reply goes on when its promise resolves; `without`
+ * hands it on without that header; `late` drops the connection at once, and lets the request through to Consul when the
+ * promise resolves.
  */
 export type Fault =
   | 'pass'
   | 'reset'
   | { readonly status: number; readonly text: string }
   | { readonly lose: Promise<unknown> }
+  | { readonly held: Promise<unknown> }
+  | { readonly without: string }
   | { readonly late: Promise<unknown> }
   | { readonly keep: () => Promise<unknown> };
 
@@ -148,19 +151,23 @@ export class FaultProxy {
     }
     const answer = await this.#forward(incoming, outgoing, body);
     const status = answer.statusCode ?? 0;
-    if (fault === 'pass') {
-      outgoing.writeHead(status, answer.headers);
-      answer.pipe(outgoing);
-      return status;
-    }
-    const reply = await text(answer);
-    if ('keep' in fault) {
-      await fault.keep();
-      outgoing.writeHead(status, answer.headers).end(reply);
-    } else if ('lose' in fault) {
+    if (fault !== 'pass' && ('late' in fault || 'lose' in fault)) {
+      await text(answer);
+      if ('late' in fault) return status;
       await fault.lose;
       incoming.socket.resetAndDestroy();
+      return status;
     }
+    if (fault !== 'pass' && 'keep' in fault) {
+      const reply = await text(answer);
+      await fault.keep();
+      outgoing.writeHead(status, answer.headers).end(reply);
+      return status;
+    }
+    if (fault !== 'pass' && 'without' in fault) delete answer.headers[fault.without];
+    if (fault !== 'pass' && 'held' in fault) await fault.held;
+    outgoing.writeHead(status, answer.headers);
+    answer.pipe(outgoing);
     return status;
   }
 

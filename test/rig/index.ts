@@ -4,7 +4,7 @@ import { parseConfig } from '../../src/config/load.ts';
 import { startDaemon, type RunningDaemon } from '../../src/commands/run.ts';
 import { createLog } from '../../src/observability/log.ts';
 import { createMetrics, type Metrics } from '../../src/observability/metrics.ts';
-import { startConsul, type ConsulOptions, type ConsulServer } from '../control-plane/index.ts';
+import { startConsul, type ConsulOptions, type ConsulServer, type KubernetesPlane } from '../control-plane/index.ts';
 import { ConsulApi } from './consul.ts';
 import { KubernetesApi } from './kubernetes.ts';
 import { until } from './until.ts';
@@ -35,6 +35,8 @@ export interface DaemonOptions {
   readonly takeOver?: boolean;
   /** @default 10 minutes, as in production */
   readonly emptyNodeMs?: number;
+  /** Where it answers status requests. @default 127.0.0.1:0 */
+  readonly http?: string;
   /** @default true: waits until both directions run */
   readonly awaitStart?: boolean;
 }
@@ -52,16 +54,17 @@ export interface Rig {
   close(): Promise<void>;
 }
 
-export async function openRig(options: ConsulOptions = {}): Promise<Rig> {
+/** @param plane a Kubernetes of the test's own, in place of the shared one */
+export async function openRig(options: ConsulOptions = {}, plane: Plane = sharedPlane()): Promise<Rig> {
   const consulServer = await startConsul(options);
-  const kubernetes = new KubernetesApi(environment('SERVER'), environment('CA'), environment('ADMIN_TOKEN'));
+  const kubernetes = new KubernetesApi(plane.server, plane.caFile, plane.adminToken);
   const consul = new ConsulApi(consulServer.address, consulServer.managementToken);
   const cluster = `t${randomBytes(4).toString('hex')}`;
   const namespace = `${cluster}-apps`;
   await kubernetes.createNamespace(namespace);
   // The endpoints controllers leave out pods on nodes that do not exist.
   for (const node of ['node-0', 'node-1', 'node-2']) await kubernetes.createNode(node);
-  const kubeconfig = environment('KUBECONFIG');
+  const { kubeconfig } = plane;
   const daemons: Daemon[] = [];
   return {
     kubernetes,
@@ -87,9 +90,23 @@ export async function openRig(options: ConsulOptions = {}): Promise<Rig> {
     },
     async close() {
       await Promise.all(daemons.map((daemon) => daemon.stop()));
+      // Other tests' daemons see all namespaces, and tell of Services that take something in where they may not.
+      if (plane.server === sharedPlane().server)
+        await kubernetes.must('DELETE', `/api/v1/namespaces/${namespace}/services`);
       await consulServer.stop();
       await Promise.all([kubernetes.close(), consul.close()]);
     },
+  };
+}
+
+type Plane = Pick<KubernetesPlane, 'server' | 'caFile' | 'adminToken' | 'kubeconfig'>;
+
+function sharedPlane(): Plane {
+  return {
+    server: environment('SERVER'),
+    caFile: environment('CA'),
+    adminToken: environment('ADMIN_TOKEN'),
+    kubeconfig: environment('KUBECONFIG'),
   };
 }
 
@@ -108,7 +125,7 @@ async function launch(defaults: Defaults, options: DaemonOptions): Promise<Daemo
     consul: { address: options.consulAddress ?? defaults.consulAddress },
     toConsul: { namespaces: { include: [defaults.namespace], exclude: [] }, ...options.toConsul },
     toKubernetes: { namespaces: [defaults.namespace], ...options.toKubernetes },
-    http: { address: '127.0.0.1:0' },
+    http: { address: options.http ?? '127.0.0.1:0' },
   };
   const config = parseConfig(JSON.stringify(settings), { CONSUL_HTTP_TOKEN: options.token ?? defaults.token });
   const records: LogRecord[] = [];
@@ -150,7 +167,7 @@ export async function statusOf({ port }: Daemon): Promise<Status> {
 export interface Status {
   readonly ready: boolean;
   readonly toConsul: Work | null;
-  readonly toKubernetes: Work | null;
+  readonly toKubernetes: (Work & { readonly workloadEntries: string; readonly withoutWorkloadEntries: number }) | null;
 }
 
 export interface Work {

@@ -33,7 +33,7 @@ export interface PodOptions {
   readonly ready?: boolean;
   readonly ownerReferences?: object[];
   readonly hostNetwork?: boolean;
-  readonly env?: { name: string; value: string }[];
+  readonly env?: { name: string; value?: string; valueFrom?: object }[];
   /** Types of conditions that the pod needs beside its containers to be Ready. */
   readonly readinessGates?: readonly string[];
   /** Beside Ready, by type. */

@@ -96,6 +96,8 @@ export async function createRichObjects(
     {
       selector: { app: 'orders' },
       ipFamilyPolicy: 'PreferDualStack',
+      internalTrafficPolicy: 'Local',
+      trafficDistribution: 'PreferClose',
       ports: [
         { name: 'http', port: 80, targetPort: 'web', appProtocol: 'kubernetes.io/h2c' },
         { name: 'dns', port: 53, targetPort: 5353, protocol: 'UDP' },

@@ -24,6 +24,8 @@ export interface Right {
   /** As kubectl says it: `watch endpointslices.discovery.k8s.io`. */
   readonly name: string;
   readonly role: string;
+  /** Undefined when it holds in all of them. */
+  readonly namespace: string | undefined;
   readonly clusterWide: boolean;
   readonly verb: string;
   readonly resource: string;
@@ -49,6 +51,7 @@ export function rightsOf(objects: readonly Rendered[]): Right[] {
       product(apiGroups, resources, resourceNames, verbs).map(([apiGroup, resource, resourceName, verb]) => ({
         name: `${verb} ${resource}${apiGroup === '' ? '' : `.${apiGroup}`}`,
         role: role.metadata.name,
+        namespace: role.metadata.namespace,
         clusterWide: role.kind === 'ClusterRole',
         ...{ verb, resource, apiGroup, resourceName },
       })),
@@ -116,6 +119,8 @@ export interface StageOptions {
   readonly without?: string;
   /** How long a Service outlives its Consul service. @default 20ms */
   readonly removalGrace?: string;
+  /** Other settings of that direction. */
+  readonly toKubernetes?: object;
 }
 
 /** A cluster name and a namespace of its own, the shipped rights in them, and daemons that have no others. */
@@ -125,6 +130,8 @@ export interface Stage {
   readonly consul: ConsulApi;
   readonly cluster: string;
   readonly namespace: string;
+  /** Whose Services may take Consul instances in; nothing is mirrored into it. */
+  readonly importNamespace: string;
   /** Every daemon that ran here; the last one is the newest. */
   readonly daemons: readonly Daemon[];
   readonly daemon: Daemon;
@@ -141,16 +148,20 @@ export async function openStage({
   objects,
   without,
   removalGrace = '20ms',
+  toKubernetes = {},
 }: StageOptions): Promise<Stage> {
   const cluster = `r${randomBytes(4).toString('hex')}`;
   const namespace = `${cluster}-apps`;
+  const importNamespace = `${cluster}-imports`;
   const folder = await mkdtemp(join(tmpdir(), 'consular-rights-'));
   const rules = (await readPolicy(cluster)).filter(({ name }) => name !== without);
   // Not createNamespace(): a server of the test's own has no controller that makes the account which that waits for.
-  await server.api.must('POST', '/api/v1/namespaces', { metadata: { name: namespace } });
+  for (const name of [namespace, importNamespace])
+    await server.api.must('POST', '/api/v1/namespaces', { metadata: { name } });
   const kubeconfig = await grant(server, without === undefined ? objects : withoutRight(objects, without), {
     cluster,
     namespace,
+    importNamespace,
     folder,
   });
   const options: DaemonOptions = {
@@ -158,18 +169,20 @@ export async function openStage({
     kubeconfig,
     token: await createConsulToken(rig.consul, cluster, rules),
     awaitStart: false,
-    toConsul: { namespaces: { include: [namespace], exclude: [] } },
+    toConsul: { namespaces: { include: [namespace], exclude: [] }, readinessGate: true },
     toKubernetes: {
       namespaces: [namespace],
+      importNamespaces: [importNamespace],
       services: { include: [`${cluster}-*`], exclude: [] },
       // Long enough to see that endpoints go first, and not to be waited for.
       removalGrace,
+      ...toKubernetes,
     },
   };
   const daemons: Daemon[] = [];
   const stop = async () => void (await Promise.all(daemons.map((daemon) => daemon.stop())));
   return {
-    ...{ rig, cluster, namespace, daemons, stop },
+    ...{ rig, cluster, namespace, importNamespace, daemons, stop },
     kubernetes: server.api,
     consul: rig.consul,
     get daemon() {
@@ -185,7 +198,8 @@ export async function openStage({
     },
     close: async () => {
       await stop();
-      await rm(folder, { recursive: true });
+      await server.api.must('DELETE', `/api/v1/namespaces/${importNamespace}/services`);
+      await rm(folder, { recursive: true, force: true });
     },
   };
 }
@@ -193,7 +207,16 @@ export async function openStage({
 interface Place {
   readonly cluster: string;
   readonly namespace: string;
+  readonly importNamespace: string;
   readonly folder: string;
+}
+
+/** Gives the account of a stage what it did not have from the beginning. */
+export async function grantMore({ api, kubeconfig }: ApiServer, objects: readonly Rendered[], stage: Stage) {
+  const placed = objects.map((object) => placeObject(object, stage));
+  for (const object of placed) await apply(readKubeconfig(kubeconfig), object);
+  const account = { namespace: stage.namespace, name: 'consular' };
+  await Promise.all(rightsOf(placed).map((right) => untilGranted(api, account, right)));
 }
 
 /** Applies account, roles and bindings as they are shipped, under names of this stage; returns a kubeconfig of the account. */
@@ -205,7 +228,7 @@ async function grant({ api, kubeconfig }: ApiServer, objects: readonly Rendered[
     .map((object) => placeObject(object, place));
   for (const object of placed) await apply(admin, object);
   const account = placed.find(({ kind }) => kind === 'ServiceAccount')?.metadata.name ?? '';
-  await Promise.all(rightsOf(placed).map((right) => untilGranted(api, namespace, account, right)));
+  await Promise.all(rightsOf(placed).map((right) => untilGranted(api, { namespace, name: account }, right)));
   const path = `/api/v1/namespaces/${namespace}/serviceaccounts/${account}/token`;
   const { status } = await api.must('POST', path, { spec: { expirationSeconds: 3600 } });
   const file = join(folder, 'kubeconfig');
@@ -215,8 +238,11 @@ async function grant({ api, kubeconfig }: ApiServer, objects: readonly Rendered[
   return file;
 }
 
-/** Names of cluster-wide objects get the cluster, everything else moves to the namespace; nothing else is changed. */
-function placeObject(object: Rendered, { cluster, namespace }: Place): Rendered {
+/**
+ * Names of cluster-wide objects get the cluster, everything else moves to the namespace, what is for imports to theirs;
+ * nothing else is changed.
+ */
+function placeObject(object: Rendered, { cluster, namespace, importNamespace }: Omit<Place, 'folder'>): Rendered {
   const { kind, metadata } = object;
   const { roleRef, subjects, ...rest } = object as Rendered & { roleRef?: Reference; subjects?: Reference[] };
   const name = (of: { kind: string; name: string }) => (of.kind === 'ClusterRole' ? `${of.name}-${cluster}` : of.name);
@@ -226,7 +252,7 @@ function placeObject(object: Rendered, { cluster, namespace }: Place): Rendered 
     ...(subjects && { subjects: subjects.map((subject) => ({ ...subject, namespace })) }),
     metadata: isClusterWide(object)
       ? { ...metadata, name: name({ kind: 'ClusterRole', name: metadata.name }) }
-      : { ...metadata, namespace },
+      : { ...metadata, namespace: metadata.name === 'consular-import' ? importNamespace : namespace },
     kind,
   };
 }
@@ -237,14 +263,21 @@ interface Reference {
 }
 
 /** The API server learns of roles and bindings by a watch of its own, a moment after they were written. */
-async function untilGranted(api: KubernetesApi, namespace: string, account: string, right: Right): Promise<void> {
-  await until(`${right.name} to be granted`, () => isAllowed(api, { namespace, name: account }, right, namespace));
+async function untilGranted(api: KubernetesApi, account: Account, right: Right): Promise<void> {
+  await until(`${right.name} to be granted`, () =>
+    isAllowed(api, account, right, right.namespace ?? account.namespace),
+  );
+}
+
+interface Account {
+  readonly namespace: string;
+  readonly name: string;
 }
 
 /** What the API server's authorizer says, in all namespaces when none is named. */
 export async function isAllowed(
   api: KubernetesApi,
-  account: { readonly namespace: string; readonly name: string },
+  account: Account,
   right: Pick<Right, 'verb' | 'resource' | 'apiGroup'> & Partial<Right>,
   namespace: string,
 ): Promise<boolean> {

@@ -1,8 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { judgeAddress } from '../../src/address.ts';
+import { isAddressRange, isHostName, judgeAddress, rangesOf } from '../../src/address.ts';
 
-const judge = (text: string) => judgeAddress(text, (address) => address === '10.96.0.1' || address === 'fd00:96::1');
+const judge = (text: string) =>
+  judgeAddress(text, ({ address }) => (['10.96.0.1', 'fd00:96::1'].includes(address) ? 'is taken' : undefined));
 
 describe('an address that can be an endpoint', () => {
   it.each([
@@ -27,19 +28,19 @@ describe('an address that can be an endpoint', () => {
 describe('an address that cannot', () => {
   it.each([
     ['', 'it has no address'],
-    ['orders.example.com', 'host name'],
-    ['localhost', 'host name'],
-    ['127.1', 'host name'],
-    ['0x7f.0.0.1', 'host name'],
-    ['2130706433', 'host name'],
-    ['010.020.0.1', 'host name'],
-    ['10.20.0.256', 'host name'],
-    ['10.20.0.1:80', 'host name'],
-    ['10.20.0.1/32', 'host name'],
-    [' 10.20.0.1', 'host name'],
-    ['10.20.0.1\n', 'host name'],
-    ['[fd00::1]', 'host name'],
-    ['fd00::1::2', 'host name'],
+    ['orders.example.com', 'not an IP address'],
+    ['localhost', 'not an IP address'],
+    ['127.1', 'not an IP address'],
+    ['0x7f.0.0.1', 'not an IP address'],
+    ['2130706433', 'not an IP address'],
+    ['010.020.0.1', 'not an IP address'],
+    ['10.20.0.256', 'not an IP address'],
+    ['10.20.0.1:80', 'not an IP address'],
+    ['10.20.0.1/32', 'not an IP address'],
+    [' 10.20.0.1', 'not an IP address'],
+    ['10.20.0.1\n', 'not an IP address'],
+    ['[fd00::1]', 'not an IP address'],
+    ['fd00::1::2', 'not an IP address'],
     ['fe80::1%eth0', 'zone'],
     ['fd00::1%1', 'zone'],
     ['0.0.0.0', 'loopback'],
@@ -61,23 +62,111 @@ describe('an address that cannot', () => {
     ['::ffff:7f00:1', 'loopback'],
     ['::ffff:169.254.169.254', 'link-local'],
     ['::ffff:0.0.0.0', 'loopback'],
-    ['10.96.0.1', 'belongs to a Kubernetes Service or to the API server'],
-    ['::ffff:10.96.0.1', 'belongs to a Kubernetes Service or to the API server'],
-    ['FD00:0096::0001', 'belongs to a Kubernetes Service or to the API server'],
+    ['::10.20.0.1', 'reserved'],
+    ['64:ff9b::127.0.0.1', 'loopback'],
+    ['64:ff9b::', 'loopback'],
+    ['64:ff9b::a9fe:a9fe', 'link-local'],
+    ['64:ff9b::10.96.0.1', 'its address is taken'],
+    ['100.100.100.200', 'credentials'],
+    ['168.63.129.16', 'credentials'],
+    ['192.0.0.192', 'credentials'],
+    ['fd00:ec2::254', 'credentials'],
+    ['FD00:0EC2:0::254', 'credentials'],
+    ['fd20:ce::254', 'credentials'],
+    ['::ffff:168.63.129.16', 'credentials'],
+    ['10.96.0.1', 'its address is taken'],
+    ['::ffff:10.96.0.1', 'its address is taken'],
+    ['FD00:0096::0001', 'its address is taken'],
   ])('%j is refused: %s', (text, reason) => {
     expect(judge(text)).toEqual({ refused: expect.stringContaining(reason) });
   });
 });
 
-const never = () => false;
+describe('a host name', () => {
+  it.each([
+    'vm-1',
+    'VM-1.Example.com',
+    'vm_1',
+    '_sip._tcp.example.com',
+    'example.com.',
+    '3com.com',
+    'a.b1',
+    'x'.repeat(63),
+  ])('can be %j', (text) => {
+    expect(isHostName(text)).toBe(true);
+  });
+
+  it.each([
+    '',
+    '.',
+    'a..b',
+    '.a',
+    '-a',
+    'a-',
+    'a b',
+    'a/b',
+    'a:80',
+    '127.1',
+    '10.20.0.256',
+    '0x7f.0x1',
+    '0x',
+    '1',
+    'x'.repeat(64),
+    'größe.de',
+    `${'a.'.repeat(130)}b`,
+    'a\n',
+  ])('cannot be %j', (text) => {
+    expect(isHostName(text)).toBe(false);
+  });
+});
+
+describe('a range of addresses', () => {
+  it.each(['10.0.0.0/8', '0.0.0.0/0', '192.0.2.1/32', 'fd00::/8', '::/0', 'FD00::1/128'])('%j is one', (text) => {
+    expect(isAddressRange(text)).toBe(true);
+  });
+
+  it.each([
+    '10.0.0.0',
+    '10.0.0.0/',
+    '10.0.0.0/33',
+    '10.0.0.0/-1',
+    '10.0.0.0/8/8',
+    '10.0/8',
+    'fd00::/129',
+    'fe80::1%1/64',
+    '/8',
+    'a/8',
+    '10.0.0.0/ 8',
+    '',
+  ])('%j is none', (text) => {
+    expect(isAddressRange(text)).toBe(false);
+  });
+
+  it('has what is in it, of its own family', () => {
+    const isIn = rangesOf(['10.20.0.0/16', '192.0.2.1/32', 'fd00:20::/32']);
+    const tried = [
+      ...(['10.20.0.1', '10.20.255.255', '10.21.0.0', '192.0.2.1', '192.0.2.2'] as const).map((address) => [
+        address,
+        isIn(address, 'IPv4'),
+      ]),
+      ...(['fd00:20::1', 'fd00:21::1', '::a14:1'] as const).map((address) => [address, isIn(address, 'IPv6')]),
+    ];
+    expect(tried.filter(([, found]) => found).map(([address]) => address)).toEqual([
+      '10.20.0.1',
+      '10.20.255.255',
+      '192.0.2.1',
+      'fd00:20::1',
+    ]);
+  });
+});
 
 it('one address has one form, whatever the notation it came in', () => {
   fc.assert(
     fc.property(fc.oneof(fc.ipV6(), fc.ipV4()), (text) => {
-      const judged = judgeAddress(text, never);
+      const judged = judgeAddress(text);
       if ('refused' in judged) return;
-      expect(judgeAddress(judged.address, never)).toEqual(judged);
-      expect(judgeAddress(text.toUpperCase(), never)).toEqual(judged);
+      expect(judgeAddress(judged.address)).toEqual(judged);
+      expect(judgeAddress(text.toUpperCase())).toEqual(judged);
     }),
     { numRuns: 500 },
   );
@@ -87,7 +176,7 @@ it('any text is judged, and never throws', () => {
   const text = fc.oneof(fc.string(), fc.string({ unit: fc.constantFrom(...'0123456789abcdefF:.%[]') }));
   fc.assert(
     fc.property(text, (text) => {
-      expect(Object.keys(judgeAddress(text, never)).sort().join()).toMatch(/^(refused|address,family)$/);
+      expect(Object.keys(judgeAddress(text)).sort().join()).toMatch(/^(refused|address,family)$/);
     }),
     { numRuns: 1000 },
   );

@@ -142,8 +142,25 @@ describe('pure modules', () => {
       'empty-node',
       'policy',
       'readiness-gate',
+      'summary',
     ].map((name) => `to-consul/${name}.ts`),
-    ...['naming', 'selection', 'mirrored-service', 'desired', 'bodies'].map((name) => `to-kubernetes/${name}.ts`),
+    ...[
+      'naming',
+      'selection',
+      'majority',
+      'mirrored-ports',
+      'mirrored-service',
+      'missing-endpoints',
+      'shape',
+      'warnings',
+      'desired',
+      'same',
+      'slice-hosts',
+      'bodies',
+      'imports/request',
+      'imports/slices',
+    ].map((name) => `to-kubernetes/${name}.ts`),
+    ...['mode', 'labels', 'entries', 'spread', 'plan'].map((name) => `to-kubernetes/workload-${name}.ts`),
   ];
 
   /** The files with everything that they load at run time, near and far. */

@@ -99,7 +99,10 @@ export function service(overrides: Partial<Service> = {}): Service {
     annotations: strings(),
     type: 'ClusterIP',
     clusterIPs: ['10.96.0.10'],
-    hasSelector: true,
+    ipFamilyPolicy: 'SingleStack',
+    internalTrafficPolicy: 'Cluster',
+    trafficDistribution: '',
+    selector: strings({ app: 'orders' }),
     ports: [servicePort()],
     ...overrides,
   };
@@ -110,7 +113,7 @@ export function endpointPort(overrides: Partial<EndpointPort> = {}): EndpointPor
 }
 
 export function endpoint(address: string, overrides: Partial<EndpointSlice['endpoints'][number]> = {}) {
-  return { address, ready: true, zone: '', target: undefined, ...overrides };
+  return { address, ready: true, serving: true, terminating: false, zone: '', target: undefined, ...overrides };
 }
 
 export function slice(overrides: Partial<EndpointSlice> = {}): EndpointSlice {
@@ -138,10 +141,12 @@ export function instance(overrides: Partial<ServiceInstance> = {}): ServiceInsta
     service: 'billing',
     address: '10.20.0.1',
     port: 8080,
+    namedPorts: [],
     tags: [],
     meta: strings(),
     kind: '',
     status: 'passing',
+    weight: 1,
     ...overrides,
   };
 }

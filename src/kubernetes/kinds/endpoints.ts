@@ -11,7 +11,7 @@ import {
 } from '../encoding/message.ts';
 import { keepEach } from '../encoding/shared.ts';
 import type { Endpoint, EndpointPort, Endpoints, EndpointSlice, EndpointSubset } from '../objects.ts';
-import { metadataTable, objectOf, type Keep } from './metadata.ts';
+import { metadataTable, objectOf, ownerUidOf, type Keep } from './metadata.ts';
 import { protocolOf } from './service.ts';
 
 /** discovery/v1; the port of v1 Endpoints has the same names and other numbers. */
@@ -24,7 +24,7 @@ const SLICE_PORT = message({
 const TARGET = message({ kind: [1, sharedString], namespace: [2, sharedString], name: [3, string] });
 const ENDPOINT = message({
   addresses: [1, list(string)],
-  conditions: [2, only('ready', 1, boolean)],
+  conditions: [2, message({ ready: [1, boolean], serving: [2, boolean], terminating: [3, boolean] })],
   targetRef: [4, TARGET],
   zone: [7, sharedString],
 });
@@ -43,7 +43,7 @@ export function endpointSliceDecoder(keep: Keep): (object: Encoded) => EndpointS
       addressType,
       ports: keepEach(ports, portOf),
       endpoints: keepEach(endpoints, endpointOf),
-      ownerUid: metadata.ownerReferences.find(({ kind }) => kind === 'Service')?.uid ?? '',
+      ownerUid: ownerUidOf(metadata),
     };
   };
 }
@@ -59,7 +59,9 @@ function endpointOf({ addresses, conditions, targetRef, zone }: ValueOf<typeof E
   const { kind, namespace, name } = targetRef;
   return {
     address,
-    ready: conditions ?? true,
+    ready: conditions.ready ?? true,
+    serving: conditions.serving ?? true,
+    terminating: conditions.terminating ?? false,
     zone,
     target: name === '' ? undefined : { kind, namespace, name },
   };

@@ -58,6 +58,11 @@ export function objectOf(kind: string, metadata: Metadata): KubernetesObject {
   };
 }
 
+/** The uid of the Service that an object belongs to, or an empty string. */
+export function ownerUidOf({ ownerReferences }: Metadata): string {
+  return ownerReferences.find(({ kind }) => kind === 'Service')?.uid ?? '';
+}
+
 /** Makes the decoder of a kind of which only the metadata counts. */
 export function metadataDecoder(kind: string, keep: Keep, keepLabel?: (key: string) => boolean) {
   const table = only('metadata', 1, metadataTable(keep, keepLabel));

@@ -9,7 +9,7 @@ import {
   type Encoded,
   type ValueOf,
 } from '../encoding/message.ts';
-import { keepEach } from '../encoding/shared.ts';
+import { keepEach, sharedMap } from '../encoding/shared.ts';
 import type { Protocol, Service, ServicePort } from '../objects.ts';
 import { metadataTable, objectOf, type Keep } from './metadata.ts';
 
@@ -25,7 +25,10 @@ const SPEC = message({
   selector: [2, strings()],
   clusterIP: [3, string],
   type: [4, sharedString],
+  ipFamilyPolicy: [17, sharedString],
   clusterIPs: [18, list(string)],
+  internalTrafficPolicy: [22, sharedString],
+  trafficDistribution: [23, sharedString],
 });
 
 export function serviceDecoder(keep: Keep): (object: Encoded) => Service {
@@ -37,7 +40,10 @@ export function serviceDecoder(keep: Keep): (object: Encoded) => Service {
       ...objectOf('Service', metadata),
       type: spec.type,
       clusterIPs: ips.length > 0 || spec.clusterIP === '' ? ips : [spec.clusterIP],
-      hasSelector: spec.selector.size > 0,
+      ipFamilyPolicy: spec.ipFamilyPolicy,
+      internalTrafficPolicy: spec.internalTrafficPolicy,
+      trafficDistribution: spec.trafficDistribution,
+      selector: sharedMap(spec.selector),
       ports: keepEach(spec.ports, portOf),
     };
   };

@@ -8,6 +8,7 @@ import { freePort } from '../../control-plane/ports.ts';
 import type { ConsulApi } from '../../rig/consul.ts';
 import { until } from '../../rig/until.ts';
 import { bundle } from '../bundle.ts';
+import { consularCommand } from '../consular-command.ts';
 import { sumOf } from '../prometheus.ts';
 import { raftEntries } from '../raft-entries.ts';
 import { startSubject, type Subject } from '../subjects.ts';
@@ -89,7 +90,7 @@ export async function consularProgram(run: RunDirectory, plane: KubernetesPlane)
         log: { level: debug ? 'debug' : 'info' },
       };
       await writeFile(file, JSON.stringify(settings));
-      const subject = await startSubject(run, 'consular', [path('../../../dist/consular.js'), 'run', '--config', file]);
+      const subject = await startSubject(run, 'consular', consularCommand(file));
       const get = (what: string) => request(`http://127.0.0.1:${port}${what}`);
       return {
         ...subject,

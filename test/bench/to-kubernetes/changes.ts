@@ -17,7 +17,7 @@ export interface Changes {
 export const FLIPS_PER_SECOND = 10;
 export const ARRIVAL_GAP_MS = 10_000;
 /** Numbers of services that follow each other go to services far apart. */
-const STRIDE = 37;
+const STRIDE = 997;
 
 /** Flips the probes between passing and critical, in turn and at an even rate; they end as they began, passing. */
 export function measureFlips(subject: Mirrorer, stage: Stage, flips: number): Promise<Changes> {

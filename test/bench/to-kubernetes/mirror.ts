@@ -18,7 +18,7 @@ const GROUPS: Readonly<Record<Kind, string>> = {
   endpoints: '/api/v1',
 };
 const LONGEST_WATCH_SECONDS = 14_400;
-const LIMIT_MS = 120_000;
+const LIMIT_MS = 600_000;
 
 /**
  * What a program writes to one namespace, seen by watches that begin before it does: how many objects, when the last one

@@ -5,6 +5,7 @@ import { request } from 'undici';
 import { freePort } from '../../control-plane/ports.ts';
 import { until } from '../../rig/until.ts';
 import { bundle } from '../bundle.ts';
+import { consularCommand } from '../consular-command.ts';
 import { startSubject, type Subject } from '../subjects.ts';
 import { NAMESPACE, type Stage } from './stage.ts';
 
@@ -56,8 +57,7 @@ export async function consularProgram({ directory, plane, consul, services }: St
         http: { address: `127.0.0.1:${port}` },
       };
       await writeFile(file, JSON.stringify(settings));
-      const args = [path('../../../dist/consular.js'), 'run', '--config', file];
-      const subject = await startSubject(directory, 'consular', args);
+      const subject = await startSubject(directory, 'consular', consularCommand(file));
       return {
         ...subject,
         readyMs: async () => {

@@ -22,7 +22,7 @@ export interface Quiet {
 const SETTLE_MS = 15_000;
 
 export async function measureQuiet(program: Program, { consul, mirror }: Stage, seconds: number): Promise<Quiet> {
-  const proxy = await FaultProxy.open(consul.address, 'k8s-bench');
+  const proxy = await FaultProxy.open(consul.address, '');
   const count = { requests: 0, longPolls: 0 };
   proxy.readFault = (path) => {
     if (/[?&]index=/.test(path)) count.longPolls++;

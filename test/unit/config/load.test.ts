@@ -34,12 +34,25 @@ describe('a file that is right', () => {
     expect(parseConfig(`cluster: "${cluster}"`, {}).cluster).toBe(cluster);
   });
 
+  it.each(['', '{region}', '{region}/{zone}', 'eu/{zone}/{rack}', 'eu-{zone}'])('a locality can be %j', (locality) => {
+    expect(load(`toKubernetes: {istio: {locality: "${locality}"}}`).toKubernetes.istio.locality).toBe(locality);
+  });
+
   it.each([':8080', '0.0.0.0:0', '127.0.0.1:65535', '[::]:8080', 'localhost:80'])('it can listen on %s', (address) => {
     expect(load(`http: {address: "${address}"}`).http.address).toBe(address);
   });
 });
 
 describe('a file that is wrong', () => {
+  it.each(['/{zone}', '{zone}/', 'a//b', 'a/b/c/d', '{zone', 'zone}', '{}', 'a b', '{a.b}', 'x'.repeat(201)])(
+    'has a locality like %j',
+    (locality) => {
+      expect(problemsOf(`cluster: prod\ntoKubernetes: {istio: {locality: "${locality}"}}`)).toEqual([
+        expect.stringContaining('toKubernetes.istio.locality: expected at most three parts like {region}/{zone}'),
+      ]);
+    },
+  );
+
   it('reports every problem at once, each with its path, what was expected and what was found', () => {
     const text = `
 cluster: Prod

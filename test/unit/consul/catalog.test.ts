@@ -25,12 +25,38 @@ describe('an instance', () => {
         service: 'Orders',
         address: '10.20.0.9',
         port: 8080,
+        namedPorts: [],
         tags: ['v1', 'secure=true'],
         meta: strings({ zone: 'eu-1a' }),
         kind: '',
         status: 'passing',
+        weight: 1,
       },
     ]);
+  });
+
+  it.each<[string, object, number, number[]]>([
+    ['the one that Consul says', { Port: 80, Ports: [{ Name: 'http', Port: 8080, Default: true }] }, 80, [8080]],
+    [
+      'the default of its named ones',
+      {
+        Port: 0,
+        Ports: [
+          { Name: 'admin', Port: 9000 },
+          { Name: 'http', Port: 8080, Default: true },
+        ],
+      },
+      8080,
+      [9000, 8080],
+    ],
+    ['none, when no named one is the default', { Port: 0, Ports: [{ Name: 'http', Port: 8080 }] }, 0, [8080]],
+    ['none, when its named ones are nonsense', { Ports: [null, 7, {}, { Port: '80', Default: true }] }, 0, [0, 0]],
+    ['none, when they are no list', { Ports: { http: 8080 } }, 0, []],
+  ])('has for a port %s', (_, ports, port, namedPorts) => {
+    expect(decode({ ...row, Service: { ...row.Service, Port: undefined, ...ports } })[0]).toMatchObject({
+      port,
+      namedPorts,
+    });
   });
 
   it.each([
@@ -45,6 +71,15 @@ describe('an instance', () => {
   ])('with %s is as healthy as its worst check', (_, statuses, status) => {
     const Checks = statuses.map((Status) => ({ Status }));
     expect(decode({ ...row, Checks }).map(({ status }) => status)).toEqual([status]);
+  });
+
+  it.each([
+    ['passing', 7],
+    ['warning', 2],
+    ['critical', 7],
+  ])('that is %s has the weight for that', (Status, weight) => {
+    const Service = { ...row.Service, Weights: { Passing: 7, Warning: 2 } };
+    expect(decode({ ...row, Service, Checks: [{ Status }] }).map(({ weight }) => weight)).toEqual([weight]);
   });
 
   it('with nulls, as Consul writes empty lists, is empty there', () => {
@@ -62,10 +97,12 @@ describe('an instance', () => {
         service: '',
         address: '',
         port: 0,
+        namedPorts: [],
         tags: ['a'],
         meta: strings({ b: 'c' }),
         kind: '',
         status: 'passing',
+        weight: 1,
       },
     ]);
   });
@@ -131,14 +168,14 @@ describe('the witness', () => {
   });
 });
 
-it('checks in a state are told by node and check, with the service they belong to', () => {
+it('checks in a state are told by node and check, with what they are about', () => {
   const rows = [
     { Node: 'vm-1', CheckID: 'service:orders-1', ServiceName: 'Orders' },
     { Node: 'vm-1', CheckID: 'serfHealth', ServiceName: '' },
     null,
   ];
   expect([...decodeHealthState(answer(rows), PURPOSE)]).toEqual([
-    ['vm-1/service:orders-1', 'Orders'],
-    ['vm-1/serfHealth', ''],
+    ['vm-1/service:orders-1', { node: 'vm-1', service: 'Orders' }],
+    ['vm-1/serfHealth', { node: 'vm-1', service: '' }],
   ]);
 });

@@ -1,13 +1,15 @@
 import { describe, expect, it } from '@jest/globals';
 import { workloadOf, zoneOf } from '../../../src/kubernetes/objects.ts';
-import { createResources, pathOf } from '../../../src/kubernetes/resources.ts';
+import { createResources, pathOf, workloadEntryKind } from '../../../src/kubernetes/resources.ts';
 import { pod, strings } from '../builders.ts';
 import * as wire from './wire.ts';
 
-const resources = createResources({
-  annotation: (key) => key.startsWith('consular.dev/'),
-  variable: (name) => name.startsWith('SERVICE_'),
-});
+const keep = {
+  annotation: (key: string) => key.startsWith('consular.dev/'),
+  variable: (name: string) => name.startsWith('SERVICE_'),
+};
+const resources = createResources(keep);
+const workloadEntries = workloadEntryKind(keep);
 
 describe('a pod of the API server', () => {
   const decoded = resources.pods.decode(wire.pod);
@@ -53,6 +55,11 @@ describe('a pod of the API server', () => {
     });
   });
 
+  it('keeps all labels when it has readiness gates, because they say who will ask for it', () => {
+    const spec = { ...wire.pod.spec, readinessGates: [{ conditionType: 'lb/ready' }] };
+    expect(resources.pods.decode({ ...wire.pod, spec }).labels).toEqual(strings(wire.pod.metadata.labels));
+  });
+
   it('comes from its ReplicaSet, and so from its Deployment', () => {
     expect(workloadOf(decoded)).toBe('Deployment/orders');
   });
@@ -66,7 +73,7 @@ describe('a Service of the API server', () => {
       annotations: strings(),
       type: 'ClusterIP',
       clusterIPs: ['10.96.0.10', 'fd00:96::a'],
-      hasSelector: true,
+      selector: strings({ app: 'orders' }),
       ports: [
         { name: 'http', port: 80, protocol: 'TCP', targetPort: 'web', appProtocol: 'http' },
         { name: 'dns', port: 53, protocol: 'UDP', targetPort: '5353', appProtocol: '' },
@@ -83,7 +90,7 @@ describe('a Service of the API server', () => {
   });
 
   it.each([[undefined], [null], [{}]])('has no selector when that is %j', (selector) => {
-    expect(resources.services.decode({ ...wire.service, spec: { selector } }).hasSelector).toBe(false);
+    expect(resources.services.decode({ ...wire.service, spec: { selector } }).selector.size).toBe(0);
   });
 });
 
@@ -113,6 +120,49 @@ describe('Endpoints of the API server', () => {
         addresses: ['10.20.0.1', '10.20.0.2'],
         ports: [{ name: 'main', port: 8080, protocol: 'TCP', appProtocol: '' }],
       },
+    ]);
+  });
+});
+
+describe('a WorkloadEntry of the API server', () => {
+  const at = (spec: unknown) => workloadEntries.at('v1').decode({ ...wire.workloadEntry, spec });
+
+  it('is trimmed to what Consular uses', () => {
+    expect(workloadEntries.at('v1').decode(wire.workloadEntry)).toEqual({
+      namespace: 'shop',
+      name: 'orders-10.20.0.1-8080',
+      uid: 'uid-of-entry',
+      resourceVersion: '7',
+      deletionTimestamp: '',
+      labels: strings({ app: 'orders' }),
+      annotations: strings({ 'consular.dev/consul-service': 'orders' }),
+      address: '10.20.0.1',
+      ports: new Map([['main', 8080]]),
+      workloadLabels: strings({ app: 'orders', version: 'v1' }),
+      locality: 'eu/eu-1a',
+      weight: 3,
+      ownerUid: 'uid-of-service',
+    });
+  });
+
+  it.each([
+    [undefined],
+    [null],
+    [{ ports: null, labels: [], weight: '3', address: 7 }],
+    [{ ports: { main: '8080' }, labels: { a: 1 } }],
+  ])('is empty where its spec is %j', (spec) => {
+    expect(at(spec)).toMatchObject({
+      ...{ address: '', locality: '', weight: undefined },
+      ports: new Map(),
+      workloadLabels: new Map(),
+    });
+  });
+
+  it('is at the version that it was found in', () => {
+    const paths = ['v1', 'v1beta1'].map((version) => pathOf(workloadEntries.at(version), 'shop', 'x'));
+    expect(paths).toEqual([
+      '/apis/networking.istio.io/v1/namespaces/shop/workloadentries/x',
+      '/apis/networking.istio.io/v1beta1/namespaces/shop/workloadentries/x',
     ]);
   });
 });

@@ -128,3 +128,27 @@ export const node = {
   },
   status: { addresses: [{ type: 'InternalIP', address: '192.168.1.11' }], capacity: { cpu: '8' } },
 };
+
+export const workloadEntry = {
+  apiVersion: 'networking.istio.io/v1',
+  kind: 'WorkloadEntry',
+  metadata: {
+    name: 'orders-10.20.0.1-8080',
+    namespace: 'shop',
+    uid: 'uid-of-entry',
+    resourceVersion: '7',
+    generation: 1,
+    labels: { app: 'orders' },
+    annotations: { 'consular.dev/consul-service': 'orders', 'example.com/other': 'x' },
+    ownerReferences: [{ apiVersion: 'v1', kind: 'Service', name: 'orders', uid: 'uid-of-service' }],
+  },
+  spec: {
+    address: '10.20.0.1',
+    ports: { main: 8080 },
+    labels: { app: 'orders', version: 'v1' },
+    locality: 'eu/eu-1a',
+    weight: 3,
+    network: 'vms',
+  },
+  status: { conditions: [{ type: 'Healthy', status: 'True' }] },
+};

@@ -81,6 +81,15 @@ describe('annotations', () => {
     expect(messages({ 'consul-service': 'x' })).toEqual([]);
   });
 
+  it('about what a Service takes in are fine on a Service, and on a pod they are not', () => {
+    const keys = annotations({ import: 'billing', 'import-port': 'http', 'service-name': 'orders' });
+    expect(parseAnnotations(keys, 'service').rejections).toEqual([]);
+    expect(parseAnnotations(keys, 'pod').rejections.map(({ message }) => message)).toEqual([
+      'annotation "consular.dev/import" is not one that Consular knows',
+      'annotation "consular.dev/import-port" is not one that Consular knows',
+    ]);
+  });
+
   it('reject each thing that is wrong', () => {
     expect(
       messages({ 'service-weight': 'heavy', 'not-ready': 'no', unknown: 'x', 'service-name': 'orders' }),
@@ -109,11 +118,15 @@ describe('annotations for one port', () => {
   });
 
   it.each([
-    ['service-name.', 'expected the name or number of a port after the dot, found ""'],
-    ['service-name.a b', 'expected the name or number of a port after the dot, found "a b"'],
-    ['service-tags.HTTP', 'expected the name or number of a port after the dot, found "HTTP"'],
-    ['service-meta-app.kubernetes.io', 'expected the name or number of a port after the dot, found "kubernetes.io"'],
-    ['service-name.__proto__', 'expected the name or number of a port after the dot, found "__proto__"'],
+    ['service-name.', 'without leading zeros, after the dot, found ""'],
+    ['service-name.a b', 'without leading zeros, after the dot, found "a b"'],
+    ['service-tags.HTTP', 'without leading zeros, after the dot, found "HTTP"'],
+    ['service-meta-app.kubernetes.io', 'without leading zeros, after the dot, found "kubernetes.io"'],
+    ['service-name.__proto__', 'without leading zeros, after the dot, found "__proto__"'],
+    ['service-tags.08080', 'without leading zeros, after the dot, found "08080"'],
+    ['service-name.0', 'a number from 1 to 65535 without leading zeros, after the dot, found "0"'],
+    ['service-meta-a.65536', 'a number from 1 to 65535 without leading zeros, after the dot, found "65536"'],
+    ['service-tags.99999999999999999999', 'after the dot, found "99999999999999999999"'],
     ['service-weight.http', 'is not one that Consular knows'],
     ['not-ready.http', 'is not one that Consular knows'],
   ])('%j is rejected', (key, message) => {

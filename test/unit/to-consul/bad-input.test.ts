@@ -4,6 +4,7 @@ import { View } from '../../../src/kubernetes/view.ts';
 import type { Pod } from '../../../src/kubernetes/objects.ts';
 import { isOurAnnotation } from '../../../src/to-consul/annotations.ts';
 import { desiredRegistrations, type DesiredConfig } from '../../../src/to-consul/desired.ts';
+import { mayPublish, type Policy } from '../../../src/to-consul/policy.ts';
 import { annotations, condition, container, owner, pod, policy, service, slice, toConsulConfig } from '../builders.ts';
 
 /**
@@ -59,9 +60,13 @@ describe('names', () => {
     expectRejected({ config: { policy: policy({ rules }) } }, 'PolicyDenied');
   });
 
-  it('B5: that others have in Consul are joined, unless the policy denies', () => {
-    // What the policy then does is in policy.test.ts, and on the real Consul in the integration tests.
-    expect(shown({})).toEqual(['orders 10.1.0.7:8080']);
+  it('B5: that others have in Consul are joined, unless the policy denies and has no rule for it', () => {
+    const taken = { hasForeignInstances: true, firstNamespace: undefined };
+    const outcome = (overrides: Partial<Policy>) => mayPublish(policy(overrides), 'shop', 'Orders', taken)?.reason;
+    const rules = [{ namespaces: ['shop'], services: ['orders'] }];
+    expect(outcome({})).toBeUndefined();
+    expect(outcome({ default: 'deny' })).toBe('PolicyDenied');
+    expect(outcome({ default: 'deny', rules })).toBeUndefined();
   });
 
   it.each(['../agent', 'a%2fb', 'a?dc=x', 'a#b', 'a/b', 'a&b', 'a b'])('B6: of a path or query (%s)', (name) =>
@@ -72,6 +77,9 @@ describe('names', () => {
     expectRejected(named(name), 'InvalidServiceName');
     expectRejected({ text: { 'service-tags': name } }, 'InvalidAnnotation');
     expectRejected({ text: { 'service-meta-team': name } }, 'InvalidMeta');
+    expectRejected({ text: { 'service-port': name } }, 'InvalidPort');
+    for (const key of ['service-weight', 'not-ready', 'service-sync', `service-tags.${name}`, name])
+      expectRejected({ text: { [key]: name } }, 'InvalidAnnotation');
   });
 
   it.each(['оrders', 'order\u0301s', 'orders🚀', 'ｏrders', 'ordérs'])('B8: that only look like one (%s)', (name) =>
@@ -219,6 +227,19 @@ describe('pods', () => {
     ).toEqual([]);
   });
 
+  it('B24: not Ready, under a Service that publishes such addresses', () => {
+    const publishing = {
+      service: service({ annotations: annotations({ 'service-name': 'orders' }) }),
+      slices: [slice()],
+    };
+    const { registrations } = desiredRegistrations(owner, toConsulConfig(), {
+      pod: pod({ ready: condition({ status: 'False' }) }),
+      services: [publishing],
+      zone: '',
+    });
+    expect(registrations.size).toBe(0);
+  });
+
   it('B25: made anew under the same name: the same ID, with another uid in the meta', () => {
     const [[id, { meta }] = ['', { meta: new Map<string, string>() }]] = [...desired({ uid: 'second' }).registrations];
     expect(id).toBe([...desired({ uid: 'first' }).registrations.keys()][0]);
@@ -256,7 +277,7 @@ describe('pods', () => {
     },
   );
 
-  // B29, ERROR events and bookmarks without a version, is the reflector's: on the real server in the integration tests.
+  // B29, ERROR events and bookmarks without a version, is the reflector's: in test/integration/reading.test.ts.
 
   it('B30: 1 000 containers with 1 000 ports', () => {
     const containers = Array.from({ length: 1000 }, (_, i) =>

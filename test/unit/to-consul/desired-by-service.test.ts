@@ -20,12 +20,12 @@ function source(
 }
 
 function desired(services: readonly ServiceSource[], overrides: Partial<Pod> = {}) {
-  const { registrations, rejections, held } = desiredRegistrations(owner, toConsulConfig(), {
+  const { registrations, rejections, held, unclear } = desiredRegistrations(owner, toConsulConfig(), {
     pod: pod(overrides),
     services,
     zone: '',
   });
-  return { registrations: [...registrations.values()], rejections, hold: held.size > 0 };
+  return { registrations: [...registrations.values()], rejections, hold: held.size > 0, unclear: [...unclear] };
 }
 
 const shown = (registrations: readonly Registration[]) =>
@@ -81,7 +81,7 @@ describe('a pod under annotated Services', () => {
   });
 
   it('that are not annotated, is nothing', () => {
-    expect(desired([source({})])).toEqual({ registrations: [], rejections: [], hold: false });
+    expect(desired([source({})])).toEqual({ registrations: [], rejections: [], hold: false, unclear: [] });
   });
 });
 
@@ -144,14 +144,24 @@ describe('the port of an annotated Service', () => {
     ['no TCP port', {}, [servicePort({ protocol: 'UDP' })]],
     ['no port', {}, []],
   ])('with %s is rejected', (_, text, ports) => {
-    const { registrations, rejections, hold } = desired([source({ ...ORDERS, ...text }, { ports }, slices)]);
-    expect([registrations, rejections.map(({ reason }) => reason), hold]).toEqual([[], ['InvalidPort'], true]);
+    const { registrations, rejections, hold, unclear } = desired([source({ ...ORDERS, ...text }, { ports }, slices)]);
+    expect([registrations, rejections.map(({ reason }) => reason), hold, unclear]).toEqual([
+      [],
+      ['InvalidPort'],
+      true,
+      [],
+    ]);
     expect(rejections[0]?.message).toMatch(/^Service shop\/orders: /);
   });
 
   it('is not there yet while the slices are not: what is there stays, and nothing is wrong', () => {
     const late = slice({ ports: [] });
-    expect(desired([source(ORDERS, {}, late)])).toEqual({ registrations: [], rejections: [], hold: true });
+    expect(desired([source(ORDERS, {}, late)])).toEqual({
+      registrations: [],
+      rejections: [],
+      hold: true,
+      unclear: ['orders'],
+    });
   });
 
   it('is that of the only family that the Service has', () => {

@@ -110,12 +110,18 @@ describe('a port that cannot be', () => {
       { 'service-name': 'web', 'service-tags.htpp': 'x' },
       'InvalidPort: annotations for port "htpp"',
     ],
+    ['a number beyond the last', { 'service-name.65536': 'web' }, 'InvalidAnnotation: annotation "service-name.65536"'],
     [
-      'a number beyond the last',
-      { 'service-name.65536': 'web' },
-      'InvalidPort: port: expected 1 to 65535, found 65536',
+      'the same in service-port',
+      { 'service-name': 'web', 'service-port': '65536' },
+      'InvalidPort: port: expected 1 to',
     ],
-    ['zero', { 'service-name.0': 'web' }, 'InvalidPort: port: expected 1 to 65535, found 0'],
+    ['zero', { 'service-name.0': 'web' }, 'InvalidAnnotation: annotation "service-name.0"'],
+    [
+      'a number in another spelling',
+      { 'service-name.08080': 'web' },
+      'InvalidAnnotation: annotation "service-name.08080"',
+    ],
     ['SCTP', { 'service-name.diameter': 'web' }, 'InvalidPort: port: expected a TCP or UDP port'],
   ])('%s', (_, text, complaint) => {
     const [first = ''] = complaints({ text, ports: [HTTP, SCTP] });

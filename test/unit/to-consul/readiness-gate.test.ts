@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
-import { GATE, gateCondition, readinessOf } from '../../../src/to-consul/readiness-gate.ts';
-import { condition, pod, strings } from '../builders.ts';
+import type { Service } from '../../../src/kubernetes/objects.ts';
+import { GATE, gateCondition, readinessOf, selectsPod } from '../../../src/to-consul/readiness-gate.ts';
+import { condition, pod, service, strings } from '../builders.ts';
 
 const NOT_READY = condition({ status: 'False', reason: 'ReadinessGatesNotReady' });
 const gated = (conditions: Readonly<Record<string, string>>, gates = [GATE]) =>
@@ -26,9 +27,25 @@ describe('a pod with the readiness gate', () => {
   });
 });
 
+describe('a Service', () => {
+  const labels = strings({ app: 'orders', tier: 'web' });
+
+  it.each<[string, Partial<Service>, boolean]>([
+    ['with one of its labels', { selector: strings({ app: 'orders' }) }, true],
+    ['with all of its labels', { selector: labels }, true],
+    ['with another value', { selector: strings({ app: 'orders', tier: 'batch' }) }, false],
+    ['with a label that it does not have', { selector: strings({ zone: 'a' }) }, false],
+    ['without a selector', { selector: strings() }, false],
+    ['of another namespace', { namespace: 'billing' }, false],
+    ['that is a name for something else', { type: 'ExternalName' }, false],
+  ])('%s: does it select the pod?', (_, overrides, expected) => {
+    expect(selectsPod(service(overrides), pod({ labels }))).toBe(expected);
+  });
+});
+
 describe("the gate's condition", () => {
   const NO_CHANGES = { create: [], update: [], remove: [] };
-  const done = { changes: NO_CHANGES, rejections: [], unread: [], isAsked: true };
+  const done = { changes: NO_CHANGES, rejections: [], unread: [], awaited: [], isAsked: true };
   const ready = gated({ ContainersReady: 'True' });
   const rejection = { reason: 'InvalidPort', message: 'no such port' } as const;
 
@@ -52,6 +69,18 @@ describe("the gate's condition", () => {
     ['says what is rejected early', gated({}), { ...done, rejections: [rejection] }, 'False InvalidPort'],
     ['waits for the containers', gated({ ContainersReady: 'False' }), done, undefined],
     ['waits for names that are not read', ready, { ...done, unread: ['orders'] }, undefined],
+    [
+      'waits for the slices of a Service that asks, though there is nothing to do yet',
+      ready,
+      { ...done, isAsked: false, awaited: [service()] },
+      'False NoEndpointSlice',
+    ],
+    [
+      'waits for the slices of another Service',
+      ready,
+      { ...done, awaited: [service({ name: 'other' })] },
+      'False NoEndpointSlice',
+    ],
     ['waits for Consul', ready, { ...done, changes: { ...NO_CHANGES, remove: [{} as never] } }, undefined],
     [
       'is never written again once it is open',

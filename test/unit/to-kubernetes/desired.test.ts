@@ -1,51 +1,24 @@
 import { describe, expect, it } from '@jest/globals';
-import type { EndpointSlice } from '../../../src/kubernetes/objects.ts';
-import {
-  desiredEndpoints,
-  desiredService,
-  desiredSlices,
-  sameService,
-  sameSlice,
-  sameSubsets,
-} from '../../../src/to-kubernetes/desired.ts';
-import { endpoint, endpointPort, service, servicePort } from '../builders.ts';
-import { addresses, asSlice, mirrored } from './mirrored.ts';
+import { desiredEndpoints, desiredService, desiredSlices } from '../../../src/to-kubernetes/desired.ts';
+import { strings } from '../builders.ts';
+import { addresses, asSlice, mirrored, written } from './mirrored.ts';
 
 const main = { name: 'main', protocol: 'TCP', appProtocol: 'http' } as const;
 
 describe('the Service of a mirrored service', () => {
   it('has a port main, and a port alias when there is one; both lead to their own name in the slices', () => {
-    expect(desiredService('billing', mirrored({ ports: { main: 80, alias: 8080 } }))).toEqual({
+    expect(desiredService('billing', mirrored({ ports: { main: 80, alias: 8080 } }), 'service')).toEqual({
       name: 'billing',
       consulService: 'Billing',
+      shape: { headless: false, onlyFamily: undefined, dualStack: false },
+      portChoice: '80,8080',
+      mode: 'service',
       ports: [
         { ...main, port: 80, targetPort: 'main' },
         { ...main, name: 'alias', port: 8080, targetPort: 'alias' },
       ],
     });
-    expect(desiredService('billing', mirrored()).ports).toEqual([{ ...main, port: 80, targetPort: 'main' }]);
-  });
-});
-
-describe('the Service in Kubernetes', () => {
-  const desired = desiredService('billing', mirrored());
-  const ports = [servicePort({ ...main, port: 80, targetPort: 'main' })];
-  const [port = servicePort()] = ports;
-
-  it.each([
-    ['as it should be', {}, 'Billing', true],
-    ['for another Consul service', {}, 'billing', false],
-    ['for none', {}, undefined, false],
-    ['with a selector that somebody added', { hasSelector: true }, 'Billing', false],
-    ['of another type', { type: 'LoadBalancer' }, 'Billing', false],
-    ['with another port number', { ports: [{ ...port, port: 81 }] }, 'Billing', false],
-    ['with another target', { ports: [{ ...port, targetPort: '8080' }] }, 'Billing', false],
-    ['with another appProtocol', { ports: [{ ...port, appProtocol: '' }] }, 'Billing', false],
-    ['with a port more', { ports: [...ports, servicePort()] }, 'Billing', false],
-    ['without ports', { ports: [] }, 'Billing', false],
-  ])('%s', (_, overrides, consulService, same) => {
-    const observed = service({ name: 'billing', hasSelector: false, ports, ...overrides });
-    expect(sameService(desired, observed, consulService)).toBe(same);
+    expect(desiredService('billing', mirrored(), 'service').ports).toEqual([{ ...main, port: 80, targetPort: 'main' }]);
   });
 });
 
@@ -72,6 +45,23 @@ describe('the slices of a mirrored service', () => {
     expect(desiredSlices('billing', mirrored(), [asSlice({ ...mirrored(), endpoints: addresses(1) })])).toEqual([]);
   });
 
+  it('never turn from such that Istio reads into such that it passes over, or back', () => {
+    const service = mirrored({ endpoints: addresses(1) });
+    const [plain, forMesh] = [false, true].map((passedOver) => {
+      return desiredSlices('billing', service, [], undefined, passedOver).map(written);
+    });
+    const names = (passedOver: boolean, present = plain) =>
+      desiredSlices('billing', service, present ?? [], undefined, passedOver).map(({ name }) => name);
+    expect(names(false)).toEqual(plain?.map(({ name }) => name));
+    expect(names(true, forMesh)).toEqual(forMesh?.map(({ name }) => name));
+    // The other one has the same endpoints and port, and is another all the same.
+    expect(names(true)).toEqual(forMesh?.map(({ name }) => name));
+    expect(names(true)).not.toEqual(names(false));
+    // Somebody took the label away from a slice that we made for Istio to pass over.
+    const stripped = forMesh?.map((slice) => ({ ...slice, labels: strings() }));
+    expect(names(true, stripped)).not.toEqual(stripped?.map(({ name }) => name));
+  });
+
   it('hold at most 100 endpoints each', () => {
     const sizes = desiredSlices('billing', mirrored({ endpoints: addresses(250) }), []).map(
       ({ endpoints }) => endpoints.length,
@@ -88,30 +78,6 @@ describe('the slices of a mirrored service', () => {
   });
 });
 
-describe('the slice in Kubernetes', () => {
-  const [desired] = desiredSlices('billing', mirrored({ endpoints: addresses(2, { zone: 'eu-1a' }) }), []);
-  const observed = asSlice(mirrored({ endpoints: addresses(2, { zone: 'eu-1a' }) }));
-  const [first, second] = observed.endpoints;
-  if (!desired || !first || !second) throw new Error('expected a slice with two endpoints');
-
-  it.each<[string, Partial<EndpointSlice>, boolean]>([
-    ['as it should be', {}, true],
-    ['with its endpoints in another order', { endpoints: [second, first] }, true],
-    ['with an endpoint less', { endpoints: [first] }, false],
-    ['with an endpoint more', { endpoints: [first, second, endpoint('10.20.9.9')] }, false],
-    ['with another endpoint', { endpoints: [first, { ...second, address: '10.20.9.9' }] }, false],
-    ['with an endpoint twice', { endpoints: [first, first] }, false],
-    ['with an endpoint that is not ready', { endpoints: [first, { ...second, ready: false }] }, false],
-    ['with another zone', { endpoints: [first, { ...second, zone: '' }] }, false],
-    ['with another port', { ports: [endpointPort({ ...main, port: 1 })] }, false],
-    ['with another port name', { ports: [endpointPort({ ...main, name: 'http' })] }, false],
-    ['with another appProtocol', { ports: [endpointPort({ ...main, appProtocol: '' })] }, false],
-    ['without ports', { ports: [] }, false],
-  ])('%s', (_, overrides, same) => {
-    expect(sameSlice(desired, { ...observed, ...overrides })).toBe(same);
-  });
-});
-
 describe('the v1 Endpoints of a mirrored service', () => {
   it('have one subset for each port, in the same order whatever the order of the instances', () => {
     const endpoints = [...addresses(2, { port: 9090 }), ...addresses(2)];
@@ -121,6 +87,8 @@ describe('the v1 Endpoints of a mirrored service', () => {
     expect(forward).toEqual({
       name: 'billing',
       consulService: 'Billing',
+      headless: false,
+      truncated: false,
       subsets: [
         { addresses: ['10.20.0.0', '10.20.0.1'], ports: [{ ...main, port: 8080 }] },
         { addresses: ['10.20.0.0', '10.20.0.1'], ports: [{ ...main, port: 9090 }] },
@@ -136,12 +104,9 @@ describe('the v1 Endpoints of a mirrored service', () => {
   });
 
   it.each([
-    ['as they should be', [{ addresses: ['10.20.0.0'], ports: [{ ...main, port: 8080 }] }], true],
-    ['with another address', [{ addresses: ['10.20.0.1'], ports: [{ ...main, port: 8080 }] }], false],
-    ['with another port', [{ addresses: ['10.20.0.0'], ports: [{ ...main, port: 1 }] }], false],
-    ['with nothing', [], false],
-  ])('%s', (_, observed, same) => {
-    const { subsets } = desiredEndpoints('billing', mirrored({ endpoints: addresses(1) }));
-    expect(sameSubsets(subsets, observed)).toBe(same);
+    [1000, false],
+    [1001, true],
+  ])('with %i addresses: do not show all is %p', (count, truncated) => {
+    expect(desiredEndpoints('billing', mirrored({ endpoints: addresses(count) })).truncated).toBe(truncated);
   });
 });

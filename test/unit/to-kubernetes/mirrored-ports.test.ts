@@ -1,7 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import type { ServiceInstance } from '../../../src/consul/types.ts';
-import type { MirrorConfig } from '../../../src/to-kubernetes/mirrored-service.ts';
-import { instance, strings } from '../builders.ts';
+import type { Service, ServicePort } from '../../../src/kubernetes/objects.ts';
+import { portChoice, type MirroredPorts, type PortsConfig } from '../../../src/to-kubernetes/mirrored-ports.ts';
+import { instance, service, servicePort, strings } from '../builders.ts';
 import { mirrorOf, type Present } from './mirrored.ts';
 
 const secure = (overrides: Partial<ServiceInstance> = {}) =>
@@ -10,7 +11,7 @@ const secure = (overrides: Partial<ServiceInstance> = {}) =>
 describe('the ports of a mirrored service', () => {
   const on = (...ports: number[]) => ports.map((port, i) => instance({ id: `i${i}`, port }));
 
-  it.each<[string, ServiceInstance[], Partial<MirrorConfig>, Present | undefined, object]>([
+  it.each<[string, ServiceInstance[], Partial<PortsConfig>, Present | undefined, object]>([
     ['new', on(8080), {}, undefined, { main: 80, alias: 8080 }],
     ['new, with another port in the settings', on(8080), { port: 8000 }, undefined, { main: 8000, alias: 8080 }],
     ['new, most instances secure', [secure(), secure(), instance()], {}, undefined, { main: 443, alias: 8080 }],
@@ -56,6 +57,47 @@ describe('the ports of a mirrored service', () => {
     ['present: without any of our ports', on(8080), {}, {}, { main: 80, alias: 8080 }],
   ])('%s', (_, foreign, config, present, ports) => {
     expect(mirrorOf(foreign, config, present).mirrored.ports).toEqual(ports);
+  });
+});
+
+describe('the ports that were chosen', () => {
+  const edited = (choice: string | undefined) =>
+    service({
+      ports: [servicePort({ name: 'main', port: 443 }), servicePort({ name: 'alias', port: 1 })],
+      annotations: strings(choice === undefined ? {} : { 'consular.dev/port-choice': choice }),
+    });
+
+  it.each([
+    ['count for more than those that somebody edited', '80,9098', { main: 80, alias: 9098 }],
+    ['are those of the Service where nothing is remembered', undefined, { main: 443, alias: 1 }],
+    ['are those of the Service where what is remembered makes no sense', '80,99999', { main: 443, alias: 1 }],
+    ['are those of the Service where what is remembered is no choice', 'main', { main: 443, alias: 1 }],
+    ['may have been without an alias: it comes', '80', { main: 80, alias: 8080 }],
+  ])('%s', (_, choice, ports) => {
+    expect(mirrorOf([instance()], {}, edited(choice)).mirrored.ports).toEqual(ports);
+  });
+
+  it.each<[MirroredPorts, string]>([
+    [{ main: 80, alias: undefined }, '80'],
+    [{ main: 443, alias: 9098 }, '443,9098'],
+  ])('%j are remembered as %s', (ports, text) => {
+    expect(portChoice(ports)).toBe(text);
+    const present = service({ ports: [], annotations: strings({ 'consular.dev/port-choice': text }) });
+    expect(mirrorOf([], {}, present).mirrored.ports).toEqual(ports);
+  });
+});
+
+describe('the port of a headless Service', () => {
+  const on = (...ports: number[]) => ports.map((port, i) => instance({ id: `i${i}`, port }));
+  const headless = (ports: ServicePort[]) => service({ clusterIPs: ['None'], ports });
+
+  it.each<[string, ServiceInstance[], Service | undefined, number]>([
+    ['new: the one of most', on(9098, 9099, 9098), undefined, 9098],
+    ['new, with nothing in it: the setting', [], undefined, 80],
+    ['present: it stays', on(9098), headless([servicePort({ name: 'main', port: 9000 })]), 9000],
+  ])('%s', (_, foreign, present, main) => {
+    const { ports } = mirrorOf(foreign, { headless: ['bill*'] }, present).mirrored;
+    expect(ports).toEqual({ main, alias: undefined });
   });
 });
 

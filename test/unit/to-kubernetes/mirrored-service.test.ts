@@ -2,23 +2,24 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import type { ServiceInstance } from '../../../src/consul/types.ts';
 import { instance, strings } from '../builders.ts';
-import { mirrorOf } from './mirrored.ts';
+import { mirrorOf, NETWORK } from './mirrored.ts';
 
 const at = (address: string, overrides: Partial<ServiceInstance> = {}) =>
   instance({ id: address, address, ...overrides });
 
 describe('the endpoints of a mirrored service', () => {
   it('are its instances, with address, family, port and zone', () => {
-    const { mirrored, refused } = mirrorOf([
+    const [one, two, three] = [
       at('10.20.0.1', { meta: strings({ zone: 'eu-1a' }) }),
       at('', { nodeAddress: '10.20.0.2', port: 81 }),
       at('FD00::1', { status: 'warning' }),
-    ]);
+    ] as const;
+    const { mirrored, refused } = mirrorOf([one, two, three]);
     expect(mirrored).toMatchObject({ consulService: 'Billing' });
     expect(mirrored.endpoints).toEqual([
-      { address: '10.20.0.2', family: 'IPv4', port: 81, zone: '' },
-      { address: '10.20.0.1', family: 'IPv4', port: 8080, zone: 'eu-1a' },
-      { address: 'fd00::1', family: 'IPv6', port: 8080, zone: '' },
+      { address: '10.20.0.2', family: 'IPv4', port: 81, zone: '', host: '', instance: two },
+      { address: '10.20.0.1', family: 'IPv4', port: 8080, zone: 'eu-1a', host: '', instance: one },
+      { address: 'fd00::1', family: 'IPv6', port: 8080, zone: '', host: '', instance: three },
     ]);
     expect(refused).toEqual([]);
   });
@@ -44,7 +45,7 @@ describe('the endpoints of a mirrored service', () => {
   });
 
   it.each<[string, Partial<ServiceInstance>, string]>([
-    ['a host name', { address: 'vm-1.example.com' }, 'host name'],
+    ['no IP address', { address: 'vm 1' }, 'not an IP address'],
     ['loopback', { address: '127.0.0.1' }, 'loopback'],
     ['the API server', { address: '10.96.0.1' }, 'API server'],
     ['no address', { address: '', nodeAddress: '' }, 'no address'],
@@ -55,6 +56,21 @@ describe('the endpoints of a mirrored service', () => {
     const { mirrored, refused } = mirrorOf([instance({ id: 'bad', ...overrides }), instance({ id: 'good' })]);
     expect(refused).toEqual([{ instance: 'vm-1/bad', reason: expect.stringContaining(reason) }]);
     expect(mirrored.endpoints).toHaveLength(1);
+  });
+
+  it('leave out an instance whose host name is being looked up, and say nothing of it', () => {
+    const network = { ...NETWORK, judge: (text: string) => (text === 'vm-1' ? 'pending' : NETWORK.judge(text)) };
+    const { mirrored, refused } = mirrorOf([at('vm-1'), at('10.20.0.2')], {}, undefined, network);
+    expect(mirrored.endpoints.map(({ address }) => address)).toEqual(['10.20.0.2']);
+    expect(refused).toEqual([]);
+  });
+
+  it('stay at the last address of a host name that cannot be resolved any more, and say so', () => {
+    const located = { address: '10.20.0.9', family: 'IPv4', host: 'vm-1', doubt: 'DNS is away' } as const;
+    const network = { ...NETWORK, judge: () => located };
+    const { mirrored, refused, doubtful } = mirrorOf([at('vm-1')], {}, undefined, network);
+    expect(mirrored.endpoints).toMatchObject([{ address: '10.20.0.9', host: 'vm-1' }]);
+    expect([refused, doubtful]).toEqual([[], [{ instance: 'vm-1/vm-1', reason: 'DNS is away' }]]);
   });
 
   it.each(['-', 'a b', 'x'.repeat(64), 'a/b', 'zone-'])(

@@ -1,18 +1,22 @@
 import { judgeAddress } from '../../../src/address.ts';
 import type { ServiceInstance } from '../../../src/consul/types.ts';
-import type { EndpointSlice } from '../../../src/kubernetes/objects.ts';
+import type { ToKubernetesConfig } from '../../../src/config/schema.ts';
+import { MULTICLUSTER_SERVICE_LABEL, type EndpointSlice, type Service } from '../../../src/kubernetes/objects.ts';
+import { ANNOTATION, LABEL, SLICE_MANAGER } from '../../../src/reconcile/mark.ts';
 import { desiredSlices, type DesiredSlice } from '../../../src/to-kubernetes/desired.ts';
 import {
   mirror,
-  type MirrorConfig,
   type MirroredEndpoint,
   type MirroredService,
+  type Network,
 } from '../../../src/to-kubernetes/mirrored-service.ts';
-import { endpoint, service, servicePort, slice, toKubernetesConfig } from '../builders.ts';
+import { writeHosts } from '../../../src/to-kubernetes/slice-hosts.ts';
+import { endpoint, instance, service, servicePort, slice, strings, toKubernetesConfig } from '../builders.ts';
 
 export function mirrored(overrides: Partial<MirroredService> = {}): MirroredService {
   return {
     consulService: 'Billing',
+    shape: { headless: false, onlyFamily: undefined, dualStack: false },
     ports: { main: 80, alias: undefined },
     appProtocol: 'http',
     endpoints: [],
@@ -27,17 +31,26 @@ export function addresses(count: number, overrides: Partial<MirroredEndpoint> = 
     family: 'IPv4',
     port: 8080,
     zone: '',
+    host: '',
+    instance: instance(),
     ...overrides,
   }));
 }
 
 /** What Kubernetes has once a desired slice was written. */
-export function written({ name, addressType, ports, endpoints }: DesiredSlice): EndpointSlice {
+export function written({ name, headless, addressType, passedOver, ports, endpoints }: DesiredSlice): EndpointSlice {
+  const hosts = writeHosts(endpoints);
   return slice({
     name,
+    labels: strings({
+      [LABEL.sliceManagedBy]: SLICE_MANAGER,
+      ...(headless ? { [LABEL.headless]: '' } : {}),
+      ...(passedOver ? { [MULTICLUSTER_SERVICE_LABEL]: '' } : {}),
+    }),
     addressType,
     ports,
     endpoints: endpoints.map(({ address, zone }) => endpoint(address, { zone })),
+    annotations: strings(hosts === null ? {} : { [ANNOTATION.hosts]: hosts }),
   });
 }
 
@@ -54,11 +67,25 @@ export interface Present {
   readonly alias?: number;
 }
 
-/** What these instances become, beside a Service that may be there already; 10.96.0.1 is the API server. */
-export function mirrorOf(foreign: readonly ServiceInstance[], config: Partial<MirrorConfig> = {}, present?: Present) {
-  const ports = Object.entries(present ?? {}).map(([name, port]: [string, number]) => servicePort({ name, port }));
-  const given = present && service({ ports });
-  return mirror('Billing', foreign, toKubernetesConfig(config), given, (text) =>
-    judgeAddress(text, (address) => address === '10.96.0.1'),
-  );
+/** A cluster of IPv4 in which 10.96.0.1 is the API server. */
+export const NETWORK: Network = {
+  judge: (text) =>
+    judgeAddress(text, ({ address }) => (address === '10.96.0.1' ? 'is that of the API server' : undefined)),
+  families: ['IPv4'],
+};
+
+/** What these instances become, beside a Service that may be there already. */
+export function mirrorOf(
+  foreign: readonly ServiceInstance[],
+  config: Partial<ToKubernetesConfig> = {},
+  present?: Present | Service,
+  network: Network = NETWORK,
+) {
+  return mirror('Billing', foreign, toKubernetesConfig(config), present && serviceWith(present), network);
+}
+
+function serviceWith(present: Present | Service): Service {
+  if ('uid' in present) return present;
+  const ports = Object.entries(present).map(([name, port]: [string, number]) => servicePort({ name, port }));
+  return service({ ports });
 }

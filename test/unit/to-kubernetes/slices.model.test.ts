@@ -1,7 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import type { EndpointSlice } from '../../../src/kubernetes/objects.ts';
-import { desiredSlices, sameSlice, type DesiredSlice } from '../../../src/to-kubernetes/desired.ts';
+import { desiredSlices, type DesiredSlice } from '../../../src/to-kubernetes/desired.ts';
+import { sameSlice } from '../../../src/to-kubernetes/same.ts';
 import type { MirroredEndpoint } from '../../../src/to-kubernetes/mirrored-service.ts';
 import { endpoint, endpointPort, slice } from '../builders.ts';
 import { addresses, mirrored, written } from './mirrored.ts';

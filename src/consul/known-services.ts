@@ -1,0 +1,134 @@
+import type { KnownService } from './service-reader.ts';
+
+/** A blocking query of a service's own, which rests while it is paused. */
+export interface Following {
+  readonly stop: AbortController;
+  paused: boolean;
+}
+
+/** A service as the catalog knows it. */
+export interface Known extends KnownService {
+  /** Consul lists the name. */
+  listed: boolean;
+  /** When Consul was last asked, the service had instances that are worth reading. */
+  candidate: boolean;
+  following?: Following;
+}
+
+/** Its own blocking query wakes when it changes. */
+export function isWatched({ following }: Known): boolean {
+  return following !== undefined && !following.paused;
+}
+
+/**
+ * All services that Consul or anybody here ever named, by lower-case name: Consul's look-ups ignore case, so several
+ * spellings are one service. There are only so many names.
+ */
+export class KnownServices {
+  readonly #isOfInterest: (name: string) => boolean;
+  readonly #services = new Map<string, Known>();
+  readonly #wanted = new Set<string>();
+  /** All names of the last list, of interest or not, with the spelling that stands for each. */
+  #spellings: ReadonlyMap<string, string> = new Map();
+
+  /** @param isOfInterest which lower-case names are worth reading at all; others only when somebody wants them */
+  constructor(isOfInterest: (name: string) => boolean) {
+    this.#isOfInterest = isOfInterest;
+  }
+
+  get(name: string): Known | undefined {
+    return this.#services.get(name);
+  }
+
+  ensure(name: string): Known {
+    let known = this.#services.get(name);
+    if (!known) this.#services.set(name, (known = { spelling: name, listed: false, candidate: false, index: 0 }));
+    return known;
+  }
+
+  /** From now on it is one of those that are read, whatever its name. Its instances are unknown at first. */
+  want(name: string): void {
+    if (this.#wanted.has(name)) return;
+    // What was read once, while nobody followed it, is out of date.
+    if (!this.#isOfInterest(name)) this.#services.delete(name);
+    this.#wanted.add(name);
+    const spelling = this.#spellings.get(name);
+    if (spelling !== undefined) Object.assign(this.ensure(name), { spelling, listed: true, candidate: true });
+  }
+
+  /** True when it is not read any more, and forgotten. */
+  unwant(name: string): boolean {
+    return this.#wanted.delete(name) && !this.#isOfInterest(name) && this.#services.delete(name);
+  }
+
+  /** Names that Consul lists and that have instances worth reading. */
+  candidates(): string[] {
+    return [...this.#services].filter(([, { listed, candidate }]) => listed && candidate).map(([name]) => name);
+  }
+
+  /** Everything that Consul lists is watched: there is nothing left to look for. */
+  areAllWatched(): boolean {
+    return [...this.#services.values()].every((known) => !known.listed || isWatched(known));
+  }
+
+  /** Names with an instance on one of these nodes. */
+  onNodes(nodes: ReadonlySet<string>): string[] {
+    if (nodes.size === 0) return [];
+    return [...this.#services]
+      .filter(([, { instances }]) => instances?.some(({ node }) => nodes.has(node)))
+      .map(([name]) => name);
+  }
+
+  /** Takes in the list of all names; tells which are new, and which of those that mattered are gone. */
+  takeNames(spellings: readonly string[]): { readonly added: readonly string[]; readonly gone: readonly string[] } {
+    this.#spellings = bySpelling(spellings);
+    const listed = this.#readOf(this.#spellings);
+    const added: string[] = [];
+    for (const [name, spelling] of listed) {
+      const known = this.ensure(name);
+      // Perhaps without instances worth reading: the next list of candidates tells.
+      if (!known.listed) known.candidate = true;
+      if (!known.listed) added.push(name);
+      Object.assign(known, { spelling, listed: true });
+    }
+    const gone: string[] = [];
+    for (const [name, known] of this.#services) {
+      if (listed.has(name)) continue;
+      const mattered = known.listed && (known.candidate || known.following !== undefined);
+      // Unlisted it matters still, until it is read as gone: it came, was read and went between two lists, perhaps.
+      if (mattered || (known.instances?.length ?? 0) > 0) gone.push(name);
+      Object.assign(known, { listed: false, candidate: false });
+    }
+    return { added, gone };
+  }
+
+  /**
+   * Takes in the list of names with instances worth reading; returns what to read: these, but for the watched, and of
+   * those that are no longer on the list what was read before.
+   */
+  takeCandidates(spellings: readonly string[]): Set<string> {
+    const candidates = this.#readOf(bySpelling(spellings));
+    const due = new Set<string>();
+    for (const [name, known] of this.#services) {
+      if (!known.candidate || candidates.has(name)) continue;
+      known.candidate = false;
+      if (known.instances) due.add(name);
+    }
+    for (const name of candidates.keys()) {
+      const known = this.ensure(name);
+      known.candidate = true;
+      if (!isWatched(known)) due.add(name);
+    }
+    return due;
+  }
+
+  #readOf(names: ReadonlyMap<string, string>): Map<string, string> {
+    return new Map([...names].filter(([name]) => this.#wanted.has(name) || this.#isOfInterest(name)));
+  }
+}
+
+/** Lower-case names; of several spellings the first in order stands for all. */
+function bySpelling(spellings: readonly string[]): Map<string, string> {
+  const inReverse = [...spellings].sort().reverse();
+  return new Map(inReverse.map((spelling) => [spelling.toLowerCase(), spelling]));
+}

@@ -1,0 +1,65 @@
+/** What the check of Consular's own entry says. */
+export interface Summary {
+  readonly status: 'passing' | 'warning';
+  readonly output: string;
+}
+
+export interface Sums {
+  /** In Consul, by us. */
+  readonly instances: number;
+  /** Objects, in both directions. */
+  readonly rejected: number;
+  /** Instances that stay although they are not wanted as they are. */
+  readonly held: number;
+  /** Mirrored Consul services; undefined while that direction is switched off. */
+  readonly mirrored: number | undefined;
+  /** What is rejected and what is held, an object each, in any order. */
+  readonly troubles: Iterable<string>;
+}
+
+/** Enough to see what kind of trouble it is; the rest is in the Events. */
+const MOST_SHOWN = 5;
+const LONGEST_TROUBLE = 300;
+
+/**
+ * One line of sums, and below it the first troubles. The same state gives the same text, whatever came first, so that a
+ * restart does not write it again.
+ *
+ * | rejected or held | status                                            |
+ * |------------------|---------------------------------------------------|
+ * | nothing          | passing                                           |
+ * | anything         | warning: somebody has something to mend           |
+ *
+ * Never critical: nobody calls this service, and a Consular that does not work cannot say so here.
+ */
+export function summarize({ instances, rejected, held, mirrored, troubles }: Sums): Summary {
+  const sums = [
+    `${count(instances, 'instance')} registered`,
+    `${rejected} rejected`,
+    `${held} held`,
+    mirrored === undefined ? 'mirroring is off' : `${count(mirrored, 'service')} mirrored`,
+  ].join(', ');
+  const isWell = rejected + held === 0;
+  const { first, all } = firstOf(troubles, MOST_SHOWN);
+  const lines = [sums, ...first.map(shorten), ...(all > first.length ? [`and ${all - first.length} more`] : [])];
+  return { status: isWell ? 'passing' : 'warning', output: lines.join('\n') };
+}
+
+function count(n: number, what: string): string {
+  return `${n} ${what}${n === 1 ? '' : 's'}`;
+}
+
+function shorten(text: string): string {
+  return text.length > LONGEST_TROUBLE ? `${text.slice(0, LONGEST_TROUBLE)} (shortened)` : text;
+}
+
+/** The smallest of them, without sorting thousands each second. */
+function firstOf(texts: Iterable<string>, most: number): { first: readonly string[]; all: number } {
+  let first: readonly string[] = [];
+  let all = 0;
+  for (const text of texts) {
+    all++;
+    if (first.length < most || text < (first.at(-1) ?? '')) first = [...first, text].sort().slice(0, most);
+  }
+  return { first, all };
+}

@@ -1,0 +1,163 @@
+import { objectKey, serviceKeyOf, type EndpointSlice, type Service } from '../../kubernetes/objects.ts';
+import { Index } from '../../kubernetes/view.ts';
+import { compare, type Changes } from '../../reconcile/changes.ts';
+import { isMarkedObject } from '../../reconcile/mark.ts';
+import { mirrorOf, type Sources } from '../namespace-plan.ts';
+import type { RefusedInstance } from '../mirrored-service.ts';
+import { importRequest, nameWanted, type ImportRequest, type Problem } from './request.ts';
+import {
+  heldSlices,
+  importedSlices,
+  sameImportedSlice,
+  type ImportedSlice,
+  type SkippedEndpoint,
+  type SlicesOfService,
+} from './slices.ts';
+
+/** What differs for one Service that is somebody else's. */
+export interface ImportPlan {
+  readonly namespace: string;
+  /** Undefined when there is no such Service: its slices go with it, which is for Kubernetes to do. */
+  readonly service: Service | undefined;
+  readonly request: ImportRequest | undefined;
+  readonly slices: Changes<ImportedSlice, EndpointSlice>;
+  /** Endpoints that the slices should have. */
+  readonly endpoints: readonly { readonly address: string; readonly port: number }[];
+  /** True when there were endpoints, and will be none. */
+  readonly isEmptied: boolean;
+  readonly refused: readonly RefusedInstance[];
+  readonly skipped: readonly SkippedEndpoint[];
+  readonly problems: readonly Problem[];
+}
+
+const NO_CHANGES: ImportPlan['slices'] = { create: [], update: [], remove: [] };
+
+/** What differs between Consul and the slices that Services of others take in, from the views alone. */
+export class ImportPlanner {
+  readonly #sources: Sources;
+  /** Services by the Consul service that they take in. */
+  readonly #importing: Index<Service>;
+  /** Slices of all makers, by their Service; only of namespaces where a Service may take anything in. */
+  readonly #slices: Index<EndpointSlice>;
+
+  constructor(sources: Sources) {
+    this.#sources = sources;
+    const { views, config } = sources;
+    const namespaces = new Set(config.importNamespaces);
+    this.#importing = new Index(views.services, (service) => {
+      const name = this.nameOf(service);
+      return name === undefined ? [] : [name];
+    });
+    this.#slices = new Index(views.endpointSlices, (slice) =>
+      namespaces.has(slice.namespace) ? [serviceKeyOf(slice)] : [],
+    );
+  }
+
+  /** Every Service that asks for something, or has slices of ours. */
+  keys(): string[] {
+    const asking = [...this.#sources.views.services.values()].filter((service) => this.#request(service));
+    return [...new Set([...asking.map(objectKey), ...this.#sources.own.importing()])].sort();
+  }
+
+  /** Consul services, lower case, that some Service takes in. */
+  names(): IterableIterator<string> {
+    return this.#importing.keys();
+  }
+
+  /** The Services that take a Consul service in. */
+  importing(name: string): Service[] {
+    return this.#importing.get(name);
+  }
+
+  /** How many Services take something in. */
+  get count(): number {
+    return [...this.#importing.keys()].reduce((sum, name) => sum + this.#importing.get(name).length, 0);
+  }
+
+  /** True for a Service that asks for something, whether or not it may, or has slices of ours. */
+  concerns(service: Service): boolean {
+    return this.#request(service) !== undefined || this.#sources.own.importedSlices(objectKey(service)).length > 0;
+  }
+
+  /** The Consul service that a Service takes in. */
+  nameOf(service: Service | undefined): string | undefined {
+    return service && nameWanted(this.#request(service));
+  }
+
+  plan(key: string): ImportPlan {
+    const { views, own } = this.#sources;
+    const [namespace = ''] = key.split('/');
+    const service = views.services.get(key);
+    const nothing = { endpoints: [], isEmptied: false, refused: [], skipped: [] };
+    if (!service) return { namespace, service, request: undefined, slices: NO_CHANGES, problems: [], ...nothing };
+    const request = this.#request(service);
+    if (!request || request.verdict === 'denied') {
+      const slices = { ...NO_CHANGES, remove: own.importedSlices(key) };
+      return { namespace, service, request, slices, problems: request?.problems ?? [], ...nothing };
+    }
+    return { namespace, service, request, ...this.#planSlices(key, service, request) };
+  }
+
+  #planSlices(
+    key: string,
+    service: Service,
+    request: Exclude<ImportRequest, { verdict: 'denied' }>,
+  ): Omit<ImportPlan, 'namespace' | 'service' | 'request'> {
+    const { catalog } = this.#sources;
+    const { from, problems } = request;
+    const instances = catalog.instances(from.name);
+    // Not read is not empty.
+    if (!instances) return { slices: NO_CHANGES, endpoints: [], isEmptied: false, refused: [], skipped: [], problems };
+    const { mirrored, refused } = mirrorOf(this.#sources, from.name, undefined);
+    const slices = this.#slicesOf(key, service);
+    const { slices: desired, skipped } =
+      request.verdict === 'accepted'
+        ? importedSlices(slices, from, request.port, mirrored)
+        : { slices: heldSlices(slices, from, mirrored.endpoints), skipped: [] };
+    const byName = <T extends { readonly name: string }>(items: readonly T[]) =>
+      new Map(items.map((item) => [item.name, item]));
+    const endpoints = desired.flatMap(endpointsOf);
+    return {
+      slices: compare(byName(desired), byName(slices.own), (wish, observed) =>
+        sameImportedSlice(wish, observed, service),
+      ),
+      endpoints,
+      isEmptied: endpoints.length === 0 && slices.own.some(({ endpoints }) => endpoints.length > 0),
+      refused,
+      skipped,
+      problems: [
+        ...problems,
+        ...(instances.length === 0 ? [unknownService(from.spelling)] : []),
+        ...(refused.length > 0 ? [refusal(from.spelling, refused)] : []),
+      ],
+    };
+  }
+
+  #slicesOf(key: string, service: Service): SlicesOfService {
+    const { views, own } = this.#sources;
+    return {
+      service,
+      own: own.importedSlices(key),
+      others: this.#slices.get(key).filter(({ labels }) => !isMarkedObject(labels)),
+      isTaken: (name) => views.endpointSlices.get(objectKey({ namespace: service.namespace, name })) !== undefined,
+    };
+  }
+
+  #request(service: Service): ImportRequest | undefined {
+    return importRequest(service, this.#sources.config.importNamespaces);
+  }
+}
+
+function endpointsOf({ ports: [target], endpoints }: ImportedSlice): ImportPlan['endpoints'] {
+  return endpoints.map(({ address }) => ({ address, port: target?.port ?? 0 }));
+}
+
+function unknownService(name: string): Problem {
+  return { reason: 'UnknownService', message: `Consul has no service ${JSON.stringify(name)}` };
+}
+
+function refusal(name: string, refused: readonly RefusedInstance[]): Problem {
+  const shown = refused.slice(0, 3).map(({ instance, reason }) => `${instance}: ${reason}`);
+  const message = `${refused.length} instance${refused.length === 1 ? '' : 's'} of Consul service ${name} cannot be an endpoint: ${shown.join('; ')}`;
+  return { reason: 'InstanceRefused', message };
+}

@@ -1,0 +1,140 @@
+import { canonicalAddress } from '../../address.ts';
+import type { EndpointPort, EndpointSlice, Service, ServicePort } from '../../kubernetes/objects.ts';
+import { ANNOTATION, LABEL } from '../../reconcile/mark.ts';
+import { desiredSlices, type DesiredSlice } from '../desired.ts';
+import type { MirroredEndpoint, MirroredService } from '../mirrored-service.ts';
+import { sameSlice } from '../same.ts';
+import { isHeadless } from '../shape.ts';
+import { readHosts } from '../slice-hosts.ts';
+import type { ConsulName } from './request.ts';
+
+/** A slice of ours on a Service that is not. */
+export type ImportedSlice = DesiredSlice;
+
+/** An endpoint that the Service has without us. */
+export interface SkippedEndpoint {
+  readonly address: string;
+  readonly port: number;
+  /** The name of the slice that has it. */
+  readonly slice: string;
+}
+
+/** The slices of one Service. */
+export interface SlicesOfService {
+  readonly service: Service;
+  /** Ours for this import. */
+  readonly own: readonly EndpointSlice[];
+  /** Those that are not Consular's: of its pods, or made by somebody. */
+  readonly others: readonly EndpointSlice[];
+  /** True for a slice name that somebody has. */
+  readonly isTaken: (name: string) => boolean;
+}
+
+/** An import that is right: the endpoints of the Consul service, behind one port of the Service. */
+export function importedSlices(
+  { service, own, others, isTaken }: SlicesOfService,
+  { spelling }: ConsulName,
+  port: ServicePort,
+  mirrored: MirroredService,
+): { readonly slices: ImportedSlice[]; readonly skipped: SkippedEndpoint[] } {
+  const present = endpointsOf(others, port);
+  const skipped: SkippedEndpoint[] = [];
+  const endpoints = mirrored.endpoints.filter(({ address, port }) => {
+    const slice = present.get(locationOf(address, port));
+    if (slice !== undefined) skipped.push({ address, port, slice });
+    return slice === undefined;
+  });
+  const reusable = own.filter((slice) => isReusable(slice, service));
+  const isOthers = (name: string) => isTaken(name) && !reusable.some((slice) => slice.name === name);
+  const slices = desiredSlices(service.name, { ...mirrored, endpoints }, reusable, isOthers).map((slice) => ({
+    ...slice,
+    consulService: spelling,
+    headless: isHeadless(service),
+    ports: slice.ports.slice(0, 1).map((target) => behind(port, target)),
+  }));
+  return { slices, skipped };
+}
+
+/**
+ * An import with a mistake in it: what is there stays, but for the instances that are not well any more. Of another Consul
+ * service than was taken in nobody knows here how its instances are: they all stay.
+ */
+export function heldSlices(
+  { service, own, others }: SlicesOfService,
+  { spelling }: ConsulName,
+  alive: readonly MirroredEndpoint[],
+): ImportedSlice[] {
+  const isAlive = new Set(alive.map(({ address, port }) => locationOf(address, port)));
+  return own.flatMap((slice): ImportedSlice[] => {
+    const [port] = slice.ports;
+    if (!port || !isReusable(slice, service)) return [];
+    const present = endpointsOf(others, port);
+    const hosts = readHosts(slice);
+    const takenFrom = slice.annotations.get(ANNOTATION.importedFrom) ?? spelling;
+    const isOfAnother = takenFrom.toLowerCase() !== spelling.toLowerCase();
+    const endpoints = slice.endpoints
+      .filter(({ address }) => {
+        const location = locationOf(address, port.port);
+        return (isOfAnother || isAlive.has(location)) && !present.has(location);
+      })
+      .map(({ address, zone }) => ({ address, zone, host: hosts.get(address) ?? '' }));
+    if (endpoints.length === 0) return [];
+    const addressType = slice.addressType === 'IPv6' ? 'IPv6' : 'IPv4';
+    const headless = isHeadless(service);
+    return [
+      {
+        ...{
+          name: slice.name,
+          serviceName: service.name,
+          consulService: isOfAnother ? takenFrom : spelling,
+          addressType,
+          headless,
+          endpoints,
+        },
+        passedOver: false,
+        ports: slice.ports,
+      },
+    ];
+  });
+}
+
+export function sameImportedSlice(desired: ImportedSlice, observed: EndpointSlice, service: Service): boolean {
+  return (
+    sameSlice(desired, observed) &&
+    isReusable(observed, service) &&
+    observed.annotations.get(ANNOTATION.importedFrom) === desired.consulService
+  );
+}
+
+/** A merge patch takes no label away, and a slice of a Service that is gone goes with it. */
+function isReusable({ ownerUid, labels }: EndpointSlice, service: Service): boolean {
+  return ownerUid === service.uid && labels.has(LABEL.headless) === isHeadless(service);
+}
+
+/** Slices are joined to a port of the Service by its name; the number is the instance's. */
+function behind({ name, protocol, appProtocol }: ServicePort, { port }: EndpointPort): EndpointPort {
+  return { name, port, protocol, appProtocol };
+}
+
+/**
+ * What slices lead to from that port of the Service, ready or not: of a pod that is not ready, or going, Kubernetes knows
+ * better than the Consul service that it registered itself as.
+ */
+function endpointsOf(
+  slices: readonly EndpointSlice[],
+  { name, protocol }: Pick<EndpointPort, 'name' | 'protocol'>,
+): ReadonlyMap<string, string> {
+  return new Map(
+    slices.flatMap(({ name: slice, ports, endpoints }) =>
+      ports
+        .filter((port) => port.name === name && port.protocol === protocol)
+        .flatMap(({ port }) =>
+          endpoints.map(({ address }) => [locationOf(canonicalAddress(address), port), slice] as const),
+        ),
+    ),
+  );
+}
+
+function locationOf(address: string, port: number): string {
+  return `${address} ${port}`;
+}

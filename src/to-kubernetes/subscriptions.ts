@@ -1,0 +1,58 @@
+import type { KubernetesObject } from '../kubernetes/objects.ts';
+import { isOfApiServer } from './addresses.ts';
+import type { Planner } from './planner.ts';
+import type { Views } from './views.ts';
+
+type Enqueue = (names: Iterable<string>) => void;
+type Look = (before: KubernetesObject | undefined, after: KubernetesObject | undefined) => void;
+
+/** From what changed in Kubernetes to the names to look at. */
+export function subscribe(views: Views, planner: Planner, enqueue: Enqueue): void {
+  const look: Look = (before, after) => {
+    for (const object of [before, after]) if (object) enqueue(planner.nameOf(object));
+  };
+  views.services.subscribe((before, after) => {
+    look(before, after);
+    // Somebody else's Service may be in the way of a name, or out of it now.
+    const service = after ?? before;
+    if (service) enqueue(planner.namesWanting(service.name));
+  });
+  views.endpointSlices.subscribe((before, after) => {
+    look(before, after);
+    if (after) enqueue(planner.nameBehind(after));
+  });
+  for (const view of views.endpoints.values())
+    view.subscribe((before, after) => {
+      look(before, after);
+      const endpoints = after ?? before;
+      if (endpoints) enqueue(planner.nameBehind(endpoints));
+    });
+  subscribeToIstio(views, planner, enqueue, look);
+}
+
+/** What no endpoint may be has changed: any address may be concerned. */
+export function subscribeToAddresses({ endpointSlices, serviceCIDRs }: Views, lookAtAll: () => void): void {
+  serviceCIDRs?.subscribe(lookAtAll);
+  endpointSlices.subscribe((before, after) => {
+    if ([before, after].some((slice) => slice && isOfApiServer(slice))) lookAtAll();
+  });
+}
+
+/** WorkloadEntries can come and go as a whole, and pods are read when they came. */
+function subscribeToIstio({ workloadEntries, pods }: Views, planner: Planner, enqueue: Enqueue, look: Look): void {
+  let areFollowed = false;
+  const follow = () => {
+    for (const view of workloadEntries.found?.views.values() ?? []) view.subscribe(look);
+    const known = pods();
+    if (!known || areFollowed) return;
+    areFollowed = true;
+    known.subscribe((before, after) => {
+      if (after && after.podIPs.join() !== before?.podIPs.join()) enqueue(planner.namesAt(after));
+    });
+  };
+  follow();
+  workloadEntries.subscribe(() => {
+    follow();
+    enqueue(planner.keys());
+  });
+}

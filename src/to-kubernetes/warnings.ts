@@ -1,0 +1,61 @@
+import type { Service } from '../kubernetes/objects.ts';
+import type { MirroredService, Mirroring } from './mirrored-service.ts';
+import { familiesOf } from './shape.ts';
+
+/** Something that somebody should know, although the service is mirrored. */
+export interface Warning {
+  readonly reason: 'NameCollision' | 'ServiceShape' | 'AddressFamily' | 'HostUnresolved';
+  /** One sentence. */
+  readonly message: string;
+}
+
+export interface WarningSources {
+  readonly name: string;
+  /** What its Service is called. */
+  readonly label: string;
+  /** Other Consul services that would be called the same, when one of them is; else none. */
+  readonly rivals: readonly string[];
+  readonly mirroring: Mirroring;
+  readonly present: Service | undefined;
+}
+
+export function warningsOf({ name, label, rivals, mirroring, present }: WarningSources): Warning[] {
+  return [
+    collision(name, label, rivals),
+    unresolved(name, mirroring.doubtful),
+    present && otherShape(name, mirroring),
+    present && unservedFamily(name, mirroring.mirrored, present),
+  ].flatMap((warning) => warning ?? []);
+}
+
+function collision(name: string, label: string, rivals: readonly string[]): Warning | undefined {
+  if (rivals.length === 0) return undefined;
+  const others = rivals.slice(0, 3).join(', ');
+  const message = `Consul service ${name} is called ${label} here, because its name becomes the same as that of ${others}`;
+  return { reason: 'NameCollision', message };
+}
+
+function unresolved(name: string, doubtful: Mirroring['doubtful']): Warning | undefined {
+  const [first, ...more] = doubtful;
+  if (!first) return undefined;
+  const others = more.length === 0 ? '' : `, and ${more.length} more`;
+  const message = `an instance of Consul service ${name} stays at its last address: ${first.instance}: ${first.reason}${others}`;
+  return { reason: 'HostUnresolved', message };
+}
+
+function otherShape(name: string, { mirrored, wantsHeadless }: Mirroring): Warning | undefined {
+  if (mirrored.shape.headless === wantsHeadless) return undefined;
+  const [wanted, found] = wantsHeadless ? ['headless', 'has a ClusterIP'] : ['with a ClusterIP', 'is headless'];
+  const message = `Consul service ${name} should be ${wanted} and its Service ${found}, which cannot be changed: delete the Service, and it is made anew`;
+  return { reason: 'ServiceShape', message };
+}
+
+function unservedFamily(name: string, { shape, endpoints }: MirroredService, present: Service): Warning | undefined {
+  const served = familiesOf(present);
+  if (shape.headless || shape.dualStack || served.length === 0) return undefined;
+  const [first, ...more] = endpoints.filter(({ family }) => !served.includes(family));
+  if (!first) return undefined;
+  const count = more.length + 1;
+  const message = `${count} instance${count === 1 ? '' : 's'} of Consul service ${name} get no traffic through its Service, which has no ${first.family} address because the cluster gives it none`;
+  return { reason: 'AddressFamily', message };
+}

@@ -1,0 +1,69 @@
+import type { ToKubernetesConfig } from '../config/schema.ts';
+import type { WorkloadEntry } from '../kubernetes/objects.ts';
+import { LABEL } from '../reconcile/mark.ts';
+import { ALIAS_PORT, MAIN_PORT } from './mirrored-ports.ts';
+import type { MirroredEndpoint, MirroredService } from './mirrored-service.ts';
+import { APP_LABEL, labelsOf, localityOf } from './workload-labels.ts';
+
+/** An instance as Istio should know it: selected by the Service, found by subsets through its labels. */
+export interface DesiredWorkloadEntry {
+  readonly name: string;
+  readonly consulService: string;
+  readonly serviceName: string;
+  readonly address: string;
+  /** By the target port of the Service, so that each instance has its own number. */
+  readonly ports: ReadonlyMap<string, number>;
+  readonly labels: ReadonlyMap<string, string>;
+  readonly locality: string;
+  readonly weight: number;
+}
+
+/** What a Service selects its WorkloadEntries by: a label that no pod has, and of which each Service has its own value. */
+export function workloadSelector(serviceName: string): Readonly<Record<string, string>> {
+  return { [LABEL.workloadOf]: serviceName };
+}
+
+/** One for each endpoint: instances at the same address and port are one endpoint already. */
+export function desiredWorkloadEntries(
+  serviceName: string,
+  { consulService, ports }: Pick<MirroredService, 'consulService' | 'ports'>,
+  endpoints: readonly MirroredEndpoint[],
+  { labels, locality }: Pick<ToKubernetesConfig['istio'], 'labels' | 'locality'>,
+): DesiredWorkloadEntry[] {
+  return endpoints.map(({ address, port, instance }) => ({
+    name: `${serviceName}-${address.replaceAll(':', '-')}-${port}`,
+    consulService,
+    serviceName,
+    address,
+    ports: new Map([[MAIN_PORT, port], ...(ports.alias === undefined ? [] : [[ALIAS_PORT, port] as const])]),
+    labels: new Map([
+      ...labelsOf(instance, labels),
+      [APP_LABEL, serviceName],
+      ...Object.entries(workloadSelector(serviceName)),
+    ]),
+    locality: localityOf(instance, locality),
+    // To Istio 0 is as good as nothing said, which is 1.
+    weight: Math.max(1, Math.trunc(instance.weight)),
+  }));
+}
+
+/** Its own labels may be more than ours (policies put some on everything), but none that we wrote and no longer want. */
+export function sameWorkloadEntry(desired: DesiredWorkloadEntry, observed: WorkloadEntry): boolean {
+  return (
+    desired.address === observed.address &&
+    desired.locality === observed.locality &&
+    desired.weight === (observed.weight ?? 1) &&
+    isSameMap(desired.ports, observed.ports) &&
+    isSameMap(desired.labels, observed.workloadLabels) &&
+    [...desired.labels].every(([key, value]) => observed.labels.get(key) === value)
+  );
+}
+
+/** Labels that were ours and are not wanted any more: Istio would take them from either place. */
+export function outdatedLabels(desired: DesiredWorkloadEntry, observed: WorkloadEntry): string[] {
+  return [...observed.workloadLabels.keys()].filter((key) => !desired.labels.has(key));
+}
+
+function isSameMap<V>(a: ReadonlyMap<string, V>, b: ReadonlyMap<string, V>): boolean {
+  return a.size === b.size && [...a].every(([key, value]) => b.get(key) === value);
+}

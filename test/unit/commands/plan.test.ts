@@ -1,0 +1,41 @@
+import { describe, expect, it } from '@jest/globals';
+import { formatPlan, type Plan } from '../../../src/commands/plan.ts';
+
+const plan = (overrides: Partial<Plan>): string =>
+  formatPlan({ cluster: 'prod', changes: [], rejections: [], warnings: [], ...overrides });
+
+describe('a plan for people', () => {
+  it('says so when there is nothing to do', () => {
+    expect(plan({})).toBe(
+      'to-consul:\n  nothing to do\nto-kubernetes:\n  nothing to do\nPlan: 0 to create, 0 to update, 0 to remove, 0 rejected.',
+    );
+  });
+
+  it('has the changes in columns, then what is rejected, then what has no effect, for each direction', () => {
+    const direction = 'to-consul';
+    const text = plan({
+      changes: [
+        { direction, action: 'create', kind: 'ServiceInstance', object: 'node/a', note: '10.1.0.7:8080 passing' },
+        { direction, action: 'remove', kind: 'ServiceInstance', object: 'node/longer', note: '' },
+        { direction: 'to-kubernetes', action: 'update', kind: 'Service', object: 'shop/billing', note: 'from Consul' },
+      ],
+      rejections: [{ direction: 'to-kubernetes', object: 'Consul instance x', reason: 'no address' }],
+      warnings: [{ direction, object: 'Pod shop/a', reason: '"SERVICE_ID" has no effect' }],
+    });
+    expect(text.split('\n')).toEqual([
+      'to-consul:',
+      '  + create  ServiceInstance  node/a        10.1.0.7:8080 passing',
+      '  - remove  ServiceInstance  node/longer',
+      '  * Pod shop/a: "SERVICE_ID" has no effect',
+      'to-kubernetes:',
+      '  ~ update  Service          shop/billing  from Consul',
+      '  ! Consul instance x: no address',
+      'Plan: 1 to create, 1 to update, 1 to remove, 1 rejected.',
+    ]);
+  });
+
+  it('shows control characters of others and does not obey them', () => {
+    const rejections = [{ direction: 'to-consul' as const, object: 'Pod a\u001b[31m', reason: 'x\ny' }];
+    expect(plan({ rejections })).toContain('  ! Pod a\\u001b[31m: x\\u000ay');
+  });
+});

@@ -1,0 +1,103 @@
+import { beforeEach, describe, expect, it } from '@jest/globals';
+import { KnownServices } from '../../../src/consul/known-services.ts';
+import { instance } from '../builders.ts';
+
+describe('the services that are known', () => {
+  let known: KnownServices;
+  beforeEach(() => {
+    known = new KnownServices((name) => name !== 'consul');
+  });
+  const read = (name: string, ...nodes: string[]) => {
+    known.ensure(name).instances = nodes.map((node) => instance({ node }));
+  };
+  const follow = (name: string, paused: boolean) => {
+    known.ensure(name).following = { stop: new AbortController(), paused };
+  };
+
+  it('are those of interest, and new ones are candidates until Consul says otherwise', () => {
+    expect([...known.takeNames(['consul', 'Orders', 'pods']).added].sort()).toEqual(['orders', 'pods']);
+    expect(known.candidates().sort()).toEqual(['orders', 'pods']);
+    expect(known.get('orders')?.spelling).toBe('Orders');
+    expect([...known.takeCandidates(['consul', 'Orders'])]).toEqual(['orders']);
+    expect(known.candidates()).toEqual(['orders']);
+    expect(known.takeNames(['Orders', 'consul', 'pods'])).toEqual({ added: [], gone: [] });
+  });
+
+  it('with several spellings are one, by the first of them', () => {
+    known.takeNames(['orders', 'Orders', 'ORDERS']);
+    expect(known.candidates()).toEqual(['orders']);
+    expect(known.get('orders')?.spelling).toBe('ORDERS');
+  });
+
+  it('are read again when they are no longer candidates, once, and only when there is something to forget', () => {
+    known.takeNames(['mixed', 'pods']);
+    known.takeCandidates(['mixed', 'pods']);
+    read('mixed', 'vm-1');
+    expect([...known.takeCandidates([])]).toEqual(['mixed']);
+    expect([...known.takeCandidates([])]).toEqual([]);
+    expect([...known.takeCandidates(['pods'])]).toEqual(['pods']);
+  });
+
+  it('are gone when Consul does not list them, unless nobody cared', () => {
+    known.takeNames(['read', 'candidate', 'followed', 'pods']);
+    known.takeCandidates(['candidate']);
+    read('read', 'vm-1');
+    follow('followed', false);
+    expect(known.takeNames([])).toEqual({ added: [], gone: ['read', 'followed', 'candidate'] });
+    expect(known.candidates()).toEqual([]);
+    expect(known.takeNames([]).gone).toEqual(['read']);
+    read('read');
+    expect(known.takeNames([]).gone).toEqual([]);
+    expect(known.takeNames(['read']).added).toEqual(['read']);
+  });
+
+  it('are not read by a sweep while a blocking query of their own waits', () => {
+    known.takeNames(['waiting', 'paused', 'other']);
+    follow('waiting', false);
+    follow('paused', true);
+    expect([...known.takeCandidates(['waiting', 'paused', 'other'])].sort()).toEqual(['other', 'paused']);
+    expect(known.areAllWatched()).toBe(false);
+    for (const name of ['paused', 'other']) follow(name, false);
+    expect(known.areAllWatched()).toBe(true);
+  });
+
+  it('are read whatever their name while somebody wants them, and start unknown', () => {
+    known = new KnownServices((name) => name !== 'excluded');
+    known.takeNames(['Excluded']);
+    read('excluded', 'vm-1');
+    known.want('excluded');
+    expect(known.get('excluded')).toMatchObject({ spelling: 'Excluded', listed: true });
+    expect(known.get('excluded')?.instances).toBeUndefined();
+    expect([...known.takeCandidates(['Excluded'])]).toEqual(['excluded']);
+    read('excluded', 'vm-1');
+    known.want('excluded');
+    expect(known.get('excluded')?.instances).toHaveLength(1);
+    expect(known.unwant('excluded')).toBe(true);
+    expect(known.get('excluded')).toBeUndefined();
+    expect([...known.takeCandidates(['Excluded'])]).toEqual([]);
+  });
+
+  it('of interest are not forgotten when nobody wants them any more', () => {
+    known.takeNames(['orders']);
+    read('orders', 'vm-1');
+    known.want('orders');
+    expect(known.unwant('orders')).toBe(false);
+    expect(known.get('orders')?.instances).toHaveLength(1);
+  });
+
+  it('are found by the nodes of their instances', () => {
+    read('orders', 'vm-1', 'vm-2');
+    read('stock', 'vm-2');
+    read('empty');
+    known.ensure('unread');
+    expect(known.onNodes(new Set(['vm-2', 'vm-3'])).sort()).toEqual(['orders', 'stock']);
+    expect(known.onNodes(new Set(['vm-1']))).toEqual(['orders']);
+    expect(known.onNodes(new Set())).toEqual([]);
+  });
+
+  it('are gone too when they came, were read and went between two lists', () => {
+    known.takeNames(['other']);
+    read('short', 'vm');
+    expect(known.takeNames(['other']).gone).toEqual(['short']);
+  });
+});
