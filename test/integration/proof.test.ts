@@ -8,6 +8,7 @@ import { createKubernetesClient } from '../../src/kubernetes/client.ts';
 import { connectKubernetes } from '../../src/kubernetes/connection.ts';
 import { createResources } from '../../src/kubernetes/resources.ts';
 import { createObjectApi } from '../../src/kubernetes/write.ts';
+import { explainError } from '../../src/observability/log.ts';
 import { createMetrics } from '../../src/observability/metrics.ts';
 import { startApiProxy, type ApiProxy, type Faults } from '../rig/api-proxy.ts';
 import { openRig, statusOf, until, untilEqual, untilIdle, type Rig } from '../rig/index.ts';
@@ -76,7 +77,7 @@ describe('what is missing in Kubernetes costs an instance only when a direct rea
         if (field >= 0) isSpoilt = piece.writeUInt8((5 << 3) | 7, field) > 0;
       },
     });
-    const second = await rig.startDaemon({ kubeconfig });
+    const second = await rig.startDaemon({ kubeconfig, toKubernetes: { enabled: false } });
     expect(isSpoilt).toBe(true);
     const key = `${namespace}/unreadable-0`;
     const failing = async () => (await statusOf(second)).toConsul?.failing[key];
@@ -116,9 +117,10 @@ describe('a direct read', () => {
   it('believes no 404 of somebody on the way, nor of a path that the API server does not know', async () => {
     const kubeconfig = await through({ refuse: () => 404 });
     const client = createKubernetesClient(connectKubernetes({ kubeconfig, context: '' }), 'test');
-    await expect(createObjectApi(client, metrics).get(resources.pods, rig.namespace, 'nobody')).rejects.toThrow(
-      'the API server answered 404: refused on the way',
-    );
+    const error = await createObjectApi(client, metrics)
+      .get(resources.pods, rig.namespace, 'nobody')
+      .catch((error: unknown) => error);
+    expect(explainError(error)).toContain('the API server answered 404: refused on the way');
     await client.close();
     const direct = createKubernetesClient(connectKubernetes({ kubeconfig: rig.kubeconfig, context: '' }), 'test');
     const unknown = { ...resources.pods, plural: 'podz' };
