@@ -93,6 +93,22 @@ describe('a pod that is in Consul already, by somebody else', () => {
     await untilEqual('ours', () => ours('itself'), [`${byItself.address}:8080`]);
   });
 
+  it('is added when the others are removed, of more names than are followed, which virtual machines have too', async () => {
+    const { kubernetes, consul, namespace } = rig;
+    const names = Array.from({ length: 30 }, (_, i) => `shared-${i}`);
+    const theirs = names.map((name) => entry(name, nextPodIP()));
+    for (const [i, name] of names.entries())
+      await consul.registerInCatalog({ node: 'vm-shared', id: name, service: name, address: `192.0.2.${i}`, port: 80 });
+    for (const one of theirs) await consul.registerInCatalog(one);
+    for (const { service, address } of theirs)
+      await kubernetes.createPod(namespace, service, { ip: address, annotations: named(service) });
+    for (const name of names) await untilReported(name);
+    expect((await Promise.all(names.map(ours))).flat()).toEqual([]);
+    for (const one of theirs) await consul.deregisterFromCatalog(one);
+    for (const { service, address } of theirs)
+      await untilEqual(`ours of ${service}`, () => ours(service), [`${address}:8080`]);
+  });
+
   it('is the same in any case of the name, as Consul looks it up', async () => {
     await rig.kubernetes.createPod(rig.namespace, 'cased', { ip: cased.address, annotations: named('cased') });
     await untilReported('cased');
