@@ -3,7 +3,7 @@ import type { ConsulClient } from '../consul/client.ts';
 import { TransactionConflict } from '../consul/errors.ts';
 import type { EventRecorder } from '../kubernetes/events.ts';
 import { objectKey, serviceKeyOf, type KubernetesObject, type Service } from '../kubernetes/objects.ts';
-import type { Resource, Resources } from '../kubernetes/resources.ts';
+import type { Resources } from '../kubernetes/resources.ts';
 import type { ObjectApi } from '../kubernetes/write.ts';
 import { explainError, type Log } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
