@@ -2,7 +2,7 @@ import type { ToConsulConfig } from '../config/schema.ts';
 import type { ConsulClient } from '../consul/client.ts';
 import { TransactionConflict } from '../consul/errors.ts';
 import type { EventRecorder } from '../kubernetes/events.ts';
-import { objectKey, serviceKeyOf, type KubernetesObject, type Service } from '../kubernetes/objects.ts';
+import { objectKey, serviceKeyOf, type Service } from '../kubernetes/objects.ts';
 import type { Resources } from '../kubernetes/resources.ts';
 import type { ObjectApi } from '../kubernetes/write.ts';
 import { explainError, type Log } from '../observability/log.ts';
