@@ -48,7 +48,7 @@ export function createObjectApi(client: KubernetesClient, metrics: Metrics): Obj
           await client.request({ purpose: purpose('get', resource.kind, objectKey({ namespace, name })), path }),
         );
       } catch (error) {
-        // A 404 without that reason is of somebody on the way, or about the path: no proof that the object is gone.
+        // A 404 without that reason is of somebody on the way: no proof that the object is gone.
         if (hasStatus(error, 404) && error.reason === 'NotFound') return undefined;
         throw error;
       }

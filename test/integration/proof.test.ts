@@ -3,7 +3,6 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import './limits.ts';
-import { writeKubeconfig } from '../control-plane/kubernetes-credentials.ts';
 import { createKubernetesClient } from '../../src/kubernetes/client.ts';
 import { connectKubernetes } from '../../src/kubernetes/connection.ts';
 import { createResources } from '../../src/kubernetes/resources.ts';
@@ -34,9 +33,14 @@ async function through(faults: Faults): Promise<string> {
   const proxy = await startApiProxy(target, faults);
   toClose.push(proxy);
   const file = join(folder, `kubeconfig-${toClose.length}`);
-  const caFile = join(folder, 'ca.pem');
-  await writeFile(caFile, target.ca);
-  await writeKubeconfig({ file, server: proxy.server, caFile, token: target.token });
+  const named = <T extends object>(what: T) => [{ name: 'proxy', ...what }];
+  const kubeconfig = {
+    'current-context': 'proxy',
+    contexts: named({ context: { cluster: 'proxy', user: 'proxy' } }),
+    clusters: named({ cluster: { server: proxy.server, 'insecure-skip-tls-verify': true } }),
+    users: named({ user: { token: target.token } }),
+  };
+  await writeFile(file, JSON.stringify(kubeconfig));
   return file;
 }
 
@@ -114,7 +118,7 @@ describe('a direct read', () => {
     await client.close();
   });
 
-  it('believes no 404 of somebody on the way, nor of a path that the API server does not know', async () => {
+  it('believes no 404 of somebody on the way', async () => {
     const kubeconfig = await through({ refuse: () => 404 });
     const client = createKubernetesClient(connectKubernetes({ kubeconfig, context: '' }), 'test');
     const error = await createObjectApi(client, metrics)
@@ -122,11 +126,5 @@ describe('a direct read', () => {
       .catch((error: unknown) => error);
     expect(explainError(error)).toContain('the API server answered 404: refused on the way');
     await client.close();
-    const direct = createKubernetesClient(connectKubernetes({ kubeconfig: rig.kubeconfig, context: '' }), 'test');
-    const unknown = { ...resources.pods, plural: 'podz' };
-    await expect(createObjectApi(direct, metrics).get(unknown, rig.namespace, 'nobody')).rejects.toThrow(
-      'answered 404',
-    );
-    await direct.close();
   });
 });
