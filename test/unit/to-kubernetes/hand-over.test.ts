@@ -43,9 +43,9 @@ describe('what a mirrored Service has behind a port', () => {
   });
 
   it('may be there in several slices, of whomever', () => {
-    const [one, two] = ['10.20.0.1', '10.20.0.2'].map((address) => sliceOf(address, ['alias'], [address]));
-    expect(isMirroredCovered(['main', 'alias'], behindMain, one as EndpointSlice)).toBe(false);
-    expect(isMirroredCovered(['main', 'alias'], behindMain, one as EndpointSlice, two as EndpointSlice)).toBe(true);
+    const [one, two] = [sliceOf('one', ['alias'], ['10.20.0.1']), sliceOf('two', ['alias'], ['10.20.0.2'])];
+    expect(isMirroredCovered(['main', 'alias'], behindMain, one)).toBe(false);
+    expect(isMirroredCovered(['main', 'alias'], behindMain, one, two)).toBe(true);
     expect(isMirroredCovered(['main', 'alias'], sliceOf('both', ['main', 'alias'], ['10.20.0.1', '10.20.0.2']))).toBe(
       true,
     );

@@ -100,7 +100,7 @@ describe('the slices of a mirrored Service that was handed over to an import of 
         {},
         {
           ...handedOver,
-          ports: names.map((name) => servicePort({ name })),
+          ports: names.map((name) => servicePort({ name, port: name === 'main' ? 80 : 8080 })),
           resourceVersion: String(100 + names.length),
         },
       );
