@@ -357,12 +357,11 @@ describe('a Service that takes instances of a Consul service in', () => {
         annotations: { ...imports('mirrored-second'), 'consular.dev/consul-service': null },
       },
     });
-    await untilEndpoints('mirrored-second', [
-      '+alias=192.0.2.24:8080',
-      '+main=192.0.2.24:8080',
-      '+main=192.0.2.24:8080',
-    ]);
+    const both = ['+alias=192.0.2.24:8080', '+main=192.0.2.24:8080', '+main=192.0.2.24:8080'];
+    await untilEndpoints('mirrored-second', both);
     await untilIdle(daemon);
+    expect(await services.endpoints('mirrored-second')).toEqual(both);
+    // An update of a slice of somebody else's, which is the last thing to happen.
     await services.patchSlice('second-by-hand', {
       ports: [{ name: 'alias', port: 8080, protocol: 'TCP' }],
       endpoints: [{ addresses: ['192.0.2.24'] }],
