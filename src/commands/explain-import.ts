@@ -4,7 +4,7 @@ import type { ServiceInstance } from '../consul/types.ts';
 import { objectKey, type Service } from '../kubernetes/objects.ts';
 import { cameFromKubernetes } from '../reconcile/mark.ts';
 import type { ImportPlan } from '../to-kubernetes/imports/planner.ts';
-import type { ImportRequest } from '../to-kubernetes/imports/request.ts';
+import { isWarning, type ImportRequest } from '../to-kubernetes/imports/request.ts';
 import { isHealthy } from '../to-kubernetes/mirrored-service.ts';
 import { foreignInstances } from '../to-kubernetes/selection.ts';
 import type { World } from './connect.ts';
@@ -34,7 +34,6 @@ export async function explainImport(
   const { changes } = describeImport(key, plan);
   const from = request && request.verdict !== 'denied' ? request.from.name : undefined;
   const instances = from === undefined ? [] : (toKubernetes.catalog.instances(from) ?? []);
-  const isWarning = ({ reason }: ImportPlan['problems'][number]) => reason === 'TrafficPolicy';
   return {
     rule: ruleOf(request),
     imported: explainInstances(config, plan, instances),

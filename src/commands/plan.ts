@@ -3,6 +3,7 @@ import type { Changes } from '../reconcile/changes.ts';
 import { identityOf } from '../to-consul/registration.ts';
 import type { Registration } from '../to-consul/registration.ts';
 import type { ImportPlan } from '../to-kubernetes/imports/planner.ts';
+import { isWarning } from '../to-kubernetes/imports/request.ts';
 import { changesOf, type NamespacePlan, type WrittenKind } from '../to-kubernetes/namespace-plan.ts';
 import type { NamePlan } from '../to-kubernetes/planner.ts';
 import type { World } from './connect.ts';
@@ -129,9 +130,9 @@ export function describeImport(key: string, { namespace, request, slices, proble
     return { direction, action, kind: 'EndpointSlice', object: `${namespace}/${name}`, note };
   };
   const origin = `of Service ${key}, from Consul service ${from}`;
-  const shown = (isWarning: boolean) =>
+  const shown = (warnings: boolean) =>
     problems
-      .filter(({ reason }) => (reason === 'TrafficPolicy') === isWarning)
+      .filter((problem) => isWarning(problem) === warnings)
       .map(({ message }) => ({ direction, object: `Service ${key}`, reason: message }));
   return {
     changes: [

@@ -7,7 +7,7 @@ import {
 } from '../kubernetes/objects.ts';
 import type { PatchBody } from '../kubernetes/write.ts';
 import { ANNOTATION, LABEL, SLICE_MANAGER } from '../reconcile/mark.ts';
-import type { DesiredEndpoints, DesiredService, DesiredSlice } from './desired.ts';
+import type { DesiredEndpoint, DesiredEndpoints, DesiredService, DesiredSlice } from './desired.ts';
 import type { ImportedSlice } from './imports/slices.ts';
 import { writeHosts } from './slice-hosts.ts';
 import { outdatedLabels, workloadSelector, type DesiredWorkloadEntry } from './workload-entries.ts';
@@ -109,12 +109,19 @@ export function sliceBody(
     },
     fields: {
       ports: ports.map((port) => withoutEmpty(port)),
-      // All three conditions, always: Istio reads an absent `terminating` as true when `ready` is false.
-      endpoints: endpoints.map(({ address, zone }) =>
-        withoutEmpty({ addresses: [address], conditions: { ready: true, serving: true, terminating: false }, zone }),
-      ),
+      ...endpointsField(endpoints),
     },
     immutable: { addressType },
+  };
+}
+
+/** What a slice has, whatever else is in it. */
+export function endpointsField(endpoints: readonly Pick<DesiredEndpoint, 'address' | 'zone'>[]) {
+  return {
+    // All three conditions, always: Istio reads an absent `terminating` as true when `ready` is false.
+    endpoints: endpoints.map(({ address, zone }) =>
+      withoutEmpty({ addresses: [address], conditions: { ready: true, serving: true, terminating: false }, zone }),
+    ),
   };
 }
 

@@ -107,12 +107,10 @@ export function runToKubernetes(options: ToKubernetesOptions): ToKubernetes {
     else overLimit.delete(name);
     if ((plan.mirrored && !plan.overLimit) || imports.takesIn(name)) catalog.follow(name);
     else catalog.unfollow(name);
-    if (plan.mirrored && !plan.overLimit) return;
     if (plan.mirrored) return;
     if (remaining > 0) return controller.enqueueAfter(name, remaining);
     grace.end(name);
-    planner.release(name);
-    for (const waiting of overLimit) controller.enqueue(waiting);
+    if (planner.release(name)) for (const waiting of overLimit) controller.enqueue(waiting);
     for (const sibling of planner.siblings(name)) if (sibling !== name) controller.enqueue(sibling);
   }
 

@@ -20,6 +20,7 @@ import {
   type DesiredService,
   type DesiredSlice,
 } from './desired.ts';
+import { isCovered } from './hand-over.ts';
 import { importRequest, nameWanted } from './imports/request.ts';
 import type { AssignedLabel } from './labels.ts';
 import { mirror, type MirroredEndpoint, type MirroredService, type RefusedInstance } from './mirrored-service.ts';
@@ -85,7 +86,7 @@ export interface Wish {
  * | is ours, or there is none                    | kept equal         | kept equal                                 |
  * | was ours, and its owner took the label away  | not touched        | kept equal, as long as there are any       |
  * | is somebody else's                           | not touched        | none                                       |
- * | ... and takes this Consul service in         | not touched        | the import's; until it has any, as before  |
+ * | ... and takes this Consul service in         | not touched        | the import's; until it has all, as before  |
  *
  * What is kept equal depends on the mode, in which it is mirrored for everybody or for Istio too: see `planMode`.
  *
@@ -106,7 +107,7 @@ export function planNamespace(sources: Sources, wish: Wish): NamespacePlan {
   if (occupant && ownsObject(owner, occupant.labels) && hasOurs(occupant)) owned.set(label, occupant);
   const conflict = occupant && !owned.has(label) ? occupant : undefined;
   const isImporting = conflict !== undefined && nameWanted(importRequest(conflict, config.importNamespaces)) === name;
-  const isHandedOver = isImporting && isCovered(views, conflict, slices);
+  const isHandedOver = isImporting && isCovered(views, conflict, slices, entries);
   const isReleased = conflict !== undefined && hasOurs(conflict) && !isHandedOver;
   const mirroring = wanted && (!conflict || isReleased) ? mirrorOf(sources, name, occupant) : undefined;
   const service = mirroring?.mirrored;
@@ -154,18 +155,6 @@ export function planNamespace(sources: Sources, wish: Wish): NamespacePlan {
 function isMadeByUs(name: string, service: Service): boolean {
   const hasOurSelector = service.selector.size === 0 || modeOf(service) === 'istio';
   return hasOurSelector && [toLabel(name), toHashedLabel(name)].includes(service.name);
-}
-
-/** True when all that our slices give to a Service is in other slices of it too: none of its callers misses them. */
-function isCovered({ endpointSlices }: Views, service: Service, slices: readonly EndpointSlice[]): boolean {
-  const locations = (all: readonly EndpointSlice[]) =>
-    all.flatMap(({ endpoints, ports }) =>
-      endpoints.flatMap(({ address }) => ports.map(({ port }) => `${address} ${port}`)),
-    );
-  const key = objectKey(service);
-  const others = [...endpointSlices.values()].filter((slice) => serviceKeyOf(slice) === key && !slices.includes(slice));
-  const present = new Set(locations(others));
-  return others.length > 0 && locations(slices).every((location) => present.has(location));
 }
 
 /** @param present the Service as it is, if it is ours */

@@ -94,9 +94,9 @@ export class Planner {
     );
   }
 
-  /** A name whose Services are gone makes room for another. */
-  release(name: string): void {
-    if (!this.owns(name)) this.#admitted.delete(name);
+  /** A name whose Services are gone makes room for another: true when it had a place. */
+  release(name: string): boolean {
+    return !this.owns(name) && this.#admitted.delete(name);
   }
 
   /** @param expired when the grace period of a service that is gone is over */

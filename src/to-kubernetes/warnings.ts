@@ -35,7 +35,10 @@ function collision(name: string, label: string, rivals: readonly string[]): Warn
   return { reason: 'NameCollision', message };
 }
 
-function unresolved(name: string, doubtful: Mirroring['doubtful']): Warning | undefined {
+export function unresolved(
+  name: string,
+  doubtful: Mirroring['doubtful'],
+): (Warning & { readonly reason: 'HostUnresolved' }) | undefined {
   const [first, ...more] = doubtful;
   if (!first) return undefined;
   const others = more.length === 0 ? '' : `, and ${more.length} more`;

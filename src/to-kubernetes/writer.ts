@@ -1,5 +1,5 @@
 import { hasStatus } from '../kubernetes/errors.ts';
-import type { KubernetesObject, WorkloadEntry } from '../kubernetes/objects.ts';
+import type { EndpointSlice, KubernetesObject, WorkloadEntry } from '../kubernetes/objects.ts';
 import type { Resource, Resources } from '../kubernetes/resources.ts';
 import type { View } from '../kubernetes/view.ts';
 import type { ObjectApi } from '../kubernetes/write.ts';
@@ -7,6 +7,7 @@ import type { Changes } from '../reconcile/changes.ts';
 import { ownershipLabels, type Owner } from '../reconcile/mark.ts';
 import {
   endpointsBody,
+  endpointsField,
   importedSliceBody,
   ownerReference,
   serviceBody,
@@ -19,8 +20,10 @@ import {
 import type { DesiredSlice } from './desired.ts';
 import type { ImportPlan } from './imports/planner.ts';
 import type { ImportedSlice } from './imports/slices.ts';
-import { MissingEndpoints } from './missing-endpoints.ts';
+import { growingFirst, MissingEndpoints, staysError } from './missing-endpoints.ts';
 import type { NamespacePlan } from './namespace-plan.ts';
+import { createPass, type Pass } from './pass.ts';
+import { readHosts } from './slice-hosts.ts';
 import type { Views } from './views.ts';
 import type { DesiredWorkloadEntry } from './workload-entries.ts';
 
@@ -56,30 +59,28 @@ export function createWriter(owner: Owner, api: ObjectApi, resources: Resources,
     view: View<O> | undefined,
     { create, update }: Changes<D, O>,
     body: (desired: D, observed?: O) => Body,
-    { atOnce = 1, guard }: WriteOptions<NoInfer<D>, NoInfer<O>> = {},
+    { atOnce, onFailure, keep }: WriteOptions<NoInfer<D>, NoInfer<O>> = {},
   ): Promise<void> {
     const { namespace } = pass;
-    const orMiss = (desired: D, write: () => Promise<void>) => async () => {
+    const orTell = async (desired: D, attempt: () => Promise<O>) => {
       try {
-        await write();
+        view?.put(await attempt());
       } catch (error) {
-        guard?.add(desired);
+        onFailure?.(desired);
         throw error;
       }
     };
-    const creations = create.map((desired) =>
-      orMiss(desired, async () => {
-        const object = toCreate(body(desired), namespace, desired.name);
-        view?.put(await createNew(resource, namespace, desired.name, object));
-      }),
-    );
-    const updates = update.map(({ desired, observed }) =>
-      orMiss(desired, async () => {
-        guard?.assertKept(observed, desired);
-        view?.put(await api.patch(resource, observed, toPatch(body(desired, observed))));
-      }),
-    );
-    await attemptAll(pass, [...creations, ...updates], atOnce);
+    const creations = create.map((desired) => async () => {
+      await orTell(desired, () =>
+        createNew(resource, namespace, desired.name, toCreate(body(desired), namespace, desired.name)),
+      );
+    });
+    const updates = update.map(({ desired, observed }) => async () => {
+      const wish = keep?.(desired, observed) ?? desired;
+      await orTell(desired, () => api.patch(resource, observed, toPatch(body(wish, observed))));
+      if (wish !== desired) throw staysError('patch', resource.kind, observed);
+    });
+    await pass.attempt([...creations, ...updates], atOnce);
   }
 
   async function createNew<O extends KubernetesObject>(
@@ -103,25 +104,65 @@ export function createWriter(owner: Owner, api: ObjectApi, resources: Resources,
     resource: Resource<O>,
     view: View<O> | undefined,
     { remove: objects }: Changes<unknown, O>,
-    { atOnce = 1, guard }: WriteOptions<unknown, NoInfer<O>> = {},
+    { atOnce, isNeeded }: RemoveOptions<NoInfer<O>> = {},
   ): Promise<void> {
     const removals = objects.map((object) => async () => {
-      guard?.assertKept(object);
+      if (isNeeded?.(object)) throw staysError('delete', resource.kind, object);
       await api.remove(resource, object);
       view?.drop(object);
     });
-    await attemptAll(pass, removals, atOnce);
+    await pass.attempt(removals, atOnce);
+  }
+
+  /** What could not be written is missing afterwards. */
+  function writeSlices<D extends DesiredSlice>(
+    pass: Pass,
+    { create, update }: Changes<D, EndpointSlice>,
+    body: (desired: D) => Body,
+    missing: MissingEndpoints,
+  ): Promise<void> {
+    const changes = { create, update: growingFirst(update), remove: [] };
+    return write(pass, resources.endpointSlices, views.endpointSlices, changes, body, {
+      onFailure: (desired) => missing.add(desired),
+      keep: (desired, observed) => {
+        const lost = missing.lost(observed, desired);
+        const hosts = readHosts(observed);
+        const kept = lost.map(({ address, zone }) => ({ address, zone, host: hosts.get(address) ?? '' }));
+        return kept.length === 0 ? desired : { ...desired, endpoints: [...desired.endpoints, ...kept] };
+      },
+    });
+  }
+
+  /** What is needed elsewhere stays, and nothing else of its slice. */
+  async function removeSlices(
+    pass: Pass,
+    slices: Changes<unknown, EndpointSlice>,
+    missing: MissingEndpoints,
+  ): Promise<void> {
+    const [resource, view] = [resources.endpointSlices, views.endpointSlices];
+    const reductions = slices.remove.map((slice) => async () => {
+      const lost = missing.lost(slice);
+      if (lost.length > 0 && lost.length < slice.endpoints.length)
+        view.put(await api.patch(resource, slice, endpointsField(lost)));
+    });
+    await pass.attempt(reductions);
+    await remove(pass, resource, view, slices, { isNeeded: (slice) => missing.lost(slice).length > 0 });
   }
 
   /** Nothing when the kind has gone since it was planned: then the next plan is another. */
-  async function writeEntries(pass: Pass, changes: NamespacePlan['workloadEntries']): Promise<void> {
+  async function writeEntries(
+    pass: Pass,
+    changes: NamespacePlan['workloadEntries'],
+    missing: MissingEndpoints,
+  ): Promise<void> {
     const { found } = views.workloadEntries;
     if (!found) return;
     const view = found.views.get(pass.namespace);
     const body = (desired: DesiredWorkloadEntry, observed?: WorkloadEntry) =>
       workloadEntryBody(labels, desired, ownerOf(pass.namespace, desired.serviceName), observed);
     await write(pass, found.resource, view, changes, body, { atOnce: ENTRIES_AT_ONCE });
-    await remove(pass, found.resource, view, changes, { atOnce: ENTRIES_AT_ONCE });
+    const isNeeded = (entry: WorkloadEntry) => missing.needs(entry);
+    await remove(pass, found.resource, view, changes, { atOnce: ENTRIES_AT_ONCE, isNeeded });
   }
 
   return {
@@ -129,26 +170,26 @@ export function createWriter(owner: Owner, api: ObjectApi, resources: Resources,
       const pass = createPass(namespace);
       const endpointsView = views.endpoints.get(namespace);
       await write(pass, resources.services, views.services, service, (desired) => serviceBody(labels, desired));
-      const guard = new MissingEndpoints();
+      const missing = new MissingEndpoints();
       const body = (desired: DesiredSlice) => sliceBody(labels, desired, ownerOf(namespace, desired.serviceName));
-      await write(pass, resources.endpointSlices, views.endpointSlices, slices, body, { guard });
+      await writeSlices(pass, slices, body, missing);
       await write(pass, resources.endpoints, endpointsView, endpoints, (desired) =>
         endpointsBody(labels, desired, ownerOf(namespace, desired.name)),
       );
-      await writeEntries(pass, workloadEntries);
+      await writeEntries(pass, workloadEntries, missing);
       await remove(pass, resources.endpoints, endpointsView, endpoints);
-      await remove(pass, resources.endpointSlices, views.endpointSlices, slices, { guard });
+      await removeSlices(pass, slices, missing);
       await remove(pass, resources.services, views.services, service);
       pass.end();
     },
 
     async applyImport({ namespace, service, slices }) {
       const pass = createPass(namespace);
-      const guard = new MissingEndpoints();
+      const missing = new MissingEndpoints();
       const body = (desired: ImportedSlice) =>
         importedSliceBody(labels, desired, ownerReference(service, namespace, desired.serviceName));
-      await write(pass, resources.endpointSlices, views.endpointSlices, slices, body, { guard });
-      await remove(pass, resources.endpointSlices, views.endpointSlices, slices, { guard });
+      await writeSlices(pass, slices, body, missing);
+      await removeSlices(pass, slices, missing);
       pass.end();
     },
   };
@@ -157,36 +198,15 @@ export function createWriter(owner: Owner, api: ObjectApi, resources: Resources,
 interface WriteOptions<D, O> {
   /** @default 1 */
   readonly atOnce?: number;
-  /** Told of what could not be written; refuses what would lose something for its sake. */
-  readonly guard?: { add(desired: D): void; assertKept(observed: O, desired?: D): void };
+  /** Told of what could not be written. */
+  readonly onFailure?: (desired: D) => void;
+  /** The wish, or more than that where something would be lost by it. */
+  readonly keep?: (desired: D, observed: O) => D;
 }
 
-/** The writes of one namespace: one that fails holds up no other, or dead addresses would stay for its sake. */
-interface Pass {
-  readonly namespace: string;
-  readonly attempt: (write: () => Promise<void>) => Promise<void>;
-  /** @throws the first failure */
-  end(): void;
-}
-
-function createPass(namespace: string): Pass {
-  const failures: unknown[] = [];
-  return {
-    namespace,
-    async attempt(write) {
-      try {
-        await write();
-      } catch (error) {
-        failures.push(error);
-      }
-    },
-    end() {
-      if (failures.length > 0) throw failures[0];
-    },
-  };
-}
-
-async function attemptAll({ attempt }: Pass, writes: readonly (() => Promise<void>)[], atOnce: number): Promise<void> {
-  for (let first = 0; first < writes.length; first += atOnce)
-    await Promise.all(writes.slice(first, first + atOnce).map(attempt));
+interface RemoveOptions<O> {
+  /** @default 1 */
+  readonly atOnce?: number;
+  /** True for what may not go yet. */
+  readonly isNeeded?: (object: O) => boolean;
 }

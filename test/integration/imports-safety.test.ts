@@ -92,8 +92,9 @@ describe('what a Service has taken in', () => {
     const daemon = await startDaemon(rig);
     const services = await imported(rig, 'refused', '192.0.2.62');
     await rig.consul.registerOnAgent({ id: 'dead', name: 'refused', address: '192.0.2.63', port: 9090 });
-    const both = ['+http=192.0.2.62:8080', '+http=192.0.2.63:9090'];
-    await untilEqual('both', () => services.endpoints('refused'), both);
+    await rig.consul.registerOnAgent({ id: 'dead-too', name: 'refused', address: '192.0.2.64', port: 8080 });
+    const all = ['+http=192.0.2.62:8080', '+http=192.0.2.63:9090', '+http=192.0.2.64:8080'];
+    await untilEqual('all', () => services.endpoints('refused'), all);
     const quotas = `/api/v1/namespaces/${rig.namespace}/resourcequotas`;
     const hard = { 'count/endpointslices.discovery.k8s.io': '0' };
     await rig.kubernetes.must('POST', quotas, { metadata: { name: 'no-slices' }, spec: { hard } });
@@ -106,7 +107,9 @@ describe('what a Service has taken in', () => {
     // Without its owner a slice must be made anew, by another name.
     for (const { metadata } of await services.ourSlices('refused'))
       await services.patchSlice(metadata.name, { metadata: { ownerReferences: null } });
+    // The one shares its slice with nobody, the other one with an instance that is well.
     await rig.consul.deregisterFromAgent('dead');
+    await rig.consul.deregisterFromAgent('dead-too');
     await untilEqual('one', () => services.endpoints('refused'), ['+http=192.0.2.62:8080']);
     await until('two refusals', () => Promise.resolve(said(daemon, /exceeded quota/) > 1));
     expect(await services.endpoints('refused')).toEqual(['+http=192.0.2.62:8080']);

@@ -197,6 +197,25 @@ describe('a Service that takes instances of a Consul service in', () => {
     await untilEndpoints('changing', ['+http=192.0.2.10:8080', 'http=192.0.2.99:8080']);
   });
 
+  it('keeps what it has while it names a Consul service that is not there, and says so', async () => {
+    await vm('spelt', 20);
+    await services.create('spelt', imports('spelt'));
+    await untilEndpoints('spelt', ['+http=192.0.2.20:8080']);
+    await services.annotate('spelt', imports('splet'));
+    await untilEvent('spelt', 'UnknownService');
+    await untilIdle(daemon);
+    expect(await services.endpoints('spelt')).toEqual(['+http=192.0.2.20:8080']);
+    await services.annotate('spelt', imports('Spelt'));
+    await vm('spelt', 21);
+    await untilEndpoints('spelt', ['+http=192.0.2.20:8080', '+http=192.0.2.21:8080']);
+    // It was no typo: the other one comes later.
+    await services.annotate('spelt', imports('spelt-later'));
+    await untilIdle(daemon);
+    expect(await services.endpoints('spelt')).toEqual(['+http=192.0.2.20:8080', '+http=192.0.2.21:8080']);
+    await vm('spelt-later', 22);
+    await untilEndpoints('spelt', ['+http=192.0.2.22:8080']);
+  });
+
   it('takes its slices along when it is deleted, and gets them anew when it is made again', async () => {
     await vm('deleted', 12);
     await services.create('deleted', imports('deleted'));
@@ -308,8 +327,15 @@ describe('a Service that takes instances of a Consul service in', () => {
         },
       },
     });
-    // The import is for one port; the slices of the mirrored Service make room.
-    await untilEndpoints('mirrored-moved', ['+main=192.0.2.19:8080']);
+    // The import is for one port: as long as there is another, the slices of the mirrored Service stay, and follow.
+    const both = (last: number) => ['alias', 'main', 'main'].map((port) => `+${port}=192.0.2.${last}:8080`);
+    await untilEndpoints('mirrored-moved', both(19));
+    await vm('mirrored-moved', 23);
+    await untilEndpoints('mirrored-moved', [...both(19), ...both(23)].sort());
+    await rig.consul.deregisterFromAgent('mirrored-moved-23-8080');
+    await untilEndpoints('mirrored-moved', both(19));
+    await untilIdle(daemon);
+    expect(await services.endpoints('mirrored-moved')).toEqual(both(19));
     await services.patch('mirrored-moved', {
       spec: { selector: { app: 'moved' }, ports: [{ name: 'main', port: 80, targetPort: 8080 }] },
     });
@@ -319,6 +345,28 @@ describe('a Service that takes instances of a Consul service in', () => {
     await rig.consul.deregisterFromAgent('mirrored-moved-19-8080');
     await untilEndpoints('mirrored-moved', [`main=${ip}:8080`]);
     expect(await services.events('mirrored-moved')).not.toContain('NameConflict');
+  });
+
+  it('is rid of the slices of a mirrored Service once others have its second port', async () => {
+    await vm('mirrored-second', 24);
+    await untilEndpoints('mirrored-second', ['+alias=192.0.2.24:8080', '+main=192.0.2.24:8080']);
+    await services.createSlice('second-by-hand', 'mirrored-second', [], 8080);
+    await services.patch('mirrored-second', {
+      metadata: {
+        labels: { 'app.kubernetes.io/managed-by': null, 'consular.dev/cluster': null },
+        annotations: { ...imports('mirrored-second'), 'consular.dev/consul-service': null },
+      },
+    });
+    const both = ['+alias=192.0.2.24:8080', '+main=192.0.2.24:8080', '+main=192.0.2.24:8080'];
+    await untilEndpoints('mirrored-second', both);
+    await untilIdle(daemon);
+    expect(await services.endpoints('mirrored-second')).toEqual(both);
+    // An update of a slice of somebody else's, which is the last thing to happen.
+    await services.patchSlice('second-by-hand', {
+      ports: [{ name: 'alias', port: 8080, protocol: 'TCP' }],
+      endpoints: [{ addresses: ['192.0.2.24'] }],
+    });
+    await untilEndpoints('mirrored-second', ['+main=192.0.2.24:8080', 'alias=192.0.2.24:8080']);
   });
 
   it('costs no write when Consular restarts, and is counted', async () => {

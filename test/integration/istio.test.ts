@@ -499,6 +499,54 @@ describe('in mode istio', () => {
       expect(await written('slack')).toEqual(before);
     });
 
+    it('because its owner gave it another selector, and loses no client while its slices are refused', async () => {
+      const { kubernetes } = rig;
+      await register('guarded', '192.0.2.47');
+      await untilForIstio('guarded', 1);
+      const [slice] = (await slices('guarded')).filter(isPassedOver);
+      await denyWrites('no-plain', 'discovery.k8s.io', 'endpointslices', 'guarded-', slice?.metadata.name);
+      // The selector has the entries still: they are labelled like that, too.
+      await kubernetes.must('PATCH', servicePath('guarded'), {
+        metadata: { labels: { 'app.kubernetes.io/managed-by': null } },
+        spec: { selector: { app: 'guarded', 'consular.dev/workload-of': null } },
+      });
+      await untilFailing('guarded');
+      expect(await clients('guarded')).toEqual({ everybody: ['192.0.2.47:8080'], mesh: ['192.0.2.47:8080'] });
+      await allowWrites('no-plain');
+      await until('no entries', async () => (await entries('guarded')).length === 0);
+      await untilClients('guarded', ['192.0.2.47:8080']);
+    });
+
+    it('to an import, and loses no client in an ambient mesh while the slices of that are refused', async () => {
+      const { kubernetes, namespace } = rig;
+      await restart({ ...settings, importNamespaces: [namespace], istio: { ...istio, slices: false } });
+      await register('ambient', '192.0.2.48');
+      await untilClients('ambient', [], ['192.0.2.48:8080']);
+      await untilEqual('built-in slices', () => makersOf('ambient'), [BUILT_IN_MAKER]);
+      await denyWrites('no-imports', 'discovery.k8s.io', 'endpointslices', 'ambient-');
+      await kubernetes.must('PATCH', servicePath('ambient'), {
+        metadata: {
+          labels: { 'app.kubernetes.io/managed-by': null, 'consular.dev/cluster': null },
+          annotations: { 'consular.dev/import': 'ambient', 'consular.dev/consul-service': null },
+        },
+      });
+      await untilFailing(`Service ${namespace}/ambient`);
+      // Another one, registered later, is through: so would the end of the entries be.
+      await register('unrelated', '192.0.2.49');
+      await untilClients('unrelated', [], ['192.0.2.49:8080']);
+      expect(await clients('ambient')).toEqual({ everybody: [], mesh: ['192.0.2.48:8080'] });
+      await allowWrites('no-imports');
+      await untilClients('ambient', ['192.0.2.48:8080']);
+      await untilIdle(daemon);
+      // The import is for one port only: the entries stay for the other, until that is gone.
+      expect(await entries('ambient')).toHaveLength(1);
+      const ports = [{ name: 'main', port: 80, targetPort: 8080 }];
+      await kubernetes.must('PATCH', servicePath('ambient'), { spec: { ports } });
+      await until('no entries', async () => (await entries('ambient')).length === 0);
+      expect(await clients('ambient')).toEqual({ everybody: ['192.0.2.48:8080'], mesh: ['192.0.2.48:8080'] });
+      await restart(settings);
+    });
+
     const untilFailing = (name: string) =>
       until(`${name} to be refused`, async () => (await statusOf(daemon)).toKubernetes?.failing[name] !== undefined);
   });

@@ -62,9 +62,9 @@ export function runImports({
       const service = views.services.get(key);
       if (!service || !planner.concerns(service)) continue;
       look(key);
-      // A mirrored Service that was let go keeps its slices until the first of ours is there.
+      // A mirrored Service that was let go keeps what it has until other slices have all of it: this may be the last of them.
       const name = planner.nameOf(service);
-      if (name !== undefined && (!before || !after)) enqueue(name);
+      if (name !== undefined && mirrors.sources.own.namespaces(name).includes(slice.namespace)) enqueue(name);
     }
   }
 

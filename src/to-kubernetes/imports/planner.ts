@@ -4,10 +4,12 @@ import { compare, type Changes } from '../../reconcile/changes.ts';
 import { isMarkedObject } from '../../reconcile/mark.ts';
 import { mirrorOf, type Sources } from '../namespace-plan.ts';
 import type { RefusedInstance } from '../mirrored-service.ts';
+import { unresolved } from '../warnings.ts';
 import { importRequest, nameWanted, type ImportRequest, type Problem } from './request.ts';
 import {
   heldSlices,
   importedSlices,
+  otherOrigin,
   sameImportedSlice,
   type ImportedSlice,
   type SkippedEndpoint,
@@ -108,10 +110,13 @@ export class ImportPlanner {
     const instances = catalog.instances(from.name);
     // Not read is not empty.
     if (!instances) return { slices: NO_CHANGES, endpoints: [], isEmptied: false, refused: [], skipped: [], problems };
-    const { mirrored, refused } = mirrorOf(this.#sources, from.name, undefined);
+    const { mirrored, refused, doubtful } = mirrorOf(this.#sources, from.name, undefined);
     const slices = this.#slicesOf(key, service);
+    // A name that nobody has is most often a typo: what was taken in from a service of another name stays until that is clear.
+    const origins = slices.own.flatMap((slice) => otherOrigin(slice, from) ?? []);
+    const [kept] = instances.length === 0 ? origins : [];
     const { slices: desired, skipped } =
-      request.verdict === 'accepted'
+      request.verdict === 'accepted' && kept === undefined
         ? importedSlices(slices, from, request.port, mirrored)
         : { slices: heldSlices(slices, from, mirrored.endpoints), skipped: [] };
     const byName = <T extends { readonly name: string }>(items: readonly T[]) =>
@@ -127,8 +132,9 @@ export class ImportPlanner {
       skipped,
       problems: [
         ...problems,
-        ...(instances.length === 0 ? [unknownService(from.spelling)] : []),
+        ...(instances.length === 0 ? [unknownService(from.spelling, kept)] : []),
         ...(refused.length > 0 ? [refusal(from.spelling, refused)] : []),
+        ...[unresolved(from.spelling, doubtful)].flatMap((problem) => problem ?? []),
       ],
     };
   }
@@ -152,8 +158,10 @@ function endpointsOf({ ports: [target], endpoints }: ImportedSlice): ImportPlan[
   return endpoints.map(({ address }) => ({ address, port: target?.port ?? 0 }));
 }
 
-function unknownService(name: string): Problem {
-  return { reason: 'UnknownService', message: `Consul has no service ${JSON.stringify(name)}` };
+/** @param kept the service of another name whose endpoints stay for that reason */
+function unknownService(name: string, kept: string | undefined): Problem {
+  const stays = kept === undefined ? '' : `: what was taken in from ${JSON.stringify(kept)} stays as it is`;
+  return { reason: 'UnknownService', message: `Consul has no service ${JSON.stringify(name)}${stays}` };
 }
 
 function refusal(name: string, refused: readonly RefusedInstance[]): Problem {

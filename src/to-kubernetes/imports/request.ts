@@ -18,6 +18,7 @@ export const PROBLEM_REASONS = [
   'UnknownService',
   'InstanceRefused',
   'TrafficPolicy',
+  'HostUnresolved',
 ] as const;
 
 /** Something to mend, for the Event, the log and the metric. */
@@ -25,6 +26,11 @@ export interface Problem {
   readonly reason: (typeof PROBLEM_REASONS)[number];
   /** One sentence for the person who can mend it. */
   readonly message: string;
+}
+
+/** True for what somebody should know although all that was asked for is done. */
+export function isWarning({ reason }: Problem): boolean {
+  return reason === 'TrafficPolicy' || reason === 'HostUnresolved';
 }
 
 /**

@@ -55,13 +55,19 @@ export function importedSlices(
   return { slices, skipped };
 }
 
+/** The Consul service that a slice of ours was taken from, if that is not this one. */
+export function otherOrigin({ annotations }: EndpointSlice, { name }: ConsulName): string | undefined {
+  const origin = annotations.get(ANNOTATION.importedFrom);
+  return origin?.toLowerCase() === name ? undefined : origin;
+}
+
 /**
  * An import with a mistake in it: what is there stays, but for the instances that are not well any more. Of another Consul
  * service than was taken in nobody knows here how its instances are: they all stay.
  */
 export function heldSlices(
   { service, own, others }: SlicesOfService,
-  { spelling }: ConsulName,
+  from: ConsulName,
   alive: readonly MirroredEndpoint[],
 ): ImportedSlice[] {
   const isAlive = new Set(alive.map(({ address, port }) => locationOf(address, port)));
@@ -70,12 +76,11 @@ export function heldSlices(
     if (!port || !isReusable(slice, service)) return [];
     const present = endpointsOf(others, port);
     const hosts = readHosts(slice);
-    const takenFrom = slice.annotations.get(ANNOTATION.importedFrom) ?? spelling;
-    const isOfAnother = takenFrom.toLowerCase() !== spelling.toLowerCase();
+    const other = otherOrigin(slice, from);
     const endpoints = slice.endpoints
       .filter(({ address }) => {
         const location = locationOf(address, port.port);
-        return (isOfAnother || isAlive.has(location)) && !present.has(location);
+        return (other !== undefined || isAlive.has(location)) && !present.has(location);
       })
       .map(({ address, zone }) => ({ address, zone, host: hosts.get(address) ?? '' }));
     if (endpoints.length === 0) return [];
@@ -86,7 +91,7 @@ export function heldSlices(
         ...{
           name: slice.name,
           serviceName: service.name,
-          consulService: isOfAnother ? takenFrom : spelling,
+          consulService: other ?? from.spelling,
           addressType,
           headless,
           endpoints,

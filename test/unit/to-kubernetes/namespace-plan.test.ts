@@ -6,8 +6,8 @@ import type { DesiredSlice } from '../../../src/to-kubernetes/desired.ts';
 import type { NamespacePlan } from '../../../src/to-kubernetes/namespace-plan.ts';
 import { toHashedLabel } from '../../../src/to-kubernetes/naming.ts';
 import { workloadSelector } from '../../../src/to-kubernetes/workload-entries.ts';
-import { endpoint, endpointPort, instance, marked, owner, service, slice, strings } from '../builders.ts';
-import { importing, stage } from './imports/stage.ts';
+import { endpoint, endpointPort, instance, marked, owner, service, servicePort, slice, strings } from '../builders.ts';
+import { importing, shown, stage } from './imports/stage.ts';
 
 const NOTHING = { create: [], update: [], remove: [] };
 const vm = (last: number, overrides: Partial<ServiceInstance> = {}) =>
@@ -92,6 +92,32 @@ describe('the slices of a mirrored Service that was handed over to an import of 
     const slices = mirroredSlices(instances);
     const plan = planOf([handedOver], instances, [...slices, ...others]);
     expect(plan).toMatchObject({ conflict: undefined, service: NOTHING, slices: { ...NOTHING, remove: slices } });
+  });
+
+  it('stay beside those of the import until the second port is taken out of the Service', () => {
+    const withPorts = (...names: string[]) =>
+      importing(
+        {},
+        {
+          ...handedOver,
+          ports: names.map((name) => servicePort({ name, port: name === 'main' ? 80 : 8080 })),
+          resourceVersion: String(100 + names.length),
+        },
+      );
+    const slices = mirroredSlices(two);
+    const { apply, plan, mirrors, views } = stage([withPorts('main', 'alias')], two, slices);
+    const mirroredPlan = () => mirrors.plan('billing', false).namespaces[0]?.slices ?? NOTHING;
+    expect(mirroredPlan()).toEqual(NOTHING);
+    apply(plan('shop/billing'));
+    expect([...views.endpointSlices.values()].map(({ ports }) => ports.map(({ name }) => name))).toEqual([
+      ['main', 'alias'],
+      ['main'],
+    ]);
+    expect(mirroredPlan()).toEqual(NOTHING);
+    expect(shown(plan('shop/billing'))).toEqual([]);
+    views.services.replace(new Map([['shop/billing', withPorts('main')]]));
+    expect(mirroredPlan()).toEqual({ ...NOTHING, remove: slices });
+    expect(shown(plan('shop/billing'))).toEqual([]);
   });
 
   it('stay without any endpoints until there is another slice of it', () => {

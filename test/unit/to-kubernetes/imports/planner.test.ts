@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import type { EndpointSlice } from '../../../../src/kubernetes/objects.ts';
 import { ANNOTATION, LABEL } from '../../../../src/reconcile/mark.ts';
+import { isWarning } from '../../../../src/to-kubernetes/imports/request.ts';
 import {
   annotations,
   endpoint,
@@ -217,10 +218,51 @@ describe('what goes', () => {
     expect(shown(plan())).toEqual(['update orders-# http=8080/TCP 10.20.0.2']);
   });
 
+  it('nothing from there, when Consul has no service of the other name', () => {
+    const slice = ownSlice({ annotations: annotations({ 'imported-from': 'Orders' }) });
+    const plan = stage([importing()], [], [slice]).plan();
+    expect(shown(plan)).toEqual([]);
+    expect(plan).toMatchObject({ isEmptied: false, endpoints: [{ address: '10.20.0.1', port: 8080 }] });
+    const [problem] = plan.problems;
+    expect(problem).toMatchObject({ reason: 'UnknownService', message: expect.stringMatching(/"Orders" stays/) });
+    // One that is not well is one that is there: then it is no typo.
+    const critical = stage([importing()], [vm(2, { status: 'critical' })], [slice]).plan();
+    expect(shown(critical)).toEqual(['remove orders-#']);
+  });
+
+  it('what pods of the Service have by now, also of a name that Consul does not have', () => {
+    const slice = ownSlice({ annotations: annotations({ 'imported-from': 'Orders' }) });
+    expect(shown(stage([importing()], [], [slice, othersSlice(['10.20.0.1'])]).plan())).toEqual(['remove orders-#']);
+  });
+
+  it('all, when the Consul service that is gone was only written in another case', () => {
+    const slice = ownSlice({ annotations: annotations({ 'imported-from': 'bILLING' }) });
+    expect(shown(stage([importing()], [], [slice]).plan())).toEqual(['remove orders-#']);
+  });
+
   it('the slice of another port, when that is asked for', () => {
     const ports = [servicePort(), servicePort({ name: 'admin', port: 81 })];
     const plan = remaining(importing({ 'import-port': '81' }, { ports }));
     expect(shown(plan)).toEqual(['update orders-# admin=8080/TCP 10.20.0.1']);
+  });
+});
+
+describe('an instance whose host name has no address any more', () => {
+  const host = 'vm-1.example.test';
+  const known = (failure: string) => ({ get: () => ({ addresses: ['10.20.0.9'], failure }) });
+
+  it('stays at the last one, which is told', () => {
+    const planWith = (failure: string) => stage([importing()], [vm(1, { address: host })], [], known(failure)).plan();
+    const [well, lost] = [planWith(''), planWith('no such name')];
+    for (const plan of [well, lost]) expect(shown(plan)).toEqual(['create orders-# http=8080/TCP 10.20.0.9']);
+    expect(well.problems).toEqual([]);
+    expect(lost.problems).toEqual([
+      {
+        reason: 'HostUnresolved',
+        message: expect.stringMatching(/stays at its last address: vm-1\/billing-1: .*no such name/),
+      },
+    ]);
+    expect(lost.problems.map(isWarning)).toEqual([true]);
   });
 });
 

@@ -2,6 +2,7 @@ import { parseConfig } from '../../../../src/config/load.ts';
 import type { ServiceInstance } from '../../../../src/consul/types.ts';
 import { SERVICE_NAME_LABEL, type EndpointSlice, type Service } from '../../../../src/kubernetes/objects.ts';
 import { ANNOTATION, LABEL, SLICE_MANAGER } from '../../../../src/reconcile/mark.ts';
+import type { Hosts } from '../../../../src/to-kubernetes/addresses.ts';
 import { ImportPlanner, type ImportPlan } from '../../../../src/to-kubernetes/imports/planner.ts';
 import type { ImportedSlice } from '../../../../src/to-kubernetes/imports/slices.ts';
 import { Planner } from '../../../../src/to-kubernetes/planner.ts';
@@ -49,6 +50,7 @@ export function stage(
   services: readonly Service[],
   instances: readonly ServiceInstance[] | undefined,
   slices: readonly EndpointSlice[] = [],
+  hosts: Hosts = NO_HOSTS,
 ) {
   const shown = views({ services, slices });
   const { toKubernetes } = parseConfig(
@@ -60,7 +62,7 @@ export function stage(
     spelling: () => 'Billing',
     instances: (name) => (name === 'billing' ? instances : undefined),
   };
-  const mirrors = new Planner(owner, toKubernetes, shown, catalog, NO_HOSTS);
+  const mirrors = new Planner(owner, toKubernetes, shown, catalog, hosts);
   const planner = new ImportPlanner(mirrors.sources);
   return {
     ...{ views: shown, mirrors, planner },
