@@ -14,7 +14,7 @@ import { Index, type View } from '../kubernetes/view.ts';
 import { compare, type Changes } from '../reconcile/changes.ts';
 import { isMarkedObject, META, type Owner } from '../reconcile/mark.ts';
 import { isThere, type Admission } from './admission.ts';
-import { desiredRegistrations, type Desired, type DesiredConfig, type PodSources } from './desired.ts';
+import { desiredRegistrations, isAddressOf, type Desired, type DesiredConfig, type PodSources } from './desired.ts';
 import type { Observed } from './observation.ts';
 import type { OwnCatalog } from './observed.ts';
 import { isShut, selectsPod } from './readiness-gate.ts';
@@ -147,14 +147,19 @@ export class Planner {
       .map(({ desired: wish, observed }) => ({ desired: { ...wish, id: observed.registration.id }, observed }));
     // A proof is about the present: an instance that is wanted again needs another one to go.
     for (const [identity, instance] of observed) if (wanted.has(identity)) this.#provenGone.delete(instance);
-    const isHeld = ({ podUid, registration }: Observed) =>
-      podUid === pod?.uid && holders.has(registration.meta.get(META.service) ?? POD);
+    const isOfPod = ({ podUid }: Observed) => pod !== undefined && (podUid === '' || podUid === pod.uid);
+    const isHeld = (instance: Observed) =>
+      isOfPod(instance) && holders.has(instance.registration.meta.get(META.service) ?? POD);
+    // Its address may be another pod's by now, who would be called under its name: the pod itself says that it has left.
+    const hasLeft = (instance: Observed) =>
+      pod !== undefined && isOfPod(instance) && !isAddressOf(pod, instance.registration.address);
     const held: Observed[] = [];
     const remove: Observed[] = [];
     const unproven: Observed[] = [];
     for (const instance of changes.remove) {
       // Before all is read nobody can say what an instance is to be replaced by.
-      if (isHeld(instance) || unread.length > 0) held.push(instance);
+      if (hasLeft(instance)) remove.push(instance);
+      else if (isHeld(instance) || unread.length > 0) held.push(instance);
       else (this.#isEvidenced(podKey, instance) ? remove : unproven).push(instance);
     }
     return {
