@@ -6,7 +6,7 @@ import type { Metrics } from '../observability/metrics.ts';
 import type { KubernetesClient } from './client.ts';
 import { ACCEPT, formatOf, jsonFormat, LIST, STATUS, type Format, type WatchEvent } from './encoding/formats.ts';
 import { message, only, string, strings, type Encoded } from './encoding/message.ts';
-import { KubernetesError, type Purpose } from './errors.ts';
+import { describePurpose, KubernetesError, type Purpose } from './errors.ts';
 import { objectKey, type KubernetesObject } from './objects.ts';
 import { pathOf, type Resource } from './resources.ts';
 import { View } from './view.ts';
@@ -157,6 +157,8 @@ export class Reflector<T extends KubernetesObject> {
       }
     };
     await pipeline(body, sinkOf(apply));
+    // As a failure it is tried again with backoff: a list is the dearest thing that can be asked for.
+    if (initial) throw new Error(`${describePurpose(this.#purpose)}: the answer ended before the list was complete`);
     return events;
   }
 

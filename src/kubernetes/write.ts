@@ -1,3 +1,4 @@
+import { expectArray, expectObject } from '../json.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import type { KubernetesClient } from './client.ts';
 import { hasStatus, type Purpose } from './errors.ts';
@@ -11,6 +12,8 @@ import { pathOf, type Resource } from './resources.ts';
 export interface ObjectApi {
   /** The object as it is now, or undefined when the API server says that it is not found. */
   get<T extends KubernetesObject>(resource: Resource<T>, namespace: string, name: string): Promise<T | undefined>;
+  /** All objects with that label as they are now, in one piece. @throws TypeError when one of them cannot be read */
+  list<T extends KubernetesObject>(resource: Resource<T>, namespace: string, labelSelector: string): Promise<T[]>;
   /** @throws KubernetesError 409 AlreadyExists when somebody has that name already. */
   create<T extends KubernetesObject>(resource: Resource<T>, namespace: string, name: string, body: object): Promise<T>;
   /** A merge patch of the given fields. @throws KubernetesError 409 Conflict when the object is not the observed one any more. */
@@ -45,10 +48,20 @@ export function createObjectApi(client: KubernetesClient, metrics: Metrics): Obj
           await client.request({ purpose: purpose('get', resource.kind, objectKey({ namespace, name })), path }),
         );
       } catch (error) {
-        // A 404 without that reason is of somebody on the way, or about the path: no proof that the object is gone.
+        // A 404 without that reason is of somebody on the way: no proof that the object is gone.
         if (hasStatus(error, 404) && error.reason === 'NotFound') return undefined;
         throw error;
       }
+    },
+    async list(resource, namespace, labelSelector) {
+      const answer = await client.request({
+        purpose: purpose('list', resource.kind, namespace),
+        path: pathOf(resource, namespace),
+        query: { labelSelector },
+      });
+      return expectArray(expectObject(answer, `${resource.kind} list`).items, `${resource.kind} list`).map((item) =>
+        resource.decode(item),
+      );
     },
     async create(resource, namespace, name, body) {
       const created = await client.request({

@@ -138,6 +138,11 @@ export function desiredRegistrations(owner: Owner, config: DesiredConfig, source
   }
 }
 
+/** Whether a pod has registrations as soon as somebody asks for them. */
+export function mayHaveRegistrations(pod: Pod, config: DesiredConfig): boolean {
+  return whyNothing(pod, config) === undefined && parseAnnotations(pod.annotations).settings.sync !== false;
+}
+
 /** Why a pod has nothing in Consul whatever it asks for; undefined when it may have. */
 function whyNothing(pod: Pod, { namespaces }: DesiredConfig): string | undefined {
   if (!selects(namespaces, pod.namespace)) return `toConsul.namespaces does not select namespace ${pod.namespace}`;

@@ -126,11 +126,12 @@ function createLook({ own, onDrift, onFailure, onLook, log, signal }: DriftOptio
     const startedAt = performance.now();
     let retryInMs: number | undefined;
     try {
-      await own.look((podKeys) => {
+      const isComplete = await own.look((podKeys) => {
         if (podKeys.size > 0)
           log.info('Consul has something else than was written, looking at it', { pods: podKeys.size });
         onDrift(podKeys);
       });
+      if (!isComplete) again ??= false;
       if (failures > 0) onFailure(LOOK, undefined);
       failures = 0;
       onLook();

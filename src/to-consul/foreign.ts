@@ -18,8 +18,10 @@ import { nodeNameOf } from './registration.ts';
 const FRESH_MS = 2000;
 /** Each followed name is a connection, and Consul allows 200 for one client (see consul/client.ts). */
 const MOST_FOLLOWED = 20;
-/** Names beyond that are read again in turn, together this often. */
+/** Names beyond that are read again in turn, together this often, */
 const POLL_MS = 100;
+/** or this often while the list of names says that instances come and go. */
+const BUSY_POLL_MS = 10;
 
 export interface ForeignOptions {
   readonly client: ConsulClient;
@@ -41,6 +43,8 @@ export class ForeignInstances {
   readonly #read = new Map<string, { readonly at: number; readonly instances: readonly ServiceInstance[] }>();
   readonly #followed = new Map<string, AbortController>();
   readonly #listeners = new Set<(name: string) => void>();
+  /** Aborted by each list of names: who else has a name may have changed. */
+  #wake = new AbortController();
 
   private constructor(options: ForeignOptions) {
     this.#options = options;
@@ -68,6 +72,8 @@ export class ForeignInstances {
     this.#listed = new Map(decodeServiceNames(answer).map((name) => [name.toLowerCase(), name]));
     for (const name of this.#read.keys()) if (!this.#listed.has(name)) this.#read.delete(name);
     for (const name of this.#followed.keys()) if (!this.#listed.has(name)) this.#changed(name);
+    this.#wake.abort();
+    this.#wake = new AbortController();
   }
 
   /** The foreign instances of a service, in any case of its name; undefined when they have to be read first. */
@@ -119,7 +125,10 @@ export class ForeignInstances {
   ): Promise<void> {
     const { client, log } = this.#options;
     while (!signal.aborted) {
-      await sleep(this.#followed.size * POLL_MS, signal);
+      // One that comes during the first sleep ends the second.
+      const woken = AbortSignal.any([signal, this.#wake.signal]);
+      await sleep(this.#followed.size * BUSY_POLL_MS, signal);
+      await sleep(this.#followed.size * (POLL_MS - BUSY_POLL_MS), woken);
       if (signal.aborted) return;
       try {
         onAnswer(await client.get({ ...request, signal }));

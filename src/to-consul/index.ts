@@ -2,8 +2,8 @@ import type { ToConsulConfig } from '../config/schema.ts';
 import type { ConsulClient } from '../consul/client.ts';
 import { TransactionConflict } from '../consul/errors.ts';
 import type { EventRecorder } from '../kubernetes/events.ts';
-import { objectKey, serviceKeyOf, type KubernetesObject, type Service } from '../kubernetes/objects.ts';
-import type { Resource, Resources } from '../kubernetes/resources.ts';
+import { objectKey, serviceKeyOf, type Service } from '../kubernetes/objects.ts';
+import type { Resources } from '../kubernetes/resources.ts';
 import type { ObjectApi } from '../kubernetes/write.ts';
 import { explainError, type Log } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
@@ -12,11 +12,11 @@ import type { Owner } from '../reconcile/mark.ts';
 import { Admission } from './admission.ts';
 import { followDrift } from './drift.ts';
 import type { ForeignInstances } from './foreign.ts';
-import type { Observed } from './observation.ts';
 import type { OwnCatalog } from './observed.ts';
 import { Gatekeeper } from './gatekeeper.ts';
 import { removeEmptyNodes } from './node-remover.ts';
 import { Planner, podsOfSlice, type PodPlan, type Views } from './planner.ts';
+import { Prover, ViewBehind } from './prover.ts';
 import { createReporter } from './reporter.ts';
 import { Writer } from './writer.ts';
 
@@ -89,6 +89,7 @@ export function runToConsul(options: ToConsulOptions): ToConsul {
     log,
     metrics,
   });
+  const prover = new Prover(options);
   const report = createReporter(options);
   const gatekeeper = new Gatekeeper(options);
   /** Pods to how many of their instances stay although they are not wanted as they are. */
@@ -115,7 +116,7 @@ export function runToConsul(options: ToConsulOptions): ToConsul {
       }
       const unproven = latest.get(key)?.unproven ?? [];
       if (unproven.length > 0) {
-        await prove(options, planner, key, unproven);
+        await prover.prove(planner, key, unproven);
         await writer.submit(key);
       }
       if (config.readinessGate) await gatekeeper.settle(key, planner.plan(key));
@@ -182,34 +183,6 @@ export function runToConsul(options: ToConsulOptions): ToConsul {
       await controller.drain(limitMs);
     },
   };
-}
-
-/** The view does not show what a direct read shows: the key waits until it does. */
-class ViewBehind extends Error {}
-
-/** Reads directly what an inferred removal waits for. @throws ViewBehind when the object is there after all. */
-async function prove(
-  { api, resources, log }: ToConsulOptions,
-  planner: Planner,
-  key: string,
-  unproven: readonly Observed[],
-): Promise<void> {
-  for (const observed of unproven) {
-    const proof = planner.proofNeeded(key, observed);
-    const resource: Resource<KubernetesObject> = proof.kind === 'Pod' ? resources.pods : resources.services;
-    const found = await api.get(resource, proof.namespace, proof.name);
-    if (found && (proof.uid === '' || found.uid === proof.uid)) {
-      throw new ViewBehind(
-        `deregister ${observed.registration.id}: the ${proof.kind} is missing from the watch but exists`,
-      );
-    }
-    log.info('instance without its object, deregistering', describe(observed, proof.kind));
-    planner.proveGone(observed);
-  }
-}
-
-function describe({ registration, podKey, podUid }: Observed, missing: string): Record<string, string> {
-  return { instance: registration.id, node: registration.node.name, pod: podKey, uid: podUid, missing };
 }
 
 /** From what changed in Kubernetes to the pods to look at. */

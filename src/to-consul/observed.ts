@@ -46,6 +46,8 @@ export class OwnCatalog {
   readonly #reads = new Map<string, Set<Overtaken>>();
   /** Of a node, Consul's index and our generation at the time when all of it was as we know it. */
   readonly #asKnown = new Map<string, { readonly index: number; readonly generation: number | undefined }>();
+  /** Whether a part of a node was hidden by our own commits since the look began. */
+  #hidden = false;
   #lastCommit = 0;
   #onTheirWay = 0;
   #unknownAt = -Infinity;
@@ -108,7 +110,9 @@ export class OwnCatalog {
 
   /** Reads everything of ours. */
   async #readAll(): Promise<void> {
-    const remaining = (await this.#listNodes(() => undefined)).keys();
+    const { listed, stranger } = await this.#listNodes();
+    if (stranger) throw new ClusterIdentityError(this.#owner, stranger);
+    const remaining = listed.keys();
     const worker = async () => {
       for (const name of remaining) await this.refresh(name);
     };
@@ -126,11 +130,16 @@ export class OwnCatalog {
    * | somebody else did, or it is not known as it was | all of it                        |
    *
    * @param onDrift told at once of the pods for which something differs: a later node that cannot be read must not lose them
+   * @returns false when commits of ours hid a part of a node: what others changed there was not seen
+   * @throws ClusterIdentityError after all, when a node with our cluster's name is another installation's
    */
-  async look(onDrift: (podKeys: ReadonlySet<string>) => void): Promise<void> {
-    const listed = await this.#listNodes(onDrift);
+  async look(onDrift: (podKeys: ReadonlySet<string>) => void): Promise<boolean> {
+    const { listed, stranger } = await this.#listNodes();
+    this.#hidden = false;
     for (const name of new Set([...listed.keys(), ...this.#nodes.keys()]))
       if (!(await this.#isAsKnown(name, listed.get(name)))) onDrift(await this.refresh(name));
+    if (stranger) throw new ClusterIdentityError(this.#owner, stranger);
+    return !this.#hidden;
   }
 
   async #isAsKnown(name: string, found: CatalogNode | undefined): Promise<boolean> {
@@ -147,18 +156,17 @@ export class OwnCatalog {
     return isSame;
   }
 
-  /** Our nodes by name, as Consul has them. @throws ClusterIdentityError when one is another installation's. */
-  async #listNodes(onDrift: (podKeys: ReadonlySet<string>) => void): Promise<Map<string, CatalogNode>> {
+  /** Our nodes by name, as Consul has them, and the first with our cluster's name that is another installation's. */
+  async #listNodes(): Promise<{ listed: Map<string, CatalogNode>; stranger: CatalogNode | undefined }> {
     const request = nodesRequest(META.cluster, this.#owner.cluster);
     const answer = await this.#client.get(request);
     assertTrustworthy(request.purpose, answer);
-    const listed = decodeNodes(answer, request.purpose);
-    const strangers = listed.filter(({ meta }) => meta.get(META.clusterUid) !== this.#owner.clusterUid);
-    // Those that were ours until now are refused from here on: nothing is written to them any more.
-    for (const { name } of strangers) if (this.#nodes.has(name)) onDrift(await this.refresh(name));
-    const [stranger] = strangers;
-    if (stranger) throw new ClusterIdentityError(this.#owner, stranger);
-    return new Map(listed.map((node) => [node.name, node]));
+    const nodes = decodeNodes(answer, request.purpose);
+    const isOurs = ({ meta }: CatalogNode) => meta.get(META.clusterUid) === this.#owner.clusterUid;
+    return {
+      listed: new Map(nodes.filter(isOurs).map((node) => [node.name, node])),
+      stranger: nodes.find((node) => !isOurs(node)),
+    };
   }
 
   /**
@@ -173,6 +181,7 @@ export class OwnCatalog {
       const { contents, overtaken } = await this.#readNode(name);
       const { node, instances } = observe(this.#owner, contents, this.node(name));
       const isWhole = !overtaken.all && overtaken.pods.size === 0;
+      this.#hidden ||= !isWhole;
       if (isWhole || (!overtaken.all && node.state === 'ours'))
         return this.#replace(name, { node, instances }, isWhole ? (contents?.index ?? 0) : 0, overtaken.pods);
     }

@@ -14,7 +14,14 @@ import { Index, type View } from '../kubernetes/view.ts';
 import { compare, type Changes } from '../reconcile/changes.ts';
 import { isMarkedObject, META, type Owner } from '../reconcile/mark.ts';
 import { isThere, type Admission } from './admission.ts';
-import { desiredRegistrations, isAddressOf, type Desired, type DesiredConfig, type PodSources } from './desired.ts';
+import {
+  desiredRegistrations,
+  isAddressOf,
+  mayHaveRegistrations,
+  type Desired,
+  type DesiredConfig,
+  type PodSources,
+} from './desired.ts';
 import type { Observed } from './observation.ts';
 import type { OwnCatalog } from './observed.ts';
 import { isShut, selectsPod } from './readiness-gate.ts';
@@ -29,11 +36,14 @@ export interface Views {
   readonly nodes: View<Node>;
 }
 
-/** A direct read that an inferred removal waits for. An empty uid means any. */
+/** A direct read that an inferred removal waits for. */
 export interface Proof {
-  readonly kind: 'Pod' | 'Service';
+  /** For EndpointSlice all those of a Service, of which none may target the pod. */
+  readonly kind: 'Pod' | 'Service' | 'EndpointSlice';
   readonly namespace: string;
+  /** Of the pod or Service. */
   readonly name: string;
+  /** Empty for any. */
   readonly uid: string;
 }
 
@@ -160,7 +170,7 @@ export class Planner {
       // Before all is read nobody can say what an instance is to be replaced by.
       if (hasLeft(instance)) remove.push(instance);
       else if (isHeld(instance) || unread.length > 0) held.push(instance);
-      else (this.#isEvidenced(podKey, instance) ? remove : unproven).push(instance);
+      else (this.proofNeeded(podKey, instance) ? unproven : remove).push(instance);
     }
     return {
       changes: {
@@ -200,34 +210,42 @@ export class Planner {
     return { wanted, refusals };
   }
 
-  /** What must be read directly before an unproven removal may happen: the pod, or the Service that was the reason. */
-  proofNeeded(podKey: string, { podUid, registration }: Observed): Proof {
-    const pod = this.#views.pods.get(podKey);
-    if (pod === undefined) {
-      const [namespace = '', name = ''] = podKey.split('/');
-      return { kind: 'Pod', namespace, name, uid: podUid };
-    }
-    return { kind: 'Service', namespace: pod.namespace, name: registration.meta.get(META.service) ?? '', uid: '' };
-  }
-
   /** A direct read answered that the object which this instance needs does not exist. */
   proveGone(observed: Observed): void {
     this.#provenGone.add(observed);
   }
 
   /**
-   * | pod                                     | Service that was the reason | the removal is                              |
-   * |-----------------------------------------|-----------------------------|---------------------------------------------|
-   * | its DELETED event was seen, by uid      |                             | evidenced                                   |
-   * | held, whatever its uid                  | none, or held               | evidenced: the pure function says no        |
-   * | held                                    | missing                     | inferred: needs a direct read of the Service |
-   * | missing                                 |                             | inferred: needs a direct read of the pod    |
+   * What must be read directly before an instance that is not wanted may be removed; undefined when that is evidenced.
+   *
+   * | pod                             | Service that was the reason             | the removal is                              |
+   * |---------------------------------|-----------------------------------------|---------------------------------------------|
+   * | its DELETED event was seen      |                                         | evidenced                                   |
+   * | missing                         |                                         | inferred: needs a read of the pod           |
+   * | held, whatever its uid          | none                                    | evidenced: the pure function says no        |
+   * | held                            | missing                                 | inferred: needs a read of the Service       |
+   * | held, and may have registrations | held and asks, no slice targets the pod | inferred: needs a read of all of its slices |
+   * | held                            | held                                    | evidenced: the pure function says no        |
+   *
+   * A slice that could not be read is not in the view, and says no more of itself than one that is gone.
    */
-  #isEvidenced(podKey: string, observed: Observed): boolean {
+  proofNeeded(podKey: string, observed: Observed): Proof | undefined {
     const { pods, services } = this.#views;
-    if (pods.sawDeletion(observed.podUid) || this.#provenGone.has(observed)) return true;
-    const proof = this.proofNeeded(podKey, observed);
-    return proof.kind === 'Service' && (proof.name === '' || services.get(objectKey(proof)) !== undefined);
+    if (pods.sawDeletion(observed.podUid) || this.#provenGone.has(observed)) return undefined;
+    const pod = pods.get(podKey);
+    if (pod === undefined) {
+      const [namespace = '', name = ''] = podKey.split('/');
+      return { kind: 'Pod', namespace, name, uid: observed.podUid };
+    }
+    const name = observed.registration.meta.get(META.service) ?? '';
+    if (name === '') return undefined;
+    const { namespace } = pod;
+    const key = objectKey({ namespace, name });
+    const service = services.get(key);
+    if (!service) return { kind: 'Service', namespace, name, uid: '' };
+    const isTargeted = this.#slicesOfPod.get(podKey).some((slice) => serviceKeyOf(slice) === key);
+    if (isTargeted || !serviceRequest(service) || !mayHaveRegistrations(pod, this.#config)) return undefined;
+    return { kind: 'EndpointSlice', namespace, name, uid: '' };
   }
 
   /** Everything that decides what a pod is in Consul. */

@@ -13,6 +13,8 @@ interface Report {
   readonly title: readonly string[];
   readonly figures: unknown;
   readonly rows: readonly JudgedRow[];
+  /** Why a part of it could not be measured. */
+  readonly failure?: unknown;
 }
 
 async function main(): Promise<number> {
@@ -25,6 +27,7 @@ async function main(): Promise<number> {
   const report: Report =
     options.direction === 'to-consul' ? await runToConsul(options) : await runToKubernetes(options);
   process.stdout.write(options.output === 'json' ? asJson(options, report) : asText(options, report));
+  if (report.failure !== undefined) throw new Error('a part could not be measured', { cause: report.failure });
   return report.rows.some(({ met }) => met === false) ? 2 : 0;
 }
 

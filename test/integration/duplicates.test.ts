@@ -234,3 +234,29 @@ describe('a pod whose service others have too', () => {
     expect(written()).toEqual([200]);
   });
 });
+
+describe('more names that others have too than are followed', () => {
+  it('are taken over when the duplicates go, although virtual machines stay', async () => {
+    const rig = await openRig();
+    const { kubernetes, consul, namespace } = rig;
+    try {
+      const theirs = Array.from({ length: 30 }, (_, i) => entry(`shared-${i}`, nextPodIP()));
+      for (const { service } of theirs)
+        await consul.registerInCatalog({ node: 'vm', id: service, service, address: '192.0.2.1', port: 80 });
+      for (const one of theirs) await consul.registerInCatalog(one);
+      const daemon = await rig.startDaemon({ toKubernetes: { enabled: false } });
+      for (const { service, address } of theirs)
+        await kubernetes.createPod(namespace, service, { ip: address, annotations: named(service) });
+      // Not all get an Event at once: there is a limit to how many are written.
+      const reported = () => daemon.records.filter(({ reason }) => reason === 'Duplicate').length;
+      await until('all reported', () => Promise.resolve(reported() === theirs.length));
+      await untilIdle(daemon);
+      const all = async () => (await Promise.all(theirs.map(({ service }) => consul.summary(service)))).flat().sort();
+      const before = await all();
+      for (const one of theirs) await consul.deregisterFromCatalog(one);
+      await untilEqual('ours in their place', all, before);
+    } finally {
+      await rig.close();
+    }
+  });
+});

@@ -27,6 +27,8 @@ export interface Report {
   readonly title: readonly string[];
   readonly figures: readonly Figures[];
   readonly rows: readonly JudgedRow[];
+  /** Why a size is missing. */
+  readonly failure?: unknown;
 }
 
 type Programs = Readonly<Record<'floor' | 'consular', Program>>;
@@ -46,13 +48,21 @@ export async function run(options: ToConsulOptions): Promise<Report> {
   try {
     const programs = { floor: await floorProgram(directory, plane), consular: await consularProgram(directory, plane) };
     const figures: Figures[] = [];
-    for (const size of options.sizes) {
-      await world.growTo(size);
-      figures.push(await measureSize(plane, world, programs, options));
-    }
     const pods = tableSize(options.sizes);
+    let failure: unknown;
+    for (const size of options.sizes) {
+      try {
+        await world.growTo(size);
+        figures.push(await measureSize(plane, world, programs, options));
+      } catch (error) {
+        // What was measured up to here took half an hour: it is not lost for the sake of the rest.
+        if (!figures.some((measured) => measured.pods === pods)) throw error;
+        failure = error;
+        break;
+      }
+    }
     const title = `to-consul at ${pods} pods, ${pods / 10} services, ${pods / 100} nodes, where no other size is named;`;
-    return { title: [title], figures, rows: judgeFigures(figures, pods) };
+    return { title: [title], figures, rows: judgeFigures(figures, pods), failure };
   } finally {
     await world.close();
     await directory.close();
