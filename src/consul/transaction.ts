@@ -30,9 +30,10 @@ export interface NodeRemoval {
   };
 }
 
+/** `set` heeds no index: only for what a `cas` of the same transaction has just written. */
 export interface ServiceOperation {
   readonly Service: {
-    readonly Verb: 'cas';
+    readonly Verb: 'cas' | 'set';
     readonly Node: string;
     readonly Service: {
       readonly ID: string;
@@ -55,9 +56,10 @@ export interface ServiceRemoval {
   };
 }
 
+/** As with services. */
 export interface CheckOperation {
   readonly Check: {
-    readonly Verb: 'cas';
+    readonly Verb: 'cas' | 'set';
     readonly Check: {
       readonly Node: string;
       readonly CheckID: string;

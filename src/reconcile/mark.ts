@@ -1,7 +1,8 @@
 /**
  * The one place that knows Consular's mark: what it stamps on everything it writes, in either system, and how it
  * recognises its own work. A tag alone or a name alone has made other registrars delete each other's entries, so
- * ownership is always: managed by Consular, in this cluster, and (in Consul, on the node) with this cluster's uid.
+ * ownership is always: managed by Consular, in this cluster, and (in Consul, on the node) with this cluster's uid. On a Consul
+ * node with these marks, IDs of the form that Consular makes are its own too, even if somebody wrote over their meta.
  */
 export const MANAGED_BY = 'consular';
 

@@ -1,7 +1,9 @@
-import type { ConsulError, TransactionConflict } from '../consul/errors.ts';
+import type { TransactionConflict } from '../consul/errors.ts';
 import { operationsText, type Operation } from '../consul/transaction.ts';
 import { isEmpty } from '../reconcile/changes.ts';
 import type { Owner } from '../reconcile/mark.ts';
+import type { LateWrites } from './late-writes.ts';
+import type { Limits } from './limits.ts';
 import type { OwnCatalog } from './observed.ts';
 import { nodeOperation, nodesNeeded, toOperations, type PodChanges } from './operations.ts';
 
@@ -12,11 +14,6 @@ export interface Group {
   readonly operations: readonly Operation[];
   /** The operations as they are sent. */
   readonly text: string;
-}
-
-export interface Limits {
-  readonly operations: number;
-  readonly bytes: number;
 }
 
 export interface Batch {
@@ -33,6 +30,8 @@ export interface BatchSource {
   readonly own: OwnCatalog;
   /** What to write for a key, from the latest state. */
   readonly plan: (key: string) => PodChanges;
+  /** Earlier writes that may still be applied. */
+  readonly late: LateWrites;
   /** Nodes that a transaction on its way is creating: who needs them waits for it. */
   readonly nodesInFlight: ReadonlySet<string>;
   /** Keys that Consul will most likely refuse, and with them their whole batch: they share none with others. */
@@ -90,13 +89,6 @@ function exceeds(size: Limits, limits: Limits): boolean {
   return size.operations > limits.operations || size.bytes > limits.bytes;
 }
 
-/** What to put together after a batch of that size was too large (413): half of it, in what there was too much of. */
-export function halved(limits: Limits, { operations, bytes }: Limits, error: ConsulError): Limits {
-  return error.detail.includes('too many operations')
-    ? { ...limits, operations: Math.min(limits.operations, Math.floor(operations / 2)) }
-    : { ...limits, bytes: Math.min(limits.bytes, Math.floor(bytes / 2)) };
-}
-
 /** A key that cannot be composed costs only itself. */
 function tryComposeGroup(...parameters: Parameters<typeof composeGroup>): ReturnType<typeof composeGroup> {
   try {
@@ -109,10 +101,10 @@ function tryComposeGroup(...parameters: Parameters<typeof composeGroup>): Return
 /** @param nodesInBatch nodes that an earlier group of the same batch brings along */
 function composeGroup(
   key: string,
-  { owner, own, plan, nodesInFlight }: BatchSource,
+  { owner, own, plan, late, nodesInFlight }: BatchSource,
   nodesInBatch: ReadonlySet<string>,
 ): Group | 'nothing' | 'later' | Error {
-  const changes = plan(key);
+  const { changes, renewals } = late.guard(key, plan(key), own);
   if (isEmpty(changes)) return 'nothing';
   const nodes = new Map<string, Operation>();
   for (const node of nodesNeeded(changes)) {
@@ -123,7 +115,7 @@ function composeGroup(
     if (!isRight && !nodesInBatch.has(node.name))
       nodes.set(node.name, nodeOperation(owner, node, known.state === 'ours' ? known.modifyIndex : 0));
   }
-  const operations = [...nodes.values(), ...toOperations(changes)];
+  const operations = [...nodes.values(), ...toOperations(changes), ...renewals];
   // Only its node is not right, and an earlier group of this batch corrects that.
   if (operations.length === 0) return 'later';
   return { key, changes, operations, text: operationsText(operations) };

@@ -1,5 +1,5 @@
 import { isIPv4, isIPv6 } from 'node:net';
-import { judgeAddress } from '../address.ts';
+import { canonicalAddress, judgeAddress } from '../address.ts';
 import { selects, type Patterns } from '../config/pattern.ts';
 import { objectKey, workloadOf, type Pod } from '../kubernetes/objects.ts';
 import { MANAGED_BY, META, type Owner } from '../reconcile/mark.ts';
@@ -46,7 +46,8 @@ export interface Desired {
   /**
    * Who asked for registrations that must stay although they are not desired: names of Services, and the empty string for
    * the pod itself. The pod is Ready, and what they ask for is broken, which is a reason to tell somebody and none to take
-   * a live instance away; or what Kubernetes derives from it is not there yet.
+   * a live instance away; or what Kubernetes derives from it is not there yet. At an address that the pod does not have
+   * any more an instance is not live.
    */
   readonly held: ReadonlySet<string>;
   /** Names of Services that ask, and of which no slice says what to register. */
@@ -80,7 +81,7 @@ const nothing = (rule: string, isEligible = false): Desired => ({
  * | Ready                                                  |            | passing                      |
  * | not Ready                                              | deregister | nothing                      |
  * | not Ready                                              | critical   | critical, and why            |
- * | Ready, with input that cannot be honoured              |            | what is there stays; an Event says why |
+ * | Ready, with input that cannot be honoured              |            | what is there at an IP of the pod stays; an Event says why |
  * | not Ready, with input that cannot be honoured          |            | nothing; an Event says why   |
  *
  * Registrations come from the pod's own annotations and from each annotated Service that targets it; the name and port
@@ -183,6 +184,12 @@ function addressOf(pod: Pod, { addressFamily, hostNetwork }: DesiredConfig): str
     return invalid(`expected an ${addressFamily} address (toConsul.addressFamily), found ${pod.podIPs.join(', ')}`);
   const judged = judgeAddress(found);
   return 'refused' in judged ? invalid(`pod IP ${quote(found)}: ${judged.refused}`) : judged.address;
+}
+
+/** Whether who calls that address comes to the pod. */
+export function isAddressOf({ podIPs, hostIP, hostNetwork }: Pod, address: string): boolean {
+  const own = hostNetwork ? [hostIP, ...podIPs] : podIPs;
+  return own.some((ip) => canonicalAddress(ip) === canonicalAddress(address));
 }
 
 function checkOf(

@@ -1,5 +1,5 @@
 import type { CatalogCheck, CatalogService, CheckStatus, NodeContents } from '../consul/types.ts';
-import { META, ownsInstance, ownsNode, type Owner } from '../reconcile/mark.ts';
+import { META, ownsNode, type Owner } from '../reconcile/mark.ts';
 import { identityOf, nodeMeta, podKeyOf, type ConsulNode, type Registration } from './registration.ts';
 
 /** An instance of ours as the catalog has it, with the indexes that a write must name. */
@@ -30,7 +30,9 @@ export interface Observation {
 }
 
 /**
- * A node is written to only when it carries our mark and has no agent: an agent's node is swept by its anti-entropy.
+ * A node is written to only when it carries our mark and has no agent: an agent's node is swept by its anti-entropy. On such
+ * a node an ID of ours is ours whatever its meta says: whoever wrote over an instance of ours took the mark along, and
+ * nobody else makes such an ID there. If it were not ours, it would stay as it is and be in its pod's way for ever.
  * @param known what the node was to us before
  */
 export function observe(owner: Owner, contents: NodeContents | undefined, known: NodeState): Observation {
@@ -47,7 +49,7 @@ export function observe(owner: Owner, contents: NodeContents | undefined, known:
     return refuse('belongs to an agent (it has a serfHealth check)');
   for (const service of services) {
     const podKey = podKeyOf(owner.cluster, service.id);
-    if (podKey === undefined || !ownsInstance(owner, service.meta)) continue;
+    if (podKey === undefined) continue;
     const observed = toObserved(podKey, { name, address }, service, checks);
     instances.set(identityOf(observed.registration), observed);
   }

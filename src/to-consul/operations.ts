@@ -1,6 +1,13 @@
-import type { Committed, NodeOperation, NodeRemoval, Operation, ServiceOperation } from '../consul/transaction.ts';
+import type {
+  CheckOperation,
+  Committed,
+  NodeOperation,
+  NodeRemoval,
+  Operation,
+  ServiceOperation,
+} from '../consul/transaction.ts';
 import type { CatalogNode } from '../consul/types.ts';
-import type { Changes } from '../reconcile/changes.ts';
+import type { Changes, Update } from '../reconcile/changes.ts';
 import { META, type Owner } from '../reconcile/mark.ts';
 import type { Observed } from './observation.ts';
 import type { OwnCatalog } from './observed.ts';
@@ -52,6 +59,27 @@ export function toOperations({ create, update, remove }: PodChanges): Operation[
   ];
 }
 
+/**
+ * Moves the index of what stays as it is. Consul takes an identical write for none, so it is written with a difference, and
+ * without it in the same transaction: nobody ever sees the difference. `set` asks for no index, but nothing gets to it
+ * unless the operation before it found the one that we saw.
+ */
+export function renewalOperations(
+  { desired, observed }: Update<Registration, Observed>,
+  kind: 'Service' | 'Check',
+): Operation[] {
+  if (kind === 'Check') {
+    const { Check } = checkOperation(desired, observed.checkIndex).Check;
+    const different = { ...Check, Output: `${Check.Output} ` };
+    return [{ Check: { Verb: 'cas', Check: different } }, { Check: { Verb: 'set', Check } }];
+  }
+  const { Node, Service } = serviceOperation(desired, observed.serviceIndex).Service;
+  // The weight of an instance whose check is a warning, which ours never is.
+  const { Passing } = Service.Weights;
+  const different = { ...Service, Weights: { Passing, Warning: Passing === 1 ? 2 : 1 } };
+  return [{ Service: { Verb: 'cas', Node, Service: different } }, { Service: { Verb: 'set', Node, Service } }];
+}
+
 function serviceOperation(
   { node, id, service, address, port, tags, meta, weight }: Registration,
   modifyIndex: number,
@@ -74,7 +102,7 @@ function serviceOperation(
   };
 }
 
-function checkOperation({ node, id, service, check }: Registration, modifyIndex: number): Operation {
+function checkOperation({ node, id, service, check }: Registration, modifyIndex: number): CheckOperation {
   return {
     Check: {
       Verb: 'cas',

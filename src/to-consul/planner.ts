@@ -16,6 +16,7 @@ import { isMarkedObject, META, type Owner } from '../reconcile/mark.ts';
 import { isThere, type Admission } from './admission.ts';
 import {
   desiredRegistrations,
+  isAddressOf,
   mayHaveRegistrations,
   type Desired,
   type DesiredConfig,
@@ -156,14 +157,19 @@ export class Planner {
       .map(({ desired: wish, observed }) => ({ desired: { ...wish, id: observed.registration.id }, observed }));
     // A proof is about the present: an instance that is wanted again needs another one to go.
     for (const [identity, instance] of observed) if (wanted.has(identity)) this.#provenGone.delete(instance);
-    const isHeld = ({ podUid, registration }: Observed) =>
-      podUid === pod?.uid && holders.has(registration.meta.get(META.service) ?? POD);
+    const isOfPod = ({ podUid }: Observed) => pod !== undefined && (podUid === '' || podUid === pod.uid);
+    const isHeld = (instance: Observed) =>
+      isOfPod(instance) && holders.has(instance.registration.meta.get(META.service) ?? POD);
+    // Its address may be another pod's by now, who would be called under its name: the pod itself says that it has left.
+    const hasLeft = (instance: Observed) =>
+      pod !== undefined && isOfPod(instance) && !isAddressOf(pod, instance.registration.address);
     const held: Observed[] = [];
     const remove: Observed[] = [];
     const unproven: Observed[] = [];
     for (const instance of changes.remove) {
       // Before all is read nobody can say what an instance is to be replaced by.
-      if (isHeld(instance) || unread.length > 0) held.push(instance);
+      if (hasLeft(instance)) remove.push(instance);
+      else if (isHeld(instance) || unread.length > 0) held.push(instance);
       else (this.proofNeeded(podKey, instance) ? unproven : remove).push(instance);
     }
     return {

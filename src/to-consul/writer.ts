@@ -5,7 +5,9 @@ import { commitTransaction, type Committed } from '../consul/transaction.ts';
 import type { Log } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import type { Owner } from '../reconcile/mark.ts';
-import { composeBatch, halved, refusedGroups, type Batch, type Group, type Limits } from './batch.ts';
+import { composeBatch, refusedGroups, type Batch, type Group } from './batch.ts';
+import { LateWrites } from './late-writes.ts';
+import { AdaptiveLimits } from './limits.ts';
 import type { OwnCatalog, Touched } from './observed.ts';
 import { nodesTouched, recordCommit, type PodChanges } from './operations.ts';
 
@@ -50,9 +52,10 @@ interface Submitted {
  *   creating wait for that one;
  * - 409: nothing was applied; the nodes of the refused groups are read again and everything is composed anew; a key that
  *   the ACLs deny goes back to the queue, and from then on without others, which it would only make go twice;
- * - 413: the limits halve; a group that is too large alone costs only itself;
+ * - 413: the limits halve, for a while; a group that is too large alone costs only itself;
  * - 429, 5xx and lost connections: everything waits with backoff and is composed anew. Where the transaction may have been
- *   applied all the same, its nodes are read again first: what it wrote is then known, and neither written twice nor forgotten.
+ *   applied all the same, its nodes are read again first: what it wrote is then known, and neither written twice nor
+ *   forgotten. What it would write later is made to fail; see LateWrites.
  */
 export class Writer {
   readonly #options: WriterOptions;
@@ -67,8 +70,8 @@ export class Writer {
   /** Nodes with a write of which nobody knows whether it was applied. */
   readonly #uncertain = new Set<string>();
   readonly #recent: { readonly at: number; readonly changes: number }[] = [];
-  readonly #most: Limits;
-  #limits: Limits;
+  readonly #late = new LateWrites();
+  readonly #limits: AdaptiveLimits;
   #inFlight = 0;
   #failures = 0;
   #flushScheduled = false;
@@ -78,8 +81,7 @@ export class Writer {
 
   constructor(options: WriterOptions) {
     this.#options = options;
-    this.#most = { operations: options.limit, bytes: MOST_BYTES };
-    this.#limits = this.#most;
+    this.#limits = new AdaptiveLimits({ operations: options.limit, bytes: MOST_BYTES });
   }
 
   /** Resolves when Consul has what the key's latest state wants. A key must not be submitted twice at a time. */
@@ -108,7 +110,8 @@ export class Writer {
   stop(): void {
     this.#stopped = true;
     clearTimeout(this.#pause);
-    for (const key of [...this.#waiting()]) this.#settle(key, new Error('write to Consul: stopped before it was sent'));
+    for (const key of [...this.#waiting()])
+      this.#settle(key, new Error(`write ${key} to Consul: stopped before it was sent`));
   }
 
   /** In order of submission. */
@@ -132,8 +135,13 @@ export class Writer {
       const waiting = this.#submitted.size - this.#keysInFlight;
       if (waiting === 0) return;
       if (!ripe && this.#shouldGather(waiting)) return this.#flushAfter(GATHER_MS);
-      const source = { ...this.#options, nodesInFlight: this.#nodesInFlight, denied: this.#denied };
-      const batch = composeBatch(this.#waiting(), source, this.#limits, this.#most);
+      const source = {
+        ...this.#options,
+        late: this.#late,
+        nodesInFlight: this.#nodesInFlight,
+        denied: this.#denied,
+      };
+      const batch = composeBatch(this.#waiting(), source, this.#limits.current, this.#limits.most);
       for (const [key, error] of batch.settled) this.#settle(key, error);
       if (batch.groups.length === 0) return;
       void this.#send(batch);
@@ -159,7 +167,7 @@ export class Writer {
     const since = performance.now() - 1000;
     while (this.#recent[0] && this.#recent[0].at < since) this.#recent.shift();
     const changes = this.#recent.reduce((sum, batch) => sum + batch.changes, 0);
-    return changes > BURST_CHANGES && waiting < this.#limits.operations / 2;
+    return changes > BURST_CHANGES && waiting < this.#limits.current.operations / 2;
   }
 
   async #send(batch: Batch): Promise<void> {
@@ -198,17 +206,19 @@ export class Writer {
       const submitted = this.#submitted.get(key);
       if (submitted) submitted.inFlight = inFlight;
       if (submitted && !inFlight && this.#stopped)
-        this.#settle(key, new Error('write to Consul: stopped before it was sent again'));
+        this.#settle(key, new Error(`write ${key} to Consul: stopped before it was sent again`));
     }
   }
 
   #committed({ groups }: Batch, committed: Committed): void {
     const { own, metrics } = this.#options;
     this.#failures = 0;
+    this.#limits.committed();
     this.#recent.push({ at: performance.now(), changes: groups.length });
     metrics.consulTransactions.inc({ outcome: 'committed' });
     for (const { key, changes, operations } of groups) {
       recordCommit(own, key, changes, operations, committed);
+      this.#late.review(key, own.ofPod(key));
       this.#settle(key);
     }
   }
@@ -224,9 +234,11 @@ export class Writer {
     const isTooLarge = error instanceof ConsulError && error.status === 413;
     const [only, ...others] = groups;
     if (isTooLarge && only && others.length === 0) return this.#settle(only.key, error);
-    if (isTooLarge) this.#limits = halved(this.#limits, size, error);
-    if (!(error instanceof ConsulError) || error.isOutcomeUnknown)
+    if (isTooLarge) this.#limits.refused(size, error);
+    if (!(error instanceof ConsulError) || error.isOutcomeUnknown) {
       for (const node of touched.keys()) this.#uncertain.add(node);
+      for (const { key, operations } of groups) this.#late.add(key, operations);
+    }
     const wait = backoffMs(this.#failures++, BACKOFF);
     log.warn('transaction failed, will compose and send it anew', {
       groups: groups.length,

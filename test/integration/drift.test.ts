@@ -131,6 +131,7 @@ describe('10 000 instances that others change', () => {
       () => seen(9003),
       () => overwrite(9003, { Meta: { 'managed-by': 'consular', 'k8s-cluster': rig.cluster }, Tags: ['theirs'] }),
     ],
+    ['the mark itself', () => seen(9005), () => overwrite(9005, { Meta: {}, Port: 1 })],
     [
       'a node that was removed, with all that was on it',
       async () => (await contents(REMOVED_NODE)).Services?.length,

@@ -155,6 +155,31 @@ describe('what is not ours', () => {
     await untilEqual('its check again', () => consul.summary('drifting'), [`${ip}:8080 passing`]);
   });
 
+  it('repairs an instance of ours even when its mark was written over, and takes it out with its pod', async () => {
+    const { kubernetes, consul, namespace, cluster } = rig;
+    const ip = nextPodIP();
+    await kubernetes.createPod(namespace, 'seized', { ip, node: 'node-1', annotations: named('seized') });
+    await untilEqual('registered', () => consul.summary('seized'), [`${ip}:8080 passing`]);
+    const [before] = await consul.instances('seized');
+    const ID = `${cluster}.${namespace}.seized:seized:8080`;
+    const seize = () =>
+      consul.must('PUT', '/catalog/register', {
+        Node: `k8s-${cluster}--node-1`,
+        Address: before?.Node.Address,
+        SkipNodeUpdate: true,
+        Service: { ID, Service: 'seized', Address: '192.0.2.61', Port: 81 },
+      });
+    await seize();
+    await untilEqual('repaired', () => consul.summary('seized'), [`${ip}:8080 passing`]);
+    expect((await consul.instances('seized'))[0]?.Service.Meta).toEqual(before?.Service.Meta);
+    await untilIdle(daemon);
+    await daemon.stop();
+    await seize();
+    await kubernetes.deletePod(namespace, 'seized');
+    daemon = await rig.startDaemon({ toKubernetes: { removalGrace: '0s' } });
+    await untilEqual('gone with its pod', () => consul.summary('seized'), []);
+  });
+
   it('says clearly that another cluster has the name, and touches nothing', async () => {
     const { consul, cluster } = rig;
     await daemon.stop();

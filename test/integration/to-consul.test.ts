@@ -222,6 +222,21 @@ describe('pods in Consul', () => {
     expect(await consul.summary('tidy')).toEqual([`${ip}:8080 passing`]);
   });
 
+  it('holds an instance whose input is broken only at an IP that its pod has', async () => {
+    const { kubernetes, consul, namespace } = rig;
+    const [left, ip] = [nextPodIP(), nextPodIP()];
+    const weight = 'consular.dev/service-weight';
+    await kubernetes.createPod(namespace, 'wanders', { ip: left, annotations: named('wanders') });
+    await untilEqual('registered', () => consul.summary('wanders'), [`${left}:8080 passing`]);
+    await kubernetes.annotate(namespace, 'wanders', { [weight]: 'none' });
+    await until('the Event', async () => (await kubernetes.eventsAbout(namespace, 'wanders')).length > 0);
+    expect(await consul.summary('wanders')).toEqual([`${left}:8080 passing`]);
+    await kubernetes.setPodStatus(namespace, 'wanders', { ip });
+    await untilEqual('its old IP gone', () => consul.summary('wanders'), []);
+    await kubernetes.annotate(namespace, 'wanders', { [weight]: null });
+    await untilEqual('its new IP', () => consul.summary('wanders'), [`${ip}:8080 passing`]);
+  });
+
   it('takes another spelling of a name as a change of the instance, as Consul does', async () => {
     const { kubernetes, consul, namespace } = rig;
     const ip = nextPodIP();

@@ -158,6 +158,48 @@ describe('a write that goes wrong', () => {
       }
   });
 
+  it.each<[string, Record<string, string>, (pod: string, isThere: boolean) => Promise<unknown>]>([
+    ['a removal', {}, (pod, isThere) => setReady(pod, !isThere)],
+    ['a change', {}, (pod, isThere) => annotate(pod, { [VERSION]: isThere ? '2' : '1' })],
+    ['a change of a check', CRITICAL, (pod, isThere) => setReady(pod, !isThere)],
+  ])('%s that arrives late, when it is no longer wanted, does nothing', async (what, annotations, change) => {
+    const { proxy } = stage;
+    const service = what.replaceAll(' ', '-');
+    await stage.createPods(service, 1, { annotations: { ...annotations, [VERSION]: '1' } });
+    await stage.untilRegistered(service, 1);
+    await stage.settle();
+    const before = await contentOf(service);
+    let arrive: ((value?: unknown) => void) | undefined;
+    const late = new Promise((resolve) => (arrive = resolve));
+    let fail: ((fault: Fault) => void) | undefined;
+    const faults: Promise<Fault>[] = [new Promise((resolve) => (fail = resolve))];
+    proxy.transactionFault = () => faults.shift() ?? 'pass';
+    await change(`${service}-0`, true);
+    await proxy.untilInFlight(1);
+    await change(`${service}-0`, false);
+    // The daemon sees pods in the order of their changes: this one tells that it has seen that one.
+    await stage.createPods(`later-than-${service}`, 1);
+    await stage.untilRegistered(`later-than-${service}`, 1);
+    fail?.({ late });
+    await untilIdle(stage.daemon);
+    arrive?.();
+    await until('the late one', () => Promise.resolve(proxy.inFlight.length === 0));
+    const statuses = stage.transactionsOf(stage.idOf(`${service}-0`, service)).map(({ status }) => status);
+    expect(statuses).toEqual([409, 200]);
+    // Nobody sees that it was written.
+    expect(await contentOf(service)).toEqual(before);
+  });
+
+  const setReady = (pod: string, ready: boolean) => stage.rig.kubernetes.setReady(stage.rig.namespace, pod, ready);
+  const annotate = (pod: string, annotations: Record<string, string>) =>
+    stage.rig.kubernetes.annotate(stage.rig.namespace, pod, annotations);
+
+  /** All that the catalog says of the instances of a service, without the indexes. */
+  async function contentOf(service: string): Promise<unknown> {
+    const rows: unknown = await stage.rig.consul.instances(service);
+    return JSON.parse(JSON.stringify(rows, (key, value: unknown) => (key === 'ModifyIndex' ? undefined : value)));
+  }
+
   /** The next transaction is applied, and its reply dropped, once that promise resolves; those after it pass. */
   async function loseNextReply(at: Promise<unknown> = Promise.resolve()): Promise<SeenTransaction> {
     const { proxy } = stage;
@@ -182,6 +224,10 @@ function versionsIn(operations: SeenTransaction['operations'], pod: string): num
 
 describe('a Consul that takes small requests only', () => {
   const MOST_BYTES = 20_000;
+  /** Operations, for a while. */
+  const MOST = 16;
+  /** So many get through before more is tried. */
+  const COMMITS = 32;
   let stage: WriterStage;
 
   beforeAll(async () => {
@@ -217,7 +263,6 @@ describe('a Consul that takes small requests only', () => {
 
   it('gets fewer operations where these are too many, as behind a balancer with servers of several versions', async () => {
     const { proxy } = stage;
-    const MOST = 16;
     await stage.settle();
     const gate = await stage.occupy();
     await stage.createPods('many', 60);
@@ -226,9 +271,29 @@ describe('a Consul that takes small requests only', () => {
       length <= MOST ? 'pass' : { status: 413, text: `Transaction contains too many operations (${length} > ${MOST})` };
     gate.release();
     await stage.untilRegistered('many', 60);
-    const passed = proxy.transactions.filter(({ status }) => status === 200).map(({ operations }) => operations.length);
-    expect(Math.max(...passed)).toBeGreaterThan(MOST / 2);
+    expect(most()).toBeGreaterThan(MOST / 2);
+    expect(most()).toBeLessThanOrEqual(MOST);
   });
+
+  it('gets more again when it takes more', async () => {
+    const { proxy, rig } = stage;
+    proxy.transactionFault = () => 'pass';
+    await stage.settle();
+    for (let i = 1; i <= COMMITS; i++) {
+      await rig.kubernetes.annotate(rig.namespace, 'many-0', { [VERSION]: String(i) });
+      await until(`change ${i}`, () => Promise.resolve(committed().length >= i));
+    }
+    await stage.settle();
+    const gate = await stage.occupy();
+    await stage.createPods('more', 60);
+    await stage.untilToWrite(62);
+    gate.release();
+    await stage.untilRegistered('more', 60);
+    expect(most()).toBeGreaterThan(MOST);
+  });
+
+  const committed = () => stage.proxy.transactions.filter(({ status }) => status === 200);
+  const most = () => Math.max(...committed().map(({ operations }) => operations.length));
 });
 
 function refusedAlone(transactions: readonly SeenTransaction[]): string[] {

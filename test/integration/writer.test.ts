@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import './limits.ts';
-import { until, untilIdle } from '../rig/index.ts';
+import { nextPodIP, until, untilIdle } from '../rig/index.ts';
 import { podsIn, WriterStage } from '../rig/writer-stage.ts';
 
 /** Of the Consul that is tested with, and of those before 1.14. */
@@ -103,6 +103,50 @@ describe('transactions', () => {
     expect((await stage.rig.consul.instances('moving')).map(({ Node }) => Node.Node)).toEqual([
       `k8s-${cluster}--node-2`,
     ]);
+  });
+
+  it('a pod that comes back under its name on its node has its instance changed in place', async () => {
+    const { kubernetes, namespace, consul } = stage.rig;
+    await stage.createPods('recreated', 1, { ip: nextPodIP() });
+    await stage.untilRegistered('recreated', 1);
+    await stage.settle();
+    const gate = await stage.occupy();
+    const ip = nextPodIP();
+    await kubernetes.deletePod(namespace, 'recreated-0');
+    await stage.createPods('recreated', 1, { ip });
+    await stage.untilToWrite(3);
+    gate.release();
+    await untilIdle(stage.daemon);
+    const [transaction, ...others] = stage.transactionsOf(stage.idOf('recreated-0', 'recreated'));
+    expect(others).toEqual([]);
+    const operations = transaction?.operations.filter(({ id }) => id.includes('.recreated-0:')) ?? [];
+    expect(operations.map(({ verb, kind }) => `${verb} ${kind}`)).toEqual(['cas Service', 'cas Check']);
+    expect(operations.filter(({ index }) => index === 0)).toEqual([]);
+    expect(await consul.summary('recreated')).toEqual([`${ip}:8080 passing`]);
+    const pod = await kubernetes.find(`/api/v1/namespaces/${namespace}/pods/recreated-0`);
+    expect((await consul.instances('recreated'))[0]?.Service.Meta['k8s-pod-uid']).toBe(pod?.metadata.uid);
+  });
+
+  it('an IP that another pod has got never serves under the name of the first', async () => {
+    const { proxy } = stage;
+    const { kubernetes, namespace, consul } = stage.rig;
+    const ip = nextPodIP();
+    await stage.createPods('lender', 1, { ip });
+    await stage.untilRegistered('lender', 1);
+    await stage.settle();
+    const gate = await stage.occupy();
+    await kubernetes.deletePod(namespace, 'lender-0');
+    await stage.createPods('borrower', 1, { ip });
+    await stage.untilToWrite(4);
+    gate.release();
+    await stage.untilRegistered('borrower', 1);
+    const [first = '', second = ''] = ['lender', 'borrower'].map((name) => stage.idOf(`${name}-0`, name));
+    const of = (id: string) =>
+      proxy.transactions.findIndex(({ operations }) => operations.some((one) => one.id === id));
+    expect(of(first)).toBeGreaterThan(-1);
+    expect(of(first)).toBeLessThanOrEqual(of(second));
+    expect(await consul.summary('lender')).toEqual([]);
+    expect(await consul.summary('borrower')).toEqual([`${ip}:8080 passing`]);
   });
 
   it('many changes of a pod that waits are one write of its latest state', async () => {

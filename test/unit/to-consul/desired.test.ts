@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Container, Pod } from '../../../src/kubernetes/objects.ts';
 import type { Rejection } from '../../../src/to-consul/annotations.ts';
-import { desiredRegistrations, type DesiredConfig } from '../../../src/to-consul/desired.ts';
+import { desiredRegistrations, isAddressOf, type DesiredConfig } from '../../../src/to-consul/desired.ts';
 import { serviceRequest, type ServiceSource } from '../../../src/to-consul/requests.ts';
 import {
   annotations,
@@ -248,6 +248,18 @@ describe('the registration of a pod', () => {
     const { registrations } = desired({ hostNetwork: true, podIPs: ['192.168.1.11'], config: { hostNetwork: true } });
     expect(registrations.map(({ address }) => address)).toEqual(['192.168.1.11']);
   });
+});
+
+it.each([
+  ['its IP', '10.1.0.7', {}, true],
+  ['its second IP', 'fd00::7', {}, true],
+  ['the same IP in another notation', 'FD00:0::7', {}, true],
+  ['an IP that it had before', '10.1.0.6', {}, false],
+  ['no address', '', {}, false],
+  ['the IP of its node', '192.168.1.11', {}, false],
+  ['the IP of its node, which it shares', '192.168.1.11', { hostNetwork: true }, true],
+])('who calls %s comes to the pod: %s', (_, address, overrides, isIts) => {
+  expect(isAddressOf(pod({ podIPs: ['10.1.0.7', 'fd00::7'], ...overrides }), address)).toBe(isIts);
 });
 
 describe('serviceRequest', () => {

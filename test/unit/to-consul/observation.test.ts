@@ -112,10 +112,17 @@ describe('an instance of ours', () => {
   it.each<[string, Partial<CatalogService>]>([
     ['an ID of another cluster', { id: 'test.shop.orders-1:orders:8080' }],
     ['an ID of somebody else', { id: 'orders-1' }],
-    ['no mark', { meta: strings() }],
-    ['the mark of another cluster', { meta: strings({ ...MARKS, [META.cluster]: 'test' }) }],
   ])('is none that has %s', (_, overrides) => {
     expect(observe(owner, contents({ services: [service(overrides)] }), ABSENT).instances.size).toBe(0);
+  });
+
+  it.each<[string, Record<string, string>]>([
+    ['no meta', {}],
+    ['the mark of another cluster', { ...MARKS, [META.cluster]: 'test' }],
+    ['the mark of somebody else', { ...MARKS, [META.managedBy]: 'theirs' }],
+  ])('is still one that somebody wrote over, with %s: its pod has to put it right', (_, meta) => {
+    const instance = onlyOne(contents({ services: [service({ meta: strings(meta), modifyIndex: 30 })] }));
+    expect(instance).toMatchObject({ podKey: 'shop/orders-1', serviceIndex: 30 });
   });
 
   it.each<[string, CatalogCheck[], number, string]>([
