@@ -211,8 +211,12 @@ function createHosts(
   const isUsedBy = (host: string, service: string) =>
     catalog.instances(service)?.some(({ address, nodeAddress }) => hostKey(address || nodeAddress) === host) ?? true;
   const hosts = new HostCache({ lookUp, isUsedBy }, signal);
-  for (const slice of views.endpointSlices.values())
-    if (ownsObject(owner, slice.labels)) for (const [address, host] of readHosts(slice)) hosts.remember(host, address);
+  // In an ambient mesh there are no slices.
+  const entries = [...(views.workloadEntries.found?.views.values() ?? [])].flatMap((view) => [...view.values()]);
+  const noted = entries.map(({ labels, annotations, address }) => ({ labels, annotations, endpoints: [{ address }] }));
+  for (const object of [...noted, ...views.endpointSlices.values()])
+    if (ownsObject(owner, object.labels))
+      for (const [address, host] of readHosts(object)) hosts.remember(host, address);
   return hosts;
 }
 
