@@ -11,7 +11,6 @@ import {
   type Manifest,
   type Rig,
 } from '../rig/index.ts';
-import { Mirrored } from '../rig/mirrored.ts';
 
 const named = (name: string) => ({ 'consular.dev/service-name': name });
 const service = (namespace: string, name: string) => `/api/v1/namespaces/${namespace}/services/${name}`;
@@ -266,68 +265,6 @@ describe('a Consul that went back in time', () => {
         daemon.records.filter(({ error }) => /read service vm.*went back in time/.test(String(error))).length;
       await until('the distrust', () => Promise.resolve(distrusted() > 0));
       expect(await mirrorOf(rig, 'vm')).toEqual(before);
-    } finally {
-      await rig.close();
-    }
-  });
-
-  it('is not believed at the next start either, when Consular has written its entry anew', async () => {
-    const rig = await openRig();
-    const { kubernetes, consul, consulServer, namespace, cluster } = rig;
-    try {
-      await consul.registerOnAgent({ id: 'vm-1', name: 'vm', address: '192.0.2.90', port: 80 });
-      const toKubernetes = { removalGrace: '0s' };
-      const earlier = await rig.startDaemon({ toKubernetes });
-      await until('the mirror', () => kubernetes.find(`/api/v1/namespaces/${namespace}/endpoints/vm`));
-      await untilIdle(earlier);
-      await earlier.stop();
-      const before = await mirrorOf(rig, 'vm');
-      await consulServer.kill();
-      await consulServer.start();
-      const lostAt = async () => {
-        const rows = await consul.instances('consular');
-        return rows.find(({ Node }) => Node.Node === `k8s-${cluster}`)?.Service.Meta['data-lost-at'];
-      };
-      const first = await rig.startDaemon({ toKubernetes });
-      const said = await until('the entry that says so', lostAt);
-      await first.stop();
-      const second = await rig.startDaemon({ toKubernetes });
-      await consul.registerOnAgent({ id: 'other', name: 'other', address: '192.0.2.91', port: 80 });
-      await until('the other service', () => kubernetes.find(service(namespace, 'other')));
-      await until('the distrust', () =>
-        Promise.resolve(second.records.some(({ error }) => /read service vm.*went back in time/.test(String(error)))),
-      );
-      expect(await mirrorOf(rig, 'vm')).toEqual(before);
-      // The ten minutes do not begin anew.
-      expect(await lostAt()).toBe(said);
-    } finally {
-      await rig.close();
-    }
-  });
-
-  it('is believed in what it has, while what it has not stays', async () => {
-    const rig = await openRig();
-    const { consul, consulServer } = rig;
-    const mirrored = new Mirrored(rig);
-    const register = (port: number) =>
-      consul.registerOnAgent({ id: `vm-${port}`, name: 'vm', address: '192.0.2.90', port });
-    const at = (...ports: number[]) => ports.map((port) => `192.0.2.90:${port}`);
-    try {
-      for (const port of [80, 81, 82]) await register(port);
-      const daemon = await rig.startDaemon({ toKubernetes: { removalGrace: '0s' } });
-      await untilEqual('the mirror', () => mirrored.addresses('vm'), at(80, 81, 82));
-      await untilIdle(daemon);
-      await consulServer.kill();
-      await consulServer.start();
-      for (const port of [80, 83]) await register(port);
-      await untilEqual('the new one beside the missing', () => mirrored.addresses('vm'), at(80, 81, 82, 83));
-      await consul.setHealth('vm-80', 'fail');
-      await untilEqual('without the critical one', () => mirrored.addresses('vm'), at(81, 82, 83));
-      // It asks again although nothing changes, or the missing would stay for ever.
-      const looks = () => daemon.records.filter(({ error }) => /read service vm.*went back/.test(String(error))).length;
-      const before = looks();
-      await until('another look', () => Promise.resolve(looks() > before));
-      expect(await mirrored.addresses('vm')).toEqual(at(81, 82, 83));
     } finally {
       await rig.close();
     }
