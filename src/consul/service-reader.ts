@@ -24,7 +24,7 @@ export interface KnownService {
  * | no index, no leader, filtered            | error; nothing changes                                               |
  * | index lower than before                  | read again, confirmed by the leader; still lower: Consul went back   |
  * | an instance less, or none at first sight | taken when the witness is there, else error                          |
- * | ... and Consul went back a while ago     | what it has is taken, what it has not stays; error: read again     |
+ * | ... and Consul went back a while ago     | what it has is taken, what it has not stays; error: read again       |
  * | anything else                            | taken                                                                |
  */
 export class ServiceReader {

@@ -64,7 +64,6 @@ it.each<[string, (rig: Rig, daemon: Daemon) => Promise<Daemon>]>([
     await rig.consul.registerOnAgent({ id: 'other', name: 'other', address: '192.0.2.91', port: 80 });
     await until('the other service', () => mirrored.service('other'));
     await until('the distrust', () => Promise.resolve(refusals(next) > 0));
-    await untilIdle(next);
     expect(await mirrored.all('vm')).toEqual(before);
     // The ten minutes do not begin anew.
     expect(await lostAt(rig)).toBe(said);
