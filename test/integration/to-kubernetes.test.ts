@@ -251,12 +251,14 @@ describe('services of Consul in Kubernetes', () => {
     const letGo = await mirrored.service('ailing');
     await daemon.stop();
     daemon = await rig.startDaemon({ toKubernetes: { removalGrace: '0s' } });
-    await untilIdle(daemon);
     await consul.setHealth('ailing-1', 'pass');
     await untilEqual('healthy again', () => mirrored.addresses('ailing'), ['192.0.2.37:8080']);
     await untilEqual('healthy, to readers of Endpoints too', () => mirrored.legacyAddresses('ailing'), [
       '192.0.2.37:8080',
     ]);
+    await consul.deregisterFromAgent('ailing-1');
+    await untilEqual('what was ours of it', async () => (await mirrored.slices('ailing')).length, 0);
+    await until('no Endpoints', async () => (await mirrored.endpoints('ailing')) === undefined);
     expect(await mirrored.service('ailing')).toEqual(letGo);
   });
 
