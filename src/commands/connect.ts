@@ -18,7 +18,7 @@ import { ANNOTATION, LABEL, MANAGED_BY, othersFilter, ownsObject, type Owner } f
 import { isOurAnnotation } from '../to-consul/annotations.ts';
 import { ForeignInstances } from '../to-consul/foreign.ts';
 import { ClusterIdentityError, OwnCatalog } from '../to-consul/observed.ts';
-import { ownNodeName } from '../to-consul/own-entry.ts';
+import { lossIn, ownNodeName } from '../to-consul/own-entry.ts';
 import { isRegistratorVariable } from '../to-consul/registrator.ts';
 import type { Views as ToConsulViews } from '../to-consul/planner.ts';
 import { serviceFamilies } from '../to-kubernetes/addresses.ts';
@@ -180,17 +180,16 @@ async function readToKubernetes(
     prepare: async () => (pods = await shared.readPods()),
   });
   sources.add(`Kubernetes ${kind.plural}`, () => workloadEntries.failure);
-  const isDistrusted = await sources.untilRead("Consular's own entry", () =>
-    hasLostOurEntry(context, consul, owner, shared),
-  );
-  if (isDistrusted) context.log.warn('Consul has lost our entry: nothing is believed to be gone for 10 minutes');
+  const lostAt = await sources.untilRead("Consular's own entry", () => readLoss(context, consul, owner, shared));
   const catalog = new ServiceCatalog({
     client: consul,
-    isDistrusted,
+    lostAt,
     isCandidate: (name) => isCandidate(toKubernetes, name),
     filter: othersFilter(owner),
     ...context,
   });
+  if (catalog.lostAt)
+    context.log.warn('Consul has lost data: nothing is believed to be gone for 10 minutes from then on', { lostAt });
   sources.add('Consul services', () => catalog.failure);
   const serviceCIDRs = await readServiceCIDRs(kubernetes, resources, sources);
   await Promise.all([catalog.synced, workloadEntries.settled]);
@@ -211,8 +210,12 @@ function createHosts(
   const isUsedBy = (host: string, service: string) =>
     catalog.instances(service)?.some(({ address, nodeAddress }) => hostKey(address || nodeAddress) === host) ?? true;
   const hosts = new HostCache({ lookUp, isUsedBy }, signal);
-  for (const slice of views.endpointSlices.values())
-    if (ownsObject(owner, slice.labels)) for (const [address, host] of readHosts(slice)) hosts.remember(host, address);
+  // In an ambient mesh there are no slices.
+  const entries = [...(views.workloadEntries.found?.views.values() ?? [])].flatMap((view) => [...view.values()]);
+  const noted = entries.map(({ labels, annotations, address }) => ({ labels, annotations, endpoints: [{ address }] }));
+  for (const object of [...noted, ...views.endpointSlices.values()])
+    if (ownsObject(owner, object.labels))
+      for (const [address, host] of readHosts(object)) hosts.remember(host, address);
   return hosts;
 }
 
@@ -223,15 +226,17 @@ async function readServiceCIDRs(kubernetes: KubernetesClient, { serviceCIDRs }: 
 
 /**
  * An earlier run left Services in Kubernetes and an entry in Consul. A Consul without the entry was emptied or put back
- * while nobody watched, and its applications need time to register again.
+ * while nobody watched, and its applications need time to register again. An entry that was written since says so.
  */
-async function hasLostOurEntry(
+async function readLoss(
   { config }: Context,
   consul: ConsulClient,
   owner: Owner,
   { whole }: Shared,
-): Promise<boolean> {
+): Promise<Date | undefined> {
   const { services } = await whole;
-  if (!config.toConsul.enabled || ![...services.values()].some(({ labels }) => ownsObject(owner, labels))) return false;
-  return (await readNode(consul, ownNodeName(owner))) === undefined;
+  const hasServices = [...services.values()].some(({ labels }) => ownsObject(owner, labels));
+  if (!config.toConsul.enabled || !hasServices) return undefined;
+  const contents = await readNode(consul, ownNodeName(owner));
+  return contents ? lossIn(owner, contents) : new Date();
 }

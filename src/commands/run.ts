@@ -74,7 +74,7 @@ export async function startDaemon(
     context.log.warn('took over what another cluster left under this name', { nodes: adopted.length });
   };
   const started = readWorld(whole, clients, sources, takeOver ? adopt : undefined).then(async (world) => {
-    const ownEntry = world.toConsul && createOwnEntry(whole, clients, world.owner, world.toConsul.own, summary);
+    const ownEntry = world.toConsul && createOwnEntry(whole, clients, world, world.toConsul.own, summary);
     await ownEntry?.claim();
     if (watches.signal.aborted) return;
     const isFollowing = () => failures().length === 0;
@@ -120,14 +120,15 @@ function startDirections(
 function createOwnEntry(
   { config, log, version }: Context,
   { consul }: Clients,
-  owner: Owner,
+  { owner, toKubernetes }: World,
   own: OwnCatalog,
   summary: () => Summary | undefined,
 ): OwnEntry {
   const { host, port } = splitAddress(config.http.address);
   const address = isIP(host) !== 0 && !WILDCARDS.has(host) ? host : addressOfThisMachine();
   const onCommit = (index: number) => own.noteCommit(index);
-  return new OwnEntry({ client: consul, owner, address, port, version, summary, onCommit, log });
+  const lostAt = () => toKubernetes?.catalog.lostAt;
+  return new OwnEntry({ client: consul, owner, address, port, version, summary, onCommit, lostAt, log });
 }
 
 const WILDCARDS = new Set(['0.0.0.0', '::']);

@@ -35,8 +35,8 @@ export interface ServiceCatalogOptions {
   readonly client: ConsulClient;
   /** Lower-case names that are worth reading at all. */
   readonly isCandidate: (name: string) => boolean;
-  /** True when it is known already that Consul lost data: nothing is believed to be gone for the next ten minutes. */
-  readonly isDistrusted: boolean;
+  /** When Consul lost data, if that is known already: for ten minutes from then on nothing is believed to be gone. */
+  readonly lostAt: Date | undefined;
   /**
    * Instances that are worth reading, in Consul's filter language: a service without any is not read. A Consul before
    * 1.12 ignores it, which only costs more.
@@ -62,6 +62,8 @@ export class ServiceCatalog {
   readonly #sweep: Sweep;
   readonly #known: KnownServices;
   readonly #listeners = new Set<(name: string) => void>();
+  /** Names of which the log says already that they could not be read. */
+  readonly #complainedOf = new Set<string>();
   /** When every candidate was asked for once. */
   readonly synced: Promise<void>;
   #followed = 0;
@@ -70,8 +72,9 @@ export class ServiceCatalog {
   constructor(options: ServiceCatalogOptions) {
     this.#options = options;
     this.#known = new KnownServices(options.isCandidate);
-    this.#reader = new ServiceReader(options.client, options.signal);
-    if (options.isDistrusted) this.#reader.distrust();
+    const { client, signal, lostAt } = options;
+    this.#reader = new ServiceReader(client, signal, ({ spelling }) => this.#notify(spelling.toLowerCase()));
+    if (lostAt) this.#reader.distrust.begin(lostAt);
     this.#sweep = new Sweep({
       due: () => this.#dueOrLater(),
       read: (name) => this.#readOrLater(name),
@@ -88,6 +91,11 @@ export class ServiceCatalog {
     return this.#failures.size === 0
       ? undefined
       : [...this.#failures].map(([what, why]) => `${what}: ${why}`).join('; ');
+  }
+
+  /** When Consul lost data, or was seen to go back in time; undefined when that was not in the last ten minutes. */
+  get lostAt(): Date | undefined {
+    return this.#reader.distrust.lostAt;
   }
 
   /** Lower-case names of everything that Consul lists and that is a candidate. */
@@ -167,7 +175,7 @@ export class ServiceCatalog {
       let first = true;
       let index = 0;
       this.#watch(SERVICES_REQUEST, { perSecond: 1 }, async (answer) => {
-        if (answer.index < index) this.#reader.distrust();
+        if (answer.index < index) this.#reader.distrust.begin();
         index = answer.index;
         const { added, gone } = this.#known.takeNames(decodeServiceNames(answer));
         if (first) {
@@ -238,9 +246,15 @@ export class ServiceCatalog {
   async #readOrLater(name: string): Promise<void> {
     try {
       await this.refresh(name);
+      this.#complainedOf.delete(name);
     } catch (error) {
       if (this.#options.signal.aborted) return;
-      this.#options.log.warn('service could not be read, stays as it was', { service: name, error });
+      const level = this.#complainedOf.has(name) ? 'debug' : 'warn';
+      this.#complainedOf.add(name);
+      this.#options.log[level]('service could not be read as a whole, the rest stays as it was', {
+        service: name,
+        error,
+      });
       this.#sweep.readLater(name);
     }
   }

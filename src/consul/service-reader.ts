@@ -1,5 +1,6 @@
 import { assertWitness, decodeInstances, serviceRequest } from './catalog.ts';
 import type { ConsulAnswer, ConsulClient } from './client.ts';
+import { Distrust } from './distrust.ts';
 import { UntrustworthyAnswer } from './errors.ts';
 import type { ServiceInstance } from './types.ts';
 
@@ -13,9 +14,6 @@ export interface KnownService {
   instances?: readonly ServiceInstance[];
 }
 
-/** After a restored snapshot or a Consul that lost its data, applications need time to register again. */
-const DISTRUST_MS = 10 * 60_000;
-
 /**
  * Reads services one by one and decides what to believe. Whatever would take an instance away must come from a
  * complete, current answer about that one service, with the witness visible to the same token:
@@ -25,18 +23,21 @@ const DISTRUST_MS = 10 * 60_000;
  * | the index that is known                  | no news; nothing changes, and it is not even decoded                 |
  * | no index, no leader, filtered            | error; nothing changes                                               |
  * | index lower than before                  | read again, confirmed by the leader; still lower: Consul went back   |
- * | an instance less, or none at first sight | taken when the witness is there and Consul did not go back in the    |
- * |                                          | last 10 minutes, else error                                          |
+ * | an instance less, or none at first sight | taken when the witness is there, else error                          |
+ * | ... and Consul went back a while ago     | what it has is taken, what it has not stays; error: read again       |
  * | anything else                            | taken                                                                |
  */
 export class ServiceReader {
   readonly #client: ConsulClient;
   readonly #signal: AbortSignal;
-  #wentBackAt = -Infinity;
+  readonly #onPart: (known: KnownService) => void;
+  readonly distrust = new Distrust();
 
-  constructor(client: ConsulClient, signal: AbortSignal) {
+  /** @param onPart told when something that matters changed by an answer that is an error all the same */
+  constructor(client: ConsulClient, signal: AbortSignal, onPart: (known: KnownService) => void = () => undefined) {
     this.#client = client;
     this.#signal = signal;
+    this.#onPart = onPart;
   }
 
   /**
@@ -52,8 +53,9 @@ export class ServiceReader {
       signal: this.#signal,
     });
     if (consistent && answer.index > 0 && answer.index < asked) {
-      this.distrust();
-      known.index = answer.index;
+      this.distrust.begin();
+      // Whatever comes is news, until an answer is believed as a whole.
+      known.index = 0;
     }
     return consistent ? this.#judge(known, answer) : this.take(known, answer);
   }
@@ -70,9 +72,12 @@ export class ServiceReader {
     // Overtaken by a newer answer, or a Consul that went back: only the leader can tell, and then the index starts over.
     if (answer.index < known.index) return this.read(known, true);
     const before = known.instances;
-    const kept = new Set(instances.map(identity));
-    const lost = before ? before.some((instance) => !kept.has(identity(instance))) : instances.length === 0;
-    if (lost) await this.#assertBelievable(purpose);
+    const present = new Set(instances.map(identity));
+    const missing = before?.filter((instance) => !present.has(identity(instance)));
+    if (missing ? missing.length > 0 : instances.length === 0) {
+      if (this.distrust.lostAt) this.#takePart(known, instances, missing);
+      else await assertWitness(this.#client, this.#signal);
+    }
     // While we asked for the witness a newer answer may have been taken.
     if (answer.index < known.index) return false;
     known.index = answer.index;
@@ -80,26 +85,38 @@ export class ServiceReader {
     return !before || fingerprint(before) !== fingerprint(instances);
   }
 
-  /** Consul has lost data, or was put back to an older state: what is missing from it may only not be back yet. */
-  distrust(): void {
-    this.#wentBackAt = performance.now();
-  }
-
-  /** @throws UntrustworthyAnswer when something missing from an answer proves nothing. */
-  async #assertBelievable(purpose: string): Promise<void> {
-    if (performance.now() - this.#wentBackAt < DISTRUST_MS) {
-      throw new UntrustworthyAnswer(
-        purpose,
-        'one from a Consul that went back in time: what is missing may only not be back yet',
-      );
+  /**
+   * An instance that is missing proves nothing, and one that is there is as true as ever. The index stays, so that the
+   * next answer is news even if nothing has changed by then.
+   * @throws UntrustworthyAnswer always
+   */
+  #takePart(
+    known: KnownService,
+    instances: readonly ServiceInstance[],
+    missing: readonly ServiceInstance[] = [],
+  ): never {
+    const { instances: before } = known;
+    if (before) {
+      // Registered anew under another ID it is the same one, and its health is what it says now.
+      const taken = new Set(instances.map(location));
+      const merged = [...instances, ...missing.filter((instance) => !taken.has(location(instance)))];
+      known.instances = merged;
+      if (fingerprint(before) !== fingerprint(merged)) this.#onPart(known);
     }
-    await assertWitness(this.#client, this.#signal);
+    throw new UntrustworthyAnswer(
+      serviceRequest(known.spelling).purpose,
+      'one from a Consul that went back in time: what is missing may only not be back yet',
+    );
   }
 }
 
 /** An ID is unique on its node only. */
 function identity(instance: ServiceInstance): string {
   return `${instance.node}/${instance.id}`;
+}
+
+function location({ address, nodeAddress, port }: ServiceInstance): string {
+  return `${address || nodeAddress} ${port}`;
 }
 
 /** What matters to readers; a check's output and the indexes do not. */

@@ -118,6 +118,7 @@ export interface EndpointSubset {
 /** The deprecated v1 Endpoints, still read by older clients. */
 export interface Endpoints extends KubernetesObject {
   readonly subsets: readonly EndpointSubset[];
+  readonly ownerUid: string;
 }
 
 /** Ranges that ClusterIPs come from, one for each IP family; Kubernetes 1.33 and later have the kind. */

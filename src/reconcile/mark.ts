@@ -43,7 +43,7 @@ export const ANNOTATION = {
   importedFrom: 'consular.dev/imported-from',
   /** The numbers of a mirrored Service's ports when it was made; they stay. */
   portChoice: 'consular.dev/port-choice',
-  /** On a slice: which of its addresses were host names in Consul, so that a restart need not ask DNS first. */
+  /** On a slice or WorkloadEntry: which of its addresses were host names in Consul, so that a restart need not ask DNS first. */
   hosts: 'consular.dev/hosts',
   /** Kubernetes' own word, on v1 Endpoints that do not show all addresses. */
   overCapacity: 'endpoints.kubernetes.io/over-capacity',

@@ -15,6 +15,8 @@ const STEADY_MS = 5000;
 /** Where it never holds still, the truth of a moment has to do. */
 const LONGEST_WAIT_MS = 60_000;
 const TICK_MS = 1000;
+/** Meta key. */
+const DATA_LOST_AT = 'data-lost-at';
 const STARTING: Summary = { status: 'passing', output: 'Consular is starting' };
 
 export interface OwnEntryOptions {
@@ -28,6 +30,8 @@ export interface OwnEntryOptions {
   readonly summary: () => Summary | undefined;
   /** Told of the index of each write. */
   readonly onCommit: (index: number) => void;
+  /** When Consul lost data, as long as that counts: the entry says it, for the next start. */
+  readonly lostAt: () => Date | undefined;
   readonly log: Log;
 }
 
@@ -123,7 +127,8 @@ export class OwnEntry {
 
   #operations(name: string, contents: NodeContents | undefined, summary: Summary | undefined): Operation[] {
     const { owner, address, port, version } = this.#options;
-    const id = `${MANAGED_BY}-${owner.cluster}`;
+    const id = entryId(owner);
+    const lostAt = this.#options.lostAt();
     const node = contents?.node;
     const service = contents?.services.find((service) => service.id === id);
     const check = contents?.checks.find(({ checkId }) => checkId === id);
@@ -134,6 +139,7 @@ export class OwnEntry {
       [META.cluster]: owner.cluster,
       [META.clusterUid]: owner.clusterUid,
       version,
+      ...(lostAt ? { [DATA_LOST_AT]: lostAt.toISOString() } : {}),
     };
     const operations: Operation[] = [];
     if (node?.address !== address)
@@ -192,6 +198,17 @@ export class OwnEntry {
 /** Not the name of any synthetic node: those have `--` and a Kubernetes node behind the cluster. */
 export function ownNodeName({ cluster }: Owner): string {
   return `k8s-${cluster}`;
+}
+
+/** When Consul had lost data, as the entry says; it may be long ago. */
+export function lossIn(owner: Owner, { services }: NodeContents): Date | undefined {
+  const entry = services.find(({ id }) => id === entryId(owner));
+  const at = new Date(entry?.meta.get(DATA_LOST_AT) ?? '');
+  return Number.isNaN(at.getTime()) ? undefined : at;
+}
+
+function entryId({ cluster }: Owner): string {
+  return `${MANAGED_BY}-${cluster}`;
 }
 
 function sameSummary(a: Summary, b: Summary | undefined): boolean {

@@ -176,7 +176,7 @@ export function workloadEntryBody(
     metadata: {
       // Versions of Istio differ in which of the two places they read.
       labels: { ...gone, ...ofWorkload, ...labels },
-      annotations: { [ANNOTATION.consulService]: consulService },
+      annotations: { [ANNOTATION.consulService]: consulService, [ANNOTATION.hosts]: writeHosts([desired]) },
       ownerReferences: [owner],
     },
     fields: {

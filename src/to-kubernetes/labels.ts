@@ -12,6 +12,8 @@ export class Labels {
   readonly #own: OwnObjects;
   /** Names by the label they would like, kept for ever: there are only so many names. */
   readonly #namesOfLabel = new Map<string, Set<string>>();
+  /** The name that has to take that label when another has the plain one. */
+  readonly #nameOfHashedLabel = new Map<string, string>();
   readonly #labelOfName = new Map<string, string>();
 
   constructor(own: OwnObjects, names: readonly string[]) {
@@ -19,14 +21,15 @@ export class Labels {
     for (const name of names) this.#label(name);
   }
 
-  /** Names that would like a Service of that name. */
+  /** Names that would like a Service of that name, or may have to take it. */
   namesWanting(serviceName: string): Iterable<string> {
-    return this.#namesOfLabel.get(serviceName) ?? [];
+    const hashed = this.#nameOfHashedLabel.get(serviceName);
+    return [...(this.#namesOfLabel.get(serviceName) ?? []), ...(hashed === undefined ? [] : [hashed])];
   }
 
   /** Names that want the same label, `name` among them: when one comes or goes, the others may get another. */
   siblings(name: string): Iterable<string> {
-    return this.namesWanting(this.#label(name));
+    return this.#namesOfLabel.get(this.#label(name)) ?? [];
   }
 
   /** @param contends true for a name that is to have a Service, or has one */
@@ -59,6 +62,7 @@ export class Labels {
     if (known !== undefined) return known;
     const label = toLabel(name);
     this.#labelOfName.set(name, label);
+    this.#nameOfHashedLabel.set(toHashedLabel(name), name);
     this.#namesOfLabel.set(label, (this.#namesOfLabel.get(label) ?? new Set<string>()).add(name));
     return label;
   }

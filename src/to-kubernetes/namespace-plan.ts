@@ -99,10 +99,12 @@ export function planNamespace(sources: Sources, wish: Wish): NamespacePlan {
   const owned = mapOf(own.services(name).filter(here));
   const slices = own.slices(name).filter(here);
   const entries = own.workloadEntries(name, namespace);
+  // While no instance is healthy, v1 Endpoints are all that there is.
+  const addressed = [...slices, ...entries, ...own.endpoints(name, namespace)];
   const wanted = wish.assigned !== undefined;
   const { label, rivals } = wish.assigned ?? { label: '', rivals: [] };
   const occupant = views.services.get(objectKey({ namespace, name: label }));
-  const hasOurs = (service: Service) => [...slices, ...entries].some(({ ownerUid }) => ownerUid === service.uid);
+  const hasOurs = (service: Service) => addressed.some(({ ownerUid }) => ownerUid === service.uid);
   // Somebody took the annotation away and left the labels: still ours, and put right.
   if (occupant && ownsObject(owner, occupant.labels) && hasOurs(occupant)) owned.set(label, occupant);
   const conflict = occupant && !owned.has(label) ? occupant : undefined;

@@ -77,7 +77,7 @@ export class Planner {
     return this.#sources.pods.entriesAt(pod).flatMap((entry) => this.nameOf(entry));
   }
 
-  /** Names that would like a Service of that name. */
+  /** Names that would like a Service of that name, or may have to take it. */
   namesWanting(serviceName: string): Iterable<string> {
     return this.#labels.namesWanting(serviceName);
   }

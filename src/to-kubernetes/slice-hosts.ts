@@ -3,8 +3,8 @@ import type { EndpointSlice } from '../kubernetes/objects.ts';
 import { ANNOTATION } from '../reconcile/mark.ts';
 
 /**
- * The host names behind the addresses of a slice, as an annotation of it: after a restart they are what was known, also when
- * DNS does not answer. Null when there are none.
+ * The host names behind the addresses of a slice or a WorkloadEntry, as an annotation of it: after a restart they are what
+ * was known, also when DNS does not answer. Null when there are none.
  */
 export function writeHosts(endpoints: readonly { readonly address: string; readonly host: string }[]): string | null {
   const hosts = endpoints
@@ -13,8 +13,13 @@ export function writeHosts(endpoints: readonly { readonly address: string; reado
   return hosts.length === 0 ? null : JSON.stringify(Object.fromEntries(hosts.sort(([a], [b]) => (a < b ? -1 : 1))));
 }
 
+/** An object with the annotation, and the addresses in it. */
+export interface Noted extends Pick<EndpointSlice, 'annotations'> {
+  readonly endpoints: readonly { readonly address: string }[];
+}
+
 /** Addresses to host names. Somebody may have edited it: what makes no sense is left out. */
-export function readHosts({ annotations, endpoints }: EndpointSlice): ReadonlyMap<string, string> {
+export function readHosts({ annotations, endpoints }: Noted): ReadonlyMap<string, string> {
   const parsed = parse(annotations.get(ANNOTATION.hosts));
   return new Map(
     endpoints.flatMap(({ address }) => {

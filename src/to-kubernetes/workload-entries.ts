@@ -1,8 +1,9 @@
 import type { ToKubernetesConfig } from '../config/schema.ts';
 import type { WorkloadEntry } from '../kubernetes/objects.ts';
-import { LABEL } from '../reconcile/mark.ts';
+import { ANNOTATION, LABEL } from '../reconcile/mark.ts';
 import { ALIAS_PORT, MAIN_PORT } from './mirrored-ports.ts';
 import type { MirroredEndpoint, MirroredService } from './mirrored-service.ts';
+import { writeHosts } from './slice-hosts.ts';
 import { APP_LABEL, labelsOf, localityOf } from './workload-labels.ts';
 
 /** An instance as Istio should know it: selected by the Service, found by subsets through its labels. */
@@ -16,6 +17,8 @@ export interface DesiredWorkloadEntry {
   readonly labels: ReadonlyMap<string, string>;
   readonly locality: string;
   readonly weight: number;
+  /** The host name that the address was resolved from; empty when Consul has the address itself. */
+  readonly host: string;
 }
 
 /** What a Service selects its WorkloadEntries by: a label that no pod has, and of which each Service has its own value. */
@@ -30,7 +33,7 @@ export function desiredWorkloadEntries(
   endpoints: readonly MirroredEndpoint[],
   { labels, locality }: Pick<ToKubernetesConfig['istio'], 'labels' | 'locality'>,
 ): DesiredWorkloadEntry[] {
-  return endpoints.map(({ address, port, instance }) => ({
+  return endpoints.map(({ address, port, host, instance }) => ({
     name: `${serviceName}-${address.replaceAll(':', '-')}-${port}`,
     consulService,
     serviceName,
@@ -44,6 +47,7 @@ export function desiredWorkloadEntries(
     locality: localityOf(instance, locality),
     // To Istio 0 is as good as nothing said, which is 1.
     weight: Math.max(1, Math.trunc(instance.weight)),
+    host,
   }));
 }
 
@@ -53,6 +57,7 @@ export function sameWorkloadEntry(desired: DesiredWorkloadEntry, observed: Workl
     desired.address === observed.address &&
     desired.locality === observed.locality &&
     desired.weight === (observed.weight ?? 1) &&
+    (observed.annotations.get(ANNOTATION.hosts) ?? null) === writeHosts([desired]) &&
     isSameMap(desired.ports, observed.ports) &&
     isSameMap(desired.labels, observed.workloadLabels) &&
     [...desired.labels].every(([key, value]) => observed.labels.get(key) === value)

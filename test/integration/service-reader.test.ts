@@ -32,7 +32,9 @@ describe('answers about a service that newer ones overtake', () => {
     await server.stop();
   }, 30_000);
 
-  const register = (id: string) => consul.registerOnAgent({ id, name: service(id), address: '192.0.2.1', port: 80 });
+  const register = (id: string, port = portOf(id)) =>
+    consul.registerOnAgent({ id, name: service(id), address: '192.0.2.1', port });
+  const portOf = (id: string) => 8000 + Number(id.slice(id.indexOf('-') + 1));
   const deregister = (id: string) => consul.deregisterFromAgent(id);
   const service = (id: string) => id.slice(0, id.indexOf('-'));
   const idsOf = ({ instances }: KnownService) => instances?.map(({ id }) => id).sort();
@@ -100,6 +102,31 @@ describe('answers about a service that newer ones overtake', () => {
     await deregister('trusted-1');
     expect(await reader.read(known, false)).toBe(true);
     expect(idsOf(known)).toEqual(['trusted-2', 'trusted-3', 'trusted-4']);
+  });
+
+  it('take nothing away from a Consul that lost data, and count for what they have, until they are believed', async () => {
+    const known = await readOf('back-1', 'back-2', 'back-3');
+    let told = 0;
+    const wary = new ServiceReader(client, new AbortController().signal, () => told++);
+    wary.distrust.begin();
+    await consul.setHealth('back-1', 'fail');
+    for (const id of ['back-2', 'back-3']) await deregister(id);
+    await register('back-4');
+    // The third one, under another ID.
+    await register('back-5', portOf('back-3'));
+    for (const look of [1, 2]) {
+      await expect(wary.read(known, false)).rejects.toThrow('went back in time');
+      expect(known.instances?.map(({ id, status }) => `${id} ${status}`).sort()).toEqual([
+        'back-1 critical',
+        'back-2 passing',
+        'back-4 passing',
+        'back-5 passing',
+      ]);
+      expect([look, told]).toEqual([look, 1]);
+    }
+    // Nothing has changed since, and it is news all the same.
+    expect(await reader.read(known, false)).toBe(true);
+    expect(idsOf(known)).toEqual(['back-1', 'back-4', 'back-5']);
   });
 
   it('take nothing away when the newer one came while the witness was asked for', async () => {

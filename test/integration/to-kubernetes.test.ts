@@ -238,6 +238,30 @@ describe('services of Consul in Kubernetes', () => {
     expect(await mirrored.addresses('noted')).toEqual(['192.0.2.36:8080']);
   });
 
+  it('knows a Service that was let go while no instance was healthy, also over a restart', async () => {
+    const { kubernetes, consul } = rig;
+    await consul.registerOnAgent({ id: 'ailing-1', name: 'ailing', address: '192.0.2.37', port: 8080 });
+    await untilEqual('mirrored', () => mirrored.legacyAddresses('ailing'), ['192.0.2.37:8080']);
+    await consul.setHealth('ailing-1', 'fail');
+    await untilEqual('no slices', async () => (await mirrored.slices('ailing')).length, 0);
+    await untilEqual('no addresses', () => mirrored.legacyAddresses('ailing'), []);
+    await kubernetes.must('PATCH', mirrored.path('services', 'ailing'), {
+      metadata: { labels: { 'app.kubernetes.io/managed-by': null } },
+    });
+    const letGo = await mirrored.service('ailing');
+    await daemon.stop();
+    daemon = await rig.startDaemon({ toKubernetes: { removalGrace: '0s' } });
+    await consul.setHealth('ailing-1', 'pass');
+    await untilEqual('healthy again', () => mirrored.addresses('ailing'), ['192.0.2.37:8080']);
+    await untilEqual('healthy, to readers of Endpoints too', () => mirrored.legacyAddresses('ailing'), [
+      '192.0.2.37:8080',
+    ]);
+    await consul.deregisterFromAgent('ailing-1');
+    await untilEqual('what was ours of it', async () => (await mirrored.slices('ailing')).length, 0);
+    await until('no Endpoints', async () => (await mirrored.endpoints('ailing')) === undefined);
+    expect(await mirrored.service('ailing')).toEqual(letGo);
+  });
+
   it('lets a Service go whose label is taken away, and keeps its endpoints right until the service goes', async () => {
     const { kubernetes, consul, namespace } = rig;
     await consul.registerOnAgent({ id: 'freed-1', name: 'freed', address: '192.0.2.33', port: 8080 });

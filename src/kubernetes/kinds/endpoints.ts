@@ -86,7 +86,11 @@ export function endpointsDecoder(keep: Keep): (object: Encoded) => Endpoints {
   const table = message({ metadata: [1, metadataTable(keep)], subsets: [2, list(SUBSET)] });
   return (object) => {
     const { metadata, subsets } = object.as(table);
-    return { ...objectOf('Endpoints', metadata), subsets: keepEach(subsets, subsetOf) };
+    return {
+      ...objectOf('Endpoints', metadata),
+      subsets: keepEach(subsets, subsetOf),
+      ownerUid: ownerUidOf(metadata),
+    };
   };
 }
 

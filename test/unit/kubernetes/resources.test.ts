@@ -115,7 +115,9 @@ describe('an EndpointSlice of the API server', () => {
 
 describe('Endpoints of the API server', () => {
   it('are trimmed to what Consular uses', () => {
-    expect(resources.endpoints.decode(wire.endpoints).subsets).toEqual([
+    const { subsets, ownerUid } = resources.endpoints.decode(wire.endpoints);
+    expect(ownerUid).toBe('uid-of-service');
+    expect(subsets).toEqual([
       {
         addresses: ['10.20.0.1', '10.20.0.2'],
         ports: [{ name: 'main', port: 8080, protocol: 'TCP', appProtocol: '' }],

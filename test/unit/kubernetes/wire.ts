@@ -106,7 +106,10 @@ export const endpointSlice = {
 export const endpoints = {
   apiVersion: 'v1',
   kind: 'Endpoints',
-  metadata: { name: 'billing', namespace: 'default', uid: 'uid-of-endpoints', resourceVersion: '9' },
+  metadata: {
+    ...{ name: 'billing', namespace: 'default', uid: 'uid-of-endpoints', resourceVersion: '9' },
+    ownerReferences: [{ apiVersion: 'v1', kind: 'Service', name: 'billing', uid: 'uid-of-service' }],
+  },
   subsets: [
     {
       addresses: [{ ip: '10.20.0.1' }, { ip: '10.20.0.2', nodeName: 'x' }],

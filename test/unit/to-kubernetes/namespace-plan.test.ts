@@ -1,6 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
 import type { ServiceInstance } from '../../../src/consul/types.ts';
-import { SERVICE_NAME_LABEL, type EndpointSlice, type Service } from '../../../src/kubernetes/objects.ts';
+import {
+  SERVICE_NAME_LABEL,
+  type Endpoints,
+  type EndpointSlice,
+  type Service,
+} from '../../../src/kubernetes/objects.ts';
 import { ANNOTATION, LABEL, SLICE_MANAGER } from '../../../src/reconcile/mark.ts';
 import type { DesiredSlice } from '../../../src/to-kubernetes/desired.ts';
 import type { NamespacePlan } from '../../../src/to-kubernetes/namespace-plan.ts';
@@ -125,6 +130,48 @@ describe('the slices of a mirrored Service that was handed over to an import of 
     const empty = mirroredSlices([vm(1)]).map((present) => ({ ...present, endpoints: [] }));
     expect(planOf([handedOver], dead, empty)?.slices).toEqual(NOTHING);
     expect(planOf([handedOver], dead, [...empty, other([])])?.slices).toEqual({ ...NOTHING, remove: empty });
+  });
+});
+
+describe('a Service that was let go while no instance was healthy, so that it has v1 Endpoints only', () => {
+  const letGo = service({
+    name: 'billing',
+    labels: strings({ [LABEL.cluster]: owner.cluster }),
+    annotations: strings({ [ANNOTATION.consulService]: 'Billing' }),
+    selector: strings(),
+  });
+  const endpointsOf = (ownerUid: string): Endpoints => ({
+    ...{ namespace: 'shop', name: 'billing', uid: 'uid-of-endpoints', resourceVersion: '1', deletionTimestamp: '' },
+    labels: marked(owner.cluster, { [LABEL.skipMirror]: 'true' }),
+    annotations: strings({ [ANNOTATION.consulService]: 'Billing' }),
+    ...{ subsets: [], ownerUid },
+  });
+
+  function planWith(present: Endpoints, instances: readonly ServiceInstance[]): NamespacePlan | undefined {
+    const { views, mirrors } = stage([letGo], instances);
+    views.endpoints.get('shop')?.put(present);
+    return mirrors.plan('billing', false).namespaces[0];
+  }
+
+  it('keeps them, and gets its endpoints when instances are healthy again', () => {
+    const present = endpointsOf(letGo.uid);
+    expect(planWith(present, [vm(1, { status: 'critical' })])).toMatchObject({ slices: NOTHING, endpoints: NOTHING });
+    const plan = planWith(present, [vm(1), vm(2)]);
+    expect(plan).toMatchObject({ conflict: letGo, service: NOTHING });
+    expect(plan?.slices.create.map(({ endpoints }) => endpoints.map(({ address }) => address))).toEqual([
+      ['10.20.0.1', '10.20.0.2'],
+    ]);
+    expect(plan?.endpoints.update.map(({ desired }) => desired.subsets[0]?.addresses)).toEqual([
+      ['10.20.0.1', '10.20.0.2'],
+    ]);
+  });
+
+  it("is somebody else's when they belong to an earlier Service of that name", () => {
+    const present = endpointsOf('uid-of-another');
+    expect(planWith(present, [vm(1)])).toMatchObject({
+      ...{ conflict: letGo, service: NOTHING, slices: NOTHING },
+      endpoints: { ...NOTHING, remove: [present] },
+    });
   });
 });
 

@@ -106,7 +106,7 @@ describe('the v1 Endpoints in Kubernetes', () => {
   const { uid, resourceVersion, deletionTimestamp, namespace } = service();
   const observed: Endpoints = {
     ...{ namespace, name: 'billing', uid, resourceVersion, deletionTimestamp },
-    ...{ labels: strings(skipped), annotations: strings(), subsets },
+    ...{ labels: strings(skipped), annotations: strings(), subsets, ownerUid: '' },
   };
 
   it.each<[string, Partial<Endpoints>, boolean]>([

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import type { WorkloadEntry } from '../../../src/kubernetes/objects.ts';
 import { workloadEntryBody } from '../../../src/to-kubernetes/bodies.ts';
+import { readHosts } from '../../../src/to-kubernetes/slice-hosts.ts';
 import {
   desiredWorkloadEntries,
   sameWorkloadEntry,
@@ -37,6 +38,7 @@ describe('the WorkloadEntry of an instance', () => {
       labels: strings({ version: 'v2', ...LABELS }),
       locality: 'eu/eu-1a',
       weight: 3,
+      host: '',
     });
   });
 
@@ -82,7 +84,7 @@ function written(desired: DesiredWorkloadEntry, before?: WorkloadEntry): Workloa
   return {
     ...{ namespace: 'shop', name: desired.name, uid: 'u', resourceVersion: '1', deletionTimestamp: '' },
     labels: merge(before?.labels, metadata.labels as Record<string, string | null>),
-    annotations: strings(metadata.annotations),
+    annotations: merge(before?.annotations, metadata.annotations),
     address: spec.address,
     ports: merge(before?.ports, spec.ports as Record<string, number | null>),
     workloadLabels: merge(before?.workloadLabels, spec.labels as Record<string, string | null>),
@@ -91,6 +93,30 @@ function written(desired: DesiredWorkloadEntry, before?: WorkloadEntry): Workloa
     ownerUid: 'uid-of-service',
   };
 }
+
+describe('the host name behind a WorkloadEntry', () => {
+  const named = entryOf({ host: 'vm-1.example.com' });
+  const plain = entryOf();
+
+  it('is written on it, and read as it was written', () => {
+    const read = (desired: DesiredWorkloadEntry) => {
+      const { annotations, address } = written(desired);
+      return [...readHosts({ annotations, endpoints: [{ address }] })];
+    };
+    expect(read(named)).toEqual([['10.20.0.0', 'vm-1.example.com']]);
+    expect(read(plain)).toEqual([]);
+  });
+
+  it.each([
+    ['of one that had none', plain, named],
+    ['of one that had another', entryOf({ host: 'vm-2.example.com' }), named],
+    ['that is none any more', named, plain],
+  ])('%s is put right by one patch', (_, before, after) => {
+    const observed = written(before);
+    expect(sameWorkloadEntry(after, observed)).toBe(false);
+    expect(sameWorkloadEntry(after, written(after, observed))).toBe(true);
+  });
+});
 
 describe('the WorkloadEntry in Kubernetes', () => {
   const desired = entryOf({ instance: instance({ meta, weight: 3 }) });

@@ -1,0 +1,85 @@
+import { expect, it } from '@jest/globals';
+import { openRig, until, untilEqual, untilIdle, type Daemon, type Rig } from '../rig/index.ts';
+import { Mirrored } from '../rig/mirrored.ts';
+
+/** A Consul with its data in memory loses it when it starts again. */
+
+const start = (rig: Rig) => rig.startDaemon({ toKubernetes: { removalGrace: '0s' } });
+const register = ({ consul }: Rig, port: number) =>
+  consul.registerOnAgent({ id: `vm-${port}`, name: 'vm', address: '192.0.2.90', port });
+const at = (...ports: number[]) => ports.map((port) => `192.0.2.90:${port}`);
+const refusals = ({ records }: Daemon) =>
+  records.filter(({ error }) => /read service vm.*went back in time/.test(String(error))).length;
+
+async function loseData({ consulServer }: Rig): Promise<void> {
+  await consulServer.kill();
+  await consulServer.start();
+}
+
+/** What Consular's own entry says of it. */
+const lostAt = async ({ consul, cluster }: Rig) => {
+  const rows = await consul.instances('consular');
+  return rows.find(({ Node }) => Node.Node === `k8s-${cluster}`)?.Service.Meta['data-lost-at'];
+};
+
+/** A rig with a mirrored service, and the daemon that mirrored it. */
+async function withMirror(use: (rig: Rig, daemon: Daemon, mirrored: Mirrored) => Promise<void>): Promise<void> {
+  const rig = await openRig();
+  try {
+    for (const port of [80, 81, 82]) await register(rig, port);
+    const daemon = await start(rig);
+    const mirrored = new Mirrored(rig);
+    await untilEqual('the mirror', () => mirrored.legacyAddresses('vm'), at(80, 81, 82));
+    await untilIdle(daemon);
+    await use(rig, daemon, mirrored);
+  } finally {
+    await rig.close();
+  }
+}
+
+it.each<[string, (rig: Rig, daemon: Daemon) => Promise<Daemon>]>([
+  [
+    'while Consular did not run',
+    async (rig, daemon) => {
+      await daemon.stop();
+      await loseData(rig);
+      return start(rig);
+    },
+  ],
+  [
+    'while Consular ran',
+    async (rig, daemon) => {
+      await loseData(rig);
+      return daemon;
+    },
+  ],
+])('a loss %s is remembered at the next start, although the entry is there again', async (_, lose) => {
+  await withMirror(async (rig, daemon, mirrored) => {
+    const before = await mirrored.all('vm');
+    const noticing = await lose(rig, daemon);
+    // Its summary is not written more often than every 30 s.
+    const said = await until('the entry that says so', () => lostAt(rig), 60_000);
+    await noticing.stop();
+    const next = await start(rig);
+    await rig.consul.registerOnAgent({ id: 'other', name: 'other', address: '192.0.2.91', port: 80 });
+    await until('the other service', () => mirrored.service('other'));
+    await until('the distrust', () => Promise.resolve(refusals(next) > 0));
+    expect(await mirrored.all('vm')).toEqual(before);
+    // The ten minutes do not begin anew.
+    expect(await lostAt(rig)).toBe(said);
+  });
+});
+
+it('a Consul that lost data is believed in what it has, while what it has not stays', async () => {
+  await withMirror(async (rig, daemon, mirrored) => {
+    await loseData(rig);
+    for (const port of [80, 83]) await register(rig, port);
+    await untilEqual('the new one beside the missing', () => mirrored.addresses('vm'), at(80, 81, 82, 83));
+    await rig.consul.setHealth('vm-80', 'fail');
+    await untilEqual('without the critical one', () => mirrored.addresses('vm'), at(81, 82, 83));
+    // It asks again although nothing changes, or what is gone for good would stay for ever.
+    const looks = refusals(daemon);
+    await until('another look', () => Promise.resolve(refusals(daemon) > looks));
+    expect(await mirrored.addresses('vm')).toEqual(at(81, 82, 83));
+  });
+});
