@@ -1,6 +1,15 @@
-import { Agent, createServer, request, type IncomingMessage, type ServerResponse } from 'node:http';
+import {
+  Agent,
+  createServer,
+  request,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type ServerResponse,
+} from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
+import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
 import { until } from './until.ts';
 
@@ -8,7 +17,7 @@ import { until } from './until.ts';
  * What becomes of a request: `lose` lets it through to Consul, and drops the reply once the promise resolves; `held` hands
  * the reply on then; `keep` is told that Consul has answered, and the reply goes on when its promise resolves; `without`
  * hands it on without that header; `late` drops the connection at once, and lets the request through to Consul when the
- * promise resolves.
+ * promise resolves; `change` hands on what it makes of the reply; `raw` is all that is written, and ends the connection.
  */
 export type Fault =
   | 'pass'
@@ -18,7 +27,16 @@ export type Fault =
   | { readonly held: Promise<unknown> }
   | { readonly without: string }
   | { readonly late: Promise<unknown> }
-  | { readonly keep: () => Promise<unknown> };
+  | { readonly keep: () => Promise<unknown> }
+  | { readonly change: (reply: Reply) => Partial<Reply> }
+  | { readonly raw: string };
+
+export interface Reply {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  /** Pieces come in chunks, as long as somebody reads them. */
+  readonly body: string | Buffer | Iterable<Buffer>;
+}
 
 export interface SeenOperation {
   readonly kind: 'Node' | 'Service' | 'Check';
@@ -145,6 +163,10 @@ export class FaultProxy {
       outgoing.writeHead(fault.status, { 'content-type': 'text/plain; charset=utf-8' }).end(fault.text);
       return fault.status;
     }
+    if (fault !== 'pass' && 'raw' in fault) {
+      incoming.socket.end(fault.raw);
+      return 0;
+    }
     if (fault !== 'pass' && 'late' in fault) {
       incoming.socket.resetAndDestroy();
       await fault.late;
@@ -162,6 +184,11 @@ export class FaultProxy {
       const reply = await text(answer);
       await fault.keep();
       outgoing.writeHead(status, answer.headers).end(reply);
+      return status;
+    }
+    if (fault !== 'pass' && 'change' in fault) {
+      const given = { status, headers: answer.headers, body: await text(answer) };
+      await send({ ...given, ...fault.change(given) }, outgoing);
       return status;
     }
     if (fault !== 'pass' && 'without' in fault) delete answer.headers[fault.without];
@@ -182,6 +209,15 @@ export class FaultProxy {
       else onward.end(body);
     });
   }
+}
+
+async function send({ status, headers, body }: Reply, outgoing: ServerResponse): Promise<void> {
+  // As long as it is now, whatever it was.
+  const { 'content-length': _, ...others } = headers;
+  outgoing.writeHead(status, others);
+  if (typeof body === 'string' || Buffer.isBuffer(body)) outgoing.end(body);
+  // Whoever asked may give it up.
+  else await pipeline(Readable.from(body), outgoing).catch(() => undefined);
 }
 
 type Fields = Record<string, unknown>;
