@@ -141,19 +141,27 @@ function createTransport(config: ConsulConfig, maxSockets: number): Transport {
   const transport = new Consul(given) as unknown as Transport;
   transport._ext('onRequest', (sending, next) => {
     const { transport: plain } = sending;
-    sending.transport = { request: (options) => limitAnswer(plain.request(options)) };
+    sending.transport = { request: (options) => watchAnswer(plain.request(options)) };
     next();
   });
   return transport;
 }
 
-/** The package collects an answer of any length. */
-function limitAnswer(request: ClientRequest): ClientRequest {
+/** The package collects an answer of any length, and waits for the rest of one that does not come any more. */
+function watchAnswer(request: ClientRequest): ClientRequest {
   const giveUp = () => {
     const limit = LARGEST_ANSWER_BYTES / 1024 / 1024;
     request.destroy(new Error(`expected an answer of at most ${limit} MiB, found a longer one`));
   };
+  request.once('upgrade', (_, socket) => {
+    socket.destroy();
+    request.emit('error', new Error('expected an answer in HTTP, found one in another protocol'));
+  });
   return request.once('response', (answer) => {
+    answer.once('close', () => {
+      if (!answer.complete)
+        request.emit('error', new Error('expected a whole answer, found one that ends in the middle'));
+    });
     if (Number(answer.headers['content-length']) > LARGEST_ANSWER_BYTES) return giveUp();
     let bytes = 0;
     answer.on('data', (chunk: Buffer) => {

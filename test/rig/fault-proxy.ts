@@ -17,7 +17,7 @@ import { until } from './until.ts';
  * What becomes of a request: `lose` lets it through to Consul, and drops the reply once the promise resolves; `held` hands
  * the reply on then; `keep` is told that Consul has answered, and the reply goes on when its promise resolves; `without`
  * hands it on without that header; `late` drops the connection at once, and lets the request through to Consul when the
- * promise resolves; `change` hands on what it makes of the reply; `raw` is all that is written, and ends the connection.
+ * promise resolves; `change` hands on what it makes of the reply.
  */
 export type Fault =
   | 'pass'
@@ -28,15 +28,18 @@ export type Fault =
   | { readonly without: string }
   | { readonly late: Promise<unknown> }
   | { readonly keep: () => Promise<unknown> }
-  | { readonly change: (reply: Reply) => Partial<Reply> }
-  | { readonly raw: string };
+  | { readonly change: (reply: Reply) => Changed };
 
+/** A reply of Consul, without the length of its body. */
 export interface Reply {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
-  /** Pieces come in chunks, as long as somebody reads them. */
-  readonly body: string | Buffer | Iterable<Buffer>;
+  readonly body: string;
 }
+/** What is changed of it; or all that is written, which ends the connection. */
+export type Changed = Partial<Omit<Reply, 'body'> & { readonly body: Body }> | { readonly raw: string };
+/** Pieces come in chunks, as long as somebody reads them. */
+type Body = string | Buffer | Iterable<Buffer>;
 
 export interface SeenOperation {
   readonly kind: 'Node' | 'Service' | 'Check';
@@ -163,10 +166,6 @@ export class FaultProxy {
       outgoing.writeHead(fault.status, { 'content-type': 'text/plain; charset=utf-8' }).end(fault.text);
       return fault.status;
     }
-    if (fault !== 'pass' && 'raw' in fault) {
-      incoming.socket.end(fault.raw);
-      return 0;
-    }
     if (fault !== 'pass' && 'late' in fault) {
       incoming.socket.resetAndDestroy();
       await fault.late;
@@ -187,8 +186,11 @@ export class FaultProxy {
       return status;
     }
     if (fault !== 'pass' && 'change' in fault) {
-      const given = { status, headers: answer.headers, body: await text(answer) };
-      await send({ ...given, ...fault.change(given) }, outgoing);
+      const { 'content-length': _, ...headers } = answer.headers;
+      const given = { status, headers, body: await text(answer) };
+      const changed = fault.change(given);
+      if ('raw' in changed) incoming.socket.end(changed.raw);
+      else await send({ ...given, ...changed }, outgoing);
       return status;
     }
     if (fault !== 'pass' && 'without' in fault) delete answer.headers[fault.without];
@@ -211,10 +213,11 @@ export class FaultProxy {
   }
 }
 
-async function send({ status, headers, body }: Reply, outgoing: ServerResponse): Promise<void> {
-  // As long as it is now, whatever it was.
-  const { 'content-length': _, ...others } = headers;
-  outgoing.writeHead(status, others);
+async function send(
+  { status, headers, body }: Omit<Reply, 'body'> & { readonly body: Body },
+  outgoing: ServerResponse,
+): Promise<void> {
+  outgoing.writeHead(status, headers);
   if (typeof body === 'string' || Buffer.isBuffer(body)) outgoing.end(body);
   // Whoever asked may give it up.
   else await pipeline(Readable.from(body), outgoing).catch(() => undefined);
