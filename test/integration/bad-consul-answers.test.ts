@@ -1,6 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { gzipSync } from 'node:zlib';
 import './limits.ts';
+import { parseConfig } from '../../src/config/load.ts';
+import { readNode } from '../../src/consul/catalog.ts';
+import { createConsulClient } from '../../src/consul/client.ts';
 import { FaultProxy, type Changed, type Reply } from '../rig/fault-proxy.ts';
 import { openRig, until, untilEqual, untilIdle, type Daemon, type Rig } from '../rig/index.ts';
 import { Mirrored } from '../rig/mirrored.ts';
@@ -214,5 +217,22 @@ describe('answers that are not as Consul gives them', () => {
     expect(spoilt).toBeGreaterThan(0);
     await expectBesideFollowed();
     startSpoiling('', () => ({}));
+  });
+
+  it('B56 about another Consul node: it is not believed', async () => {
+    for (const Node of ['vm-1', 'vm-2'])
+      await rig.consul.must('PUT', '/catalog/register', { Node, Address: '192.0.2.1' });
+    const mixing = await FaultProxy.open(rig.consul.address, '');
+    const config = parseConfig(`{cluster: dev, consul: {address: "${mixing.address}"}}`, {}).consul;
+    const client = createConsulClient(config, 'test');
+    try {
+      expect((await readNode(client, 'VM-1'))?.node.name).toBe('vm-1');
+      mixing.readFault = () => ({ change: ({ body }) => ({ body: body.replaceAll('vm-1', 'vm-2') }) });
+      await expect(readNode(client, 'vm-1')).rejects.toThrow('found one about another node');
+      expect((await readNode(client, 'vm-2'))?.node.name).toBe('vm-2');
+    } finally {
+      client.close();
+      await mixing.close();
+    }
   });
 });
