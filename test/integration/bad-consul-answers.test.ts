@@ -86,7 +86,7 @@ const UNBELIEVED: readonly Unbelieved[] = [
   },
   {
     what: 'B54 without content that has some',
-    says: NO_LIST,
+    says: /Parse Error: Expected HTTP/,
     spoil: (reply) => ({ raw: raw('204 No Content', reply, reply.body) }),
   },
   { what: 'B55 of another type', says: NO_LIST, spoil: (reply) => ({ headers: typed(reply, 'text/plain') }) },
@@ -98,12 +98,17 @@ const UNBELIEVED: readonly Unbelieved[] = [
   { what: 'B56 to another question', says: /found one about another service/, spoil: () => ofAnother ?? {} },
 ];
 
+/** What an instance says of its own port, and not of that of its addresses. */
+const portOfFirst =
+  (text: string): Spoil =>
+  ({ body }) => ({ body: body.replace(/("Meta":\{"secure":"false"\},)"Port":8080,/, `$1${text}`) });
+
 /** The first instance is spoilt, and it alone is no endpoint. */
 const COSTS_ONE: readonly (readonly [string, Spoil])[] = [
-  ['B43 a port that is text', ({ body }) => ({ body: body.replace('"Port":8080', '"Port":"8080"') })],
-  ['B43 no port', ({ body }) => ({ body: body.replace('"Port":8080,', '') })],
-  ['B53 a number beyond all', ({ body }) => ({ body: body.replace('"Port":8080', '"Port":1e400') })],
-  ['B53 a key twice', ({ body }) => ({ body: body.replace('"Port":8080', '"Port":8080,"Port":0') })],
+  ['B43 a port that is text', portOfFirst('"Port":"8080",')],
+  ['B43 no port', portOfFirst('')],
+  ['B53 a number beyond all', portOfFirst('"Port":1e400,')],
+  ['B53 a key twice', portOfFirst('"Port":8080,"Port":0,')],
 ];
 const nested = '['.repeat(10_000) + ']'.repeat(10_000);
 const COSTS_NONE: readonly (readonly [string, Spoil])[] = [
@@ -152,7 +157,7 @@ describe('answers that are not as Consul gives them', () => {
         return spoil(reply);
       },
     });
-    await rig.consul.registerOnAgent({ id: 'beside', name: 'beside', address: '192.0.2.9', port: 80 });
+    await rig.consul.registerOnAgent({ id: 'beside', name: 'beside', address: '198.51.100.9', port: 80 });
     daemon = await rig.startDaemon({
       consulAddress: proxy.address,
       toConsul: { enabled: false },
@@ -165,13 +170,13 @@ describe('answers that are not as Consul gives them', () => {
     await elsewhere.close();
   }, 30_000);
 
-  const BOTH = ['192.0.2.1:8080', '192.0.2.2:8080'];
+  const BOTH = ['198.51.100.1:8080', '198.51.100.2:8080'];
 
   /** A service of two instances, as it was mirrored while all was well. */
   async function openService(): Promise<string> {
     const name = `service-${number++}`;
     for (const last of [1, 2])
-      await rig.consul.registerOnAgent({ id: `${name}-${last}`, name, address: `192.0.2.${last}`, port: 8080 });
+      await rig.consul.registerOnAgent({ id: `${name}-${last}`, name, address: `198.51.100.${last}`, port: 8080 });
     await untilEqual('both', () => mirrored.addresses(name), BOTH);
     await untilIdle(daemon);
     return name;
@@ -186,7 +191,7 @@ describe('answers that are not as Consul gives them', () => {
     await rig.consul.setHealth('beside', 'fail');
     await untilEqual('without endpoints', () => mirrored.addresses('beside'), []);
     await rig.consul.setHealth('beside', 'pass');
-    await untilEqual('with its endpoint', () => mirrored.addresses('beside'), ['192.0.2.9:80']);
+    await untilEqual('with its endpoint', () => mirrored.addresses('beside'), ['198.51.100.9:80']);
   }
 
   it.each(UNBELIEVED)('$what: it is not believed, and costs neither what was known nor others', async (row) => {
@@ -201,17 +206,17 @@ describe('answers that are not as Consul gives them', () => {
     expect(await mirrored.addresses(name)).toEqual(BOTH);
     expect(visits).toEqual([]);
     startSpoiling('', () => ({}));
-    await untilEqual('what is true', () => mirrored.addresses(name), ['192.0.2.2:8080']);
+    await untilEqual('what is true', () => mirrored.addresses(name), ['198.51.100.2:8080']);
   });
 
   it.each([
-    ...COSTS_ONE.map((row) => [...row, ['192.0.2.2:8080']] as const),
+    ...COSTS_ONE.map((row) => [...row, ['198.51.100.2:8080']] as const),
     ...COSTS_NONE.map((row) => [...row, BOTH] as const),
   ])('%s: the instance alone is concerned, and the others are followed', async (_, how, expected) => {
     const name = await openService();
     startSpoiling(name, how);
-    await rig.consul.registerOnAgent({ id: `${name}-3`, name, address: '192.0.2.3', port: 8080 });
-    const all = [...expected, '192.0.2.3:8080'];
+    await rig.consul.registerOnAgent({ id: `${name}-3`, name, address: '198.51.100.3', port: 8080 });
+    const all = [...expected, '198.51.100.3:8080'];
     await untilEqual('the others', () => mirrored.addresses(name), all);
     await untilEqual('the others, in Endpoints', () => mirrored.legacyAddresses(name), all);
     expect(spoilt).toBeGreaterThan(0);
@@ -221,7 +226,7 @@ describe('answers that are not as Consul gives them', () => {
 
   it('B56 about another Consul node: it is not believed', async () => {
     for (const Node of ['vm-1', 'vm-2'])
-      await rig.consul.must('PUT', '/catalog/register', { Node, Address: '192.0.2.1' });
+      await rig.consul.must('PUT', '/catalog/register', { Node, Address: '198.51.100.1' });
     const mixing = await FaultProxy.open(rig.consul.address, '');
     const config = parseConfig(`{cluster: dev, consul: {address: "${mixing.address}"}}`, {}).consul;
     const client = createConsulClient(config, 'test');

@@ -186,7 +186,7 @@ export class FaultProxy {
       return status;
     }
     if (fault !== 'pass' && 'change' in fault) {
-      const { 'content-length': _, ...headers } = answer.headers;
+      const { 'content-length': _, 'transfer-encoding': __, ...headers } = answer.headers;
       const given = { status, headers, body: await text(answer) };
       const changed = fault.change(given);
       if ('raw' in changed) incoming.socket.end(changed.raw);
