@@ -98,17 +98,21 @@ const UNBELIEVED: readonly Unbelieved[] = [
   { what: 'B56 to another question', says: /found one about another service/, spoil: () => ofAnother ?? {} },
 ];
 
-/** What an instance says of its own port, and not of that of its addresses. */
+/** What the first instance says of its own port, and not of those of its addresses. */
 const portOfFirst =
   (text: string): Spoil =>
-  ({ body }) => ({ body: body.replace(/("Meta":\{"secure":"false"\},)"Port":8080,/, `$1${text}`) });
+  ({ body }) => {
+    const rows = JSON.parse(body) as { Service: { ID: string; Port: unknown } }[];
+    for (const { Service } of rows) if (Service.ID.endsWith('-1')) Service.Port = 'spoilt';
+    return { body: JSON.stringify(rows).replace('"Port":"spoilt"', text) };
+  };
 
 /** The first instance is spoilt, and it alone is no endpoint. */
 const COSTS_ONE: readonly (readonly [string, Spoil])[] = [
-  ['B43 a port that is text', portOfFirst('"Port":"8080",')],
-  ['B43 no port', portOfFirst('')],
-  ['B53 a number beyond all', portOfFirst('"Port":1e400,')],
-  ['B53 a key twice', portOfFirst('"Port":8080,"Port":0,')],
+  ['B43 a port that is text', portOfFirst('"Port":"8080"')],
+  ['B43 no port', portOfFirst('"Gate":8080')],
+  ['B53 a number beyond all', portOfFirst('"Port":1e400')],
+  ['B53 a key twice', portOfFirst('"Port":8080,"Port":0')],
 ];
 const nested = '['.repeat(10_000) + ']'.repeat(10_000);
 const COSTS_NONE: readonly (readonly [string, Spoil])[] = [
