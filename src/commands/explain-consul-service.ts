@@ -34,7 +34,7 @@ export async function explainConsulService(
   const { owner, toKubernetes } = world;
   // Read by itself: what is never mirrored, or not selected, is not in the catalog.
   const request = serviceRequest(given);
-  const instances = decodeInstances(await consul.get(request), request.purpose);
+  const instances = decodeInstances(await consul.get(request), given);
   const services = toKubernetes && (await planServices(config, owner, toKubernetes));
   const plan = services?.plans.get(name);
   const copies = [...(toKubernetes?.views.services.values() ?? [])].filter((service) =>

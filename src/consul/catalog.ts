@@ -84,10 +84,16 @@ export function serviceRequest(name: string) {
 export const FROM_THE_LEADER = { near: '_agent' };
 
 /** All instances of a service, whatever their health. One that cannot be read costs only itself. */
-export function decodeInstances(answer: ConsulAnswer, purpose: string): ServiceInstance[] {
+export function decodeInstances(answer: ConsulAnswer, name: string): ServiceInstance[] {
+  const { purpose } = serviceRequest(name);
   const rows = expectArray(answer.body, purpose);
   assertTrustworthy(purpose, answer);
-  return rows.filter(isObject).flatMap(decodeInstance);
+  const instances = rows.filter(isObject).flatMap(decodeInstance);
+  const others = instances.filter(({ service }) => service !== '' && service.toLowerCase() !== name.toLowerCase());
+  // Not for one of many: Consul takes some letters for equal that are different here.
+  if (others.length > 0 && others.length === instances.length)
+    throw new UntrustworthyAnswer(purpose, 'one about another service, which somebody else asked for');
+  return instances;
 }
 
 function decodeInstance(row: JsonObject): ServiceInstance[] {
@@ -167,7 +173,10 @@ export async function readNode(
   // Checks first: a service registered in between is then seen without its check, which is repaired, and never the reverse.
   const checks = await client.get({ purpose, path: '/health/node/{node}', params, query });
   const services = await client.get({ purpose, path: '/catalog/node-services/{node}', params, query });
-  return decodeNodeContents(services, checks, purpose);
+  const contents = decodeNodeContents(services, checks, purpose);
+  if (contents && contents.node.name.toLowerCase() !== name.toLowerCase())
+    throw new UntrustworthyAnswer(purpose, 'one about another node, which somebody else asked for');
+  return contents;
 }
 
 export function decodeNodeContents(

@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { Agent as HttpAgent, type IncomingHttpHeaders } from 'node:http';
+import { Agent as HttpAgent, type ClientRequest, type IncomingHttpHeaders, type RequestOptions } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import Consul from 'consul';
 import type { ConsulConfig } from '../config/schema.ts';
@@ -17,6 +17,11 @@ const TOKEN_AGE_MS = 5000;
  * lists), or a write would wait for one of them to be answered.
  */
 const MOST_SOCKETS = { longPolls: 128, others: 20 };
+/**
+ * A longer answer is given up: whoever answers must not be able to fill our memory. 20 000 critical checks with 3 KB of
+ * output each fit, and so does a service with 50 000 instances.
+ */
+const LARGEST_ANSWER_BYTES = 64 * 1024 * 1024;
 
 export interface ConsulRequest {
   /** Verb and object for error messages: "read service orders". */
@@ -54,7 +59,12 @@ export interface ConsulClient {
 interface Transport {
   _get(options: TransportOptions): Promise<TransportAnswer>;
   _put(options: TransportOptions): Promise<TransportAnswer>;
+  /** Calls the function for each request before it is sent. */
+  _ext(event: 'onRequest', extension: (sending: Sending, next: () => void) => void): void;
   destroy(): void;
+}
+interface Sending {
+  transport: { request(options: RequestOptions): ClientRequest };
 }
 interface TransportOptions {
   path: string;
@@ -128,7 +138,37 @@ function createTransport(config: ConsulConfig, maxSockets: number): Transport {
   };
   // The package's types refuse options that its transport takes (baseUrl, agent, TLS) and do not know its verbs.
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
-  return new Consul(given) as unknown as Transport;
+  const transport = new Consul(given) as unknown as Transport;
+  transport._ext('onRequest', (sending, next) => {
+    const { transport: plain } = sending;
+    sending.transport = { request: (options) => watchAnswer(plain.request(options)) };
+    next();
+  });
+  return transport;
+}
+
+/** The package collects an answer of any length, and waits for the rest of one that does not come any more. */
+function watchAnswer(request: ClientRequest): ClientRequest {
+  const giveUp = () => {
+    const limit = LARGEST_ANSWER_BYTES / 1024 / 1024;
+    request.destroy(new Error(`expected an answer of at most ${limit} MiB, found a longer one`));
+  };
+  request.once('upgrade', (_, socket) => {
+    socket.destroy();
+    request.emit('error', new Error('expected an answer in HTTP, found one in another protocol'));
+  });
+  return request.once('response', (answer) => {
+    answer.once('close', () => {
+      if (!answer.complete)
+        request.emit('error', new Error('expected a whole answer, found one that ends in the middle'));
+    });
+    if (Number(answer.headers['content-length']) > LARGEST_ANSWER_BYTES) return giveUp();
+    let bytes = 0;
+    answer.on('data', (chunk: Buffer) => {
+      bytes += chunk.length;
+      if (bytes > LARGEST_ANSWER_BYTES) giveUp();
+    });
+  });
 }
 
 function createTokenSource({ token, tokenFile }: ConsulConfig) {

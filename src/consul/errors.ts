@@ -1,14 +1,17 @@
 /** Consul answered, and said no; or answered something that cannot be trusted. */
 export class ConsulError extends Error {
-  /** HTTP status; 0 when there was no answer. */
+  /** HTTP status; 0 when there was no answer, or none that can be read. */
   readonly status: number;
   /** The answer's text, shortened; never contains the token, which travels in a header only. */
   readonly detail: string;
 
   constructor(purpose: string, status: number, detail: string, cause?: unknown) {
-    super(status === 0 ? `${purpose}: no answer from Consul` : `${purpose}: Consul answered ${status}: ${detail}`, {
-      cause,
-    });
+    super(
+      status === 0 ? `${purpose}: no usable answer from Consul` : `${purpose}: Consul answered ${status}: ${detail}`,
+      {
+        cause,
+      },
+    );
     this.name = 'ConsulError';
     this.status = status;
     this.detail = detail;

@@ -67,7 +67,7 @@ export class ServiceReader {
 
   async #judge(known: KnownService, answer: ConsulAnswer): Promise<boolean> {
     const { purpose } = serviceRequest(known.spelling);
-    const instances = decodeInstances(answer, purpose);
+    const instances = decodeInstances(answer, known.spelling);
     if (answer.index === 0) throw new UntrustworthyAnswer(purpose, 'one without an index');
     // Overtaken by a newer answer, or a Consul that went back: only the leader can tell, and then the index starts over.
     if (answer.index < known.index) return this.read(known, true);

@@ -8,6 +8,11 @@ import { describePurpose, errorFromBody, type Purpose } from './errors.ts';
 const REQUEST_TIMEOUT_MS = 15_000;
 /** The API server sends a bookmark about every minute: a stream silent for longer is dead, not quiet. */
 const STREAM_SILENCE_MS = 90_000;
+/**
+ * A longer answer is given up, where it is no stream. A page of 500 pods fits, each with the largest annotations that
+ * Kubernetes allows (256 KiB).
+ */
+const LARGEST_ANSWER_BYTES = 128 * 1024 * 1024;
 
 export interface KubernetesRequest {
   readonly purpose: Purpose;
@@ -117,5 +122,14 @@ function contentTypeOf({ headers }: Dispatcher.ResponseData): string {
 }
 
 async function bytesOf({ body }: Dispatcher.ResponseData): Promise<Buffer> {
-  return Buffer.from(await body.arrayBuffer());
+  const pieces: Buffer[] = [];
+  let bytes = 0;
+  for await (const piece of body as AsyncIterable<Buffer>) {
+    bytes += piece.length;
+    // Leaving the loop ends the connection.
+    if (bytes > LARGEST_ANSWER_BYTES)
+      throw new Error(`expected an answer of at most ${LARGEST_ANSWER_BYTES / 1024 / 1024} MiB, found a longer one`);
+    pieces.push(piece);
+  }
+  return Buffer.concat(pieces);
 }

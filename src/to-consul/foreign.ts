@@ -91,7 +91,7 @@ export class ForeignInstances {
     if (spelling === undefined || this.of(name)) return;
     const { client, signal } = this.#options;
     const request = serviceRequest(spelling);
-    this.#take(name, await client.get({ ...request, signal }), request.purpose);
+    this.#take(name, await client.get({ ...request, signal }));
   }
 
   /** Follows a name until its foreign instances change or nobody else has it. */
@@ -105,7 +105,7 @@ export class ForeignInstances {
     const request = serviceRequest(spelling);
     const before = locationsOf(this.#read.get(name)?.instances ?? []);
     const onAnswer = (answer: ConsulAnswer) => {
-      if (!signal.aborted && locationsOf(this.#take(name, answer, request.purpose)) !== before) this.#changed(name);
+      if (!signal.aborted && locationsOf(this.#take(name, answer)) !== before) this.#changed(name);
     };
     if (this.#followed.size > MOST_FOLLOWED) void this.#poll(request, onAnswer, signal);
     else
@@ -138,10 +138,10 @@ export class ForeignInstances {
     }
   }
 
-  #take(name: string, answer: ConsulAnswer, purpose: string): readonly ServiceInstance[] {
+  #take(name: string, answer: ConsulAnswer): readonly ServiceInstance[] {
     const { owner } = this.#options;
     const ourNodes = nodeNameOf(owner.cluster, '');
-    const instances = decodeInstances(answer, purpose).filter(
+    const instances = decodeInstances(answer, name).filter(
       ({ node, meta }) => !(node.toLowerCase().startsWith(ourNodes) && ownsInstance(owner, meta)),
     );
     this.#read.set(name, { at: performance.now(), instances });

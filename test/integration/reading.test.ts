@@ -486,6 +486,23 @@ describe('a watch in protobuf', () => {
     },
   );
 
+  it('B52: in pages that are longer than a page can be is given up', async () => {
+    const proxy = await openProxy({
+      accept: () => ACCEPT.json,
+      insert: () => ' '.repeat(129 * 1024 * 1024),
+    });
+    const { client } = clientOf(through(proxy));
+    const read = client.read({
+      purpose: { verb: 'list', kind: 'Service', object: '' },
+      path: pathOf(resources.services),
+      query: { limit: '500' },
+    });
+    await expect(read).rejects.toMatchObject({
+      message: 'list Service',
+      cause: { message: 'expected an answer of at most 128 MiB, found a longer one' },
+    });
+  });
+
   it('that is refused says why, in protobuf too', async () => {
     const { client } = clientOf(target);
     const refused = client.stream({

@@ -104,7 +104,7 @@ describe('a Consul behind TLS', () => {
       Object.entries(certificates()).filter(([variable]) => !without.includes(variable)),
     );
     await expect(plan(environment)).rejects.toThrow(
-      /read both systems: not complete after 3 s: Consul .*no answer from Consul/,
+      /read both systems: not complete after 3 s: Consul .*no usable answer from Consul/,
     );
   });
 

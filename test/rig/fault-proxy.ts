@@ -1,6 +1,15 @@
-import { Agent, createServer, request, type IncomingMessage, type ServerResponse } from 'node:http';
+import {
+  Agent,
+  createServer,
+  request,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type ServerResponse,
+} from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
+import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
 import { until } from './until.ts';
 
@@ -8,7 +17,7 @@ import { until } from './until.ts';
  * What becomes of a request: `lose` lets it through to Consul, and drops the reply once the promise resolves; `held` hands
  * the reply on then; `keep` is told that Consul has answered, and the reply goes on when its promise resolves; `without`
  * hands it on without that header; `late` drops the connection at once, and lets the request through to Consul when the
- * promise resolves.
+ * promise resolves; `change` hands on what it makes of the reply.
  */
 export type Fault =
   | 'pass'
@@ -18,7 +27,19 @@ export type Fault =
   | { readonly held: Promise<unknown> }
   | { readonly without: string }
   | { readonly late: Promise<unknown> }
-  | { readonly keep: () => Promise<unknown> };
+  | { readonly keep: () => Promise<unknown> }
+  | { readonly change: (reply: Reply) => Changed };
+
+/** A reply of Consul, without the length of its body. */
+export interface Reply {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: string;
+}
+/** What is changed of it; or all that is written, which ends the connection. */
+export type Changed = Partial<Omit<Reply, 'body'> & { readonly body: Body }> | { readonly raw: string };
+/** Pieces come in chunks, as long as somebody reads them. */
+type Body = string | Buffer | Iterable<Buffer>;
 
 export interface SeenOperation {
   readonly kind: 'Node' | 'Service' | 'Check';
@@ -164,6 +185,14 @@ export class FaultProxy {
       outgoing.writeHead(status, answer.headers).end(reply);
       return status;
     }
+    if (fault !== 'pass' && 'change' in fault) {
+      const { 'content-length': _, 'transfer-encoding': __, ...headers } = answer.headers;
+      const given = { status, headers, body: await text(answer) };
+      const changed = fault.change(given);
+      if ('raw' in changed) incoming.socket.end(changed.raw);
+      else await send({ ...given, ...changed }, outgoing);
+      return status;
+    }
     if (fault !== 'pass' && 'without' in fault) delete answer.headers[fault.without];
     if (fault !== 'pass' && 'held' in fault) await fault.held;
     outgoing.writeHead(status, answer.headers);
@@ -182,6 +211,16 @@ export class FaultProxy {
       else onward.end(body);
     });
   }
+}
+
+async function send(
+  { status, headers, body }: Omit<Reply, 'body'> & { readonly body: Body },
+  outgoing: ServerResponse,
+): Promise<void> {
+  outgoing.writeHead(status, headers);
+  if (typeof body === 'string' || Buffer.isBuffer(body)) outgoing.end(body);
+  // Whoever asked may give it up.
+  else await pipeline(Readable.from(body), outgoing).catch(() => undefined);
 }
 
 type Fields = Record<string, unknown>;

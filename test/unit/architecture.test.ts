@@ -195,7 +195,7 @@ describe('pure modules', () => {
 
   it('ask neither the clock nor chance', () => {
     const impure =
-      /\b(Math\.random|Date\b|performance\b|setTimeout|setInterval|setImmediate|process\b|console\b|fetch\b|crypto\.)/;
+      /\b(Math\.random|Date\.now|(new )?Date\(\)|performance\b|setTimeout|setInterval|setImmediate|process\b|console\b|fetch\b|crypto\.)/;
     const found = withDependencies(pure).flatMap(({ path, text }) =>
       withoutComments(text)
         .split('\n')

@@ -13,7 +13,7 @@ import { answer, row } from './answers.ts';
 
 const PURPOSE = 'read service orders';
 
-const decode = (...rows: unknown[]) => decodeInstances(answer(rows), PURPOSE);
+const decode = (...rows: unknown[]) => decodeInstances(answer(rows), 'orders');
 
 describe('an instance', () => {
   it('is trimmed to what Consular uses', () => {
@@ -126,7 +126,7 @@ describe('an answer that proves nothing', () => {
     const flawed = (body: unknown) => answer(body, flaw);
     for (const read of [
       () => assertTrustworthy(PURPOSE, flawed([])),
-      () => decodeInstances(flawed([row]), PURPOSE),
+      () => decodeInstances(flawed([row]), 'orders'),
       () => decodeNodes(flawed([]), PURPOSE),
       () => decodeServiceNames(flawed({ consul: [] })),
     ]) {
@@ -136,7 +136,7 @@ describe('an answer that proves nothing', () => {
   });
 
   it.each([[null], [{}], ['No cluster leader'], [undefined]])('a body of the wrong shape (%j) is refused', (body) => {
-    expect(() => decodeInstances(answer(body), PURPOSE)).toThrow(`read ${PURPOSE}: expected an array`);
+    expect(() => decodeInstances(answer(body), 'orders')).toThrow(`read ${PURPOSE}: expected an array`);
     expect(() => decodeNodes(answer(body), PURPOSE)).toThrow(TypeError);
     expect(() => decodeHealthState(answer(body), PURPOSE)).toThrow(TypeError);
   });

@@ -48,7 +48,7 @@ describe('a refused transaction', () => {
 describe('the errors of Consul', () => {
   it.each([
     [new ConsulError('read service orders', 500, 'boom'), 'read service orders: Consul answered 500: boom'],
-    [new ConsulError('read service orders', 0, ''), 'read service orders: no answer from Consul'],
+    [new ConsulError('read service orders', 0, ''), 'read service orders: no usable answer from Consul'],
     [new TransactionConflict([{ index: 0, what: 'x' }]), 'commit transaction: Consul refused 1 operation: x'],
   ])('say what was asked and what came back', (error, message) => {
     expect(error.message).toBe(message);
