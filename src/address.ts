@@ -90,6 +90,11 @@ export function canonicalAddress(text: string): string {
   return isIPv6(text) && !text.includes('%') ? canonicalIPv6(text).address : text.toLowerCase();
 }
 
+/** An address and a port as one text, for comparing. */
+export function locationOf(address: string, port: number): string {
+  return `${canonicalAddress(address)} ${port}`;
+}
+
 /** RFC 5952 form; an IPv4-mapped address is the IPv4 address that it maps. */
 function canonicalIPv6(text: string): Address {
   const address = new URL(`http://[${text}]/`).hostname.slice(1, -1);

@@ -4,8 +4,8 @@ import { isEmpty } from '../reconcile/changes.ts';
 import type { Owner } from '../reconcile/mark.ts';
 import type { LateWrites } from './late-writes.ts';
 import type { Limits } from './limits.ts';
-import type { OwnCatalog } from './observed.ts';
-import { nodeOperation, nodesNeeded, toOperations, type PodChanges } from './operations.ts';
+import type { OwnCatalog, Touched } from './observed.ts';
+import { nodeOperation, nodesNeeded, nodesTouched, toOperations, type PodChanges } from './operations.ts';
 
 /** What one key wants written: operations that are applied together or not at all. */
 export interface Group {
@@ -131,4 +131,16 @@ export function refusedGroups(groups: readonly Group[], conflict: TransactionCon
   );
   for (const group of groups) if (nodesNeeded(group.changes).some(({ name }) => nodes.has(name))) refused.add(group);
   return refused.size > 0 ? refused : new Set(groups);
+}
+
+/** A node that the batch creates or corrects is touched as a whole, any other for the pods that are written there. */
+export function touchedBy({ groups, nodes }: Batch): Touched {
+  const touched = new Map<string, Set<string> | undefined>();
+  for (const { key, changes } of groups) {
+    for (const node of nodesTouched(changes)) {
+      const pods = touched.get(node) ?? new Set();
+      touched.set(node, nodes.has(node) ? undefined : pods.add(key));
+    }
+  }
+  return touched;
 }

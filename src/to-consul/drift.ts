@@ -5,8 +5,9 @@ import type { ConsulAnswer, ConsulClient } from '../consul/client.ts';
 import type { Log } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import { META, type Owner } from '../reconcile/mark.ts';
+import { ClusterIdentityError } from './cluster-identity.ts';
 import type { ForeignInstances } from './foreign.ts';
-import { ClusterIdentityError, type OwnCatalog } from './observed.ts';
+import type { OwnCatalog } from './observed.ts';
 
 /** A burst of wakes is one look. */
 const FIRST_LOOK_MS = 250;

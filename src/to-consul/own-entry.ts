@@ -4,7 +4,7 @@ import { commitTransaction, operationsText, type Operation } from '../consul/tra
 import type { CatalogCheck, NodeContents } from '../consul/types.ts';
 import { explainError, type Log } from '../observability/log.ts';
 import { MANAGED_BY, META, type Owner } from '../reconcile/mark.ts';
-import { ClusterIdentityError, ownsNodeOrThrow } from './observed.ts';
+import { ClusterIdentityError, ownsNodeOrThrow } from './cluster-identity.ts';
 import { nodeMeta } from './registration.ts';
 import type { Summary } from './summary.ts';
 

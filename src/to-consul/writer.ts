@@ -5,7 +5,7 @@ import { commitTransaction, type Committed } from '../consul/transaction.ts';
 import type { Log } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import type { Owner } from '../reconcile/mark.ts';
-import { composeBatch, refusedGroups, type Batch, type Group } from './batch.ts';
+import { composeBatch, refusedGroups, touchedBy, type Batch, type Group } from './batch.ts';
 import { LateWrites } from './late-writes.ts';
 import { AdaptiveLimits } from './limits.ts';
 import type { OwnCatalog, Touched } from './observed.ts';
@@ -288,15 +288,4 @@ export class Writer {
     if (error === undefined) submitted?.resolve();
     else submitted?.reject(error);
   }
-}
-
-function touchedBy({ groups, nodes }: Batch): Touched {
-  const touched = new Map<string, Set<string> | undefined>();
-  for (const { key, changes } of groups) {
-    for (const node of nodesTouched(changes)) {
-      const pods = touched.get(node) ?? new Set();
-      touched.set(node, nodes.has(node) ? undefined : pods.add(key));
-    }
-  }
-  return touched;
 }

@@ -1,4 +1,4 @@
-import { canonicalAddress } from '../address.ts';
+import { locationOf } from '../address.ts';
 import {
   serviceKeyOf,
   objectKey,
@@ -57,10 +57,6 @@ function placesOfEntry({ address, ports }: WorkloadEntry): Place[] {
 
 function portOf({ name, protocol }: { readonly name: string; readonly protocol: string }): string {
   return `${name}/${protocol}`;
-}
-
-function locationOf(address: string, port: number): string {
-  return `${canonicalAddress(address)} ${port}`;
 }
 
 function textOf({ port, location }: Place): string {

@@ -1,4 +1,4 @@
-import { canonicalAddress } from '../address.ts';
+import { locationOf } from '../address.ts';
 import { describePurpose } from '../kubernetes/errors.ts';
 import { objectKey, type EndpointPort, type KubernetesObject, type WorkloadEntry } from '../kubernetes/objects.ts';
 
@@ -71,5 +71,5 @@ function hasMore(one: SliceAddresses, other: SliceAddresses): boolean {
 
 function locationsOf({ ports, endpoints }: SliceAddresses): string[] {
   const numbers = new Set(ports.map(({ port }) => port));
-  return endpoints.flatMap(({ address }) => [...numbers].map((port) => `${canonicalAddress(address)} port ${port}`));
+  return endpoints.flatMap(({ address }) => [...numbers].map((port) => locationOf(address, port)));
 }

@@ -1,5 +1,5 @@
 import { matchesPattern, selects, type Patterns } from '../config/pattern.ts';
-import { canonicalAddress } from '../address.ts';
+import { locationOf } from '../address.ts';
 import type { ServiceInstance } from '../consul/types.ts';
 import { cameFromKubernetes, isOfOtherCluster } from '../reconcile/mark.ts';
 
@@ -44,7 +44,7 @@ export function foreignInstances(
   const isOutside = (instance: ServiceInstance) =>
     !cameFromKubernetes(instance) || (otherClusters && isOfOtherCluster(cluster, instance.meta));
   const required = requiredMeta.map(parseRequirement);
-  const inside = new Set(instances.filter((instance) => !isOutside(instance)).map(locationOf));
+  const inside = new Set(instances.filter((instance) => !isOutside(instance)).map(placeOf));
   return instances.filter(
     (instance) =>
       instance.kind === '' &&
@@ -54,7 +54,7 @@ export function foreignInstances(
         const value = instance.meta.get(key);
         return value !== undefined && matchesPattern(pattern, value);
       }) &&
-      !inside.has(locationOf(instance)),
+      !inside.has(placeOf(instance)),
   );
 }
 
@@ -63,6 +63,6 @@ function parseRequirement(text: string): { readonly key: string; readonly patter
   return { key: text.slice(0, end), pattern: text.slice(end + 1) };
 }
 
-function locationOf({ address, nodeAddress, port }: ServiceInstance): string {
-  return `${canonicalAddress(address || nodeAddress)} ${port}`;
+function placeOf({ address, nodeAddress, port }: ServiceInstance): string {
+  return locationOf(address || nodeAddress, port);
 }

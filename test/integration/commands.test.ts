@@ -3,13 +3,10 @@ import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { openRunDirectory, type RunDirectory } from '../control-plane/index.ts';
+import { BUNDLE, bundle } from '../rig/bundle.ts';
 import { servicesIn } from '../rig/imports.ts';
 import { nextPodIP, openRig, until, untilEqual, type Rig } from '../rig/index.ts';
-
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const BUNDLE = join(ROOT, 'dist/consular.js');
 
 describe('the command line', () => {
   let rig: Rig;
@@ -17,7 +14,7 @@ describe('the command line', () => {
   let config: string;
 
   beforeAll(async () => {
-    expect(spawnSync(process.execPath, ['build.js'], { cwd: ROOT }).status).toBe(0);
+    await bundle();
     rig = await openRig();
     run = await openRunDirectory('commands');
     config = await write('consular.yaml', {

@@ -2,14 +2,11 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { spawnSync } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { Explanation } from '../../src/commands/explanation.ts';
 import { openRunDirectory, type RunDirectory } from '../control-plane/index.ts';
+import { BUNDLE, bundle } from '../rig/bundle.ts';
 import { servicesIn } from '../rig/imports.ts';
 import { nextPodIP, openRig, until, untilEqual, type Rig } from '../rig/index.ts';
-
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const BUNDLE = join(ROOT, 'dist/consular.js');
 
 describe('consular explain', () => {
   let rig: Rig;
@@ -18,7 +15,7 @@ describe('consular explain', () => {
   const name = (text: string) => ({ 'consular.dev/service-name': text });
 
   beforeAll(async () => {
-    expect(spawnSync(process.execPath, ['build.js'], { cwd: ROOT }).status).toBe(0);
+    await bundle();
     rig = await openRig();
     run = await openRunDirectory('explain');
     config = await write('consular.yaml');

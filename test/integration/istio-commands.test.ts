@@ -2,14 +2,12 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { spawnSync } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { parseAllDocuments } from 'yaml';
 import { openRunDirectory, startKubernetes, type KubernetesPlane, type RunDirectory } from '../control-plane/index.ts';
+import { BUNDLE, bundle } from '../rig/bundle.ts';
 import { openRig, until, untilEqual, untilIdle, type Manifest, type Rig } from '../rig/index.ts';
 import { clientsOf, installIstioDefinitions, installWorkloadEntries } from '../rig/istio.ts';
-
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const BUNDLE = join(ROOT, 'dist/consular.js');
+import { ROOT } from '../rig/manifests.ts';
 
 describe('the commands, in mode istio', () => {
   let plane: KubernetesPlane;
@@ -17,7 +15,7 @@ describe('the commands, in mode istio', () => {
   let run: RunDirectory;
 
   beforeAll(async () => {
-    expect(spawnSync(process.execPath, ['build.js'], { cwd: ROOT }).status).toBe(0);
+    await bundle();
     plane = await startKubernetes();
     rig = await openRig({}, plane);
     run = await openRunDirectory('istio-commands');

@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { startKubernetes, type KubernetesPlane } from '../control-plane/index.ts';
 import { openRig, until, untilEqual, untilIdle, type Daemon, type Rig } from '../rig/index.ts';
-import { KubernetesApi } from '../rig/kubernetes.ts';
 import { Mirrored } from '../rig/mirrored.ts';
 
 /** What the Kubernetes objects of a Consul service look like, where the defaults are not enough. */
@@ -149,11 +148,9 @@ describe('a cluster of both IP families', () => {
   afterAll(() => plane.stop(), 30_000);
 
   it('has Services of the family that their instances have, or of both', async () => {
-    const rig = await openRig();
-    const kubernetes = new KubernetesApi(plane.server, plane.caFile, plane.adminToken);
+    const rig = await openRig({}, plane);
     try {
-      await kubernetes.createNamespace(rig.namespace);
-      const mirrored = new Mirrored({ kubernetes, namespace: rig.namespace });
+      const mirrored = new Mirrored(rig);
       const register = (name: string, address: string) =>
         rig.consul.registerOnAgent({ id: `${name}-${address}`, name, address, port: 80 });
       await register('four', '192.0.2.31');
@@ -161,7 +158,7 @@ describe('a cluster of both IP families', () => {
       await register('both', '192.0.2.32');
       await register('both', '2001:DB8:0::32');
       await register('taken', 'fd00:96::77');
-      const daemon = await rig.startDaemon({ kubeconfig: plane.kubeconfig });
+      const daemon = await rig.startDaemon();
       const shape = async (name: string) => {
         const spec = (await mirrored.service(name))?.spec;
         return `${spec?.ipFamilyPolicy} ${spec?.ipFamilies.join()}`;
@@ -191,7 +188,6 @@ describe('a cluster of both IP families', () => {
       await untilIdle(daemon);
       expect(await shape('four')).toBe('PreferDualStack IPv4,IPv6');
     } finally {
-      await kubernetes.close();
       await rig.close();
     }
   });
@@ -206,18 +202,16 @@ describe('a cluster without ClusterIPs left', () => {
   afterAll(() => plane.stop(), 30_000);
 
   it('says so, goes on with everything else, and mirrors the rest once there is room', async () => {
-    const rig = await openRig();
-    const kubernetes = new KubernetesApi(plane.server, plane.caFile, plane.adminToken);
+    const rig = await openRig({}, plane);
     try {
-      await kubernetes.createNamespace(rig.namespace);
-      const mirrored = new Mirrored({ kubernetes, namespace: rig.namespace });
+      const mirrored = new Mirrored(rig);
       for (let i = 1; i <= 20; i++)
         await rig.consul.registerOnAgent({ id: `s${i}`, name: `s${i}`, address: '192.0.2.41', port: 80 });
       await rig.consul.registerOnAgent({
         ...{ id: 'six', name: 'six', address: '2001:db8::41', port: 80 },
         meta: { 'consular-headless': 'true' },
       });
-      const daemon = await rig.startDaemon({ kubeconfig: plane.kubeconfig, toKubernetes: { removalGrace: '0s' } });
+      const daemon = await rig.startDaemon({ toKubernetes: { removalGrace: '0s' } });
       const rangeFull = (about: { reason: string; note: string }) => about.reason === 'ClusterIPRangeFull';
       const refused = await until('Events on the namespace', async () => {
         const events = (await mirrored.events(rig.namespace)).filter(rangeFull);
@@ -250,7 +244,6 @@ describe('a cluster without ClusterIPs left', () => {
         ),
       );
     } finally {
-      await kubernetes.close();
       await rig.close();
     }
   });

@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { startKubernetes, type KubernetesPlane } from '../control-plane/index.ts';
-import { KubernetesApi } from '../rig/kubernetes.ts';
 import {
   nextPodIP,
   openRig,
@@ -334,14 +333,12 @@ describe('an API server that is away', () => {
   afterAll(() => plane.stop(), 30_000);
 
   it('takes nothing out of Consul, and is followed again when it is back', async () => {
-    const rig = await openRig();
-    const kubernetes = new KubernetesApi(plane.server, plane.caFile, plane.adminToken);
+    const rig = await openRig({}, plane);
     try {
-      await kubernetes.createNamespace(rig.namespace);
       const ips = [nextPodIP(), nextPodIP()];
       for (const [i, ip] of ips.entries())
-        await kubernetes.createPod(rig.namespace, `p-${i}`, { ip, annotations: named('orders') });
-      const daemon = await rig.startDaemon({ kubeconfig: plane.kubeconfig });
+        await rig.kubernetes.createPod(rig.namespace, `p-${i}`, { ip, annotations: named('orders') });
+      const daemon = await rig.startDaemon();
       const both = ips.map((ip) => `${ip}:8080 passing`).sort();
       await untilEqual('both', () => rig.consul.summary('orders'), both);
       await plane.stopApiServer();
@@ -354,14 +351,13 @@ describe('an API server that is away', () => {
       expect(readyz.status).toBe(503);
       expect(await rig.consul.summary('orders')).toEqual(both);
       await plane.startApiServer();
-      await kubernetes.deletePod(rig.namespace, 'p-0');
+      await rig.kubernetes.deletePod(rig.namespace, 'p-0');
       await untilEqual(
         'the other',
         () => rig.consul.summary('orders'),
         both.filter((entry) => !entry.startsWith(`${ips[0] ?? ''}:`)),
       );
     } finally {
-      await kubernetes.close();
       await rig.close();
     }
   });

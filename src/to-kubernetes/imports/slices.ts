@@ -1,4 +1,4 @@
-import { canonicalAddress } from '../../address.ts';
+import { locationOf } from '../../address.ts';
 import type { EndpointPort, EndpointSlice, Service, ServicePort } from '../../kubernetes/objects.ts';
 import { ANNOTATION, LABEL } from '../../reconcile/mark.ts';
 import { desiredSlices, type DesiredSlice } from '../desired.ts';
@@ -133,13 +133,7 @@ function endpointsOf(
     slices.flatMap(({ name: slice, ports, endpoints }) =>
       ports
         .filter((port) => port.name === name && port.protocol === protocol)
-        .flatMap(({ port }) =>
-          endpoints.map(({ address }) => [locationOf(canonicalAddress(address), port), slice] as const),
-        ),
+        .flatMap(({ port }) => endpoints.map(({ address }) => [locationOf(address, port), slice] as const)),
     ),
   );
-}
-
-function locationOf(address: string, port: number): string {
-  return `${address} ${port}`;
 }
