@@ -42,12 +42,14 @@ export class World {
       return [...new Set(added.map((pod) => pod[what]))].filter((name) => !old.has(name));
     };
     await inParallel(fresh('node'), (node) => this.kubernetes.createNode(node));
-    await inParallel(fresh('service'), (service) => this.#createService(service));
+    const services = fresh('service');
     let created = 0;
     await inParallel(added, async (pod) => {
       await this.kubernetes.createPod(NAMESPACE, pod.name, optionsOf(pod));
       if (++created % 2500 === 0) say(`${created} of ${added.length} pods created`);
     });
+    // Last: for each change of a Service's pods its controllers go through all pods of the namespace.
+    await inParallel(services, (service) => this.#createService(service));
     this.#pods.push(...added);
     await this.untilSliced();
   }
