@@ -246,6 +246,13 @@ export const configSchema = z.strictObject({
             .refine(isLocality, 'at most three parts like {region}/{zone}, with meta keys in braces')
             .default('')
             .describe('Locality of a WorkloadEntry, with meta keys in braces, such as {region}/{zone}; empty: none.'),
+          serviceAccountMeta: z
+            .string()
+            .max(128)
+            .default('')
+            .describe(
+              'Meta key by which an instance with a sidecar names its service account: Istio speaks mTLS with it; empty: plain text with all.',
+            ),
           slices: z
             .boolean()
             .default(true)

@@ -136,6 +136,8 @@ export interface WorkloadEntry extends KubernetesObject {
   readonly locality: string;
   /** Undefined where none is written, which means 1. */
   readonly weight: number | undefined;
+  /** Empty for an address without a sidecar. */
+  readonly serviceAccount: string;
   readonly ownerUid: string;
 }
 

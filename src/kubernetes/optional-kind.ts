@@ -49,6 +49,7 @@ export class OptionalKind<T extends KubernetesObject> {
   readonly #listeners = new Set<() => void>();
   #resolveSettled: () => void = () => undefined;
   #isSettled = false;
+  #isServed = false;
   #found: FoundKind<T> | undefined;
   #absence = '';
   #failure: string | undefined = 'not read yet';
@@ -60,6 +61,11 @@ export class OptionalKind<T extends KubernetesObject> {
     this.#options = options;
     this.settled = new Promise((resolve) => (this.#resolveSettled = resolve));
     void this.#run();
+  }
+
+  /** Whether the API server has it, with or without our rights to it. */
+  get isServed(): boolean {
+    return this.#isServed;
   }
 
   get found(): FoundKind<T> | undefined {
@@ -119,6 +125,7 @@ export class OptionalKind<T extends KubernetesObject> {
     const { client, kind } = this.#options;
     try {
       const resource = await discover(client, kind);
+      this.#isServed = resource !== undefined;
       if (!resource) return `the API server has no ${kind.plural}.${kind.group}`;
       const missing = await this.#missingRight();
       return missing === undefined ? resource : `there is no right to ${missing}`;

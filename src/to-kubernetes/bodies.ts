@@ -167,7 +167,7 @@ export function workloadEntryBody(
   owner: object,
   observed?: WorkloadEntry,
 ) {
-  const { consulService, address, ports, locality, weight } = desired;
+  const { consulService, address, ports, locality, weight, serviceAccount } = desired;
   const gone = observed ? Object.fromEntries(outdatedLabels(desired, observed).map((key) => [key, null])) : {};
   const portsGone = observed ? [...observed.ports.keys()].filter((name) => !ports.has(name)) : [];
   const nothing = observed ? null : undefined;
@@ -186,6 +186,7 @@ export function workloadEntryBody(
         labels: { ...gone, ...ofWorkload },
         locality: locality === '' ? nothing : locality,
         weight: weight === 1 ? nothing : weight,
+        serviceAccount: serviceAccount === '' ? nothing : serviceAccount,
       },
     },
     immutable: {},

@@ -126,6 +126,7 @@ export function planNamespace(sources: Sources, wish: Wish): NamespacePlan {
       ),
     };
   });
+  const isMeshed = views.workloadEntries.isServed && mode === 'service' && switchesTo === undefined;
   const ours = conflict ? undefined : occupant;
   const services = compare(
     mapOf(service && !conflict ? [desiredService(label, service, mode)] : []),
@@ -147,7 +148,7 @@ export function planNamespace(sources: Sources, wish: Wish): NamespacePlan {
     endpoints: planEndpoints(sources, wish, { label, mirrored: service, mode, service: occupant, ours }),
     conflict: isImporting ? undefined : conflict,
     refused: mirroring?.refused ?? [],
-    warnings: mirroring ? warningsOf({ name, label, rivals, mirroring, present: occupant }) : [],
+    warnings: mirroring ? warningsOf({ name, label, rivals, mirroring, present: occupant, isMeshed }) : [],
     fallback,
     switchesTo,
   };

@@ -17,6 +17,7 @@ export const REASONS = [
   'NameCollision',
   'ServiceShape',
   'AddressFamily',
+  'SharedAddress',
   'HostUnresolved',
   'ClusterIPRangeFull',
   'WriteRefused',

@@ -12,7 +12,10 @@ export interface Views {
   /** Undefined where the API server does not know the kind. */
   readonly serviceCIDRs: View<ServiceCIDR> | undefined;
   /** Those with our mark, in the same namespaces, where Istio is there. */
-  readonly workloadEntries: Pick<OptionalKind<WorkloadEntry>, 'found' | 'absence' | 'subscribe' | 'lookAgain'>;
+  readonly workloadEntries: Pick<
+    OptionalKind<WorkloadEntry>,
+    'isServed' | 'found' | 'absence' | 'subscribe' | 'lookAgain'
+  >;
   /** Read where WorkloadEntries are found, and not before. */
   readonly pods: () => View<Pod> | undefined;
 }

@@ -4,7 +4,7 @@ import { familiesOf } from './shape.ts';
 
 /** Something that somebody should know, although the service is mirrored. */
 export interface Warning {
-  readonly reason: 'NameCollision' | 'ServiceShape' | 'AddressFamily' | 'HostUnresolved';
+  readonly reason: 'NameCollision' | 'ServiceShape' | 'AddressFamily' | 'SharedAddress' | 'HostUnresolved';
   /** One sentence. */
   readonly message: string;
 }
@@ -17,14 +17,17 @@ export interface WarningSources {
   readonly rivals: readonly string[];
   readonly mirroring: Mirroring;
   readonly present: Service | undefined;
+  /** True when there is an Istio, which has no more of it than its slices. */
+  readonly isMeshed: boolean;
 }
 
-export function warningsOf({ name, label, rivals, mirroring, present }: WarningSources): Warning[] {
+export function warningsOf({ name, label, rivals, mirroring, present, isMeshed }: WarningSources): Warning[] {
   return [
     collision(name, label, rivals),
     unresolved(name, mirroring.doubtful),
     present && otherShape(name, mirroring),
     present && unservedFamily(name, mirroring.mirrored, present),
+    isMeshed ? sharedAddress(name, mirroring.mirrored) : undefined,
   ].flatMap((warning) => warning ?? []);
 }
 
@@ -61,4 +64,15 @@ function unservedFamily(name: string, { shape, endpoints }: MirroredService, pre
   const count = more.length + 1;
   const message = `${count} instance${count === 1 ? '' : 's'} of Consul service ${name} get no traffic through its Service, which has no ${first.family} address because the cluster gives it none`;
   return { reason: 'AddressFamily', message };
+}
+
+/** Of all endpoints of a Service with one IP and one port name, Istio's sidecars keep one (seen on istiod 1.31-dev). */
+function sharedAddress(name: string, { shape, endpoints }: MirroredService): Warning | undefined {
+  if (shape.headless) return undefined;
+  const seen = new Set<string>();
+  const [first, ...more] = endpoints.filter(({ address }) => seen.size === seen.add(address).size);
+  if (!first) return undefined;
+  const count = more.length + 1;
+  const message = `${count} instance${count === 1 ? '' : 's'} of Consul service ${name} may get no calls from Istio's sidecars, which know one port of each IP and ${first.address} has several: mode istio has no such limit`;
+  return { reason: 'SharedAddress', message };
 }

@@ -4,7 +4,7 @@ import { ANNOTATION, LABEL } from '../reconcile/mark.ts';
 import { ALIAS_PORT, MAIN_PORT } from './mirrored-ports.ts';
 import type { MirroredEndpoint, MirroredService } from './mirrored-service.ts';
 import { writeHosts } from './slice-hosts.ts';
-import { APP_LABEL, labelsOf, localityOf } from './workload-labels.ts';
+import { APP_LABEL, labelsOf, localityOf, serviceAccountOf } from './workload-labels.ts';
 
 /** An instance as Istio should know it: selected by the Service, found by subsets through its labels. */
 export interface DesiredWorkloadEntry {
@@ -17,6 +17,8 @@ export interface DesiredWorkloadEntry {
   readonly labels: ReadonlyMap<string, string>;
   readonly locality: string;
   readonly weight: number;
+  /** Empty for an instance without a sidecar. */
+  readonly serviceAccount: string;
   /** The host name that the address was resolved from; empty when Consul has the address itself. */
   readonly host: string;
 }
@@ -31,7 +33,7 @@ export function desiredWorkloadEntries(
   serviceName: string,
   { consulService, ports }: Pick<MirroredService, 'consulService' | 'ports'>,
   endpoints: readonly MirroredEndpoint[],
-  { labels, locality }: Pick<ToKubernetesConfig['istio'], 'labels' | 'locality'>,
+  { labels, locality, serviceAccountMeta }: Omit<ToKubernetesConfig['istio'], 'slices'>,
 ): DesiredWorkloadEntry[] {
   return endpoints.map(({ address, port, host, instance }) => ({
     name: `${serviceName}-${address.replaceAll(':', '-')}-${port}`,
@@ -47,6 +49,7 @@ export function desiredWorkloadEntries(
     locality: localityOf(instance, locality),
     // To Istio 0 is as good as nothing said, which is 1.
     weight: Math.max(1, Math.trunc(instance.weight)),
+    serviceAccount: serviceAccountOf(instance, serviceAccountMeta),
     host,
   }));
 }
@@ -57,6 +60,7 @@ export function sameWorkloadEntry(desired: DesiredWorkloadEntry, observed: Workl
     desired.address === observed.address &&
     desired.locality === observed.locality &&
     desired.weight === (observed.weight ?? 1) &&
+    desired.serviceAccount === observed.serviceAccount &&
     (observed.annotations.get(ANNOTATION.hosts) ?? null) === writeHosts([desired]) &&
     isSameMap(desired.ports, observed.ports) &&
     isSameMap(desired.labels, observed.workloadLabels) &&

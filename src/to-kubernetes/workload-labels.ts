@@ -43,4 +43,16 @@ export function localityOf({ meta }: ServiceInstance, template: string): string 
   return parts.join('/');
 }
 
+/** A DNS subdomain, as the name of a service account is. */
+const SERVICE_ACCOUNT = /^(?=.{1,253}$)[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/;
+
+/**
+ * Whose certificate the sidecar of an instance shows; empty for one that has none, and for what is no name.
+ * @param key of its meta; empty when nobody may say that
+ */
+export function serviceAccountOf({ meta }: ServiceInstance, key: string): string {
+  const name = meta.get(key) ?? '';
+  return key !== '' && SERVICE_ACCOUNT.test(name) ? name : '';
+}
+
 const PLACEHOLDER = /\{([^{}]*)\}/g;

@@ -168,7 +168,11 @@ describe('an API server without Istio', () => {
 
 describe('in mode istio', () => {
   let daemon: Daemon;
-  const istio = { labels: { include: ['version', 'stage'], exclude: [] }, locality: '{region}/{zone}' };
+  const istio = {
+    labels: { include: ['version', 'stage'], exclude: [] },
+    locality: '{region}/{zone}',
+    serviceAccountMeta: 'account',
+  };
   const settings = { mode: 'istio', istio, removalGrace: '0s' };
   const restart = async (toKubernetes: object) => {
     await daemon.stop();
@@ -185,7 +189,7 @@ describe('in mode istio', () => {
     const { namespace, cluster } = rig;
     await register('orders', '192.0.2.21', {
       port: 9098,
-      meta: { version: 'v1', region: 'eu', zone: 'eu-1a', secret: 'x' },
+      meta: { version: 'v1', region: 'eu', zone: 'eu-1a', account: 'orders-vm', secret: 'x' },
       tags: ['stage=blue', 'secret=y'],
       weights: { Passing: 3, Warning: 1 },
     });
@@ -216,6 +220,7 @@ describe('in mode istio', () => {
       labels,
       locality: 'eu/eu-1a',
       weight: 3,
+      serviceAccount: 'orders-vm',
     });
     expect(two?.spec).toEqual({
       address: '192.0.2.21',
@@ -436,8 +441,13 @@ describe('in mode istio', () => {
       await register('set', '192.0.2.42', { port: 8081 });
       await untilForIstio('set', 2);
       const before = await written('set');
+      const warnings = async () =>
+        (await rig.kubernetes.eventsAbout(rig.namespace, 'set')).filter(({ reason }) => reason === 'SharedAddress');
+      expect(await warnings()).toEqual([]);
       await restart({ removalGrace: '0s' });
       await untilForEverybody('set', '192.0.2.42', '192.0.2.42');
+      // Istio's sidecars would call one of the two.
+      await until('an Event', async () => (await warnings()).length > 0);
       await restart({ removalGrace: '0s', endpoints: false });
       await until('no Endpoints', async () => (await rig.kubernetes.find(endpointsPath('set'))) === undefined);
       await restart(settings);

@@ -73,6 +73,7 @@ export interface EntryManifest extends Manifest {
     readonly labels: Record<string, string>;
     readonly locality?: string;
     readonly weight?: number;
+    readonly serviceAccount?: string;
   };
 }
 

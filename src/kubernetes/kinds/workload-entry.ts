@@ -24,16 +24,17 @@ const SPEC = message({
   labels: [3, strings()],
   locality: [5, sharedString],
   weight: [6, int32],
+  serviceAccount: [7, sharedString],
 });
 
 export function workloadEntryDecoder(keep: Keep): (object: Encoded) => WorkloadEntry {
   const table = message({ metadata: [1, metadataTable(keep)], spec: [2, SPEC] });
   return (object) => {
     const { metadata, spec } = object.as(table);
-    const { address, ports, labels, locality, weight } = spec;
+    const { address, ports, labels, locality, weight, serviceAccount } = spec;
     return {
       ...objectOf('WorkloadEntry', metadata),
-      ...{ address, ports, locality, weight },
+      ...{ address, ports, locality, weight, serviceAccount },
       workloadLabels: sharedMap(labels),
       ownerUid: ownerUidOf(metadata),
     };

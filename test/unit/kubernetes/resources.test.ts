@@ -143,6 +143,7 @@ describe('a WorkloadEntry of the API server', () => {
       workloadLabels: strings({ app: 'orders', version: 'v1' }),
       locality: 'eu/eu-1a',
       weight: 3,
+      serviceAccount: 'orders-vm',
       ownerUid: 'uid-of-service',
     });
   });
@@ -154,7 +155,7 @@ describe('a WorkloadEntry of the API server', () => {
     [{ ports: { main: '8080' }, labels: { a: 1 } }],
   ])('is empty where its spec is %j', (spec) => {
     expect(at(spec)).toMatchObject({
-      ...{ address: '', locality: '', weight: undefined },
+      ...{ address: '', locality: '', weight: undefined, serviceAccount: '' },
       ports: new Map(),
       workloadLabels: new Map(),
     });

@@ -151,6 +151,7 @@ export const workloadEntry = {
     labels: { app: 'orders', version: 'v1' },
     locality: 'eu/eu-1a',
     weight: 3,
+    serviceAccount: 'orders-vm',
     network: 'vms',
   },
   status: { conditions: [{ type: 'Healthy', status: 'True' }] },

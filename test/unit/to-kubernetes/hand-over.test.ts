@@ -24,7 +24,15 @@ function entry(address: string, ports: Readonly<Record<string, number>>): Worklo
   const none: ReadonlyMap<string, string> = new Map();
   return {
     ...{ namespace: 'shop', name: `orders-${address}`, uid: address, resourceVersion: '1', deletionTimestamp: '' },
-    ...{ labels: none, annotations: none, workloadLabels: none, locality: '', weight: 1, ownerUid: '' },
+    ...{
+      labels: none,
+      annotations: none,
+      workloadLabels: none,
+      locality: '',
+      weight: 1,
+      serviceAccount: '',
+      ownerUid: '',
+    },
     ...{ address, ports: new Map(Object.entries(ports)) },
   };
 }

@@ -27,6 +27,7 @@ export function views(given: {
     endpoints: new Map([['shop', viewOf(...(given.endpoints ?? []))]]),
     serviceCIDRs: given.serviceCIDRs && viewOf(...given.serviceCIDRs),
     workloadEntries: {
+      isServed: false,
       found: undefined,
       absence: 'not served here',
       subscribe: () => undefined,

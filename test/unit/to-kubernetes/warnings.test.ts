@@ -8,7 +8,7 @@ const reasons = (
   given: Partial<Parameters<typeof warningsOf>[0]> & { readonly present?: Service | undefined },
 ): string[] =>
   warningsOf({
-    ...{ name: 'billing', label: 'billing', rivals: [], present: undefined },
+    ...{ name: 'billing', label: 'billing', rivals: [], present: undefined, isMeshed: false },
     mirroring: mirrorOf([instance()], {}, given.present),
     ...given,
   }).map(({ reason, message }) => `${reason}: ${message}`);
@@ -59,5 +59,19 @@ describe('a mirrored service', () => {
     // Where the cluster has it, the Service is about to get it.
     const network = { ...NETWORK, families: ['IPv4', 'IPv6'] as const };
     expect(reasons({ present, mirroring: mirrorOf(instances, {}, present, network) })).toEqual([]);
+  });
+
+  it('with several instances at one IP says so where Istio reads its slices, unless it is headless', () => {
+    const sameIP = [instance(), instance({ id: 'second', port: 9098 }), instance({ id: 'third', port: 9099 })];
+    const mirroring = mirrorOf(sameIP);
+    expect(reasons({ mirroring })).toEqual([]);
+    expect(reasons({ mirroring, isMeshed: true })).toEqual([
+      expect.stringMatching(
+        /^SharedAddress: 2 instances of Consul service billing .* 10\.20\.0\.1 has several: mode istio/,
+      ),
+    ]);
+    expect(reasons({ isMeshed: true })).toEqual([]);
+    const headless = mirrorOf(sameIP.map((one) => ({ ...one, meta: strings({ 'consular-headless': 'true' }) })));
+    expect(reasons({ mirroring: headless, isMeshed: true })).toEqual([]);
   });
 });

@@ -11,7 +11,11 @@ import type { MirroredEndpoint } from '../../../src/to-kubernetes/mirrored-servi
 import { instance, strings } from '../builders.ts';
 import { addresses, mirrored } from './mirrored.ts';
 
-const CONFIG = { labels: { include: ['version'], exclude: [] }, locality: '{region}/{zone}' };
+const CONFIG = {
+  labels: { include: ['version'], exclude: [] },
+  locality: '{region}/{zone}',
+  serviceAccountMeta: 'account',
+};
 
 const entriesOf = (endpoints: readonly MirroredEndpoint[], ports = { main: 80, alias: 8080 as number | undefined }) =>
   desiredWorkloadEntries('billing', mirrored({ ports }), endpoints, CONFIG);
@@ -22,7 +26,7 @@ const entryOf = (overrides: Partial<MirroredEndpoint> = {}): DesiredWorkloadEntr
 };
 
 const LABELS = { app: 'billing', 'consular.dev/workload-of': 'billing' };
-const meta = strings({ version: 'v2', region: 'eu', zone: 'eu-1a', other: 'x' });
+const meta = strings({ version: 'v2', region: 'eu', zone: 'eu-1a', account: 'billing-vm', other: 'x' });
 
 describe('the WorkloadEntry of an instance', () => {
   it('has its address, its own port under every name, its labels, place and weight', () => {
@@ -38,6 +42,7 @@ describe('the WorkloadEntry of an instance', () => {
       labels: strings({ version: 'v2', ...LABELS }),
       locality: 'eu/eu-1a',
       weight: 3,
+      serviceAccount: 'billing-vm',
       host: '',
     });
   });
@@ -90,6 +95,7 @@ function written(desired: DesiredWorkloadEntry, before?: WorkloadEntry): Workloa
     workloadLabels: merge(before?.workloadLabels, spec.labels as Record<string, string | null>),
     locality: spec.locality === undefined ? (before?.locality ?? '') : (spec.locality ?? ''),
     weight: spec.weight === undefined ? before?.weight : (spec.weight ?? undefined),
+    serviceAccount: spec.serviceAccount === undefined ? (before?.serviceAccount ?? '') : (spec.serviceAccount ?? ''),
     ownerUid: 'uid-of-service',
   };
 }
@@ -136,6 +142,7 @@ describe('the WorkloadEntry in Kubernetes', () => {
     ['with another locality', { locality: '' }, false],
     ['with another weight', { weight: 4 }, false],
     ['without a weight', { weight: undefined }, false],
+    ['with another service account', { serviceAccount: 'other' }, false],
     ['with a label less in its spec', { workloadLabels: strings(LABELS) }, false],
     ['with a label more in its spec', { workloadLabels: new Map([...desired.labels, ['x', 'y']]) }, false],
     ['with another label of its own', { labels: new Map([...observed.labels, ['version', 'v1']]) }, false],
@@ -153,6 +160,7 @@ describe('the WorkloadEntry in Kubernetes', () => {
       labels: strings({ version: 'v1', stage: 'blue', 'istio.io/rev': 'x' }),
       locality: 'us/us-1',
       weight: 9,
+      serviceAccount: 'somebody',
     };
     const plain = entryOf();
     const after = written(plain, strange);

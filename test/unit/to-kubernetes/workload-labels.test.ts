@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Patterns } from '../../../src/config/pattern.ts';
-import { labelsOf, localityOf } from '../../../src/to-kubernetes/workload-labels.ts';
+import { labelsOf, localityOf, serviceAccountOf } from '../../../src/to-kubernetes/workload-labels.ts';
 import { instance, strings } from '../builders.ts';
 
 const ALL: Patterns = { include: ['*'], exclude: [] };
@@ -81,5 +81,23 @@ describe('the locality of an instance', () => {
 
   it('takes a value for what it is, also one with a dollar sign in mind', () => {
     expect(localityOf(instance({ meta: strings({ zone: '$&' }) }), 'eu/{zone}')).toBe('eu');
+  });
+});
+
+describe('the service account of an instance', () => {
+  const account = (value: string, key = 'account') =>
+    serviceAccountOf(instance({ meta: strings({ [key]: value }) }), 'account');
+
+  it.each(['billing', 'billing-vm', 'a.b', 'x'.repeat(253)])('can be %s', (name) => {
+    expect(account(name)).toBe(name);
+  });
+
+  it.each(['', 'Billing', '-a', 'a-', 'a/b', 'a b', 'a\n', 'x'.repeat(254)])('is nothing where %j is said', (name) => {
+    expect(account(name)).toBe('');
+  });
+
+  it('is what the one meta key says that may say it, and nobody else', () => {
+    expect(account('billing', 'other')).toBe('');
+    expect(serviceAccountOf(instance({ meta: strings({ '': 'billing' }) }), '')).toBe('');
   });
 });
