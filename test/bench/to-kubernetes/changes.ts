@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { quantiles, type Quantiles } from '../quantiles.ts';
-import { instanceAt, instancesOf, probesOf } from './instances.ts';
+import { comeAndGo, instanceAt, instancesOf, probesOf } from './instances.ts';
 import type { Mirrorer } from './programs.ts';
 import type { Stage } from './stage.ts';
 
@@ -34,14 +34,15 @@ export function measureFlips(subject: Mirrorer, stage: Stage, flips: number): Pr
   });
 }
 
-/** Adds an instance to a service, then removes it, then the next to another service. */
+/** Adds instances, each to another service, and removes them some changes later. */
 export function measureArrivals(subject: Mirrorer, stage: Stage, changes: number, gapMs: number): Promise<Changes> {
   const { source, mirror, services } = stage;
   // Beyond all others; the remainder says which service an instance belongs to (see instanceAt).
   const first = Math.ceil(instancesOf(services) / services) * services;
+  const order = comeAndGo(changes / 2);
   return measure(subject, changes, gapMs, (i) => {
-    const instance = instanceAt(first + ((Math.floor(i / 2) * STRIDE) % services), services);
-    const added = i % 2 === 0;
+    const { number, added } = order[i] ?? { number: 0, added: true };
+    const instance = instanceAt(first + ((number * STRIDE) % services), services);
     return {
       write: () => (added ? source.register(instance) : source.deregister(instance)),
       shown: () => mirror.untilHas(instance.service, instance.address, added),

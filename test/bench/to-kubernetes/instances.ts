@@ -40,6 +40,18 @@ export function giant(size: number, services: number): BenchInstance[] {
   }));
 }
 
+/** How many others come before one that came goes again: what is noticed late must still be there then. */
+const STAY = 3;
+
+/** In which order so many instances come, and go again. */
+export function comeAndGo(instances: number): { readonly number: number; readonly added: boolean }[] {
+  const numbers = Array.from({ length: instances + STAY }, (_, i) => i);
+  return numbers.flatMap((number) => [
+    ...(number < instances ? [{ number, added: true }] : []),
+    ...(number >= STAY ? [{ number: number - STAY, added: false }] : []),
+  ]);
+}
+
 /** Evenly over all services: those that come first must not stand for all. */
 export function probesOf(services: number): BenchInstance[] {
   const probes = Math.min(PROBES, services);

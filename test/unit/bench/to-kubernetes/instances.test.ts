@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { giant, instanceAt, instancesOf, probesOf, PROBES } from '../../../bench/to-kubernetes/instances.ts';
+import { comeAndGo, giant, instanceAt, instancesOf, probesOf, PROBES } from '../../../bench/to-kubernetes/instances.ts';
 
 const distinct = (values: readonly string[]) => new Set(values).size;
 
@@ -29,5 +29,23 @@ describe.each([
     expect(distinct(probes.map(({ service }) => service))).toBe(PROBES);
     const known = new Set(instances.map(({ id }) => id));
     expect(probes.filter(({ id }) => !known.has(id))).toEqual([]);
+  });
+});
+
+describe.each([1, 2, 3, 4, 20])('%d instances that come and go', (count) => {
+  const order = comeAndGo(count);
+
+  it('each come once, and go once afterwards', () => {
+    expect(order).toHaveLength(2 * count);
+    for (let number = 0; number < count; number++) {
+      const changes = order.filter((change) => change.number === number).map(({ added }) => added);
+      expect(changes).toEqual([true, false]);
+    }
+  });
+
+  it('stay while the next three come, as far as there are any', () => {
+    const at = (number: number, added: boolean) =>
+      order.findIndex((change) => change.number === number && change.added === added);
+    for (let number = 0; number + 3 < count; number++) expect(at(number, false)).toBeGreaterThan(at(number + 3, true));
   });
 });
