@@ -67,6 +67,7 @@ export class World {
 
   async untilSliced(): Promise<void> {
     const look = async () => {
+      const begin = performance.now();
       const slices = await this.kubernetes.list(`/apis/discovery.k8s.io/v1/namespaces/${NAMESPACE}/endpointslices`);
       const ready = slices
         .filter(({ metadata }) => metadata.labels?.['kubernetes.io/service-name'] !== 'kubernetes')
@@ -74,7 +75,7 @@ export class World {
         .filter(({ conditions }) => conditions.ready);
       if (ready.length === this.size) return true;
       // Reading all slices costs the API server time that their controller wants.
-      return sleep(500, false);
+      return sleep(Math.max(500, 10 * (performance.now() - begin)), false);
     };
     await until(`EndpointSlices with ${this.size} ready endpoints`, look, SLICES_LIMIT_MS);
   }
