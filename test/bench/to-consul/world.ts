@@ -75,7 +75,7 @@ export class World {
         .filter(({ conditions }) => conditions.ready);
       if (ready.length === this.size) return true;
       // Reading all slices costs the API server time that their controller wants.
-      return sleep(Math.max(500, 10 * (performance.now() - begin)), false);
+      return sleep(Math.min(10_000, Math.max(500, 10 * (performance.now() - begin))), false);
     };
     await until(`EndpointSlices with ${this.size} ready endpoints`, look, SLICES_LIMIT_MS);
   }
