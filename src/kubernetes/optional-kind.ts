@@ -36,6 +36,12 @@ export interface FoundKind<T extends KubernetesObject> {
   readonly views: ReadonlyMap<string, View<T>>;
 }
 
+/** Why a kind cannot be used; empty when it can. */
+interface Absence {
+  readonly why: string;
+  readonly isServed: boolean;
+}
+
 /**
  * Follows a kind that an API server need not have (a custom resource), and that may come and go while we run:
  * - looks for it, in the versions that we know, and whether we have all rights to it; every 15 seconds, and on `lookAgain`;
@@ -116,21 +122,20 @@ export class OptionalKind<T extends KubernetesObject> {
 
   async #look(): Promise<void> {
     const found = await this.#find();
-    if (typeof found === 'string') this.#lose(found);
+    if ('why' in found) this.#lose(found);
     else if (this.#found?.resource.apiVersion !== found.apiVersion) await this.#follow(found);
   }
 
   /** The kind as it can be used, or why it cannot. */
-  async #find(): Promise<Resource<T> | string> {
+  async #find(): Promise<Resource<T> | Absence> {
     const { client, kind } = this.#options;
     try {
       const resource = await discover(client, kind);
-      this.#isServed = resource !== undefined;
-      if (!resource) return `the API server has no ${kind.plural}.${kind.group}`;
+      if (!resource) return { why: `the API server has no ${kind.plural}.${kind.group}`, isServed: false };
       const missing = await this.#missingRight();
-      return missing === undefined ? resource : `there is no right to ${missing}`;
+      return missing === undefined ? resource : { why: `there is no right to ${missing}`, isServed: true };
     } catch (error) {
-      if (hasStatus(error, 403)) return explainError(error);
+      if (hasStatus(error, 403)) return { why: explainError(error), isServed: this.#isServed };
       throw error;
     }
   }
@@ -174,17 +179,18 @@ export class OptionalKind<T extends KubernetesObject> {
     this.#stopFollowing = stop;
     this.#reflectors = reflectors.map(([, reflector]) => reflector);
     this.#found = { resource, views: new Map(views[0]) };
-    this.#settle('');
+    this.#settle({ why: '', isServed: true });
   }
 
-  #lose(absence: string): void {
+  #lose(absence: Absence): void {
     this.#stopFollowing.abort();
     this.#found = undefined;
-    if (absence !== this.#absence) this.#settle(absence);
+    if (absence.why !== this.#absence || absence.isServed !== this.#isServed) this.#settle(absence);
   }
 
-  #settle(absence: string): void {
-    this.#absence = absence;
+  #settle({ why, isServed }: Absence): void {
+    this.#absence = why;
+    this.#isServed = isServed;
     this.#isSettled = true;
     this.#resolveSettled();
     for (const listener of this.#listeners) listener();

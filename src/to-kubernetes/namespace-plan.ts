@@ -126,7 +126,7 @@ export function planNamespace(sources: Sources, wish: Wish): NamespacePlan {
       ),
     };
   });
-  const isMeshed = views.workloadEntries.isServed && mode === 'service' && switchesTo === undefined;
+  const isMeshed = views.workloadEntries.isServed && wishes === 'service' && switchesTo === undefined;
   const ours = conflict ? undefined : occupant;
   const services = compare(
     mapOf(service && !conflict ? [desiredService(label, service, mode)] : []),

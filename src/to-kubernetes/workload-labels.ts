@@ -44,7 +44,7 @@ export function localityOf({ meta }: ServiceInstance, template: string): string 
 }
 
 /** A DNS subdomain, as the name of a service account is. */
-const SERVICE_ACCOUNT = /^(?=.{1,253}$)[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/;
+const SERVICE_ACCOUNT = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/;
 
 /**
  * Whose certificate the sidecar of an instance shows; empty for one that has none, and for what is no name.

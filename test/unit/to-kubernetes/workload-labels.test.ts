@@ -92,7 +92,7 @@ describe('the service account of an instance', () => {
     expect(account(name)).toBe(name);
   });
 
-  it.each(['', 'Billing', '-a', 'a-', 'a/b', 'a b', 'a\n', 'x'.repeat(254)])('is nothing where %j is said', (name) => {
+  it.each(['', 'Billing', '-a', 'a-', 'a..b', 'a.-b', 'a/b', 'a b', 'a\n', 'x'.repeat(254)])('is nothing where %j is said', (name) => {
     expect(account(name)).toBe('');
   });
 
