@@ -92,9 +92,12 @@ describe('the service account of an instance', () => {
     expect(account(name)).toBe(name);
   });
 
-  it.each(['', 'Billing', '-a', 'a-', 'a..b', 'a.-b', 'a/b', 'a b', 'a\n', 'x'.repeat(254)])('is nothing where %j is said', (name) => {
-    expect(account(name)).toBe('');
-  });
+  it.each(['', 'Billing', '-a', 'a-', 'a..b', 'a.-b', 'a/b', 'a b', 'a\n', 'x'.repeat(254)])(
+    'is nothing where %j is said',
+    (name) => {
+      expect(account(name)).toBe('');
+    },
+  );
 
   it('is what the one meta key says that may say it, and nobody else', () => {
     expect(account('billing', 'other')).toBe('');
