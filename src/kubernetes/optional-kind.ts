@@ -36,8 +36,8 @@ export interface FoundKind<T extends KubernetesObject> {
   readonly views: ReadonlyMap<string, View<T>>;
 }
 
-/** Why a kind cannot be used; empty when it can. */
 interface Absence {
+  /** Why the kind cannot be used; empty when it can. */
   readonly why: string;
   readonly isServed: boolean;
 }
@@ -55,9 +55,8 @@ export class OptionalKind<T extends KubernetesObject> {
   readonly #listeners = new Set<() => void>();
   #resolveSettled: () => void = () => undefined;
   #isSettled = false;
-  #isServed = false;
   #found: FoundKind<T> | undefined;
-  #absence = '';
+  #absence: Absence = { why: '', isServed: false };
   #failure: string | undefined = 'not read yet';
   #reflectors: readonly Reflector<T>[] = [];
   #stopFollowing = new AbortController();
@@ -71,7 +70,7 @@ export class OptionalKind<T extends KubernetesObject> {
 
   /** Whether the API server has it, with or without our rights to it. */
   get isServed(): boolean {
-    return this.#isServed;
+    return this.#absence.isServed;
   }
 
   get found(): FoundKind<T> | undefined {
@@ -80,7 +79,7 @@ export class OptionalKind<T extends KubernetesObject> {
 
   /** Why it is not found; empty when it is. */
   get absence(): string {
-    return this.#absence;
+    return this.#absence.why;
   }
 
   /** Why what is known of it may be old; undefined while all is well, and where there is nothing to follow. */
@@ -135,7 +134,7 @@ export class OptionalKind<T extends KubernetesObject> {
       const missing = await this.#missingRight();
       return missing === undefined ? resource : { why: `there is no right to ${missing}`, isServed: true };
     } catch (error) {
-      if (hasStatus(error, 403)) return { why: explainError(error), isServed: this.#isServed };
+      if (hasStatus(error, 403)) return { why: explainError(error), isServed: this.isServed };
       throw error;
     }
   }
@@ -185,12 +184,11 @@ export class OptionalKind<T extends KubernetesObject> {
   #lose(absence: Absence): void {
     this.#stopFollowing.abort();
     this.#found = undefined;
-    if (absence.why !== this.#absence || absence.isServed !== this.#isServed) this.#settle(absence);
+    if (absence.why !== this.absence || absence.isServed !== this.isServed) this.#settle(absence);
   }
 
-  #settle({ why, isServed }: Absence): void {
-    this.#absence = why;
-    this.#isServed = isServed;
+  #settle(absence: Absence): void {
+    this.#absence = absence;
     this.#isSettled = true;
     this.#resolveSettled();
     for (const listener of this.#listeners) listener();

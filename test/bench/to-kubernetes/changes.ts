@@ -41,7 +41,9 @@ export function measureArrivals(subject: Mirrorer, stage: Stage, changes: number
   const first = Math.ceil(instancesOf(services) / services) * services;
   const order = comeAndGo(changes / 2);
   return measure(subject, changes, gapMs, (i) => {
-    const { number, added } = order[i] ?? { number: 0, added: true };
+    const change = order[i];
+    if (!change) throw new Error(`change ${i} of ${changes}: expected an instance that comes or goes, found none`);
+    const { number, added } = change;
     const instance = instanceAt(first + ((number * STRIDE) % services), services);
     return {
       write: () => (added ? source.register(instance) : source.deregister(instance)),
