@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { gzipSync } from 'node:zlib';
-import './limits.ts';
 import { parseConfig } from '../../src/config/load.ts';
 import { readNode } from '../../src/consul/catalog.ts';
 import { createConsulClient } from '../../src/consul/client.ts';

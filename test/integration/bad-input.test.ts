@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import './limits.ts';
 import {
   nextPodIP,
   openRig,

@@ -6,7 +6,6 @@ import { basename, delimiter, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { parseAllDocuments } from 'yaml';
-import './limits.ts';
 import { parseConfig } from '../../src/config/load.ts';
 import { openRig, until, type Manifest, type Rig } from '../rig/index.ts';
 import {

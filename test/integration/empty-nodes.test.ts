@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import './limits.ts';
 import { until, untilEqual } from '../rig/index.ts';
 import type { Fault, SeenTransaction } from '../rig/fault-proxy.ts';
 import { WriterStage } from '../rig/writer-stage.ts';

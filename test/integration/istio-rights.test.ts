@@ -1,6 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { join } from 'node:path';
-import './limits.ts';
 import { startKubernetes, type KubernetesPlane } from '../control-plane/index.ts';
 import { openRig, statusOf, until, untilEqual, untilIdle, type Rig } from '../rig/index.ts';
 import { clientsOf, entriesOf, installWorkloadEntries } from '../rig/istio.ts';

@@ -2,7 +2,6 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import './limits.ts';
 import { createKubernetesClient } from '../../src/kubernetes/client.ts';
 import { connectKubernetes } from '../../src/kubernetes/connection.ts';
 import { createResources } from '../../src/kubernetes/resources.ts';

@@ -1,6 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { join } from 'node:path';
-import './limits.ts';
 import { nextPodIP, openRig, until, untilEqual, type Daemon, type Manifest, type Rig } from '../rig/index.ts';
 import { MANIFESTS, render } from '../rig/manifests.ts';
 import {

@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import './limits.ts';
 import { parseConfig } from '../../src/config/load.ts';
 import { createConsulClient, type ConsulClient } from '../../src/consul/client.ts';
 import { ServiceReader, type KnownService } from '../../src/consul/service-reader.ts';

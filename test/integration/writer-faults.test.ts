@@ -1,5 +1,4 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import './limits.ts';
 import { nextPodIP, statusOf, until, untilEqual, untilIdle } from '../rig/index.ts';
 import type { Fault, SeenTransaction } from '../rig/fault-proxy.ts';
 import { podsIn, WriterStage } from '../rig/writer-stage.ts';

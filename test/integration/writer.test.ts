@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import './limits.ts';
 import { nextPodIP, until, untilIdle } from '../rig/index.ts';
 import { podsIn, WriterStage } from '../rig/writer-stage.ts';
 
