@@ -6,7 +6,9 @@ import { backoffMs } from '../backoff.ts';
  * - a key that waits is not queued twice: many events, one look;
  * - a key is never processed twice at the same time; added while it runs, it runs once more afterwards;
  * - a failed key comes back after an exponential backoff, with jitter; success forgets its failures;
- * - a new event for a key that backs off looks again at once: something changed, so the reason may be gone.
+ * - a new event for a key that backs off looks again at once: something changed, so the reason may be gone;
+ * - after a slice of work the queue waits until timers and sockets had a turn: whatever its users enqueue, even keys that
+ *   put each other back for ever, the process goes on answering.
  * It holds keys only, never objects: whoever processes a key reads the latest state.
  */
 export interface WorkQueueOptions {
@@ -18,6 +20,8 @@ export interface WorkQueueOptions {
 
 /** Full-jitter caps of 10, 20, 40 ... ms, at most 30 s: quick after a lost race, gentle on a broken dependency. */
 const RETRY = { baseMs: 10, maxMs: 30_000 };
+/** Keys are processed by promises, which Node.js puts before every timer and socket: so long they may go on in a row. */
+const SLICE_MS = 5;
 
 interface KeyState {
   phase: 'queued' | 'running' | 'idle';
@@ -30,6 +34,8 @@ export class WorkQueue {
   readonly #options: WorkQueueOptions;
   readonly #queue: PQueue;
   readonly #keys = new Map<string, KeyState>();
+  /** Undefined after each turn of the event loop. */
+  #slice: { readonly beganAt: number; readonly isOver: Promise<void> } | undefined;
   #stopped = false;
 
   constructor(options: WorkQueueOptions) {
@@ -89,10 +95,29 @@ export class WorkQueue {
   #enqueue(key: string, state: KeyState): void {
     state.phase = 'queued';
     // Not within add(): who adds a key may be in the middle of changing what its processing reads.
-    void this.#queue.add(() => Promise.resolve().then(() => this.#run(key, state)));
+    void this.#queue.add(() => this.#untilTurn().then(() => this.#run(key, state)));
+  }
+
+  /** Resolves in the running slice, while that lasts, else after the event loop had a turn. */
+  async #untilTurn(): Promise<void> {
+    for (;;) {
+      this.#slice ??= { beganAt: performance.now(), isOver: this.#endOfSlice() };
+      if (performance.now() - this.#slice.beganAt < SLICE_MS) return;
+      await this.#slice.isOver;
+    }
+  }
+
+  #endOfSlice(): Promise<void> {
+    return new Promise((resolve) => {
+      setImmediate(() => {
+        this.#slice = undefined;
+        resolve();
+      });
+    });
   }
 
   async #run(key: string, state: KeyState): Promise<void> {
+    if (this.#stopped) return;
     state.phase = 'running';
     state.dirty = false;
     try {

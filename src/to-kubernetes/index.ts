@@ -94,31 +94,36 @@ export function runToKubernetes(options: ToKubernetesOptions): ToKubernetes {
     );
     report.plan(name, plan, failures);
     fallbacks.note(name, plan);
-    for (const failure of failures.values()) {
-      if (isSignOfAbsence(failure)) views.workloadEntries.lookAgain();
-      throw failure;
-    }
-    settle(name, plan, remaining);
+    if ([...failures.values()].some(isSignOfAbsence)) views.workloadEntries.lookAgain();
+    record(name, plan);
+    const [first] = failures;
+    if (first) throw first[1];
+    if (!plan.mirrored) settle(name, remaining);
   }
 
-  function settle(name: string, plan: NamePlan, remaining: number): void {
+  function record(name: string, plan: NamePlan): void {
     metrics.owned.set({ direction: 'to-kubernetes' }, planner.owned);
     if (plan.overLimit) overLimit.add(name);
     else overLimit.delete(name);
     if ((plan.mirrored && !plan.overLimit) || imports.takesIn(name)) catalog.follow(name);
     else catalog.unfollow(name);
-    if (plan.mirrored) return;
+  }
+
+  function settle(name: string, remaining: number): void {
     if (remaining > 0) return controller.enqueueAfter(name, remaining);
     grace.end(name);
-    if (planner.release(name)) for (const waiting of overLimit) controller.enqueue(waiting);
+    // Only then: names that share a label and have nothing would look at each other for ever.
+    if (!planner.release(name)) return;
+    enqueue(overLimit);
     for (const sibling of planner.siblings(name)) if (sibling !== name) controller.enqueue(sibling);
+  }
+
+  function enqueue(names: Iterable<string>): void {
+    for (const name of names) controller.enqueue(name);
   }
 
   catalog.subscribe((name) => controller.enqueue(name));
   hosts.subscribe((name) => controller.enqueue(name));
-  const enqueue = (names: Iterable<string>) => {
-    for (const name of names) controller.enqueue(name);
-  };
   subscribe(views, planner, enqueue);
   subscribeToAddresses(views, () => {
     enqueue(planner.keys());

@@ -28,6 +28,8 @@ export class Planner {
   readonly #sources: Sources;
   readonly #labels: Labels;
   readonly #admitted: Set<string>;
+  /** Names that have a Service or should have one, admitted or not: those that others may have to give way to. */
+  readonly #claiming: Set<string>;
 
   constructor(owner: Owner, config: ToKubernetesConfig, views: Views, catalog: Catalog, hosts: Hosts) {
     const own = new OwnObjects(owner, views);
@@ -38,6 +40,7 @@ export class Planner {
       leftovers: new Leftovers(owner, views),
     };
     this.#admitted = new Set(own.names());
+    this.#claiming = new Set(own.names());
     this.#labels = new Labels(own, this.keys());
   }
 
@@ -94,15 +97,18 @@ export class Planner {
     );
   }
 
-  /** A name whose Services are gone makes room for another: true when it had a place. */
+  /** A name whose Services are gone makes room for others: true when it had any until now, and only then. */
   release(name: string): boolean {
-    return !this.owns(name) && this.#admitted.delete(name);
+    if (this.owns(name) || this.isMirrored(name)) return false;
+    this.#admitted.delete(name);
+    return this.#claiming.delete(name);
   }
 
   /** @param expired when the grace period of a service that is gone is over */
   plan(name: string, expired: boolean): NamePlan {
     const { config, own } = this.#sources;
     const mirrored = this.isMirrored(name);
+    if (mirrored) this.#claiming.add(name);
     const overLimit = mirrored && !this.#admit(name);
     const wanted = mirrored && !overLimit ? config.namespaces : [];
     const plans = [...new Set([...wanted, ...own.namespaces(name)])].map((namespace) => {
@@ -123,6 +129,11 @@ export class Planner {
   }
 
   #assigned(name: string, namespace: string): AssignedLabel {
-    return this.#labels.assigned(name, namespace, (other) => this.owns(other) || this.isMirrored(other));
+    return this.#labels.assigned(name, namespace, (other) => {
+      const contends = this.owns(other) || this.isMirrored(other);
+      // It may be gone before it is looked at itself, and then this name has to be looked at again.
+      if (contends) this.#claiming.add(other);
+      return contends;
+    });
   }
 }

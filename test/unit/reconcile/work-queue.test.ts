@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { WorkQueue } from '../../../src/reconcile/work-queue.ts';
 import { settled, Worker } from './worker.ts';
 
 /** Longer than any test may take: what waits for it does not happen. */
@@ -195,5 +196,33 @@ describe('drain', () => {
 
   it('is done at once when nothing runs', async () => {
     await expect(new Worker().queue.drain(NEVER_MS)).resolves.toBe(true);
+  });
+});
+
+describe('a queue that never gets empty', () => {
+  /** Ends when a timer got its turn `turns` times; the test runs into its limit when none does. */
+  async function starve(process: (queue: WorkQueue, key: string) => Promise<void>, concurrency = 1): Promise<number> {
+    let runs = 0;
+    const queue: WorkQueue = new WorkQueue({
+      concurrency,
+      process: (key) => {
+        runs++;
+        return process(queue, key);
+      },
+      onFailure: (key) => queue.add(key),
+    });
+    for (const key of ['a', 'b']) queue.add(key);
+    for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setTimeout(resolve, 0));
+    await queue.drain(NEVER_MS);
+    return runs;
+  }
+
+  it.each<[string, (queue: WorkQueue, key: string) => Promise<void>]>([
+    ['a key that adds itself', (queue, key) => Promise.resolve(queue.add(key))],
+    ['two keys that add each other', (queue, key) => Promise.resolve(queue.add(key === 'a' ? 'b' : 'a'))],
+    ['a key that fails and is added by whoever is told', () => Promise.reject(new Error('no luck'))],
+    ['a key that adds ever new ones', (queue, key) => Promise.resolve(queue.add(`${key}a`))],
+  ])('leaves timers their turn: %s', async (_, process) => {
+    for (const concurrency of [1, 2, 1024]) expect(await starve(process, concurrency)).toBeGreaterThan(1);
   });
 });
