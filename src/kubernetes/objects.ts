@@ -141,7 +141,10 @@ export interface WorkloadEntry extends KubernetesObject {
   readonly ownerUid: string;
 }
 
-export type Node = KubernetesObject;
+export interface Node extends KubernetesObject {
+  /** The first of them; empty when it has none. */
+  readonly internalIP: string;
+}
 
 /** Ties an EndpointSlice to its Service (discovery/v1). */
 export const SERVICE_NAME_LABEL = 'kubernetes.io/service-name';

@@ -2,11 +2,12 @@ import { expectObject } from '../json.ts';
 import { jsonMessage, type Encoded } from './encoding/message.ts';
 import { endpointsDecoder, endpointSliceDecoder } from './kinds/endpoints.ts';
 import { metadataDecoder, type Keep } from './kinds/metadata.ts';
+import { nodeDecoder } from './kinds/node.ts';
 import { podDecoder } from './kinds/pod.ts';
 import { serviceCIDRDecoder } from './kinds/service-cidr.ts';
 import { serviceDecoder } from './kinds/service.ts';
 import { workloadEntryDecoder } from './kinds/workload-entry.ts';
-import { ZONE_LABEL, type KubernetesObject, type Node, type WorkloadEntry } from './objects.ts';
+import type { KubernetesObject, WorkloadEntry } from './objects.ts';
 
 /**
  * A kind as the reflector and the writers need it: where it lives and how its encoded form becomes the trimmed object.
@@ -40,12 +41,7 @@ export function createResources(keep: Keep) {
     endpointSlices: builtIn('EndpointSlice', 'discovery.k8s.io/v1', 'endpointslices', endpointSliceDecoder(keep)),
     endpoints: builtIn('Endpoints', 'v1', 'endpoints', endpointsDecoder(keep)),
     serviceCIDRs: builtIn('ServiceCIDR', 'networking.k8s.io/v1', 'servicecidrs', serviceCIDRDecoder(keep)),
-    nodes: builtIn<Node>(
-      'Node',
-      'v1',
-      'nodes',
-      metadataDecoder('Node', keep, (key) => key === ZONE_LABEL),
-    ),
+    nodes: builtIn('Node', 'v1', 'nodes', nodeDecoder(keep)),
     namespaces: builtIn('Namespace', 'v1', 'namespaces', metadataDecoder('Namespace', keep)),
   };
 }

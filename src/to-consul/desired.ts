@@ -35,6 +35,8 @@ export interface PodSources {
   readonly services: readonly ServiceSource[];
   /** Zone of the pod's node, or empty. */
   readonly zone: string;
+  /** Address of the pod's node, or empty while nobody knows it. */
+  readonly nodeAddress: string;
 }
 
 export interface Desired {
@@ -89,7 +91,7 @@ const nothing = (rule: string, isEligible = false): Desired => ({
  */
 export function desiredRegistrations(owner: Owner, config: DesiredConfig, sources: PodSources): Desired {
   const { pod } = sources;
-  const why = whyNothing(pod, config);
+  const why = whyNothing(pod, config) ?? (sources.nodeAddress === '' ? NO_NODE : undefined);
   if (why !== undefined) return nothing(why);
   const requests = requestsFor(sources, config);
   if (requests === undefined) return nothing('the annotation service-sync of the pod is "false"');
@@ -143,12 +145,14 @@ export function mayHaveRegistrations(pod: Pod, config: DesiredConfig): boolean {
   return whyNothing(pod, config) === undefined && parseAnnotations(pod.annotations).settings.sync !== false;
 }
 
+const NO_NODE = 'the pod is on no node yet';
+
 /** Why a pod has nothing in Consul whatever it asks for; undefined when it may have. */
 function whyNothing(pod: Pod, { namespaces }: DesiredConfig): string | undefined {
   if (!selects(namespaces, pod.namespace)) return `toConsul.namespaces does not select namespace ${pod.namespace}`;
   if (pod.deletionTimestamp !== '') return `the pod is being deleted since ${pod.deletionTimestamp}`;
   if (pod.phase === 'Succeeded' || pod.phase === 'Failed') return `the pod has ended: its phase is ${pod.phase}`;
-  if (pod.nodeName === '' || pod.hostIP === '') return 'the pod is on no node yet';
+  if (pod.nodeName === '') return NO_NODE;
   if (pod.podIPs.length === 0) return 'the pod has no IP yet';
   return undefined;
 }
@@ -206,7 +210,7 @@ function checkOf(
 
 function build(
   owner: Owner,
-  { pod, zone }: PodSources,
+  { pod, zone, nodeAddress }: PodSources,
   { name, port, udp, wishes, service }: Request,
   address: string,
 ): Omit<Registration, 'check'> {
@@ -226,7 +230,7 @@ function build(
     ...(service ? [[META.service, service.name] as const] : []),
   ]);
   return {
-    node: { name: nodeNameOf(owner.cluster, pod.nodeName), address: pod.hostIP },
+    node: { name: nodeNameOf(owner.cluster, pod.nodeName), address: nodeAddress },
     id: registrationId(owner.cluster, pod, name, port, udp),
     service: name,
     address,

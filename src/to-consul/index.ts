@@ -2,7 +2,7 @@ import type { ToConsulConfig } from '../config/schema.ts';
 import type { ConsulClient } from '../consul/client.ts';
 import { TransactionConflict } from '../consul/errors.ts';
 import type { EventRecorder } from '../kubernetes/events.ts';
-import { objectKey, serviceKeyOf, type Service } from '../kubernetes/objects.ts';
+import { objectKey, serviceKeyOf, zoneOf, type Service } from '../kubernetes/objects.ts';
 import type { Resources } from '../kubernetes/resources.ts';
 import type { ObjectApi } from '../kubernetes/write.ts';
 import { explainError, type Log } from '../observability/log.ts';
@@ -145,7 +145,10 @@ export function runToConsul(options: ToConsulOptions): ToConsul {
     if (after) reportService(after);
     else if (before) report.service(before, []);
   });
-  views.endpointSlices.subscribe((_, slice) => slice && reportService(views.services.get(serviceKeyOf(slice))));
+  views.endpointSlices.subscribe((before, after) => {
+    const keys = new Set([before, after].flatMap((slice) => (slice ? serviceKeyOf(slice) : [])));
+    for (const key of keys) reportService(views.services.get(key));
+  });
   for (const service of views.services.values()) reportService(service);
   views.pods.subscribe((before, after) => before && before.uid !== after?.uid && gatekeeper.forget(before.uid));
   enqueue(planner.keys());
@@ -200,6 +203,7 @@ function subscribe(views: Views, planner: Planner, enqueue: (keys: Iterable<stri
   });
   views.nodes.subscribe((before, after) => {
     const node = after ?? before;
-    if (node) enqueue(planner.podsOfNode(node));
+    if (!node || (before?.internalIP === after?.internalIP && zoneOf(before) === zoneOf(after))) return;
+    enqueue(planner.podsOfNode(node));
   });
 }

@@ -23,9 +23,10 @@ import {
   type PodSources,
 } from './desired.ts';
 import type { Observed } from './observation.ts';
+import { NodeAddresses } from './node-addresses.ts';
 import type { OwnCatalog } from './observed.ts';
 import { isShut, selectsPod } from './readiness-gate.ts';
-import { identityOf, sameCheck, sameService, type Registration } from './registration.ts';
+import { identityOf, sameCheck, sameService, type ConsulNode, type Registration } from './registration.ts';
 import { POD, serviceRequest, type ServiceSource } from './requests.ts';
 import type { Rejection } from './annotations.ts';
 
@@ -81,6 +82,7 @@ export class Planner {
   readonly #slicesOfPod: Index<EndpointSlice>;
   readonly #slicesOfService: Index<EndpointSlice>;
   readonly #podsOfNode: Index<Pod>;
+  readonly #nodeAddresses: NodeAddresses;
   /** Of a gate: annotated Services and pods with a shut gate, by namespace. Without one nobody looks at them. */
   readonly #asking: Index<Service> | undefined;
   readonly #shut: Index<Pod> | undefined;
@@ -99,6 +101,7 @@ export class Planner {
       isMarkedObject(slice.labels) ? [] : [serviceKeyOf(slice)],
     );
     this.#podsOfNode = new Index(views.pods, (pod) => [pod.nodeName]);
+    this.#nodeAddresses = new NodeAddresses(views.pods, views.nodes);
     if (!config.readinessGate) return;
     this.#asking = new Index(views.services, (service) => (serviceRequest(service) ? [service.namespace] : []));
     this.#shut = new Index(views.pods, (pod) => (isShut(pod) ? [pod.namespace] : []));
@@ -148,7 +151,7 @@ export class Planner {
       (registration, observed) =>
         sameService(registration, observed.registration) &&
         hasCheck(registration, observed) &&
-        this.#own.isIntact(registration.node.name),
+        this.#isNodeRight(registration.node),
     );
     // Consul keeps the spelling of an ID that it has: another one, beside a check of the first, could not be removed.
     const update = changes.update
@@ -260,7 +263,15 @@ export class Planner {
       const service = this.#views.services.get(key);
       if (service) services.push({ service, slices });
     }
-    return { pod, services, zone: zoneOf(this.#views.nodes.get(pod.nodeName)) };
+    const { nodeName } = pod;
+    const zone = zoneOf(this.#views.nodes.get(nodeName));
+    return { pod, services, zone, nodeAddress: this.#nodeAddresses.of(nodeName) };
+  }
+
+  /** Any of its pods corrects a node that somebody changed, or that has another address now. */
+  #isNodeRight({ name, address }: ConsulNode): boolean {
+    const node = this.#own.node(name);
+    return node.state === 'ours' && node.isIntact && node.address === address;
   }
 }
 

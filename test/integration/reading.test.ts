@@ -4,7 +4,7 @@ import { Agent } from 'undici';
 import { createKubernetesClient, type KubernetesClient } from '../../src/kubernetes/client.ts';
 import { ACCEPT } from '../../src/kubernetes/encoding/formats.ts';
 import { KubernetesError } from '../../src/kubernetes/errors.ts';
-import { objectKey, type KubernetesObject } from '../../src/kubernetes/objects.ts';
+import { objectKey, type KubernetesObject, type Node } from '../../src/kubernetes/objects.ts';
 import { Reflector } from '../../src/kubernetes/reflector.ts';
 import { createResources, pathOf, type Resource } from '../../src/kubernetes/resources.ts';
 import type { View } from '../../src/kubernetes/view.ts';
@@ -333,12 +333,11 @@ describe('B29: a watch with an event that the API server does not send', () => {
   const error = (status: object) => ({ type: 'ERROR', object: { kind: 'Status', apiVersion: 'v1', ...status } });
   const bookmark = (metadata: object) => ({ type: 'BOOKMARK', object: { kind: 'Node', apiVersion: 'v1', metadata } });
   /** What is still heard after the event: a change that nobody here made before. */
-  async function untilHeard({ view }: Reading<KubernetesObject>, name: string): Promise<void> {
+  async function untilHeard({ view }: Reading<Node>, name: string): Promise<void> {
     await rig.kubernetes.createNode(`${rig.cluster}-${name}`, labels);
     await until(`Node ${name}`, () => Promise.resolve(view.get(`${rig.cluster}-${name}`)));
   }
-  const relists = ({ records }: Reading<KubernetesObject>) =>
-    records.filter(({ message }) => message === 'read completely').length;
+  const relists = ({ records }: Reading<Node>) => records.filter(({ message }) => message === 'read completely').length;
 
   it.each([
     ['an ERROR with a code that nobody knows', { code: 299, reason: 'Odd', message: 'something new' }, '299 Odd'],

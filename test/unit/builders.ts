@@ -7,6 +7,7 @@ import {
   type Container,
   type EndpointPort,
   type EndpointSlice,
+  type Node,
   type Pod,
   type Service,
   type ServicePort,
@@ -49,6 +50,20 @@ export function marked(cluster = owner.cluster, more: Readonly<Record<string, st
 
 export function condition(overrides: Partial<Condition> = {}): Condition {
   return { status: 'True', reason: '', message: '', lastTransitionTime: '2026-10-20T10:00:00Z', ...overrides };
+}
+
+export function node(overrides: Partial<Node> = {}): Node {
+  return {
+    namespace: '',
+    name: 'worker-1',
+    uid: 'uid-of-node',
+    resourceVersion: '10',
+    deletionTimestamp: '',
+    labels: strings(),
+    annotations: strings(),
+    internalIP: '192.168.1.11',
+    ...overrides,
+  };
 }
 
 export function pod(overrides: Partial<Pod> = {}): Pod {

@@ -171,12 +171,13 @@ describe('a WorkloadEntry of the API server', () => {
 });
 
 describe('a Node of the API server', () => {
-  it('has a zone and no namespace', () => {
+  it('has a zone, an internal address and no namespace', () => {
     const node = resources.nodes.decode(wire.node);
     expect(node).toMatchObject({
       namespace: '',
       name: 'worker-1',
       labels: new Map([['topology.kubernetes.io/zone', 'eu-1a']]),
+      internalIP: '192.168.1.11',
     });
     expect(zoneOf(node)).toBe('eu-1a');
     expect(zoneOf(undefined)).toBe('');

@@ -24,6 +24,7 @@ function desired({ text = {}, config = {}, ...overrides }: Given) {
     pod: pod({ annotations: annotations({ 'service-name': 'orders', ...text }), ...overrides }),
     services: [],
     zone: '',
+    nodeAddress: '192.168.1.11',
   });
 }
 
@@ -236,6 +237,7 @@ describe('pods', () => {
       pod: pod({ ready: condition({ status: 'False' }) }),
       services: [publishing],
       zone: '',
+      nodeAddress: '192.168.1.11',
     });
     expect(registrations.size).toBe(0);
   });
@@ -264,7 +266,8 @@ describe('pods', () => {
     expect(() => resources.pods.decode({ spec: {} })).toThrow('expected a name and a uid');
     const bare = resources.pods.decode({ metadata: { name: 'x', uid: 'u', namespace: 'shop' }, future: { deep: [1] } });
     expect(
-      desiredRegistrations(owner, toConsulConfig(), { pod: bare, services: [], zone: '' }).registrations.size,
+      desiredRegistrations(owner, toConsulConfig(), { pod: bare, services: [], zone: '', nodeAddress: '192.168.1.11' })
+        .registrations.size,
     ).toBe(0);
   });
 
@@ -299,6 +302,7 @@ describe('pods', () => {
       pod: pod({ annotations: annotations({ 'service-name': 'orders' }) }),
       services: [loop, loop],
       zone: '',
+      nodeAddress: '192.168.1.11',
     });
     expect(registrations.size).toBe(1);
   });

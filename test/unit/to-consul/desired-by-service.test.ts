@@ -24,6 +24,7 @@ function desired(services: readonly ServiceSource[], overrides: Partial<Pod> = {
     pod: pod(overrides),
     services,
     zone: '',
+    nodeAddress: '192.168.1.11',
   });
   return { registrations: [...registrations.values()], rejections, hold: held.size > 0, unclear: [...unclear] };
 }

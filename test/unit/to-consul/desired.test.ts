@@ -18,16 +18,18 @@ import {
 interface World extends Partial<Pod> {
   readonly services?: readonly ServiceSource[];
   readonly zone?: string;
+  readonly nodeAddress?: string;
   readonly config?: Partial<DesiredConfig>;
 }
 
 const NAMED = annotations({ 'service-name': 'orders' });
 
-function desired({ services = [], zone = '', config = {}, ...overrides }: World = {}) {
+function desired({ services = [], zone = '', nodeAddress = '192.168.1.11', config = {}, ...overrides }: World = {}) {
   const { registrations, rejections, held } = desiredRegistrations(owner, toConsulConfig(config), {
     pod: pod({ annotations: NAMED, ...overrides }),
     services,
     zone,
+    nodeAddress,
   });
   return {
     registrations: [...registrations.values()],
@@ -50,7 +52,7 @@ describe('a pod with a service name', () => {
     ['Failed', { phase: 'Failed' }, []],
     ['without an IP', { podIPs: [] }, []],
     ['without a node', { nodeName: '' }, []],
-    ['without the IP of its node', { hostIP: '' }, []],
+    ['on a node whose address nobody knows', { nodeAddress: '' }, []],
     ['Ready', {}, ['passing']],
     ['Ready, whatever not-ready says', { config: { notReady: 'critical' } }, ['passing']],
     ['Ready while its phase is Pending or unknown', { phase: 'Pending' }, ['passing']],

@@ -33,6 +33,7 @@ function desired({ text = {}, ports = [HTTP, GRPC], services = [], ...overrides 
     pod: pod({ annotations: annotations(text), containers: [container({ ports })], ...overrides }),
     services,
     zone: '',
+    nodeAddress: '192.168.1.11',
   });
   return { registrations: [...registrations.values()], rejections };
 }

@@ -7,7 +7,7 @@ import { environment } from './registrator-pods.ts';
 /** What becomes of registrator's variables beside annotations. */
 
 function desired(overrides: Partial<Pod>, services: Parameters<typeof desiredRegistrations>[2]['services'] = []) {
-  const given = { pod: pod(overrides), services, zone: '' };
+  const given = { pod: pod(overrides), services, zone: '', nodeAddress: '192.168.1.11' };
   const { registrations, warnings } = desiredRegistrations(owner, toConsulConfig({ registrator: true }), given);
   const because = [...registrations.values()].map(
     ({ service, check }) => `${service} ${check.notes.replace(/^.*because of /, '')}`,
