@@ -1,9 +1,9 @@
 import { parseArgs, type ParseArgsConfig } from 'node:util';
 import { collectDefaultMetrics } from 'prom-client';
 import { ConfigError, loadConfig, type Environment } from './config/load.ts';
-import { explain } from './commands/explain.ts';
-import { formatExplanation } from './commands/explain-format.ts';
-import { isSettled, KINDS, type Kind } from './commands/explanation.ts';
+import { explain } from './commands/explain/explain.ts';
+import { formatExplanation } from './commands/explain/format.ts';
+import { isSettled, KINDS, type Kind } from './commands/explain/explanation.ts';
 import { formatPlan, makePlan } from './commands/plan.ts';
 import { startDaemon } from './commands/run.ts';
 import { createLog, explainError } from './observability/log.ts';

@@ -1,13 +1,13 @@
 import { escapeControls } from '../json.ts';
 import type { Changes } from '../reconcile/changes.ts';
-import { identityOf } from '../to-consul/registration.ts';
-import type { Registration } from '../to-consul/registration.ts';
+import { identityOf } from '../to-consul/registration/registration.ts';
+import type { Registration } from '../to-consul/registration/registration.ts';
 import type { ImportPlan } from '../to-kubernetes/imports/planner.ts';
-import { isWarning } from '../to-kubernetes/imports/request.ts';
-import { changesOf, type NamespacePlan, type WrittenKind } from '../to-kubernetes/namespace-plan.ts';
-import type { NamePlan } from '../to-kubernetes/planner.ts';
-import type { World } from './connect.ts';
-import { planImports, planPod, planServices, podPlanner, readOnce, type OnceContext } from './read-once.ts';
+import { changesOf, type NamespacePlan, type WrittenKind } from '../to-kubernetes/plan/namespace-plan.ts';
+import type { NamePlan } from '../to-kubernetes/plan/planner.ts';
+import type { World } from '../world/world.ts';
+import { planImports, planPod, planServices, podPlanner, readOnce, type OnceContext } from '../world/read-once.ts';
+import { isWarning } from '../to-kubernetes/problem.ts';
 
 export interface PlannedChange {
   readonly direction: 'to-consul' | 'to-kubernetes';

@@ -3,16 +3,17 @@ import { isIP } from 'node:net';
 import { hostname, networkInterfaces } from 'node:os';
 import { EventRecorder } from '../kubernetes/events.ts';
 import { serveStatus, splitAddress } from '../observability/http.ts';
-import type { Owner } from '../reconcile/mark.ts';
+import type { Owner } from '../mark.ts';
 import { runToConsul, type ToConsul, type ToConsulOptions } from '../to-consul/index.ts';
-import type { OwnCatalog } from '../to-consul/observed.ts';
-import { EMPTY_NODE_MS } from '../to-consul/node-remover.ts';
-import { OwnEntry } from '../to-consul/own-entry.ts';
-import { summarize, type Summary } from '../to-consul/summary.ts';
-import { adoptNodes } from '../to-consul/take-over.ts';
+import type { OwnCatalog } from '../to-consul/observed/own-catalog.ts';
+import { EMPTY_NODE_MS } from '../to-consul/nodes/empty-node-remover.ts';
+import { OwnEntry } from '../to-consul/identity/own-entry.ts';
+import { summarize, type Summary } from '../to-consul/identity/summary.ts';
+import { adoptNodes } from '../to-consul/nodes/adopt-nodes.ts';
 import { runToKubernetes, type ToKubernetes } from '../to-kubernetes/index.ts';
-import { createClients, readWorld, type Clients, type Context, type World } from './connect.ts';
-import { Sources } from './sources.ts';
+import { createClients, type Clients, type Context } from '../world/context.ts';
+import { readWorld, type World } from '../world/world.ts';
+import { Readings } from '../world/readings.ts';
 
 /** What is on its way when the daemon is told to stop may take this long; orchestrators kill much later. */
 const DRAIN_MS = 1500;
@@ -53,7 +54,7 @@ export async function startDaemon(
   setMaxListeners(0, watches.signal);
   const whole: Context = { ...context, signal: watches.signal };
   const clients = createClients(whole);
-  const sources = new Sources(whole);
+  const sources = new Readings(whole);
   let directions: Directions | undefined;
   const failures = () => [...sources.failures(), ...(directions?.toConsul?.failures() ?? [])];
   const status = await serveStatus(context.config.http.address, {

@@ -73,7 +73,7 @@ export function decodeServiceNames(answer: ConsulAnswer): string[] {
   return names;
 }
 
-export function serviceRequest(name: string) {
+export function instancesRequest(name: string) {
   return { purpose: `read service ${name}`, path: '/health/service/{name}', params: { name } } as const;
 }
 
@@ -85,7 +85,7 @@ export const FROM_THE_LEADER = { near: '_agent' };
 
 /** All instances of a service, whatever their health. One that cannot be read costs only itself. */
 export function decodeInstances(answer: ConsulAnswer, name: string): ServiceInstance[] {
-  const { purpose } = serviceRequest(name);
+  const { purpose } = instancesRequest(name);
   const rows = expectArray(answer.body, purpose);
   assertTrustworthy(purpose, answer);
   const instances = rows.filter(isObject).flatMap(decodeInstance);

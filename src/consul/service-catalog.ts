@@ -7,7 +7,7 @@ import {
   decodeServiceNames,
   FROM_THE_LEADER,
   healthStateRequest,
-  serviceRequest,
+  instancesRequest,
   SERVICES_REQUEST,
 } from './catalog.ts';
 import type { ConsulClient } from './client.ts';
@@ -144,7 +144,7 @@ export class ServiceCatalog {
     this.#followed++;
     void followBlockingQuery({
       ...this.#options,
-      request: { ...serviceRequest(known.spelling), query: FROM_THE_LEADER },
+      request: { ...instancesRequest(known.spelling), query: FROM_THE_LEADER },
       newestIndex: () => known.index,
       onAnswer: async (answer) => {
         const changed = await this.#reader.take(known, answer);

@@ -1,4 +1,4 @@
-import { assertWitness, decodeInstances, serviceRequest } from './catalog.ts';
+import { assertWitness, decodeInstances, instancesRequest } from './catalog.ts';
 import type { ConsulAnswer, ConsulClient } from './client.ts';
 import { Distrust } from './distrust.ts';
 import { UntrustworthyAnswer } from './errors.ts';
@@ -45,7 +45,7 @@ export class ServiceReader {
    * @param consistent asks the leader to confirm that it leads: for reads that decide a removal
    */
   async read(known: KnownService, consistent: boolean): Promise<boolean> {
-    const request = serviceRequest(known.spelling);
+    const request = instancesRequest(known.spelling);
     const asked = known.index;
     const answer = await this.#client.get({
       ...request,
@@ -66,7 +66,7 @@ export class ServiceReader {
   }
 
   async #judge(known: KnownService, answer: ConsulAnswer): Promise<boolean> {
-    const { purpose } = serviceRequest(known.spelling);
+    const { purpose } = instancesRequest(known.spelling);
     const instances = decodeInstances(answer, known.spelling);
     if (answer.index === 0) throw new UntrustworthyAnswer(purpose, 'one without an index');
     // Overtaken by a newer answer, or a Consul that went back: only the leader can tell, and then the index starts over.
@@ -104,7 +104,7 @@ export class ServiceReader {
       if (fingerprint(before) !== fingerprint(merged)) this.#onPart(known);
     }
     throw new UntrustworthyAnswer(
-      serviceRequest(known.spelling).purpose,
+      instancesRequest(known.spelling).purpose,
       'one from a Consul that went back in time: what is missing may only not be back yet',
     );
   }

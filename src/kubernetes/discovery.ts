@@ -1,8 +1,16 @@
-import { arrayField, expectObject, isObject, stringField } from '../json.ts';
+import { arrayField, expectObject, isObject, stringField, type JsonObject } from '../json.ts';
 import type { KubernetesClient } from './client.ts';
 import { hasStatus } from './errors.ts';
 import type { KubernetesObject } from './objects.ts';
 import type { CustomKind, Resource } from './resources.ts';
+
+/** Whether the API server has a kind at all: older ones lack some. */
+export async function isServed(
+  client: KubernetesClient,
+  { apiVersion, plural }: Resource<KubernetesObject>,
+): Promise<boolean> {
+  return listsKind(await readOptional(client, 'APIResourceList', apiVersion), plural);
+}
 
 /** The kind in the best version that the API server has it in, or undefined when it has none: nobody installed it. */
 export async function discover<T extends KubernetesObject>(
@@ -12,15 +20,18 @@ export async function discover<T extends KubernetesObject>(
   const found = await readOptional(client, 'APIGroup', group);
   const served = arrayField(found ?? {}, 'versions').filter(isObject);
   for (const version of versions.filter((one) => served.some((other) => stringField(other, 'version') === one))) {
-    const list = await readOptional(client, 'APIResourceList', `${group}/${version}`);
-    const kinds = arrayField(list ?? {}, 'resources').filter(isObject);
-    if (kinds.some((kind) => stringField(kind, 'name') === plural)) return at(version);
+    if (listsKind(await readOptional(client, 'APIResourceList', `${group}/${version}`), plural)) return at(version);
   }
   return undefined;
 }
 
+function listsKind(list: JsonObject | undefined, plural: string): boolean {
+  const kinds = arrayField(list ?? {}, 'resources').filter(isObject);
+  return kinds.some((kind) => stringField(kind, 'name') === plural);
+}
+
 /** Undefined when the API server says that there is no such thing; any other failure says nothing about that. */
-async function readOptional(client: KubernetesClient, kind: string, object: string) {
+async function readOptional(client: KubernetesClient, kind: string, object: string): Promise<JsonObject | undefined> {
   try {
     return expectObject(
       await client.request({ purpose: { verb: 'get', kind, object }, path: `/apis/${object}` }),

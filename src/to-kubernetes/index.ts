@@ -3,20 +3,20 @@ import type { ServiceCatalog } from '../consul/service-catalog.ts';
 import { hasStatus } from '../kubernetes/errors.ts';
 import type { EventRecorder } from '../kubernetes/events.ts';
 import type { Resources } from '../kubernetes/resources.ts';
-import type { ObjectApi } from '../kubernetes/write.ts';
+import type { ObjectApi } from '../kubernetes/object-api.ts';
 import type { Log } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import { Controller, type ControllerStatus } from '../reconcile/controller.ts';
-import type { Owner } from '../reconcile/mark.ts';
+import type { Owner } from '../mark.ts';
 import { createGrace } from './grace.ts';
-import type { HostCache } from './host-cache.ts';
+import type { HostCache } from './addresses/host-cache.ts';
 import { runImports } from './imports/index.ts';
-import { Planner, type NamePlan } from './planner.ts';
-import { createReporter } from './reporter.ts';
+import { Planner, type NamePlan } from './plan/planner.ts';
+import { createReporter } from './report/reporter.ts';
 import { subscribe, subscribeToAddresses } from './subscriptions.ts';
 import type { Views } from './views.ts';
-import { createFallbacks, isSignOfAbsence } from './workload-fallbacks.ts';
-import { createWriter, NameTaken } from './writer.ts';
+import { createFallbacks, isSignOfAbsence } from './report/istio-fallbacks.ts';
+import { createWriter, NameTaken } from './write/writer.ts';
 
 /** Each key writes its objects one after the other; this many keys at a time keep the API server comfortable. */
 const CONCURRENCY = 8;
@@ -112,7 +112,7 @@ export function runToKubernetes(options: ToKubernetesOptions): ToKubernetes {
   function settle(name: string, remaining: number): void {
     if (remaining > 0) return controller.enqueueAfter(name, remaining);
     grace.end(name);
-    // Only then: names that share a label and have nothing would look at each other for ever.
+    // Only then: names that want the same Service name and have none would look at each other for ever.
     if (!planner.release(name)) return;
     enqueue(overLimit);
     for (const sibling of planner.siblings(name)) if (sibling !== name) controller.enqueue(sibling);

@@ -1,6 +1,6 @@
 import type { KubernetesObject } from '../kubernetes/objects.ts';
-import { isOfApiServer } from './addresses.ts';
-import type { Planner } from './planner.ts';
+import { isOfApiServer } from './addresses/addresses.ts';
+import type { Planner } from './plan/planner.ts';
 import type { Views } from './views.ts';
 
 type Enqueue = (names: Iterable<string>) => void;

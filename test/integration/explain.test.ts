@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { spawnSync } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Explanation } from '../../src/commands/explanation.ts';
+import type { Explanation } from '../../src/commands/explain/explanation.ts';
 import { openRunDirectory, type RunDirectory } from '../control-plane/index.ts';
 import { BUNDLE, bundle } from '../rig/bundle.ts';
 import { servicesIn } from '../rig/imports.ts';

@@ -4,7 +4,7 @@ import { makePlan } from '../../src/commands/plan.ts';
 import { parseConfig } from '../../src/config/load.ts';
 import { createLog } from '../../src/observability/log.ts';
 import { createMetrics } from '../../src/observability/metrics.ts';
-import { createHostLookup, type DnsConfig } from '../../src/to-kubernetes/host-lookup.ts';
+import { createHostLookup, type DnsConfig } from '../../src/to-kubernetes/addresses/host-lookup.ts';
 import { DnsServer } from '../rig/dns-server.ts';
 import { openRig, until, untilEqual, untilIdle, type Rig } from '../rig/index.ts';
 import { Mirrored } from '../rig/mirrored.ts';

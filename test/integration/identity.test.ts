@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { ClusterIdentityError } from '../../src/to-consul/cluster-identity.ts';
+import { ClusterIdentityError } from '../../src/to-consul/identity/cluster-identity.ts';
 import { nextPodIP, openRig, until, untilEqual, untilIdle, type Daemon, type Rig } from '../rig/index.ts';
 
 const named = (name: string) => ({ 'consular.dev/service-name': name });

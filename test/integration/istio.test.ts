@@ -16,7 +16,7 @@ import {
   entriesOf,
   entryPath,
   installWorkloadEntries,
-  isPassedOver,
+  isHiddenFromIstio,
   slicesOf,
   uninstallWorkloadEntries,
   type EntryManifest,
@@ -117,7 +117,7 @@ describe('an API server without Istio', () => {
     await untilIdle(daemon);
     before = await serviceOf('early');
     expect(before.spec.selector).toBeUndefined();
-    expect((await slices('early')).filter(isPassedOver)).toEqual([]);
+    expect((await slices('early')).filter(isHiddenFromIstio)).toEqual([]);
     const why = 'the API server has no workloadentries.networking.istio.io';
     expect(warnings()).toEqual([
       expect.objectContaining({ message: 'mirroring without WorkloadEntries, will look again', why }),
@@ -161,7 +161,7 @@ describe('an API server without Istio', () => {
     const { metadata, spec } = await serviceOf('early');
     expect([metadata.uid, spec.clusterIP]).toEqual([before.metadata.uid, before.spec.clusterIP]);
     expect(spec.selector).toBeUndefined();
-    expect((await slices('early')).filter(isPassedOver)).toEqual([]);
+    expect((await slices('early')).filter(isHiddenFromIstio)).toEqual([]);
     await untilEqual('no slices but ours', () => makersOf('early'), ['consular.dev']);
   });
 });
@@ -227,7 +227,7 @@ describe('in mode istio', () => {
       ports: { main: 9099, alias: 9099 },
       labels: { version: 'v2', app: 'orders', 'consular.dev/workload-of': 'orders' },
     });
-    const ours = (await slices('orders')).filter(isPassedOver);
+    const ours = (await slices('orders')).filter(isHiddenFromIstio);
     expect(ours.map(({ metadata }) => metadata.labels)).toEqual(
       ours.map(() => ({
         'app.kubernetes.io/managed-by': 'consular',
@@ -386,7 +386,7 @@ describe('in mode istio', () => {
     await kubernetes.must('PATCH', servicePath('freed'), {
       spec: { selector: { 'consular.dev/workload-of': null } },
     });
-    await until('plain slices only', async () => !(await slices('freed')).some(isPassedOver));
+    await until('plain slices only', async () => !(await slices('freed')).some(isHiddenFromIstio));
     await untilClients('freed', ['192.0.2.31:8080', '192.0.2.32:8080']);
     for (const address of ['192.0.2.31', '192.0.2.32']) await consul.deregisterFromAgent(`freed-${address}-8080`);
     await untilClients('freed', []);
@@ -405,7 +405,7 @@ describe('in mode istio', () => {
       await untilEqual('makers', () => makersOf(name), ['consular.dev']);
       await untilIdle(daemon);
       expect((await serviceOf(name)).spec.selector).toBeUndefined();
-      expect((await slices(name)).filter(isPassedOver)).toEqual([]);
+      expect((await slices(name)).filter(isHiddenFromIstio)).toEqual([]);
       const left = await rig.kubernetes.list(entryPath(rig.namespace));
       expect(left.filter(({ metadata }) => metadata.name.startsWith(`${name}-`))).toEqual([]);
       expect(await makersOf(name)).toEqual(['consular.dev']);
@@ -420,7 +420,7 @@ describe('in mode istio', () => {
       const ours = (await slices(name)).filter(
         ({ metadata }) => metadata.labels?.['endpointslice.kubernetes.io/managed-by'] === 'consular.dev',
       );
-      expect(ours.filter((slice) => !isPassedOver(slice))).toEqual([]);
+      expect(ours.filter((slice) => !isHiddenFromIstio(slice))).toEqual([]);
       expect(ours.length).toBeGreaterThan(0);
       expect(await endpointsOf(name)).toEqual(BUILT_IN);
     }
@@ -495,7 +495,7 @@ describe('in mode istio', () => {
       await register('slack', '192.0.2.45');
       await untilForIstio('slack', 1);
       const before = await written('slack');
-      const [slice] = await slices('slack').then((all) => all.filter(isPassedOver));
+      const [slice] = await slices('slack').then((all) => all.filter(isHiddenFromIstio));
       await denyWrites('no-slices', 'discovery.k8s.io', 'endpointslices', 'slack-', slice?.metadata.name);
       await register('slack', '192.0.2.45', { meta: { 'consular-mode': 'service' } });
       await untilFailing('slack');
@@ -513,7 +513,7 @@ describe('in mode istio', () => {
       const { kubernetes } = rig;
       await register('guarded', '192.0.2.47');
       await untilForIstio('guarded', 1);
-      const [slice] = (await slices('guarded')).filter(isPassedOver);
+      const [slice] = (await slices('guarded')).filter(isHiddenFromIstio);
       await denyWrites('no-plain', 'discovery.k8s.io', 'endpointslices', 'guarded-', slice?.metadata.name);
       // The selector has the entries still: they are labelled like that, too.
       await kubernetes.must('PATCH', servicePath('guarded'), {

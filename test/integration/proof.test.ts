@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { createKubernetesClient } from '../../src/kubernetes/client.ts';
 import { connectKubernetes } from '../../src/kubernetes/connection.ts';
 import { createResources } from '../../src/kubernetes/resources.ts';
-import { createObjectApi } from '../../src/kubernetes/write.ts';
+import { createObjectApi } from '../../src/kubernetes/object-api.ts';
 import { explainError } from '../../src/observability/log.ts';
 import { createMetrics } from '../../src/observability/metrics.ts';
 import { startApiProxy, type ApiProxy, type Faults } from '../rig/api-proxy.ts';

@@ -101,7 +101,7 @@ export async function slicesOf(kubernetes: KubernetesApi, namespace: string, ser
   return (await kubernetes.list(`${path}?labelSelector=kubernetes.io/service-name%3D${service}`)) as SliceManifest[];
 }
 
-export const isPassedOver = ({ metadata }: Manifest) =>
+export const isHiddenFromIstio = ({ metadata }: Manifest) =>
   metadata.labels?.['multicluster.kubernetes.io/service-name'] !== undefined;
 
 /** Where two kinds of clients would connect to on port `main`, as `address:port`: kube-proxy's, and those with Istio's sidecar. */
@@ -117,6 +117,6 @@ export async function clientsOf(kubernetes: KubernetesApi, namespace: string, se
   const sorted = (list: readonly string[]) => [...new Set(list)].sort();
   return {
     everybody: sorted(inSlices(slices)),
-    mesh: sorted([...ofEntries, ...inSlices(slices.filter((slice) => !isPassedOver(slice)))]),
+    mesh: sorted([...ofEntries, ...inSlices(slices.filter((slice) => !isHiddenFromIstio(slice)))]),
   };
 }

@@ -12,10 +12,10 @@ import {
   type Service,
   type ServicePort,
 } from '../../src/kubernetes/objects.ts';
-import { LABEL, MANAGED_BY, type Owner } from '../../src/reconcile/mark.ts';
-import type { DesiredConfig } from '../../src/to-consul/desired.ts';
-import type { Policy } from '../../src/to-consul/policy.ts';
-import type { Registration } from '../../src/to-consul/registration.ts';
+import { LABEL, MANAGED_BY, type Owner } from '../../src/mark.ts';
+import type { DesiredConfig } from '../../src/to-consul/desired/desired-registrations.ts';
+import type { Policy } from '../../src/to-consul/desired/policy.ts';
+import type { Registration } from '../../src/to-consul/registration/registration.ts';
 
 /** Whole objects with believable values; a test names only what it is about. */
 

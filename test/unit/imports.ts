@@ -85,9 +85,3 @@ function resolve(from: string, specifier: string): string {
   const target = new URL(specifier, root + from).href;
   return target.startsWith(root) ? target.slice(root.length) : `outside of src: ${specifier}`;
 }
-
-/** The folder of a file of src/, or the file itself where it is in none. */
-export function roomOf(path: string): string {
-  const slash = path.indexOf('/');
-  return slash < 0 ? path : path.slice(0, slash);
-}

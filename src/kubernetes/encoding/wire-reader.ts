@@ -1,4 +1,3 @@
-import type { Encoded, Message } from './message.ts';
 import { sharedBytes } from './shared.ts';
 
 /** How a value is written, in the numbers of the format. Groups (3 and 4) were given up before Kubernetes began. */
@@ -7,12 +6,17 @@ const FIXED64 = 1;
 const DELIMITED = 2;
 const FIXED32 = 5;
 
+/** What takes all that is left to read. */
+interface Whole<V> {
+  whole(wire: WireReader): V;
+}
+
 /**
  * Reads a message of the Protocol Buffers wire format from front to back: ask for the next field, then take its value or
  * skip it. Nothing is copied but the texts that are taken. It never reads past the message: what claims to be longer, or
  * is no message at all, is an error.
  */
-export class WireReader implements Encoded {
+export class WireReader {
   readonly #bytes: Buffer;
   readonly #start: number;
   readonly #stop: number;
@@ -29,7 +33,7 @@ export class WireReader implements Encoded {
   }
 
   /** Reads the whole message, wherever this reader got to. */
-  as<V>(table: Message<V>): V {
+  as<V>(table: Whole<V>): V {
     return table.whole(new WireReader(this.#bytes, this.#start, this.#stop));
   }
 

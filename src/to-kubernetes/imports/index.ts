@@ -1,11 +1,11 @@
 import type { ServiceCatalog } from '../../consul/service-catalog.ts';
 import { objectKey, serviceKeyOf, type EndpointSlice, type Service } from '../../kubernetes/objects.ts';
 import type { Metrics } from '../../observability/metrics.ts';
-import type { HostCache } from '../host-cache.ts';
-import type { Planner } from '../planner.ts';
-import type { Reporter } from '../reporter.ts';
+import type { HostCache } from '../addresses/host-cache.ts';
+import type { Planner } from '../plan/planner.ts';
+import type { Reporter } from '../report/reporter.ts';
 import type { Views } from '../views.ts';
-import type { Writer } from '../writer.ts';
+import type { Writer } from '../write/writer.ts';
 import { ImportPlanner } from './planner.ts';
 
 export interface ImportsOptions {

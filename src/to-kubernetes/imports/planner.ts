@@ -1,20 +1,21 @@
 import { objectKey, serviceKeyOf, type EndpointSlice, type Service } from '../../kubernetes/objects.ts';
 import { Index } from '../../kubernetes/view.ts';
 import { compare, type Changes } from '../../reconcile/changes.ts';
-import { isMarkedObject } from '../../reconcile/mark.ts';
-import { mirrorOf, type Sources } from '../namespace-plan.ts';
-import type { RefusedInstance } from '../mirrored-service.ts';
-import { unresolved } from '../warnings.ts';
-import { importRequest, nameWanted, type ImportRequest, type Problem } from './request.ts';
+import { isMarkedObject } from '../../mark.ts';
+import type { RefusedInstance } from '../desired/mirrored-service.ts';
+import { unresolved } from '../plan/warnings.ts';
+import { importRequest, nameWanted, type ImportRequest } from '../requests/import-request.ts';
 import {
   heldSlices,
   importedSlices,
   otherOrigin,
   sameImportedSlice,
-  type ImportedSlice,
   type SkippedEndpoint,
   type SlicesOfService,
 } from './slices.ts';
+import { mirrorOf, type PlanSources } from '../plan/sources.ts';
+import type { Problem } from '../problem.ts';
+import type { DesiredSlice } from '../objects/slice.ts';
 
 /** What differs for one Service that is somebody else's. */
 export interface ImportPlan {
@@ -22,7 +23,7 @@ export interface ImportPlan {
   /** Undefined when there is no such Service: its slices go with it, which is for Kubernetes to do. */
   readonly service: Service | undefined;
   readonly request: ImportRequest | undefined;
-  readonly slices: Changes<ImportedSlice, EndpointSlice>;
+  readonly slices: Changes<DesiredSlice, EndpointSlice>;
   /** Endpoints that the slices should have. */
   readonly endpoints: readonly { readonly address: string; readonly port: number }[];
   /** True when there were endpoints, and will be none. */
@@ -36,13 +37,13 @@ const NO_CHANGES: ImportPlan['slices'] = { create: [], update: [], remove: [] };
 
 /** What differs between Consul and the slices that Services of others take in, from the views alone. */
 export class ImportPlanner {
-  readonly #sources: Sources;
+  readonly #sources: PlanSources;
   /** Services by the Consul service that they take in. */
   readonly #importing: Index<Service>;
   /** Slices of all makers, by their Service; only of namespaces where a Service may take anything in. */
   readonly #slices: Index<EndpointSlice>;
 
-  constructor(sources: Sources) {
+  constructor(sources: PlanSources) {
     this.#sources = sources;
     const { views, config } = sources;
     const namespaces = new Set(config.importNamespaces);
@@ -154,7 +155,7 @@ export class ImportPlanner {
   }
 }
 
-function endpointsOf({ ports: [target], endpoints }: ImportedSlice): ImportPlan['endpoints'] {
+function endpointsOf({ ports: [target], endpoints }: DesiredSlice): ImportPlan['endpoints'] {
   return endpoints.map(({ address }) => ({ address, port: target?.port ?? 0 }));
 }
 

@@ -1,15 +1,11 @@
 import { locationOf } from '../../address.ts';
 import type { EndpointPort, EndpointSlice, Service, ServicePort } from '../../kubernetes/objects.ts';
-import { ANNOTATION, LABEL } from '../../reconcile/mark.ts';
-import { desiredSlices, type DesiredSlice } from '../desired.ts';
-import type { MirroredEndpoint, MirroredService } from '../mirrored-service.ts';
-import { sameSlice } from '../same.ts';
-import { isHeadless } from '../shape.ts';
-import { readHosts } from '../slice-hosts.ts';
-import type { ConsulName } from './request.ts';
-
-/** A slice of ours on a Service that is not. */
-export type ImportedSlice = DesiredSlice;
+import { ANNOTATION, LABEL } from '../../mark.ts';
+import { desiredSlices, type DesiredSlice, sameSlice } from '../objects/slice.ts';
+import type { MirroredEndpoint, MirroredService } from '../desired/mirrored-service.ts';
+import { isHeadless } from '../desired/service-shape.ts';
+import { readHosts } from '../objects/hosts-annotation.ts';
+import type { ConsulName } from '../requests/import-request.ts';
 
 /** An endpoint that the Service has without us. */
 export interface SkippedEndpoint {
@@ -36,7 +32,7 @@ export function importedSlices(
   { spelling }: ConsulName,
   port: ServicePort,
   mirrored: MirroredService,
-): { readonly slices: ImportedSlice[]; readonly skipped: SkippedEndpoint[] } {
+): { readonly slices: DesiredSlice[]; readonly skipped: SkippedEndpoint[] } {
   const present = endpointsOf(others, port);
   const skipped: SkippedEndpoint[] = [];
   const endpoints = mirrored.endpoints.filter(({ address, port }) => {
@@ -69,9 +65,9 @@ export function heldSlices(
   { service, own, others }: SlicesOfService,
   from: ConsulName,
   alive: readonly MirroredEndpoint[],
-): ImportedSlice[] {
+): DesiredSlice[] {
   const isAlive = new Set(alive.map(({ address, port }) => locationOf(address, port)));
-  return own.flatMap((slice): ImportedSlice[] => {
+  return own.flatMap((slice): DesiredSlice[] => {
     const [port] = slice.ports;
     if (!port || !isReusable(slice, service)) return [];
     const present = endpointsOf(others, port);
@@ -96,14 +92,14 @@ export function heldSlices(
           headless,
           endpoints,
         },
-        passedOver: false,
+        hiddenFromIstio: false,
         ports: slice.ports,
       },
     ];
   });
 }
 
-export function sameImportedSlice(desired: ImportedSlice, observed: EndpointSlice, service: Service): boolean {
+export function sameImportedSlice(desired: DesiredSlice, observed: EndpointSlice, service: Service): boolean {
   return (
     sameSlice(desired, observed) &&
     isReusable(observed, service) &&

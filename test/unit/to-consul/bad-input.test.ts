@@ -2,9 +2,9 @@ import { describe, expect, it } from '@jest/globals';
 import { createResources } from '../../../src/kubernetes/resources.ts';
 import { View } from '../../../src/kubernetes/view.ts';
 import type { Pod } from '../../../src/kubernetes/objects.ts';
-import { isOurAnnotation } from '../../../src/to-consul/annotations.ts';
-import { desiredRegistrations, type DesiredConfig } from '../../../src/to-consul/desired.ts';
-import { mayPublish, type Policy } from '../../../src/to-consul/policy.ts';
+import { isOurAnnotation } from '../../../src/to-consul/requests/annotations.ts';
+import { desiredRegistrations, type DesiredConfig } from '../../../src/to-consul/desired/desired-registrations.ts';
+import { mayPublish, type Policy } from '../../../src/to-consul/desired/policy.ts';
 import { annotations, condition, container, owner, pod, policy, service, slice, toConsulConfig } from '../builders.ts';
 
 /**

@@ -1,6 +1,6 @@
-import { META } from '../../../src/reconcile/mark.ts';
-import type { Observed } from '../../../src/to-consul/observation.ts';
-import type { Registration } from '../../../src/to-consul/registration.ts';
+import { META } from '../../../src/mark.ts';
+import type { OwnInstance } from '../../../src/to-consul/observed/own-instance.ts';
+import type { Registration } from '../../../src/to-consul/registration/registration.ts';
 import { registration } from '../builders.ts';
 
 export const WORKER_1 = 'k8s-prod--worker-1';
@@ -16,7 +16,7 @@ export function registrationOf(name: string, overrides: Partial<Registration> = 
 }
 
 /** An instance of ours as the catalog has it. */
-export function observed(overrides: Partial<Registration> = {}, indexes: Partial<Observed> = {}): Observed {
+export function observed(overrides: Partial<Registration> = {}, indexes: Partial<OwnInstance> = {}): OwnInstance {
   return {
     registration: registration(overrides),
     podKey: 'shop/orders-7d4b9c6f5-abcde',

@@ -3,12 +3,12 @@ import { decodeInstances } from '../../../src/consul/catalog.ts';
 import { UntrustworthyAnswer } from '../../../src/consul/errors.ts';
 import type { ServiceInstance } from '../../../src/consul/types.ts';
 import { SERVICE_NAME_LABEL, type Service } from '../../../src/kubernetes/objects.ts';
-import { Addresses, type Hosts } from '../../../src/to-kubernetes/addresses.ts';
-import { desiredSlices } from '../../../src/to-kubernetes/desired.ts';
-import { Planner } from '../../../src/to-kubernetes/planner.ts';
-import { problemsOf } from '../../../src/to-kubernetes/problems.ts';
-import { foreignInstances } from '../../../src/to-kubernetes/selection.ts';
-import { labelsOf } from '../../../src/to-kubernetes/workload-labels.ts';
+import { Addresses, type Hosts } from '../../../src/to-kubernetes/addresses/addresses.ts';
+import { desiredSlices } from '../../../src/to-kubernetes/objects/slice.ts';
+import { Planner } from '../../../src/to-kubernetes/plan/planner.ts';
+import { problemsOf } from '../../../src/to-kubernetes/report/problems.ts';
+import { instancesToMirror } from '../../../src/to-kubernetes/requests/selection.ts';
+import { labelsOf } from '../../../src/to-kubernetes/objects/workload-labels.ts';
 import { answer, row } from '../consul/answers.ts';
 import { endpoint, instance, owner, service, slice, strings, toKubernetesConfig } from '../builders.ts';
 import { asSlice, mirrored, mirrorOf } from './mirrored.ts';
@@ -248,7 +248,7 @@ describe('what an instance says', () => {
 describe('marks', () => {
   const marks = (name = owner.cluster) => strings({ 'managed-by': 'consular', 'k8s-cluster': name });
   const shown = (given: Partial<ServiceInstance>, otherClusters = false) =>
-    foreignInstances([vm(1), bad({ address: '10.20.0.2', ...given }), vm(3)], owner.cluster, {
+    instancesToMirror([vm(1), bad({ address: '10.20.0.2', ...given }), vm(3)], owner.cluster, {
       ...toKubernetesConfig(),
       otherClusters,
     }).map(({ id }) => id);

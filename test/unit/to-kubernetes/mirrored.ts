@@ -2,15 +2,15 @@ import { judgeAddress } from '../../../src/address.ts';
 import type { ServiceInstance } from '../../../src/consul/types.ts';
 import type { ToKubernetesConfig } from '../../../src/config/schema.ts';
 import { MULTICLUSTER_SERVICE_LABEL, type EndpointSlice, type Service } from '../../../src/kubernetes/objects.ts';
-import { ANNOTATION, LABEL, SLICE_MANAGER } from '../../../src/reconcile/mark.ts';
-import { desiredSlices, type DesiredSlice } from '../../../src/to-kubernetes/desired.ts';
+import { ANNOTATION, LABEL, SLICE_MANAGER } from '../../../src/mark.ts';
+import { desiredSlices, type DesiredSlice } from '../../../src/to-kubernetes/objects/slice.ts';
 import {
   mirror,
   type MirroredEndpoint,
   type MirroredService,
   type Network,
-} from '../../../src/to-kubernetes/mirrored-service.ts';
-import { writeHosts } from '../../../src/to-kubernetes/slice-hosts.ts';
+} from '../../../src/to-kubernetes/desired/mirrored-service.ts';
+import { writeHosts } from '../../../src/to-kubernetes/objects/hosts-annotation.ts';
 import { endpoint, instance, service, servicePort, slice, strings, toKubernetesConfig } from '../builders.ts';
 
 export function mirrored(overrides: Partial<MirroredService> = {}): MirroredService {
@@ -38,14 +38,21 @@ export function addresses(count: number, overrides: Partial<MirroredEndpoint> = 
 }
 
 /** What Kubernetes has once a desired slice was written. */
-export function written({ name, headless, addressType, passedOver, ports, endpoints }: DesiredSlice): EndpointSlice {
+export function written({
+  name,
+  headless,
+  addressType,
+  hiddenFromIstio,
+  ports,
+  endpoints,
+}: DesiredSlice): EndpointSlice {
   const hosts = writeHosts(endpoints);
   return slice({
     name,
     labels: strings({
       [LABEL.sliceManagedBy]: SLICE_MANAGER,
       ...(headless ? { [LABEL.headless]: '' } : {}),
-      ...(passedOver ? { [MULTICLUSTER_SERVICE_LABEL]: '' } : {}),
+      ...(hiddenFromIstio ? { [MULTICLUSTER_SERVICE_LABEL]: '' } : {}),
     }),
     addressType,
     ports,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { toHashedLabel } from '../../../src/to-kubernetes/naming.ts';
+import { toHashedServiceName } from '../../../src/to-kubernetes/names/service-name.ts';
 import { subscribe } from '../../../src/to-kubernetes/subscriptions.ts';
 import { instance, service } from '../builders.ts';
 import { stage } from './imports/stage.ts';
@@ -7,7 +7,7 @@ import { stage } from './imports/stage.ts';
 describe("somebody else's Service", () => {
   it.each([
     ['the name that a Consul service would like', 'billing', ['billing']],
-    ['the name that it takes when another has that one', toHashedLabel('billing'), ['billing']],
+    ['the name that it takes when another has that one', toHashedServiceName('billing'), ['billing']],
     ['any other name', 'billing-0123abcd', []],
   ])('with %s wakes whoever waits for it, when it comes and when it goes', (_, name, expected) => {
     const { views, mirrors } = stage([], [instance()]);

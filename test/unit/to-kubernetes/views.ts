@@ -7,7 +7,7 @@ import type {
 } from '../../../src/kubernetes/objects.ts';
 import { objectKey } from '../../../src/kubernetes/objects.ts';
 import { View } from '../../../src/kubernetes/view.ts';
-import type { Hosts } from '../../../src/to-kubernetes/addresses.ts';
+import type { Hosts } from '../../../src/to-kubernetes/addresses/addresses.ts';
 import type { Views } from '../../../src/to-kubernetes/views.ts';
 
 export function viewOf<T extends KubernetesObject>(...objects: readonly T[]): View<T> {

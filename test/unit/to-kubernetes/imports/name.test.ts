@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { changesOf } from '../../../../src/to-kubernetes/namespace-plan.ts';
+import { changesOf } from '../../../../src/to-kubernetes/plan/namespace-plan.ts';
 import { annotations, instance, marked, service, slice } from '../../builders.ts';
 import { importing, othersSlice, shown, stage } from './stage.ts';
 

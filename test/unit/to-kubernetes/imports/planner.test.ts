@@ -1,7 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { EndpointSlice } from '../../../../src/kubernetes/objects.ts';
-import { ANNOTATION, LABEL } from '../../../../src/reconcile/mark.ts';
-import { isWarning } from '../../../../src/to-kubernetes/imports/request.ts';
+import { ANNOTATION, LABEL } from '../../../../src/mark.ts';
 import {
   annotations,
   endpoint,
@@ -13,6 +12,7 @@ import {
   strings,
 } from '../../builders.ts';
 import { importing, KEY, othersSlice, shown, stage } from './stage.ts';
+import { isWarning } from '../../../../src/to-kubernetes/problem.ts';
 
 const vm = (last: number, overrides: Parameters<typeof instance>[0] = {}) =>
   instance({ node: `vm-${last}`, id: `billing-${last}`, address: `10.20.0.${last}`, ...overrides });

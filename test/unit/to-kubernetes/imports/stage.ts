@@ -1,15 +1,15 @@
 import { parseConfig } from '../../../../src/config/load.ts';
 import type { ServiceInstance } from '../../../../src/consul/types.ts';
 import { SERVICE_NAME_LABEL, type EndpointSlice, type Service } from '../../../../src/kubernetes/objects.ts';
-import { ANNOTATION, LABEL, SLICE_MANAGER } from '../../../../src/reconcile/mark.ts';
-import type { Hosts } from '../../../../src/to-kubernetes/addresses.ts';
+import { ANNOTATION, LABEL, SLICE_MANAGER } from '../../../../src/mark.ts';
+import type { Hosts } from '../../../../src/to-kubernetes/addresses/addresses.ts';
 import { ImportPlanner, type ImportPlan } from '../../../../src/to-kubernetes/imports/planner.ts';
-import type { ImportedSlice } from '../../../../src/to-kubernetes/imports/slices.ts';
-import { Planner } from '../../../../src/to-kubernetes/planner.ts';
-import { writeHosts } from '../../../../src/to-kubernetes/slice-hosts.ts';
+import { Planner } from '../../../../src/to-kubernetes/plan/planner.ts';
+import { writeHosts } from '../../../../src/to-kubernetes/objects/hosts-annotation.ts';
 import type { Catalog } from '../../../../src/to-kubernetes/views.ts';
 import { annotations, endpoint, marked, owner, service, slice, strings } from '../../builders.ts';
 import { NO_HOSTS, views } from '../views.ts';
+import type { DesiredSlice } from '../../../../src/to-kubernetes/objects/slice.ts';
 
 export const KEY = 'shop/orders';
 
@@ -25,7 +25,7 @@ export function othersSlice(addresses: readonly string[], overrides: Partial<End
 
 /** What Kubernetes has once a desired slice was written. */
 export function written(
-  { name, addressType, ports, endpoints, serviceName, consulService, headless }: ImportedSlice,
+  { name, addressType, ports, endpoints, serviceName, consulService, headless }: DesiredSlice,
   overrides: Partial<EndpointSlice> = {},
 ): EndpointSlice {
   const hosts = writeHosts(endpoints);
@@ -81,7 +81,7 @@ export function stage(
 
 /** What would be in the slices that are written, one line each. */
 export function shown({ slices }: ImportPlan): string[] {
-  const line = ({ name, ports, endpoints }: ImportedSlice) =>
+  const line = ({ name, ports, endpoints }: DesiredSlice) =>
     `${name.replace(/[0-9a-f]{8}$/, '#')} ${ports.map(({ name, port, protocol }) => `${name}=${port}/${protocol}`).join()} ${endpoints.map(({ address }) => address).join()}`;
   return [
     ...slices.create.map((desired) => `create ${line(desired)}`),

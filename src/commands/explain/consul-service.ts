@@ -1,0 +1,168 @@
+import { selects } from '../../config/pattern.ts';
+import type { Config } from '../../config/schema.ts';
+import { decodeInstances, instancesRequest } from '../../consul/catalog.ts';
+import type { ServiceInstance } from '../../consul/types.ts';
+import { objectKey, type Service } from '../../kubernetes/objects.ts';
+import { cameFromKubernetes, MANAGED_BY, META, ownsInstance, type Owner } from '../../mark.ts';
+import { desiredRegistrations } from '../../to-consul/desired/desired-registrations.ts';
+import { podKeyOf } from '../../to-consul/registration/registration.ts';
+import { isHealthy } from '../../to-kubernetes/desired/mirrored-service.ts';
+import type { NamespacePlan } from '../../to-kubernetes/plan/namespace-plan.ts';
+import type { NamePlan } from '../../to-kubernetes/plan/planner.ts';
+import { instancesToMirror, isNeverMirrored } from '../../to-kubernetes/requests/selection.ts';
+import type { Clients } from '../../world/context.ts';
+import type { World } from '../../world/world.ts';
+import { plannerFor } from './pod.ts';
+import {
+  summaryOf,
+  type Decision,
+  type ExplainedInstance,
+  type ExplainedPod,
+  type Explanation,
+} from './explanation.ts';
+import { describeNamespace } from '../plan.ts';
+import { planImports, planPod, planServices } from '../../world/read-once.ts';
+import { modeOf } from '../../to-kubernetes/objects/service.ts';
+
+/** Undefined when neither system knows such a service, and no pod wants to be one. */
+export async function explainConsulService(
+  config: Config,
+  world: World,
+  { consul }: Clients,
+  given: string,
+): Promise<Explanation | undefined> {
+  const name = given.toLowerCase();
+  const { owner, toKubernetes } = world;
+  // Read by itself: what is never mirrored, or not selected, is not in the catalog.
+  const request = instancesRequest(given);
+  const instances = decodeInstances(await consul.get(request), given);
+  const services = toKubernetes && (await planServices(config, owner, toKubernetes));
+  const plan = services?.plans.get(name);
+  const copies = [...(toKubernetes?.views.services.values() ?? [])].filter((service) =>
+    services?.planner.nameOf(service).includes(name),
+  );
+  const pods = await podsWanting(config, world, name);
+  const importing = services && toKubernetes ? (await planImports(services, toKubernetes)).planner.importing(name) : [];
+  if (instances.length + copies.length + pods.length + importing.length === 0) return undefined;
+  const parts = (plan?.namespaces ?? []).map((namespace) => explainNamespace(name, plan?.mirrored ?? false, namespace));
+  const { rule, notes } = decisionOf(config, name, instances, plan);
+  return {
+    kind: 'consul-service',
+    name: given,
+    cluster: config.cluster,
+    exists: instances.length > 0,
+    found: [
+      { what: 'instances', value: String(instances.length) },
+      {
+        what: 'outside Kubernetes',
+        value: String(instancesToMirror(instances, owner.cluster, config.toKubernetes).length),
+      },
+      ...copies.map((service) => ({ what: 'mirrored as', value: describeCopy(service) })),
+      ...importing.map((service) => ({ what: 'taken in by', value: `Service ${objectKey(service)}` })),
+    ],
+    settings: [],
+    decision: { rule, notes: [...notes, ...(plan?.namespaces ?? []).flatMap(notesOn)] },
+    desired: [],
+    observed: instances.map((instance) => explainedInstance(owner, instance)),
+    pods,
+    imported: [],
+    changes: parts.flatMap(({ changes }) => changes),
+    rejections: [...overLimit(config, given, plan), ...parts.flatMap(({ rejections }) => rejections)],
+    warnings: (plan?.namespaces ?? []).flatMap(({ warnings }) => warnings.map(({ message }) => message)),
+  };
+}
+
+function decisionOf(
+  { cluster, toKubernetes }: Config,
+  name: string,
+  instances: readonly ServiceInstance[],
+  plan: NamePlan | undefined,
+): Decision {
+  const not = (why: string): Decision => ({ rule: `it is not mirrored: ${why}`, notes: [] });
+  if (!toKubernetes.enabled) return not('toKubernetes.enabled is false');
+  if (isNeverMirrored(name)) return not('the name is one of those that never are');
+  if (!selects(toKubernetes.services, name)) return not('toKubernetes.services does not select it');
+  if (instances.length === 0) return not('Consul has no instance of it');
+  if (plan?.overLimit) return not(`toKubernetes.maxServices (${toKubernetes.maxServices}) others already are`);
+  if (!plan?.mirrored)
+    return not(
+      'all of its instances came out of Kubernetes, share an address and port with one that did, are proxies, or lack a required tag or meta',
+    );
+  const conflicts = plan.namespaces.filter(({ conflict }) => conflict).map(({ namespace }) => namespace);
+  const free = toKubernetes.namespaces.filter((namespace) => !conflicts.includes(namespace));
+  const list = (namespaces: readonly string[]) => namespaces.map((namespace) => `namespace ${namespace}`).join(', ');
+  if (free.length === 0) return not(`Services of others have its name in ${list(conflicts)}`);
+  const healthy = instancesToMirror(instances, cluster, toKubernetes).some((instance) =>
+    isHealthy(instance, toKubernetes),
+  );
+  return {
+    rule: `it is mirrored into ${list(free)}`,
+    notes: [
+      ...(conflicts.length > 0 ? [`not into ${list(conflicts)}: a Service of somebody else has its name there`] : []),
+      ...(healthy ? [] : ['none of its instances outside Kubernetes is healthy enough: the Service has no endpoints']),
+    ],
+  };
+}
+
+function describeCopy(service: Service): string {
+  return `Service ${objectKey(service)}${modeOf(service) === 'istio' ? ', which selects WorkloadEntries' : ''}`;
+}
+
+function notesOn({ namespace, serviceName, conflict, fallback }: NamespacePlan): string[] {
+  return [
+    ...(serviceName === '' || conflict ? [] : [`its name in namespace ${namespace} is ${serviceName}`]),
+    ...(fallback === '' ? [] : [`it should have WorkloadEntries in namespace ${namespace}, and has none: ${fallback}`]),
+  ];
+}
+
+function overLimit({ toKubernetes }: Config, name: string, plan: NamePlan | undefined): Explanation['rejections'] {
+  const message = `${toKubernetes.maxServices} services are mirrored already`;
+  return plan?.overLimit ? [{ object: `Consul service ${name}`, reason: 'TooManyServices', message }] : [];
+}
+
+export function explainNamespace(
+  name: string,
+  mirrored: boolean,
+  namespace: NamespacePlan,
+): Pick<Explanation, 'changes' | 'rejections'> {
+  const { changes, rejections } = describeNamespace(name, mirrored, namespace);
+  return {
+    changes: changes.map(({ action, kind, object, note }) => ({ action, kind, object, note, differences: [] })),
+    // The words are those of the plan; the conflict, if there is one, is the first of them.
+    rejections: rejections.map(({ object, reason }, i) => ({
+      object,
+      reason: namespace.conflict && i === 0 ? 'NameConflict' : 'InstanceRefused',
+      message: reason,
+    })),
+  };
+}
+
+function explainedInstance(owner: Owner, instance: ServiceInstance): ExplainedInstance {
+  const { node, id, service, address, nodeAddress, port, status, tags } = instance;
+  return { node, id, service, address: address || nodeAddress, port, status, tags, origin: originOf(owner, instance) };
+}
+
+function originOf(owner: Owner, instance: ServiceInstance): string {
+  const { id, meta, kind } = instance;
+  const podKey = podKeyOf(owner.cluster, id);
+  if (podKey !== undefined && ownsInstance(owner, meta)) return `ours, for Pod ${podKey}`;
+  if (meta.get(META.managedBy) === MANAGED_BY)
+    return `of the Consular of cluster ${meta.get(META.cluster) ?? '(unknown)'}`;
+  if (cameFromKubernetes(instance)) return 'out of Kubernetes, not by Consular';
+  return kind === '' ? 'foreign' : `foreign, a ${kind}`;
+}
+
+/** Pods that want to be instances of it, those that wait for others to go among them. */
+async function podsWanting(config: Config, { owner, toConsul }: World, name: string): Promise<ExplainedPod[]> {
+  if (!toConsul) return [];
+  const { views, own, foreign } = toConsul;
+  const planner = await plannerFor(config, owner, toConsul, () => true);
+  const said: ExplainedPod[] = [];
+  for (const pod of views.pods.values()) {
+    const { registrations } = desiredRegistrations(owner, config.toConsul, planner.sourcesOf(pod));
+    if (![...registrations.values()].some(({ service }) => service.toLowerCase() === name)) continue;
+    const key = objectKey(pod);
+    said.push({ pod: key, says: summaryOf(await planPod(planner, foreign, key), own.ofPod(key).size) });
+  }
+  return said.sort((a, b) => (a.pod < b.pod ? -1 : 1));
+}

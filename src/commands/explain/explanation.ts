@@ -1,0 +1,221 @@
+import type { Pod, Service } from '../../kubernetes/objects.ts';
+import { objectKey } from '../../kubernetes/objects.ts';
+import { ALIAS_PREFIX, isOurAnnotation, PREFIX } from '../../to-consul/requests/annotations.ts';
+import type { OwnInstance } from '../../to-consul/observed/own-instance.ts';
+import { identityOf } from '../../to-consul/registration/registration.ts';
+import type { Registration } from '../../to-consul/registration/registration.ts';
+import { isRegistratorVariable } from '../../to-consul/requests/registrator.ts';
+import type { WrittenKind } from '../../to-kubernetes/plan/namespace-plan.ts';
+import type { Rejection } from '../../to-consul/registration/rejection.ts';
+import type { PodPlan } from '../../to-consul/plan/pod-plan.ts';
+
+export const KINDS = ['pod', 'service', 'consul-service'] as const;
+export type Kind = (typeof KINDS)[number];
+
+/** What Consular knows of one object, what it makes of it, and why. Every list may be empty. */
+export interface Explanation {
+  readonly kind: Kind;
+  readonly name: string;
+  readonly cluster: string;
+  /** False for a name of which only traces are left, in the other system. */
+  readonly exists: boolean;
+  readonly found: readonly Fact[];
+  /** What somebody wrote that decides about it, and where. */
+  readonly settings: readonly Setting[];
+  readonly decision: Decision;
+  /** What should be in Consul. */
+  readonly desired: readonly ExplainedInstance[];
+  /** What is in Consul. */
+  readonly observed: readonly ExplainedInstance[];
+  /** The pods that it is about; of a pod none. */
+  readonly pods: readonly ExplainedPod[];
+  /** Of a Service that takes a Consul service in: the instances of that. */
+  readonly imported: readonly ExplainedImport[];
+  readonly changes: readonly ExplainedChange[];
+  readonly rejections: readonly ExplainedRejection[];
+  /** What has no effect, and is no reason not to register. */
+  readonly warnings: readonly string[];
+}
+
+export interface Decision {
+  /** The row of the decision table, in words. */
+  readonly rule: string;
+  readonly notes: readonly string[];
+}
+
+export interface Fact {
+  readonly what: string;
+  readonly value: string;
+}
+
+export interface Setting {
+  /** The object that carries it. */
+  readonly source: string;
+  readonly key: string;
+  readonly value: string;
+  /** Why it does not count; may be empty. */
+  readonly note: string;
+}
+
+export interface ExplainedInstance {
+  readonly node: string;
+  readonly id: string;
+  readonly service: string;
+  readonly address: string;
+  readonly port: number;
+  readonly status: string;
+  readonly tags: readonly string[];
+  /** Whose it is. */
+  readonly origin: string;
+}
+
+export interface ExplainedPod {
+  readonly pod: string;
+  readonly says: string;
+}
+
+export interface ExplainedImport {
+  /** Its Consul node and ID. */
+  readonly instance: string;
+  readonly address: string;
+  readonly port: number;
+  /** `yes`, or `no` and why. */
+  readonly imported: string;
+}
+
+export interface ExplainedChange {
+  /** unproven: a removal that waits for a direct read; held: stays although it is not wanted as it is. */
+  readonly action: 'create' | 'update' | 'remove' | 'unproven' | 'held';
+  readonly kind: 'ServiceInstance' | WrittenKind;
+  readonly object: string;
+  readonly note: string;
+  /** Of an update, and of nothing else. */
+  readonly differences: readonly Difference[];
+}
+
+export interface Difference {
+  readonly field: string;
+  readonly desired: string;
+  readonly observed: string;
+}
+
+export interface ExplainedRejection {
+  readonly object: string;
+  readonly reason: string;
+  readonly message: string;
+}
+
+/** Whether `run` would change something, or somebody has something to mend. */
+export function isSettled({ changes, rejections }: Explanation): boolean {
+  return changes.length + rejections.length === 0;
+}
+
+export function annotationSettings(kind: string, object: Pod | Service): Setting[] {
+  const source = `${kind} ${objectKey(object)}`;
+  return [...object.annotations]
+    .filter(([key]) => isOurAnnotation(key))
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([key, value]) => {
+      const ours = key.startsWith(ALIAS_PREFIX) ? PREFIX + key.slice(ALIAS_PREFIX.length) : key;
+      return { source, key, value, note: ours !== key && object.annotations.has(ours) ? `${ours} wins` : '' };
+    });
+}
+
+/** registrator's variables; empty unless the configuration has them read. */
+export function variableSettings(pod: Pod, note: string): Setting[] {
+  return pod.containers.flatMap((container) =>
+    container.env
+      .filter(({ name }) => isRegistratorVariable(name))
+      .map(({ name, value, fieldPath }) => ({
+        source: `Pod ${objectKey(pod)}, container ${container.name}`,
+        key: name,
+        value: fieldPath === '' ? value : `(from ${fieldPath})`,
+        note,
+      })),
+  );
+}
+
+export function explainedRegistration(registration: Registration, origin: string): ExplainedInstance {
+  const { node, id, service, address, port, check, tags } = registration;
+  return { node: node.name, id, service, address, port, status: check.status, tags, origin };
+}
+
+export function explainedObserved({ registration, checkIndex, podKey }: OwnInstance): ExplainedInstance {
+  const instance = explainedRegistration(registration, `ours, for Pod ${podKey}`);
+  return checkIndex > 0 ? instance : { ...instance, status: 'without its check' };
+}
+
+export function rejectionsOf(object: string, rejections: readonly Rejection[]): ExplainedRejection[] {
+  return rejections.map(({ reason, message }) => ({ object, reason, message }));
+}
+
+const AFTER_A_READ = 'after a direct read that does not find what it was registered for';
+const SPOILT_NODE = 'its Consul node is not as it was written';
+const STAYS = 'it stays as long as what is wanted instead is broken or not known yet';
+
+export function podChanges({ changes, unproven, held }: Pick<PodPlan, 'changes' | 'unproven' | 'held'>) {
+  const change = (
+    action: ExplainedChange['action'],
+    registration: Registration,
+    note = '',
+    differences: readonly Difference[] = [],
+  ): ExplainedChange => ({ action, kind: 'ServiceInstance', object: identityOf(registration), note, differences });
+  return [
+    ...changes.create.map((wish) =>
+      change('create', wish, `${wish.service} ${wish.address}:${wish.port} ${wish.check.status}`),
+    ),
+    ...changes.update.map(({ desired, observed }) => {
+      const differences = differencesOf(desired, observed);
+      return change('update', desired, differences.length === 0 ? SPOILT_NODE : '', differences);
+    }),
+    ...changes.remove.map(({ registration }) => change('remove', registration)),
+    ...unproven.map(({ registration }) => change('unproven', registration, AFTER_A_READ)),
+    ...held.map(({ registration }) => change('held', registration, STAYS)),
+  ];
+}
+
+/** Field by field: what the planner compares, and no more. */
+export function differencesOf(
+  desired: Registration,
+  { registration: observed, checkIndex }: OwnInstance,
+): Difference[] {
+  const wanted = fieldsOf(desired);
+  const found = fieldsOf(observed);
+  if (checkIndex === 0) for (const field of CHECK_FIELDS) found.delete(field);
+  return [...new Set([...wanted.keys(), ...found.keys()])].flatMap((field) => {
+    const [a, b] = [wanted.get(field) ?? NONE, found.get(field) ?? NONE];
+    return a === b ? [] : [{ field, desired: a, observed: b }];
+  });
+}
+
+const NONE = '(none)';
+const CHECK_FIELDS = ['check.status', 'check.notes'];
+
+function fieldsOf({ service, address, port, weight, tags, meta, check }: Registration): Map<string, string> {
+  return new Map([
+    ['service', service],
+    ['address', address],
+    ['port', String(port)],
+    ['weight', String(weight)],
+    ['tags', JSON.stringify(tags)],
+    ...[...meta].map(([key, value]) => [`meta.${key}`, JSON.stringify(value)] as const),
+    ['check.status', check.status],
+    ['check.notes', JSON.stringify(check.notes)],
+  ]);
+}
+
+/** One line for a pod among others. */
+export function summaryOf(plan: PodPlan, observed: number): string {
+  const { changes, unproven, held, rejections, rule } = plan;
+  const counts = [
+    [observed, 'in Consul'],
+    [changes.create.length, 'to create'],
+    [changes.update.length, 'to update'],
+    [changes.remove.length, 'to remove'],
+    [unproven.length, 'to remove after a direct read'],
+    [held.length, 'held'],
+  ] as const;
+  const said = counts.filter(([count], i) => i === 0 || count > 0).map(([count, what]) => `${count} ${what}`);
+  const problems = rejections.map(({ reason, message }) => `; ${reason}: ${message}`).join('');
+  return `${said.join(', ')}: ${rule}${problems}`;
+}

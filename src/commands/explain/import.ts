@@ -1,0 +1,105 @@
+import { canonicalAddress } from '../../address.ts';
+import type { Config } from '../../config/schema.ts';
+import type { ServiceInstance } from '../../consul/types.ts';
+import { objectKey, type Service } from '../../kubernetes/objects.ts';
+import { cameFromKubernetes } from '../../mark.ts';
+import type { ImportPlan } from '../../to-kubernetes/imports/planner.ts';
+import { type ImportRequest } from '../../to-kubernetes/requests/import-request.ts';
+import { isHealthy } from '../../to-kubernetes/desired/mirrored-service.ts';
+import { instancesToMirror } from '../../to-kubernetes/requests/selection.ts';
+import type { World } from '../../world/world.ts';
+import type { ExplainedImport, Explanation } from './explanation.ts';
+import { describeImport } from '../plan.ts';
+import { planImports, planServices } from '../../world/read-once.ts';
+import { isWarning } from '../../to-kubernetes/problem.ts';
+
+export type ImportPart = Pick<Explanation, 'imported' | 'changes' | 'rejections' | 'warnings'> & {
+  /** Undefined for a Service that takes nothing in. */
+  readonly rule: string | undefined;
+};
+
+const NOTHING: ImportPart = { rule: undefined, imported: [], changes: [], rejections: [], warnings: [] };
+
+/** The Service as what takes instances of a Consul service in. */
+export async function explainImport(
+  config: Config,
+  { owner, toKubernetes }: World,
+  service: Service,
+): Promise<ImportPart> {
+  if (!toKubernetes) return NOTHING;
+  const key = objectKey(service);
+  const { plans } = await planImports(await planServices(config, owner, toKubernetes), toKubernetes);
+  const plan = plans.get(key);
+  if (!plan) return NOTHING;
+  const { request } = plan;
+  const { changes } = describeImport(key, plan);
+  const from = request && request.verdict !== 'denied' ? request.from.name : undefined;
+  const instances = from === undefined ? [] : (toKubernetes.catalog.instances(from) ?? []);
+  return {
+    rule: ruleOf(request),
+    imported: explainInstances(config, plan, instances),
+    changes: changes.map(({ action, kind, object, note }) => ({ action, kind, object, note, differences: [] })),
+    rejections: plan.problems
+      .filter((problem) => !isWarning(problem))
+      .map(({ reason, message }) => ({ object: `Service ${key}`, reason, message })),
+    warnings: plan.problems.filter(isWarning).map(({ message }) => message),
+  };
+}
+
+function ruleOf(request: ImportRequest | undefined): string {
+  switch (request?.verdict) {
+    case undefined:
+      return 'the Service takes nothing in any more';
+    case 'denied':
+      return 'the Service may not take anything in';
+    case 'unclear':
+      return `the Service takes Consul service ${request.from.spelling} in, with a mistake: what it has stays, and nothing is added`;
+    case 'accepted': {
+      const { name, port, protocol } = request.port;
+      return `the Service takes Consul service ${request.from.spelling} in, behind its port ${port}/${protocol}${name === '' ? '' : ` ${name}`}`;
+    }
+  }
+}
+
+/** What becomes of each instance of the Consul service, in the order in which it is judged. */
+function explainInstances(
+  { cluster, toKubernetes }: Config,
+  plan: ImportPlan,
+  instances: readonly ServiceInstance[],
+): ExplainedImport[] {
+  const foreign = new Set(instancesToMirror(instances, cluster, toKubernetes));
+  const refused = new Map(plan.refused.map(({ instance, reason }) => [instance, reason]));
+  const skipped = new Map(plan.skipped.map(({ address, port, slice }) => [`${address} ${port}`, slice]));
+  const taken = new Set(plan.endpoints.map(({ address, port }) => `${address} ${port}`));
+
+  function whyNot(instance: ServiceInstance): string | undefined {
+    const location = `${canonicalAddress(instance.address || instance.nodeAddress)} ${instance.port}`;
+    const reason = refused.get(`${instance.node}/${instance.id}`);
+    const slice = skipped.get(location);
+    if (!foreign.has(instance)) return whyNotForeign(instance);
+    if (!isHealthy(instance, toKubernetes)) return `it is ${instance.status}`;
+    if (slice !== undefined) return `EndpointSlice ${slice} has it`;
+    if (reason !== undefined) return reason;
+    if (plan.request?.verdict === 'unclear' && !taken.has(location))
+      return 'nothing is added before the mistake is mended';
+    return undefined;
+  }
+
+  return instances
+    .map((instance) => {
+      const why = whyNot(instance);
+      return {
+        instance: `${instance.node}/${instance.id}`,
+        address: instance.address || instance.nodeAddress,
+        port: instance.port,
+        imported: why === undefined ? 'yes' : `no: ${why}`,
+      };
+    })
+    .sort((a, b) => (a.instance < b.instance ? -1 : 1));
+}
+
+function whyNotForeign(instance: ServiceInstance): string {
+  if (cameFromKubernetes(instance)) return 'it came out of Kubernetes';
+  if (instance.kind !== '') return `it is a ${instance.kind}`;
+  return 'it lacks a required tag or meta, or shares its address and port with one that came out of Kubernetes';
+}

@@ -1,0 +1,132 @@
+import type { Config } from '../../config/schema.ts';
+import { objectKey, workloadOf, type Pod } from '../../kubernetes/objects.ts';
+import { parseAnnotations } from '../../to-consul/requests/annotations.ts';
+import { desiredRegistrations, type PlanSources } from '../../to-consul/desired/desired-registrations.ts';
+import type { Planner } from '../../to-consul/plan/planner.ts';
+import { GATE, readinessOf } from '../../to-consul/desired/readiness.ts';
+import { namesWanted, askedByService } from '../../to-consul/requests/requests.ts';
+import type { World } from '../../world/world.ts';
+import {
+  annotationSettings,
+  explainedObserved,
+  explainedRegistration,
+  podChanges,
+  rejectionsOf,
+  variableSettings,
+  type Explanation,
+  type Fact,
+  type Setting,
+} from './explanation.ts';
+import { planPod, podPlanner } from '../../world/read-once.ts';
+import type { PodPlan } from '../../to-consul/plan/pod-plan.ts';
+import { gateCondition } from '../../to-consul/report/readiness-gate.ts';
+
+type ToConsul = NonNullable<World['toConsul']>;
+
+/** One planner for whoever explains pods, with those planned before whose turn comes first. */
+export async function plannerFor(
+  config: Config,
+  owner: World['owner'],
+  toConsul: ToConsul,
+  isAfter: (podKey: string) => boolean,
+): Promise<Planner> {
+  const planner = podPlanner(config, owner, toConsul);
+  const { maxInstances, default: fallback } = config.toConsul.policy;
+  // Only these two settings make what one pod gets depend on what others have got.
+  if (maxInstances > 0 || fallback === 'deny')
+    for (const key of [...planner.keys()].sort()) if (isAfter(key)) await planPod(planner, toConsul.foreign, key);
+  return planner;
+}
+
+/** Undefined when neither system knows such a pod. */
+export async function explainPod(
+  config: Config,
+  owner: World['owner'],
+  toConsul: ToConsul,
+  key: string,
+): Promise<Explanation | undefined> {
+  const { views, own, foreign } = toConsul;
+  const pod = views.pods.get(key);
+  const observed = [...own.ofPod(key).values()];
+  if (!pod && observed.length === 0) return undefined;
+  const planner = await plannerFor(config, owner, toConsul, (other) => other < key);
+  const plan = await planPod(planner, foreign, key);
+  const sources = pod && planner.sourcesOf(pod);
+  const desired = sources && desiredRegistrations(owner, config.toConsul, sources);
+  return {
+    kind: 'pod',
+    name: key,
+    cluster: config.cluster,
+    exists: pod !== undefined,
+    found: pod ? factsOf(pod, config) : [{ what: 'pod', value: 'Kubernetes has no pod of that name' }],
+    settings: sources ? settingsOf(sources, config) : [],
+    decision: { rule: plan.rule, notes: notesOf(pod, sources, plan, config) },
+    desired: [...(desired?.registrations.values() ?? [])].map((wish) => explainedRegistration(wish, '')),
+    observed: observed.map(explainedObserved),
+    pods: [],
+    imported: [],
+    changes: podChanges(plan),
+    rejections: rejectionsOf(`Pod ${key}`, plan.rejections),
+    warnings: plan.warnings,
+  };
+}
+
+function factsOf(pod: Pod, { toConsul }: Config): Fact[] {
+  const fact = (what: string, value: string): Fact[] => (value === '' ? [] : [{ what, value }]);
+  return [
+    ...fact('phase', pod.phase || '(none)'),
+    ...fact('node', pod.nodeName === '' ? '(none)' : `${pod.nodeName} (${pod.hostIP || 'no address yet'})`),
+    ...fact('IPs', pod.podIPs.join(', ') || '(none)'),
+    ...fact('hostNetwork', pod.hostNetwork ? 'true' : ''),
+    ...fact('Ready', pod.ready ? `${pod.ready.status}${since(pod.ready.lastTransitionTime)}` : '(no such condition)'),
+    ...fact('readiness', readinessOf(pod, toConsul.readinessGate).output),
+    ...fact('deletion', pod.deletionTimestamp),
+    ...pod.readinessGates.map((gate) => ({
+      what: 'readiness gate',
+      value: `${gate}: ${pod.conditions.get(gate) ?? '(no condition)'}`,
+    })),
+    ...fact('workload', workloadOf(pod)),
+    ...pod.containers.flatMap(({ name, ports }) =>
+      ports.map(({ name: portName, port, protocol }) => ({
+        what: 'port',
+        value: `${port}/${protocol}${portName === '' ? '' : ` ${portName}`} of container ${name}`,
+      })),
+    ),
+  ];
+}
+
+const since = (time: string) => (time === '' ? '' : ` since ${time}`);
+
+function settingsOf({ pod, services }: PlanSources, { toConsul }: Config): Setting[] {
+  const asks = namesWanted(parseAnnotations(pod.annotations).settings).length > 0;
+  return [
+    ...annotationSettings('Pod', pod),
+    ...services.flatMap(({ service }) => annotationSettings('Service', service)),
+    ...(toConsul.registrator
+      ? variableSettings(pod, asks ? 'not read: annotations of the pod name a service' : '')
+      : []),
+  ];
+}
+
+function notesOf(
+  pod: Pod | undefined,
+  sources: PlanSources | undefined,
+  plan: PodPlan,
+  { toConsul }: Config,
+): string[] {
+  const gate = pod && toConsul.readinessGate ? gateCondition(pod, plan) : undefined;
+  return [
+    ...(sources?.services ?? []).map(({ service }) => {
+      const asks = askedByService(service) ? 'asks for its pods' : 'is over the pod and asks for nothing';
+      return `Service ${objectKey(service)} ${asks}`;
+    }),
+    ...plan.refusedNodes.map((node) => `Consul node ${node} is not Consular's to write to`),
+    ...plan.unread.map(
+      (service) => `foreign instances of ${service} could not be read in time, so not all can be said`,
+    ),
+    ...(gate ? [`readiness gate ${GATE} would be set to ${gate.status}: ${gate.message}`] : []),
+    ...(pod?.readinessGates.includes(GATE) && !toConsul.readinessGate
+      ? [`readiness gate ${GATE} is not served: toConsul.readinessGate is off`]
+      : []),
+  ];
+}

@@ -1,0 +1,171 @@
+import type { Config } from '../../config/schema.ts';
+import type { Service } from '../../kubernetes/objects.ts';
+import { ANNOTATION, isMarkedObject, META, ownsObject } from '../../mark.ts';
+import { parseAnnotations } from '../../to-consul/requests/annotations.ts';
+import type { OwnInstance } from '../../to-consul/observed/own-instance.ts';
+import type { Registration } from '../../to-consul/registration/registration.ts';
+import { askedByService } from '../../to-consul/requests/requests.ts';
+import type { World } from '../../world/world.ts';
+import { plannerFor } from './pod.ts';
+import {
+  annotationSettings,
+  explainedObserved,
+  podChanges,
+  rejectionsOf,
+  summaryOf,
+  type Decision,
+  type ExplainedRejection,
+  type Explanation,
+  type Fact,
+} from './explanation.ts';
+import { explainImport } from './import.ts';
+import { explainNamespace } from './consul-service.ts';
+import { planPod, planServices } from '../../world/read-once.ts';
+
+type Part = Pick<Explanation, 'pods' | 'observed' | 'changes' | 'rejections'> & { readonly notes: readonly string[] };
+const NOTHING: Part = { pods: [], observed: [], changes: [], rejections: [], notes: [] };
+
+/** Undefined when neither system knows such a Service. */
+export async function explainService(config: Config, world: World, key: string): Promise<Explanation | undefined> {
+  const service = (world.toConsul ?? world.toKubernetes)?.views.services.get(key);
+  const asPublisher = await publishes(config, world, key, service);
+  if (!service && asPublisher.observed.length === 0) return undefined;
+  const asMirror = service ? await mirrors(config, world, service) : NOTHING;
+  const asImport = service && (await explainImport(config, world, service));
+  const { rule, notes } = service
+    ? decisionOf(config, world, service, asImport?.rule)
+    : { rule: 'there is no such Service', notes: [] };
+  return {
+    kind: 'service',
+    name: key,
+    cluster: config.cluster,
+    exists: service !== undefined,
+    found: service ? factsOf(service) : [{ what: 'Service', value: 'Kubernetes has no Service of that name' }],
+    settings: service ? annotationSettings('Service', service) : [],
+    decision: { rule, notes: [...notes, ...asPublisher.notes, ...asMirror.notes] },
+    desired: [],
+    observed: asPublisher.observed,
+    pods: asPublisher.pods,
+    imported: asImport?.imported ?? [],
+    changes: [...asPublisher.changes, ...asMirror.changes, ...(asImport?.changes ?? [])],
+    rejections: [...asPublisher.rejections, ...asMirror.rejections, ...(asImport?.rejections ?? [])],
+    warnings: asImport?.warnings ?? [],
+  };
+}
+
+function factsOf({ type, clusterIPs, selector, ports }: Service): Fact[] {
+  return [
+    { what: 'type', value: type },
+    { what: 'ClusterIPs', value: clusterIPs.join(', ') || '(none)' },
+    { what: 'selector', value: [...selector].map(([key, value]) => `${key}=${value}`).join(', ') || '(none)' },
+    ...ports.map(({ name, port, protocol, targetPort }) => ({
+      what: 'port',
+      value: `${port}/${protocol}${name === '' ? '' : ` ${name}`} to ${targetPort}`,
+    })),
+  ];
+}
+
+/** @param importing what is said about it as one that takes instances in, if it is */
+function decisionOf(
+  config: Config,
+  { owner, toConsul }: World,
+  service: Service,
+  importing: string | undefined,
+): Decision {
+  const isOff = toConsul ? [] : ['toConsul.enabled is false: nothing is registered'];
+  const notes = [...(importing === undefined ? [] : [importing]), ...isOff];
+  if (ownsObject(owner, service.labels)) {
+    const from = service.annotations.get(ANNOTATION.consulService) ?? '(its annotation is gone)';
+    return { rule: `the Service is Consular's own, mirrored from Consul service ${from}`, notes };
+  }
+  if (isMarkedObject(service.labels))
+    return { rule: 'the Service was made by a Consular of another cluster, and asks for nothing', notes };
+  const request = askedByService(service);
+  if (request) {
+    const { serviceName, ports } = request.settings;
+    const names = [serviceName, ...[...ports.values()].map((port) => port.serviceName)].filter((name) => name);
+    return { rule: `the Service asks for its pods to be registered as ${names.join(', ')}`, notes };
+  }
+  if (importing !== undefined) return { rule: importing, notes: isOff };
+  return parseAnnotations(service.annotations, 'service').settings.sync === false
+    ? { rule: 'the annotation service-sync of the Service is "false"', notes }
+    : { rule: 'the Service asks for nothing: no annotation service-name, and none service-sync: "true"', notes };
+}
+
+/** The Service as what puts its pods into Consul. */
+async function publishes(
+  config: Config,
+  { owner, toConsul }: World,
+  key: string,
+  service: Service | undefined,
+): Promise<Part> {
+  if (!toConsul) return NOTHING;
+  const [namespace = '', name = ''] = key.split('/');
+  const { own, foreign } = toConsul;
+  const isOfService = ({ meta }: Registration) => meta.get(META.service) === name;
+  const ofService = (podKey: string): OwnInstance[] =>
+    [...own.ofPod(podKey).values()].filter(({ registration }) => isOfService(registration));
+  const left = [...own.podKeys()].filter((pod) => pod.startsWith(`${namespace}/`) && ofService(pod).length > 0);
+  const planner = await plannerFor(config, owner, toConsul, () => true);
+  const podKeys = [...new Set([...(service ? planner.podsOfService(service) : []), ...left])].sort();
+  const asks = service !== undefined && askedByService(service) !== undefined;
+  const parts: Part[] = [];
+  for (const pod of podKeys) {
+    const plan = await planPod(planner, foreign, pod);
+    const { changes, unproven, held } = plan;
+    const mine = ({ registration }: OwnInstance) => isOfService(registration);
+    const changed = podChanges({
+      changes: {
+        create: changes.create.filter(isOfService),
+        // The one or the other: a Service that takes an instance over from its pod changes it too.
+        update: changes.update.filter(({ desired, observed }) => isOfService(desired) || mine(observed)),
+        remove: changes.remove.filter(mine),
+      },
+      unproven: unproven.filter(mine),
+      held: held.filter(mine),
+    });
+    parts.push({
+      pods: [{ pod, says: summaryOf(plan, own.ofPod(pod).size) }],
+      observed: ofService(pod).map(explainedObserved),
+      changes: changed,
+      rejections: asks ? rejectionsOf(`Pod ${pod}`, plan.rejections) : [],
+      notes: [],
+    });
+  }
+  const without = service ? planner.addressesWithoutPod(service) : [];
+  if (without.length > 0) parts.push({ ...NOTHING, rejections: [noPod(key, without)] });
+  if (asks && podKeys.length === 0)
+    parts.push({ ...NOTHING, notes: ['no EndpointSlice of the Service targets a pod'] });
+  return merge(parts);
+}
+
+function noPod(key: string, addresses: readonly string[]): ExplainedRejection {
+  const message = `addresses of its endpoints belong to no pod of its namespace: ${addresses.join(', ')}`;
+  return { object: `Service ${key}`, reason: 'NoPod', message };
+}
+
+/** The Service as what came out of Consul, or stands in the way of what would. */
+async function mirrors(config: Config, { owner, toKubernetes }: World, service: Service): Promise<Part> {
+  if (!toKubernetes) return NOTHING;
+  const { planner, plans } = await planServices(config, owner, toKubernetes);
+  const names = new Set([...planner.nameOf(service), ...planner.namesWanting(service.name)]);
+  return merge(
+    [...names].map((name): Part => {
+      const plan = plans.get(name);
+      const here = plan?.namespaces.find(({ namespace }) => namespace === service.namespace);
+      if (!plan || !here) return NOTHING;
+      const isOwn = planner.nameOf(service).includes(name) || here.serviceName === service.name;
+      return isOwn ? { ...NOTHING, ...explainNamespace(name, plan.mirrored, here) } : NOTHING;
+    }),
+  );
+}
+
+function merge(parts: readonly Part[]): Part {
+  return {
+    pods: parts.flatMap(({ pods }) => pods),
+    observed: parts.flatMap(({ observed }) => observed),
+    changes: parts.flatMap(({ changes }) => changes),
+    rejections: parts.flatMap(({ rejections }) => rejections),
+    notes: parts.flatMap(({ notes }) => notes),
+  };
+}

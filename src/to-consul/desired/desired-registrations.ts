@@ -1,0 +1,243 @@
+import { isIPv4, isIPv6 } from 'node:net';
+import { canonicalAddress, judgeAddress } from '../../address.ts';
+import { selects, type Patterns } from '../../config/pattern.ts';
+import { objectKey, workloadOf, type Pod } from '../../kubernetes/objects.ts';
+import { MANAGED_BY, META, type Owner } from '../../mark.ts';
+import { parseAnnotations } from '../requests/annotations.ts';
+import { policyRejections, type Policy } from './policy.ts';
+import { readinessOf, type Readiness } from './readiness.ts';
+import { nodeNameOf, registrationId, validate, type Check, type Registration } from '../registration/registration.ts';
+import {
+  POD,
+  requestsOfPod,
+  requestsOfRegistrator,
+  requestsOfService,
+  type RegistratorRequests,
+  type Request,
+  type AnnotatedService,
+} from '../requests/requests.ts';
+import { quote, type Rejection } from '../registration/rejection.ts';
+
+export interface DesiredConfig {
+  readonly namespaces: Patterns;
+  readonly notReady: 'deregister' | 'critical';
+  readonly addressFamily: 'pod' | 'IPv4' | 'IPv6';
+  readonly hostNetwork: boolean;
+  readonly readinessGate: boolean;
+  readonly registrator: boolean;
+  readonly registratorExplicit: boolean;
+  readonly policy: Policy;
+}
+
+/** Everything that decides what one pod is in Consul. */
+export interface PlanSources {
+  readonly pod: Pod;
+  /** Services whose EndpointSlices target the pod, with those slices. */
+  readonly services: readonly AnnotatedService[];
+  /** Zone of the pod's node, or empty. */
+  readonly zone: string;
+  /** Address of the pod's node, or empty while nobody knows it. */
+  readonly nodeAddress: string;
+}
+
+export interface Desired {
+  /** By ID. */
+  readonly registrations: ReadonlyMap<string, Registration>;
+  readonly rejections: readonly Rejection[];
+  /** What somebody wrote that has no effect, and is no reason not to register. */
+  readonly warnings: readonly string[];
+  /**
+   * Who asked for registrations that must stay although they are not desired: names of Services, and the empty string for
+   * the pod itself. The pod is Ready, and what they ask for is broken, which is a reason to tell somebody and none to take
+   * a live instance away; or what Kubernetes derives from it is not there yet. At an address that the pod does not have
+   * any more an instance is not live.
+   */
+  readonly held: ReadonlySet<string>;
+  /** Names of Services that ask, and of which no slice says what to register. */
+  readonly unclear: ReadonlySet<string>;
+  /** Whether the pod may have a registration, if anybody asks for it. */
+  readonly isEligible: boolean;
+  /** Whether anybody asks for a registration of a pod that may have one. */
+  readonly isAsked: boolean;
+  /** The row of the table below that decided, in words. */
+  readonly rule: string;
+}
+
+const nothing = (rule: string, isEligible = false): Desired => ({
+  registrations: new Map(),
+  rejections: [],
+  warnings: [],
+  held: new Set(),
+  unclear: new Set(),
+  isEligible,
+  isAsked: false,
+  rule,
+});
+
+/**
+ * What should be in Consul for a pod: pure, from what is known of the pod and the Services over it.
+ *
+ * | pod                                                    | not-ready  | in Consul                    |
+ * |--------------------------------------------------------|------------|------------------------------|
+ * | namespace not selected, or `service-sync: "false"`     |            | nothing                      |
+ * | being deleted, Succeeded, Failed, no IP or no node yet |            | nothing                      |
+ * | Ready                                                  |            | passing                      |
+ * | not Ready                                              | deregister | nothing                      |
+ * | not Ready                                              | critical   | critical, and why            |
+ * | Ready, with input that cannot be honoured              |            | what is there at an IP of the pod stays; an Event says why |
+ * | not Ready, with input that cannot be honoured          |            | nothing; an Event says why   |
+ *
+ * Registrations come from the pod's own annotations and from each annotated Service that targets it; the name and port
+ * are those of whoever asked for the registration, the pod's tags, meta, weight and not-ready win over the Service's.
+ */
+export function desiredRegistrations(owner: Owner, config: DesiredConfig, sources: PlanSources): Desired {
+  const { pod } = sources;
+  const why = whyNothing(pod, config) ?? (sources.nodeAddress === '' ? NO_NODE : undefined);
+  if (why !== undefined) return nothing(why);
+  const requests = requestsFor(sources, config);
+  if (requests === undefined) return nothing('the annotation service-sync of the pod is "false"');
+  if (requests.outcomes.length === 0)
+    return nothing('neither the pod nor a Service over it asks for a registration', true);
+
+  const readiness = readinessOf(pod, config.readinessGate);
+  const registrations = new Map<string, Registration>();
+  const rejections: Rejection[] = [];
+  const held = new Set<string>();
+  const unclear = new Set<string>();
+  for (const request of requests.outcomes) {
+    if ('rejections' in request) hold(request.asker, request.rejections);
+    else place(request);
+  }
+  const state = readiness.isReady ? 'Ready' : 'not Ready';
+  const outcome = rejections.length > 0 ? ', with input that cannot be honoured' : '';
+  return {
+    registrations,
+    rejections,
+    warnings: requests.warnings,
+    held,
+    unclear,
+    isEligible: true,
+    isAsked: true,
+    rule: `the pod is ${state}${outcome}`,
+  };
+
+  function hold(asker: string | undefined, problems: readonly Rejection[]): void {
+    rejections.push(...problems);
+    if (asker !== undefined && problems.length === 0) unclear.add(asker);
+    if (asker !== undefined && readiness.isReady) held.add(asker);
+  }
+
+  function place(request: Request): void {
+    const address = addressOf(pod, config);
+    if (typeof address !== 'string') return hold(request.service?.name ?? POD, [address]);
+    const registration = build(owner, sources, request, address);
+    const problems = [
+      ...validate(registration, request.wishes.meta),
+      ...policyRejections(config.policy, pod.namespace, registration, request.wishes.meta),
+    ];
+    const check = checkOf(pod, request, config, readiness);
+    if (problems.length > 0) hold(request.service?.name ?? POD, problems);
+    else if (check) registrations.set(registration.id, { ...registration, check });
+  }
+}
+
+/** Whether a pod has registrations as soon as somebody asks for them. */
+export function mayHaveRegistrations(pod: Pod, config: DesiredConfig): boolean {
+  return whyNothing(pod, config) === undefined && parseAnnotations(pod.annotations).settings.sync !== false;
+}
+
+const NO_NODE = 'the pod is on no node yet';
+
+/** Why a pod has nothing in Consul whatever it asks for; undefined when it may have. */
+function whyNothing(pod: Pod, { namespaces }: DesiredConfig): string | undefined {
+  if (!selects(namespaces, pod.namespace)) return `toConsul.namespaces does not select namespace ${pod.namespace}`;
+  if (pod.deletionTimestamp !== '') return `the pod is being deleted since ${pod.deletionTimestamp}`;
+  if (pod.phase === 'Succeeded' || pod.phase === 'Failed') return `the pod has ended: its phase is ${pod.phase}`;
+  if (pod.nodeName === '') return NO_NODE;
+  if (pod.podIPs.length === 0) return 'the pod has no IP yet';
+  return undefined;
+}
+
+/** In the order in which they win; undefined when the pod wants none. */
+function requestsFor({ pod, services }: PlanSources, config: DesiredConfig): RegistratorRequests | undefined {
+  const own = parseAnnotations(pod.annotations);
+  if (own.settings.sync === false) return undefined;
+  // Whoever asks last for an ID gets it: the pod itself, else the Service with the smallest name, in any order of events.
+  const ordered = [...services].sort((a, b) => (a.service.name < b.service.name ? 1 : -1));
+  const byVariables = config.registrator ? requestsOfRegistrator(pod, own, config.registratorExplicit) : undefined;
+  return {
+    outcomes: [
+      ...ordered.flatMap((source) => requestsOfService(source, pod, own)),
+      ...(byVariables?.outcomes ?? []),
+      ...requestsOfPod(pod, own),
+    ],
+    warnings: byVariables?.warnings ?? [],
+  };
+}
+
+/** The address to register, or what is wrong with those that there are. */
+function addressOf(pod: Pod, { addressFamily, hostNetwork }: DesiredConfig): string | Rejection {
+  if (pod.hostNetwork && !hostNetwork) {
+    const message =
+      'pods with hostNetwork have no IP of their own and are not registered unless toConsul.hostNetwork is on';
+    return { reason: 'HostNetwork', message };
+  }
+  const isWanted = { pod: () => true, IPv4: isIPv4, IPv6: isIPv6 }[addressFamily];
+  const found = pod.podIPs.find((ip) => isWanted(ip));
+  const invalid = (message: string): Rejection => ({ reason: 'InvalidAddress', message });
+  if (found === undefined)
+    return invalid(`expected an ${addressFamily} address (toConsul.addressFamily), found ${pod.podIPs.join(', ')}`);
+  const judged = judgeAddress(found);
+  return 'refused' in judged ? invalid(`pod IP ${quote(found)}: ${judged.refused}`) : judged.address;
+}
+
+/** Whether who calls that address comes to the pod. */
+export function isAddressOf({ podIPs, hostIP, hostNetwork }: Pod, address: string): boolean {
+  const own = hostNetwork ? [hostIP, ...podIPs] : podIPs;
+  return own.some((ip) => canonicalAddress(ip) === canonicalAddress(address));
+}
+
+function checkOf(
+  pod: Pod,
+  { wishes, by }: Request,
+  config: DesiredConfig,
+  { isReady, output }: Readiness,
+): Check | undefined {
+  if (!isReady && (wishes.notReady ?? config.notReady) === 'deregister') return undefined;
+  const note = wishes.note ? `; ${wishes.note}` : '';
+  const notes = `Pod ${objectKey(pod)} (uid ${pod.uid}) on node ${pod.nodeName}; registered by Consular because of ${by}${note}`;
+  return { status: isReady ? 'passing' : 'critical', notes, output };
+}
+
+function build(
+  owner: Owner,
+  { pod, zone, nodeAddress }: PlanSources,
+  { name, port, udp, wishes, service }: Request,
+  address: string,
+): Omit<Registration, 'check'> {
+  const workload = workloadOf(pod);
+  const meta = new Map<string, string>([
+    ['secure', 'false'],
+    ...(zone === '' ? [] : [['zone', zone] as const]),
+    ...wishes.meta,
+    [META.externalSource, 'kubernetes'],
+    [META.managedBy, MANAGED_BY],
+    [META.cluster, owner.cluster],
+    [META.namespace, pod.namespace],
+    [META.pod, pod.name],
+    [META.podUid, pod.uid],
+    [META.node, pod.nodeName],
+    ...(workload === '' ? [] : [[META.workload, workload] as const]),
+    ...(service ? [[META.service, service.name] as const] : []),
+  ]);
+  return {
+    node: { name: nodeNameOf(owner.cluster, pod.nodeName), address: nodeAddress },
+    id: registrationId(owner.cluster, pod, name, port, udp),
+    service: name,
+    address,
+    port,
+    tags: wishes.tags ?? [],
+    meta,
+    weight: wishes.weight ?? 1,
+  };
+}

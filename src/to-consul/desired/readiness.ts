@@ -1,0 +1,46 @@
+import type { Pod, Service } from '../../kubernetes/objects.ts';
+
+/**
+ * A readiness gate (KEP-580) that a pod may list: it becomes Ready when it is in Consul, so that a rolling update never
+ * runs ahead of Consul. Such a pod cannot be Ready before it is registered, so it counts as ready when everything but
+ * this gate is: its containers, and the other gates.
+ */
+export const GATE = 'consular.dev/registered';
+
+export interface Readiness {
+  readonly isReady: boolean;
+  /** Why, in one line, for the output of the check. */
+  readonly output: string;
+}
+
+/** @param isGateOn without it the gate is another's business, and Ready is what Kubernetes says. */
+export function readinessOf(pod: Pod, isGateOn: boolean): Readiness {
+  const { ready } = pod;
+  if (isGateOn && pod.readinessGates.includes(GATE)) {
+    const waitsFor = ['ContainersReady', ...pod.readinessGates].filter(
+      (type) => type !== GATE && pod.conditions.get(type) !== 'True',
+    );
+    return waitsFor.length === 0
+      ? { isReady: true, output: `Everything but the readiness gate ${GATE} is ready` }
+      : { isReady: false, output: line(`Pod is not Ready: waiting for ${waitsFor.join(', ')}`) };
+  }
+  const since = ready?.lastTransitionTime ? ` since ${ready.lastTransitionTime}` : '';
+  if (ready?.status === 'True') return { isReady: true, output: `Pod is Ready${since}` };
+  const why = [ready?.reason, ready?.message].filter(Boolean).join(': ') || 'no Ready condition yet';
+  return { isReady: false, output: line(`Pod is not Ready${since}: ${why}`) };
+}
+
+function line(text: string): string {
+  return text.replace(/\s+/g, ' ').slice(0, 1024);
+}
+
+/** Whether the gate of a pod is still to be opened. */
+export function isShut(pod: Pod): boolean {
+  return pod.readinessGates.includes(GATE) && pod.conditions.get(GATE) !== 'True';
+}
+
+/** Whether Kubernetes will put the pod into the slices of a Service. */
+export function selectsPod({ namespace, type, selector }: Service, pod: Pod): boolean {
+  if (namespace !== pod.namespace || type === 'ExternalName' || selector.size === 0) return false;
+  return [...selector].every(([key, value]) => pod.labels.get(key) === value);
+}

@@ -1,0 +1,80 @@
+import type { OwnInstance } from './own-instance.ts';
+import { identityOf } from '../registration/registration.ts';
+
+/** Our instances as far as we know them, each with its pod and its Consul node. */
+export class OwnInstances {
+  /** By pod, then by `node/id`. */
+  readonly #byPod = new Map<string, Map<string, OwnInstance>>();
+  readonly #byNode = new Map<string, Map<string, OwnInstance>>();
+  /** Those whose check is critical because we wrote that, by `node/id`. */
+  readonly #critical = new Map<string, OwnInstance>();
+
+  get size(): number {
+    let size = 0;
+    for (const instances of this.#byNode.values()) size += instances.size;
+    return size;
+  }
+
+  podKeys(): IterableIterator<string> {
+    return this.#byPod.keys();
+  }
+
+  /** By `node/id`. */
+  ofPod(podKey: string): ReadonlyMap<string, OwnInstance> {
+    return this.#byPod.get(podKey) ?? NO_INSTANCES;
+  }
+
+  /** By `node/id`. */
+  ofNode(name: string): ReadonlyMap<string, OwnInstance> {
+    return this.#byNode.get(name) ?? NO_INSTANCES;
+  }
+
+  /**
+   * Our nodes on which a check is not in the state that we wrote, given all the checks that Consul has in that state. It
+   * costs as much as there are such checks, however many instances are passing.
+   * @param listed `node/checkId`, lower case; a check of ours has the ID of its instance
+   */
+  nodesWithOtherChecks(status: 'critical' | 'warning', listed: ReadonlySet<string>): Set<string> {
+    const nodes = new Set<string>();
+    for (const identity of listed) {
+      const observed = this.#ofIdentity(identity);
+      if (observed && observed.registration.check.status !== status) nodes.add(observed.registration.node.name);
+    }
+    if (status === 'critical')
+      for (const [identity, { registration, checkIndex }] of this.#critical)
+        if (checkIndex > 0 && !listed.has(identity)) nodes.add(registration.node.name);
+    return nodes;
+  }
+
+  put(observed: OwnInstance): void {
+    const { registration, podKey } = observed;
+    const identity = identityOf(registration);
+    at(this.#byPod, podKey).set(identity, observed);
+    at(this.#byNode, registration.node.name).set(identity, observed);
+    if (registration.check.status === 'critical') this.#critical.set(identity, observed);
+    else this.#critical.delete(identity);
+  }
+
+  remove({ registration, podKey }: OwnInstance): void {
+    const identity = identityOf(registration);
+    this.#byNode.get(registration.node.name)?.delete(identity);
+    this.#critical.delete(identity);
+    const ofPod = this.#byPod.get(podKey);
+    ofPod?.delete(identity);
+    if (ofPod?.size === 0) this.#byPod.delete(podKey);
+  }
+
+  /** An instance that has a check of ours. */
+  #ofIdentity(identity: string): OwnInstance | undefined {
+    const observed = this.#byNode.get(identity.slice(0, identity.indexOf('/')))?.get(identity);
+    return observed && observed.checkIndex > 0 ? observed : undefined;
+  }
+}
+
+const NO_INSTANCES: ReadonlyMap<string, OwnInstance> = new Map();
+
+function at(map: Map<string, Map<string, OwnInstance>>, key: string): Map<string, OwnInstance> {
+  let inner = map.get(key);
+  if (!inner) map.set(key, (inner = new Map<string, OwnInstance>()));
+  return inner;
+}

@@ -1,0 +1,220 @@
+import { isIPv6 } from 'node:net';
+import type {
+  ContainerPort,
+  EndpointPort,
+  EndpointSlice,
+  Pod,
+  Service,
+  ServicePort,
+} from '../../kubernetes/objects.ts';
+import { objectKey } from '../../kubernetes/objects.ts';
+import { isMarkedObject } from '../../mark.ts';
+import {
+  NO_SETTINGS,
+  parseAnnotations,
+  type ParsedAnnotations,
+  type PortSettings,
+  type Settings,
+} from './annotations.ts';
+import { registratorServices } from './registrator.ts';
+import { quote, type Rejection } from '../registration/rejection.ts';
+
+export interface AnnotatedService {
+  readonly service: Service;
+  /** Those that target the pod. */
+  readonly slices: readonly EndpointSlice[];
+}
+
+/** A registration that somebody asks for, before anybody looked at whether it is valid and allowed. */
+export interface Request {
+  readonly name: string;
+  readonly port: number;
+  readonly udp: boolean;
+  readonly wishes: Wishes;
+  /** The annotated Service; undefined when the pod itself asks. */
+  readonly service: Service | undefined;
+  /** What it asks by, for people to read: annotations or variables. */
+  readonly by: string;
+}
+
+/** What is wanted of one registration beside its name and port. */
+export interface Wishes extends Pick<Settings, 'tags' | 'meta' | 'weight' | 'notReady'> {
+  /** For the notes of the check. */
+  readonly note?: string;
+}
+
+/** Nothing to register now. What the asker has registered stays; without an asker there is nothing to stay. */
+export interface Unclear {
+  readonly rejections: readonly Rejection[];
+  readonly asker: string | undefined;
+}
+
+export type Outcome = Request | Unclear;
+
+/** The pod itself, among the names of Services that ask. */
+export const POD = '';
+
+const reject = (asker: string, reason: Rejection['reason'], message: string): Outcome[] => [
+  { asker, rejections: [{ reason, message }] },
+];
+
+/** What a pod asks for by its own annotations: a service by its name, and one more for each port with a name of its own. */
+export function requestsOfPod(pod: Pod, { settings, rejections }: ParsedAnnotations): Outcome[] {
+  const wanted = namesWanted(settings);
+  // Also without a name: a misspelt key of ours means that somebody wanted something.
+  if (rejections.length > 0) return [{ rejections, asker: wanted.length > 0 ? POD : undefined }];
+  const ports = portsOf(pod);
+  const unknown = unknownPort(settings, ports, false);
+  if (unknown !== undefined)
+    return [{ asker: wanted.length > 0 ? POD : undefined, rejections: [{ reason: 'InvalidPort', message: unknown }] }];
+  return wanted.flatMap(({ name, port: where }): Outcome[] => {
+    const port = podPort(ports, where);
+    if (typeof port === 'string') return reject(POD, 'InvalidPort', port);
+    const wishes = wishesAt(settings, port);
+    const by = 'annotations of the pod';
+    return [{ name, port: port.port, udp: port.protocol === 'UDP', wishes, service: undefined, by }];
+  });
+}
+
+/** What an annotated Service asks for one of its pods. */
+export function requestsOfService({ service, slices }: AnnotatedService, pod: Pod, own: ParsedAnnotations): Outcome[] {
+  const parsed = askedByService(service);
+  if (!parsed) return [];
+  const { settings, rejections } = parsed;
+  const asker = service.name;
+  if (rejections.length > 0) return [{ asker, rejections }];
+  // The pod's own annotations win, so it is not registered before they are right; it is rejected by itself.
+  if (own.rejections.length > 0) return [{ asker, rejections: [] }];
+  const where = `Service ${objectKey(service)}`;
+  const unknown = unknownPort(settings, service.ports, true);
+  if (unknown !== undefined) return reject(asker, 'InvalidPort', `${where}: ${unknown}`);
+  return namesWanted(settings).flatMap(({ name, port: wanted }): Outcome[] => {
+    const servicePort = choosePort(service.ports, wanted);
+    if (typeof servicePort === 'string') return reject(asker, 'InvalidPort', `${where}: ${servicePort}`);
+    const port = slicePorts(slices, pod).find((port) => port.name === servicePort.name);
+    // Slices follow their Service a moment later, when a port was renamed, say: until they do, what is there stays.
+    if (!port) return [{ asker, rejections: [] }];
+    const udp = port.protocol === 'UDP';
+    const wishes = overlay(wishesAt(settings, servicePort), wishesAt(own.settings, portAt(pod, port.port, udp)));
+    return [{ name, port: port.port, udp, wishes, service, by: `annotations of ${where}` }];
+  });
+}
+
+/** The ports of the slices, those of the pod's first address family first; a Service may have only the other. */
+function slicePorts(slices: readonly EndpointSlice[], { podIPs }: Pod): EndpointPort[] {
+  const family = isIPv6(podIPs[0] ?? '') ? 'IPv6' : 'IPv4';
+  const [own, others] = [true, false].map((wanted) =>
+    slices.filter((slice) => (slice.addressType === family) === wanted),
+  );
+  return [...(own ?? []), ...(others ?? [])].flatMap(({ ports }) => ports);
+}
+
+/** What the containers of a pod ask for in the way of registrator; the pod's annotations win over it, key by key. */
+export function requestsOfRegistrator(pod: Pod, own: ParsedAnnotations, explicit: boolean): RegistratorRequests {
+  // Whoever has begun to write annotations does not mean the variables any more.
+  if (namesWanted(own.settings).length > 0) return { outcomes: [], warnings: [] };
+  const { services, rejections, warnings } = registratorServices(pod, { explicit });
+  const requests = services.map(({ container, name, port, udp, tags, meta, check }): Outcome => {
+    const note = check === '' ? {} : { note: `registrator's check was ${check}` };
+    const wishes = overlay({ tags, meta, ...note }, wishesAt(own.settings, portAt(pod, port, udp)));
+    const by = `registrator's variables of container ${container}`;
+    return { name, port, udp, wishes, service: undefined, by };
+  });
+  return { outcomes: rejections.length === 0 ? requests : [...requests, { asker: POD, rejections }], warnings };
+}
+
+export interface RegistratorRequests {
+  readonly outcomes: readonly Outcome[];
+  /** What has no effect, and is no reason not to register. */
+  readonly warnings: readonly string[];
+}
+
+/** Why an annotated Service asks for registrations, or undefined when it does not. */
+export function askedByService(service: Service): ParsedAnnotations | undefined {
+  // Anything that carries Consular's marks is never a source: it came out of Consul.
+  if (isMarkedObject(service.labels)) return undefined;
+  const parsed = parseAnnotations(service.annotations, 'service');
+  const { settings } = parsed;
+  if (settings.sync === false) return undefined;
+  if (settings.sync && settings.serviceName === undefined)
+    return { ...parsed, settings: { ...settings, serviceName: service.name } };
+  return namesWanted(settings).length > 0 ? parsed : undefined;
+}
+
+/** The names asked for, each with the port as it was written; undefined is the default port. */
+export function namesWanted({ serviceName, port, ports }: Settings): { name: string; port: string | undefined }[] {
+  const ofPorts = [...ports].flatMap(([port, { serviceName: name }]) => (name === undefined ? [] : [{ name, port }]));
+  return serviceName === undefined ? ofPorts : [{ name: serviceName, port }, ...ofPorts];
+}
+
+interface Port {
+  readonly name: string;
+  readonly port: number;
+  readonly protocol: ContainerPort['protocol'];
+}
+
+/** A complaint about settings for a port that does not exist. Numbers need not be declared by a pod, but by a Service. */
+function unknownPort({ ports: settings }: Settings, ports: readonly Port[], isDeclared: boolean): string | undefined {
+  const unknown = [...settings.keys()].find((key) => (isDeclared || !isPortNumber(key)) && !findPort(ports, key));
+  return unknown === undefined
+    ? undefined
+    : `annotations for port ${quote(unknown)}: expected the name or number of one of its ports`;
+}
+
+function portsOf({ containers }: Pod): ContainerPort[] {
+  return containers.flatMap(({ ports }) => ports);
+}
+
+/** The container port with that number; one that is not declared has no name. */
+function portAt(pod: Pod, port: number, udp: boolean): Port {
+  const protocol = udp ? 'UDP' : 'TCP';
+  const declared = portsOf(pod).find((own) => own.port === port && own.protocol === protocol);
+  return declared ?? { name: '', port, protocol };
+}
+
+/** The port, or the words for what is wrong. */
+function podPort(ports: readonly ContainerPort[], wanted: string | undefined): Port | string {
+  const declared = findPort(ports, wanted);
+  if (declared?.protocol === 'SCTP') return 'port: expected a TCP or UDP port, found an SCTP port';
+  if (declared) return declared;
+  if (wanted === undefined) return 'port: expected a TCP container port or the annotation service-port, found neither';
+  if (isPortNumber(wanted)) return { name: '', port: Number(wanted), protocol: 'TCP' };
+  return `service-port: expected a port number or the name of a container port, found ${quote(wanted)}`;
+}
+
+function choosePort(ports: readonly ServicePort[], wanted: string | undefined): ServicePort | string {
+  const found = findPort(ports, wanted);
+  if (found?.protocol === 'SCTP') return 'expected a TCP or UDP port, found an SCTP port';
+  if (found) return found;
+  return wanted === undefined
+    ? 'expected a TCP port, found none'
+    : `service-port: expected the name or number of one of its ports, found ${quote(wanted)}`;
+}
+
+/** The port with that number or name; without either the first TCP port. */
+function findPort<T extends Port>(ports: readonly T[], wanted: string | undefined): T | undefined {
+  if (wanted === undefined) return ports.find(({ protocol }) => protocol === 'TCP');
+  return ports.find(({ name, port }) => (isPortNumber(wanted) ? port === Number(wanted) : name === wanted));
+}
+
+function isPortNumber(text: string): boolean {
+  return /^\d{1,5}$/.test(text);
+}
+
+/** What is said for that port wins over what is said for all, and there by name over by number; meta adds up. */
+function wishesAt(settings: Settings, { name, port }: Port): Wishes {
+  const { weight, notReady, ports } = settings;
+  const said: PortSettings[] = [settings, ports.get(String(port)) ?? NO_SETTINGS, ports.get(name) ?? NO_SETTINGS];
+  const tags = said.findLast((one) => one.tags !== undefined)?.tags;
+  return {
+    meta: new Map(said.flatMap(({ meta }) => [...meta])),
+    ...(tags ? { tags } : {}),
+    ...(weight === undefined ? {} : { weight }),
+    ...(notReady ? { notReady } : {}),
+  };
+}
+
+/** The pod's annotations win, key by key; who asked keeps its name and port. */
+function overlay(service: Wishes, pod: Wishes): Wishes {
+  return { ...service, ...pod, meta: new Map([...service.meta, ...pod.meta]) };
+}

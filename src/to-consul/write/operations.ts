@@ -1,0 +1,175 @@
+import type {
+  CheckOperation,
+  Committed,
+  NodeOperation,
+  NodeRemoval,
+  Operation,
+  ServiceOperation,
+} from '../../consul/transaction.ts';
+import type { CatalogNode } from '../../consul/types.ts';
+import type { Changes, Update } from '../../reconcile/changes.ts';
+import { META, type Owner } from '../../mark.ts';
+import type { OwnInstance } from '../observed/own-instance.ts';
+import type { OwnCatalog } from '../observed/own-catalog.ts';
+import {
+  CHECK_NAME,
+  CHECK_TYPE,
+  nodeMeta,
+  sameCheck,
+  sameService,
+  type ConsulNode,
+  type Registration,
+} from '../registration/registration.ts';
+
+export type PodChanges = Changes<Registration, OwnInstance>;
+
+/** The Consul nodes that must exist, with the right address, before the changes can be written. */
+export function nodesNeeded({ create, update }: PodChanges): ConsulNode[] {
+  return [...create, ...update.map(({ desired }) => desired)].map(({ node }) => node);
+}
+
+/** Every Consul node that the changes touch, by name. */
+export function nodesTouched(changes: PodChanges): string[] {
+  return [
+    ...nodesNeeded(changes).map(({ name }) => name),
+    ...changes.remove.map(({ registration }) => registration.node.name),
+  ];
+}
+
+/** Creates the node, or corrects its address. Whatever else is on the node stays. */
+export function nodeOperation(owner: Owner, { name, address }: ConsulNode, modifyIndex: number): NodeOperation {
+  return {
+    Node: { Verb: 'cas', Node: { Node: name, Address: address, Meta: nodeMeta(owner), ModifyIndex: modifyIndex } },
+  };
+}
+
+/** Creations first, so that a pod that moved is never nowhere, then updates, then removals: one group, in one transaction. */
+export function toOperations({ create, update, remove }: PodChanges): Operation[] {
+  return [
+    ...create.flatMap((registration) => [serviceOperation(registration, 0), checkOperation(registration, 0)]),
+    ...update.flatMap(({ desired, observed }) => [
+      ...(sameService(desired, observed.registration) ? [] : [serviceOperation(desired, observed.serviceIndex)]),
+      ...(observed.checkIndex > 0 &&
+      desired.service === observed.registration.service &&
+      sameCheck(desired.check, observed.registration.check)
+        ? []
+        : [checkOperation(desired, observed.checkIndex)]),
+    ]),
+    ...remove.map(removalOperation),
+  ];
+}
+
+/**
+ * Moves the index of what stays as it is. Consul takes an identical write for none, so it is written with a difference, and
+ * without it in the same transaction: nobody ever sees the difference. `set` asks for no index, but nothing gets to it
+ * unless the operation before it found the one that we saw.
+ */
+export function renewalOperations(
+  { desired, observed }: Update<Registration, OwnInstance>,
+  kind: 'Service' | 'Check',
+): Operation[] {
+  if (kind === 'Check') {
+    const { Check } = checkOperation(desired, observed.checkIndex).Check;
+    const different = { ...Check, Output: `${Check.Output} ` };
+    return [{ Check: { Verb: 'cas', Check: different } }, { Check: { Verb: 'set', Check } }];
+  }
+  const { Node, Service } = serviceOperation(desired, observed.serviceIndex).Service;
+  // The weight of an instance whose check is a warning, which ours never is.
+  const { Passing } = Service.Weights;
+  const different = { ...Service, Weights: { Passing, Warning: Passing === 1 ? 2 : 1 } };
+  return [{ Service: { Verb: 'cas', Node, Service: different } }, { Service: { Verb: 'set', Node, Service } }];
+}
+
+function serviceOperation(
+  { node, id, service, address, port, tags, meta, weight }: Registration,
+  modifyIndex: number,
+): ServiceOperation {
+  return {
+    Service: {
+      Verb: 'cas',
+      Node: node.name,
+      Service: {
+        ID: id,
+        Service: service,
+        Address: address,
+        Port: port,
+        Tags: tags,
+        Meta: Object.fromEntries(meta),
+        Weights: { Passing: weight, Warning: weight },
+        ModifyIndex: modifyIndex,
+      },
+    },
+  };
+}
+
+function checkOperation({ node, id, service, check }: Registration, modifyIndex: number): CheckOperation {
+  return {
+    Check: {
+      Verb: 'cas',
+      Check: {
+        Node: node.name,
+        CheckID: id,
+        Name: CHECK_NAME,
+        Type: CHECK_TYPE,
+        Status: check.status,
+        Notes: check.notes,
+        Output: check.output,
+        ServiceID: id,
+        ServiceName: service,
+        ModifyIndex: modifyIndex,
+      },
+    },
+  };
+}
+
+/** Takes one instance, untouched since we saw it, and its check with it. */
+function removalOperation({ registration, serviceIndex }: OwnInstance): Operation {
+  if (registration.id === '' || serviceIndex === 0)
+    throw new Error(`remove instance ${registration.id}: expected an ID and an index, found none`);
+  return {
+    Service: {
+      Verb: 'delete-cas',
+      Node: registration.node.name,
+      Service: { ID: registration.id, Service: registration.service, ModifyIndex: serviceIndex },
+    },
+  };
+}
+
+/** Takes a node, untouched since we saw it, and all that is on it: who asks for it has made sure that there is nothing. */
+export function nodeRemoval({ name, modifyIndex }: CatalogNode): NodeRemoval {
+  if (name === '' || modifyIndex === 0)
+    throw new Error(`remove Consul node ${name}: expected a name and an index, found none`);
+  return { Node: { Verb: 'delete-cas', Node: { Node: name, ModifyIndex: modifyIndex } } };
+}
+
+/** Takes what was committed for one pod into our picture of the catalog. */
+export function recordCommit(
+  own: OwnCatalog,
+  podKey: string,
+  changes: PodChanges,
+  operations: readonly Operation[],
+  committed: Committed,
+): void {
+  for (const operation of operations) {
+    if (!('Node' in operation)) continue;
+    const { Node: name, Address: address } = operation.Node.Node;
+    own.nodeWritten({ name, address }, committed.nodes.get(name) ?? 0);
+  }
+  const record = (registration: Registration, before: OwnInstance | undefined) => {
+    own.written({
+      // A check that was not written keeps the output that it has.
+      registration:
+        before && !committed.checks.has(registration.id)
+          ? { ...registration, check: before.registration.check }
+          : registration,
+      podKey,
+      podUid: registration.meta.get(META.podUid) ?? '',
+      serviceIndex: committed.services.get(registration.id) ?? before?.serviceIndex ?? 0,
+      checkIndex: committed.checks.get(registration.id) ?? before?.checkIndex ?? 0,
+    });
+  };
+  // Removals first: a pod that moved has the same ID on another node.
+  for (const observed of changes.remove) own.removed(observed);
+  for (const registration of changes.create) record(registration, undefined);
+  for (const { desired, observed } of changes.update) record(desired, observed);
+}

@@ -1,0 +1,96 @@
+import { isIP } from 'node:net';
+import {
+  isHostName,
+  judgeAddress,
+  rangesOf,
+  type Address,
+  type AddressRanges,
+  type Family,
+  type Judged,
+} from '../../address.ts';
+import type { ToKubernetesConfig } from '../../config/schema.ts';
+import { serviceKeyOf, type EndpointSlice, type Service } from '../../kubernetes/objects.ts';
+import { Index } from '../../kubernetes/view.ts';
+import type { HostCache } from './host-cache.ts';
+import type { Network } from '../desired/mirrored-service.ts';
+import type { Views } from '../views.ts';
+
+/** What is known of host names, without waiting. */
+export type Hosts = Pick<HostCache, 'get'>;
+
+/**
+ * From the address of an instance, as Consul tells it, to one that an endpoint can have in this cluster. Whoever may
+ * register in Consul decides where traffic inside Kubernetes goes, so what leads back into Kubernetes itself is refused.
+ */
+export class Addresses {
+  readonly #isDenied: AddressRanges;
+  readonly #views: Views;
+  readonly #hosts: Hosts;
+  readonly #clusterIPs: Index<Service>;
+  readonly #apiServer: Index<EndpointSlice>;
+  #isOfServices: AddressRanges = () => false;
+
+  constructor(views: Views, { denyAddresses }: Pick<ToKubernetesConfig, 'denyAddresses'>, hosts: Hosts) {
+    this.#views = views;
+    this.#hosts = hosts;
+    this.#isDenied = rangesOf(denyAddresses);
+    this.#clusterIPs = new Index(views.services, ({ clusterIPs }) => clusterIPs);
+    this.#apiServer = new Index(views.endpointSlices, (slice) =>
+      isOfApiServer(slice) ? slice.endpoints.map(({ address }) => address) : [],
+    );
+    this.#readServiceRanges();
+    views.serviceCIDRs?.subscribe(() => this.#readServiceRanges());
+  }
+
+  /** @param service the Consul service whose instances have these addresses, lower case */
+  of(service: string): Network {
+    return { judge: (text) => this.#judge(text, service), families: serviceFamilies(this.#views) };
+  }
+
+  #judge(text: string, service: string): ReturnType<Network['judge']> {
+    if (isIP(text) !== 0 || text === '') return this.#judgeIP(text);
+    if (!isHostName(text)) return { refused: 'its address is neither an IP address nor a host name' };
+    const found = this.#hosts.get(text, service);
+    if (!found) return 'pending';
+    const { addresses, failure } = found;
+    const told = `its host name ${text}`;
+    const judged = addresses.map((address) => this.#judgeIP(address));
+    // A host is one instance, however many addresses it has: the first one that can be, in an order that does not change.
+    const [first] = judged.filter((one) => 'address' in one);
+    if (first && failure === '') return { ...first, host: text };
+    if (first) return { ...first, host: text, doubt: `${told} cannot be resolved any more: ${failure}` };
+    const [refused] = judged.flatMap((one) => ('refused' in one ? one.refused : []));
+    return { refused: refused === undefined ? `${told} cannot be resolved: ${failure}` : `${told}: ${refused}` };
+  }
+
+  #judgeIP(text: string): Judged {
+    return judgeAddress(text, (address) => this.#refusalOf(address));
+  }
+
+  #refusalOf({ address, family }: Address): string | undefined {
+    if (this.#isDenied(address, family)) return 'is in a range of toKubernetes.denyAddresses';
+    if (this.#apiServer.get(address).length > 0) return 'is that of the API server';
+    // Without the ranges only those addresses are known that a Service has.
+    if (this.#isOfServices(address, family) || this.#clusterIPs.get(address).length > 0)
+      return 'is one that Kubernetes gives to Services';
+    return undefined;
+  }
+
+  #readServiceRanges(): void {
+    this.#isOfServices = rangesOf([...(this.#views.serviceCIDRs?.values() ?? [])].flatMap(({ cidrs }) => cidrs));
+  }
+}
+
+/** The IP families that Services of this cluster can have, its first one first. */
+export function serviceFamilies({ services, serviceCIDRs }: Pick<Views, 'services' | 'serviceCIDRs'>): Family[] {
+  const own = services.get(API_SERVICE)?.clusterIPs ?? [];
+  const ranges = [...(serviceCIDRs?.values() ?? [])].flatMap(({ cidrs }) => cidrs);
+  return [...new Set([...own, ...ranges].map((text) => (text.includes(':') ? 'IPv6' : 'IPv4')))];
+}
+
+/** The Service of the API server, which every cluster has from its beginning. */
+const API_SERVICE = 'default/kubernetes';
+
+export function isOfApiServer(slice: EndpointSlice): boolean {
+  return serviceKeyOf(slice) === API_SERVICE;
+}

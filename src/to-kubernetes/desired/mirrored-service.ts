@@ -1,0 +1,128 @@
+import type { Address, Family } from '../../address.ts';
+import type { ServiceInstance } from '../../consul/types.ts';
+import type { Service } from '../../kubernetes/objects.ts';
+import { chooseAppProtocol, choosePorts, isPort, type MirroredPorts, type PortsConfig } from './mirrored-ports.ts';
+import { chooseShape, isHeadless, wantsHeadless, type ServiceShape, type ShapeConfig } from './service-shape.ts';
+
+/** A Consul service as Kubernetes should see it. */
+export interface MirroredService {
+  /** As Consul spells it. */
+  readonly consulService: string;
+  readonly shape: ServiceShape;
+  readonly ports: MirroredPorts;
+  readonly appProtocol: string;
+  readonly endpoints: readonly MirroredEndpoint[];
+}
+
+export interface MirroredEndpoint {
+  readonly address: string;
+  readonly family: Family;
+  readonly port: number;
+  readonly zone: string;
+  /** The host name that the address was resolved from; empty when Consul has the address itself. */
+  readonly host: string;
+  /** Where it comes from. */
+  readonly instance: ServiceInstance;
+}
+
+/** An instance that cannot be an endpoint, and why. */
+export interface RefusedInstance {
+  readonly instance: string;
+  readonly reason: string;
+}
+
+export interface MirrorConfig extends PortsConfig, ShapeConfig {
+  readonly minHealth: 'warning' | 'passing';
+}
+
+/** Where an instance is. */
+export interface Located extends Address {
+  /** The host name that it came from. */
+  readonly host?: string;
+  /** Why it may be out of date. */
+  readonly doubt?: string;
+}
+
+/** What the cluster, and DNS, say of addresses: `pending` is a host name that is still being looked up. */
+export interface Network {
+  judge(address: string): Located | { readonly refused: string } | 'pending';
+  /** The IP families that Services can have, the cluster's first one first. */
+  readonly families: readonly Family[];
+}
+
+export interface Mirroring {
+  readonly mirrored: MirroredService;
+  readonly refused: readonly RefusedInstance[];
+  /** Those that are endpoints at an address that may be out of date. */
+  readonly doubtful: readonly RefusedInstance[];
+  /** Whether the Service should be headless; what there is stays as it is. */
+  readonly wantsHeadless: boolean;
+}
+
+/** @param present the Service as it is, which keeps its ports and its shape */
+export function mirror(
+  consulService: string,
+  foreign: readonly ServiceInstance[],
+  config: MirrorConfig,
+  present: Service | undefined,
+  network: Network,
+): Mirroring {
+  const refused: RefusedInstance[] = [];
+  const doubtful: RefusedInstance[] = [];
+  const endpoints = new Map<string, MirroredEndpoint>();
+  const families = new Set<Family>();
+  // In an order of our own: Consul promises none, and which of two instances at one address is taken must not change.
+  for (const instance of [...foreign].sort((a, b) => (identityOf(a) < identityOf(b) ? -1 : 1))) {
+    const located = locate(instance, network);
+    if (located === 'pending') continue;
+    // Of one that is not well too: its address will be wanted again.
+    if ('family' in located) families.add(located.family);
+    if (!isHealthy(instance, config)) continue;
+    if ('refused' in located) {
+      refused.push({ instance: identityOf(instance), reason: located.refused });
+      continue;
+    }
+    const { address, family, host = '', doubt } = located;
+    if (doubt !== undefined) doubtful.push({ instance: identityOf(instance), reason: doubt });
+    // A ghost beside a live instance: the same address and port is one endpoint.
+    endpoints.set(`${address} ${instance.port}`, {
+      address,
+      family,
+      port: instance.port,
+      zone: zoneOf(instance),
+      host,
+      instance,
+    });
+  }
+  const wished = wantsHeadless(consulService, foreign, config);
+  const headless = present ? isHeadless(present) : wished;
+  const mirrored = {
+    consulService,
+    shape: chooseShape(headless, families, network.families, present),
+    ports: choosePorts(foreign, config, present, headless),
+    appProtocol: chooseAppProtocol(foreign),
+    endpoints: [...endpoints.values()],
+  };
+  return { mirrored, refused, doubtful, wantsHeadless: wished };
+}
+
+/** Well enough to get traffic. */
+export function isHealthy({ status }: ServiceInstance, { minHealth }: Pick<MirrorConfig, 'minHealth'>): boolean {
+  return status === 'passing' || (status === 'warning' && minHealth === 'warning');
+}
+
+function identityOf({ node, id }: ServiceInstance): string {
+  return `${node}/${id}`;
+}
+
+function locate(instance: ServiceInstance, network: Network): ReturnType<Network['judge']> {
+  const { address, nodeAddress, port } = instance;
+  return isPort(port) ? network.judge(address || nodeAddress) : { refused: `its port is ${port}` };
+}
+
+const LABEL_VALUE = /^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/;
+
+function zoneOf({ meta }: ServiceInstance): string {
+  const zone = meta.get('zone') ?? '';
+  return LABEL_VALUE.test(zone) ? zone : '';
+}

@@ -1,0 +1,67 @@
+import type { ToKubernetesConfig } from '../../config/schema.ts';
+import type { EndpointSlice, Service, WorkloadEntry } from '../../kubernetes/objects.ts';
+import { compare, type Changes } from '../../reconcile/changes.ts';
+import type { DesiredSlice } from '../objects/slice.ts';
+import type { MirroredEndpoint, MirroredService } from '../desired/mirrored-service.ts';
+import { desiredWorkloadEntries, sameWorkloadEntry, type DesiredWorkloadEntry } from '../objects/workload-entry.ts';
+import { type Mode, modeOf } from '../objects/service.ts';
+
+/** What carries the addresses of a Service, but for v1 Endpoints: these follow its selector. */
+export interface AddressChanges {
+  readonly slices: Changes<DesiredSlice, EndpointSlice>;
+  readonly workloadEntries: Changes<DesiredWorkloadEntry, WorkloadEntry>;
+}
+
+export interface ModePlan {
+  readonly mode: Mode;
+  /** Undefined when there is no other step to follow. */
+  readonly switchesTo: Mode | undefined;
+  readonly addresses: AddressChanges;
+}
+
+/**
+ * The mode that the Service is to be written for, and its addresses. A Service switches in place, so that its ClusterIP, its
+ * uid and whatever others wrote on it stay, and in steps, so that at no moment anybody is without endpoints, whatever
+ * fails in between. Each step follows from what is there alone:
+ *
+ * | the Service         | what both modes need | the Service is written for | addresses |
+ * |---------------------|----------------------|----------------------------|-----------|
+ * | is not there        |                      | the wished mode            | its       |
+ * | is in the wished    |                      | the wished mode            | its       |
+ * | is in the other     | is not all there     | the other mode             | of both   |
+ * | is in the other     | is there             | the wished mode            | of both   |
+ *
+ * @param planFor the addresses that a Service has which is read in all of these modes
+ */
+export function planMode(
+  service: Service | undefined,
+  wished: Mode,
+  planFor: (modes: readonly Mode[]) => AddressChanges,
+): ModePlan {
+  const present = service ? modeOf(service) : wished;
+  if (present === wished) return { mode: wished, switchesTo: undefined, addresses: planFor([wished]) };
+  const addresses = planFor([present, wished]);
+  const isThere = ({ create, update }: Changes<unknown, unknown>) => create.length + update.length === 0;
+  const mode = isThere(addresses.slices) && isThere(addresses.workloadEntries) ? wished : present;
+  return { mode, switchesTo: wished, addresses };
+}
+
+interface EntriesOf {
+  readonly serviceName: string;
+  readonly mirrored: MirroredService | undefined;
+  readonly endpoints: readonly MirroredEndpoint[];
+  readonly service: Service | undefined;
+  readonly entries: readonly WorkloadEntry[];
+}
+
+export function planWorkloadEntries(
+  { serviceName, mirrored, endpoints, service, entries }: EntriesOf,
+  config: ToKubernetesConfig['istio'],
+): AddressChanges['workloadEntries'] {
+  const desired = mirrored ? desiredWorkloadEntries(serviceName, mirrored, endpoints, config) : [];
+  return compare(
+    new Map(desired.map((entry) => [entry.name, entry])),
+    new Map(entries.map((entry) => [entry.name, entry])),
+    (wish, observed) => sameWorkloadEntry(wish, observed) && observed.ownerUid === service?.uid,
+  );
+}

@@ -1,0 +1,100 @@
+import type { ServiceShape } from '../desired/service-shape.ts';
+import type { ServicePort, Service } from '../../kubernetes/objects.ts';
+import type { MirroredService } from '../desired/mirrored-service.ts';
+import { portChoice, MAIN_PORT, ALIAS_PORT } from '../desired/mirrored-ports.ts';
+import { LABEL, ANNOTATION } from '../../mark.ts';
+import { samePort, sameList } from './ports.ts';
+import { type Body, withoutEmpty, type Labels } from './body.ts';
+
+/** How a service is mirrored: for everybody alike, or with a WorkloadEntry for each instance, for an Istio mesh. */
+export type Mode = 'service' | 'istio';
+
+/** The Service that a MirroredService becomes in one namespace. */
+export interface DesiredService {
+  readonly name: string;
+  readonly consulService: string;
+  readonly shape: ServiceShape;
+  readonly portChoice: string;
+  /** With `istio` it selects its WorkloadEntries. */
+  readonly mode: Mode;
+  readonly ports: readonly ServicePort[];
+}
+
+export function desiredService(
+  name: string,
+  { consulService, shape, ports, appProtocol }: MirroredService,
+  mode: Mode,
+): DesiredService {
+  const port = (portName: string, number: number): ServicePort => ({
+    name: portName,
+    port: number,
+    protocol: 'TCP',
+    targetPort: portName,
+    appProtocol,
+  });
+  return {
+    name,
+    consulService,
+    shape,
+    portChoice: portChoice(ports),
+    mode,
+    ports: [port(MAIN_PORT, ports.main), ...(ports.alias === undefined ? [] : [port(ALIAS_PORT, ports.alias)])],
+  };
+}
+
+/** What a Service selects its WorkloadEntries by: a label that no pod has, and of which each Service has its own value. */
+export function workloadSelector(serviceName: string): Readonly<Record<string, string>> {
+  return { [LABEL.workloadOf]: serviceName };
+}
+
+/** The mode that a Service was written for. Whoever adds to the selector makes it one that selects nothing of ours. */
+export function modeOf({ name, selector }: Service): Mode {
+  const ours = Object.entries(workloadSelector(name));
+  return selector.size === ours.length && ours.every(([key, value]) => selector.get(key) === value)
+    ? 'istio'
+    : 'service';
+}
+
+/** Whether it is as it should be in all that we write. What others add (other labels, fields that we have no opinion on) is theirs. */
+export function sameService(desired: DesiredService, observed: Service): boolean {
+  const same = (a: ServicePort, b: ServicePort) => samePort(a, b) && a.targetPort === b.targetPort;
+  return (
+    observed.annotations.get(ANNOTATION.consulService) === desired.consulService &&
+    observed.annotations.get(ANNOTATION.consulK8sSync) === 'false' &&
+    observed.annotations.get(ANNOTATION.portChoice) === desired.portChoice &&
+    (desired.mode === 'istio' ? modeOf(observed) === 'istio' : observed.selector.size === 0) &&
+    observed.type === 'ClusterIP' &&
+    (!desired.shape.dualStack || observed.ipFamilyPolicy.endsWith('DualStack')) &&
+    sameList(desired.ports, observed.ports, same)
+  );
+}
+
+export function serviceBody(
+  labels: Labels,
+  { name, consulService, mode, portChoice, shape, ports }: DesiredService,
+): Body {
+  const annotations = {
+    [ANNOTATION.consulService]: consulService,
+    [ANNOTATION.portChoice]: portChoice,
+    [ANNOTATION.consulK8sSync]: 'false',
+  };
+  const { headless, onlyFamily, dualStack } = shape;
+  return {
+    metadata: { labels, annotations },
+    fields: {
+      spec: {
+        type: 'ClusterIP',
+        // null: somebody may have added one, which would make the endpoints controller overwrite our Endpoints.
+        selector: mode === 'istio' ? workloadSelector(name) : null,
+        ports: ports.map((port) => withoutEmpty(port)),
+        ...(dualStack ? { ipFamilyPolicy: 'PreferDualStack' } : {}),
+      },
+    },
+    immutable: {
+      spec: {
+        ...(headless ? { clusterIP: 'None' } : {}),
+        ...(onlyFamily ? { ipFamilies: [onlyFamily] } : {}),
+      },
+    },
+  };
+}

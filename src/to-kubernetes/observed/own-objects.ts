@@ -1,0 +1,110 @@
+import {
+  serviceKeyOf,
+  type Endpoints,
+  type EndpointSlice,
+  type KubernetesObject,
+  type Service,
+  type WorkloadEntry,
+} from '../../kubernetes/objects.ts';
+import { Index } from '../../kubernetes/view.ts';
+import { ANNOTATION, LABEL, ownsObject, SLICE_MANAGER, type Owner } from '../../mark.ts';
+import type { Views } from '../views.ts';
+
+type AnyIndex = Pick<Index<KubernetesObject>, 'get' | 'keys'>;
+
+/** The objects of ours, by the Consul service (lower case) that they are for: one index for each kind that we write. */
+export class OwnObjects {
+  readonly #owner: Owner;
+  readonly #services: Index<Service>;
+  readonly #slices: Index<EndpointSlice>;
+  readonly #endpoints: ReadonlyMap<string, Index<Endpoints>>;
+  /** Slices of ours on Services of others, by the key of the Service. */
+  readonly #imported: Index<EndpointSlice>;
+  #workloadEntries: ReadonlyMap<string, Index<WorkloadEntry>> = new Map();
+
+  constructor(owner: Owner, views: Views) {
+    this.#owner = owner;
+    this.#services = new Index(views.services, (service) => this.nameOf(service));
+    this.#slices = new Index(views.endpointSlices, (slice) => this.nameOf(slice));
+    this.#endpoints = new Map(
+      [...views.endpoints].map(([namespace, view]) => [namespace, new Index(view, (object) => this.nameOf(object))]),
+    );
+    this.#imported = new Index(views.endpointSlices, (slice) => (this.isImported(slice) ? [serviceKeyOf(slice)] : []));
+    this.#indexWorkloadEntries(views);
+    views.workloadEntries.subscribe(() => this.#indexWorkloadEntries(views));
+  }
+
+  #indexWorkloadEntries({ workloadEntries: { found } }: Views): void {
+    this.#workloadEntries = new Map(
+      [...(found?.views ?? [])].map(([namespace, view]) => [namespace, new Index(view, (entry) => this.nameOf(entry))]),
+    );
+  }
+
+  /** The Consul name that an object of ours stands for, lower case; nothing for anybody else's. */
+  nameOf({ annotations, labels }: KubernetesObject): string[] {
+    const name = annotations.get(ANNOTATION.consulService);
+    return name !== undefined && ownsObject(this.#owner, labels) ? [name.toLowerCase()] : [];
+  }
+
+  /** How many Consul services have a Service of ours. */
+  get serviceCount(): number {
+    return this.#services.size;
+  }
+
+  /** Names that have a Service. */
+  namesWithService(): IterableIterator<string> {
+    return this.#services.keys();
+  }
+
+  /** Names that have an object of any kind. */
+  names(): string[] {
+    return this.#kinds().flatMap((index) => [...index.keys()]);
+  }
+
+  services(name: string): Service[] {
+    return this.#services.get(name);
+  }
+
+  slices(name: string): EndpointSlice[] {
+    return this.#slices.get(name);
+  }
+
+  endpoints(name: string, namespace: string): Endpoints[] {
+    return this.#endpoints.get(namespace)?.get(name) ?? [];
+  }
+
+  /**
+   * Ours, for no mirrored Service, and still with one of its two marks of a slice of ours: what somebody edited is found,
+   * and put right. Labels of a Service alone say nothing, because Kubernetes' own controller copies them to its slices.
+   */
+  isImported({ annotations, labels }: EndpointSlice): boolean {
+    return (
+      ownsObject(this.#owner, labels) &&
+      !annotations.has(ANNOTATION.consulService) &&
+      (annotations.has(ANNOTATION.importedFrom) || labels.get(LABEL.sliceManagedBy) === SLICE_MANAGER)
+    );
+  }
+
+  /** The slices of ours on a Service that is somebody else's. */
+  importedSlices(serviceKey: string): EndpointSlice[] {
+    return this.#imported.get(serviceKey);
+  }
+
+  /** Keys of Services of others that have slices of ours. */
+  importing(): IterableIterator<string> {
+    return this.#imported.keys();
+  }
+
+  workloadEntries(name: string, namespace: string): WorkloadEntry[] {
+    return this.#workloadEntries.get(namespace)?.get(name) ?? [];
+  }
+
+  /** Namespaces that have an object of any kind for that name. */
+  namespaces(name: string): string[] {
+    return this.#kinds().flatMap((index) => index.get(name).map(({ namespace }) => namespace));
+  }
+
+  #kinds(): readonly AnyIndex[] {
+    return [this.#services, this.#slices, ...this.#endpoints.values(), ...this.#workloadEntries.values()];
+  }
+}

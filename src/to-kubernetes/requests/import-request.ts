@@ -1,0 +1,120 @@
+import { describe } from '../../json.ts';
+import type { Service, ServicePort } from '../../kubernetes/objects.ts';
+import { isMarkedObject } from '../../mark.ts';
+import { isNeverMirrored } from './selection.ts';
+import { isHeadless } from '../desired/service-shape.ts';
+import type { Problem } from '../problem.ts';
+
+/** What somebody writes on a Service of their own: the Consul service whose instances it takes in, and the port they are behind. */
+const IMPORT = 'consular.dev/import';
+const IMPORT_PORT = 'consular.dev/import-port';
+
+/** Consul has names of any length; longer ones are a mistake, and make long URLs. */
+const LONGEST_NAME = 255;
+
+/**
+ * What a Service asks for, judged:
+ *
+ * | the Service                                                                         |          | its slices of ours     |
+ * |-------------------------------------------------------------------------------------|----------|------------------------|
+ * | is one of Consular's, or an ExternalName; its namespace is not listed; the Consul   | denied   | none                   |
+ * | service has no name, or one that never leaves Consul                                |          |                        |
+ * | has an annotation that begins like ours and is none, or a port that it does not have | unclear  | stay; dead instances go |
+ * | anything else                                                                       | accepted | kept equal to Consul   |
+ *
+ * A mistake is no reason to take endpoints away from live callers; a Service that may not have any is.
+ */
+export type ImportRequest =
+  | { readonly verdict: 'denied'; readonly problems: readonly Problem[] }
+  | { readonly verdict: 'unclear'; readonly from: ConsulName; readonly problems: readonly Problem[] }
+  | {
+      readonly verdict: 'accepted';
+      readonly from: ConsulName;
+      readonly port: ServicePort;
+      /** What has less effect than somebody may think. */
+      readonly problems: readonly Problem[];
+    };
+
+export interface ConsulName {
+  /** Lower case: Consul's look-ups ignore it. */
+  readonly name: string;
+  /** As it was written. */
+  readonly spelling: string;
+}
+
+/** Undefined for a Service that asks for nothing. */
+export function importRequest(service: Service, namespaces: readonly string[]): ImportRequest | undefined {
+  const keys = [...service.annotations.keys()].filter((key) => key.startsWith(IMPORT));
+  if (keys.length === 0) return undefined;
+  const spelling = (service.annotations.get(IMPORT) ?? '').trim();
+  const from = { name: spelling.toLowerCase(), spelling };
+  const denied = whyDenied(service, namespaces) ?? whyNoName(service, from);
+  if (denied) return { verdict: 'denied', problems: [denied] };
+  const unknown = keys.filter((key) => key !== IMPORT && key !== IMPORT_PORT);
+  const port = choosePort(service);
+  const problems = [
+    ...unknown.map((key): Problem => {
+      return { reason: 'InvalidAnnotation', message: `annotation ${describe(key)} is not one that Consular knows` };
+    }),
+    ...(typeof port === 'string' ? [{ reason: 'InvalidPort' as const, message: port }] : []),
+  ];
+  if (typeof port === 'string' || problems.length > 0) return { verdict: 'unclear', from, problems };
+  return { verdict: 'accepted', from, port, problems: warnings(service) };
+}
+
+/** The Consul service that is behind a Service, or was when somebody made a mistake; lower case. */
+export function nameWanted(request: ImportRequest | undefined): string | undefined {
+  return request && request.verdict !== 'denied' ? request.from.name : undefined;
+}
+
+function whyDenied({ namespace, labels, type }: Service, namespaces: readonly string[]): Problem | undefined {
+  const deny = (message: string): Problem => ({ reason: 'ImportDenied', message });
+  if (isMarkedObject(labels)) return deny('the Service is one of Consular itself, which follows one Consul service');
+  if (!namespaces.includes(namespace))
+    return deny(`namespace ${namespace} is not one of toKubernetes.importNamespaces`);
+  if (type === 'ExternalName') return deny('a Service of type ExternalName has no endpoints');
+  return undefined;
+}
+
+function whyNoName({ annotations }: Service, { name, spelling }: ConsulName): Problem | undefined {
+  const expected = (found: string): Problem => ({
+    reason: 'InvalidAnnotation',
+    message: `annotation ${IMPORT}: expected the name of a Consul service, found ${found}`,
+  });
+  if (!annotations.has(IMPORT)) return expected(`none beside ${IMPORT_PORT}`);
+  // A path of dots leads elsewhere, however it is encoded.
+  if (name === '' || name.length > LONGEST_NAME || /^\.{1,2}$/.test(name)) return expected(describe(spelling));
+  if (!isNeverMirrored(name)) return undefined;
+  return { reason: 'ImportDenied', message: `Consul service ${describe(spelling)} is one that never leaves Consul` };
+}
+
+/** The port, or the words for what is wrong. */
+function choosePort({ annotations, ports }: Service): ServicePort | string {
+  const wanted = annotations.get(IMPORT_PORT);
+  if (wanted === undefined) return ports[0] ?? `the Service has no port that instances could be behind`;
+  const byNumber = ports.find(({ port }) => String(port) === wanted);
+  const found = byNumber ?? ports.find(({ name }) => name === wanted && name !== '');
+  return (
+    found ??
+    `annotation ${IMPORT_PORT}: expected the name or number of one of the Service's ports, found ${describe(wanted)}`
+  );
+}
+
+/** A headless Service is resolved by DNS, and nobody routes it. */
+function warnings(service: Service): Problem[] {
+  const { internalTrafficPolicy, trafficDistribution } = service;
+  const warn = (message: string): Problem => ({ reason: 'TrafficPolicy', message });
+  if (isHeadless(service)) return [];
+  return [
+    ...(internalTrafficPolicy === 'Local'
+      ? [warn("internalTrafficPolicy Local leads to endpoints on the caller's node, and those from Consul are on none")]
+      : []),
+    ...(trafficDistribution === ''
+      ? []
+      : [
+          warn(
+            `trafficDistribution ${trafficDistribution} works only when every endpoint has hints, and those from Consul have none`,
+          ),
+        ]),
+  ];
+}

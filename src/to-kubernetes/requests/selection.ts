@@ -1,0 +1,68 @@
+import { matchesPattern, selects, type Patterns } from '../../config/pattern.ts';
+import { locationOf } from '../../address.ts';
+import type { ServiceInstance } from '../../consul/types.ts';
+import { cameFromKubernetes, isOfOtherCluster } from '../../mark.ts';
+
+/** Settings that decide what is mirrored at all. */
+export interface Selection {
+  readonly services: Patterns;
+  readonly requiredTags: readonly string[];
+  /** `key=value`; the value is a pattern. */
+  readonly requiredMeta: readonly string[];
+  readonly otherClusters: boolean;
+}
+
+/** Names that are never mirrored: Consul's and Consular's own, and what belongs to a service rather than being one. */
+export function isNeverMirrored(name: string): boolean {
+  return name === 'consul' || name === 'consular' || /-(management|sidecar-proxy)$/.test(name);
+}
+
+/** Lower-case names that are worth reading at all. */
+export function isCandidate({ services }: Pick<Selection, 'services'>, name: string): boolean {
+  return !isNeverMirrored(name) && selects(services, name);
+}
+
+/**
+ * The instances that Kubernetes should see, whatever their health: those that live outside of it.
+ *
+ * | instance                                                                       |                                |
+ * |--------------------------------------------------------------------------------|--------------------------------|
+ * | a proxy or a gateway                                                           | no                             |
+ * | of this cluster's Consular, or of consul-k8s                                   | no                             |
+ * | of another cluster's Consular                                                  | with `otherClusters`           |
+ * | without a required tag or meta                                                 | no                             |
+ * | at the address and port of one that came out of Kubernetes and is not mirrored | no: a pod that registers twice |
+ * | any other; a pod that registers itself is one                                  | yes                            |
+ *
+ * @param cluster the name of this one
+ */
+export function instancesToMirror(
+  instances: readonly ServiceInstance[],
+  cluster: string,
+  { requiredTags, requiredMeta, otherClusters }: Omit<Selection, 'services'>,
+): ServiceInstance[] {
+  const isOutside = (instance: ServiceInstance) =>
+    !cameFromKubernetes(instance) || (otherClusters && isOfOtherCluster(cluster, instance.meta));
+  const required = requiredMeta.map(parseRequirement);
+  const inside = new Set(instances.filter((instance) => !isOutside(instance)).map(placeOf));
+  return instances.filter(
+    (instance) =>
+      instance.kind === '' &&
+      isOutside(instance) &&
+      requiredTags.every((tag) => instance.tags.includes(tag)) &&
+      required.every(({ key, pattern }) => {
+        const value = instance.meta.get(key);
+        return value !== undefined && matchesPattern(pattern, value);
+      }) &&
+      !inside.has(placeOf(instance)),
+  );
+}
+
+function parseRequirement(text: string): { readonly key: string; readonly pattern: string } {
+  const end = text.indexOf('=');
+  return { key: text.slice(0, end), pattern: text.slice(end + 1) };
+}
+
+function placeOf({ address, nodeAddress, port }: ServiceInstance): string {
+  return locationOf(address || nodeAddress, port);
+}

@@ -1,0 +1,208 @@
+import { hasStatus } from '../../kubernetes/errors.ts';
+import type { EndpointSlice, KubernetesObject, Service, WorkloadEntry } from '../../kubernetes/objects.ts';
+import type { Resource, Resources } from '../../kubernetes/resources.ts';
+import type { View } from '../../kubernetes/view.ts';
+import type { ObjectApi } from '../../kubernetes/object-api.ts';
+import type { Changes } from '../../reconcile/changes.ts';
+import { ownershipLabels, type Owner } from '../../mark.ts';
+import { ownerReference, toCreate, toPatch, type Body } from '../objects/body.ts';
+import { type DesiredSlice, endpointsField, importedSliceBody, sliceBody } from '../objects/slice.ts';
+import { growingFirst, MissingEndpoints, staysError } from './missing-endpoints.ts';
+import type { NamespacePlan } from '../plan/namespace-plan.ts';
+import { createAttempts, type Attempts } from './attempts.ts';
+import { readHosts } from '../objects/hosts-annotation.ts';
+import type { Views } from '../views.ts';
+import { type DesiredWorkloadEntry, workloadEntryBody } from '../objects/workload-entry.ts';
+import { endpointsBody } from '../objects/endpoints.ts';
+import { serviceBody } from '../objects/service.ts';
+
+/** One address is in one entry, so that their order does not matter; and there are as many as instances. */
+const ENTRIES_AT_ONCE = 4;
+
+/** There is an object of that name which the view does not show, or not yet as ours: the next look may know more. */
+export class NameTaken extends Error {}
+
+/** What is to be written for a Service of somebody else's. */
+export interface ImportChanges {
+  readonly namespace: string;
+  readonly service: Service | undefined;
+  readonly slices: Changes<DesiredSlice, EndpointSlice>;
+}
+
+export interface Writer {
+  /**
+   * Writes one namespace's plan: first what comes (Service, slices, Endpoints, WorkloadEntries), then what goes, the other
+   * way round, so that an address that moves between slices is never nowhere; nor when the slice it moves to is refused.
+   * @throws the first failure, after everything was tried
+   */
+  apply(plan: NamespacePlan): Promise<void>;
+  /** The same for the slices of a Service that is somebody else's. */
+  applyImport(plan: ImportChanges): Promise<void>;
+}
+
+/**
+ * Writes objects to Kubernetes. Whatever the API server answers goes into the view at once, so that the next look does
+ * not depend on how quickly the watch delivers our own work.
+ */
+export function createWriter(owner: Owner, api: ObjectApi, resources: Resources, views: Views): Writer {
+  const labels = ownershipLabels(owner);
+  const ownerOf = (namespace: string, name: string) =>
+    ownerReference(views.services.get(`${namespace}/${name}`), namespace, name);
+
+  async function write<D extends { readonly name: string }, O extends KubernetesObject>(
+    attempts: Attempts,
+    resource: Resource<O>,
+    view: View<O> | undefined,
+    { create, update }: Changes<D, O>,
+    body: (desired: D, observed?: O) => Body,
+    { atOnce, onFailure, keep }: WriteOptions<NoInfer<D>, NoInfer<O>> = {},
+  ): Promise<void> {
+    const { namespace } = attempts;
+    const orTell = async (desired: D, attempt: () => Promise<O>) => {
+      try {
+        view?.put(await attempt());
+      } catch (error) {
+        onFailure?.(desired);
+        throw error;
+      }
+    };
+    const creations = create.map((desired) => async () => {
+      await orTell(desired, () =>
+        createNew(resource, namespace, desired.name, toCreate(body(desired), namespace, desired.name)),
+      );
+    });
+    const updates = update.map(({ desired, observed }) => async () => {
+      const wish = keep?.(desired, observed) ?? desired;
+      await orTell(desired, () => api.patch(resource, observed, toPatch(body(wish, observed))));
+      if (wish !== desired) throw staysError('patch', resource.kind, observed);
+    });
+    await attempts.attempt([...creations, ...updates], atOnce);
+  }
+
+  async function createNew<O extends KubernetesObject>(
+    resource: Resource<O>,
+    namespace: string,
+    name: string,
+    body: object,
+  ): Promise<O> {
+    try {
+      return await api.create(resource, namespace, name, body);
+    } catch (cause) {
+      if (!hasStatus(cause, 409)) throw cause;
+      throw new NameTaken(`create ${resource.kind} ${namespace}/${name}: expected no object of that name, found one`, {
+        cause,
+      });
+    }
+  }
+
+  async function remove<O extends KubernetesObject>(
+    attempts: Attempts,
+    resource: Resource<O>,
+    view: View<O> | undefined,
+    { remove: objects }: Changes<unknown, O>,
+    { atOnce, isNeeded }: RemoveOptions<NoInfer<O>> = {},
+  ): Promise<void> {
+    const removals = objects.map((object) => async () => {
+      if (isNeeded?.(object)) throw staysError('delete', resource.kind, object);
+      await api.remove(resource, object);
+      view?.drop(object);
+    });
+    await attempts.attempt(removals, atOnce);
+  }
+
+  /** What could not be written is missing afterwards. */
+  function writeSlices<D extends DesiredSlice>(
+    attempts: Attempts,
+    { create, update }: Changes<D, EndpointSlice>,
+    body: (desired: D) => Body,
+    missing: MissingEndpoints,
+  ): Promise<void> {
+    const changes = { create, update: growingFirst(update), remove: [] };
+    return write(attempts, resources.endpointSlices, views.endpointSlices, changes, body, {
+      onFailure: (desired) => missing.add(desired),
+      keep: (desired, observed) => {
+        const lost = missing.lost(observed, desired);
+        const hosts = readHosts(observed);
+        const kept = lost.map(({ address, zone }) => ({ address, zone, host: hosts.get(address) ?? '' }));
+        return kept.length === 0 ? desired : { ...desired, endpoints: [...desired.endpoints, ...kept] };
+      },
+    });
+  }
+
+  /** What is needed elsewhere stays, and nothing else of its slice. */
+  async function removeSlices(
+    attempts: Attempts,
+    slices: Changes<unknown, EndpointSlice>,
+    missing: MissingEndpoints,
+  ): Promise<void> {
+    const [resource, view] = [resources.endpointSlices, views.endpointSlices];
+    const reductions = slices.remove.map((slice) => async () => {
+      const lost = missing.lost(slice);
+      if (lost.length > 0 && lost.length < slice.endpoints.length)
+        view.put(await api.patch(resource, slice, endpointsField(lost)));
+    });
+    await attempts.attempt(reductions);
+    await remove(attempts, resource, view, slices, { isNeeded: (slice) => missing.lost(slice).length > 0 });
+  }
+
+  /** Nothing when the kind has gone since it was planned: then the next plan is another. */
+  async function writeEntries(
+    attempts: Attempts,
+    changes: NamespacePlan['workloadEntries'],
+    missing: MissingEndpoints,
+  ): Promise<void> {
+    const { found } = views.workloadEntries;
+    if (!found) return;
+    const view = found.views.get(attempts.namespace);
+    const body = (desired: DesiredWorkloadEntry, observed?: WorkloadEntry) =>
+      workloadEntryBody(labels, desired, ownerOf(attempts.namespace, desired.serviceName), observed);
+    await write(attempts, found.resource, view, changes, body, { atOnce: ENTRIES_AT_ONCE });
+    const isNeeded = (entry: WorkloadEntry) => missing.needs(entry);
+    await remove(attempts, found.resource, view, changes, { atOnce: ENTRIES_AT_ONCE, isNeeded });
+  }
+
+  return {
+    async apply({ namespace, service, slices, endpoints, workloadEntries }) {
+      const attempts = createAttempts(namespace);
+      const endpointsView = views.endpoints.get(namespace);
+      await write(attempts, resources.services, views.services, service, (desired) => serviceBody(labels, desired));
+      const missing = new MissingEndpoints();
+      const body = (desired: DesiredSlice) => sliceBody(labels, desired, ownerOf(namespace, desired.serviceName));
+      await writeSlices(attempts, slices, body, missing);
+      await write(attempts, resources.endpoints, endpointsView, endpoints, (desired) =>
+        endpointsBody(labels, desired, ownerOf(namespace, desired.name)),
+      );
+      await writeEntries(attempts, workloadEntries, missing);
+      await remove(attempts, resources.endpoints, endpointsView, endpoints);
+      await removeSlices(attempts, slices, missing);
+      await remove(attempts, resources.services, views.services, service);
+      attempts.end();
+    },
+
+    async applyImport({ namespace, service, slices }) {
+      const attempts = createAttempts(namespace);
+      const missing = new MissingEndpoints();
+      const body = (desired: DesiredSlice) =>
+        importedSliceBody(labels, desired, ownerReference(service, namespace, desired.serviceName));
+      await writeSlices(attempts, slices, body, missing);
+      await removeSlices(attempts, slices, missing);
+      attempts.end();
+    },
+  };
+}
+
+interface WriteOptions<D, O> {
+  /** @default 1 */
+  readonly atOnce?: number;
+  /** Told of what could not be written. */
+  readonly onFailure?: (desired: D) => void;
+  /** The wish, or more than that where something would be lost by it. */
+  readonly keep?: (desired: D, observed: O) => D;
+}
+
+interface RemoveOptions<O> {
+  /** @default 1 */
+  readonly atOnce?: number;
+  /** True for what may not go yet. */
+  readonly isNeeded?: (object: O) => boolean;
+}

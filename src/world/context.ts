@@ -1,0 +1,55 @@
+import type { Config } from '../config/schema.ts';
+import { createConsulClient, type ConsulClient } from '../consul/client.ts';
+import { createKubernetesClient, type KubernetesClient } from '../kubernetes/client.ts';
+import { connectKubernetes } from '../kubernetes/connection.ts';
+import type { Keep } from '../kubernetes/kinds/metadata.ts';
+import { createObjectApi, type ObjectApi } from '../kubernetes/object-api.ts';
+import type { WorkloadEntry } from '../kubernetes/objects.ts';
+import { createResources, workloadEntryKind, type CustomKind, type Resources } from '../kubernetes/resources.ts';
+import { ANNOTATION } from '../mark.ts';
+import type { Log } from '../observability/log.ts';
+import type { Metrics } from '../observability/metrics.ts';
+import { isOurAnnotation } from '../to-consul/requests/annotations.ts';
+import { isRegistratorVariable } from '../to-consul/requests/registrator.ts';
+
+/** What every command is given. */
+export interface Context {
+  readonly config: Config;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  /** Ends every watch. */
+  readonly signal: AbortSignal;
+  readonly version: string;
+}
+
+/** Both systems within reach; nothing is read yet. */
+export interface Clients {
+  readonly kubernetes: KubernetesClient;
+  readonly consul: ConsulClient;
+  readonly api: ObjectApi;
+  readonly resources: Resources;
+  readonly workloadEntries: CustomKind<WorkloadEntry>;
+  close(): Promise<void>;
+}
+
+/** @throws Error when the kubeconfig is missing or wrong, or a TLS file of Consul's cannot be read. */
+export function createClients({ config, metrics, version }: Context): Clients {
+  const userAgent = `consular/${version} (cluster ${config.cluster})`;
+  const kubernetes = createKubernetesClient(connectKubernetes(config.kubernetes), userAgent);
+  const consul = createConsulClient(config.consul, userAgent);
+  const keep: Keep = {
+    annotation: (key) => isOurAnnotation(key) || key === ANNOTATION.overCapacity,
+    variable: (name) => config.toConsul.registrator && isRegistratorVariable(name),
+  };
+  return {
+    kubernetes,
+    consul,
+    api: createObjectApi(kubernetes, metrics),
+    resources: createResources(keep),
+    workloadEntries: workloadEntryKind(keep),
+    close: async () => {
+      consul.close();
+      await kubernetes.close();
+    },
+  };
+}

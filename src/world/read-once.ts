@@ -1,0 +1,106 @@
+import { setMaxListeners } from 'node:events';
+import type { Config } from '../config/schema.ts';
+import { Admission } from '../to-consul/plan/admission.ts';
+import type { ForeignInstances } from '../to-consul/observed/foreign-instances.ts';
+import { Planner as ToConsulPlanner } from '../to-consul/plan/planner.ts';
+import { ImportPlanner, type ImportPlan } from '../to-kubernetes/imports/planner.ts';
+import { Planner as ToKubernetesPlanner, type NamePlan } from '../to-kubernetes/plan/planner.ts';
+import { createClients, type Clients, type Context } from './context.ts';
+import { readWorld, type World } from './world.ts';
+import { Readings } from './readings.ts';
+import type { PodPlan } from '../to-consul/plan/pod-plan.ts';
+
+/** What a command is given that reads once and ends. */
+export type OnceContext = Omit<Context, 'signal'>;
+
+/**
+ * Reads both systems once, gives them to `use`, and ends all watches and connections when that is done.
+ * @param timeoutMs what is not read by then is an error that says what is missing
+ * @throws Error when a system cannot be read
+ */
+export async function readOnce<T>(
+  context: OnceContext,
+  timeoutMs: number,
+  use: (world: World, clients: Clients) => Promise<T>,
+): Promise<T> {
+  const watches = new AbortController();
+  setMaxListeners(0, watches.signal);
+  const whole: Context = { ...context, signal: watches.signal };
+  const clients = createClients(whole);
+  const sources = new Readings(whole);
+  let timer: NodeJS.Timeout | undefined;
+  const expired = new Promise<never>((_, reject) => {
+    timer = setTimeout(
+      () =>
+        reject(
+          new Error(`read both systems: not complete after ${timeoutMs / 1000} s: ${sources.failures().join('; ')}`),
+        ),
+      timeoutMs,
+    );
+  });
+  const reading = readWorld(whole, clients, sources);
+  reading.catch(() => undefined);
+  try {
+    return await use(await Promise.race([reading, expired]), clients);
+  } finally {
+    clearTimeout(timer);
+    watches.abort();
+    await clients.close();
+  }
+}
+
+export function podPlanner(config: Config, owner: World['owner'], toConsul: NonNullable<World['toConsul']>) {
+  const { views, own, foreign } = toConsul;
+  const admission = new Admission(config.toConsul.policy, foreign, own);
+  return new ToConsulPlanner(owner, config.toConsul, views, own, admission);
+}
+
+/** The plan for one pod, with all that it depends on read. */
+export async function planPod(planner: ToConsulPlanner, foreign: ForeignInstances, key: string): Promise<PodPlan> {
+  const plan = planner.plan(key);
+  if (plan.unread.length === 0) return plan;
+  for (const service of plan.unread) await foreign.ensure(service);
+  return planner.plan(key);
+}
+
+export interface PlannedServices {
+  readonly planner: ToKubernetesPlanner;
+  /** By the lower-case name of the Consul service; in order, because of `maxServices` the first come first. */
+  readonly plans: ReadonlyMap<string, NamePlan>;
+}
+
+/** The plans for all Consul services: what one of them becomes depends on the others. */
+export async function planServices(
+  config: Config,
+  owner: World['owner'],
+  { views, catalog, hosts }: NonNullable<World['toKubernetes']>,
+): Promise<PlannedServices> {
+  const planner = new ToKubernetesPlanner(owner, config.toKubernetes, views, catalog, hosts);
+  // What could not be read, or is known to Kubernetes only, is asked for: a plan on a guess is none.
+  for (const name of planner.keys()) if (catalog.instances(name) === undefined) await catalog.refresh(name);
+  const plans = () => new Map(planner.keys().map((name) => [name, planner.plan(name, true)]));
+  // The first time it turns out which host names there are.
+  plans();
+  await hosts.settled();
+  return { planner, plans: plans() };
+}
+
+export interface PlannedImports {
+  readonly planner: ImportPlanner;
+  /** By the key of the Service, in order. */
+  readonly plans: ReadonlyMap<string, ImportPlan>;
+}
+
+/** The plans for all Services of others that take a Consul service in. */
+export async function planImports(
+  { planner: mirrors }: PlannedServices,
+  { catalog, hosts }: NonNullable<World['toKubernetes']>,
+): Promise<PlannedImports> {
+  const planner = new ImportPlanner(mirrors.sources);
+  // What is not selected for mirroring was not read with the others.
+  for (const name of planner.names()) if (catalog.instances(name) === undefined) await catalog.refresh(name);
+  const plans = () => new Map(planner.keys().map((key) => [key, planner.plan(key)]));
+  plans();
+  await hosts.settled();
+  return { planner, plans: plans() };
+}

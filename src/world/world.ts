@@ -1,0 +1,195 @@
+import type { Family } from '../address.ts';
+import { readNode, readTransactionLimit } from '../consul/catalog.ts';
+import type { ConsulClient } from '../consul/client.ts';
+import { ServiceCatalog } from '../consul/service-catalog.ts';
+import type { KubernetesClient } from '../kubernetes/client.ts';
+import type { Endpoints, EndpointSlice, Pod, Service } from '../kubernetes/objects.ts';
+import { OptionalKind } from '../kubernetes/optional-kind.ts';
+import type { Resources } from '../kubernetes/resources.ts';
+import { isServed } from '../kubernetes/discovery.ts';
+import type { View } from '../kubernetes/view.ts';
+import type { ObjectApi } from '../kubernetes/object-api.ts';
+import { LABEL, MANAGED_BY, othersFilter, ownsObject, type Owner } from '../mark.ts';
+import { ClusterIdentityError } from '../to-consul/identity/cluster-identity.ts';
+import { ForeignInstances } from '../to-consul/observed/foreign-instances.ts';
+import { OwnCatalog } from '../to-consul/observed/own-catalog.ts';
+import { lossIn, ownNodeName } from '../to-consul/identity/own-entry.ts';
+import type { Views as ToConsulViews } from '../to-consul/views.ts';
+import { serviceFamilies } from '../to-kubernetes/addresses/addresses.ts';
+import { HostCache, hostKey } from '../to-kubernetes/addresses/host-cache.ts';
+import { createHostLookup } from '../to-kubernetes/addresses/host-lookup.ts';
+import { isCandidate } from '../to-kubernetes/requests/selection.ts';
+import { readHosts } from '../to-kubernetes/objects/hosts-annotation.ts';
+import type { Views as ToKubernetesViews } from '../to-kubernetes/views.ts';
+import type { Clients, Context } from './context.ts';
+import type { Readings } from './readings.ts';
+
+/** Both systems, completely read: what every command works on. A direction that is switched off is undefined. */
+export interface World {
+  readonly owner: Owner;
+  readonly toConsul:
+    | {
+        readonly views: ToConsulViews;
+        readonly own: OwnCatalog;
+        readonly foreign: ForeignInstances;
+        readonly transactionLimit: number;
+      }
+    | undefined;
+  readonly toKubernetes:
+    { readonly views: ToKubernetesViews; readonly catalog: ServiceCatalog; readonly hosts: HostCache } | undefined;
+}
+
+/**
+ * Reads what the enabled directions need, completely, and follows it from then on. What does not answer is waited for;
+ * the reason is in `sources` all the while.
+ * @param prepare runs once it is known who we are, before Consul's catalog is read
+ * @throws ClusterIdentityError, which waiting would not mend
+ */
+export async function readWorld(
+  context: Context,
+  clients: Clients,
+  sources: Readings,
+  prepare: (owner: Owner) => Promise<void> = () => Promise.resolve(),
+): Promise<World> {
+  const { config } = context;
+  const { api, kubernetes, resources } = clients;
+  // All at once and before anything else: the API server needs most of the time that a start takes.
+  let pods: Promise<View<Pod>> | undefined;
+  const shared: Shared = {
+    whole: Promise.all([
+      sources.reflect(kubernetes, resources.services),
+      sources.reflect(kubernetes, resources.endpointSlices),
+    ]).then(([services, endpointSlices]) => ({ services, endpointSlices })),
+    readPods: () => (pods ??= sources.reflect(kubernetes, resources.pods)),
+  };
+  const toConsulViews = config.toConsul.enabled
+    ? Promise.all([shared.readPods(), sources.reflect(kubernetes, resources.nodes), shared.whole]).then(
+        ([pods, nodes, shared]) => ({ pods, nodes, ...shared }),
+      )
+    : undefined;
+  const owner: Owner = {
+    cluster: config.cluster,
+    clusterUid: await sources.untilRead('Kubernetes namespace kube-system', () => readClusterUid(api, resources)),
+  };
+  await sources.untilRead('Consul nodes to take over', () => prepare(owner));
+  const [toConsul, toKubernetes] = await Promise.all([
+    toConsulViews && readToConsul(context, clients, sources, owner, toConsulViews),
+    config.toKubernetes.enabled ? readToKubernetes(context, clients, sources, owner, shared) : undefined,
+  ]);
+  return { owner, toConsul, toKubernetes };
+}
+
+/** What both directions read. */
+interface Shared {
+  readonly whole: Promise<{ readonly services: View<Service>; readonly endpointSlices: View<EndpointSlice> }>;
+  /** Not every configuration needs them, and they are many. */
+  readonly readPods: () => Promise<View<Pod>>;
+}
+
+/** The identity of a Kubernetes cluster, for want of a better one: KEP-2149. */
+async function readClusterUid(api: ObjectApi, resources: Resources): Promise<string> {
+  const namespace = await api.get(resources.namespaces, '', 'kube-system');
+  if (!namespace) throw new Error('get Namespace kube-system: expected it in every cluster, found none');
+  return namespace.uid;
+}
+
+async function readToConsul(
+  context: Context,
+  { consul }: Clients,
+  sources: Readings,
+  owner: Owner,
+  reading: Promise<ToConsulViews>,
+): Promise<World['toConsul']> {
+  const [own, foreign, transactionLimit, views] = await Promise.all([
+    sources.untilRead(
+      'Consul nodes of this cluster',
+      () => OwnCatalog.read(consul, owner),
+      (error) => error instanceof ClusterIdentityError,
+    ),
+    sources.untilRead('Consul service names', () => ForeignInstances.read({ ...context, client: consul, owner })),
+    sources.untilRead('Consul version', () => readTransactionLimit(consul, context.log)),
+    reading,
+  ]);
+  return { own, foreign, transactionLimit, views };
+}
+
+async function readToKubernetes(
+  context: Context,
+  { kubernetes, consul, resources, workloadEntries: kind }: Clients,
+  sources: Readings,
+  owner: Owner,
+  shared: Shared,
+): Promise<World['toKubernetes']> {
+  const { toKubernetes } = context.config;
+  const scope = { labelSelector: `${LABEL.managedBy}=${MANAGED_BY}` };
+  // Followed even when they are switched off: what was written before has to be seen to be removed.
+  const reading = toKubernetes.namespaces.map(async (namespace): Promise<[string, View<Endpoints>]> => {
+    return [namespace, await sources.reflect(kubernetes, resources.endpoints, { namespace, ...scope })];
+  });
+  let pods: View<Pod> | undefined;
+  // Followed even when nothing should have any, for the same reason.
+  const workloadEntries = new OptionalKind({
+    ...{ client: kubernetes, kind, namespaces: toKubernetes.namespaces, ...scope, ...context },
+    prepare: async () => (pods = await shared.readPods()),
+  });
+  sources.add(`Kubernetes ${kind.plural}`, () => workloadEntries.failure);
+  const lostAt = await sources.untilRead("Consular's own entry", () => readLoss(context, consul, owner, shared));
+  const catalog = new ServiceCatalog({
+    client: consul,
+    lostAt,
+    isCandidate: (name) => isCandidate(toKubernetes, name),
+    filter: othersFilter(owner),
+    ...context,
+  });
+  if (catalog.lostAt)
+    context.log.warn('Consul has lost data: nothing is believed to be gone for 10 minutes from then on', { lostAt });
+  sources.add('Consul services', () => catalog.failure);
+  const serviceCIDRs = await readServiceCIDRs(kubernetes, resources, sources);
+  await Promise.all([catalog.synced, workloadEntries.settled]);
+  const endpoints = new Map(await Promise.all(reading));
+  const views = { endpoints, serviceCIDRs, workloadEntries, pods: () => pods, ...(await shared.whole) };
+  return { catalog, views, hosts: createHosts(context, owner, views, catalog) };
+}
+
+/** Host names of instances, with what Kubernetes still shows of them. */
+function createHosts(
+  { config, signal }: Context,
+  owner: Owner,
+  views: ToKubernetesViews,
+  catalog: ServiceCatalog,
+): HostCache {
+  const ask = createHostLookup(config.toKubernetes.dns, signal);
+  const lookUp = (host: string) => ask(host, [...new Set<Family>([...serviceFamilies(views), 'IPv4', 'IPv6'])]);
+  const isUsedBy = (host: string, service: string) =>
+    catalog.instances(service)?.some(({ address, nodeAddress }) => hostKey(address || nodeAddress) === host) ?? true;
+  const hosts = new HostCache({ lookUp, isUsedBy }, signal);
+  // In an ambient mesh there are no slices.
+  const entries = [...(views.workloadEntries.found?.views.values() ?? [])].flatMap((view) => [...view.values()]);
+  const noted = entries.map(({ labels, annotations, address }) => ({ labels, annotations, endpoints: [{ address }] }));
+  for (const object of [...noted, ...views.endpointSlices.values()])
+    if (ownsObject(owner, object.labels))
+      for (const [address, host] of readHosts(object)) hosts.remember(host, address);
+  return hosts;
+}
+
+async function readServiceCIDRs(kubernetes: KubernetesClient, { serviceCIDRs }: Resources, sources: Readings) {
+  const served = await sources.untilRead('Kubernetes servicecidrs', () => isServed(kubernetes, serviceCIDRs));
+  return served ? sources.reflect(kubernetes, serviceCIDRs) : undefined;
+}
+
+/**
+ * An earlier run left Services in Kubernetes and an entry in Consul. A Consul without the entry was emptied or put back
+ * while nobody watched, and its applications need time to register again. An entry that was written since says so.
+ */
+async function readLoss(
+  { config }: Context,
+  consul: ConsulClient,
+  owner: Owner,
+  { whole }: Shared,
+): Promise<Date | undefined> {
+  const { services } = await whole;
+  const hasServices = [...services.values()].some(({ labels }) => ownsObject(owner, labels));
+  if (!config.toConsul.enabled || !hasServices) return undefined;
+  const contents = await readNode(consul, ownNodeName(owner));
+  return contents ? lossIn(owner, contents) : new Date();
+}

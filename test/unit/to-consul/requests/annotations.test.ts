@@ -1,0 +1,228 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { isOurAnnotation, parseAnnotations, parseTags } from '../../../../src/to-consul/requests/annotations.ts';
+import { annotations, strings } from '../../builders.ts';
+import { quote } from '../../../../src/to-consul/registration/rejection.ts';
+
+const parse = (entries: Readonly<Record<string, string>>) => parseAnnotations(annotations(entries));
+const messages = (entries: Readonly<Record<string, string>>) => parse(entries).rejections.map(({ message }) => message);
+
+describe('isOurAnnotation', () => {
+  it.each([
+    ['consular.dev/service-name', true],
+    ['consular.dev/anything', true],
+    ['consul.hashicorp.com/service-name', true],
+    ['consul.hashicorp.com/connect-inject', false],
+    ['kubectl.kubernetes.io/last-applied-configuration', false],
+    ['consular.dev.example.com/service-name', false],
+    ['service-name', false],
+  ])('%s: %p', (key, ours) => {
+    expect(isOurAnnotation(key)).toBe(ours);
+  });
+});
+
+describe('annotations', () => {
+  it('say nothing when there are none', () => {
+    expect(parseAnnotations(new Map())).toEqual({ settings: { meta: new Map(), ports: new Map() }, rejections: [] });
+  });
+
+  it('say everything at once', () => {
+    const parsed = parse({
+      'service-name': ' orders ',
+      'service-sync': 'true',
+      'service-port': 'http',
+      'service-tags': 'v1, blue',
+      'service-weight': '10',
+      'not-ready': 'critical',
+      'service-meta-team': 'shop',
+      'service-meta-': 'no key',
+    });
+    expect(parsed).toEqual({
+      settings: {
+        serviceName: 'orders',
+        sync: true,
+        port: 'http',
+        tags: ['v1', 'blue'],
+        weight: 10,
+        notReady: 'critical',
+        meta: strings({ team: 'shop', '': 'no key' }),
+        ports: new Map(),
+      },
+      rejections: [],
+    });
+  });
+
+  it.each([
+    ['service-sync', 'yes', '"true" or "false"'],
+    ['service-sync', '', '"true" or "false"'],
+    ['service-weight', '0', 'a number from 1 to 65535'],
+    ['service-weight', '65536', 'a number from 1 to 65535'],
+    ['service-weight', '-1', 'a number from 1 to 65535'],
+    ['service-weight', '1e3', 'a number from 1 to 65535'],
+    ['service-weight', ' 1', 'a number from 1 to 65535'],
+    ['service-weight', '٣', 'a number from 1 to 65535'],
+    ['not-ready', 'Critical', '"deregister" or "critical"'],
+  ])('%s: %j is rejected', (key, value, expected) => {
+    expect(parse({ [key]: value })).toEqual({
+      settings: { meta: new Map(), ports: new Map() },
+      rejections: [
+        { reason: 'InvalidAnnotation', message: `annotation ${key}: expected ${expected}, found ${quote(value)}` },
+      ],
+    });
+  });
+
+  it.each(['servce-name', 'import', 'toString', '__proto__', 'constructor', 'hasOwnProperty', ''])(
+    'with the unknown key %j are rejected',
+    (key) => {
+      expect(messages({ [key]: 'x' })).toEqual([`annotation "consular.dev/${key}" is not one that Consular knows`]);
+    },
+  );
+
+  it('of another part of Consular are fine', () => {
+    expect(messages({ 'consul-service': 'x' })).toEqual([]);
+  });
+
+  it('about what a Service takes in are fine on a Service, and on a pod they are not', () => {
+    const keys = annotations({ import: 'billing', 'import-port': 'http', 'service-name': 'orders' });
+    expect(parseAnnotations(keys, 'service').rejections).toEqual([]);
+    expect(parseAnnotations(keys, 'pod').rejections.map(({ message }) => message)).toEqual([
+      'annotation "consular.dev/import" is not one that Consular knows',
+      'annotation "consular.dev/import-port" is not one that Consular knows',
+    ]);
+  });
+
+  it('reject each thing that is wrong', () => {
+    expect(
+      messages({ 'service-weight': 'heavy', 'not-ready': 'no', unknown: 'x', 'service-name': 'orders' }),
+    ).toHaveLength(3);
+  });
+});
+
+describe('annotations for one port', () => {
+  it('say name, tags and meta', () => {
+    const { settings, rejections } = parse({
+      'service-name': 'orders',
+      'service-name.grpc': 'orders-grpc',
+      'service-tags.grpc': 'h2',
+      'service-meta-secure.8443': 'true',
+      'service-meta-team': 'shop',
+    });
+    expect(rejections).toEqual([]);
+    expect(settings).toEqual({
+      serviceName: 'orders',
+      meta: strings({ team: 'shop' }),
+      ports: new Map([
+        ['grpc', { serviceName: 'orders-grpc', tags: ['h2'], meta: new Map() }],
+        ['8443', { meta: strings({ secure: 'true' }) }],
+      ]),
+    });
+  });
+
+  it.each([
+    ['service-name.', 'without leading zeros, after the dot, found ""'],
+    ['service-name.a b', 'without leading zeros, after the dot, found "a b"'],
+    ['service-tags.HTTP', 'without leading zeros, after the dot, found "HTTP"'],
+    ['service-meta-app.kubernetes.io', 'without leading zeros, after the dot, found "kubernetes.io"'],
+    ['service-name.__proto__', 'without leading zeros, after the dot, found "__proto__"'],
+    ['service-tags.08080', 'without leading zeros, after the dot, found "08080"'],
+    ['service-name.0', 'a number from 1 to 65535 without leading zeros, after the dot, found "0"'],
+    ['service-meta-a.65536', 'a number from 1 to 65535 without leading zeros, after the dot, found "65536"'],
+    ['service-tags.99999999999999999999', 'after the dot, found "99999999999999999999"'],
+    ['service-weight.http', 'is not one that Consular knows'],
+    ['not-ready.http', 'is not one that Consular knows'],
+  ])('%j is rejected', (key, message) => {
+    const { rejections } = parse({ [key]: '1' });
+    expect(rejections.map(({ reason }) => reason)).toEqual(['InvalidAnnotation']);
+    expect(rejections[0]?.message).toContain(message);
+  });
+});
+
+describe('annotations of consul-k8s', () => {
+  const alias = (key: string) => `consul.hashicorp.com/${key}`;
+
+  it('are understood', () => {
+    const entries = { [alias('service-name')]: 'orders', [alias('service-meta-team')]: 'shop' };
+    expect(parseAnnotations(strings(entries)).settings).toEqual({
+      serviceName: 'orders',
+      meta: strings({ team: 'shop' }),
+      ports: new Map(),
+    });
+  });
+
+  it('may be for one port', () => {
+    expect(parseAnnotations(strings({ [alias('service-name.http')]: 'web' })).settings.ports).toEqual(
+      new Map([['http', { serviceName: 'web', meta: new Map() }]]),
+    );
+  });
+
+  it('lose to ours, key by key, in either order', () => {
+    const entries = [
+      ['consular.dev/service-name', 'ours'],
+      [alias('service-name'), 'theirs'],
+      [alias('service-port'), '80'],
+    ] as const;
+    for (const order of [entries, [...entries].reverse()])
+      expect(parseAnnotations(new Map(order)).settings).toMatchObject({ serviceName: 'ours', port: '80' });
+  });
+
+  it('that Consular does not know are none of its business', () => {
+    expect(parseAnnotations(strings({ [alias('service-flavour')]: 'x' })).rejections).toEqual([]);
+  });
+});
+
+describe('parseTags', () => {
+  it.each([
+    ['', []],
+    [' , ,', []],
+    ['a', ['a']],
+    ['a,b', ['a', 'b']],
+    [' a , b ', ['a', 'b']],
+    ['b,a,b', ['b', 'a']],
+    ['a\\,b,c', ['a,b', 'c']],
+    ['a\\,b,a\\,b', ['a,b']],
+    ['\\,', [',']],
+    ['a\\b', ['a\\b']],
+    ['a\\', ['a\\']],
+    ['a\\\\,b', ['a\\,b']],
+    ['😀,é', ['😀', 'é']],
+  ])('%j is %j', (value, tags) => {
+    expect(parseTags(value)).toEqual(tags);
+  });
+
+  it('gives back any list of tags that is written with its commas escaped', () => {
+    const tag = fc.string({ unit: fc.constantFrom('a', 'b', ',', '=', ':'), minLength: 1, maxLength: 6 });
+    fc.assert(
+      fc.property(fc.uniqueArray(tag), (tags) => {
+        expect(parseTags(tags.map((tag) => tag.replaceAll(',', '\\,')).join(', '))).toEqual(tags);
+      }),
+    );
+  });
+});
+
+describe('quote', () => {
+  it.each([
+    ['plain', '"plain"'],
+    ['a"b\\c', '"a\\"b\\\\c"'],
+    ['line\nbreak\u001b[31m', '"line\\nbreak\\u001b[31m"'],
+    ['\u007f\u0085', '"\\u007f\\u0085"'],
+    ['zero\u200bwidth', '"zero\\u200bwidth"'],
+    ['right\u202eleft', '"right\\u202eleft"'],
+    ['\u2066x\u2069\u2028', '"\\u2066x\\u2069\\u2028"'],
+    ['\ud83d', '"\\ud83d"'],
+  ])('%j is %s', (value, quoted) => {
+    expect(quote(value)).toBe(quoted);
+  });
+
+  it('shortens and says so', () => {
+    expect(quote('x'.repeat(129))).toBe(`"${'x'.repeat(128)}" (shortened)`);
+    expect(quote('x'.repeat(128))).toBe(`"${'x'.repeat(128)}"`);
+  });
+
+  it('never lets a line break, a control character or a change of direction through', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary', maxLength: 200 }), (text) => {
+        expect(quote(text)).not.toMatch(/[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/);
+      }),
+    );
+  });
+});

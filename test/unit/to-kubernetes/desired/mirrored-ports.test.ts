@@ -1,0 +1,153 @@
+import { describe, expect, it } from '@jest/globals';
+import type { ServiceInstance } from '../../../../src/consul/types.ts';
+import type { Service, ServicePort } from '../../../../src/kubernetes/objects.ts';
+import {
+  portChoice,
+  type MirroredPorts,
+  type PortsConfig,
+} from '../../../../src/to-kubernetes/desired/mirrored-ports.ts';
+import { instance, service, servicePort, strings } from '../../builders.ts';
+import { mirrorOf, type Present } from '../mirrored.ts';
+
+const secure = (overrides: Partial<ServiceInstance> = {}) =>
+  instance({ meta: strings({ secure: 'true' }), ...overrides });
+
+describe('the ports of a mirrored service', () => {
+  const on = (...ports: number[]) => ports.map((port, i) => instance({ id: `i${i}`, port }));
+
+  it.each<[string, ServiceInstance[], Partial<PortsConfig>, Present | undefined, object]>([
+    ['new', on(8080), {}, undefined, { main: 80, alias: 8080 }],
+    ['new, with another port in the settings', on(8080), { port: 8000 }, undefined, { main: 8000, alias: 8080 }],
+    ['new, most instances secure', [secure(), secure(), instance()], {}, undefined, { main: 443, alias: 8080 }],
+    ['new, half of them secure', [secure(), instance()], {}, undefined, { main: 80, alias: 8080 }],
+    ['new, with nothing in it', [], {}, undefined, { main: 80, alias: undefined }],
+    ['new, alias off', on(8080), { aliasPort: false }, undefined, { main: 80, alias: undefined }],
+    ['new, where the alias would be the port itself', on(80), {}, undefined, { main: 80, alias: undefined }],
+    ['new, several ports: the one of most', on(81, 82, 82), {}, undefined, { main: 80, alias: 82 }],
+    ['new, a draw: the smallest', on(9, 10, 100), {}, undefined, { main: 80, alias: 9 }],
+    ['new, ports that are none do not count', on(0, 0, 70_000, 81), {}, undefined, { main: 80, alias: 81 }],
+    [
+      'present: 443 stays when nobody is secure any more',
+      on(8080),
+      {},
+      { main: 443, alias: 8080 },
+      { main: 443, alias: 8080 },
+    ],
+    ['present: 80 stays when all become secure', [secure()], {}, { main: 80, alias: 8080 }, { main: 80, alias: 8080 }],
+    [
+      'present: the alias stays when the instances move',
+      on(9090),
+      {},
+      { main: 80, alias: 8080 },
+      { main: 80, alias: 8080 },
+    ],
+    ['present: the alias stays when no instance is left', [], {}, { main: 80, alias: 8080 }, { main: 80, alias: 8080 }],
+    ['present without alias: it comes', on(8080), {}, { main: 80 }, { main: 80, alias: 8080 }],
+    [
+      'present: alias switched off',
+      on(8080),
+      { aliasPort: false },
+      { main: 80, alias: 8080 },
+      { main: 80, alias: undefined },
+    ],
+    ['present: the setting changed', on(8080), { port: 8000 }, { main: 80, alias: 8080 }, { main: 8000, alias: 8080 }],
+    [
+      'present: the setting became the alias',
+      on(8080),
+      { port: 8080 },
+      { main: 80, alias: 8080 },
+      { main: 8080, alias: undefined },
+    ],
+    ['present: without any of our ports', on(8080), {}, {}, { main: 80, alias: 8080 }],
+  ])('%s', (_, foreign, config, present, ports) => {
+    expect(mirrorOf(foreign, config, present).mirrored.ports).toEqual(ports);
+  });
+});
+
+describe('the ports that were chosen', () => {
+  const edited = (choice: string | undefined) =>
+    service({
+      ports: [servicePort({ name: 'main', port: 443 }), servicePort({ name: 'alias', port: 1 })],
+      annotations: strings(choice === undefined ? {} : { 'consular.dev/port-choice': choice }),
+    });
+
+  it.each([
+    ['count for more than those that somebody edited', '80,9098', { main: 80, alias: 9098 }],
+    ['are those of the Service where nothing is remembered', undefined, { main: 443, alias: 1 }],
+    ['are those of the Service where what is remembered makes no sense', '80,99999', { main: 443, alias: 1 }],
+    ['are those of the Service where what is remembered is no choice', 'main', { main: 443, alias: 1 }],
+    ['may have been without an alias: it comes', '80', { main: 80, alias: 8080 }],
+  ])('%s', (_, choice, ports) => {
+    expect(mirrorOf([instance()], {}, edited(choice)).mirrored.ports).toEqual(ports);
+  });
+
+  it.each<[MirroredPorts, string]>([
+    [{ main: 80, alias: undefined }, '80'],
+    [{ main: 443, alias: 9098 }, '443,9098'],
+  ])('%j are remembered as %s', (ports, text) => {
+    expect(portChoice(ports)).toBe(text);
+    const present = service({ ports: [], annotations: strings({ 'consular.dev/port-choice': text }) });
+    expect(mirrorOf([], {}, present).mirrored.ports).toEqual(ports);
+  });
+});
+
+describe('the port of a headless Service', () => {
+  const on = (...ports: number[]) => ports.map((port, i) => instance({ id: `i${i}`, port }));
+  const headless = (ports: ServicePort[]) => service({ clusterIPs: ['None'], ports });
+
+  it.each<[string, ServiceInstance[], Service | undefined, number]>([
+    ['new: the one of most', on(9098, 9099, 9098), undefined, 9098],
+    ['new, with nothing in it: the setting', [], undefined, 80],
+    ['present: it stays', on(9098), headless([servicePort({ name: 'main', port: 9000 })]), 9000],
+  ])('%s', (_, foreign, present, main) => {
+    const { ports } = mirrorOf(foreign, { headless: ['bill*'] }, present).mirrored;
+    expect(ports).toEqual({ main, alias: undefined });
+  });
+});
+
+describe('appProtocol', () => {
+  const protocolOf = (...said: { meta?: Record<string, string>; tags?: string[] }[]) =>
+    mirrorOf(said.map(({ meta = {}, tags = [] }, i) => instance({ id: `i${i}`, meta: strings(meta), tags }))).mirrored
+      .appProtocol;
+
+  it.each([
+    ['nothing', {}, ''],
+    ['meta protocol', { meta: { protocol: 'grpc', secure: 'true' }, tags: ['protocol=tcp'] }, 'grpc'],
+    ['a tag', { meta: { secure: 'true' }, tags: ['v1', 'protocol=tcp'] }, 'tcp'],
+    ['secure in the meta', { meta: { secure: 'true' } }, 'https'],
+    ['not secure in the meta', { meta: { secure: 'false' }, tags: ['secure=true'] }, 'http'],
+    ['secure in a tag', { tags: ['secure=true'] }, 'https'],
+    ['not secure in a tag', { tags: ['secure=false'] }, 'http'],
+    ['secure: maybe', { meta: { secure: 'maybe' } }, ''],
+    ['a protocol with a domain', { meta: { protocol: 'kubernetes.io/h2c' } }, 'kubernetes.io/h2c'],
+    ['a protocol with a domain of one label', { meta: { protocol: 'x/h2c' } }, 'x/h2c'],
+    ['an empty protocol, and secure', { meta: { protocol: '', secure: 'true' } }, 'https'],
+  ])('from %s', (_, said, protocol) => {
+    expect(protocolOf(said)).toBe(protocol);
+  });
+
+  it.each([
+    'a b',
+    '-x',
+    'x-',
+    '/x',
+    'x/',
+    'a/b/c',
+    'x'.repeat(64),
+    '-/x',
+    './x',
+    'a..b/x',
+    'a-/x',
+    'A.b/x',
+    `${'a'.repeat(254)}/x`,
+  ])('is not %j, which the API server would refuse with the whole Service', (protocol) => {
+    expect(protocolOf({ meta: { protocol } })).toBe('');
+    expect(protocolOf({ meta: { protocol, secure: 'false' } })).toBe('http');
+  });
+
+  it('is what most instances say, of those that say anything', () => {
+    const [grpc, http, silent] = [{ meta: { protocol: 'grpc' } }, { meta: { secure: 'false' } }, {}];
+    expect(protocolOf(grpc, http, grpc, silent, silent, silent)).toBe('grpc');
+    expect(protocolOf(http, grpc)).toBe('grpc');
+  });
+});

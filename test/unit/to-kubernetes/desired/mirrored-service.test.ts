@@ -1,0 +1,106 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import type { ServiceInstance } from '../../../../src/consul/types.ts';
+import { instance, strings } from '../../builders.ts';
+import { mirrorOf, NETWORK } from '../mirrored.ts';
+
+const at = (address: string, overrides: Partial<ServiceInstance> = {}) =>
+  instance({ id: address, address, ...overrides });
+
+describe('the endpoints of a mirrored service', () => {
+  it('are its instances, with address, family, port and zone', () => {
+    const [one, two, three] = [
+      at('10.20.0.1', { meta: strings({ zone: 'eu-1a' }) }),
+      at('', { nodeAddress: '10.20.0.2', port: 81 }),
+      at('FD00::1', { status: 'warning' }),
+    ] as const;
+    const { mirrored, refused } = mirrorOf([one, two, three]);
+    expect(mirrored).toMatchObject({ consulService: 'Billing' });
+    expect(mirrored.endpoints).toEqual([
+      { address: '10.20.0.2', family: 'IPv4', port: 81, zone: '', host: '', instance: two },
+      { address: '10.20.0.1', family: 'IPv4', port: 8080, zone: 'eu-1a', host: '', instance: one },
+      { address: 'fd00::1', family: 'IPv6', port: 8080, zone: '', host: '', instance: three },
+    ]);
+    expect(refused).toEqual([]);
+  });
+
+  it('leave critical instances out, and say nothing of them', () => {
+    expect(mirrorOf([instance({ status: 'critical' }), instance({ status: 'critical', address: 'x' })])).toMatchObject({
+      mirrored: { endpoints: [] },
+      refused: [],
+    });
+  });
+
+  it('leave warning instances out too when only passing is healthy enough', () => {
+    const [warning, passing] = [at('10.20.0.1', { status: 'warning' }), at('10.20.0.2')];
+    const endpoints = (minHealth: 'warning' | 'passing') =>
+      mirrorOf([warning, passing], { minHealth }).mirrored.endpoints.map(({ address }) => address);
+    expect(endpoints('passing')).toEqual(['10.20.0.2']);
+    expect(endpoints('warning')).toEqual(['10.20.0.1', '10.20.0.2']);
+  });
+
+  it('are one for instances at the same address and port, in any notation', () => {
+    const same = [at('10.20.0.1'), at('::ffff:10.20.0.1'), at('10.20.0.1', { id: 'ghost', status: 'critical' })];
+    expect(mirrorOf(same).mirrored.endpoints).toHaveLength(1);
+  });
+
+  it.each<[string, Partial<ServiceInstance>, string]>([
+    ['no IP address', { address: 'vm 1' }, 'not an IP address'],
+    ['loopback', { address: '127.0.0.1' }, 'loopback'],
+    ['the API server', { address: '10.96.0.1' }, 'API server'],
+    ['no address', { address: '', nodeAddress: '' }, 'no address'],
+    ['no port', { port: 0 }, 'its port is 0'],
+    ['a port beyond the last', { port: 65_536 }, 'its port is 65536'],
+    ['half a port', { port: 80.5 }, 'its port is 80.5'],
+  ])('refuse an instance with %s, and that one alone', (_, overrides, reason) => {
+    const { mirrored, refused } = mirrorOf([instance({ id: 'bad', ...overrides }), instance({ id: 'good' })]);
+    expect(refused).toEqual([{ instance: 'vm-1/bad', reason: expect.stringContaining(reason) }]);
+    expect(mirrored.endpoints).toHaveLength(1);
+  });
+
+  it('leave out an instance whose host name is being looked up, and say nothing of it', () => {
+    const network = { ...NETWORK, judge: (text: string) => (text === 'vm-1' ? 'pending' : NETWORK.judge(text)) };
+    const { mirrored, refused } = mirrorOf([at('vm-1'), at('10.20.0.2')], {}, undefined, network);
+    expect(mirrored.endpoints.map(({ address }) => address)).toEqual(['10.20.0.2']);
+    expect(refused).toEqual([]);
+  });
+
+  it('stay at the last address of a host name that cannot be resolved any more, and say so', () => {
+    const located = { address: '10.20.0.9', family: 'IPv4', host: 'vm-1', doubt: 'DNS is away' } as const;
+    const network = { ...NETWORK, judge: () => located };
+    const { mirrored, refused, doubtful } = mirrorOf([at('vm-1')], {}, undefined, network);
+    expect(mirrored.endpoints).toMatchObject([{ address: '10.20.0.9', host: 'vm-1' }]);
+    expect([refused, doubtful]).toEqual([[], [{ instance: 'vm-1/vm-1', reason: 'DNS is away' }]]);
+  });
+
+  it.each(['-', 'a b', 'x'.repeat(64), 'a/b', 'zone-'])(
+    'have no zone when it is %j, which is no label value',
+    (zone) => {
+      expect(mirrorOf([instance({ meta: strings({ zone }) })]).mirrored.endpoints[0]?.zone).toBe('');
+    },
+  );
+
+  it('are the same in whatever order Consul tells them', () => {
+    const anyInstance = fc
+      .record({
+        id: fc.constantFrom('a', 'b', 'c', 'd'),
+        node: fc.constantFrom('vm-1', 'vm-2'),
+        address: fc.constantFrom('10.20.0.1', '10.20.0.2'),
+        port: fc.constantFrom(80, 81),
+        zone: fc.constantFrom('', 'eu-1a', 'eu-1b'),
+        protocol: fc.constantFrom('http', 'grpc'),
+      })
+      .map(({ zone, protocol, ...rest }) => instance({ ...rest, meta: strings({ zone, protocol }) }));
+    const identity = ({ node, id }: ServiceInstance) => `${node}/${id}`;
+    fc.assert(
+      fc.property(
+        fc
+          .uniqueArray(anyInstance, { selector: identity, maxLength: 8 })
+          .chain((all) => fc.tuple(fc.constant(all), fc.shuffledSubarray(all, { minLength: all.length }))),
+        ([all, shuffled]) => {
+          expect(mirrorOf(shuffled)).toEqual(mirrorOf(all));
+        },
+      ),
+    );
+  });
+});

@@ -1,0 +1,227 @@
+import { describe, expect, it } from '@jest/globals';
+import type { ServiceInstance } from '../../../../src/consul/types.ts';
+import {
+  SERVICE_NAME_LABEL,
+  type Endpoints,
+  type EndpointSlice,
+  type Service,
+} from '../../../../src/kubernetes/objects.ts';
+import { ANNOTATION, LABEL, SLICE_MANAGER } from '../../../../src/mark.ts';
+import type { DesiredSlice } from '../../../../src/to-kubernetes/objects/slice.ts';
+import type { NamespacePlan } from '../../../../src/to-kubernetes/plan/namespace-plan.ts';
+import { toHashedServiceName } from '../../../../src/to-kubernetes/names/service-name.ts';
+import {
+  endpoint,
+  endpointPort,
+  instance,
+  marked,
+  owner,
+  service,
+  servicePort,
+  slice,
+  strings,
+} from '../../builders.ts';
+import { importing, shown, stage } from '../imports/stage.ts';
+import { workloadSelector } from '../../../../src/to-kubernetes/objects/service.ts';
+
+const NOTHING = { create: [], update: [], remove: [] };
+const vm = (last: number, overrides: Partial<ServiceInstance> = {}) =>
+  instance({ node: `vm-${last}`, id: `billing-${last}`, address: `10.20.0.${last}`, ...overrides });
+
+/** What is to become of Consul service Billing in the namespace shop; undefined when nothing is. */
+function planOf(
+  services: readonly Service[],
+  instances: readonly ServiceInstance[],
+  slices: readonly EndpointSlice[] = [],
+  expired = false,
+): NamespacePlan | undefined {
+  return stage(services, instances, slices).mirrors.plan('billing', expired).namespaces[0];
+}
+
+describe('the slices of a mirrored Service that was handed over to an import of the same', () => {
+  /** The Service as it is now: somebody's own. */
+  const handedOver = importing({}, { name: 'billing', selector: strings() });
+
+  const ofService = (name: string) =>
+    marked(owner.cluster, { [SERVICE_NAME_LABEL]: name, [LABEL.sliceManagedBy]: SLICE_MANAGER });
+
+  /** What the mirrored Service had for its instances, as Kubernetes has it. */
+  function mirroredSlices(instances: readonly ServiceInstance[]): EndpointSlice[] {
+    const written = ({ name, addressType, ports, endpoints, consulService }: DesiredSlice) =>
+      slice({
+        ...{ name, uid: `uid-of-${name}`, addressType, ports, ownerUid: handedOver.uid },
+        labels: ofService('billing'),
+        annotations: strings({ [ANNOTATION.consulService]: consulService }),
+        endpoints: endpoints.map(({ address }) => endpoint(address)),
+      });
+    const slices = planOf([], instances)?.slices.create.map(written) ?? [];
+    if (slices.length === 0) throw new Error('expected the slices of a mirrored Service');
+    return slices;
+  }
+
+  /** A slice of the import, with these endpoints. */
+  const other = (addresses: readonly number[], overrides: Partial<EndpointSlice> = {}) =>
+    slice({
+      name: 'billing-import',
+      labels: ofService('billing'),
+      annotations: strings({ [ANNOTATION.importedFrom]: 'Billing' }),
+      endpoints: addresses.map((last) => endpoint(`10.20.0.${last}`)),
+      ...overrides,
+    });
+
+  const two = [vm(1), vm(2)];
+  const twoPorts = [vm(1), vm(1, { id: 'billing-admin', port: 9090 })];
+  const at9090 = { name: 'billing-9090', ports: [endpointPort({ port: 9090 })] };
+  const ofAnother = { name: 'orders-import', labels: ofService('orders') };
+  const byHand = { labels: strings({ [SERVICE_NAME_LABEL]: 'billing' }), annotations: strings() };
+
+  it.each<[string, readonly ServiceInstance[], readonly EndpointSlice[]]>([
+    ['in no other slice of it', two, []],
+    ['in a slice of the import that is still empty', two, [other([])]],
+    ['in a slice of the import in part', two, [other([1])]],
+    ['in a slice of the import at another port', two, [other([1, 2], at9090)]],
+    ['in a slice of the import at one of their ports', twoPorts, [other([1])]],
+    ['in a slice of another Service', two, [other([1, 2], ofAnother)]],
+    [
+      'in a slice of the import in part, and the rest in a slice of another Service',
+      two,
+      [other([1]), other([2], ofAnother)],
+    ],
+    ['in a slice of that name in another namespace', two, [other([1, 2], { namespace: 'warehouse' })]],
+  ])('stay while their endpoints are %s', (_, instances, others) => {
+    const plan = planOf([handedOver], instances, [...mirroredSlices(instances), ...others]);
+    expect(plan).toMatchObject({ conflict: undefined, service: NOTHING, slices: NOTHING });
+  });
+
+  it.each<[string, readonly ServiceInstance[], readonly EndpointSlice[]]>([
+    ['in a slice of the import', two, [other([1, 2])]],
+    ['in a slice that somebody made', two, [other([1, 2], byHand)]],
+    ['in a slice of the import with more', two, [other([3, 2, 1])]],
+    [
+      'in slices of the import and of somebody else',
+      two,
+      [other([1]), other([2], { ...byHand, name: 'billing-by-hand' })],
+    ],
+    ['in slices of the import, each at its port', twoPorts, [other([1]), other([1], at9090)]],
+  ])('go when all their endpoints are %s', (_, instances, others) => {
+    const slices = mirroredSlices(instances);
+    const plan = planOf([handedOver], instances, [...slices, ...others]);
+    expect(plan).toMatchObject({ conflict: undefined, service: NOTHING, slices: { ...NOTHING, remove: slices } });
+  });
+
+  it('stay beside those of the import until the second port is taken out of the Service', () => {
+    const withPorts = (...names: string[]) =>
+      importing(
+        {},
+        {
+          ...handedOver,
+          ports: names.map((name) => servicePort({ name, port: name === 'main' ? 80 : 8080 })),
+          resourceVersion: String(100 + names.length),
+        },
+      );
+    const slices = mirroredSlices(two);
+    const { apply, plan, mirrors, views } = stage([withPorts('main', 'alias')], two, slices);
+    const mirroredPlan = () => mirrors.plan('billing', false).namespaces[0]?.slices ?? NOTHING;
+    expect(mirroredPlan()).toEqual(NOTHING);
+    apply(plan('shop/billing'));
+    expect([...views.endpointSlices.values()].map(({ ports }) => ports.map(({ name }) => name))).toEqual([
+      ['main', 'alias'],
+      ['main'],
+    ]);
+    expect(mirroredPlan()).toEqual(NOTHING);
+    expect(shown(plan('shop/billing'))).toEqual([]);
+    views.services.replace(new Map([['shop/billing', withPorts('main')]]));
+    expect(mirroredPlan()).toEqual({ ...NOTHING, remove: slices });
+    expect(shown(plan('shop/billing'))).toEqual([]);
+  });
+
+  it('stay without any endpoints until there is another slice of it', () => {
+    const dead = [vm(1, { status: 'critical' })];
+    const empty = mirroredSlices([vm(1)]).map((present) => ({ ...present, endpoints: [] }));
+    expect(planOf([handedOver], dead, empty)?.slices).toEqual(NOTHING);
+    expect(planOf([handedOver], dead, [...empty, other([])])?.slices).toEqual({ ...NOTHING, remove: empty });
+  });
+});
+
+describe('a Service that was let go while no instance was healthy, so that it has v1 Endpoints only', () => {
+  const letGo = service({
+    name: 'billing',
+    labels: strings({ [LABEL.cluster]: owner.cluster }),
+    annotations: strings({ [ANNOTATION.consulService]: 'Billing' }),
+    selector: strings(),
+  });
+  const endpointsOf = (ownerUid: string): Endpoints => ({
+    ...{ namespace: 'shop', name: 'billing', uid: 'uid-of-endpoints', resourceVersion: '1', deletionTimestamp: '' },
+    labels: marked(owner.cluster, { [LABEL.skipMirror]: 'true' }),
+    annotations: strings({ [ANNOTATION.consulService]: 'Billing' }),
+    ...{ subsets: [], ownerUid },
+  });
+
+  function planWith(present: Endpoints, instances: readonly ServiceInstance[]): NamespacePlan | undefined {
+    const { views, mirrors } = stage([letGo], instances);
+    views.endpoints.get('shop')?.put(present);
+    return mirrors.plan('billing', false).namespaces[0];
+  }
+
+  it('keeps them, and gets its endpoints when instances are healthy again', () => {
+    const present = endpointsOf(letGo.uid);
+    expect(planWith(present, [vm(1, { status: 'critical' })])).toMatchObject({ slices: NOTHING, endpoints: NOTHING });
+    const plan = planWith(present, [vm(1), vm(2)]);
+    expect(plan).toMatchObject({ conflict: letGo, service: NOTHING });
+    expect(plan?.slices.create.map(({ endpoints }) => endpoints.map(({ address }) => address))).toEqual([
+      ['10.20.0.1', '10.20.0.2'],
+    ]);
+    expect(plan?.endpoints.update.map(({ desired }) => desired.subsets[0]?.addresses)).toEqual([
+      ['10.20.0.1', '10.20.0.2'],
+    ]);
+  });
+
+  it("is somebody else's when they belong to an earlier Service of that name", () => {
+    const present = endpointsOf('uid-of-another');
+    expect(planWith(present, [vm(1)])).toMatchObject({
+      ...{ conflict: letGo, service: NOTHING, slices: NOTHING },
+      endpoints: { ...NOTHING, remove: [present] },
+    });
+  });
+});
+
+describe('a Service with the marks of Consular, when the Consul service is gone for good', () => {
+  const ofBilling = (overrides: Partial<Service>) =>
+    service({
+      name: 'billing',
+      labels: marked(),
+      annotations: strings({ [ANNOTATION.consulService]: 'Billing' }),
+      selector: strings(),
+      ...overrides,
+    });
+  const removed = (present: Service, expired = true) => planOf([present], [], [], expired)?.service.remove ?? [];
+  const hashed = toHashedServiceName('billing');
+
+  it.each<[string, Partial<Service>]>([
+    ['the name that it gets and no selector', {}],
+    ['the name that it gets beside another and no selector', { name: hashed }],
+    ['the selector of its WorkloadEntries', { selector: strings({ ...workloadSelector('billing') }) }],
+    [
+      'the name that it gets beside another and the selector of its WorkloadEntries',
+      { name: hashed, selector: strings({ ...workloadSelector(hashed) }) },
+    ],
+  ])('goes with %s', (_, overrides) => {
+    const present = ofBilling(overrides);
+    expect(removed(present)).toEqual([present]);
+    expect(removed(present, false)).toEqual([]);
+  });
+
+  it.each<[string, Partial<Service>]>([
+    ['a name of its own', { name: 'billing-canary' }],
+    ['a name with a hash of its own', { name: 'billing-0123abcd' }],
+    ['a selector of its own', { selector: strings({ app: 'billing' }) }],
+    ['a name and a selector of its own', { name: 'billing-canary', selector: strings({ app: 'billing' }) }],
+    ['the selector of the WorkloadEntries of another', { selector: strings({ ...workloadSelector('orders') }) }],
+    [
+      'more in the selector than its WorkloadEntries have',
+      { selector: strings({ ...workloadSelector('billing'), app: 'billing' }) },
+    ],
+  ])('stays with %s', (_, overrides) => {
+    expect(removed(ofBilling(overrides))).toEqual([]);
+  });
+});

@@ -1,0 +1,37 @@
+import { describe, expect, it } from '@jest/globals';
+import { KubernetesError, type Purpose } from '../../../../src/kubernetes/errors.ts';
+import { refusalOf } from '../../../../src/to-kubernetes/report/problems.ts';
+
+describe('a write that failed', () => {
+  const purpose = (kind: string): Purpose => ({ verb: 'create', kind, object: 'shop/billing' });
+  const refused = (status: number, message: string, kind = 'Service') =>
+    refusalOf('billing', new KubernetesError(purpose(kind), status, '', message));
+
+  it.each([
+    ['no ClusterIP left', refused(500, 'failed to allocate IP: range is full'), 'ClusterIPRangeFull'],
+    [
+      'no ClusterIP left, as other versions say it',
+      refused(422, 'spec.clusterIPs: range is full'),
+      'ClusterIPRangeFull',
+    ],
+    ['a quota', refused(403, 'exceeded quota: services'), 'WriteRefused'],
+    ['a webhook', refused(400, 'admission webhook "x" denied the request'), 'WriteRefused'],
+    ['an invalid object', refused(422, 'range is full of surprises', 'EndpointSlice'), 'WriteRefused'],
+    ['an object that is too large', refused(413, 'too large'), 'WriteRefused'],
+  ])('because of %s is told', (_, problem, reason) => {
+    expect(problem).toEqual({
+      reason,
+      message: expect.stringMatching(/^Consul service billing (cannot be mirrored|is not mirrored as it should be): /),
+    });
+  });
+
+  it.each([
+    ['a lost race', refused(409, 'the object has been modified')],
+    ['a busy server', refused(429, 'too many requests')],
+    ['a broken server', refused(500, 'etcdserver: request timed out')],
+    ['no answer', refusalOf('billing', new Error('socket hang up'))],
+    ['nothing', refusalOf('billing', undefined)],
+  ])('because of %s is not: that passes', (_, problem) => {
+    expect(problem).toBeUndefined();
+  });
+});
