@@ -23,8 +23,8 @@ export interface ControllerStatus {
 const PERSISTENT_FAILURES = 5;
 
 /**
- * One direction's loop: keys in, reconciled keys out. It is the one place where errors are judged: everything below
- * throws, and nothing below logs and goes on. Any error means "this key again, later"; none ends the process.
+ * One direction's loop: keys in, reconciled keys out. Errors of a key are judged here and nowhere below;
+ * endless loops judge their own. Any error means "this key again, later"; none ends the process.
  */
 export class Controller {
   readonly #options: ControllerOptions;
