@@ -1,7 +1,8 @@
 import type { Family } from '../address.ts';
-import { readNode, readTransactionLimit } from '../consul/catalog.ts';
+import { readNode } from '../consul/catalog-reader.ts';
 import type { ConsulClient } from '../consul/client.ts';
 import { ServiceCatalog } from '../consul/service-catalog.ts';
+import { readTransactionLimit } from '../consul/transaction-limit.ts';
 import type { KubernetesClient } from '../kubernetes/client.ts';
 import type { Endpoints, EndpointSlice, Pod, Service } from '../kubernetes/objects.ts';
 import { OptionalKind } from '../kubernetes/optional-kind.ts';
