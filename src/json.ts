@@ -53,15 +53,11 @@ export function booleanField(object: JsonObject, field: string): boolean | undef
   return typeof value === 'boolean' ? value : undefined;
 }
 
-/** The string entries of a JSON object, in a Map: safe for any key, and `keep` decides which ones are worth memory. */
-export function stringMapField(
-  object: JsonObject,
-  field: string,
-  keep: (key: string) => boolean = () => true,
-): ReadonlyMap<string, string> {
+/** The string entries of a JSON object, in a Map: safe for any key. */
+export function stringMapField(object: JsonObject, field: string): ReadonlyMap<string, string> {
   let map: Map<string, string> | undefined;
   for (const [key, value] of Object.entries(objectField(object, field))) {
-    if (typeof value === 'string' && keep(key)) (map ??= new Map()).set(key, value);
+    if (typeof value === 'string') (map ??= new Map()).set(key, value);
   }
   return map ?? NO_STRINGS;
 }

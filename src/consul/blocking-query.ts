@@ -1,7 +1,8 @@
-import { backoffMs, sleep } from '../backoff.ts';
+import { backoffMs } from '../backoff.ts';
+import { systemClock, type Clock } from '../clock.ts';
 import type { Log } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
-import type { ConsulAnswer, ConsulClient, ConsulRequest } from './client.ts';
+import type { ConsulAnswer, ConsulReader, ConsulRequest } from './client.ts';
 import { createPace } from './pace.ts';
 
 const WAIT_SECONDS = 30;
@@ -10,18 +11,18 @@ const DEADLINE_MS = 34_000;
 const BACKOFF = { baseMs: 400, maxMs: 30_000 };
 
 export interface BlockingQueryOptions {
-  readonly client: ConsulClient;
+  readonly client: ConsulReader;
   readonly request: Omit<ConsulRequest, 'signal' | 'timeoutMs'>;
   /**
-   * Judges and takes in an answer that may be news; false says that it was none after all. An error it throws counts as
-   * a failed read: the index stays, and the same question is asked again after a backoff.
+   * Judges and takes in an answer that may be news; false says that it was no news after all. An error that it throws
+   * counts as a failed read: the index stays, and the same question is asked again after a backoff.
    */
   readonly onAnswer: (answer: ConsulAnswer) => Outcome | Promise<Outcome>;
-  /** Told of each failure, and with undefined that answers come again. */
+  /** Told of each failure, and with undefined when answers come again. */
   readonly onFailure?: (error: unknown) => void;
-  /** Told when nobody listens for a while: after a failure, and after too many answers without news. */
+  /** Told when a rest begins and ends, in which no change is noticed: after a failure, and after too many answers without news. */
   readonly onPause?: (paused: boolean) => void;
-  /** The index of the newest answer that was believed, where other reads ask for the same. 0 is none. */
+  /** The index of the newest answer that was believed, where other reads ask for the same; 0 when there is no answer yet. */
   readonly newestIndex?: () => number;
   /** Answers a second, on average; a burst is let through. A catalog that churns must not make us spin. */
   readonly perSecond: number;
@@ -30,6 +31,10 @@ export interface BlockingQueryOptions {
   readonly log: Log;
   readonly metrics: Metrics;
   readonly signal: AbortSignal;
+  /** @default the machine's */
+  readonly clock?: Clock;
+  /** @default Math.random */
+  readonly random?: () => number;
 }
 
 type Outcome = boolean | undefined | void;
@@ -44,13 +49,13 @@ type Outcome = boolean | undefined | void;
  * Source: Consul's documentation of blocking queries, "Implementation Details".
  */
 export async function followBlockingQuery(options: BlockingQueryOptions): Promise<void> {
-  const { client, request, onAnswer, onFailure, log, metrics, signal } = options;
-  const pace = createPace(options.perSecond);
-  const futile = createPace(options.futilePerSecond ?? options.perSecond);
+  const { client, request, onAnswer, onFailure, log, metrics, signal, clock = systemClock, random } = options;
+  const pace = createPace(options.perSecond, () => clock.now());
+  const futile = createPace(options.futilePerSecond ?? options.perSecond, () => clock.now());
   const newest = options.newestIndex ?? (() => 0);
   let index = newest();
   for (let failures = 0; !signal.aborted;) {
-    await sleep(pace.wait(), signal);
+    await clock.sleep(pace.wait(), signal);
     if (signal.aborted) return;
     try {
       if (index > 0) index = Math.max(index, newest());
@@ -68,20 +73,20 @@ export async function followBlockingQuery(options: BlockingQueryOptions): Promis
       if (failures > 0) onFailure?.(undefined);
       failures = 0;
       if (!isNews) await pause(futile.wait());
-      if (answer.index === 0) await sleep(1000, signal);
+      if (answer.index === 0) await clock.sleep(1000, signal);
     } catch (error) {
       if (signal.aborted) return;
       metrics.watchFailures.inc({ source: 'consul' });
       log.warn('blocking query failed, will ask again', { query: request.purpose, failures: failures + 1, error });
       onFailure?.(error);
-      await pause(backoffMs(failures++, BACKOFF));
+      await pause(backoffMs(failures++, { ...BACKOFF, ...(random ? { random } : {}) }));
     }
   }
 
   async function pause(ms: number): Promise<void> {
     if (ms === 0) return;
     options.onPause?.(true);
-    await sleep(ms, signal);
+    await clock.sleep(ms, signal);
     options.onPause?.(false);
   }
 }

@@ -11,9 +11,8 @@ import {
   stringMapField,
   type JsonObject,
 } from '../json.ts';
-import type { Log } from '../observability/log.ts';
-import type { ConsulAnswer, ConsulClient, ConsulRequest } from './client.ts';
-import { ConsulError, UntrustworthyAnswer } from './errors.ts';
+import type { ConsulAnswer } from './client.ts';
+import { UntrustworthyAnswer } from './errors.ts';
 import type {
   CatalogCheck,
   CatalogNode,
@@ -25,8 +24,8 @@ import type {
 } from './types.ts';
 
 /**
- * Typed reads of the catalog. Every answer is judged before it is believed: 200 with an empty list is also what Consul
- * says to a token that lost its rights, and what an agent says that lost its leader.
+ * What answers about the catalog say. Every answer is judged before it is believed: 200 with an empty list is also what
+ * Consul says to a token that lost its rights, and what an agent says that lost its leader. catalog-reader.ts asks.
  */
 
 /** @throws UntrustworthyAnswer when the answer cannot prove that something is absent. */
@@ -37,23 +36,7 @@ export function assertTrustworthy(purpose: string, answer: ConsulAnswer): void {
 }
 
 /** The service that every datacenter has: Consul's own servers. A catalog without it is not the whole catalog. */
-const ALWAYS_THERE = 'consul';
-
-/**
- * Believed absence needs a witness: an entry that must be visible to the same token. A token that was deleted reads as
- * anonymous and gets 200, empty and without the header that says "filtered"; then the witness is missing too.
- * @throws UntrustworthyAnswer when it is.
- */
-export async function assertWitness(client: ConsulClient, signal?: AbortSignal): Promise<void> {
-  const purpose = `read witness ${ALWAYS_THERE}`;
-  const answer = await client.get({
-    purpose,
-    path: '/health/service/{name}',
-    params: { name: ALWAYS_THERE },
-    ...(signal ? { signal } : {}),
-  });
-  assertShowsWitness(answer, purpose);
-}
+export const ALWAYS_THERE = 'consul';
 
 /** @throws UntrustworthyAnswer when the answer about the witness does not show it. */
 export function assertShowsWitness(answer: ConsulAnswer, purpose: string): void {
@@ -158,27 +141,7 @@ function decodeNode(row: JsonObject): CatalogNode {
   };
 }
 
-/**
- * A node with its services and checks, or undefined when Consul says that there is none.
- * @param consistent asks the leader to confirm that it leads: for reads that decide a removal
- */
-export async function readNode(
-  client: ConsulClient,
-  name: string,
-  consistent = false,
-): Promise<NodeContents | undefined> {
-  const purpose = `read Consul node ${name}`;
-  const params = { node: name };
-  const query: ConsulRequest['query'] = consistent ? { consistent: '' } : {};
-  // Checks first: a service registered in between is then seen without its check, which is repaired, and never the reverse.
-  const checks = await client.get({ purpose, path: '/health/node/{node}', params, query });
-  const services = await client.get({ purpose, path: '/catalog/node-services/{node}', params, query });
-  const contents = decodeNodeContents(services, checks, purpose);
-  if (contents && contents.node.name.toLowerCase() !== name.toLowerCase())
-    throw new UntrustworthyAnswer(purpose, 'one about another node, which somebody else asked for');
-  return contents;
-}
-
+/** A node with its services and checks, or undefined when Consul says that there is none. */
 export function decodeNodeContents(
   services: ConsulAnswer,
   checks: ConsulAnswer,
@@ -196,37 +159,6 @@ export function decodeNodeContents(
     ),
     checks: expectArray(checks.body, purpose).map((row) => decodeCheck(expectObject(row, purpose))),
     index: services.index,
-  };
-}
-
-/**
- * Of a node only the index that moves with it and the services on it: the filter leaves nothing of the answer. Consul 1.22
- * has such an index for each node; one that has not says the index of all, which moves more often.
- */
-export async function readNodeIndex(client: ConsulClient, name: string): Promise<number> {
-  const purpose = `read index of Consul node ${name}`;
-  const query = { filter: 'ID == ""' };
-  const answer = await client.get({ purpose, path: '/catalog/node-services/{node}', params: { node: name }, query });
-  assertTrustworthy(purpose, answer);
-  return answer.index;
-}
-
-/** Of a node which services are on it, and the index that moves with these; no checks, and no more than is compared. */
-export async function readNodeServices(
-  client: ConsulClient,
-  name: string,
-): Promise<{ index: number; services: Pick<CatalogService, 'id' | 'modifyIndex'>[] }> {
-  const purpose = `read services of Consul node ${name}`;
-  const answer = await client.get({ purpose, path: '/catalog/node-services/{node}', params: { node: name } });
-  assertTrustworthy(purpose, answer);
-  const contents = answer.body === null ? {} : expectObject(answer.body, purpose);
-  const services = arrayField(contents, 'Services').filter(isObject);
-  return {
-    index: answer.index,
-    services: services.map((row) => ({
-      id: stringField(row, 'ID'),
-      modifyIndex: numberField(row, 'ModifyIndex') ?? 0,
-    })),
   };
 }
 
@@ -268,22 +200,4 @@ export function decodeHealthState(answer: ConsulAnswer, purpose: string): Map<st
       return [`${node}/${stringField(row, 'CheckID')}`, { node, service: stringField(row, 'ServiceName') }];
     }),
   );
-}
-
-/** How many operations Consul takes in one transaction; without the right to ask for its version, what all versions take. */
-export async function readTransactionLimit(client: ConsulClient, log: Log): Promise<number> {
-  try {
-    const { body } = await client.get({ purpose: 'read Consul version', path: '/agent/self' });
-    return transactionLimitOf(stringField(objectField(expectObject(body, 'agent'), 'Config'), 'Version'));
-  } catch (error) {
-    if (!(error instanceof ConsulError && error.status === 403)) throw error;
-    log.warn('Consul does not tell this token its version, transactions stay small', { error });
-    return transactionLimitOf('');
-  }
-}
-
-/** 128 from Consul 1.14 on, 64 before and for anything that is no version. */
-export function transactionLimitOf(version: string): number {
-  const [major = 0, minor = 0] = version.split('.').map(Number);
-  return major > 1 || (major === 1 && minor >= 14) ? 128 : 64;
 }

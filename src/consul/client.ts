@@ -55,6 +55,9 @@ export interface ConsulClient {
   close(): void;
 }
 
+/** The client of whoever only reads. */
+export type ConsulReader = Pick<ConsulClient, 'get'>;
+
 /** What the package offers and its types do not say: the plain verbs below every method it has. */
 interface Transport {
   _get(options: TransportOptions): Promise<TransportAnswer>;

@@ -1,38 +1,22 @@
-import { backoffMs, sleep } from '../backoff.ts';
+import { systemClock, type Clock } from '../clock.ts';
 import { explainError, type Log } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
-import { followBlockingQuery, type BlockingQueryOptions } from './blocking-query.ts';
-import {
-  decodeHealthState,
-  decodeServiceNames,
-  FROM_THE_LEADER,
-  healthStateRequest,
-  instancesRequest,
-  SERVICES_REQUEST,
-} from './catalog.ts';
-import type { ConsulClient } from './client.ts';
-import { concernedBy, type ChecksInState } from './health-states.ts';
-import { isWatched, KnownServices, type Following } from './known-services.ts';
-import { ServiceReader } from './service-reader.ts';
-import { Sweep } from './sweep.ts';
+import { followBlockingQuery } from './blocking-query.ts';
+import { decodeServiceNames, SERVICES_REQUEST } from './catalog.ts';
+import type { ConsulAnswer, ConsulReader } from './client.ts';
+import { Distrust } from './distrust.ts';
+import { FollowedServices } from './followed-services.ts';
+import { watchHealth } from './health-watch.ts';
+import { isWatched, KnownServices } from './known-services.ts';
+import { ServiceReader, type KnownService } from './service-reader.ts';
+import { ServiceReads } from './service-reads.ts';
 import type { ServiceInstance } from './types.ts';
 
-/** One long poll for each followed service, up to here; each is a connection, and Consul allows 200 for one client. */
-const MOST_FOLLOWED = 100;
-const FIRST_READ_ATTEMPTS = 3;
 /** Reading more new services than these one by one costs Consul more than the list that leaves out those of no interest. */
 const MOST_NEW = 16;
-/** One in a wait: a service whose checks have a new output all the time is left to the other ways of noticing a change. */
-const FUTILE_PER_SECOND = 1 / 30;
-
-/**
- * A list that is empty wakes at every change of any check. The one of critical checks has to be quick all the same; the
- * other one is empty most of the time, and says less.
- */
-const HEALTH_PACE = { critical: { perSecond: 10 }, warning: { perSecond: 10, futilePerSecond: 1 } };
 
 export interface ServiceCatalogOptions {
-  readonly client: ConsulClient;
+  readonly client: ConsulReader;
   /** Lower-case names that are worth reading at all. */
   readonly isCandidate: (name: string) => boolean;
   /** When Consul lost data, if that is known already: for ten minutes from then on nothing is believed to be gone. */
@@ -45,6 +29,8 @@ export interface ServiceCatalogOptions {
   readonly log: Log;
   readonly metrics: Metrics;
   readonly signal: AbortSignal;
+  /** @default the machine's */
+  readonly clock?: Clock;
 }
 
 /**
@@ -59,31 +45,28 @@ export interface ServiceCatalogOptions {
 export class ServiceCatalog {
   readonly #options: ServiceCatalogOptions;
   readonly #reader: ServiceReader;
-  readonly #sweep: Sweep;
+  readonly #reads: ServiceReads;
   readonly #known: KnownServices;
+  readonly #followed: FollowedServices;
   readonly #listeners = new Set<(name: string) => void>();
-  /** Names of which the log says already that they could not be read. */
-  readonly #complainedOf = new Set<string>();
   /** When every candidate was asked for once. */
   readonly synced: Promise<void>;
-  #followed = 0;
+  /** X-Consul-Index of the last list of names. */
+  #namesIndex = 0;
   readonly #failures = new Map<string, string>([[SERVICES_REQUEST.purpose, 'not read yet']]);
 
   constructor(options: ServiceCatalogOptions) {
     this.#options = options;
-    this.#known = new KnownServices(options.isCandidate);
-    const { client, signal, lostAt } = options;
-    this.#reader = new ServiceReader(client, signal, ({ spelling }) => this.#notify(spelling.toLowerCase()));
-    if (lostAt) this.#reader.distrust.begin(lostAt);
-    this.#sweep = new Sweep({
-      due: () => this.#dueOrLater(),
-      read: (name) => this.#readOrLater(name),
-      signal: options.signal,
-    });
+    const { client, isCandidate, signal, lostAt, clock = systemClock } = options;
+    this.#known = new KnownServices(isCandidate);
+    this.#followed = new FollowedServices(options);
+    const distrust = new Distrust(clock);
+    if (lostAt) distrust.begin(lostAt);
+    const onPart = ({ spelling }: KnownService) => this.#notify(spelling.toLowerCase());
+    this.#reader = new ServiceReader(client, signal, onPart, distrust);
+    this.#reads = new ServiceReads({ ...options, clock, known: this.#known, read: (name) => this.refresh(name) });
     // Health first: a check that changes between the first reading and the first list would be noticed by neither.
-    this.synced = Promise.all([this.#followHealth('critical'), this.#followHealth('warning')]).then(() =>
-      this.#followNames(),
-    );
+    this.synced = this.#watchHealth().then(() => this.#watchNames());
   }
 
   /** Why the catalog cannot be trusted to be fresh right now. */
@@ -124,157 +107,84 @@ export class ServiceCatalog {
 
   /** From now on the service is one of those that are read, also when it is no candidate. Its instances are unknown at first. */
   want(name: string): void {
-    const following = this.#known.get(name)?.following;
-    this.#known.want(name);
-    // What was forgotten is followed no more.
-    if (following && !this.#known.get(name)?.following) this.#stop(following);
+    this.#forgetting(name, () => this.#known.want(name));
   }
 
   unwant(name: string): void {
-    const following = this.#known.get(name)?.following;
-    if (this.#known.unwant(name) && following) this.#stop(following);
+    this.#forgetting(name, () => this.#known.unwant(name));
+  }
+
+  /** A service that the change forgets is followed no more. */
+  #forgetting(name: string, change: () => void): void {
+    const before = this.#known.get(name);
+    change();
+    if (before && this.#known.get(name) !== before) this.#followed.unfollow(before);
   }
 
   /** Follows a service by a blocking query of its own, when there is room for one more. */
   follow(name: string): void {
     const known = this.#known.ensure(name);
-    if (known.following || !known.listed || this.#followed >= MOST_FOLLOWED) return;
-    const following = { stop: new AbortController(), paused: false };
-    known.following = following;
-    this.#followed++;
-    void followBlockingQuery({
-      ...this.#options,
-      request: { ...instancesRequest(known.spelling), query: FROM_THE_LEADER },
-      newestIndex: () => known.index,
-      onAnswer: async (answer) => {
-        const changed = await this.#reader.take(known, answer);
-        if (changed) this.#notify(name);
-        return changed;
-      },
-      onPause: (paused) => (following.paused = paused),
-      perSecond: 5,
-      futilePerSecond: FUTILE_PER_SECOND,
-      signal: AbortSignal.any([this.#options.signal, following.stop.signal]),
+    this.#followed.follow(known, async (answer) => {
+      const changed = await this.#reader.take(known, answer);
+      if (changed) this.#notify(name);
+      return changed;
     });
   }
 
   unfollow(name: string): void {
     const known = this.#known.get(name);
-    if (!known?.following) return;
-    this.#stop(known.following);
-    delete known.following;
+    if (known) this.#followed.unfollow(known);
   }
 
-  #stop({ stop }: Following): void {
-    stop.abort();
-    this.#followed--;
-  }
-
-  #followNames(): Promise<void> {
+  /** Resolves when the first list was taken in, with all that is on it. */
+  #watchNames(): Promise<void> {
     return new Promise((resolve) => {
       let first = true;
-      let index = 0;
-      this.#watch(SERVICES_REQUEST, { perSecond: 1 }, async (answer) => {
-        if (answer.index < index) this.#reader.distrust.begin();
-        index = answer.index;
-        const { added, gone } = this.#known.takeNames(decodeServiceNames(answer));
-        if (first) {
-          await this.#readAll();
-          first = false;
-          this.#failures.delete(SERVICES_REQUEST.purpose);
-          return resolve();
-        }
-        // A blocking query about a name that does not exist returns at every change of the whole catalog.
-        for (const name of gone) this.unfollow(name);
-        for (const name of [...gone, ...(added.length > MOST_NEW ? [] : added)]) this.#sweep.readSoon(name);
-        this.#sweep.schedule();
-      });
+      const onFailure = this.#noteFailure(SERVICES_REQUEST.purpose);
+      const onAnswer = async (answer: ConsulAnswer) => {
+        const changes = this.#takeNames(answer);
+        if (!first) return this.#readChanged(changes);
+        await this.#reads.readAll();
+        first = false;
+        onFailure(undefined);
+        resolve();
+      };
+      void followBlockingQuery({ ...this.#options, request: SERVICES_REQUEST, perSecond: 1, onAnswer, onFailure });
     });
   }
 
-  /** Resolves with the first list; from then on, every change is noticed. */
-  #followHealth(status: 'critical' | 'warning'): Promise<void> {
-    return new Promise((resolve) => {
-      const request = healthStateRequest(status);
-      let before: ChecksInState | undefined;
-      this.#watch(request, HEALTH_PACE[status], (answer) => {
-        const now = decodeHealthState(answer, request.purpose);
-        const { services, nodes } = concernedBy(before ?? now, now);
-        before = now;
-        resolve();
+  #takeNames(answer: ConsulAnswer): ReturnType<KnownServices['takeNames']> {
+    if (answer.index < this.#namesIndex) this.#reader.distrust.begin();
+    this.#namesIndex = answer.index;
+    return this.#known.takeNames(decodeServiceNames(answer));
+  }
+
+  #readChanged({ added, gone }: ReturnType<KnownServices['takeNames']>): void {
+    // A blocking query about a name that does not exist returns at every change of the whole catalog.
+    for (const name of gone) this.unfollow(name);
+    for (const name of [...gone, ...(added.length > MOST_NEW ? [] : added)]) this.#reads.readSoon(name);
+    this.#reads.schedule();
+  }
+
+  #watchHealth(): Promise<void> {
+    return watchHealth({
+      ...this.#options,
+      failureListener: (purpose) => this.#noteFailure(purpose),
+      onChange: ({ services, nodes }) => {
         for (const name of [...services, ...this.#known.onNodes(nodes)]) {
           const known = this.#known.get(name);
           // A watched service wakes by itself.
-          if (known?.candidate && !isWatched(known)) this.#sweep.readSoon(name);
+          if (known?.candidate && !isWatched(known)) this.#reads.readSoon(name);
         }
-        return services.size + nodes.size > 0;
-      });
+      },
     });
   }
 
-  #watch(
-    request: BlockingQueryOptions['request'],
-    pace: Pick<BlockingQueryOptions, 'perSecond' | 'futilePerSecond'>,
-    onAnswer: BlockingQueryOptions['onAnswer'],
-  ): void {
-    const onFailure = (error: unknown) => {
-      if (error === undefined) this.#failures.delete(request.purpose);
-      else this.#failures.set(request.purpose, explainError(error));
+  #noteFailure(purpose: string): (error: unknown) => void {
+    return (error) => {
+      if (error === undefined) this.#failures.delete(purpose);
+      else this.#failures.set(purpose, explainError(error));
     };
-    void followBlockingQuery({ ...this.#options, request, onAnswer, onFailure, ...pace });
-  }
-
-  /** What a sweep reads. */
-  async #due(): Promise<Iterable<string>> {
-    if (this.#known.areAllWatched()) return [];
-    const { client, filter, signal } = this.#options;
-    const answer = await client.get({ ...SERVICES_REQUEST, query: { filter }, signal });
-    return this.#known.takeCandidates(decodeServiceNames(answer));
-  }
-
-  async #dueOrLater(): Promise<Iterable<string>> {
-    try {
-      return await this.#due();
-    } catch (error) {
-      if (!this.#options.signal.aborted)
-        this.#options.log.warn('names of services worth reading could not be read, will ask again', { error });
-      this.#sweep.schedule();
-      return [];
-    }
-  }
-
-  async #readOrLater(name: string): Promise<void> {
-    try {
-      await this.refresh(name);
-      this.#complainedOf.delete(name);
-    } catch (error) {
-      if (this.#options.signal.aborted) return;
-      const level = this.#complainedOf.has(name) ? 'debug' : 'warn';
-      this.#complainedOf.add(name);
-      this.#options.log[level]('service could not be read as a whole, the rest stays as it was', {
-        service: name,
-        error,
-      });
-      this.#sweep.readLater(name);
-    }
-  }
-
-  /**
-   * The first reading of everything. A service that cannot be read stays unknown, which is not empty: whoever needs it
-   * asks again, and the others do not wait for it.
-   */
-  async #readAll(): Promise<void> {
-    const { log, signal } = this.#options;
-    await this.#sweep.all([...(await this.#due())], async (name) => {
-      for (let attempt = 1; attempt <= FIRST_READ_ATTEMPTS && !signal.aborted; attempt++) {
-        try {
-          return await this.refresh(name);
-        } catch (error) {
-          log.warn('service could not be read', { service: name, attempt, error });
-          await sleep(backoffMs(attempt, { baseMs: 100, maxMs: 2000 }), signal);
-        }
-      }
-    });
   }
 
   #notify(name: string): void {

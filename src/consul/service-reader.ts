@@ -1,5 +1,6 @@
-import { assertWitness, decodeInstances, instancesRequest } from './catalog.ts';
-import type { ConsulAnswer, ConsulClient } from './client.ts';
+import { decodeInstances, instancesRequest } from './catalog.ts';
+import { assertWitness } from './catalog-reader.ts';
+import type { ConsulAnswer, ConsulReader } from './client.ts';
 import { Distrust } from './distrust.ts';
 import { UntrustworthyAnswer } from './errors.ts';
 import type { ServiceInstance } from './types.ts';
@@ -28,16 +29,22 @@ export interface KnownService {
  * | anything else                            | taken                                                                |
  */
 export class ServiceReader {
-  readonly #client: ConsulClient;
+  readonly #client: ConsulReader;
   readonly #signal: AbortSignal;
   readonly #onPart: (known: KnownService) => void;
-  readonly distrust = new Distrust();
+  readonly distrust: Distrust;
 
   /** @param onPart told when something that matters changed by an answer that is an error all the same */
-  constructor(client: ConsulClient, signal: AbortSignal, onPart: (known: KnownService) => void = () => undefined) {
+  constructor(
+    client: ConsulReader,
+    signal: AbortSignal,
+    onPart: (known: KnownService) => void = () => undefined,
+    distrust = new Distrust(),
+  ) {
     this.#client = client;
     this.#signal = signal;
     this.#onPart = onPart;
+    this.distrust = distrust;
   }
 
   /**

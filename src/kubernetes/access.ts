@@ -1,5 +1,5 @@
 import { booleanField, expectObject, objectField, stringField } from '../json.ts';
-import type { KubernetesClient } from './client.ts';
+import type { KubernetesRequester } from './client.ts';
 
 export interface Access {
   readonly verb: string;
@@ -10,10 +10,10 @@ export interface Access {
 }
 
 /**
- * Whether we may do that, as the API server's own authorizers say; undefined when it is not allowed and one of them had
+ * Whether we may do that, as the API server's own authorizers say; undefined when it is not allowed and an authorizer had
  * trouble to tell. Every account may ask.
  */
-export async function mayWe(client: KubernetesClient, access: Access): Promise<boolean | undefined> {
+export async function mayWe(client: KubernetesRequester, access: Access): Promise<boolean | undefined> {
   const kind = 'SelfSubjectAccessReview';
   const answer = await client.request({
     purpose: { verb: 'create', kind, object: `about ${access.verb} ${access.resource} in ${access.namespace}` },
@@ -24,4 +24,18 @@ export async function mayWe(client: KubernetesClient, access: Access): Promise<b
   const status = objectField(expectObject(answer, kind), 'status');
   if (booleanField(status, 'allowed') === true) return true;
   return stringField(status, 'evaluationError') === '' ? false : undefined;
+}
+
+/**
+ * The first of some rights that we lack, in words; undefined when we have them all.
+ * @param had whether we had them until now: an authorizer that is in trouble does not take them away
+ */
+export async function missingRight(
+  client: KubernetesRequester,
+  rights: readonly Access[],
+  had: boolean,
+): Promise<string | undefined> {
+  const allowed = await Promise.all(rights.map((right) => mayWe(client, right)));
+  const missing = rights.find((_, i) => allowed[i] === false || (allowed[i] === undefined && !had));
+  return missing && `${missing.verb} ${missing.resource}.${missing.group} in namespace ${missing.namespace}`;
 }

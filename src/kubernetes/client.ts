@@ -45,6 +45,9 @@ export interface KubernetesClient {
   close(): Promise<void>;
 }
 
+/** The client of whoever asks and writes in JSON. */
+export type KubernetesRequester = Pick<KubernetesClient, 'request'>;
+
 export function createKubernetesClient(connection: KubernetesConnection, userAgent: string): KubernetesClient {
   async function send(request: KubernetesRequest, timeouts: Timeouts): Promise<Dispatcher.ResponseData> {
     let response = await attempt(request, timeouts, await connection.authenticate());

@@ -1,12 +1,12 @@
 import { arrayField, expectObject, isObject, stringField, type JsonObject } from '../json.ts';
-import type { KubernetesClient } from './client.ts';
+import type { KubernetesRequester } from './client.ts';
 import { hasStatus } from './errors.ts';
 import type { KubernetesObject } from './objects.ts';
 import type { CustomKind, Resource } from './resources.ts';
 
 /** Whether the API server has a kind at all: older ones lack some. */
 export async function isServed(
-  client: KubernetesClient,
+  client: KubernetesRequester,
   { apiVersion, plural }: Resource<KubernetesObject>,
 ): Promise<boolean> {
   return listsKind(await readOptional(client, 'APIResourceList', apiVersion), plural);
@@ -14,7 +14,7 @@ export async function isServed(
 
 /** The kind in the best version that the API server has it in, or undefined when it has none: nobody installed it. */
 export async function discover<T extends KubernetesObject>(
-  client: KubernetesClient,
+  client: KubernetesRequester,
   { group, plural, versions, at }: CustomKind<T>,
 ): Promise<Resource<T> | undefined> {
   const found = await readOptional(client, 'APIGroup', group);
@@ -31,7 +31,11 @@ function listsKind(list: JsonObject | undefined, plural: string): boolean {
 }
 
 /** Undefined when the API server says that there is no such thing; any other failure says nothing about that. */
-async function readOptional(client: KubernetesClient, kind: string, object: string): Promise<JsonObject | undefined> {
+async function readOptional(
+  client: KubernetesRequester,
+  kind: string,
+  object: string,
+): Promise<JsonObject | undefined> {
   try {
     return expectObject(
       await client.request({ purpose: { verb: 'get', kind, object }, path: `/apis/${object}` }),

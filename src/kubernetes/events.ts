@@ -1,8 +1,9 @@
 import PQueue from 'p-queue';
+import { systemClock, type Clock } from '../clock.ts';
 import { escapeControls } from '../json.ts';
 import type { Log } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
-import type { KubernetesClient } from './client.ts';
+import type { KubernetesRequester } from './client.ts';
 import type { KubernetesObject } from './objects.ts';
 import type { Resource } from './resources.ts';
 
@@ -14,7 +15,7 @@ export interface EventReport {
   readonly action: string;
   /** One sentence for the person who can change something. */
   readonly note: string;
-  /** Good to know, and no more: it waits for all others, and is dropped before them. @default false */
+  /** Good to know, and no more: such an Event waits for all others, and is dropped before them. @default false */
   readonly isMinor?: boolean;
 }
 
@@ -29,25 +30,36 @@ const LONGEST_NOTE = 1024;
 
 /** Writes Kubernetes Events about objects, fire and forget: no caller waits for it or fails with it. */
 export class EventRecorder {
-  readonly #client: KubernetesClient;
+  readonly #client: KubernetesRequester;
   readonly #instance: string;
   readonly #log: Log;
   readonly #metrics: Metrics;
+  readonly #clock: Pick<Clock, 'now' | 'date'>;
+  readonly #random: () => number;
   readonly #queue = new PQueue({ concurrency: 1, interval: 1000, intervalCap: 25 });
   readonly #sent = new Map<string, number>();
   #stopped = false;
 
-  constructor(client: KubernetesClient, instance: string, log: Log, metrics: Metrics) {
+  constructor(
+    client: KubernetesRequester,
+    instance: string,
+    log: Log,
+    metrics: Metrics,
+    clock: Pick<Clock, 'now' | 'date'> = systemClock,
+    random = Math.random,
+  ) {
     this.#client = client;
     this.#instance = instance;
     this.#log = log;
     this.#metrics = metrics;
+    this.#clock = clock;
+    this.#random = random;
   }
 
   report(resource: Resource<KubernetesObject>, about: KubernetesObject, event: EventReport): void {
     if (this.#stopped) return;
     const identity = [about.uid, event.reason, event.note].join('\n');
-    const now = performance.now();
+    const now = this.#clock.now();
     if (now - (this.#sent.get(identity) ?? -Infinity) < REPEAT_AFTER_MS) return;
     const isMinor = event.isMinor ?? false;
     if (this.#queue.size >= (isMinor ? MOST_MINOR_WAITING : MOST_WAITING))
@@ -72,8 +84,8 @@ export class EventRecorder {
     about: KubernetesObject,
     { type, reason, action, note }: EventReport,
   ): Promise<void> {
-    const now = new Date();
-    const name = `${about.name.slice(0, 200)}.${now.getTime().toString(16)}${Math.floor(Math.random() * 0xffff).toString(16)}`;
+    const now = this.#clock.date();
+    const name = `${about.name.slice(0, 200)}.${now.getTime().toString(16)}${Math.floor(this.#random() * 0xffff).toString(16)}`;
     const namespace = about.namespace || 'default';
     try {
       await this.#client.request({

@@ -1,6 +1,6 @@
 import { expectArray, expectObject } from '../json.ts';
 import type { Metrics } from '../observability/metrics.ts';
-import type { KubernetesClient } from './client.ts';
+import type { KubernetesRequester } from './client.ts';
 import { hasStatus, type Purpose } from './errors.ts';
 import { objectKey, type KubernetesObject, type Pod } from './objects.ts';
 import { pathOf, type Resource } from './resources.ts';
@@ -38,7 +38,7 @@ export interface PodCondition {
   readonly lastTransitionTime?: string;
 }
 
-export function createObjectApi(client: KubernetesClient, metrics: Metrics): ObjectApi {
+export function createObjectApi(client: KubernetesRequester, metrics: Metrics): ObjectApi {
   const purpose = (verb: Purpose['verb'], kind: string, object: string): Purpose => ({ verb, kind, object });
   return {
     async get(resource, namespace, name) {

@@ -1,33 +1,41 @@
 import { setMaxListeners } from 'node:events';
-import { backoffMs, sleep } from '../backoff.ts';
+import { backoffMs } from '../backoff.ts';
+import { systemClock, type Clock } from '../clock.ts';
 import { explainError, type Log } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
-import { mayWe } from './access.ts';
-import type { KubernetesClient } from './client.ts';
+import type { KubernetesRequester } from './client.ts';
 import { discover } from './discovery.ts';
 import { hasStatus } from './errors.ts';
+import { KindRights } from './kind-rights.ts';
 import type { KubernetesObject } from './objects.ts';
-import { Reflector } from './reflector.ts';
 import type { CustomKind, Resource } from './resources.ts';
 import type { View } from './view.ts';
 
-/** How often to look whether somebody has installed the kind, given us the rights, or taken either away. */
+/** How often to look whether somebody has installed the kind or taken it away. */
 const LOOK_AGAIN_MS = 15_000;
-/** Soonest after the last look, however often somebody asks for one. */
+/** Soonest after the last look, however often somebody asks for a look. */
 const PAUSE_MS = 1000;
-/** What we do with such objects. */
-const VERBS = ['list', 'watch', 'create', 'patch', 'delete'];
+/** The objects of a namespace while they are followed, as a Reflector does it. */
+export interface FollowedObjects<T extends KubernetesObject> {
+  readonly synced: Promise<View<T>>;
+  readonly failure: string | undefined;
+}
 
 export interface OptionalKindOptions<T extends KubernetesObject> {
-  readonly client: KubernetesClient;
+  readonly client: KubernetesRequester;
   readonly kind: CustomKind<T>;
   readonly namespaces: readonly string[];
-  readonly labelSelector: string;
+  /** Starts to follow the objects of one namespace, until the signal aborts. */
+  readonly follow: (resource: Resource<T>, namespace: string, signal: AbortSignal) => FollowedObjects<T>;
   /** What else has to be read before the kind counts as found. */
   readonly prepare: () => Promise<unknown>;
   readonly log: Log;
   readonly metrics: Metrics;
   readonly signal: AbortSignal;
+  /** @default the machine's */
+  readonly clock?: Clock;
+  /** @default Math.random */
+  readonly random?: () => number;
 }
 
 /** A kind that is there and may be used, with its objects in each namespace. */
@@ -43,14 +51,26 @@ interface Absence {
 }
 
 /**
- * Follows a kind that an API server need not have (a custom resource), and that may come and go while we run:
- * - looks for it, in the versions that we know, and whether we have all rights to it; every 15 seconds, and on `lookAgain`;
- * - when it is there, its objects are followed like any other's, and it counts as found once all were read;
- * - it counts as absent only when the API server says so, or that a right is missing: any other failure changes nothing.
+ * Follows a kind that an API server need not have (a custom resource), and that may come and go while we run. A look, every
+ * 15 seconds and on `lookAgain`, asks for the kind in the versions that we know, and for our rights to it:
+ *
+ * | the API server says                              | outcome                                                       |
+ * |--------------------------------------------------|---------------------------------------------------------------|
+ * | that it has no such kind                         | absent, not served                                            |
+ * | that we may not ask (403)                        | absent; served or not as before                               |
+ * | that it has the kind, and that a right is missing | absent, served: with some of the rights it would be worse than with none |
+ * | that it has the kind, and all rights are there   | its objects are followed; found once all of them were read    |
+ * | the same, in another version than until now      | followed anew; the old views serve until the new are complete |
+ * | anything else, or nothing                        | a failure: nothing changes, and the next look is soon         |
+ *
+ * How seldom our rights are asked for, KindRights decides: those of a kind that comes are asked for at once, and at the
+ * next look after `lookAgain`, after a failure, and while a watch fails.
  */
 export class OptionalKind<T extends KubernetesObject> {
   readonly #options: OptionalKindOptions<T>;
-  /** When it is known for the first time whether the kind is there. */
+  readonly #clock: Clock;
+  readonly #rights: KindRights;
+  /** Resolves when it is known for the first time whether the kind is there. */
   readonly settled: Promise<void>;
   readonly #listeners = new Set<() => void>();
   #resolveSettled: () => void = () => undefined;
@@ -58,17 +78,19 @@ export class OptionalKind<T extends KubernetesObject> {
   #found: FoundKind<T> | undefined;
   #absence: Absence = { why: '', isServed: false };
   #failure: string | undefined = 'not read yet';
-  #reflectors: readonly Reflector<T>[] = [];
+  #followed: readonly FollowedObjects<T>[] = [];
   #stopFollowing = new AbortController();
   #wake = new AbortController();
 
   constructor(options: OptionalKindOptions<T>) {
     this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+    this.#rights = new KindRights({ ...options, clock: this.#clock });
     this.settled = new Promise((resolve) => (this.#resolveSettled = resolve));
     void this.#run();
   }
 
-  /** Whether the API server has it, with or without our rights to it. */
+  /** Whether the API server has the kind, with or without our rights to it. */
   get isServed(): boolean {
     return this.#absence.isServed;
   }
@@ -77,15 +99,15 @@ export class OptionalKind<T extends KubernetesObject> {
     return this.#found;
   }
 
-  /** Why it is not found; empty when it is. */
+  /** Why the kind is not found; empty when it is. */
   get absence(): string {
     return this.#absence.why;
   }
 
-  /** Why what is known of it may be old; undefined while all is well, and where there is nothing to follow. */
+  /** Why what is known of the kind may be out of date; undefined while all is well, and where there is nothing to follow. */
   get failure(): string | undefined {
     if (!this.#isSettled) return this.#failure;
-    const failures = this.#found ? this.#reflectors.flatMap(({ failure }) => failure ?? []) : [];
+    const failures = this.#found ? failuresOf(this.#followed) : [];
     return failures.length > 0 ? failures.join('; ') : undefined;
   }
 
@@ -94,14 +116,15 @@ export class OptionalKind<T extends KubernetesObject> {
     this.#listeners.add(listener);
   }
 
-  /** For whoever has seen a sign that the kind is gone. */
+  /** For a caller that has seen a sign that the kind is gone, or that we may not use it any more. */
   lookAgain(): void {
     this.#wake.abort();
   }
 
   async #run(): Promise<void> {
-    const { kind, log, metrics, signal } = this.#options;
+    const { kind, log, metrics, random, signal } = this.#options;
     for (let failures = 0; !signal.aborted;) {
+      if (this.#wake.signal.aborted || this.failure !== undefined) this.#rights.forget();
       this.#wake = new AbortController();
       try {
         await this.#look();
@@ -109,13 +132,15 @@ export class OptionalKind<T extends KubernetesObject> {
       } catch (error) {
         if (signal.aborted) return;
         failures++;
+        this.#rights.forget();
         this.#failure = explainError(error);
         metrics.watchFailures.inc({ source: kind.kind });
         log.warn('kind cannot be looked for, will try again', { kind: kind.kind, failures, error });
       }
-      await sleep(PAUSE_MS, signal);
-      const wait = failures > 0 ? backoffMs(failures, { baseMs: 400, maxMs: LOOK_AGAIN_MS }) : LOOK_AGAIN_MS;
-      await sleep(wait, AbortSignal.any([signal, this.#wake.signal]));
+      await this.#clock.sleep(PAUSE_MS, signal);
+      const backoff = { baseMs: 400, maxMs: LOOK_AGAIN_MS, ...(random ? { random } : {}) };
+      const wait = failures > 0 ? backoffMs(failures, backoff) : LOOK_AGAIN_MS;
+      await this.#clock.sleep(wait, AbortSignal.any([signal, this.#wake.signal]));
     }
   }
 
@@ -125,13 +150,16 @@ export class OptionalKind<T extends KubernetesObject> {
     else if (this.#found?.resource.apiVersion !== found.apiVersion) await this.#follow(found);
   }
 
-  /** The kind as it can be used, or why it cannot. */
+  /** The kind as it can be used, or why it cannot be used. */
   async #find(): Promise<Resource<T> | Absence> {
     const { client, kind } = this.#options;
     try {
       const resource = await discover(client, kind);
-      if (!resource) return { why: `the API server has no ${kind.plural}.${kind.group}`, isServed: false };
-      const missing = await this.#missingRight();
+      if (!resource) {
+        this.#rights.forget();
+        return { why: `the API server has no ${kind.plural}.${kind.group}`, isServed: false };
+      }
+      const missing = await this.#rights.missing(this.#found !== undefined);
       return missing === undefined ? resource : { why: `there is no right to ${missing}`, isServed: true };
     } catch (error) {
       if (hasStatus(error, 403)) return { why: explainError(error), isServed: this.isServed };
@@ -139,44 +167,31 @@ export class OptionalKind<T extends KubernetesObject> {
     }
   }
 
-  /** With some of the rights it would be worse than with none: what cannot be written would be missed by those who rely on it. */
-  async #missingRight(): Promise<string | undefined> {
-    const { client, kind, namespaces } = this.#options;
-    const wanted = namespaces.flatMap((namespace) => VERBS.map((verb) => ({ namespace, verb })));
-    const allowed = await Promise.all(
-      wanted.map((access) => mayWe(client, { ...access, group: kind.group, resource: kind.plural })),
-    );
-    // Who had the rights until now does not lose them to an authorizer that is in trouble.
-    const missing = wanted.find((_, i) => allowed[i] === false || (allowed[i] === undefined && !this.#found));
-    return missing && `${missing.verb} ${kind.plural}.${kind.group} in namespace ${missing.namespace}`;
-  }
-
   async #follow(resource: Resource<T>): Promise<void> {
-    const { namespaces, prepare, signal } = this.#options;
+    const { follow, namespaces, prepare, signal } = this.#options;
     const stop = new AbortController();
     const until = AbortSignal.any([signal, stop.signal]);
     // Each watch listens to it.
     setMaxListeners(0, until);
-    const reflectors = namespaces.map(
-      (namespace) => [namespace, new Reflector({ ...this.#options, resource, namespace, signal: until })] as const,
-    );
+    const followed = namespaces.map((namespace) => [namespace, follow(resource, namespace, until)] as const);
     const reading = Promise.all(
-      reflectors.map(async ([namespace, { synced }]): Promise<[string, View<T>]> => [namespace, await synced]),
+      followed.map(async ([namespace, { synced }]): Promise<[string, View<T>]> => [namespace, await synced]),
     );
     const done = new AbortController();
-    // It may go while it is being read: then the next look finds that out.
-    const tooLong = sleep(LOOK_AGAIN_MS, AbortSignal.any([until, done.signal])).then(() => undefined);
+    // The kind may go while it is being read: then the next look finds that out.
+    const tooLong = this.#clock.sleep(LOOK_AGAIN_MS, AbortSignal.any([until, done.signal])).then(() => undefined);
     const views = await Promise.race([Promise.all([reading, prepare()]), tooLong]);
     done.abort();
+    const watches = followed.map(([, watch]) => watch);
     if (!views) {
       stop.abort();
-      const why = reflectors.flatMap(([, { failure }]) => failure ?? []).join('; ');
+      const why = failuresOf(watches).join('; ');
       throw new Error(`read ${resource.kind}: not complete after ${LOOK_AGAIN_MS / 1000} s: ${why}`);
     }
     // In another version the objects are the same: the old views serve until the new ones are complete.
     this.#stopFollowing.abort();
     this.#stopFollowing = stop;
-    this.#reflectors = reflectors.map(([, reflector]) => reflector);
+    this.#followed = watches;
     this.#found = { resource, views: new Map(views[0]) };
     this.#settle({ why: '', isServed: true });
   }
@@ -193,4 +208,8 @@ export class OptionalKind<T extends KubernetesObject> {
     this.#resolveSettled();
     for (const listener of this.#listeners) listener();
   }
+}
+
+function failuresOf(followed: readonly { readonly failure: string | undefined }[]): string[] {
+  return followed.flatMap(({ failure }) => failure ?? []);
 }

@@ -1,10 +1,12 @@
 import type { Family } from '../address.ts';
-import { readNode, readTransactionLimit } from '../consul/catalog.ts';
+import { readNode } from '../consul/catalog-reader.ts';
 import type { ConsulClient } from '../consul/client.ts';
 import { ServiceCatalog } from '../consul/service-catalog.ts';
+import { readTransactionLimit } from '../consul/transaction-limit.ts';
 import type { KubernetesClient } from '../kubernetes/client.ts';
 import type { Endpoints, EndpointSlice, Pod, Service } from '../kubernetes/objects.ts';
 import { OptionalKind } from '../kubernetes/optional-kind.ts';
+import { Reflector } from '../kubernetes/reflector.ts';
 import type { Resources } from '../kubernetes/resources.ts';
 import { isServed } from '../kubernetes/discovery.ts';
 import type { View } from '../kubernetes/view.ts';
@@ -129,7 +131,9 @@ async function readToKubernetes(
   let pods: View<Pod> | undefined;
   // Followed even when nothing should have any, for the same reason.
   const workloadEntries = new OptionalKind({
-    ...{ client: kubernetes, kind, namespaces: toKubernetes.namespaces, ...scope, ...context },
+    ...{ client: kubernetes, kind, namespaces: toKubernetes.namespaces, ...context },
+    follow: (resource, namespace, signal) =>
+      new Reflector({ client: kubernetes, resource, namespace, ...scope, ...context, signal }),
     prepare: async () => (pods = await shared.readPods()),
   });
   sources.add(`Kubernetes ${kind.plural}`, () => workloadEntries.failure);

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { gzipSync } from 'node:zlib';
 import { parseConfig } from '../../src/config/load.ts';
-import { readNode } from '../../src/consul/catalog.ts';
+import { readNode } from '../../src/consul/catalog-reader.ts';
 import { createConsulClient } from '../../src/consul/client.ts';
 import { FaultProxy, type Changed, type Reply } from '../rig/fault-proxy.ts';
 import { openRig, until, untilEqual, untilIdle, type Daemon, type Rig } from '../rig/index.ts';

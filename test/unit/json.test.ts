@@ -49,13 +49,12 @@ describe('reading a field', () => {
 });
 
 describe('stringMapField', () => {
-  it('keeps the string entries that are wanted', () => {
+  it('keeps the string entries', () => {
     const object = parse('{"m":{"a":"1","b":2,"c":null,"d":"4"}}');
     expect([...stringMapField(object, 'm')]).toEqual([
       ['a', '1'],
       ['d', '4'],
     ]);
-    expect([...stringMapField(object, 'm', (key) => key === 'd')]).toEqual([['d', '4']]);
   });
 
   it('takes a key like __proto__ for data', () => {

@@ -1,4 +1,4 @@
-import { readNode } from '../../consul/catalog.ts';
+import { readNode } from '../../consul/catalog-reader.ts';
 import type { ConsulClient } from '../../consul/client.ts';
 import { commitTransaction, operationsText, type Operation } from '../../consul/transaction.ts';
 import type { CatalogCheck, NodeContents } from '../../consul/types.ts';

@@ -1,5 +1,5 @@
 import { backoffMs, sleep } from '../../backoff.ts';
-import { assertWitness, readNode } from '../../consul/catalog.ts';
+import { assertWitness, readNode } from '../../consul/catalog-reader.ts';
 import type { ConsulClient } from '../../consul/client.ts';
 import { ConsulError, TransactionConflict } from '../../consul/errors.ts';
 import { commitTransaction, operationsText } from '../../consul/transaction.ts';

@@ -1,12 +1,5 @@
-import {
-  assertTrustworthy,
-  assertWitness,
-  decodeNodes,
-  nodesRequest,
-  readNode,
-  readNodeIndex,
-  readNodeServices,
-} from '../../consul/catalog.ts';
+import { assertTrustworthy, decodeNodes, nodesRequest } from '../../consul/catalog.ts';
+import { assertWitness, readNode, readNodeIndex, readNodeServices } from '../../consul/catalog-reader.ts';
 import type { ConsulClient } from '../../consul/client.ts';
 import type { CatalogNode, NodeContents } from '../../consul/types.ts';
 import { META, type Owner } from '../../mark.ts';

@@ -1,4 +1,4 @@
-import type { ConsulAnswer } from '../../../src/consul/client.ts';
+import type { ConsulAnswer, ConsulReader, ConsulRequest } from '../../../src/consul/client.ts';
 
 /** An answer as a healthy Consul gives it. */
 export function answer(body: unknown, overrides: Partial<ConsulAnswer> = {}): ConsulAnswer {
@@ -21,3 +21,28 @@ export const row = {
   },
   Checks: [{ Node: 'vm-1', CheckID: 'serfHealth', Status: 'passing' }],
 };
+
+/** What Consul says to a question, or the error that comes instead. */
+export type Said = ConsulAnswer | Error;
+
+/**
+ * A reader that answers from what the test says, and notes the questions: the path with its parameters, then what was
+ * asked beside it, as in `/health/service/orders consistent=` or `/catalog/services index=7 wait=30s`.
+ */
+export class Answers implements ConsulReader {
+  readonly asked: string[] = [];
+  readonly #answerTo: (question: string) => Said | Promise<Said>;
+
+  constructor(answerTo: (question: string) => Said | Promise<Said>) {
+    this.#answerTo = answerTo;
+  }
+
+  async get({ path, params = {}, query = {} }: ConsulRequest): Promise<ConsulAnswer> {
+    const whole = path.replace(/\{(\w+)\}/g, (_, name: string) => params[name] ?? '');
+    const question = [whole, ...Object.entries(query).map(([key, value]) => `${key}=${String(value)}`)].join(' ');
+    this.asked.push(question);
+    const said = await this.#answerTo(question);
+    if (said instanceof Error) throw said;
+    return said;
+  }
+}

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { decodeNodeContents, decodeNodes, nodesRequest, transactionLimitOf } from '../../../src/consul/catalog.ts';
+import { decodeNodeContents, decodeNodes, nodesRequest } from '../../../src/consul/catalog.ts';
 import { strings } from '../builders.ts';
 import { answer, row } from './answers.ts';
 
@@ -89,17 +89,4 @@ describe('one node', () => {
   ])('is not believed from %s', (_, services, checks, flaw) => {
     expect(() => decode(services, checks, flaw)).toThrow(/expected/);
   });
-});
-
-it.each([
-  ['1.22.0', 128],
-  ['1.14.0', 128],
-  ['1.22.0+ent', 128],
-  ['2.0.0', 128],
-  ['1.13.9', 64],
-  ['1.9.0', 64],
-  ['', 64],
-  ['development', 64],
-])('Consul %s takes %i operations in one transaction', (version, limit) => {
-  expect(transactionLimitOf(version)).toBe(limit);
 });

@@ -1,7 +1,7 @@
 import { expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { WorkQueue } from '../../../src/reconcile/work-queue.ts';
-import { settled } from './worker.ts';
+import { settled } from '../clock.ts';
 
 /**
  * The model: each event gives a key a new version, and a run that succeeds has seen the version of its beginning. What

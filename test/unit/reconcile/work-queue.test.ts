@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { WorkQueue } from '../../../src/reconcile/work-queue.ts';
-import { settled, Worker } from './worker.ts';
+import { settled } from '../clock.ts';
+import { Worker } from './worker.ts';
 
 /** Longer than any test may take: what waits for it does not happen. */
 const NEVER_MS = 2 ** 31 - 1;

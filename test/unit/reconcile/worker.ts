@@ -62,8 +62,3 @@ export class Worker {
     this.#waiting = undefined;
   }
 }
-
-/** Lets everything happen that needs no clock. */
-export function settled(): Promise<void> {
-  return new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
-}

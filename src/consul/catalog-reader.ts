@@ -1,0 +1,75 @@
+import { arrayField, expectObject, isObject, numberField, stringField } from '../json.ts';
+import { ALWAYS_THERE, assertShowsWitness, assertTrustworthy, decodeNodeContents } from './catalog.ts';
+import type { ConsulReader, ConsulRequest } from './client.ts';
+import { UntrustworthyAnswer } from './errors.ts';
+import type { CatalogService, NodeContents } from './types.ts';
+
+/** Single reads of the catalog, for whoever has to know now. */
+
+/**
+ * Believed absence needs a witness: an entry that must be visible to the same token. A token that was deleted reads as
+ * anonymous and gets 200, empty and without the header that says "filtered"; then the witness is missing too.
+ * @throws UntrustworthyAnswer when it is.
+ */
+export async function assertWitness(client: ConsulReader, signal?: AbortSignal): Promise<void> {
+  const purpose = `read witness ${ALWAYS_THERE}`;
+  const answer = await client.get({
+    purpose,
+    path: '/health/service/{name}',
+    params: { name: ALWAYS_THERE },
+    ...(signal ? { signal } : {}),
+  });
+  assertShowsWitness(answer, purpose);
+}
+
+/**
+ * A node with its services and checks, or undefined when Consul says that there is none.
+ * @param consistent asks the leader to confirm that it leads: for reads that decide a removal
+ */
+export async function readNode(
+  client: ConsulReader,
+  name: string,
+  consistent = false,
+): Promise<NodeContents | undefined> {
+  const purpose = `read Consul node ${name}`;
+  const params = { node: name };
+  const query: ConsulRequest['query'] = consistent ? { consistent: '' } : {};
+  // Checks first: a service registered in between is then seen without its check, which is repaired, and never the reverse.
+  const checks = await client.get({ purpose, path: '/health/node/{node}', params, query });
+  const services = await client.get({ purpose, path: '/catalog/node-services/{node}', params, query });
+  const contents = decodeNodeContents(services, checks, purpose);
+  if (contents && contents.node.name.toLowerCase() !== name.toLowerCase())
+    throw new UntrustworthyAnswer(purpose, 'one about another node, which somebody else asked for');
+  return contents;
+}
+
+/**
+ * Of a node only the index that moves with it and the services on it: the filter leaves nothing of the answer. Consul 1.22
+ * has such an index for each node; one that has not says the index of all, which moves more often.
+ */
+export async function readNodeIndex(client: ConsulReader, name: string): Promise<number> {
+  const purpose = `read index of Consul node ${name}`;
+  const query = { filter: 'ID == ""' };
+  const answer = await client.get({ purpose, path: '/catalog/node-services/{node}', params: { node: name }, query });
+  assertTrustworthy(purpose, answer);
+  return answer.index;
+}
+
+/** Of a node which services are on it, and the index that moves with these; no checks, and no more than is compared. */
+export async function readNodeServices(
+  client: ConsulReader,
+  name: string,
+): Promise<{ index: number; services: Pick<CatalogService, 'id' | 'modifyIndex'>[] }> {
+  const purpose = `read services of Consul node ${name}`;
+  const answer = await client.get({ purpose, path: '/catalog/node-services/{node}', params: { node: name } });
+  assertTrustworthy(purpose, answer);
+  const contents = answer.body === null ? {} : expectObject(answer.body, purpose);
+  const services = arrayField(contents, 'Services').filter(isObject);
+  return {
+    index: answer.index,
+    services: services.map((row) => ({
+      id: stringField(row, 'ID'),
+      modifyIndex: numberField(row, 'ModifyIndex') ?? 0,
+    })),
+  };
+}

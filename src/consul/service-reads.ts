@@ -1,0 +1,105 @@
+import { backoffMs } from '../backoff.ts';
+import type { Clock } from '../clock.ts';
+import type { Log } from '../observability/log.ts';
+import { decodeServiceNames, SERVICES_REQUEST } from './catalog.ts';
+import type { ConsulReader } from './client.ts';
+import type { KnownServices } from './known-services.ts';
+import { Sweep } from './sweep.ts';
+
+const FIRST_READ_ATTEMPTS = 3;
+
+export interface ServiceReadsOptions {
+  readonly client: ConsulReader;
+  readonly known: KnownServices;
+  /** Reads one service now and takes in the answer. */
+  readonly read: (name: string) => Promise<void>;
+  /** Instances that are worth reading, in Consul's filter language. */
+  readonly filter: string;
+  readonly log: Log;
+  readonly signal: AbortSignal;
+  readonly clock: Clock;
+}
+
+/**
+ * Decides when which service is read: all of them at first, single ones soon, and the rest by sweeps. A service that
+ * cannot be read is read again at the next sweep; the log warns of it once, until it can be read.
+ */
+export class ServiceReads {
+  readonly #options: ServiceReadsOptions;
+  readonly #sweep: Sweep;
+  /** Names of which the log says already that they could not be read. */
+  readonly #complainedOf = new Set<string>();
+
+  constructor(options: ServiceReadsOptions) {
+    this.#options = options;
+    const { signal, clock } = options;
+    this.#sweep = new Sweep({
+      due: () => this.#dueOrLater(),
+      read: (name) => this.#readOrLater(name),
+      ...{ signal, clock },
+    });
+  }
+
+  /** Reads everything that is due as soon as the distance to the last sweep allows. */
+  schedule(): void {
+    this.#sweep.schedule();
+  }
+
+  /** Reads one service before all that wait for their sweep. */
+  readSoon(name: string): void {
+    this.#sweep.readSoon(name);
+  }
+
+  /** The names that a sweep reads. */
+  async #due(): Promise<Iterable<string>> {
+    const { client, filter, known, signal } = this.#options;
+    if (known.areAllWatched()) return [];
+    const answer = await client.get({ ...SERVICES_REQUEST, query: { filter }, signal });
+    return known.takeCandidates(decodeServiceNames(answer));
+  }
+
+  async #dueOrLater(): Promise<Iterable<string>> {
+    try {
+      return await this.#due();
+    } catch (error) {
+      if (!this.#options.signal.aborted)
+        this.#options.log.warn('names of services worth reading could not be read, will ask again', { error });
+      this.#sweep.schedule();
+      return [];
+    }
+  }
+
+  async #readOrLater(name: string): Promise<void> {
+    try {
+      await this.#options.read(name);
+      this.#complainedOf.delete(name);
+    } catch (error) {
+      if (this.#options.signal.aborted) return;
+      const level = this.#complainedOf.has(name) ? 'debug' : 'warn';
+      this.#complainedOf.add(name);
+      this.#options.log[level]('service could not be read as a whole, the rest stays as it was', {
+        service: name,
+        error,
+      });
+      this.#sweep.readLater(name);
+    }
+  }
+
+  /**
+   * The first reading of everything. A service that cannot be read stays unknown, which is not empty: whoever needs it
+   * asks again, and the others do not wait for it.
+   */
+  async readAll(): Promise<void> {
+    const { clock, log, read, signal } = this.#options;
+    await this.#sweep.all([...(await this.#due())], async (name) => {
+      for (let attempt = 1; attempt <= FIRST_READ_ATTEMPTS && !signal.aborted; attempt++) {
+        try {
+          return await read(name);
+        } catch (error) {
+          log.warn('service could not be read', { service: name, attempt, error });
+          await clock.sleep(backoffMs(attempt, { baseMs: 100, maxMs: 2000 }), signal);
+        }
+      }
+    });
+  }
+}

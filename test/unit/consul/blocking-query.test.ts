@@ -1,0 +1,172 @@
+import { describe, expect, it } from '@jest/globals';
+import { followBlockingQuery, type BlockingQueryOptions } from '../../../src/consul/blocking-query.ts';
+import type { ConsulAnswer } from '../../../src/consul/client.ts';
+import { createMetrics } from '../../../src/observability/metrics.ts';
+import { TestClock } from '../clock.ts';
+import { recordingLog } from '../recording-log.ts';
+import { answer, Answers, type Said } from './answers.ts';
+
+const PATH = '/catalog/services';
+const waitingFor = (index: number) => `${PATH} index=${index} wait=30s`;
+
+/** Follows what the test says, one answer after the other; once there is none left, Consul lets the question wait. */
+function stage(says: Said[], overrides: Partial<BlockingQueryOptions> = {}) {
+  const clock = new TestClock();
+  const stop = new AbortController();
+  const { log, records } = recordingLog();
+  const metrics = createMetrics();
+  const news: unknown[] = [];
+  const failures: unknown[] = [];
+  const pauses: boolean[] = [];
+  const consul = new Answers(() => says.shift() ?? new Promise<never>(() => undefined));
+  const followed = followBlockingQuery({
+    client: consul,
+    request: { purpose: 'read service names', path: PATH },
+    onAnswer: ({ body }: ConsulAnswer) => void news.push(body),
+    onFailure: (error) => failures.push(error),
+    onPause: (paused) => pauses.push(paused),
+    perSecond: 1,
+    random: () => 1,
+    signal: stop.signal,
+    ...{ log, metrics, clock },
+    ...overrides,
+  });
+  return { clock, consul, failures, followed, metrics, news, pauses, records, stop };
+}
+
+describe('a followed question', () => {
+  it('asks at once, then waits for the index of the last answer to move', async () => {
+    const { clock, consul, news } = stage([answer('a', { index: 5 }), answer('b', { index: 6 })]);
+    await clock.pass(0);
+    expect(news).toEqual(['a', 'b']);
+    expect(consul.asked).toEqual([PATH, waitingFor(5), waitingFor(6)]);
+  });
+
+  it('takes an index that did not move for no news', async () => {
+    const { clock, consul, news } = stage([answer('a', { index: 5 }), answer('again', { index: 5 })]);
+    await clock.pass(0);
+    expect(news).toEqual(['a']);
+    expect(consul.asked).toEqual([PATH, waitingFor(5), waitingFor(5)]);
+  });
+
+  it('starts over after an index that went back, and then everything is news', async () => {
+    const says = [answer('a', { index: 5 }), answer('b', { index: 3 }), answer('c', { index: 3 })];
+    const { clock, consul, news } = stage(says);
+    await clock.pass(0);
+    expect(news).toEqual(['a', 'b', 'c']);
+    expect(consul.asked).toEqual([PATH, waitingFor(5), PATH, waitingFor(3)]);
+  });
+
+  it('asks for what is newer than other reads have seen', async () => {
+    let newest = 5;
+    const says = [answer('known', { index: 5 }), answer('a', { index: 6 })];
+    const { clock, consul, news } = stage(says, {
+      newestIndex: () => newest,
+      onAnswer: ({ body }) => {
+        news.push(body);
+        newest = 8;
+      },
+    });
+    await clock.pass(0);
+    expect(consul.asked).toEqual([waitingFor(5), waitingFor(5), waitingFor(8)]);
+    expect(news).toEqual(['a']);
+  });
+
+  it('asks again without an index only once in a second when Consul tells none', async () => {
+    const says = Array.from({ length: 20 }, () => answer('a', { index: 0 }));
+    const { clock, consul } = stage(says, { perSecond: 100 });
+    await clock.pass(3500);
+    expect(consul.asked).toEqual([PATH, PATH, PATH, PATH]);
+  });
+
+  it('ends with its signal', async () => {
+    const { clock, consul, followed, stop } = stage([answer('a', { index: 0 })]);
+    await clock.pass(0);
+    stop.abort();
+    await followed;
+    expect(consul.asked).toEqual([PATH]);
+  });
+
+  it('ends with its signal while it asks, without a word', async () => {
+    const { followed, records, stop } = stage([], {
+      client: {
+        get: () =>
+          new Promise((_, reject) => stop.signal.addEventListener('abort', () => reject(new Error('cancelled')))),
+      },
+    });
+    stop.abort();
+    await followed;
+    expect(records).toEqual([]);
+  });
+});
+
+describe('a question that fails', () => {
+  const outage = () => new Error('connection refused');
+
+  it('is asked again after waits that grow, without an index, and says when answers come again', async () => {
+    const says = [answer('a', { index: 5 }), outage(), outage(), answer('b', { index: 6 })];
+    const { clock, consul, failures, metrics, news, pauses, records } = stage(says);
+    await clock.pass(400);
+    expect(consul.asked).toEqual([PATH, waitingFor(5), PATH]);
+    await clock.pass(800);
+    expect(consul.asked).toEqual([PATH, waitingFor(5), PATH, PATH, waitingFor(6)]);
+    expect(news).toEqual(['a', 'b']);
+    expect(failures).toEqual([outage(), outage(), undefined]);
+    expect(pauses).toEqual([true, false, true, false]);
+    expect(records).toEqual(Array(2).fill('warn blocking query failed, will ask again'));
+    expect((await metrics.watchFailures.get()).values).toMatchObject([{ labels: { source: 'consul' }, value: 2 }]);
+  });
+
+  it('waits for 30 seconds at most', async () => {
+    const { clock } = stage(Array.from({ length: 20 }, outage), { perSecond: 100 });
+    await clock.pass(600_000);
+    expect(clock.waits.slice(0, 8)).toEqual([400, 800, 1600, 3200, 6400, 12_800, 25_600, 30_000]);
+    expect(Math.max(...clock.waits)).toBe(30_000);
+  });
+
+  it('does not have to be told to anybody', async () => {
+    const says = [outage(), answer('a', { index: 5 })];
+    const { clock, news } = stage(says, { onFailure: undefined, onPause: undefined } as never);
+    await clock.pass(400);
+    expect(news).toEqual(['a']);
+  });
+
+  it('has failed too when its answer is not believed: the same question is asked again', async () => {
+    const says = [answer('a', { index: 5 }), answer('bad', { index: 6 }), answer('b', { index: 6 })];
+    const news: unknown[] = [];
+    const { clock, consul } = stage(says, {
+      onAnswer: ({ body }) => {
+        if (body === 'bad') throw new Error('not believed');
+        news.push(body);
+      },
+    });
+    await clock.pass(400);
+    expect(news).toEqual(['a', 'b']);
+    expect(consul.asked).toEqual([PATH, waitingFor(5), PATH, waitingFor(6)]);
+  });
+});
+
+describe('answers without end', () => {
+  const churn = (count: number) => Array.from({ length: count }, (_, i) => answer(i, { index: i + 1 }));
+
+  it('are asked for at the pace that is given, after a burst', async () => {
+    const { clock, consul } = stage(churn(100), { perSecond: 2 });
+    await clock.pass(0);
+    expect(consul.asked).toHaveLength(10);
+    await clock.pass(5000);
+    expect(consul.asked).toHaveLength(20);
+  });
+
+  it('that are no news pause the question more than others do', async () => {
+    const { clock, consul, pauses } = stage(churn(100), {
+      ...{ perSecond: 5, futilePerSecond: 1 / 30 },
+      onAnswer: () => false,
+    });
+    await clock.pass(0);
+    expect(consul.asked).toHaveLength(10);
+    expect(pauses).toEqual([]);
+    await clock.pass(60_000);
+    expect(consul.asked).toHaveLength(13);
+    expect(pauses).toEqual([true, false, true, false, true]);
+  });
+});

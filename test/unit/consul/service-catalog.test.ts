@@ -1,0 +1,345 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { ServiceCatalog, type ServiceCatalogOptions } from '../../../src/consul/service-catalog.ts';
+import type { ConsulAnswer } from '../../../src/consul/client.ts';
+import { createMetrics } from '../../../src/observability/metrics.ts';
+import { settled, TestClock } from '../clock.ts';
+import { recordingLog } from '../recording-log.ts';
+import { answer, Answers, row, type Said } from './answers.ts';
+
+const NAMES = '/catalog/services';
+const SWEEP = '/catalog/services filter=not ours';
+const CRITICAL = '/health/state/critical';
+const read = (name: string) => `/health/service/${name}`;
+
+const names = (index: number, ...names: string[]) =>
+  answer(Object.fromEntries(['consul', ...names].map((name) => [name, []])), { index });
+const instances = (service: string, index: number, ...ids: string[]) =>
+  answer(
+    ids.map((ID) => ({ ...row, Service: { ...row.Service, ID, Service: service } })),
+    { index },
+  );
+const check = (name: string, Node = 'vm-1') => ({ Node, CheckID: `service:${name}`, ServiceName: name });
+
+const stops: AbortController[] = [];
+afterEach(() => {
+  for (const stop of stops.splice(0)) stop.abort();
+});
+
+/** A catalog that reads what the table says; questions that wait for a change wait until the test tells one. */
+function open(table: Record<string, Said>, overrides: Partial<ServiceCatalogOptions> = {}) {
+  const clock = new TestClock();
+  const stop = new AbortController();
+  stops.push(stop);
+  const { log, records } = recordingLog();
+  const waiting = new Map<string, (said: ConsulAnswer) => void>();
+  const consul = new Answers((question) => {
+    const [path = ''] = question.split(/ (?:near=\S+ )?index=/);
+    if (path !== question) return new Promise((resolve) => waiting.set(path, resolve));
+    return table[question.replace(' near=_agent', '')] ?? new Error(`nobody expected ${question}`);
+  });
+  const catalog = new ServiceCatalog({
+    client: consul,
+    isCandidate: (name) => name !== 'consul' && !name.startsWith('excluded'),
+    lostAt: undefined,
+    filter: 'not ours',
+    metrics: createMetrics(),
+    signal: stop.signal,
+    ...{ log, clock },
+    ...overrides,
+  });
+  const told: string[] = [];
+  catalog.subscribe((name) => told.push(name));
+  /** Answers the question that waits there, and lets the rest happen that needs no time. */
+  const tell = async (path: string, said: ConsulAnswer) => {
+    waiting.get(path)?.(said);
+    waiting.delete(path);
+    await settled();
+  };
+  const idsOf = (name: string) => catalog.instances(name)?.map(({ id }) => id);
+  const reads = (name: string) => consul.asked.filter((question) => question === read(name)).length;
+  return { catalog, clock, consul, idsOf, reads, records, stop, table, tell, told, waiting };
+}
+
+/** Consul with two services of others, and one of Consular's own. */
+function twoServices(): Record<string, Said> {
+  return {
+    [NAMES]: names(5, 'Orders', 'stock', 'own', 'excluded'),
+    [SWEEP]: names(5, 'Orders', 'stock', 'excluded'),
+    [CRITICAL]: answer([], { index: 5 }),
+    '/health/state/warning': answer([], { index: 5 }),
+    [read('consul')]: answer([row]),
+    [read('Orders')]: instances('Orders', 5, 'o1'),
+    [read('stock')]: instances('stock', 5, 's1'),
+  };
+}
+
+async function synced(table = twoServices(), overrides: Partial<ServiceCatalogOptions> = {}) {
+  const stage = open(table, overrides);
+  await stage.clock.pass(0);
+  await stage.catalog.synced;
+  stage.consul.asked.length = 0;
+  stage.told.length = 0;
+  return stage;
+}
+
+describe('the first reading', () => {
+  it('reads the health before the names, and all that is worth reading and nothing else', async () => {
+    const { catalog, clock, consul, idsOf, told } = open(twoServices());
+    expect(catalog.failure).toBe('read service names: not read yet');
+    await clock.pass(0);
+    await catalog.synced;
+    expect(consul.asked.slice(0, 2).sort()).toEqual([CRITICAL, '/health/state/warning']);
+    expect(consul.asked.filter((question) => question.startsWith('/health/service')).sort()).toEqual([
+      read('Orders'),
+      read('stock'),
+    ]);
+    expect(catalog.failure).toBeUndefined();
+    expect(catalog.names().sort()).toEqual(['orders', 'stock']);
+    expect([idsOf('orders'), idsOf('stock'), idsOf('own')]).toEqual([['o1'], ['s1'], undefined]);
+    expect([catalog.spelling('orders'), catalog.spelling('nobody')]).toEqual(['Orders', 'nobody']);
+    expect(told.sort()).toEqual(['orders', 'stock']);
+  });
+
+  it('leaves a service unknown that cannot be read three times, and does not wait for it longer', async () => {
+    const stage = open({ ...twoServices(), [read('stock')]: new Error('reset') });
+    await stage.clock.pass(10_000);
+    await stage.catalog.synced;
+    expect(stage.reads('stock')).toBe(3);
+    expect([stage.idsOf('orders'), stage.idsOf('stock')]).toEqual([['o1'], undefined]);
+    expect(stage.records).toEqual(Array(3).fill('warn service could not be read'));
+  });
+
+  it('is begun again when the names worth reading cannot be read', async () => {
+    const stage = open({ ...twoServices(), [SWEEP]: new Error('reset') });
+    await stage.clock.pass(0);
+    expect(stage.catalog.failure).toBe('read service names: reset');
+    stage.table[SWEEP] = names(5, 'stock');
+    await stage.clock.pass(30_000);
+    await stage.catalog.synced;
+    expect(stage.catalog.failure).toBeUndefined();
+    expect(stage.idsOf('stock')).toEqual(['s1']);
+  });
+
+  it('believes nothing to be gone from a Consul that is known to have lost data', async () => {
+    const { catalog, clock } = open(twoServices(), { lostAt: new Date(Date.UTC(2026, 9, 20)) });
+    await clock.pass(0);
+    expect(catalog.lostAt).toEqual(new Date(Date.UTC(2026, 9, 20)));
+    await clock.pass(600_000);
+    expect(catalog.lostAt).toBeUndefined();
+  });
+});
+
+describe('a change of the list of names', () => {
+  it('has new names and names that are gone read at once, and the rest in a sweep', async () => {
+    const { clock, consul, idsOf, table, tell, told } = await synced();
+    table[read('new')] = instances('new', 6, 'n1');
+    table[read('stock')] = instances('stock', 6);
+    table[read('Orders')] = instances('Orders', 6, 'o1', 'o2');
+    table[SWEEP] = names(6, 'Orders', 'new');
+    await tell(NAMES, names(6, 'Orders', 'own', 'new'));
+    expect([idsOf('new'), idsOf('stock'), idsOf('orders')]).toEqual([['n1'], [], ['o1']]);
+    await clock.pass(200);
+    expect(idsOf('orders')).toEqual(['o1', 'o2']);
+    expect(consul.asked).toContain(SWEEP);
+    expect([...new Set(told)].sort()).toEqual(['new', 'orders', 'stock']);
+  });
+
+  it('leaves many new names to the sweep, which knows those of no interest', async () => {
+    const { clock, reads, table, tell } = await synced();
+    const many = Array.from({ length: 17 }, (_, i) => `many-${i}`);
+    for (const name of many) table[read(name)] = instances(name, 6, 'm1');
+    table[SWEEP] = names(6, 'Orders', 'stock', 'many-3');
+    await tell(NAMES, names(6, 'Orders', 'stock', ...many));
+    await clock.pass(200);
+    expect(many.filter((name) => reads(name) > 0)).toEqual(['many-3']);
+  });
+
+  it('to an older state means that Consul lost data', async () => {
+    const { catalog, clock, tell } = await synced();
+    await tell(NAMES, names(4, 'Orders', 'stock'));
+    expect(catalog.lostAt).toEqual(clock.date());
+  });
+});
+
+describe('a change of health', () => {
+  it('has the service read at once, by the name of its check or by its node', async () => {
+    const { reads, table, tell } = await synced();
+    table[read('Orders')] = instances('Orders', 6, 'o1', 'o2');
+    await tell(CRITICAL, answer([check('Orders')], { index: 6 }));
+    expect([reads('Orders'), reads('stock')]).toEqual([1, 0]);
+    await tell(CRITICAL, answer([check('Orders'), check('')], { index: 7 }));
+    expect([reads('Orders'), reads('stock')]).toEqual([2, 1]);
+  });
+
+  it('of what is not worth reading, or is not known, is none', async () => {
+    const { consul, tell } = await synced();
+    await tell(CRITICAL, answer([check('own'), check('nobody'), check('', 'vm-9')], { index: 6 }));
+    expect(consul.asked.filter((question) => question.startsWith('/health/service'))).toEqual([]);
+  });
+
+  it('that cannot be read is a failure of the whole catalog, until the list is read again', async () => {
+    const { catalog, clock, tell } = await synced();
+    await tell(CRITICAL, answer('no list', { index: 6 }));
+    expect(catalog.failure).toMatch(/^read critical checks: read read critical checks: expected an array/);
+    await clock.pass(1000);
+    expect(catalog.failure).toBeUndefined();
+  });
+});
+
+describe('a service that cannot be read', () => {
+  it('stays as it was and is read again at the next sweep; the log warns once', async () => {
+    const { clock, idsOf, records, table, tell } = await synced();
+    table[read('Orders')] = new Error('reset');
+    await tell(CRITICAL, answer([check('Orders')], { index: 6 }));
+    await clock.pass(5000);
+    expect(idsOf('orders')).toEqual(['o1']);
+    expect(records[0]).toBe('warn service could not be read as a whole, the rest stays as it was');
+    expect(records.slice(1).every((record) => record.startsWith('debug '))).toBe(true);
+    table[read('Orders')] = instances('Orders', 6, 'o1', 'o2');
+    await clock.pass(20_000);
+    expect(idsOf('orders')).toEqual(['o1', 'o2']);
+  });
+
+  it('with all others, when the sweep cannot be asked for, waits for the next', async () => {
+    const { clock, idsOf, records, table, tell } = await synced();
+    table[SWEEP] = new Error('reset');
+    table[read('Orders')] = instances('Orders', 6, 'o1', 'o2');
+    await tell(NAMES, names(6, 'Orders', 'stock'));
+    await clock.pass(200);
+    expect(records).toEqual(['warn names of services worth reading could not be read, will ask again']);
+    table[SWEEP] = names(6, 'Orders', 'stock');
+    await clock.pass(20_000);
+    expect(idsOf('orders')).toEqual(['o1', 'o2']);
+  });
+
+  it('is not complained of at the end', async () => {
+    const { clock, records, stop, table, tell } = await synced();
+    table[SWEEP] = table[read('Orders')] = new Error('cancelled');
+    const told = tell(NAMES, names(6, 'stock'));
+    stop.abort();
+    await told;
+    await clock.pass(1000);
+    expect(records).toEqual([]);
+  });
+});
+
+describe('a followed service', () => {
+  it('has a blocking query of its own, by which its changes are noticed', async () => {
+    const { catalog, idsOf, tell, told, waiting } = await synced();
+    catalog.follow('orders');
+    catalog.follow('orders');
+    await settled();
+    expect(waiting.has(read('Orders'))).toBe(true);
+    await tell(read('Orders'), instances('Orders', 6, 'o1', 'o2'));
+    expect(idsOf('orders')).toEqual(['o1', 'o2']);
+    await tell(read('Orders'), instances('Orders', 7, 'o2', 'o1'));
+    expect(told).toEqual(['orders']);
+  });
+
+  it('is not read by sweeps, nor for its health', async () => {
+    const { catalog, clock, consul, reads, tell } = await synced();
+    for (const name of ['orders', 'stock']) catalog.follow(name);
+    await tell(CRITICAL, answer([check('Orders')], { index: 6 }));
+    await tell(NAMES, names(6, 'Orders', 'stock', 'own'));
+    await clock.pass(1000);
+    expect([reads('Orders'), reads('stock')]).toEqual([0, 0]);
+    expect(consul.asked).toContain(SWEEP);
+  });
+
+  it('whose query rests, after too many answers without news, is read like any other', async () => {
+    const { catalog, clock, idsOf, table, tell } = await synced();
+    catalog.follow('orders');
+    await settled();
+    for (let index = 6; index <= 16; index++) {
+      await tell(read('Orders'), instances('Orders', index, 'o1'));
+      await clock.pass(200);
+    }
+    table[read('Orders')] = instances('Orders', 17, 'o1', 'o2');
+    await tell(NAMES, names(17, 'Orders', 'stock', 'own'));
+    await clock.pass(200);
+    expect(idsOf('orders')).toEqual(['o1', 'o2']);
+  });
+
+  it('of all that is listed leaves nothing for a sweep to ask', async () => {
+    const { catalog, clock, consul, table, tell } = await synced();
+    table[read('own')] = instances('own', 5);
+    for (const name of ['orders', 'stock', 'own']) catalog.follow(name);
+    await tell(NAMES, names(6, 'Orders', 'stock', 'own'));
+    await clock.pass(1000);
+    expect(consul.asked).not.toContain(SWEEP);
+  });
+
+  it('is followed no more when nobody wants it, or when Consul does not list it any more', async () => {
+    const { catalog, consul, table, tell } = await synced();
+    for (const name of ['orders', 'stock']) catalog.follow(name);
+    await settled();
+    catalog.unfollow('stock');
+    catalog.unfollow('stock');
+    catalog.unfollow('nobody');
+    table[read('Orders')] = instances('Orders', 6);
+    await tell(NAMES, names(6, 'stock', 'own'));
+    const before = consul.asked.length;
+    await tell(read('Orders'), instances('Orders', 7));
+    await tell(read('stock'), instances('stock', 7));
+    expect(consul.asked.slice(before).filter((question) => question.includes('near='))).toEqual([]);
+  });
+
+  it('is one that Consul lists, and one of a hundred', async () => {
+    const many = Array.from({ length: 101 }, (_, i) => `many-${i}`);
+    const table: Record<string, Said> = { ...twoServices(), [NAMES]: names(5, ...many), [SWEEP]: names(5, ...many) };
+    for (const name of many) table[read(name)] = instances(name, 5, 'm1');
+    const { catalog, waiting } = await synced(table);
+    for (const name of ['nobody', ...many]) catalog.follow(name);
+    await settled();
+    const followed = () => [...waiting.keys()].filter((path) => path.startsWith(read('')));
+    expect(followed()).toEqual(many.slice(0, 100).map(read));
+    catalog.unfollow('many-0');
+    catalog.follow('many-100');
+    await settled();
+    expect(followed()).toContain(read('many-100'));
+  });
+});
+
+describe('a service that is no candidate', () => {
+  it('is read and followed while somebody wants it, and forgotten afterwards', async () => {
+    const { catalog, idsOf, table, waiting } = await synced();
+    table[read('excluded')] = instances('excluded', 5, 'e1');
+    catalog.want('excluded');
+    await catalog.refresh('excluded');
+    expect(idsOf('excluded')).toEqual(['e1']);
+    catalog.follow('excluded');
+    await settled();
+    expect(waiting.has(read('excluded'))).toBe(true);
+    catalog.unwant('excluded');
+    catalog.unwant('nobody');
+    expect(idsOf('excluded')).toBeUndefined();
+  });
+
+  it('that is wanted after it was read once starts unknown', async () => {
+    const { catalog, idsOf, table } = await synced();
+    table[read('excluded')] = instances('excluded', 5, 'e1');
+    await catalog.refresh('excluded');
+    catalog.want('excluded');
+    expect(idsOf('excluded')).toBeUndefined();
+  });
+});
+
+describe('a read on demand', () => {
+  it('tells of what changed, and can be confirmed by the leader', async () => {
+    const { catalog, consul, table, told } = await synced();
+    await catalog.refresh('orders');
+    expect(told).toEqual([]);
+    table[`${read('Orders')} consistent=`] = instances('Orders', 6, 'o1', 'o2');
+    await catalog.refresh('orders', true);
+    expect(told).toEqual(['orders']);
+    expect(consul.asked).toEqual([read('Orders'), `${read('Orders')} consistent=`]);
+  });
+
+  it('of a part, while Consul is distrusted, is told of too', async () => {
+    const { catalog, clock, table, told } = await synced(twoServices(), { lostAt: new Date(Date.UTC(2026, 9, 20)) });
+    table[read('Orders')] = instances('Orders', 6, 'o2');
+    await expect(catalog.refresh('orders')).rejects.toThrow('may only not be back yet');
+    expect(told).toEqual(['orders']);
+    await clock.pass(0);
+  });
+});

@@ -1,0 +1,63 @@
+import { describe, expect, it } from '@jest/globals';
+import { KindRights } from '../../../src/kubernetes/kind-rights.ts';
+import { TestClock } from '../clock.ts';
+import { Requester } from './requester.ts';
+
+const MISSING = 'list workloadentries.networking.istio.io in namespace a';
+
+function stage() {
+  const clock = new TestClock();
+  const world = { allowed: true };
+  const client = new Requester(() => ({ status: { allowed: world.allowed } }));
+  const kind = { group: 'networking.istio.io', plural: 'workloadentries' };
+  const rights = new KindRights({ client, kind, namespaces: ['a', 'b'], clock });
+  /** What is missing, and with how many questions that was found out. */
+  const look = async () => {
+    const before = client.sent.length;
+    const missing = await rights.missing(false);
+    return { missing, questions: client.sent.length - before };
+  };
+  return { clock, look, rights, world };
+}
+
+describe('our rights', () => {
+  it('are asked for once, five for each namespace, and then not for ten minutes', async () => {
+    const { clock, look } = stage();
+    expect(await look()).toEqual({ missing: undefined, questions: 10 });
+    await clock.pass(599_999);
+    expect(await look()).toEqual({ missing: undefined, questions: 0 });
+    await clock.pass(1);
+    expect(await look()).toEqual({ missing: undefined, questions: 10 });
+  });
+
+  it('are asked for at once when there is a sign that they changed', async () => {
+    const { look, rights, world } = stage();
+    await look();
+    world.allowed = false;
+    expect((await look()).missing).toBeUndefined();
+    rights.forget();
+    expect(await look()).toEqual({ missing: MISSING, questions: 10 });
+  });
+
+  it('of which one is missing are asked for after 15 s, then ever less often, at least every ten minutes', async () => {
+    const { clock, look, world } = stage();
+    world.allowed = false;
+    const seconds: number[] = [];
+    for (let second = 0; second <= 3000; second += 15) {
+      if ((await look()).questions > 0) seconds.push(second);
+      await clock.pass(15_000);
+    }
+    expect(seconds).toEqual([0, 15, 45, 105, 225, 465, 945, 1545, 2145, 2745]);
+  });
+
+  it('that were there and are missing now are asked for after 15 s again', async () => {
+    const { clock, look, world } = stage();
+    await look();
+    world.allowed = false;
+    await clock.pass(600_000);
+    expect(await look()).toEqual({ missing: MISSING, questions: 10 });
+    world.allowed = true;
+    await clock.pass(15_000);
+    expect(await look()).toEqual({ missing: undefined, questions: 10 });
+  });
+});
