@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { NodeContents } from '../../../../src/consul/types.ts';
-import { lossIn } from '../../../../src/to-consul/identity/own-entry.ts';
+import { lossIn } from '../../../../src/to-consul/identity/entry.ts';
 import { owner, strings } from '../../builders.ts';
 
 describe('when Consul lost data', () => {
