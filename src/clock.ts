@@ -1,17 +1,18 @@
-import { sleep } from './backoff.ts';
-
-/** Time, as loops need it: the machine's in the daemon, and set by hand in tests. */
+/** Time, for whatever has to wait: a parameter, so that a test can set it. */
 export interface Clock {
-  /** Milliseconds since some moment: for distances, and never set back. */
+  /** Milliseconds since some moment that never changes: for distances, and never set back. */
   now(): number;
   /** The time of day, as this machine believes. */
   date(): Date;
-  /** Waits, or returns at once when the signal is or becomes aborted. */
-  sleep(ms: number, signal: AbortSignal): Promise<void>;
+  /** Calls the function once, after so many milliseconds; the returned function calls it off. */
+  after(ms: number, run: () => void): () => void;
 }
 
 export const systemClock: Clock = {
   now: () => performance.now(),
   date: () => new Date(),
-  sleep,
+  after: (ms, run) => {
+    const timer = setTimeout(run, ms);
+    return () => clearTimeout(timer);
+  },
 };

@@ -1,13 +1,16 @@
 import { setMaxListeners } from 'node:events';
 import { isIP } from 'node:net';
 import { hostname, networkInterfaces } from 'node:os';
+import { systemClock } from '../clock.ts';
+import { createCommitter } from '../consul/committer.ts';
+import { createNodeReader } from '../consul/node-reader.ts';
 import { EventRecorder } from '../kubernetes/events.ts';
 import { serveStatus, splitAddress } from '../observability/http.ts';
 import type { Owner } from '../mark.ts';
 import { runToConsul, type ToConsul, type ToConsulOptions } from '../to-consul/index.ts';
 import type { OwnCatalog } from '../to-consul/observed/own-catalog.ts';
 import { EMPTY_NODE_MS } from '../to-consul/nodes/empty-node-remover.ts';
-import { OwnEntry } from '../to-consul/identity/own-entry.ts';
+import { OwnEntry, type OwnEntryOptions } from '../to-consul/identity/own-entry.ts';
 import { summarize, type Summary } from '../to-consul/identity/summary.ts';
 import { adoptNodes } from '../to-consul/nodes/adopt-nodes.ts';
 import { runToKubernetes, type ToKubernetes } from '../to-kubernetes/index.ts';
@@ -54,6 +57,8 @@ export async function startDaemon(
   setMaxListeners(0, watches.signal);
   const whole: Context = { ...context, signal: watches.signal };
   const clients = createClients(whole);
+  const committer = createCommitter(clients.consul, context.metrics);
+  const nodes = createNodeReader(clients.consul);
   const sources = new Readings(whole);
   let directions: Directions | undefined;
   const failures = () => [...sources.failures(), ...(directions?.toConsul?.failures() ?? [])];
@@ -71,15 +76,15 @@ export async function startDaemon(
   });
   const summary = () => directions && summaryOf(directions);
   const adopt = async (owner: Owner) => {
-    const adopted = await adoptNodes(clients.consul, owner);
+    const adopted = await adoptNodes({ nodes, committer, owner });
     context.log.warn('took over what another cluster left under this name', { nodes: adopted.length });
   };
   const started = readWorld(whole, clients, sources, takeOver ? adopt : undefined).then(async (world) => {
-    const ownEntry = world.toConsul && createOwnEntry(whole, clients, world, world.toConsul.own, summary);
+    const ownEntry = world.toConsul && createOwnEntry(whole, { nodes, committer, summary }, world, world.toConsul.own);
     await ownEntry?.claim();
     if (watches.signal.aborted) return;
     const isFollowing = () => failures().length === 0;
-    directions = startDirections(whole, clients, world, { ownEntry, emptyNodeMs, isFollowing });
+    directions = startDirections(whole, clients, world, { committer, ownEntry, emptyNodeMs, isFollowing });
     ownEntry?.start();
     context.log.info('running', { cluster: context.config.cluster, clusterUid: world.owner.clusterUid });
   });
@@ -103,7 +108,10 @@ function startDirections(
   context: Context,
   { api, consul, kubernetes, resources }: Clients,
   { owner, toConsul, toKubernetes }: World,
-  { ownEntry, ...more }: Pick<Directions, 'ownEntry'> & Pick<ToConsulOptions, 'emptyNodeMs' | 'isFollowing'>,
+  {
+    ownEntry,
+    ...more
+  }: Pick<Directions, 'ownEntry'> & Pick<ToConsulOptions, 'committer' | 'emptyNodeMs' | 'isFollowing'>,
 ): Directions {
   const { config, log, metrics } = context;
   const events = new EventRecorder(kubernetes, hostname(), log, metrics);
@@ -120,16 +128,15 @@ function startDirections(
 
 function createOwnEntry(
   { config, log, version }: Context,
-  { consul }: Clients,
+  given: Pick<OwnEntryOptions, 'nodes' | 'committer' | 'summary'>,
   { owner, toKubernetes }: World,
   own: OwnCatalog,
-  summary: () => Summary | undefined,
 ): OwnEntry {
   const { host, port } = splitAddress(config.http.address);
   const address = isIP(host) !== 0 && !WILDCARDS.has(host) ? host : addressOfThisMachine();
   const onCommit = (index: number) => own.noteCommit(index);
   const lostAt = () => toKubernetes?.catalog.lostAt;
-  return new OwnEntry({ client: consul, owner, address, port, version, summary, onCommit, lostAt, log });
+  return new OwnEntry({ ...given, owner, address, port, version, onCommit, lostAt, log, clock: systemClock });
 }
 
 const WILDCARDS = new Set(['0.0.0.0', '::']);

@@ -1,4 +1,4 @@
-import { backoffMs } from '../backoff.ts';
+import { backoffMs, sleep } from '../backoff.ts';
 import { systemClock, type Clock } from '../clock.ts';
 import type { Log } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
@@ -55,7 +55,7 @@ export async function followBlockingQuery(options: BlockingQueryOptions): Promis
   const newest = options.newestIndex ?? (() => 0);
   let index = newest();
   for (let failures = 0; !signal.aborted;) {
-    await clock.sleep(pace.wait(), signal);
+    await sleep(pace.wait(), signal, clock);
     if (signal.aborted) return;
     try {
       if (index > 0) index = Math.max(index, newest());
@@ -73,7 +73,7 @@ export async function followBlockingQuery(options: BlockingQueryOptions): Promis
       if (failures > 0) onFailure?.(undefined);
       failures = 0;
       if (!isNews) await pause(futile.wait());
-      if (answer.index === 0) await clock.sleep(1000, signal);
+      if (answer.index === 0) await sleep(1000, signal, clock);
     } catch (error) {
       if (signal.aborted) return;
       metrics.watchFailures.inc({ source: 'consul' });
@@ -86,7 +86,7 @@ export async function followBlockingQuery(options: BlockingQueryOptions): Promis
   async function pause(ms: number): Promise<void> {
     if (ms === 0) return;
     options.onPause?.(true);
-    await clock.sleep(ms, signal);
+    await sleep(ms, signal, clock);
     options.onPause?.(false);
   }
 }

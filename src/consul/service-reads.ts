@@ -1,4 +1,4 @@
-import { backoffMs } from '../backoff.ts';
+import { backoffMs, sleep } from '../backoff.ts';
 import type { Clock } from '../clock.ts';
 import type { Log } from '../observability/log.ts';
 import { decodeServiceNames, SERVICES_REQUEST } from './catalog.ts';
@@ -97,7 +97,7 @@ export class ServiceReads {
           return await read(name);
         } catch (error) {
           log.warn('service could not be read', { service: name, attempt, error });
-          await clock.sleep(backoffMs(attempt, { baseMs: 100, maxMs: 2000 }), signal);
+          await sleep(backoffMs(attempt, { baseMs: 100, maxMs: 2000 }), signal, clock);
         }
       }
     });

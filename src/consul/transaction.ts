@@ -1,12 +1,11 @@
 import { arrayField, expectObject, isObject, numberField, objectField, stringField, type JsonObject } from '../json.ts';
-import type { ConsulClient } from './client.ts';
-import { ConsulError, TransactionConflict, type OperationFailure } from './errors.ts';
+import type { OperationFailure } from './errors.ts';
 
 /**
- * Operations of PUT /v1/txn, in the form of the API. `cas` with Index 0 creates only what is absent; with another index
+ * Operations of PUT /v1/txn, in the form of the API. `cas` with index 0 creates only what is absent; with another index
  * it replaces only what was not touched since. There is no plain `delete`, and none without an ID: the worst that a
- * wrong removal can take is one instance. (`catalog/deregister` without a ServiceID takes the node and all on it.) What
- * takes a node is no operation of a pod, and has a type of its own.
+ * wrong removal can take is one instance. (`catalog/deregister` without a ServiceID takes the node and all on it.) The
+ * removal of a node is no operation of a pod, and has a type of its own.
  */
 export type Operation = NodeOperation | ServiceOperation | ServiceRemoval | CheckOperation;
 
@@ -56,7 +55,7 @@ export interface ServiceRemoval {
   };
 }
 
-/** As with services. */
+/** `set` heeds no index here either. */
 export interface CheckOperation {
   readonly Check: {
     readonly Verb: 'cas' | 'set';
@@ -82,26 +81,17 @@ export interface Committed {
   readonly checks: ReadonlyMap<string, number>;
 }
 
-/** Operations as they are sent; texts of several lists are joined with commas. */
-export function operationsText(operations: readonly (Operation | NodeRemoval)[]): string {
-  return JSON.stringify(operations).slice(1, -1);
+/**
+ * Operations with the text that is sent of them, without the brackets: the texts of several lists are joined with commas.
+ * To write it is the bulk of the work, and its size decides what goes into a transaction, so it is written once.
+ */
+export interface OperationList {
+  readonly operations: readonly (Operation | NodeRemoval)[];
+  readonly text: string;
 }
 
-/**
- * Applies all operations or none.
- * @param texts of all operations, by `operationsText`: their size was needed before, and they are the bulk of the work
- * @throws TransactionConflict when Consul refused some of them (409); nothing was applied.
- * @throws ConsulError otherwise; with status 0 it is not known whether the transaction was applied.
- */
-export async function commitTransaction(client: ConsulClient, texts: readonly string[]): Promise<Committed> {
-  try {
-    const answer = await client.put({ purpose: 'commit transaction', path: '/txn', json: `[${texts.join(',')}]` });
-    return decodeCommitted(answer.body);
-  } catch (error) {
-    if (error instanceof ConsulError && error.status === 409)
-      throw new TransactionConflict(decodeFailures(error.detail));
-    throw error;
-  }
+export function operationList<T extends Operation | NodeRemoval>(operations: readonly T[]) {
+  return { operations, text: JSON.stringify(operations).slice(1, -1) } satisfies OperationList;
 }
 
 export function decodeCommitted(body: unknown): Committed {

@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events';
-import { backoffMs } from '../backoff.ts';
+import { backoffMs, sleep } from '../backoff.ts';
 import { systemClock, type Clock } from '../clock.ts';
 import { explainError, type Log } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
@@ -137,10 +137,10 @@ export class OptionalKind<T extends KubernetesObject> {
         metrics.watchFailures.inc({ source: kind.kind });
         log.warn('kind cannot be looked for, will try again', { kind: kind.kind, failures, error });
       }
-      await this.#clock.sleep(PAUSE_MS, signal);
+      await sleep(PAUSE_MS, signal, this.#clock);
       const backoff = { baseMs: 400, maxMs: LOOK_AGAIN_MS, ...(random ? { random } : {}) };
       const wait = failures > 0 ? backoffMs(failures, backoff) : LOOK_AGAIN_MS;
-      await this.#clock.sleep(wait, AbortSignal.any([signal, this.#wake.signal]));
+      await sleep(wait, AbortSignal.any([signal, this.#wake.signal]), this.#clock);
     }
   }
 
@@ -179,7 +179,7 @@ export class OptionalKind<T extends KubernetesObject> {
     );
     const done = new AbortController();
     // The kind may go while it is being read: then the next look finds that out.
-    const tooLong = this.#clock.sleep(LOOK_AGAIN_MS, AbortSignal.any([until, done.signal])).then(() => undefined);
+    const tooLong = sleep(LOOK_AGAIN_MS, AbortSignal.any([until, done.signal]), this.#clock).then(() => undefined);
     const views = await Promise.race([Promise.all([reading, prepare()]), tooLong]);
     done.abort();
     const watches = followed.map(([, watch]) => watch);

@@ -1,6 +1,9 @@
+import { systemClock } from '../clock.ts';
 import type { ToConsulConfig } from '../config/schema.ts';
 import type { ConsulClient } from '../consul/client.ts';
+import type { Committer } from '../consul/committer.ts';
 import { TransactionConflict } from '../consul/errors.ts';
+import { createNodeReader } from '../consul/node-reader.ts';
 import type { EventRecorder } from '../kubernetes/events.ts';
 import { objectKey, serviceKeyOf, zoneOf, type Service } from '../kubernetes/objects.ts';
 import type { Resources } from '../kubernetes/resources.ts';
@@ -35,6 +38,7 @@ export interface ToConsulOptions {
   /** Operations that this Consul takes in one transaction. */
   readonly transactionLimit: number;
   readonly consul: ConsulClient;
+  readonly committer: Committer;
   readonly api: ObjectApi;
   readonly resources: Resources;
   readonly events: EventRecorder;
@@ -82,14 +86,14 @@ export function runToConsul(options: ToConsulOptions): ToConsul {
   /** The plans that were sent last, for keys being reconciled and for keys whose node is refused. */
   const latest = new Map<string, PodPlan>();
   const writer = new Writer({
-    client: consul,
+    committer: options.committer,
     owner,
     own,
     plan: planToWrite,
     onDrift: enqueue,
     limit: options.transactionLimit,
     log,
-    metrics,
+    clock: systemClock,
   });
   const prover = new Prover(options);
   const report = createReporter(options);
@@ -168,7 +172,13 @@ export function runToConsul(options: ToConsulOptions): ToConsul {
       error === undefined ? unfollowed.delete(what) : unfollowed.set(what, explainError(error)),
     onLook: options.onLook,
   });
-  void removeEmptyNodes({ ...options, client: consul, writer, graceMs: options.emptyNodeMs });
+  void removeEmptyNodes({
+    ...options,
+    nodes: createNodeReader(consul),
+    reserve: (node) => writer.reserve(node),
+    graceMs: options.emptyNodeMs,
+    clock: systemClock,
+  });
   return {
     failures: () => [...unfollowed].map(([what, why]) => `${what}: ${why}`),
     status: () => ({

@@ -15,7 +15,7 @@ import { LABEL, MANAGED_BY, othersFilter, ownsObject, type Owner } from '../mark
 import { ClusterIdentityError } from '../to-consul/identity/cluster-identity.ts';
 import { ForeignInstances } from '../to-consul/observed/foreign-instances.ts';
 import { OwnCatalog } from '../to-consul/observed/own-catalog.ts';
-import { lossIn, ownNodeName } from '../to-consul/identity/own-entry.ts';
+import { lossIn, ownNodeName } from '../to-consul/identity/entry.ts';
 import type { Views as ToConsulViews } from '../to-consul/views.ts';
 import { serviceFamilies } from '../to-kubernetes/addresses/addresses.ts';
 import { HostCache, hostKey } from '../to-kubernetes/addresses/host-cache.ts';

@@ -1,16 +1,16 @@
 import type { Clock } from '../../src/clock.ts';
 
-interface Sleeper {
-  readonly until: number;
-  readonly wake: () => void;
+interface Timer {
+  readonly at: number;
+  readonly run: () => void;
 }
 
 /** A clock that stands still until the test lets time pass. */
 export class TestClock implements Clock {
-  #now = 0;
-  readonly #sleepers = new Set<Sleeper>();
   /** How long the waits were that somebody asked for and that were none of 0 ms, in order. */
   readonly waits: number[] = [];
+  readonly #timers = new Set<Timer>();
+  #now = 0;
 
   now(): number {
     return this.#now;
@@ -20,32 +20,34 @@ export class TestClock implements Clock {
     return new Date(Date.UTC(2026, 9, 20) + this.#now);
   }
 
-  sleep(ms: number, signal: AbortSignal): Promise<void> {
-    if (signal.aborted || ms <= 0) return Promise.resolve();
-    this.waits.push(ms);
-    return new Promise((resolve) => {
-      const sleeper = { until: this.#now + ms, wake: resolve };
-      this.#sleepers.add(sleeper);
-      const stop = () => {
-        this.#sleepers.delete(sleeper);
-        resolve();
-      };
-      signal.addEventListener('abort', stop, { once: true });
-    });
+  after(ms: number, run: () => void): () => void {
+    const timer = { at: this.#now + ms, run };
+    if (ms > 0) this.waits.push(ms);
+    this.#timers.add(timer);
+    return () => this.#timers.delete(timer);
   }
 
-  /** Lets so much time pass; each sleeper wakes at its time, and what it does then is done before the next one wakes. */
-  async pass(ms: number): Promise<void> {
+  /** How many calls are still to come. */
+  get timers(): number {
+    return this.#timers.size;
+  }
+
+  /** So much time passes: all that is due happens at its time, with everything that follows from it. */
+  async advance(ms: number): Promise<void> {
     const end = this.#now + ms;
-    for (;;) {
+    await settled();
+    for (let next = this.#nextUntil(end); next; next = this.#nextUntil(end)) {
+      this.#now = next.at;
+      this.#timers.delete(next);
+      next.run();
       await settled();
-      const [next] = [...this.#sleepers].sort((a, b) => a.until - b.until);
-      if (!next || next.until > end) break;
-      this.#sleepers.delete(next);
-      this.#now = Math.max(this.#now, next.until);
-      next.wake();
     }
     this.#now = end;
+  }
+
+  #nextUntil(end: number): Timer | undefined {
+    const due = [...this.#timers].filter(({ at }) => at <= end);
+    return due.sort((a, b) => a.at - b.at)[0];
   }
 }
 

@@ -1,31 +1,44 @@
 import { backoffMs, sleep } from '../../backoff.ts';
-import { assertWitness, readNode } from '../../consul/catalog-reader.ts';
-import type { ConsulClient } from '../../consul/client.ts';
+import type { Clock } from '../../clock.ts';
+import type { Committer } from '../../consul/committer.ts';
 import { ConsulError, TransactionConflict } from '../../consul/errors.ts';
-import { commitTransaction, operationsText } from '../../consul/transaction.ts';
+import type { NodeReader } from '../../consul/node-reader.ts';
+import { operationList } from '../../consul/transaction.ts';
 import type { Log } from '../../observability/log.ts';
 import type { Owner } from '../../mark.ts';
 import { EmptySince, whyNodeStays } from './empty-node.ts';
-import type { OwnCatalog } from '../observed/own-catalog.ts';
+import type { Touched } from '../observed/own-catalog.ts';
 import { nodeRemoval } from '../write/operations.ts';
-import type { Writer } from '../write/writer.ts';
 
 /** A drained Kubernetes node that comes back, or a workload that pauses, finds its Consul node still there. */
 export const EMPTY_NODE_MS = 10 * 60_000;
 /** Looking costs nothing: it is our own picture. */
 const LOOKS_IN_GRACE = 20;
+/** Full-jitter caps of 1, 2, 4, 8, 16, 30 s. */
 const BACKOFF = { baseMs: 1000, maxMs: 30_000 };
 
+/** Our picture of Consul, as far as nodes are removed from it. */
+export interface OwnNodes {
+  /** Our nodes without an instance of ours, each with a number that moves with our commits there. */
+  emptyNodes(): ReadonlyMap<string, number>;
+  nodeRemoved(node: string): void;
+  commitBegins(touched: Touched): void;
+  commitEnds(touched: Touched, isIndexKnown: boolean): void;
+}
+
 export interface NodeRemoverOptions {
-  readonly client: ConsulClient;
+  readonly nodes: Pick<NodeReader, 'read' | 'assertWitness'>;
+  readonly committer: Committer;
   readonly owner: Owner;
-  readonly own: OwnCatalog;
-  readonly writer: Pick<Writer, 'reserve'>;
+  readonly own: OwnNodes;
+  /** Keeps all writes off a node until the returned function is called; undefined when a write may be on its way. */
+  readonly reserve: (node: string) => (() => void) | undefined;
   /** How long a node must have been empty. */
   readonly graceMs: number;
   /** False while anything is not read or not followed: nothing is removed then. */
   readonly isFollowing: () => boolean;
   readonly log: Log;
+  readonly clock: Clock;
   readonly signal: AbortSignal;
 }
 
@@ -37,16 +50,24 @@ export interface NodeRemoverOptions {
  * - the witness is there for our token, so nothing is hidden from it;
  * - the leader, having confirmed that it leads, says that the node is ours and that nothing at all is on it.
  *
- * The writer is kept off until it is known what became of the removal: one that is still on its way would take what is
- * created meanwhile. What is left is an instance that somebody else puts on a node of ours within the few milliseconds
- * between that answer and the removal; Consul has no operation that would refuse for it.
+ * | what became of the try                             | the node is                                            |
+ * |----------------------------------------------------|--------------------------------------------------------|
+ * | removed, or was gone                               | forgotten                                              |
+ * | has something on it, or is not ours                | looked at again after it was empty as long again       |
+ * | refused: it changed, or is gone                    | the same; a removal still on its way is refused as well |
+ * | nothing was sent, or Consul said that it did nothing | tried again at the next look, and no other before      |
+ * | nobody knows                                       | kept from the writer, and tried again until it is known |
+ *
+ * The writer is kept off because a removal that is still on its way would take along what is created meanwhile. One gap is
+ * left: an instance that somebody else puts on a node of ours within the few milliseconds between the leader's answer and
+ * the removal; Consul has no operation that would refuse for it.
  */
 export async function removeEmptyNodes(options: NodeRemoverOptions): Promise<void> {
-  const { own, graceMs, isFollowing, signal } = options;
+  const { own, graceMs, isFollowing, clock, signal } = options;
   const since = new EmptySince(graceMs);
   while (!signal.aborted) {
-    await sleep(graceMs / LOOKS_IN_GRACE, signal);
-    for (const node of since.due(own.emptyNodes(), performance.now())) {
+    await sleep(graceMs / LOOKS_IN_GRACE, signal, clock);
+    for (const node of since.due(own.emptyNodes(), clock.now())) {
       if (signal.aborted || !isFollowing() || !(await removeAlone(options, node))) break;
       since.startAnew(node);
     }
@@ -55,7 +76,7 @@ export async function removeEmptyNodes(options: NodeRemoverOptions): Promise<voi
 
 /** False when it should be tried again soon. */
 async function removeAlone(options: NodeRemoverOptions, node: string): Promise<boolean> {
-  const release = options.writer.reserve(node);
+  const release = options.reserve(node);
   if (!release) return true;
   try {
     let isOnItsWay = false;
@@ -64,7 +85,7 @@ async function removeAlone(options: NodeRemoverOptions, node: string): Promise<b
       if (outcome === 'settled') return true;
       isOnItsWay ||= outcome === 'unknown';
       if (!isOnItsWay || options.signal.aborted) return false;
-      await sleep(backoffMs(failures, BACKOFF), options.signal);
+      await sleep(backoffMs(failures, BACKOFF), options.signal, options.clock);
     }
   } finally {
     release();
@@ -73,13 +94,13 @@ async function removeAlone(options: NodeRemoverOptions, node: string): Promise<b
 
 /** `failed`: nothing was done now; `unknown`: the removal may have been applied, or may still be. */
 async function tryToRemove(
-  { client, owner, own, log, signal }: NodeRemoverOptions,
+  { nodes, committer, owner, own, log, signal }: NodeRemoverOptions,
   node: string,
 ): Promise<'settled' | 'failed' | 'unknown'> {
   let isSent = false;
   try {
-    await assertWitness(client, signal);
-    const contents = await readNode(client, node, true);
+    await nodes.assertWitness(signal);
+    const contents = await nodes.read(node, true);
     const why = contents && whyNodeStays(owner, contents);
     if (why !== undefined) {
       log.debug('Consul node without instances of ours stays', { node, why });
@@ -87,7 +108,7 @@ async function tryToRemove(
     }
     if (contents) {
       isSent = true;
-      await commit(own, node, () => commitTransaction(client, [operationsText([nodeRemoval(contents.node)])]));
+      await commit(own, node, () => committer.commit([operationList([nodeRemoval(contents.node)])]));
     }
     own.nodeRemoved(node);
     log.info('removed empty Consul node', { node });
@@ -95,13 +116,12 @@ async function tryToRemove(
   } catch (error) {
     if (signal.aborted) return 'failed';
     log.warn('empty Consul node could not be removed', { node, error });
-    // It changed, or is gone: a removal that is still on its way is refused as well.
     if (error instanceof TransactionConflict) return 'settled';
     return isSent && !(error instanceof ConsulError && !error.isOutcomeUnknown) ? 'unknown' : 'failed';
   }
 }
 
-async function commit(own: OwnCatalog, node: string, send: () => Promise<unknown>): Promise<void> {
+async function commit(own: OwnNodes, node: string, send: () => Promise<unknown>): Promise<void> {
   const touched = new Map([[node, undefined]]);
   own.commitBegins(touched);
   try {

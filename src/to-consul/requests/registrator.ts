@@ -1,5 +1,3 @@
-import { isIPv6 } from 'node:net';
-import { escapeControls } from '../../json.ts';
 import { evaluateEnvironment } from '../../kubernetes/environment.ts';
 import type { Container, EnvVar, Pod } from '../../kubernetes/objects.ts';
 import { quote, type Rejection } from '../registration/rejection.ts';
@@ -10,8 +8,9 @@ import { quote, type Rejection } from '../registration/rejection.ts';
  * - `SERVICE_<KEY>` is for all ports of its container, `SERVICE_<port>_<KEY>` for one, and replaces the other. The prefix
  *   is upper case, the key in any case; of two equal keys the later one counts. A container knows nothing of another.
  * - `NAME` names the Consul service. Where a container has several ports, a name that is not of one port gets `-<port>`.
- * - `IGNORE` with any value, `false` too, leaves a port out. `TAGS` and `CHECK_*` are as in `tagsOf` and `checkOf`. `ID` is
- *   not honoured, because Consular's IDs say whose an instance is. All other keys are meta, in lower case.
+ * - `IGNORE` with any value, `false` too, leaves a port out. `TAGS` is as in `tagsOf`. `ID` is not honoured, because an ID of
+ *   Consular's says which pod the instance is. `CHECK_*` are not used, because Consul runs no checks for what has no agent:
+ *   the readiness of the pod takes their place. All other keys are meta, in lower case.
  * - An empty value is none.
  *
  * Registrator looked into the running container. Here is only the Pod, without what the image sets and exposes:
@@ -41,7 +40,7 @@ export function registratorServices(pod: Pod, { explicit }: RegistratorOptions):
     }
     const registered = ports.flatMap((port) => {
       const settings = settingsOf(variables, port.port);
-      return isWanted(settings, explicit) ? [serviceOf(pod, container, port, ports.length, settings)] : [];
+      return isWanted(settings, explicit) ? [serviceOf(container, port, ports.length, settings)] : [];
     });
     services.push(...registered);
     rejections.push(...unreadableNames(container, variables, ports));
@@ -70,11 +69,8 @@ export interface RegistratorService {
   readonly udp: boolean;
   readonly tags: readonly string[];
   readonly meta: ReadonlyMap<string, string>;
-  /**
-   * What registrator would have had Consul check, in words: `HTTP http://10.1.2.3:8080/h every 15s`; empty: nothing. For
-   * people to read: Consul runs no checks for what has no agent, and the readiness of the pod takes their place.
-   */
-  readonly check: string;
+  /** Whether `CHECK_*` are set, which are not used. */
+  readonly hasChecks: boolean;
 }
 
 const PREFIX = 'SERVICE_';
@@ -173,7 +169,6 @@ function isUnreadable(variable: Variable | undefined): boolean {
 }
 
 function serviceOf(
-  pod: Pod,
   container: Container,
   { port, udp }: Port,
   ports: number,
@@ -188,7 +183,7 @@ function serviceOf(
     udp,
     tags: tagsOf(valueOf(settings, 'tags'), udp),
     meta: metaOf(settings),
-    check: checkOf(pod, port, settings),
+    hasChecks: [...settings].some(([key, { value }]) => key.startsWith('check_') && value),
   };
 }
 
@@ -207,30 +202,6 @@ function metaOf(settings: PortSettings): Map<string, string> {
 function tagsOf(list: string, udp: boolean): string[] {
   const tags = list.split(/(?<!\\),/).map((tag) => tag.replaceAll('\\,', ','));
   return [...new Set([...tags.filter((tag) => tag !== ''), ...(udp ? ['udp'] : [])])];
-}
-
-/** A check that somebody reads in one line. */
-const LONGEST_CHECK = 512;
-
-/** The first of these that is set, and only that one; without any of them the other `CHECK_*` say nothing. */
-function checkOf(pod: Pod, port: number, settings: PortSettings): string {
-  const get = (key: string) => valueOf(settings, `check_${key}`);
-  const [ip = ''] = pod.podIPs;
-  const address = `${isIPv6(ip) ? `[${ip}]` : ip}:${port}`;
-  const method = (key: string) => (get(key) === '' ? '' : `${get(key)} `);
-  const every = `every ${get('interval') || '10s'}`;
-  const timed = get('timeout') === '' ? every : `${every}, timeout ${get('timeout')}`;
-  const kinds: readonly (readonly [key: string, words: string])[] = [
-    ['http', `HTTP ${method('http_method')}http://${address}${get('http')} ${timed}`],
-    ['https', `HTTP ${method('https_method')}https://${address}${get('https')} ${timed}`],
-    ['cmd', `command ${quote(get('cmd'))} ${every}`],
-    ['script', `script ${quote(get('script'))} ${every}`],
-    ['ttl', `TTL ${get('ttl')}`],
-    ['tcp', `TCP ${address} ${timed}`],
-    ['grpc', `gRPC ${get('grpc_use_tls') === '' ? '' : 'with TLS '}${address} ${timed}`],
-  ];
-  const words = kinds.find(([key]) => get(key) !== '')?.[1] ?? '';
-  return escapeControls(words.slice(0, LONGEST_CHECK));
 }
 
 /** One for each variable, however many ports it names. */

@@ -114,8 +114,8 @@ export function requestsOfRegistrator(pod: Pod, own: ParsedAnnotations, explicit
   // Whoever has begun to write annotations does not mean the variables any more.
   if (namesWanted(own.settings).length > 0) return { outcomes: [], warnings: [] };
   const { services, rejections, warnings } = registratorServices(pod, { explicit });
-  const requests = services.map(({ container, name, port, udp, tags, meta, check }): Outcome => {
-    const note = check === '' ? {} : { note: `registrator's check was ${check}` };
+  const requests = services.map(({ container, name, port, udp, tags, meta, hasChecks }): Outcome => {
+    const note = hasChecks ? { note: "registrator's CHECK_* are not used" } : {};
     const wishes = overlay({ tags, meta, ...note }, wishesAt(own.settings, portAt(pod, port, udp)));
     const by = `registrator's variables of container ${container}`;
     return { name, port, udp, wishes, service: undefined, by };

@@ -1,19 +1,18 @@
 import type { TransactionConflict } from '../../consul/errors.ts';
-import { operationsText, type Operation } from '../../consul/transaction.ts';
+import { operationList, type Operation, type OperationList } from '../../consul/transaction.ts';
 import { isEmpty } from '../../reconcile/changes.ts';
 import type { Owner } from '../../mark.ts';
-import type { LateWrites } from './late-writes.ts';
+import type { NodeState } from '../observed/own-instance.ts';
+import type { Touched } from '../observed/own-catalog.ts';
+import type { LateWrites, OwnOfPods } from './late-writes.ts';
 import type { Limits } from './limits.ts';
-import type { OwnCatalog, Touched } from '../observed/own-catalog.ts';
 import { nodeOperation, nodesNeeded, nodesTouched, toOperations, type PodChanges } from './operations.ts';
 
-/** What one key wants written: operations that are applied together or not at all. */
-export interface Group {
+/** What is to be written for one key: operations that are applied together or not at all. */
+export interface Group extends OperationList {
   readonly key: string;
   readonly changes: PodChanges;
   readonly operations: readonly Operation[];
-  /** The operations as they are sent. */
-  readonly text: string;
 }
 
 export interface Batch {
@@ -21,28 +20,45 @@ export interface Batch {
   readonly size: Limits;
   /** Consul nodes that this batch creates or corrects. */
   readonly nodes: ReadonlySet<string>;
-  /** Keys that need no writing, and those that cannot be written, with the reason. */
+  /** Keys that need no writing, and keys that cannot be written, each of these with the reason. */
   readonly settled: ReadonlyMap<string, Error | undefined>;
+}
+
+/** Our picture of Consul, as far as a batch is composed from it. */
+export interface OwnBefore extends OwnOfPods {
+  node(name: string): NodeState;
 }
 
 export interface BatchSource {
   readonly owner: Owner;
-  readonly own: OwnCatalog;
+  readonly own: OwnBefore;
   /** What to write for a key, from the latest state. */
   readonly plan: (key: string) => PodChanges;
   /** Earlier writes that may still be applied. */
-  readonly late: LateWrites;
-  /** Nodes that a transaction on its way is creating: who needs them waits for it. */
-  readonly nodesInFlight: ReadonlySet<string>;
-  /** Keys that Consul will most likely refuse, and with them their whole batch: they share none with others. */
+  readonly late: Pick<LateWrites, 'guard'>;
+  /** Nodes that a transaction on its way is creating, and nodes that may be removed: keys that need such a node wait. */
+  readonly closedNodes: ReadonlySet<string>;
+  /** Keys that Consul will most likely refuse, and with them their whole batch: they share no batch with other keys. */
   readonly denied: ReadonlySet<string>;
 }
 
-/** Keys whose node is on its way that are passed over: after so many, the rest most likely waits for the same nodes. */
+/** After so many keys that wait for a node, the rest most likely waits for the same nodes, and is not looked at. */
 const MOST_LATER = 64;
 
 /**
  * Takes groups in the order of the keys, as many as fit into one transaction; a group never splits.
+ *
+ * | a key                                                           | outcome                                      |
+ * |-----------------------------------------------------------------|----------------------------------------------|
+ * | has nothing to write                                            | settled                                      |
+ * | cannot be composed, or needs a node that is not ours to write   | settled, with the reason                     |
+ * | is more than a transaction can be                               | settled, with the reason                     |
+ * | was denied, in a batch of keys that were not, or the reverse    | waits                                        |
+ * | needs a node that is closed                                     | waits                                        |
+ * | needs nothing but a node that an earlier group brings           | waits for that                               |
+ * | needs a node that is absent or spoilt                           | brings the node along, before its instances  |
+ * | fits no more                                                    | waits, and all that come after it            |
+ *
  * @param limits what to put together; a group that is more goes alone
  * @param most what can be sent at all
  */
@@ -101,14 +117,14 @@ function tryComposeGroup(...parameters: Parameters<typeof composeGroup>): Return
 /** @param nodesInBatch nodes that an earlier group of the same batch brings along */
 function composeGroup(
   key: string,
-  { owner, own, plan, late, nodesInFlight }: BatchSource,
+  { owner, own, plan, late, closedNodes }: BatchSource,
   nodesInBatch: ReadonlySet<string>,
 ): Group | 'nothing' | 'later' | Error {
   const { changes, renewals } = late.guard(key, plan(key), own);
   if (isEmpty(changes)) return 'nothing';
   const nodes = new Map<string, Operation>();
   for (const node of nodesNeeded(changes)) {
-    if (nodesInFlight.has(node.name)) return 'later';
+    if (closedNodes.has(node.name)) return 'later';
     const known = own.node(node.name);
     if (known.state === 'refused') return new Error(`register ${key}: ${known.why}`);
     const isRight = known.state === 'ours' && known.isIntact && known.address === node.address;
@@ -118,10 +134,10 @@ function composeGroup(
   const operations = [...nodes.values(), ...toOperations(changes), ...renewals];
   // Only its node is not right, and an earlier group of this batch corrects that.
   if (operations.length === 0) return 'later';
-  return { key, changes, operations, text: operationsText(operations) };
+  return { key, changes, ...operationList(operations) };
 }
 
-/** The groups that Consul named; all of them when it named none that we sent. A refused node takes all who need it. */
+/** The groups that Consul named; all of them when it named none that we sent. With a node all groups are refused that need it. */
 export function refusedGroups(groups: readonly Group[], conflict: TransactionConflict): Set<Group> {
   const operations = groups.flatMap((group) => group.operations);
   const failed = new Set(conflict.failures.map(({ index }) => operations[index]));
@@ -133,7 +149,7 @@ export function refusedGroups(groups: readonly Group[], conflict: TransactionCon
   return refused.size > 0 ? refused : new Set(groups);
 }
 
-/** A node that the batch creates or corrects is touched as a whole, any other for the pods that are written there. */
+/** A node that the batch creates or corrects is touched as a whole, any other node for the pods that are written there. */
 export function touchedBy({ groups, nodes }: Batch): Touched {
   const touched = new Map<string, Set<string> | undefined>();
   for (const { key, changes } of groups) {

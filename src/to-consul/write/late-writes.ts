@@ -1,23 +1,39 @@
 import type { Operation } from '../../consul/transaction.ts';
 import type { Update } from '../../reconcile/changes.ts';
 import type { OwnInstance } from '../observed/own-instance.ts';
-import type { OwnCatalog } from '../observed/own-catalog.ts';
 import { renewalOperations, toOperations, type PodChanges } from './operations.ts';
 import { identityOf, type Registration } from '../registration/registration.ts';
 
-/** The indexes that writes named: they can be applied for as long as one of these is where it was. */
+/** Our picture of Consul, as far as late writes matter to it. */
+export interface OwnOfPods {
+  /** Our instances for the pod, by `node/id`. */
+  ofPod(podKey: string): ReadonlyMap<string, OwnInstance>;
+  /** False when a node of ours is not as we wrote it. */
+  isIntact(node: string): boolean;
+}
+
+/** The indexes that a write named: it can be applied for as long as one of them is where it was. */
 interface Named {
   service?: number;
   check?: number;
 }
 
 /**
- * Writes of which nobody knows what became of them. That Consul has not applied one when it is asked does not mean that it
- * never will: the request may wait in a connection or in a server's queue, and take an instance that is wanted again by
- * then. Only an index that has moved makes it harmless. So whatever such a write named is written again, even if nothing
- * about it is to change; what arrives late is then refused.
+ * Writes of which nobody knows what became of them. Such a write may not have been applied when Consul is asked, and be
+ * applied later: the request may wait in a connection or in a server's queue, and take an instance that is wanted again by
+ * then. It is harmless once the index that it named has moved. So whatever it named is written again, even if nothing about
+ * it is to change; when the late write arrives, Consul refuses it.
  *
- * A late creation is none of this: there is no index to move, and what it puts there is found and removed like any drift.
+ * | an instance that a late write named                 | outcome                                                    |
+ * |-----------------------------------------------------|------------------------------------------------------------|
+ * | is not there any more, or has moved its indexes     | forgotten: the late write is refused                       |
+ * | is to be removed now                                | nothing more: the removal names the same index             |
+ * | is to be updated now                                | updated, and what the update does not write is renewed     |
+ * | stays as it is                                      | renewed; see renewalOperations                             |
+ * | stays as it is, on a node that others have changed  | left alone until the node is repaired, so that it is not written as it was found |
+ *
+ * A late creation is no concern: there is no index to move, and the instance that it makes is found and removed like any
+ * drift.
  */
 export class LateWrites {
   /** By key, then by `node/id`. */
@@ -36,7 +52,7 @@ export class LateWrites {
     }
   }
 
-  /** Forgets what has moved since; to be asked after a commit for the key. */
+  /** Forgets the writes whose indexes have moved since; to be called after a commit for the key. */
   review(key: string, observed: ReadonlyMap<string, OwnInstance>): void {
     const ofKey = this.#named.get(key);
     for (const [identity, named] of ofKey ?? []) {
@@ -47,8 +63,8 @@ export class LateWrites {
     if (ofKey?.size === 0) this.#named.delete(key);
   }
 
-  /** The changes with those instances that have to be written all the same, and the operations which do that. */
-  guard(key: string, changes: PodChanges, own: OwnCatalog): { changes: PodChanges; renewals: readonly Operation[] } {
+  /** The changes, with the instances that are written only to move their indexes, and the operations that move these. */
+  guard(key: string, changes: PodChanges, own: OwnOfPods): { changes: PodChanges; renewals: readonly Operation[] } {
     const observed = own.ofPod(key);
     this.review(key, observed);
     const ofKey = this.#named.get(key);
@@ -58,9 +74,8 @@ export class LateWrites {
     const renewals: Operation[] = [];
     for (const [identity, named] of ofKey) {
       const instance = observed.get(identity);
-      // A removal that names the same index is as good. A spoilt node is not written as it was found.
-      if (!instance || going.has(identity) || !(updates.has(identity) || own.isIntact(instance.registration.node.name)))
-        continue;
+      if (!instance || going.has(identity)) continue;
+      if (!updates.has(identity) && !own.isIntact(instance.registration.node.name)) continue;
       const update = updates.get(identity) ?? { desired: instance.registration, observed: instance };
       updates.set(identity, update);
       for (const kind of ['Service', 'Check'] as const)

@@ -6,44 +6,16 @@ export interface Limits {
   readonly bytes: number;
 }
 
-/** So many transactions in a row get through before more is tried: what is refused again costs one in as many. */
-const COMMITS_TO_GROW = 32;
+/** Every Consul takes 64: so few are refused only by mistake, and a transaction for each instance would help nobody. */
+const FEWEST_OPERATIONS = 8;
 
 /**
- * What Consul, or what stands in front of it, takes in one transaction: less after each 413, and more again after a while,
- * because it may have been one server of several, or one that has been replaced since.
+ * The limits after Consul, or a proxy before it, refused a transaction of that size with 413: half of the size, in what
+ * there was too much of. They stay until the restart: nothing says that the next transaction would meet another server.
  */
-export class AdaptiveLimits {
-  /** What can be sent at all. */
-  readonly most: Limits;
-  #current: Limits;
-  #commits = 0;
-
-  constructor(most: Limits) {
-    this.most = most;
-    this.#current = most;
-  }
-
-  get current(): Limits {
-    return this.#current;
-  }
-
-  /** A transaction of that size was too large: half of it from now on, in what there was too much of. */
-  refused({ operations, bytes }: Limits, { detail }: ConsulError): void {
-    this.#commits = 0;
-    this.#current = detail.includes('too many operations')
-      ? { ...this.#current, operations: Math.min(this.#current.operations, Math.floor(operations / 2)) }
-      : { ...this.#current, bytes: Math.min(this.#current.bytes, Math.floor(bytes / 2)) };
-  }
-
-  /** A transaction got through. */
-  committed(): void {
-    if (++this.#commits < COMMITS_TO_GROW) return;
-    this.#commits = 0;
-    const { operations, bytes } = this.#current;
-    this.#current = {
-      operations: Math.min(this.most.operations, operations * 2),
-      bytes: Math.min(this.most.bytes, bytes * 2),
-    };
-  }
+export function limitsAfter413(limits: Limits, size: Limits, { detail }: Pick<ConsulError, 'detail'>): Limits {
+  if (!detail.includes('too many operations'))
+    return { ...limits, bytes: Math.min(limits.bytes, Math.floor(size.bytes / 2)) };
+  const half = Math.max(FEWEST_OPERATIONS, Math.floor(size.operations / 2));
+  return { ...limits, operations: Math.min(limits.operations, half) };
 }

@@ -1,6 +1,5 @@
 import type {
   CheckOperation,
-  Committed,
   NodeOperation,
   NodeRemoval,
   Operation,
@@ -8,9 +7,8 @@ import type {
 } from '../../consul/transaction.ts';
 import type { CatalogNode } from '../../consul/types.ts';
 import type { Changes, Update } from '../../reconcile/changes.ts';
-import { META, type Owner } from '../../mark.ts';
+import type { Owner } from '../../mark.ts';
 import type { OwnInstance } from '../observed/own-instance.ts';
-import type { OwnCatalog } from '../observed/own-catalog.ts';
 import {
   CHECK_NAME,
   CHECK_TYPE,
@@ -60,9 +58,9 @@ export function toOperations({ create, update, remove }: PodChanges): Operation[
 }
 
 /**
- * Moves the index of what stays as it is. Consul takes an identical write for none, so it is written with a difference, and
- * without it in the same transaction: nobody ever sees the difference. `set` asks for no index, but nothing gets to it
- * unless the operation before it found the one that we saw.
+ * Moves the index of a service or check that stays as it is. To Consul an identical write is no write, so the first
+ * operation writes it with a difference, and the second, in the same transaction, without: nobody ever sees the difference.
+ * The second is a `set`, which asks for no index: the first has found the index that we saw, or neither is applied.
  */
 export function renewalOperations(
   { desired, observed }: Update<Registration, OwnInstance>,
@@ -135,41 +133,9 @@ function removalOperation({ registration, serviceIndex }: OwnInstance): Operatio
   };
 }
 
-/** Takes a node, untouched since we saw it, and all that is on it: who asks for it has made sure that there is nothing. */
+/** Takes a node, untouched since we saw it, and all that is on it: the caller has made sure that nothing is. */
 export function nodeRemoval({ name, modifyIndex }: CatalogNode): NodeRemoval {
   if (name === '' || modifyIndex === 0)
     throw new Error(`remove Consul node ${name}: expected a name and an index, found none`);
   return { Node: { Verb: 'delete-cas', Node: { Node: name, ModifyIndex: modifyIndex } } };
-}
-
-/** Takes what was committed for one pod into our picture of the catalog. */
-export function recordCommit(
-  own: OwnCatalog,
-  podKey: string,
-  changes: PodChanges,
-  operations: readonly Operation[],
-  committed: Committed,
-): void {
-  for (const operation of operations) {
-    if (!('Node' in operation)) continue;
-    const { Node: name, Address: address } = operation.Node.Node;
-    own.nodeWritten({ name, address }, committed.nodes.get(name) ?? 0);
-  }
-  const record = (registration: Registration, before: OwnInstance | undefined) => {
-    own.written({
-      // A check that was not written keeps the output that it has.
-      registration:
-        before && !committed.checks.has(registration.id)
-          ? { ...registration, check: before.registration.check }
-          : registration,
-      podKey,
-      podUid: registration.meta.get(META.podUid) ?? '',
-      serviceIndex: committed.services.get(registration.id) ?? before?.serviceIndex ?? 0,
-      checkIndex: committed.checks.get(registration.id) ?? before?.checkIndex ?? 0,
-    });
-  };
-  // Removals first: a pod that moved has the same ID on another node.
-  for (const observed of changes.remove) own.removed(observed);
-  for (const registration of changes.create) record(registration, undefined);
-  for (const { desired, observed } of changes.update) record(desired, observed);
 }

@@ -37,14 +37,14 @@ function stage(says: Said[], overrides: Partial<BlockingQueryOptions> = {}) {
 describe('a followed question', () => {
   it('asks at once, then waits for the index of the last answer to move', async () => {
     const { clock, consul, news } = stage([answer('a', { index: 5 }), answer('b', { index: 6 })]);
-    await clock.pass(0);
+    await clock.advance(0);
     expect(news).toEqual(['a', 'b']);
     expect(consul.asked).toEqual([PATH, waitingFor(5), waitingFor(6)]);
   });
 
   it('takes an index that did not move for no news', async () => {
     const { clock, consul, news } = stage([answer('a', { index: 5 }), answer('again', { index: 5 })]);
-    await clock.pass(0);
+    await clock.advance(0);
     expect(news).toEqual(['a']);
     expect(consul.asked).toEqual([PATH, waitingFor(5), waitingFor(5)]);
   });
@@ -52,7 +52,7 @@ describe('a followed question', () => {
   it('starts over after an index that went back, and then everything is news', async () => {
     const says = [answer('a', { index: 5 }), answer('b', { index: 3 }), answer('c', { index: 3 })];
     const { clock, consul, news } = stage(says);
-    await clock.pass(0);
+    await clock.advance(0);
     expect(news).toEqual(['a', 'b', 'c']);
     expect(consul.asked).toEqual([PATH, waitingFor(5), PATH, waitingFor(3)]);
   });
@@ -67,7 +67,7 @@ describe('a followed question', () => {
         newest = 8;
       },
     });
-    await clock.pass(0);
+    await clock.advance(0);
     expect(consul.asked).toEqual([waitingFor(5), waitingFor(5), waitingFor(8)]);
     expect(news).toEqual(['a']);
   });
@@ -75,13 +75,13 @@ describe('a followed question', () => {
   it('asks again without an index only once in a second when Consul tells none', async () => {
     const says = Array.from({ length: 20 }, () => answer('a', { index: 0 }));
     const { clock, consul } = stage(says, { perSecond: 100 });
-    await clock.pass(3500);
+    await clock.advance(3500);
     expect(consul.asked).toEqual([PATH, PATH, PATH, PATH]);
   });
 
   it('ends with its signal', async () => {
     const { clock, consul, followed, stop } = stage([answer('a', { index: 0 })]);
-    await clock.pass(0);
+    await clock.advance(0);
     stop.abort();
     await followed;
     expect(consul.asked).toEqual([PATH]);
@@ -106,9 +106,9 @@ describe('a question that fails', () => {
   it('is asked again after waits that grow, without an index, and says when answers come again', async () => {
     const says = [answer('a', { index: 5 }), outage(), outage(), answer('b', { index: 6 })];
     const { clock, consul, failures, metrics, news, pauses, records } = stage(says);
-    await clock.pass(400);
+    await clock.advance(400);
     expect(consul.asked).toEqual([PATH, waitingFor(5), PATH]);
-    await clock.pass(800);
+    await clock.advance(800);
     expect(consul.asked).toEqual([PATH, waitingFor(5), PATH, PATH, waitingFor(6)]);
     expect(news).toEqual(['a', 'b']);
     expect(failures).toEqual([outage(), outage(), undefined]);
@@ -119,7 +119,7 @@ describe('a question that fails', () => {
 
   it('waits for 30 seconds at most', async () => {
     const { clock } = stage(Array.from({ length: 20 }, outage), { perSecond: 100 });
-    await clock.pass(600_000);
+    await clock.advance(600_000);
     expect(clock.waits.slice(0, 8)).toEqual([400, 800, 1600, 3200, 6400, 12_800, 25_600, 30_000]);
     expect(Math.max(...clock.waits)).toBe(30_000);
   });
@@ -127,7 +127,7 @@ describe('a question that fails', () => {
   it('does not have to be told to anybody', async () => {
     const says = [outage(), answer('a', { index: 5 })];
     const { clock, news } = stage(says, { onFailure: undefined, onPause: undefined } as never);
-    await clock.pass(400);
+    await clock.advance(400);
     expect(news).toEqual(['a']);
   });
 
@@ -140,7 +140,7 @@ describe('a question that fails', () => {
         news.push(body);
       },
     });
-    await clock.pass(400);
+    await clock.advance(400);
     expect(news).toEqual(['a', 'b']);
     expect(consul.asked).toEqual([PATH, waitingFor(5), PATH, waitingFor(6)]);
   });
@@ -151,9 +151,9 @@ describe('answers without end', () => {
 
   it('are asked for at the pace that is given, after a burst', async () => {
     const { clock, consul } = stage(churn(100), { perSecond: 2 });
-    await clock.pass(0);
+    await clock.advance(0);
     expect(consul.asked).toHaveLength(10);
-    await clock.pass(5000);
+    await clock.advance(5000);
     expect(consul.asked).toHaveLength(20);
   });
 
@@ -162,10 +162,10 @@ describe('answers without end', () => {
       ...{ perSecond: 5, futilePerSecond: 1 / 30 },
       onAnswer: () => false,
     });
-    await clock.pass(0);
+    await clock.advance(0);
     expect(consul.asked).toHaveLength(10);
     expect(pauses).toEqual([]);
-    await clock.pass(60_000);
+    await clock.advance(60_000);
     expect(consul.asked).toHaveLength(13);
     expect(pauses).toEqual([true, false, true, false, true]);
   });

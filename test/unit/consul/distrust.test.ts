@@ -20,9 +20,9 @@ describe('the distrust of a Consul that lost data', () => {
     const distrust = new Distrust(clock);
     distrust.begin(lostAt);
     if (lasts > 0) {
-      await clock.pass(lasts * MINUTE - 1);
+      await clock.advance(lasts * MINUTE - 1);
       expect(distrust.lostAt).toBe(lostAt);
-      await clock.pass(1);
+      await clock.advance(1);
     }
     expect(distrust.lostAt).toBeUndefined();
   });
@@ -31,9 +31,9 @@ describe('the distrust of a Consul that lost data', () => {
     const clock = new TestClock();
     const distrust = new Distrust(clock);
     distrust.begin();
-    await clock.pass(9 * MINUTE);
+    await clock.advance(9 * MINUTE);
     distrust.begin();
-    await clock.pass(9 * MINUTE);
+    await clock.advance(9 * MINUTE);
     expect(distrust.lostAt).toEqual(new Date(clock.date().getTime() - 9 * MINUTE));
   });
 

@@ -75,7 +75,7 @@ function twoServices(): Record<string, Said> {
 
 async function synced(table = twoServices(), overrides: Partial<ServiceCatalogOptions> = {}) {
   const stage = open(table, overrides);
-  await stage.clock.pass(0);
+  await stage.clock.advance(0);
   await stage.catalog.synced;
   stage.consul.asked.length = 0;
   stage.told.length = 0;
@@ -86,7 +86,7 @@ describe('the first reading', () => {
   it('reads the health before the names, and all that is worth reading and nothing else', async () => {
     const { catalog, clock, consul, idsOf, told } = open(twoServices());
     expect(catalog.failure).toBe('read service names: not read yet');
-    await clock.pass(0);
+    await clock.advance(0);
     await catalog.synced;
     expect(consul.asked.slice(0, 2).sort()).toEqual([CRITICAL, '/health/state/warning']);
     expect(consul.asked.filter((question) => question.startsWith('/health/service')).sort()).toEqual([
@@ -102,7 +102,7 @@ describe('the first reading', () => {
 
   it('leaves a service unknown that cannot be read three times, and does not wait for it longer', async () => {
     const stage = open({ ...twoServices(), [read('stock')]: new Error('reset') });
-    await stage.clock.pass(10_000);
+    await stage.clock.advance(10_000);
     await stage.catalog.synced;
     expect(stage.reads('stock')).toBe(3);
     expect([stage.idsOf('orders'), stage.idsOf('stock')]).toEqual([['o1'], undefined]);
@@ -111,10 +111,10 @@ describe('the first reading', () => {
 
   it('is begun again when the names worth reading cannot be read', async () => {
     const stage = open({ ...twoServices(), [SWEEP]: new Error('reset') });
-    await stage.clock.pass(0);
+    await stage.clock.advance(0);
     expect(stage.catalog.failure).toBe('read service names: reset');
     stage.table[SWEEP] = names(5, 'stock');
-    await stage.clock.pass(30_000);
+    await stage.clock.advance(30_000);
     await stage.catalog.synced;
     expect(stage.catalog.failure).toBeUndefined();
     expect(stage.idsOf('stock')).toEqual(['s1']);
@@ -122,9 +122,9 @@ describe('the first reading', () => {
 
   it('believes nothing to be gone from a Consul that is known to have lost data', async () => {
     const { catalog, clock } = open(twoServices(), { lostAt: new Date(Date.UTC(2026, 9, 20)) });
-    await clock.pass(0);
+    await clock.advance(0);
     expect(catalog.lostAt).toEqual(new Date(Date.UTC(2026, 9, 20)));
-    await clock.pass(600_000);
+    await clock.advance(600_000);
     expect(catalog.lostAt).toBeUndefined();
   });
 });
@@ -138,7 +138,7 @@ describe('a change of the list of names', () => {
     table[SWEEP] = names(6, 'Orders', 'new');
     await tell(NAMES, names(6, 'Orders', 'own', 'new'));
     expect([idsOf('new'), idsOf('stock'), idsOf('orders')]).toEqual([['n1'], [], ['o1']]);
-    await clock.pass(200);
+    await clock.advance(200);
     expect(idsOf('orders')).toEqual(['o1', 'o2']);
     expect(consul.asked).toContain(SWEEP);
     expect([...new Set(told)].sort()).toEqual(['new', 'orders', 'stock']);
@@ -150,7 +150,7 @@ describe('a change of the list of names', () => {
     for (const name of many) table[read(name)] = instances(name, 6, 'm1');
     table[SWEEP] = names(6, 'Orders', 'stock', 'many-3');
     await tell(NAMES, names(6, 'Orders', 'stock', ...many));
-    await clock.pass(200);
+    await clock.advance(200);
     expect(many.filter((name) => reads(name) > 0)).toEqual(['many-3']);
   });
 
@@ -181,7 +181,7 @@ describe('a change of health', () => {
     const { catalog, clock, tell } = await synced();
     await tell(CRITICAL, answer('no list', { index: 6 }));
     expect(catalog.failure).toMatch(/^read critical checks: read read critical checks: expected an array/);
-    await clock.pass(1000);
+    await clock.advance(1000);
     expect(catalog.failure).toBeUndefined();
   });
 });
@@ -191,12 +191,12 @@ describe('a service that cannot be read', () => {
     const { clock, idsOf, records, table, tell } = await synced();
     table[read('Orders')] = new Error('reset');
     await tell(CRITICAL, answer([check('Orders')], { index: 6 }));
-    await clock.pass(5000);
+    await clock.advance(5000);
     expect(idsOf('orders')).toEqual(['o1']);
     expect(records[0]).toBe('warn service could not be read as a whole, the rest stays as it was');
     expect(records.slice(1).every((record) => record.startsWith('debug '))).toBe(true);
     table[read('Orders')] = instances('Orders', 6, 'o1', 'o2');
-    await clock.pass(20_000);
+    await clock.advance(20_000);
     expect(idsOf('orders')).toEqual(['o1', 'o2']);
   });
 
@@ -205,10 +205,10 @@ describe('a service that cannot be read', () => {
     table[SWEEP] = new Error('reset');
     table[read('Orders')] = instances('Orders', 6, 'o1', 'o2');
     await tell(NAMES, names(6, 'Orders', 'stock'));
-    await clock.pass(200);
+    await clock.advance(200);
     expect(records).toEqual(['warn names of services worth reading could not be read, will ask again']);
     table[SWEEP] = names(6, 'Orders', 'stock');
-    await clock.pass(20_000);
+    await clock.advance(20_000);
     expect(idsOf('orders')).toEqual(['o1', 'o2']);
   });
 
@@ -218,7 +218,7 @@ describe('a service that cannot be read', () => {
     const told = tell(NAMES, names(6, 'stock'));
     stop.abort();
     await told;
-    await clock.pass(1000);
+    await clock.advance(1000);
     expect(records).toEqual([]);
   });
 });
@@ -241,7 +241,7 @@ describe('a followed service', () => {
     for (const name of ['orders', 'stock']) catalog.follow(name);
     await tell(CRITICAL, answer([check('Orders')], { index: 6 }));
     await tell(NAMES, names(6, 'Orders', 'stock', 'own'));
-    await clock.pass(1000);
+    await clock.advance(1000);
     expect([reads('Orders'), reads('stock')]).toEqual([0, 0]);
     expect(consul.asked).toContain(SWEEP);
   });
@@ -252,11 +252,11 @@ describe('a followed service', () => {
     await settled();
     for (let index = 6; index <= 16; index++) {
       await tell(read('Orders'), instances('Orders', index, 'o1'));
-      await clock.pass(200);
+      await clock.advance(200);
     }
     table[read('Orders')] = instances('Orders', 17, 'o1', 'o2');
     await tell(NAMES, names(17, 'Orders', 'stock', 'own'));
-    await clock.pass(200);
+    await clock.advance(200);
     expect(idsOf('orders')).toEqual(['o1', 'o2']);
   });
 
@@ -265,7 +265,7 @@ describe('a followed service', () => {
     table[read('own')] = instances('own', 5);
     for (const name of ['orders', 'stock', 'own']) catalog.follow(name);
     await tell(NAMES, names(6, 'Orders', 'stock', 'own'));
-    await clock.pass(1000);
+    await clock.advance(1000);
     expect(consul.asked).not.toContain(SWEEP);
   });
 
@@ -340,6 +340,6 @@ describe('a read on demand', () => {
     table[read('Orders')] = instances('Orders', 6, 'o2');
     await expect(catalog.refresh('orders')).rejects.toThrow('may only not be back yet');
     expect(told).toEqual(['orders']);
-    await clock.pass(0);
+    await clock.advance(0);
   });
 });

@@ -33,9 +33,9 @@ describe('a sweep', () => {
   it('reads all that is due, once for a burst of changes', async () => {
     const { asked, clock, reads, sweep } = stage();
     for (let changes = 0; changes < 5; changes++) sweep.schedule();
-    await clock.pass(199);
+    await clock.advance(199);
     expect(reads).toEqual([]);
-    await clock.pass(10_000);
+    await clock.advance(10_000);
     expect(reads).toEqual(['a 200', 'b 200']);
     expect(asked()).toBe(1);
   });
@@ -44,14 +44,14 @@ describe('a sweep', () => {
     const { clock, reads, sweep } = stage(['a']);
     for (let ms = 0; ms < 40_000; ms += 100) {
       sweep.schedule();
-      await clock.pass(100);
+      await clock.advance(100);
     }
     expect(reads.map((read) => Number(read.split(' ')[1]))).toEqual([
       200, 1200, 3200, 7200, 15_200, 23_200, 31_200, 39_200,
     ]);
-    await clock.pass(20_000);
+    await clock.advance(20_000);
     sweep.schedule();
-    await clock.pass(200);
+    await clock.advance(200);
     expect(reads).toHaveLength(10);
   });
 
@@ -59,13 +59,13 @@ describe('a sweep', () => {
     const { read, release } = held();
     const { clock, reads, sweep } = stage(['a'], read);
     sweep.schedule();
-    await clock.pass(5000);
+    await clock.advance(5000);
     release.shift()?.();
     await settled();
     sweep.schedule();
-    await clock.pass(9599);
+    await clock.advance(9599);
     expect(reads).toEqual(['a 200']);
-    await clock.pass(1);
+    await clock.advance(1);
     expect(reads).toEqual(['a 200', 'a 14600']);
   });
 
@@ -73,12 +73,12 @@ describe('a sweep', () => {
     const { read, release } = held();
     const { asked, clock, sweep } = stage(['a'], read);
     sweep.schedule();
-    await clock.pass(200);
+    await clock.advance(200);
     sweep.schedule();
-    await clock.pass(10_000);
+    await clock.advance(10_000);
     expect(asked()).toBe(1);
     release.shift()?.();
-    await clock.pass(60_000);
+    await clock.advance(60_000);
     expect(asked()).toBe(2);
   });
 
@@ -86,7 +86,7 @@ describe('a sweep', () => {
     const { read, release } = held();
     const { clock, reads, sweep } = stage([...'abcdefghijkl'], read);
     sweep.schedule();
-    await clock.pass(200);
+    await clock.advance(200);
     expect(reads).toHaveLength(8);
     release.shift()?.();
     await settled();
@@ -97,12 +97,12 @@ describe('a sweep', () => {
     const { read, release } = held();
     const { clock, reads, stop, sweep } = stage([...'abcdefghijkl'], read);
     sweep.schedule();
-    await clock.pass(200);
+    await clock.advance(200);
     stop.abort();
     for (const end of release) end();
     sweep.schedule();
     sweep.readLater('z');
-    await clock.pass(60_000);
+    await clock.advance(60_000);
     expect(reads).toHaveLength(8);
   });
 
@@ -110,7 +110,7 @@ describe('a sweep', () => {
     const { asked, clock, stop, sweep } = stage();
     sweep.schedule();
     stop.abort();
-    await clock.pass(1000);
+    await clock.advance(1000);
     expect(asked()).toBe(0);
   });
 });
@@ -120,7 +120,7 @@ describe('a single service', () => {
     const { asked, clock, reads, sweep } = stage();
     sweep.readLater('z');
     sweep.readLater('z');
-    await clock.pass(1000);
+    await clock.advance(1000);
     expect(reads).toEqual(['z 200']);
     expect(asked()).toBe(0);
   });
@@ -129,7 +129,7 @@ describe('a single service', () => {
     const { clock, reads, sweep } = stage();
     sweep.readLater('a');
     sweep.schedule();
-    await clock.pass(1000);
+    await clock.advance(1000);
     expect(reads.sort()).toEqual(['a 200', 'b 200']);
   });
 
@@ -137,7 +137,7 @@ describe('a single service', () => {
     const { read, release } = held();
     const { clock, reads, sweep } = stage([...'abcdefghijkl'], read);
     sweep.schedule();
-    await clock.pass(200);
+    await clock.advance(200);
     sweep.readSoon('z');
     sweep.readSoon('z');
     release.shift()?.();

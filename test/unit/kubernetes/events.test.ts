@@ -91,9 +91,9 @@ describe('the same words about the same object', () => {
   it('are not repeated for half an hour', async () => {
     const { clock, notes, recorder } = stage();
     recorder.report(pods, pod(), report);
-    await clock.pass(30 * 60_000 - 1);
+    await clock.advance(30 * 60_000 - 1);
     recorder.report(pods, pod(), report);
-    await clock.pass(1);
+    await clock.advance(1);
     expect(notes()).toHaveLength(1);
     recorder.report(pods, pod(), report);
     await settled();

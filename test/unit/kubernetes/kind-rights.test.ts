@@ -24,9 +24,9 @@ describe('our rights', () => {
   it('are asked for once, five for each namespace, and then not for ten minutes', async () => {
     const { clock, look } = stage();
     expect(await look()).toEqual({ missing: undefined, questions: 10 });
-    await clock.pass(599_999);
+    await clock.advance(599_999);
     expect(await look()).toEqual({ missing: undefined, questions: 0 });
-    await clock.pass(1);
+    await clock.advance(1);
     expect(await look()).toEqual({ missing: undefined, questions: 10 });
   });
 
@@ -45,7 +45,7 @@ describe('our rights', () => {
     const seconds: number[] = [];
     for (let second = 0; second <= 3000; second += 15) {
       if ((await look()).questions > 0) seconds.push(second);
-      await clock.pass(15_000);
+      await clock.advance(15_000);
     }
     expect(seconds).toEqual([0, 15, 45, 105, 225, 465, 945, 1545, 2145, 2745]);
   });
@@ -54,10 +54,10 @@ describe('our rights', () => {
     const { clock, look, world } = stage();
     await look();
     world.allowed = false;
-    await clock.pass(600_000);
+    await clock.advance(600_000);
     expect(await look()).toEqual({ missing: MISSING, questions: 10 });
     world.allowed = true;
-    await clock.pass(15_000);
+    await clock.advance(15_000);
     expect(await look()).toEqual({ missing: undefined, questions: 10 });
   });
 });

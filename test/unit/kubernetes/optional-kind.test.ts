@@ -66,7 +66,7 @@ type Stage = ReturnType<typeof stage>;
 /** With the kind found. */
 async function found(): Promise<Stage> {
   const whole = stage();
-  await whole.clock.pass(0);
+  await whole.clock.advance(0);
   expect(whole.optional.found?.resource.apiVersion).toBe('networking.istio.io/v1');
   return whole;
 }
@@ -83,7 +83,7 @@ describe('a look', () => {
   it('finds a kind that is there, once all its objects were read', async () => {
     const whole = stage();
     expect(state(whole)).toEqual({ found: undefined, absence: '', isServed: false, failure: 'not read yet' });
-    await whole.clock.pass(0);
+    await whole.clock.advance(0);
     await whole.optional.settled;
     expect(state(whole)).toEqual(FOUND);
     expect([...(whole.optional.found?.views.keys() ?? [])]).toEqual(['a', 'b']);
@@ -94,7 +94,7 @@ describe('a look', () => {
   it('finds that there is no such kind', async () => {
     const whole = stage();
     whole.world.versions = [];
-    await whole.clock.pass(0);
+    await whole.clock.advance(0);
     await whole.optional.settled;
     expect(state(whole)).toEqual({ found: undefined, absence: ABSENT, isServed: false, failure: undefined });
     expect(whole.reviews()).toBe(0);
@@ -103,10 +103,10 @@ describe('a look', () => {
   it('finds a kind that comes, and tells of it', async () => {
     const whole = stage();
     whole.world.versions = [];
-    await whole.clock.pass(60_000);
+    await whole.clock.advance(60_000);
     expect(whole.changes()).toBe(1);
     whole.world.versions = ['v1'];
-    await whole.clock.pass(16_000);
+    await whole.clock.advance(16_000);
     expect(state(whole)).toEqual(FOUND);
     expect(whole.changes()).toBe(2);
   });
@@ -114,7 +114,7 @@ describe('a look', () => {
   it('loses a kind that goes, and follows its objects no more', async () => {
     const whole = await found();
     whole.world.versions = [];
-    await whole.clock.pass(16_000);
+    await whole.clock.advance(16_000);
     expect(state(whole)).toEqual({ found: undefined, absence: ABSENT, isServed: false, failure: undefined });
     expect(whole.followed()).toEqual([]);
     expect(whole.changes()).toBe(2);
@@ -123,7 +123,7 @@ describe('a look', () => {
   it('does not use a kind that we have not all rights to', async () => {
     const whole = stage();
     whole.world.allowed = false;
-    await whole.clock.pass(0);
+    await whole.clock.advance(0);
     const absence = 'there is no right to list workloadentries.networking.istio.io in namespace a';
     expect(state(whole)).toEqual({ found: undefined, absence, isServed: true, failure: undefined });
     expect(whole.followed()).toEqual([]);
@@ -135,7 +135,7 @@ describe('a look', () => {
   ])('takes the kind for absent when we may not even ask for it, %s', async (_, isServed) => {
     const whole = isServed ? await found() : stage();
     whole.world.error = refusal(403);
-    await whole.clock.pass(16_000);
+    await whole.clock.advance(16_000);
     expect(state(whole)).toEqual({
       ...{ found: undefined, isServed, failure: undefined },
       absence: expect.stringContaining('answered 403'),
@@ -146,10 +146,10 @@ describe('a look', () => {
     const whole = await found();
     whole.world.versions = ['v1beta1'];
     whole.world.isReadable = false;
-    await whole.clock.pass(20_000);
+    await whole.clock.advance(20_000);
     expect(state(whole).found).toBe('networking.istio.io/v1');
     whole.world.isReadable = true;
-    await whole.clock.pass(40_000);
+    await whole.clock.advance(40_000);
     expect(state(whole).found).toBe('networking.istio.io/v1beta1');
     expect(whole.followed()).toEqual(['networking.istio.io/v1beta1 a', 'networking.istio.io/v1beta1 b']);
   });
@@ -157,11 +157,11 @@ describe('a look', () => {
   it('that fails changes nothing, and the next one is soon', async () => {
     const whole = await found();
     whole.world.error = new Error('reset');
-    await whole.clock.pass(16_000);
+    await whole.clock.advance(16_000);
     expect(state(whole)).toEqual(FOUND);
     expect(whole.records).toEqual(['warn kind cannot be looked for, will try again']);
     const asked = whole.client.sent.length;
-    await whole.clock.pass(1800);
+    await whole.clock.advance(1800);
     expect(whole.client.sent.length).toBe(asked + 1);
     expect(whole.changes()).toBe(1);
   });
@@ -169,10 +169,10 @@ describe('a look', () => {
   it('that fails at first leaves it open whether the kind is there', async () => {
     const whole = stage();
     whole.world.error = new Error('reset');
-    await whole.clock.pass(0);
+    await whole.clock.advance(0);
     expect(state(whole)).toMatchObject({ found: undefined, absence: '', failure: 'reset' });
     whole.world.error = undefined;
-    await whole.clock.pass(16_000);
+    await whole.clock.advance(16_000);
     expect(state(whole)).toEqual(FOUND);
   });
 
@@ -180,7 +180,7 @@ describe('a look', () => {
     const whole = stage();
     whole.world.isReadable = false;
     whole.world.watchFailure = 'list WorkloadEntry: 404';
-    await whole.clock.pass(15_000);
+    await whole.clock.advance(15_000);
     expect(whole.optional.failure).toBe(
       'read WorkloadEntry: not complete after 15 s: list WorkloadEntry: 404; list WorkloadEntry: 404',
     );
@@ -189,9 +189,9 @@ describe('a look', () => {
 
   it('waits for what else has to be read', async () => {
     const whole = stage({ prepare: () => new Promise(() => undefined) });
-    await whole.clock.pass(14_999);
+    await whole.clock.advance(14_999);
     expect(state(whole).found).toBeUndefined();
-    await whole.clock.pass(1);
+    await whole.clock.advance(1);
     expect(whole.optional.failure).toContain('not complete after 15 s');
   });
 
@@ -200,7 +200,7 @@ describe('a look', () => {
     whole.world.error = new Error('cancelled');
     whole.optional.lookAgain();
     whole.stop.abort();
-    await whole.clock.pass(60_000);
+    await whole.clock.advance(60_000);
     expect(whole.records).toEqual([]);
     expect(whole.followed()).toEqual([]);
   });
@@ -209,7 +209,7 @@ describe('a look', () => {
     const whole = stage();
     whole.world.error = new Error('cancelled');
     whole.stop.abort();
-    await whole.clock.pass(60_000);
+    await whole.clock.advance(60_000);
     expect(whole.records).toEqual([]);
   });
 });
@@ -218,18 +218,18 @@ describe('the rights to a kind', () => {
   it('are asked for when it appears, and then every ten minutes', async () => {
     const whole = await found();
     expect(whole.reviews()).toBe(10);
-    await whole.clock.pass(599_000);
+    await whole.clock.advance(599_000);
     expect(whole.reviews()).toBe(10);
-    await whole.clock.pass(16_000);
+    await whole.clock.advance(16_000);
     expect(whole.reviews()).toBe(20);
   });
 
   it('are asked for when it appears again', async () => {
     const whole = await found();
     whole.world.versions = [];
-    await whole.clock.pass(16_000);
+    await whole.clock.advance(16_000);
     whole.world.versions = ['v1'];
-    await whole.clock.pass(16_000);
+    await whole.clock.advance(16_000);
     expect(whole.reviews()).toBe(20);
   });
 
@@ -238,9 +238,9 @@ describe('the rights to a kind', () => {
     whole.world.allowed = false;
     whole.optional.lookAgain();
     whole.optional.lookAgain();
-    await whole.clock.pass(999);
+    await whole.clock.advance(999);
     expect(whole.reviews()).toBe(10);
-    await whole.clock.pass(1);
+    await whole.clock.advance(1);
     expect(whole.reviews()).toBe(20);
     expect(state(whole)).toMatchObject({ found: undefined, isServed: true });
   });
@@ -249,25 +249,25 @@ describe('the rights to a kind', () => {
     const whole = await found();
     whole.world.watchFailure = 'watch WorkloadEntry: 403';
     expect(whole.optional.failure).toBe('watch WorkloadEntry: 403; watch WorkloadEntry: 403');
-    await whole.clock.pass(16_000);
+    await whole.clock.advance(16_000);
     expect(whole.reviews()).toBe(20);
   });
 
   it('are asked for after a failure', async () => {
     const whole = await found();
     whole.world.error = new Error('reset');
-    await whole.clock.pass(16_000);
+    await whole.clock.advance(16_000);
     whole.world.error = undefined;
-    await whole.clock.pass(16_000);
+    await whole.clock.advance(16_000);
     expect(whole.reviews()).toBe(20);
   });
 
   it('that are given later are noticed', async () => {
     const whole = stage();
     whole.world.allowed = false;
-    await whole.clock.pass(60_000);
+    await whole.clock.advance(60_000);
     whole.world.allowed = true;
-    await whole.clock.pass(60_000);
+    await whole.clock.advance(60_000);
     expect(state(whole)).toEqual(FOUND);
   });
 });

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import type { CatalogCheck, CatalogService, NodeContents } from '../../../../src/consul/types.ts';
 import { EmptySince, whyNodeStays } from '../../../../src/to-consul/nodes/empty-node.ts';
 import { nodeRemoval } from '../../../../src/to-consul/write/operations.ts';
-import { ownNodeName } from '../../../../src/to-consul/identity/own-entry.ts';
+import { ownNodeName } from '../../../../src/to-consul/identity/entry.ts';
 import { nodeMeta } from '../../../../src/to-consul/registration/registration.ts';
 import { owner, strings } from '../../builders.ts';
 

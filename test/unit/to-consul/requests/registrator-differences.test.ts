@@ -67,6 +67,13 @@ describe('values that are not in the variable', () => {
     expect({ rejections, warnings }).toEqual({ rejections: [], warnings: [unreadable('SERVICE_8080_TAGS')] });
   });
 
+  it('of CHECK_* are warned about, and are none that are not used', () => {
+    const env = [...environment('NAME=web'), { ...secret, name: 'SERVICE_CHECK_HTTP' }];
+    const { services, warnings } = registratorServices(given({ env }), { explicit: true });
+    expect(services).toMatchObject([{ name: 'web', hasChecks: false }]);
+    expect(warnings).toEqual([unreadable('SERVICE_CHECK_HTTP')]);
+  });
+
   it('are no concern where nothing is registered', () => {
     const env = [{ ...secret, name: 'SERVICE_PASSWORD' }];
     expect(registratorServices(given({ env }), { explicit: true })).toEqual({

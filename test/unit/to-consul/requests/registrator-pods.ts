@@ -27,19 +27,13 @@ export function environment(text: string): EnvVar[] {
 export interface Options {
   readonly explicit?: boolean;
   readonly image?: string;
-  readonly podIP?: string;
 }
 
 export const given = (...containers: Partial<Container>[]) =>
   pod({ podIPs: ['10.1.2.3'], containers: containers.map((overrides) => container(overrides)) });
 
-export function read(
-  listed: string,
-  env: string,
-  { explicit = false, image = 'shop/orders:1.4', podIP }: Options = {},
-) {
-  const { podIPs, ...rest } = given({ ports: ports(listed), env: environment(env), image });
-  return registratorServices({ ...rest, podIPs: podIP ? [podIP] : podIPs }, { explicit });
+export function read(listed: string, env: string, { explicit = false, image = 'shop/orders:1.4' }: Options = {}) {
+  return registratorServices(given({ ports: ports(listed), env: environment(env), image }), { explicit });
 }
 
 export const names = (services: readonly RegistratorService[]) =>

@@ -23,10 +23,10 @@ const sidecar = container({
 });
 
 describe("registrator's variables", () => {
-  it('are named in the Notes of the check, with their container and the check that registrator would have made', () => {
+  it('are named in the Notes of the check, with their container, and that CHECK_* are not used', () => {
     expect(desired({ containers: [web, sidecar] }).because).toEqual([
       "metrics registrator's variables of container sidecar",
-      "web registrator's variables of container web; registrator's check was HTTP http://10.1.0.7:8080/health every 10s",
+      "web registrator's variables of container web; registrator's CHECK_* are not used",
     ]);
   });
 

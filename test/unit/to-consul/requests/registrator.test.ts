@@ -14,7 +14,7 @@ type First = Partial<Omit<RegistratorService, 'meta'>> & { readonly meta?: Reado
 
 describe('like registrator', () => {
   it.each<[number, string, string, string[], First & Options]>([
-    [1, '8080', 'NAME=web', ['web 8080'], { tags: [], check: '' }],
+    [1, '8080', 'NAME=web', ['web 8080'], { tags: [], hasChecks: false }],
     [2, '8080,9090', 'NAME=web', ['web-8080 8080', 'web-9090 9090'], {}],
     [3, '8080,9090', 'NAME=web; 8080_NAME=api', ['api 8080', 'web-9090 9090'], {}],
     [4, '8080,9090', 'NAME=api; 9090_IGNORE=1', ['api-8080 8080'], {}],
@@ -22,22 +22,10 @@ describe('like registrator', () => {
     [6, '8080', 'NAME=web; IGNORE=false', [], {}],
     [7, '8080', 'NAME=web; TAGS=a,b\\,c', ['web 8080'], { tags: ['a', 'b,c'] }],
     [8, '8080', 'NAME=web; TAGS=x; 8080_TAGS=y', ['web 8080'], { tags: ['y'] }],
-    [
-      9,
-      '8080',
-      'NAME=web; CHECK_HTTP=/h; 8080_CHECK_INTERVAL=15s',
-      ['web 8080'],
-      { check: 'HTTP http://10.1.2.3:8080/h every 15s' },
-    ],
-    [10, '8080', 'NAME=web; CHECK_TCP=false', ['web 8080'], { check: 'TCP 10.1.2.3:8080 every 10s' }],
-    [
-      11,
-      '8080',
-      'NAME=web; CHECK_TCP=1; CHECK_HTTP=/h',
-      ['web 8080'],
-      { check: 'HTTP http://10.1.2.3:8080/h every 10s' },
-    ],
-    [12, '8080', 'NAME=web; CHECK_INITIAL_STATUS=passing', ['web 8080'], { check: '' }],
+    [9, '8080', 'NAME=web; CHECK_HTTP=/h; 8080_CHECK_INTERVAL=15s', ['web 8080'], { hasChecks: true }],
+    [10, '8080', 'NAME=web; CHECK_TCP=false', ['web 8080'], { hasChecks: true }],
+    [11, '8080', 'NAME=web; 8080_CHECK_GRPC=1', ['web 8080'], { hasChecks: true }],
+    [12, '8080', 'NAME=web; 9090_CHECK_HTTP=/h', ['web 8080'], { hasChecks: false }],
     [13, '53/udp', 'NAME=dns; TAGS=x', ['dns 53/udp'], { tags: ['x', 'udp'] }],
     [14, '8080', 'NAME=web; REGION=us; 8080_REGION=eu', ['web 8080'], { meta: { region: 'eu' } }],
     [15, '8080', 'NAME=web; 9090_TAGS=z', ['web 8080'], { tags: [] }],

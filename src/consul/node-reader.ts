@@ -1,0 +1,30 @@
+import { assertWitness, readNode } from './catalog-reader.ts';
+import type { ConsulClient } from './client.ts';
+import type { CatalogNode, NodeContents } from './types.ts';
+import { assertTrustworthy, decodeNodes, nodesRequest } from './catalog.ts';
+
+/** What is asked about Consul nodes. Each answer is judged before it is believed; see catalog.ts. */
+export interface NodeReader {
+  /** All nodes with that meta. */
+  list(metaKey: string, metaValue: string): Promise<CatalogNode[]>;
+  /**
+   * A node with all that is on it, or undefined when Consul says that there is none.
+   * @param consistent asks the leader to confirm that it leads: for a read that decides a removal
+   */
+  read(name: string, consistent?: boolean): Promise<NodeContents | undefined>;
+  /** @throws UntrustworthyAnswer when the token does not see what every token with rights sees */
+  assertWitness(signal: AbortSignal): Promise<void>;
+}
+
+export function createNodeReader(client: ConsulClient): NodeReader {
+  return {
+    async list(metaKey, metaValue) {
+      const request = nodesRequest(metaKey, metaValue);
+      const answer = await client.get(request);
+      assertTrustworthy(request.purpose, answer);
+      return decodeNodes(answer, request.purpose);
+    },
+    read: (name, consistent) => readNode(client, name, consistent),
+    assertWitness: (signal) => assertWitness(client, signal),
+  };
+}

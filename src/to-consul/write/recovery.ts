@@ -1,0 +1,79 @@
+import type { TransactionConflict } from '../../consul/errors.ts';
+import type { Log } from '../../observability/log.ts';
+import type { Touched } from '../observed/own-catalog.ts';
+import { refusedGroups, type Group } from './batch.ts';
+import type { BusyNodes } from './busy-nodes.ts';
+import type { LateWrites } from './late-writes.ts';
+import { nodesTouched } from './operations.ts';
+import type { Submissions } from './submissions.ts';
+
+/** Our picture of Consul, as far as it is read again. */
+export interface ReadableNodes {
+  /** Whatever is being read of the node is out of date. */
+  touch(node: string): void;
+  /** Reads the node; the keys for which Consul has something else than was known. */
+  refresh(node: string): Promise<Iterable<string>>;
+}
+
+export interface RecoveryOptions {
+  readonly own: ReadableNodes;
+  /** Keys for which Consul turned out to have something else than was written: each has to be looked at. */
+  readonly onDrift: (keys: Iterable<string>) => void;
+  readonly log: Log;
+  readonly submissions: Submissions;
+  readonly nodes: BusyNodes;
+  readonly late: LateWrites;
+}
+
+/**
+ * What is done after a transaction that failed, before its keys are composed anew:
+ *
+ * | the transaction                | its keys                         | its nodes                                       |
+ * |--------------------------------|----------------------------------|-------------------------------------------------|
+ * | refused, these keys named      | tried again, three times at most | read again; where that fails, the keys are done |
+ * | refused, but not these keys    | tried again                      | known as before: nothing was applied            |
+ * | refused for want of a right    | back to the queue, marked        | read no more                                    |
+ * | applied or not, nobody knows   | tried again                      | read before anything else is sent; a write that |
+ * |                                |                                  | comes late is made to fail, see LateWrites      |
+ */
+export class Recovery {
+  readonly #options: RecoveryOptions;
+
+  constructor(options: RecoveryOptions) {
+    this.#options = options;
+  }
+
+  /** Nothing was applied. The refused groups are looked at again in the catalog, the others only had bad company. */
+  async afterConflict(groups: readonly Group[], conflict: TransactionConflict): Promise<void> {
+    const refused = refusedGroups(groups, conflict);
+    const nodes = new Set([...refused].flatMap(({ changes }) => nodesTouched(changes)));
+    const isFinal = conflict.isDenied || !(await this.#readAgain(nodes));
+    for (const { key } of refused) this.#options.submissions.refused(key, conflict, isFinal);
+  }
+
+  /** Nobody knows whether the transaction was applied, or will be. */
+  afterUnknownOutcome(groups: readonly Group[], touched: Touched): void {
+    this.#options.nodes.doubt(touched);
+    for (const { key, operations } of groups) this.#options.late.add(key, operations);
+  }
+
+  /** Reads the nodes of unknown outcomes again; false when what Consul has there is still not known. */
+  async readUncertain(): Promise<boolean> {
+    const nodes = new Set(this.#options.nodes.uncertain);
+    const isKnown = nodes.size === 0 || (await this.#readAgain(nodes));
+    if (isKnown) this.#options.nodes.trust(nodes);
+    return isKnown;
+  }
+
+  async #readAgain(nodes: ReadonlySet<string>): Promise<boolean> {
+    const { log, onDrift, own } = this.#options;
+    try {
+      for (const node of nodes) own.touch(node);
+      await Promise.all([...nodes].map(async (node) => onDrift(await own.refresh(node))));
+      return true;
+    } catch (error) {
+      log.warn('Consul nodes could not be read again', { nodes: nodes.size, error });
+      return false;
+    }
+  }
+}

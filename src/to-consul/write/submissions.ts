@@ -1,0 +1,74 @@
+import type { TransactionConflict } from '../../consul/errors.ts';
+
+/** A key that loses its race more often in a row goes back to the queue, which slows it down. */
+const MOST_CONFLICTS = 3;
+
+interface Submitted {
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+  conflicts: number;
+  inFlight: boolean;
+}
+
+/** The keys to write, in order of submission; each stays until Consul has its state, or until it goes back to the queue. */
+export class Submissions {
+  readonly #submitted = new Map<string, Submitted>();
+  readonly #denied = new Set<string>();
+  #inFlight = 0;
+
+  /** Resolves or rejects when the key is settled. A key must not be added twice at a time. */
+  add(key: string): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#submitted.set(key, { resolve, reject, conflicts: 0, inFlight: false });
+    });
+  }
+
+  /** How many keys are in no transaction on its way. */
+  get waiting(): number {
+    return this.#submitted.size - this.#inFlight;
+  }
+
+  /** The keys that are in no transaction on its way. */
+  *waitingKeys(): Generator<string> {
+    for (const [key, { inFlight }] of this.#submitted) if (!inFlight) yield key;
+  }
+
+  /** Keys whose last try was refused because a right is missing. */
+  get denied(): ReadonlySet<string> {
+    return this.#denied;
+  }
+
+  /** A transaction with the key goes out. */
+  goesOut(key: string): void {
+    this.#mark(this.#submitted.get(key), true);
+  }
+
+  /** The transaction came back: the key waits again, unless it is settled. */
+  comesBack(key: string): void {
+    this.#mark(this.#submitted.get(key), false);
+  }
+
+  /** Consul refused the key. @param isFinal whether another try at once would be refused as well */
+  refused(key: string, conflict: TransactionConflict, isFinal: boolean): void {
+    const submitted = this.#submitted.get(key);
+    if (conflict.isDenied) this.#denied.add(key);
+    if (submitted && (++submitted.conflicts > MOST_CONFLICTS || isFinal)) this.settle(key, conflict);
+  }
+
+  /** Consul has the key's state, or, with an error, the key goes back to the queue. A key that is not there is no concern. */
+  settle(key: string, error?: unknown): void {
+    const submitted = this.#submitted.get(key);
+    this.#mark(submitted, false);
+    this.#submitted.delete(key);
+    if (error === undefined) {
+      this.#denied.delete(key);
+      submitted?.resolve();
+    } else submitted?.reject(error);
+  }
+
+  #mark(submitted: Submitted | undefined, inFlight: boolean): void {
+    if (!submitted || submitted.inFlight === inFlight) return;
+    submitted.inFlight = inFlight;
+    this.#inFlight += inFlight ? 1 : -1;
+  }
+}
