@@ -22,7 +22,7 @@ export async function serveStatus(address: string, source: StatusSource): Promis
   const server = createServer(
     { maxHeaderSize: 8192, headersTimeout: 5000, requestTimeout: 5000 },
     (request, response) => {
-      void answer(request, response, source);
+      void send(request, response, source);
     },
   );
   server.maxConnections = 100;
@@ -45,23 +45,39 @@ export function splitAddress(address: string): { host: string; port: number } {
   return { host: address.slice(0, colon).replace(/^\[|\]$/g, ''), port: Number(address.slice(colon + 1)) };
 }
 
-async function answer(request: IncomingMessage, response: ServerResponse, source: StatusSource): Promise<void> {
-  const reply = (status: number, body: string, type = 'text/plain; charset=utf-8') => {
-    response.writeHead(status, { 'content-type': type }).end(body);
-  };
-  if (request.method !== 'GET') return reply(405, 'only GET is answered here\n');
-  switch (request.url) {
+interface Answer {
+  readonly status: number;
+  readonly body: string;
+  readonly type: string;
+}
+
+function text(status: number, body: string): Answer {
+  return { status, body, type: 'text/plain; charset=utf-8' };
+}
+
+/** What is answered to a request, whoever sends it. */
+export async function answerTo(
+  { method, url }: Pick<IncomingMessage, 'method' | 'url'>,
+  source: StatusSource,
+): Promise<Answer> {
+  if (method !== 'GET') return text(405, 'only GET is answered here\n');
+  switch (url) {
     case '/healthz':
-      return reply(200, 'ok\n');
+      return text(200, 'ok\n');
     case '/readyz': {
       const reasons = source.notReady();
-      return reasons.length === 0 ? reply(200, 'ok\n') : reply(503, `${reasons.join('\n')}\n`);
+      return reasons.length === 0 ? text(200, 'ok\n') : text(503, `${reasons.join('\n')}\n`);
     }
     case '/metrics':
-      return reply(200, await source.registry.metrics(), source.registry.contentType);
+      return { status: 200, body: await source.registry.metrics(), type: source.registry.contentType };
     case '/status':
-      return reply(200, `${JSON.stringify(source.status(), null, 2)}\n`, 'application/json');
+      return { status: 200, body: `${JSON.stringify(source.status(), null, 2)}\n`, type: 'application/json' };
     default:
-      return reply(404, 'there is /healthz, /readyz, /metrics and /status\n');
+      return text(404, 'there is /healthz, /readyz, /metrics and /status\n');
   }
+}
+
+async function send(request: IncomingMessage, response: ServerResponse, source: StatusSource): Promise<void> {
+  const { status, body, type } = await answerTo(request, source);
+  response.writeHead(status, { 'content-type': type }).end(body);
 }

@@ -1,0 +1,28 @@
+import { expect, it } from '@jest/globals';
+import { answerTo, splitAddress } from '../../../src/observability/http.ts';
+import { createMetrics } from '../../../src/observability/metrics.ts';
+
+it.each([
+  ['0.0.0.0:8080', '0.0.0.0', 8080],
+  [':8080', '', 8080],
+  ['[::1]:0', '::1', 0],
+  ['localhost:80', 'localhost', 80],
+])('the address %s is a host and a port', (address, host, port) => {
+  expect(splitAddress(address)).toEqual({ host, port });
+});
+
+it.each<[string, string, string[], number, string]>([
+  ['GET', '/healthz', ['starting'], 200, 'ok'],
+  ['GET', '/readyz', [], 200, 'ok'],
+  ['GET', '/readyz', ['Consul: reset', 'Pods: not read yet'], 503, 'Consul: reset\nPods: not read yet'],
+  ['GET', '/metrics', [], 200, '# HELP consular_reconciles_total'],
+  ['GET', '/status', [], 200, '{\n  "cluster": "prod"\n}'],
+  ['GET', '/', [], 404, 'there is /healthz'],
+  ['POST', '/healthz', [], 405, 'only GET'],
+])('%s %s with %j in the way of readiness is answered %i', async (method, url, reasons, status, start) => {
+  const { registry } = createMetrics();
+  const source = { registry, notReady: () => reasons, status: () => ({ cluster: 'prod' }) };
+  const answer = await answerTo({ method, url }, source);
+  expect(answer.status).toBe(status);
+  expect(answer.body.slice(0, start.length)).toBe(start);
+});

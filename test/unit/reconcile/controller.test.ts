@@ -1,0 +1,101 @@
+import { describe, expect, it } from '@jest/globals';
+import { Controller } from '../../../src/reconcile/controller.ts';
+import { createMetrics } from '../../../src/observability/metrics.ts';
+import { settled } from '../clock.ts';
+import { recordingLog } from '../recording-log.ts';
+
+const RACE = new Error('somebody was faster');
+
+/** A controller whose reconciles end as the test says, one after the other, and then well. */
+function stage(fates: (Error | undefined)[] = []) {
+  const metrics = createMetrics();
+  const { log, records } = recordingLog();
+  const reconciled: string[] = [];
+  /** What was told to be failing as each reconcile began. */
+  const failing: object[] = [];
+  let whenCalm: () => void = () => undefined;
+  const controller: Controller = new Controller({
+    direction: 'to-consul',
+    concurrency: 1,
+    isRace: (error) => error === RACE,
+    reconcile: (key) => {
+      reconciled.push(key);
+      failing.push(controller.status.failing);
+      const fate = fates.shift();
+      if (fate) return Promise.reject(fate);
+      whenCalm();
+      return Promise.resolve();
+    },
+    ...{ log, metrics },
+  });
+  /** Puts the key into the queue; resolves when a reconcile of it went well. */
+  const run = async (key: string) => {
+    const calm = new Promise<void>((resolve) => (whenCalm = resolve));
+    controller.enqueue(key);
+    await calm;
+    await settled();
+  };
+  const outcomes = async () =>
+    (await metrics.reconciles.get()).values.map(({ labels, value }) => `${labels.outcome} ${value}`);
+  return { controller, failing, outcomes, reconciled, records, run };
+}
+
+describe('a reconcile', () => {
+  it('that goes well is counted, and nothing is left', async () => {
+    const { controller, outcomes, reconciled, records, run } = stage();
+    await run('shop/orders');
+    expect(reconciled).toEqual(['shop/orders']);
+    expect(await outcomes()).toEqual(['done 1']);
+    expect(controller.status).toEqual({ waiting: 0, busy: 0, failing: {} });
+    expect(records).toEqual([]);
+  });
+
+  it('that fails is tried again, with a warning', async () => {
+    const { outcomes, reconciled, records, run } = stage([new Error('reset')]);
+    await run('a');
+    expect(reconciled).toEqual(['a', 'a']);
+    expect(await outcomes()).toEqual(['failed 1', 'done 1']);
+    expect(records).toEqual(['warn reconciling failed, will try again']);
+  });
+
+  it('that lost a race is tried again, and is not worth a warning', async () => {
+    const { outcomes, records, run } = stage([RACE]);
+    await run('a');
+    expect(await outcomes()).toEqual(['race 1', 'done 1']);
+    expect(records).toEqual(['debug lost a race, will look again']);
+  });
+
+  it.each([
+    ['fails', new Error('reset'), 'warn reconciling failed, will try again', ['failed 5', 'done 1']],
+    ['loses races', RACE, 'debug lost a race, will look again', ['race 4', 'failed 1', 'done 1']],
+  ])('that %s five times in a row is an error', async (_, fate, first, counted) => {
+    const { outcomes, records, run } = stage(Array<Error>(5).fill(fate));
+    await run('a');
+    expect(records).toEqual([...Array<string>(4).fill(first), 'error reconciling keeps failing']);
+    expect(await outcomes()).toEqual(counted);
+  });
+
+  it('that failed is told with its reason until it goes well', async () => {
+    const { controller, failing, run } = stage([new Error('patch', { cause: new Error('reset') })]);
+    await run('a');
+    expect(failing).toEqual([{}, { a: 'patch: reset' }]);
+    expect(controller.status.failing).toEqual({});
+  });
+});
+
+it('a key that is wanted later is reconciled then', async () => {
+  const { controller, reconciled, run } = stage();
+  controller.enqueueAfter('later', 1);
+  await run('now');
+  expect(reconciled[0]).toBe('now');
+  while (reconciled.length < 2) await settled();
+  expect(reconciled).toEqual(['now', 'later']);
+});
+
+it('a controller that is drained takes nothing more', async () => {
+  const { controller, reconciled } = stage();
+  expect(await controller.drain(2 ** 31 - 1)).toBe(true);
+  controller.enqueue('a');
+  await settled();
+  expect(reconciled).toEqual([]);
+});
