@@ -16,10 +16,10 @@ export function backoffMs(attempt: number, { baseMs, maxMs, random = Math.random
   return random() * Math.min(maxMs, baseMs * 2 ** attempt);
 }
 
-/** Waits, or returns at once when the signal is or becomes aborted. */
+/** Waits, or returns at once when there is nothing to wait for, or the signal is or becomes aborted. */
 export function sleep(ms: number, signal: AbortSignal, clock: Clock = systemClock): Promise<void> {
   return new Promise((resolve) => {
-    if (signal.aborted) return resolve();
+    if (signal.aborted || ms <= 0) return resolve();
     const end = () => {
       cancel();
       signal.removeEventListener('abort', end);

@@ -44,20 +44,20 @@ export interface Desired {
   /** By ID. */
   readonly registrations: ReadonlyMap<string, Registration>;
   readonly rejections: readonly Rejection[];
-  /** What somebody wrote that has no effect, and is no reason not to register. */
+  /** Input that has no effect, and is no reason not to register. */
   readonly warnings: readonly string[];
   /**
-   * Who asked for registrations that must stay although they are not desired: names of Services, and the empty string for
-   * the pod itself. The pod is Ready, and what they ask for is broken, which is a reason to tell somebody and none to take
-   * a live instance away; or what Kubernetes derives from it is not there yet. At an address that the pod does not have
-   * any more an instance is not live.
+   * The askers whose registrations must stay although they are not desired: names of Services, and the empty string for the
+   * pod itself. The pod is Ready, and the input is broken, which is a reason to tell its team and none to take a live
+   * instance away; or the slices that follow from the input are not there yet. An instance at an address that the pod does
+   * not have any more is not live.
    */
   readonly held: ReadonlySet<string>;
   /** Names of Services that ask, and of which no slice says what to register. */
   readonly unclear: ReadonlySet<string>;
-  /** Whether the pod may have a registration, if anybody asks for it. */
+  /** Whether the pod may have a registration, if it or a Service asks for one. */
   readonly isEligible: boolean;
-  /** Whether anybody asks for a registration of a pod that may have one. */
+  /** Whether the pod, or a Service over it, asks for a registration, and it may have one. */
   readonly isAsked: boolean;
   /** The row of the table below that decided, in words. */
   readonly rule: string;
@@ -87,8 +87,8 @@ const nothing = (rule: string, isEligible = false): Desired => ({
  * | Ready, with input that cannot be honoured              |            | what is there at an IP of the pod stays; an Event says why |
  * | not Ready, with input that cannot be honoured          |            | nothing; an Event says why   |
  *
- * Registrations come from the pod's own annotations and from each annotated Service that targets it; the name and port
- * are those of whoever asked for the registration, the pod's tags, meta, weight and not-ready win over the Service's.
+ * Registrations come from the pod's own annotations and from each annotated Service that targets it, under the name and
+ * port that the pod or the Service asks for; the pod's tags, meta, weight and not-ready win over the Service's.
  */
 export function desiredRegistrations(owner: Owner, config: DesiredConfig, sources: PlanSources): Desired {
   const { pod } = sources;
@@ -141,7 +141,7 @@ export function desiredRegistrations(owner: Owner, config: DesiredConfig, source
   }
 }
 
-/** Whether a pod has registrations as soon as somebody asks for them. */
+/** Whether a pod has registrations as soon as a Service asks for them. */
 export function mayHaveRegistrations(pod: Pod, config: DesiredConfig): boolean {
   return whyNothing(pod, config) === undefined && parseAnnotations(pod.annotations).settings.sync !== false;
 }
@@ -162,7 +162,7 @@ function whyNothing(pod: Pod, { namespaces }: DesiredConfig): string | undefined
 function requestsFor({ pod, services }: PlanSources, config: DesiredConfig): RegistratorRequests | undefined {
   const own = parseAnnotations(pod.annotations);
   if (own.settings.sync === false) return undefined;
-  // Whoever asks last for an ID gets it: the pod itself, else the Service with the smallest name, in any order of events.
+  // Of several requests for an ID the last wins: the pod's own, else that of the Service with the smallest name.
   const ordered = [...services].sort((a, b) => (a.service.name < b.service.name ? 1 : -1));
   const byVariables = config.registrator ? requestsOfRegistrator(pod, own, config.registratorExplicit) : undefined;
   return {
@@ -191,7 +191,7 @@ function addressOf(pod: Pod, { addressFamily, hostNetwork }: DesiredConfig): str
   return 'refused' in judged ? invalid(`pod IP ${quote(found)}: ${judged.refused}`) : judged.address;
 }
 
-/** Whether who calls that address comes to the pod. */
+/** Whether a call to that address reaches the pod. */
 export function isAddressOf({ podIPs, hostIP, hostNetwork }: Pod, address: string): boolean {
   const own = hostNetwork ? [hostIP, ...podIPs] : podIPs;
   return own.some((ip) => canonicalAddress(ip) === canonicalAddress(address));

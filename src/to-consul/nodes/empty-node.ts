@@ -33,8 +33,8 @@ export class EmptySince {
 
   /**
    * The nodes that have been empty for long enough.
-   * @param empty all nodes that are empty now, each with a number that moves when anything is written there: one that was
-   * in use between two looks has not been empty all the time
+   * @param empty all nodes that are empty now, each with a number that moves when anything is written there: it tells that a
+   *   node was in use between two looks
    */
   due(empty: ReadonlyMap<string, number>, now: number): string[] {
     for (const name of this.#known.keys()) if (!empty.has(name)) this.#known.delete(name);
@@ -47,7 +47,7 @@ export class EmptySince {
     return due;
   }
 
-  /** The node turned out not to be empty, or cannot be removed: it has to be empty as long again. */
+  /** The node was removed, or has to stay: it has to be empty as long again. */
   startAnew(name: string): void {
     this.#known.delete(name);
   }

@@ -23,10 +23,10 @@ export interface ConsulNode {
 }
 
 export interface Check {
-  /** Ours are passing or critical; warning stands for what somebody else wrote. */
+  /** Ours are passing or critical; warning stands for any status that others wrote. */
   readonly status: CheckStatus;
   readonly notes: string;
-  /** Why, in one line; what it says is not compared, so that it is written with a transition and never on its own. */
+  /** Why, in one line. It is not compared, so that it is written with a change of the status and never on its own. */
   readonly output: string;
 }
 
@@ -38,7 +38,7 @@ export function nodeNameOf(cluster: string, node: string): string {
   return `k8s-${cluster}--${node}`;
 }
 
-/** Whether a Consul node of ours has the name of one that stands for a Kubernetes node of that cluster. */
+/** Whether a Consul node has a name of the form that `nodeNameOf` makes, for a Kubernetes node of that cluster. */
 export function standsForNode(cluster: string, name: string): boolean {
   const start = nodeNameOf(cluster, '');
   return name.startsWith(start) && name.length > start.length;

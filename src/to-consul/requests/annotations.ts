@@ -7,7 +7,7 @@ import { type Rejection, quote } from '../registration/rejection.ts';
 export const PREFIX = 'consular.dev/';
 export const ALIAS_PREFIX = 'consul.hashicorp.com/';
 
-/** Worth keeping in memory: the only annotations that anybody here reads. */
+/** Worth keeping in memory: Consular reads no other annotations of pods and Services. */
 export function isOurAnnotation(key: string): boolean {
   return key.startsWith(PREFIX) || key.startsWith(`${ALIAS_PREFIX}service-`);
 }
@@ -39,7 +39,7 @@ const PORT_KEY = /^(service-name|service-tags|service-meta-[^.]*)\.(.*)$/s;
 /** A port's name (RFC 6335). */
 const PORT_NAME = /^[a-z0-9]([a-z0-9-]{0,13}[a-z0-9])?$/;
 const PORT_EXPECTED = 'the name of a port, or a number from 1 to 65535 without leading zeros,';
-/** Ours, but of other parts of Consular. What a Service takes in says nothing about its pods, and of a pod nothing at all. */
+/** Keys of ours that other parts of Consular read. Only a Service can take instances in: on a pod those keys are unknown. */
 const OTHER_KEYS: Readonly<Record<'pod' | 'service', ReadonlySet<string>>> = {
   pod: new Set(['consul-service']),
   service: new Set(['consul-service', 'import', 'import-port']),
@@ -48,7 +48,7 @@ const OTHER_KEYS: Readonly<Record<'pod' | 'service', ReadonlySet<string>>> = {
 export const NO_SETTINGS: Settings = { meta: new Map(), ports: new Map() };
 const NOTHING: ParsedAnnotations = { settings: NO_SETTINGS, rejections: [] };
 
-/** @param on what carries them */
+/** @param on the kind of the object that carries them */
 export function parseAnnotations(
   annotations: ReadonlyMap<string, string>,
   on: 'pod' | 'service' = 'pod',

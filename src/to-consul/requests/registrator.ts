@@ -21,7 +21,7 @@ import { quote, type Rejection } from '../registration/rejection.ts';
  * | in `SERVICE_<port>_NAME` or `SERVICE_<port>_IGNORE`   | yes: only a port that is exposed is named or ignored |
  * | in another `SERVICE_<port>_<KEY>`                     | yes, if the container lists no ports; else the list is believed |
  *
- * What counts decides on `-<port>`, ignored or not; what is not ignored and has a name is registered.
+ * The ports that count decide on `-<port>`, ignored or not; those that have a name and are not ignored are registered.
  */
 export function registratorServices(pod: Pod, { explicit }: RegistratorOptions): RegistratorServices {
   const count = pod.containers.reduce((sum, { env }) => sum + env.filter(isOurs).length, 0);
@@ -75,7 +75,7 @@ export interface RegistratorService {
 
 const PREFIX = 'SERVICE_';
 
-/** Worth keeping in memory: the only variables that anybody here reads, beside those that they refer to. */
+/** Worth keeping in memory: Consular reads no other variables, beside those that these refer to. */
 export function isRegistratorVariable(name: string): boolean {
   return name.startsWith(PREFIX);
 }
@@ -158,7 +158,7 @@ function valueOf(settings: PortSettings, key: string): string {
   return settings.get(key)?.value ?? '';
 }
 
-/** Not ignored, and with a name; one that cannot be read is none, and the image's would be a wrong one. */
+/** Not ignored, and with a name. A name that cannot be read is none, and the image's in its place would be wrong. */
 function isWanted(settings: PortSettings, explicit: boolean): boolean {
   if (valueOf(settings, 'ignore') !== '') return false;
   return valueOf(settings, 'name') !== '' || (!explicit && !isUnreadable(settings.get('name')));

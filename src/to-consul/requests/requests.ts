@@ -25,7 +25,7 @@ export interface AnnotatedService {
   readonly slices: readonly EndpointSlice[];
 }
 
-/** A registration that somebody asks for, before anybody looked at whether it is valid and allowed. */
+/** A registration that a pod or a Service asks for; whether it is valid and allowed is judged later. */
 export interface Request {
   readonly name: string;
   readonly port: number;
@@ -33,7 +33,7 @@ export interface Request {
   readonly wishes: Wishes;
   /** The annotated Service; undefined when the pod itself asks. */
   readonly service: Service | undefined;
-  /** What it asks by, for people to read: annotations or variables. */
+  /** The annotations or variables that ask, in words for the Notes of the check. */
   readonly by: string;
 }
 
@@ -92,7 +92,7 @@ export function requestsOfService({ service, slices }: AnnotatedService, pod: Po
     const servicePort = choosePort(service.ports, wanted);
     if (typeof servicePort === 'string') return reject(asker, 'InvalidPort', `${where}: ${servicePort}`);
     const port = slicePorts(slices, pod).find((port) => port.name === servicePort.name);
-    // Slices follow their Service a moment later, when a port was renamed, say: until they do, what is there stays.
+    // The slices follow their Service a moment later, after a port was renamed, say: until then the instances stay.
     if (!port) return [{ asker, rejections: [] }];
     const udp = port.protocol === 'UDP';
     const wishes = overlay(wishesAt(settings, servicePort), wishesAt(own.settings, portAt(pod, port.port, udp)));
@@ -111,7 +111,7 @@ function slicePorts(slices: readonly EndpointSlice[], { podIPs }: Pod): Endpoint
 
 /** What the containers of a pod ask for in the way of registrator; the pod's annotations win over it, key by key. */
 export function requestsOfRegistrator(pod: Pod, own: ParsedAnnotations, explicit: boolean): RegistratorRequests {
-  // Whoever has begun to write annotations does not mean the variables any more.
+  // A team that has begun to write annotations does not mean the variables any more.
   if (namesWanted(own.settings).length > 0) return { outcomes: [], warnings: [] };
   const { services, rejections, warnings } = registratorServices(pod, { explicit });
   const requests = services.map(({ container, name, port, udp, tags, meta, hasChecks }): Outcome => {
@@ -165,7 +165,7 @@ function portsOf({ containers }: Pod): ContainerPort[] {
   return containers.flatMap(({ ports }) => ports);
 }
 
-/** The container port with that number; one that is not declared has no name. */
+/** The container port with that number; a port that is not declared has no name. */
 function portAt(pod: Pod, port: number, udp: boolean): Port {
   const protocol = udp ? 'UDP' : 'TCP';
   const declared = portsOf(pod).find((own) => own.port === port && own.protocol === protocol);
@@ -214,7 +214,7 @@ function wishesAt(settings: Settings, { name, port }: Port): Wishes {
   };
 }
 
-/** The pod's annotations win, key by key; who asked keeps its name and port. */
+/** The pod's annotations win, key by key; meta adds up. Name and port stay those of the request. */
 function overlay(service: Wishes, pod: Wishes): Wishes {
   return { ...service, ...pod, meta: new Map([...service.meta, ...pod.meta]) };
 }

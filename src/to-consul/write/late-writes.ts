@@ -30,7 +30,7 @@ interface Named {
  * | is to be removed now                                | nothing more: the removal names the same index             |
  * | is to be updated now                                | updated, and what the update does not write is renewed     |
  * | stays as it is                                      | renewed; see renewalOperations                             |
- * | stays as it is, on a node that others have changed  | left alone until the node is repaired, so that it is not written as it was found |
+ * | stays as it is, on a node that others have changed  | left alone until the node is repaired                      |
  *
  * A late creation is no concern: there is no index to move, and the instance that it makes is found and removed like any
  * drift.

@@ -25,6 +25,16 @@ describe('a committed transaction', () => {
     },
   );
 
+  it('has index 0 where Consul tells none: no later write can name it by mistake', () => {
+    const Results = [{ Node: { Node: 'a' } }, { Service: { ID: 'b' } }, { Check: { CheckID: 'c' } }];
+    const { nodes, services, checks } = decodeCommitted({ Results });
+    expect([...nodes, ...services, ...checks]).toEqual([
+      ['a', 0],
+      ['b', 0],
+      ['c', 0],
+    ]);
+  });
+
   it.each([[null], [[]], ['true']])('with an answer of the wrong shape (%j) is an error', (body) => {
     expect(() => decodeCommitted(body)).toThrow('read transaction results: expected an object');
   });

@@ -3,6 +3,7 @@ import type { Container, Pod } from '../../../../src/kubernetes/objects.ts';
 import {
   desiredRegistrations,
   isAddressOf,
+  mayHaveRegistrations,
   type DesiredConfig,
 } from '../../../../src/to-consul/desired/desired-registrations.ts';
 import { askedByService, type AnnotatedService } from '../../../../src/to-consul/requests/requests.ts';
@@ -266,6 +267,23 @@ it.each([
   ['the IP of its node, which it shares', '192.168.1.11', { hostNetwork: true }, true],
 ])('who calls %s comes to the pod: %s', (_, address, overrides, isIts) => {
   expect(isAddressOf(pod({ podIPs: ['10.1.0.7', 'fd00::7'], ...overrides }), address)).toBe(isIts);
+});
+
+describe('a pod that a Service may still ask for', () => {
+  it.each<[string, Partial<Pod>, boolean]>([
+    ['is as any other', {}, true],
+    ['is not Ready', { ready: undefined }, true],
+    ['is switched off', { annotations: annotations({ 'service-sync': 'false' }) }, false],
+    ['has no IP yet', { podIPs: [] }, false],
+    ['is on no node yet', { nodeName: '' }, false],
+    ['is being deleted', { deletionTimestamp: '2026-10-20T10:00:00Z' }, false],
+    ['has ended', { phase: 'Succeeded' }, false],
+    ['has failed', { phase: 'Failed' }, false],
+    ['is in a namespace that is not selected', { namespace: 'kube-system' }, false],
+  ])('%s', (_, overrides, may) => {
+    const config = toConsulConfig({ namespaces: { include: ['*'], exclude: ['kube-system'] } });
+    expect(mayHaveRegistrations(pod(overrides), config)).toBe(may);
+  });
 });
 
 describe('askedByService', () => {

@@ -47,4 +47,26 @@ describe("registrator's variables", () => {
     expect(desired({ containers: [web], annotations: annotations({ 'service-sync': 'false' }) }).warnings).toEqual([]);
     expect(desired({ containers: [web], phase: 'Succeeded' }).warnings).toEqual([]);
   });
+
+  it('that cannot be honoured keep what is there of a Ready pod, and no other container from its registration', () => {
+    const broken = container({ name: 'broken', env: [{ name: 'SERVICE_NAME', value: '', fieldPath: '' }] });
+    const given = { pod: pod({ containers: [broken, sidecar] }), services: [], zone: '', nodeAddress: '192.168.1.11' };
+    const result = desiredRegistrations(owner, toConsulConfig({ registrator: true }), given);
+    expect([...result.registrations.values()].map(({ service }) => service)).toEqual(['metrics']);
+    expect(result.rejections).toMatchObject([{ reason: 'InvalidVariable' }]);
+    expect(result.held).toEqual(new Set(['']));
+  });
+
+  it('are overlaid with what the annotations of the pod say without a name', () => {
+    const own = annotations({ 'service-tags': 'blue', 'service-meta-region': 'eu', 'not-ready': 'critical' });
+    const env = environment('NAME=web; TAGS=green; REGION=us; STAGE=test');
+    const given = {
+      pod: pod({ containers: [container({ env })], annotations: own, ready: condition({ status: 'False' }) }),
+      ...{ services: [], zone: '', nodeAddress: '192.168.1.11' },
+    };
+    const result = desiredRegistrations(owner, toConsulConfig({ registrator: true }), given);
+    const [web] = result.registrations.values();
+    expect(web).toMatchObject({ service: 'web', tags: ['blue'], check: { status: 'critical' } });
+    expect([web?.meta.get('region'), web?.meta.get('stage')]).toEqual(['eu', 'test']);
+  });
 });
