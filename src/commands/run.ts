@@ -39,6 +39,8 @@ export interface RunOptions {
   readonly takeOver?: boolean;
   /** How long a Consul node of ours must have been empty to be removed. @default 10 minutes */
   readonly emptyNodeMs?: number;
+  /** How looks at what is ours in Consul keep their distance. @default LOOK_PACE */
+  readonly lookPace?: ToConsulOptions['lookPace'];
 }
 
 /**
@@ -47,7 +49,7 @@ export interface RunOptions {
  */
 export async function startDaemon(
   context: Omit<Context, 'signal'>,
-  { takeOver = false, emptyNodeMs = EMPTY_NODE_MS }: RunOptions = {},
+  { takeOver = false, emptyNodeMs = EMPTY_NODE_MS, lookPace }: RunOptions = {},
 ): Promise<RunningDaemon> {
   const watches = new AbortController();
   // Each watch and each request on its way listens; there are a few hundred at most.
@@ -79,7 +81,7 @@ export async function startDaemon(
     await ownEntry?.claim();
     if (watches.signal.aborted) return;
     const isFollowing = () => failures().length === 0;
-    directions = startDirections(whole, clients, world, { ownEntry, emptyNodeMs, isFollowing });
+    directions = startDirections(whole, clients, world, { ownEntry, emptyNodeMs, lookPace, isFollowing });
     ownEntry?.start();
     context.log.info('running', { cluster: context.config.cluster, clusterUid: world.owner.clusterUid });
   });
@@ -103,7 +105,10 @@ function startDirections(
   context: Context,
   { api, consul, kubernetes, resources }: Clients,
   { owner, toConsul, toKubernetes }: World,
-  { ownEntry, ...more }: Pick<Directions, 'ownEntry'> & Pick<ToConsulOptions, 'emptyNodeMs' | 'isFollowing'>,
+  {
+    ownEntry,
+    ...more
+  }: Pick<Directions, 'ownEntry'> & Pick<ToConsulOptions, 'emptyNodeMs' | 'lookPace' | 'isFollowing'>,
 ): Directions {
   const { config, log, metrics } = context;
   const events = new EventRecorder(kubernetes, hostname(), log, metrics);

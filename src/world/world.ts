@@ -11,6 +11,8 @@ import type { View } from '../kubernetes/view.ts';
 import type { ObjectApi } from '../kubernetes/object-api.ts';
 import { LABEL, MANAGED_BY, othersFilter, ownsObject, type Owner } from '../mark.ts';
 import { ClusterIdentityError } from '../to-consul/identity/cluster-identity.ts';
+import { consulNodes } from '../to-consul/observed/consul-nodes.ts';
+import { consulServices } from '../to-consul/observed/consul-services.ts';
 import { ForeignInstances } from '../to-consul/observed/foreign-instances.ts';
 import { OwnCatalog } from '../to-consul/observed/own-catalog.ts';
 import { lossIn, ownNodeName } from '../to-consul/identity/own-entry.ts';
@@ -103,10 +105,12 @@ async function readToConsul(
   const [own, foreign, transactionLimit, views] = await Promise.all([
     sources.untilRead(
       'Consul nodes of this cluster',
-      () => OwnCatalog.read(consul, owner),
+      () => OwnCatalog.read(consulNodes(consul, owner), owner),
       (error) => error instanceof ClusterIdentityError,
     ),
-    sources.untilRead('Consul service names', () => ForeignInstances.read({ ...context, client: consul, owner })),
+    sources.untilRead('Consul service names', () =>
+      ForeignInstances.read({ ...context, source: consulServices({ ...context, client: consul }, owner), owner }),
+    ),
     sources.untilRead('Consul version', () => readTransactionLimit(consul, context.log)),
     reading,
   ]);

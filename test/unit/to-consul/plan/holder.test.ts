@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { holderOf } from '../../../../src/to-consul/observed/foreign-instances.ts';
+import { holderOf } from '../../../../src/to-consul/plan/admission.ts';
 import { instance } from '../../builders.ts';
 
 const HERE = { address: '10.1.0.7', port: 8080 };
