@@ -162,7 +162,9 @@ function holdersOf(
   { refused }: Admitted,
 ): ReadonlySet<string> {
   const holders = new Set(desired?.held);
-  for (const [identity, { reason }] of refused)
-    if (reason !== 'Duplicate') holders.add(askerOf(wanted.get(identity)?.meta ?? new Map<string, string>()));
+  for (const [identity, { meta }] of wanted) {
+    const rejection = refused.get(identity);
+    if (rejection && rejection.reason !== 'Duplicate') holders.add(askerOf(meta));
+  }
   return holders;
 }

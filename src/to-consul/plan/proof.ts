@@ -5,6 +5,7 @@ import type { OwnInstance } from '../observed/own-instance.ts';
 import type { Proof } from '../observed/proof-reader.ts';
 import { askedByService } from '../requests/requests.ts';
 import type { Views } from '../views.ts';
+import { namespaceOf } from './places.ts';
 import type { PodIndex } from './pod-index.ts';
 
 /** Instances with the direct read that answered, each, that the object which they need does not exist. */
@@ -35,8 +36,8 @@ export function proofNeeded(
   if (pods.sawDeletion(podUid)) return undefined;
   const pod = pods.get(podKey);
   if (pod === undefined) {
-    const [namespace = '', name = ''] = podKey.split('/');
-    return { kind: 'Pod', namespace, name, uid: podUid };
+    const namespace = namespaceOf(podKey);
+    return { kind: 'Pod', namespace, name: podKey.slice(namespace.length + 1), uid: podUid };
   }
   const name = registration.meta.get(META.service) ?? '';
   if (name === '') return undefined;
