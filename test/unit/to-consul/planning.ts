@@ -35,10 +35,15 @@ export function planning(given: PlanningGiven = {}) {
   };
   const consul = new MemoryConsul(...(given.observed ?? []));
   const index = new PodIndex(config, views);
+  const plannerWith = (places: Places) =>
+    new Planner(owner, config, views, index, consul, new Admission(config.policy, given.others ?? NOBODY, places));
   const places = new Places(config.policy, consul);
-  const admission = new Admission(config.policy, given.others ?? NOBODY, places);
-  const planner = new Planner(owner, config, views, index, consul, admission);
-  return { config, views, consul, index, places, admission, planner };
+  return {
+    ...{ config, views, consul, index, places },
+    planner: plannerWith(places),
+    /** A planner that knows of places what Consul has, and nothing else. */
+    freshPlanner: () => plannerWith(new Places(config.policy, consul)),
+  };
 }
 
 /** A pod of that name that asks to be registered. */
