@@ -13,7 +13,7 @@ export interface Admitted {
   readonly unread: readonly string[];
   /** What the refused ones wait for. */
   readonly waitsFor: readonly Wait[];
-  /** What the pod has, or gets when its plan is written: to be recorded then. */
+  /** What of the wanted registrations the pod has, or gets when its plan is written. */
   readonly places: readonly Registration[];
 }
 
@@ -53,8 +53,7 @@ export class Admission {
     const unread = new Set<string>();
     const waitsFor: Wait[] = [];
     const places: Registration[] = [];
-    for (const [identity, registration] of wanted) {
-      const state = stateOf(registration, observed);
+    for (const { identity, registration, state } of newOnesLast(wanted, observed)) {
       const verdict = state === 'there' ? 'admitted' : this.#judge(podKey, registration, state, places.length);
       if (verdict === 'unread') unread.add(registration.service);
       // What is in Consul keeps its place until somebody says that it has to go.
@@ -91,8 +90,26 @@ export class Admission {
   }
 }
 
+interface Candidate {
+  readonly identity: string;
+  readonly registration: Registration;
+  readonly state: State;
+}
+
+/** What the pod has in Consul already takes its places before anything new of the pod. */
+function newOnesLast(
+  wanted: ReadonlyMap<string, Registration>,
+  observed: ReadonlyMap<string, OwnInstance>,
+): readonly Candidate[] {
+  return [...wanted]
+    .map(([identity, registration]) => ({ identity, registration, state: stateOf(registration, observed) }))
+    .sort((a, b) => Number(a.state === 'new') - Number(b.state === 'new'));
+}
+
+type State = 'there' | 'moved' | 'new';
+
 /** A pod that has another address or node now is no new one, but somebody may be there before it. */
-function stateOf(registration: Registration, observed: ReadonlyMap<string, OwnInstance>): 'there' | 'moved' | 'new' {
+function stateOf(registration: Registration, observed: ReadonlyMap<string, OwnInstance>): State {
   const id = registration.id.toLowerCase();
   const same = [...observed.values()].find((instance) => instance.registration.id.toLowerCase() === id);
   if (!same) return 'new';

@@ -87,7 +87,8 @@ export class Planner {
       refusedNodes: [...refusals.keys()],
       unread,
       waitsFor,
-      places,
+      // What stays in Consul keeps its place.
+      places: [...places, ...[...held, ...unproven.map(({ instance }) => instance)].map(registrationOf)],
       held,
       isAsked: desired?.isAsked ?? false,
       awaited: sources && desired ? this.#awaited(sources, desired) : [],
@@ -146,6 +147,10 @@ export class Planner {
     const node = this.#own.node(name);
     return node.state === 'ours' && node.isIntact && node.address === address;
   }
+}
+
+function registrationOf({ registration }: OwnInstance): Registration {
+  return registration;
 }
 
 function hasCheck(registration: Registration, { checkIndex, registration: observed }: OwnInstance): boolean {

@@ -26,7 +26,7 @@ export interface PodPlan {
   readonly unread: readonly string[];
   /** What refused registrations wait for: the pod has to be planned again when that changes. */
   readonly waitsFor: readonly Wait[];
-  /** What the pod has, or gets when the plan is written: to be recorded in Places at that moment. */
+  /** What the pod keeps in Consul, or gets when the plan is written: to be recorded in Places at that moment. */
   readonly places: readonly Registration[];
   /** Instances that stay although they are not wanted as they are, because something about them is broken. */
   readonly held: readonly OwnInstance[];

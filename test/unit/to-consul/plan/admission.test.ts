@@ -153,6 +153,15 @@ describe('a registration', () => {
       },
       ['place orders', 'QuotaExceeded', 'waits for room in shop'],
     ],
+    [
+      'that is new counts with what its pod has, whichever comes first',
+      {
+        wanted: [registrationOf('a', { id: 'prod.shop.a:admin:9000', service: 'admin', port: 9000 }), WANTED],
+        observed: [has(WANTED)],
+        policy: { maxInstances: 1 },
+      },
+      ['place orders', 'QuotaExceeded', 'waits for room in shop'],
+    ],
   ])('%s', (_, given, expected) => {
     expect(outcome(given)).toEqual(expected);
   });

@@ -170,6 +170,24 @@ describe('the plan for a pod', () => {
   });
 });
 
+describe('the places of a pod', () => {
+  it.each<[string, PlanningGiven, string[]]>([
+    ['are those of what it gets', { pods: [POD] }, ['orders']],
+    ['are those of what it has', { pods: [POD], observed: [THERE] }, ['orders']],
+    [
+      'are those of what is held',
+      { pods: [podNamed('a', {}, { 'service-port': 'none' })], observed: [THERE] },
+      ['orders'],
+    ],
+    ['are those of what is to be removed when it is proven', { observed: [THERE] }, ['orders']],
+    ['are none of what is removed', { pods: [pod({ name: 'a', uid: 'uid-of-a' })], observed: [THERE] }, []],
+    ['are none of what is refused', { pods: [POD], others: others({ orders: [HOLDER] }) }, []],
+  ])('%s', (_, given, expected) => {
+    const { places } = planning(given).planner.plan('shop/a');
+    expect(places.map(({ service }) => service)).toEqual(expected);
+  });
+});
+
 describe('a pod with a shut gate', () => {
   const gated = { readinessGates: [GATE], conditions: strings({ ContainersReady: 'True' }) };
   const labels = strings({ app: 'orders' });
