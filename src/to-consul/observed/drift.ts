@@ -31,8 +31,8 @@ const PER_SECOND = 2;
  * Notices that somebody else changed or removed what is ours. It costs nothing while nothing happens; the catalog has no
  * anti-entropy for us, so what is not repaired here stays broken.
  * - The list of services and the list of our nodes are followed by blocking queries. Each wake is answered by a look at our
- *   nodes: soon when it is not our own commit, else later, because it may hide another's (see Looks). So is the first
- *   answer: something may have changed since our nodes were read.
+ *   nodes: soon when the wake is not our own commit, else later, because our commit may hide a change of somebody else's
+ *   (see Looks). The first answer counts as our own: something may have changed since our nodes were read.
  * - An index that went back, or answers that come again after failures, may be of a Consul that was restored or replaced: then
  *   no index means anything any more, and all is read.
  * - The lists of critical and of warning checks are followed too, and tell without another read on which of our nodes a

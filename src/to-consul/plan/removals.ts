@@ -24,7 +24,7 @@ export interface Removals {
 }
 
 /**
- * What becomes of instances that are not wanted. The first row that fits decides:
+ * What becomes of observed instances that are not wanted. The first row that fits decides:
  *
  * | an instance                                                                         | outcome  |
  * |-------------------------------------------------------------------------------------|----------|
@@ -34,14 +34,15 @@ export interface Removals {
  * | whose removal is evidenced, or proven by a direct read                              | removed  |
  * | any other                                                                           | unproven |
  *
- * Its address may be another pod's by now, which would be called under the name of the pod: so the first row comes first.
+ * The first row comes first because the address may be another pod's by now, which would be called under the name of this
+ * pod.
  */
-export function judgeRemovals(surplus: readonly OwnInstance[], sources: RemovalSources): Removals {
+export function judgeRemovals(observed: readonly OwnInstance[], sources: RemovalSources): Removals {
   const { pod, holders, isUnread, proofNeeded, proven } = sources;
   const remove: OwnInstance[] = [];
   const held: OwnInstance[] = [];
   const unproven: Unproven[] = [];
-  for (const instance of surplus) {
+  for (const instance of observed) {
     const { podUid, registration } = instance;
     const isOfPod = pod !== undefined && (podUid === '' || podUid === pod.uid);
     if (isOfPod && !isAddressOf(pod, registration.address)) {
