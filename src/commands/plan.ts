@@ -6,7 +6,7 @@ import type { ImportPlan } from '../to-kubernetes/imports/planner.ts';
 import { changesOf, type NamespacePlan, type WrittenKind } from '../to-kubernetes/plan/namespace-plan.ts';
 import type { NamePlan } from '../to-kubernetes/plan/planner.ts';
 import type { World } from '../world/world.ts';
-import { planImports, planPod, planServices, podPlanner, readOnce, type OnceContext } from '../world/read-once.ts';
+import { planImports, planPods, planServices, readOnce, type OnceContext } from '../world/read-once.ts';
 import { isWarning } from '../to-kubernetes/problem.ts';
 
 export interface PlannedChange {
@@ -57,23 +57,21 @@ function merge(...parts: readonly Part[]): Part {
 
 async function planToConsul({ config }: Pick<OnceContext, 'config'>, { owner, toConsul }: World): Promise<Part> {
   if (!toConsul) return NOTHING;
-  const { foreign } = toConsul;
-  const planner = podPlanner(config, owner, toConsul);
-  const keys = [...planner.keys()].sort();
+  const pods = planPods(config, owner, toConsul);
   const direction = 'to-consul';
   const change = (action: PlannedChange['action'], registration: Registration, note: string): PlannedChange => {
     return { direction, action, kind: 'ServiceInstance', object: identityOf(registration), note };
   };
   const described = ({ address, port, check }: Registration) => `${address}:${port} ${check.status}`;
   const parts: Part[] = [];
-  for (const key of keys) {
-    const { changes, unproven, rejections, warnings } = await planPod(planner, foreign, key);
+  for (const key of [...pods.planner.keys()].sort()) {
+    const { changes, unproven, rejections, warnings } = await pods.plan(key);
     parts.push({
       changes: [
         ...changes.create.map((registration) => change('create', registration, described(registration))),
         ...changes.update.map(({ desired }) => change('update', desired, described(desired))),
         ...changes.remove.map(({ registration }) => change('remove', registration, '')),
-        ...unproven.map(({ registration }) => change('remove', registration, 'after a direct read')),
+        ...unproven.map(({ instance }) => change('remove', instance.registration, 'after a direct read')),
       ],
       rejections: rejections.map(({ message }) => ({ direction, object: `Pod ${key}`, reason: message })),
       warnings: warnings.map((reason) => ({ direction, object: `Pod ${key}`, reason })),

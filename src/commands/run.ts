@@ -42,6 +42,8 @@ export interface RunOptions {
   readonly takeOver?: boolean;
   /** How long a Consul node of ours must have been empty to be removed. @default 10 minutes */
   readonly emptyNodeMs?: number;
+  /** How looks at what is ours in Consul keep their distance. @default LOOK_PACE */
+  readonly lookPace?: ToConsulOptions['lookPace'];
 }
 
 /**
@@ -50,7 +52,7 @@ export interface RunOptions {
  */
 export async function startDaemon(
   context: Omit<Context, 'signal'>,
-  { takeOver = false, emptyNodeMs = EMPTY_NODE_MS }: RunOptions = {},
+  { takeOver = false, emptyNodeMs = EMPTY_NODE_MS, lookPace }: RunOptions = {},
 ): Promise<RunningDaemon> {
   const watches = new AbortController();
   // Each watch and each request on its way listens; there are a few hundred at most.
@@ -84,7 +86,7 @@ export async function startDaemon(
     await ownEntry?.claim();
     if (watches.signal.aborted) return;
     const isFollowing = () => failures().length === 0;
-    directions = startDirections(whole, clients, world, { committer, ownEntry, emptyNodeMs, isFollowing });
+    directions = startDirections(whole, clients, world, { committer, ownEntry, emptyNodeMs, lookPace, isFollowing });
     ownEntry?.start();
     context.log.info('running', { cluster: context.config.cluster, clusterUid: world.owner.clusterUid });
   });
@@ -111,7 +113,7 @@ function startDirections(
   {
     ownEntry,
     ...more
-  }: Pick<Directions, 'ownEntry'> & Pick<ToConsulOptions, 'committer' | 'emptyNodeMs' | 'isFollowing'>,
+  }: Pick<Directions, 'ownEntry'> & Pick<ToConsulOptions, 'committer' | 'emptyNodeMs' | 'lookPace' | 'isFollowing'>,
 ): Directions {
   const { config, log, metrics } = context;
   const events = new EventRecorder(kubernetes, hostname(), log, metrics);

@@ -1,4 +1,4 @@
-import { assertWitness, readNode } from './catalog-reader.ts';
+import { assertWitness, readNode, readNodeIndex, readNodeServices } from './catalog-reader.ts';
 import type { ConsulClient } from './client.ts';
 import type { CatalogNode, NodeContents } from './types.ts';
 import { assertTrustworthy, decodeNodes, nodesRequest } from './catalog.ts';
@@ -13,7 +13,11 @@ export interface NodeReader {
    */
   read(name: string, consistent?: boolean): Promise<NodeContents | undefined>;
   /** @throws UntrustworthyAnswer when the token does not see what every token with rights sees */
-  assertWitness(signal: AbortSignal): Promise<void>;
+  assertWitness(signal?: AbortSignal): Promise<void>;
+  /** The index that moves with the node and the services on it. */
+  readIndex(name: string): Promise<number>;
+  /** The services on a node, and that index. */
+  readServices(name: string): ReturnType<typeof readNodeServices>;
 }
 
 export function createNodeReader(client: ConsulClient): NodeReader {
@@ -26,5 +30,7 @@ export function createNodeReader(client: ConsulClient): NodeReader {
     },
     read: (name, consistent) => readNode(client, name, consistent),
     assertWitness: (signal) => assertWitness(client, signal),
+    readIndex: (name) => readNodeIndex(client, name),
+    readServices: (name) => readNodeServices(client, name),
   };
 }

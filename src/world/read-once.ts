@@ -1,8 +1,9 @@
 import { setMaxListeners } from 'node:events';
 import type { Config } from '../config/schema.ts';
 import { Admission } from '../to-consul/plan/admission.ts';
-import type { ForeignInstances } from '../to-consul/observed/foreign-instances.ts';
-import { Planner as ToConsulPlanner } from '../to-consul/plan/planner.ts';
+import { Places } from '../to-consul/plan/places.ts';
+import { Planner as PodPlanner } from '../to-consul/plan/planner.ts';
+import { PodIndex } from '../to-consul/plan/pod-index.ts';
 import { ImportPlanner, type ImportPlan } from '../to-kubernetes/imports/planner.ts';
 import { Planner as ToKubernetesPlanner, type NamePlan } from '../to-kubernetes/plan/planner.ts';
 import { createClients, type Clients, type Context } from './context.ts';
@@ -49,18 +50,34 @@ export async function readOnce<T>(
   }
 }
 
-export function podPlanner(config: Config, owner: World['owner'], toConsul: NonNullable<World['toConsul']>) {
-  const { views, own, foreign } = toConsul;
-  const admission = new Admission(config.toConsul.policy, foreign, own);
-  return new ToConsulPlanner(owner, config.toConsul, views, own, admission);
+/** Plans pods one after the other, as if each plan had been written before the next is made. */
+export interface PodPlans {
+  readonly planner: PodPlanner;
+  readonly index: PodIndex;
+  /** The plan for one pod, with all that it depends on read. */
+  plan(podKey: string): Promise<PodPlan>;
 }
 
-/** The plan for one pod, with all that it depends on read. */
-export async function planPod(planner: ToConsulPlanner, foreign: ForeignInstances, key: string): Promise<PodPlan> {
-  const plan = planner.plan(key);
-  if (plan.unread.length === 0) return plan;
-  for (const service of plan.unread) await foreign.ensure(service);
-  return planner.plan(key);
+export function planPods(
+  config: Config,
+  owner: World['owner'],
+  { views, own, foreign }: NonNullable<World['toConsul']>,
+): PodPlans {
+  const { policy } = config.toConsul;
+  const index = new PodIndex(config.toConsul, views);
+  const places = new Places(policy, own);
+  const planner = new PodPlanner(owner, config.toConsul, views, index, own, new Admission(policy, foreign, places));
+  return {
+    planner,
+    index,
+    plan: async (podKey) => {
+      let plan = planner.plan(podKey);
+      for (const service of plan.unread) await foreign.ensure(service);
+      if (plan.unread.length > 0) plan = planner.plan(podKey);
+      places.record(podKey, plan.places);
+      return plan;
+    },
+  };
 }
 
 export interface PlannedServices {

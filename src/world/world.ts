@@ -13,6 +13,8 @@ import type { View } from '../kubernetes/view.ts';
 import type { ObjectApi } from '../kubernetes/object-api.ts';
 import { LABEL, MANAGED_BY, othersFilter, ownsObject, type Owner } from '../mark.ts';
 import { ClusterIdentityError } from '../to-consul/identity/cluster-identity.ts';
+import { consulNodes } from '../to-consul/observed/consul-nodes.ts';
+import { consulServices } from '../to-consul/observed/consul-services.ts';
 import { ForeignInstances } from '../to-consul/observed/foreign-instances.ts';
 import { OwnCatalog } from '../to-consul/observed/own-catalog.ts';
 import { lossIn, ownNodeName } from '../to-consul/identity/entry.ts';
@@ -25,6 +27,7 @@ import { readHosts } from '../to-kubernetes/objects/hosts-annotation.ts';
 import type { Views as ToKubernetesViews } from '../to-kubernetes/views.ts';
 import type { Clients, Context } from './context.ts';
 import type { Readings } from './readings.ts';
+import { createNodeReader } from '../consul/node-reader.ts';
 
 /** Both systems, completely read: what every command works on. A direction that is switched off is undefined. */
 export interface World {
@@ -105,10 +108,12 @@ async function readToConsul(
   const [own, foreign, transactionLimit, views] = await Promise.all([
     sources.untilRead(
       'Consul nodes of this cluster',
-      () => OwnCatalog.read(consul, owner),
+      () => OwnCatalog.read(consulNodes(createNodeReader(consul), owner), owner),
       (error) => error instanceof ClusterIdentityError,
     ),
-    sources.untilRead('Consul service names', () => ForeignInstances.read({ ...context, client: consul, owner })),
+    sources.untilRead('Consul service names', () =>
+      ForeignInstances.read({ ...context, source: consulServices({ ...context, client: consul }, owner), owner }),
+    ),
     sources.untilRead('Consul version', () => readTransactionLimit(consul, context.log)),
     reading,
   ]);

@@ -31,7 +31,7 @@ const ROOMS = [
   ...['reconcile', 'guard', 'leadership'],
   ...inDirection('to-consul', [
     ...['views.ts', 'registration', 'requests', 'desired', 'identity', 'observed', 'plan', 'write', 'nodes', 'report'],
-    'index.ts',
+    ...['subscriptions.ts', 'loop.ts', 'index.ts'],
   ]),
   ...inDirection('to-kubernetes', [
     ...[
@@ -66,7 +66,7 @@ const NEVER: readonly (readonly [room: string, ...forbidden: string[]])[] = [
 /** Rooms that calculate and do nothing else: no clock, log, chance or I/O, near or far. */
 const PURE = [
   ...['address.ts', 'json.ts', 'mark.ts', 'guard'],
-  ...inDirection('to-consul', ['views.ts', 'registration', 'requests', 'desired']),
+  ...inDirection('to-consul', ['views.ts', 'registration', 'requests', 'desired', 'plan']),
   ...inDirection('to-kubernetes', [
     'views.ts',
     'problem.ts',

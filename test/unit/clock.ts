@@ -21,7 +21,7 @@ export class TestClock implements Clock {
   }
 
   after(ms: number, run: () => void): () => void {
-    const timer = { at: this.#now + ms, run };
+    const timer = { at: this.#now + Math.max(0, ms), run };
     if (ms > 0) this.waits.push(ms);
     this.#timers.add(timer);
     return () => this.#timers.delete(timer);
@@ -30,6 +30,11 @@ export class TestClock implements Clock {
   /** How many calls are still to come. */
   get timers(): number {
     return this.#timers.size;
+  }
+
+  /** In so many milliseconds each of them is due, the earliest first. */
+  get due(): number[] {
+    return [...this.#timers].map(({ at }) => at - this.#now).sort((a, b) => a - b);
   }
 
   /** So much time passes: all that is due happens at its time, with everything that follows from it. */

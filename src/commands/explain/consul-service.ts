@@ -12,7 +12,7 @@ import type { NamePlan } from '../../to-kubernetes/plan/planner.ts';
 import { instancesToMirror, isNeverMirrored } from '../../to-kubernetes/requests/selection.ts';
 import type { Clients } from '../../world/context.ts';
 import type { World } from '../../world/world.ts';
-import { plannerFor } from './pod.ts';
+import { plansFor } from './pod.ts';
 import {
   summaryOf,
   type Decision,
@@ -21,7 +21,7 @@ import {
   type Explanation,
 } from './explanation.ts';
 import { describeNamespace } from '../plan.ts';
-import { planImports, planPod, planServices } from '../../world/read-once.ts';
+import { planImports, planServices } from '../../world/read-once.ts';
 import { modeOf } from '../../to-kubernetes/objects/service.ts';
 
 /** Undefined when neither system knows such a service, and no pod wants to be one. */
@@ -155,14 +155,14 @@ function originOf(owner: Owner, instance: ServiceInstance): string {
 /** Pods that want to be instances of it, those that wait for others to go among them. */
 async function podsWanting(config: Config, { owner, toConsul }: World, name: string): Promise<ExplainedPod[]> {
   if (!toConsul) return [];
-  const { views, own, foreign } = toConsul;
-  const planner = await plannerFor(config, owner, toConsul, () => true);
+  const { views, own } = toConsul;
+  const plans = await plansFor(config, owner, toConsul, () => true);
   const said: ExplainedPod[] = [];
   for (const pod of views.pods.values()) {
-    const { registrations } = desiredRegistrations(owner, config.toConsul, planner.sourcesOf(pod));
+    const { registrations } = desiredRegistrations(owner, config.toConsul, plans.index.sourcesOf(pod));
     if (![...registrations.values()].some(({ service }) => service.toLowerCase() === name)) continue;
     const key = objectKey(pod);
-    said.push({ pod: key, says: summaryOf(await planPod(planner, foreign, key), own.ofPod(key).size) });
+    said.push({ pod: key, says: summaryOf(await plans.plan(key), own.ofPod(key).size) });
   }
   return said.sort((a, b) => (a.pod < b.pod ? -1 : 1));
 }

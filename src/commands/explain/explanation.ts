@@ -169,7 +169,7 @@ export function podChanges({ changes, unproven, held }: Pick<PodPlan, 'changes' 
       return change('update', desired, differences.length === 0 ? SPOILT_NODE : '', differences);
     }),
     ...changes.remove.map(({ registration }) => change('remove', registration)),
-    ...unproven.map(({ registration }) => change('unproven', registration, AFTER_A_READ)),
+    ...unproven.map(({ instance }) => change('unproven', instance.registration, AFTER_A_READ)),
     ...held.map(({ registration }) => change('held', registration, STAYS)),
   ];
 }

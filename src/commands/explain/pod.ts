@@ -2,7 +2,6 @@ import type { Config } from '../../config/schema.ts';
 import { objectKey, workloadOf, type Pod } from '../../kubernetes/objects.ts';
 import { parseAnnotations } from '../../to-consul/requests/annotations.ts';
 import { desiredRegistrations, type PlanSources } from '../../to-consul/desired/desired-registrations.ts';
-import type { Planner } from '../../to-consul/plan/planner.ts';
 import { GATE, readinessOf } from '../../to-consul/desired/readiness.ts';
 import { namesWanted, askedByService } from '../../to-consul/requests/requests.ts';
 import type { World } from '../../world/world.ts';
@@ -17,25 +16,25 @@ import {
   type Fact,
   type Setting,
 } from './explanation.ts';
-import { planPod, podPlanner } from '../../world/read-once.ts';
+import { planPods, type PodPlans } from '../../world/read-once.ts';
 import type { PodPlan } from '../../to-consul/plan/pod-plan.ts';
 import { gateCondition } from '../../to-consul/report/readiness-gate.ts';
 
 type ToConsul = NonNullable<World['toConsul']>;
 
-/** One planner for whoever explains pods, with those planned before whose turn comes first. */
-export async function plannerFor(
+/** For explaining pods: those whose turn comes first are planned already. */
+export async function plansFor(
   config: Config,
   owner: World['owner'],
   toConsul: ToConsul,
   isAfter: (podKey: string) => boolean,
-): Promise<Planner> {
-  const planner = podPlanner(config, owner, toConsul);
+): Promise<PodPlans> {
+  const pods = planPods(config, owner, toConsul);
   const { maxInstances, default: fallback } = config.toConsul.policy;
   // Only these two settings make what one pod gets depend on what others have got.
   if (maxInstances > 0 || fallback === 'deny')
-    for (const key of [...planner.keys()].sort()) if (isAfter(key)) await planPod(planner, toConsul.foreign, key);
-  return planner;
+    for (const key of [...pods.planner.keys()].sort()) if (isAfter(key)) await pods.plan(key);
+  return pods;
 }
 
 /** Undefined when neither system knows such a pod. */
@@ -45,13 +44,13 @@ export async function explainPod(
   toConsul: ToConsul,
   key: string,
 ): Promise<Explanation | undefined> {
-  const { views, own, foreign } = toConsul;
+  const { views, own } = toConsul;
   const pod = views.pods.get(key);
   const observed = [...own.ofPod(key).values()];
   if (!pod && observed.length === 0) return undefined;
-  const planner = await plannerFor(config, owner, toConsul, (other) => other < key);
-  const plan = await planPod(planner, foreign, key);
-  const sources = pod && planner.sourcesOf(pod);
+  const plans = await plansFor(config, owner, toConsul, (other) => other < key);
+  const plan = await plans.plan(key);
+  const sources = pod && plans.index.sourcesOf(pod);
   const desired = sources && desiredRegistrations(owner, config.toConsul, sources);
   return {
     kind: 'pod',

@@ -6,7 +6,7 @@ import type { OwnInstance } from '../../to-consul/observed/own-instance.ts';
 import type { Registration } from '../../to-consul/registration/registration.ts';
 import { askedByService } from '../../to-consul/requests/requests.ts';
 import type { World } from '../../world/world.ts';
-import { plannerFor } from './pod.ts';
+import { plansFor } from './pod.ts';
 import {
   annotationSettings,
   explainedObserved,
@@ -20,7 +20,7 @@ import {
 } from './explanation.ts';
 import { explainImport } from './import.ts';
 import { explainNamespace } from './consul-service.ts';
-import { planPod, planServices } from '../../world/read-once.ts';
+import { planServices } from '../../world/read-once.ts';
 
 type Part = Pick<Explanation, 'pods' | 'observed' | 'changes' | 'rejections'> & { readonly notes: readonly string[] };
 const NOTHING: Part = { pods: [], observed: [], changes: [], rejections: [], notes: [] };
@@ -101,17 +101,17 @@ async function publishes(
 ): Promise<Part> {
   if (!toConsul) return NOTHING;
   const [namespace = '', name = ''] = key.split('/');
-  const { own, foreign } = toConsul;
+  const { own } = toConsul;
   const isOfService = ({ meta }: Registration) => meta.get(META.service) === name;
   const ofService = (podKey: string): OwnInstance[] =>
     [...own.ofPod(podKey).values()].filter(({ registration }) => isOfService(registration));
   const left = [...own.podKeys()].filter((pod) => pod.startsWith(`${namespace}/`) && ofService(pod).length > 0);
-  const planner = await plannerFor(config, owner, toConsul, () => true);
-  const podKeys = [...new Set([...(service ? planner.podsOfService(service) : []), ...left])].sort();
+  const plans = await plansFor(config, owner, toConsul, () => true);
+  const podKeys = [...new Set([...(service ? plans.index.podsOfService(service) : []), ...left])].sort();
   const asks = service !== undefined && askedByService(service) !== undefined;
   const parts: Part[] = [];
   for (const pod of podKeys) {
-    const plan = await planPod(planner, foreign, pod);
+    const plan = await plans.plan(pod);
     const { changes, unproven, held } = plan;
     const mine = ({ registration }: OwnInstance) => isOfService(registration);
     const changed = podChanges({
@@ -121,7 +121,7 @@ async function publishes(
         update: changes.update.filter(({ desired, observed }) => isOfService(desired) || mine(observed)),
         remove: changes.remove.filter(mine),
       },
-      unproven: unproven.filter(mine),
+      unproven: unproven.filter(({ instance }) => mine(instance)),
       held: held.filter(mine),
     });
     parts.push({
@@ -132,7 +132,7 @@ async function publishes(
       notes: [],
     });
   }
-  const without = service ? planner.addressesWithoutPod(service) : [];
+  const without = service ? plans.index.addressesWithoutPod(service) : [];
   if (without.length > 0) parts.push({ ...NOTHING, rejections: [noPod(key, without)] });
   if (asks && podKeys.length === 0)
     parts.push({ ...NOTHING, notes: ['no EndpointSlice of the Service targets a pod'] });

@@ -1,66 +1,74 @@
 import { sleep } from '../../backoff.ts';
-import { followBlockingQuery } from '../../consul/blocking-query.ts';
-import {
-  decodeInstances,
-  decodeServiceNames,
-  FROM_THE_LEADER,
-  instancesRequest,
-  SERVICES_REQUEST,
-} from '../../consul/catalog.ts';
-import type { ConsulAnswer, ConsulClient } from '../../consul/client.ts';
+import { systemClock, type Clock } from '../../clock.ts';
 import type { ServiceInstance } from '../../consul/types.ts';
 import type { Log } from '../../observability/log.ts';
-import type { Metrics } from '../../observability/metrics.ts';
-import { META, ownsInstance, type Owner } from '../../mark.ts';
+import { ownsInstance, type Owner } from '../../mark.ts';
 import { nodeNameOf } from '../registration/registration.ts';
 
 /** What was read is believed for this long: a burst of pods of one service is one read. */
 const FRESH_MS = 2000;
-/** Each followed name is a connection, and Consul allows 200 for one client (see consul/client.ts). */
-const MOST_FOLLOWED = 20;
-/** Names beyond that are read again in turn, together this often, */
-const POLL_MS = 100;
-/** or this often while the list of names says that instances come and go. */
-const BUSY_POLL_MS = 10;
+/** Each name that is followed by a long poll is a connection, and Consul allows 200 for one client (see consul/client.ts). */
+const MOST_LONG_POLLS = 20;
+/** The names beyond that are read in turn, one each time: 20 small answers a second, and 200 names in 10 s. */
+const POLL_MS = 50;
+
+/** How the instances of a service are read from Consul. */
+export interface ForeignSource {
+  /** Names with at least one instance on a node that is not ours, as Consul spells them. */
+  names(): Promise<readonly string[]>;
+  /** @throws ConsulError, UntrustworthyAnswer */
+  read(service: string): Promise<readonly ServiceInstance[]>;
+  /** Tells the instances each time that they changed, until the returned function is called. */
+  follow(service: string, onInstances: (instances: readonly ServiceInstance[]) => void): () => void;
+}
 
 export interface ForeignOptions {
-  readonly client: ConsulClient;
+  readonly source: ForeignSource;
   readonly owner: Owner;
   readonly log: Log;
-  readonly metrics: Metrics;
   readonly signal: AbortSignal;
+  /** @default that of the process */
+  readonly clock?: Clock;
+}
+
+/** A name that is followed until its foreign instances are others than before. */
+interface Followed {
+  readonly spelling: string;
+  /** Where its foreign instances were when somebody began to wait. */
+  readonly before: string;
+  /** Ends its long poll, or takes it out of the line of names that are read in turn. */
+  readonly stop: () => void;
 }
 
 /**
- * Who else has instances of the names that our pods want. It costs one list of names, which Consul filters for us. Only
- * names that are both wanted by a new pod and used by others are read, and only those that somebody waits for are
- * followed.
+ * Who else has instances of the names that our pods want:
+ * - a list of names, which Consul filters for us, says which names have foreign instances at all;
+ * - only names that are both wanted by a new pod and used by others are read (`ensure`), and believed for 2 s;
+ * - only names that somebody waits for are followed: 20 by a long poll each, those beyond in turn by one loop. A name is
+ *   followed until its foreign instances change or nobody else has it, and then all that wait for it plan again.
  */
 export class ForeignInstances {
-  readonly #options: ForeignOptions;
+  readonly #options: Omit<ForeignOptions, 'clock'>;
+  readonly #clock: Clock;
   /** Lower-case names to their spelling: those with at least one instance on a node that is not ours. */
   #listed = new Map<string, string>();
   readonly #read = new Map<string, { readonly at: number; readonly instances: readonly ServiceInstance[] }>();
-  readonly #followed = new Map<string, AbortController>();
+  readonly #followed = new Map<string, Followed>();
+  /** Those of the followed names that are read in turn, in the order of their turns. */
+  readonly #inTurn = new Set<string>();
   readonly #listeners = new Set<(name: string) => void>();
-  /** Aborted by each list of names: who else has a name may have changed. */
-  #wake = new AbortController();
+  #isPolling = false;
 
-  private constructor(options: ForeignOptions) {
+  private constructor({ clock = systemClock, ...options }: ForeignOptions) {
     this.#options = options;
+    this.#clock = clock;
   }
 
   /** @throws ConsulError, UntrustworthyAnswer when the names could not be read. */
   static async read(options: ForeignOptions): Promise<ForeignInstances> {
     const foreign = new ForeignInstances(options);
-    foreign.takeNames(await options.client.get(foreign.request));
+    foreign.takeNames(await options.source.names());
     return foreign;
-  }
-
-  /** Names with instances on nodes of others. A Consul before 1.12 ignores the filter and lists all, which only costs more. */
-  get request() {
-    const filter = `NodeMeta["${META.cluster}"] != "${this.#options.owner.cluster}"`;
-    return { ...SERVICES_REQUEST, query: { filter } };
   }
 
   /** Told of each followed name, lower case, when its foreign instances changed; it is not followed any more then. */
@@ -68,12 +76,11 @@ export class ForeignInstances {
     this.#listeners.add(listener);
   }
 
-  takeNames(answer: ConsulAnswer): void {
-    this.#listed = new Map(decodeServiceNames(answer).map((name) => [name.toLowerCase(), name]));
+  /** @param names those with at least one instance on a node that is not ours, all of them */
+  takeNames(names: readonly string[]): void {
+    this.#listed = new Map(names.map((name) => [name.toLowerCase(), name]));
     for (const name of this.#read.keys()) if (!this.#listed.has(name)) this.#read.delete(name);
     for (const name of this.#followed.keys()) if (!this.#listed.has(name)) this.#changed(name);
-    this.#wake.abort();
-    this.#wake = new AbortController();
   }
 
   /** The foreign instances of a service, in any case of its name; undefined when they have to be read first. */
@@ -81,7 +88,7 @@ export class ForeignInstances {
     const name = service.toLowerCase();
     if (!this.#listed.has(name)) return [];
     const read = this.#read.get(name);
-    return read && performance.now() - read.at < FRESH_MS ? read.instances : undefined;
+    return read && this.#clock.now() - read.at < FRESH_MS ? read.instances : undefined;
   }
 
   /** Reads the foreign instances of a service, when there are any. @throws ConsulError, UntrustworthyAnswer */
@@ -89,9 +96,7 @@ export class ForeignInstances {
     const name = service.toLowerCase();
     const spelling = this.#listed.get(name);
     if (spelling === undefined || this.of(name)) return;
-    const { client, signal } = this.#options;
-    const request = instancesRequest(spelling);
-    this.#take(name, await client.get({ ...request, signal }));
+    this.#take(name, await this.#options.source.read(spelling));
   }
 
   /** Follows a name until its foreign instances change or nobody else has it. */
@@ -99,57 +104,60 @@ export class ForeignInstances {
     const name = service.toLowerCase();
     const spelling = this.#listed.get(name);
     if (spelling === undefined || this.#followed.has(name)) return;
-    const stop = new AbortController();
-    this.#followed.set(name, stop);
-    const signal = AbortSignal.any([this.#options.signal, stop.signal]);
-    const request = instancesRequest(spelling);
     const before = locationsOf(this.#read.get(name)?.instances ?? []);
-    const onAnswer = (answer: ConsulAnswer) => {
-      if (!signal.aborted && locationsOf(this.#take(name, answer)) !== before) this.#changed(name);
-    };
-    if (this.#followed.size > MOST_FOLLOWED) void this.#poll(request, onAnswer, signal);
-    else
-      void followBlockingQuery({
-        ...this.#options,
-        signal,
-        request: { ...request, query: FROM_THE_LEADER },
-        perSecond: 10,
-        onAnswer,
-      });
-  }
-
-  async #poll(
-    request: ReturnType<typeof instancesRequest>,
-    onAnswer: (answer: ConsulAnswer) => void,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const { client, log } = this.#options;
-    while (!signal.aborted) {
-      // One that comes during the first sleep ends the second.
-      const woken = AbortSignal.any([signal, this.#wake.signal]);
-      await sleep(this.#followed.size * BUSY_POLL_MS, signal);
-      await sleep(this.#followed.size * (POLL_MS - BUSY_POLL_MS), woken);
-      if (signal.aborted) return;
-      try {
-        onAnswer(await client.get({ ...request, signal }));
-      } catch (error) {
-        if (!signal.aborted) log.warn('service could not be read, will ask again', { query: request.purpose, error });
-      }
+    if (this.#followed.size - this.#inTurn.size < MOST_LONG_POLLS) {
+      const stop = this.#options.source.follow(spelling, (instances) => this.#judge(name, before, instances));
+      this.#followed.set(name, { spelling, before, stop });
+    } else {
+      this.#followed.set(name, { spelling, before, stop: () => this.#inTurn.delete(name) });
+      this.#inTurn.add(name);
+      this.#poll();
     }
   }
 
-  #take(name: string, answer: ConsulAnswer): readonly ServiceInstance[] {
+  /** Plans the next read in turn, if there is a name to read. */
+  #poll(): void {
+    const { signal } = this.#options;
+    if (this.#isPolling || this.#inTurn.size === 0 || signal.aborted) return;
+    this.#isPolling = true;
+    void sleep(POLL_MS, signal, this.#clock).then(() => (signal.aborted ? undefined : this.#readInTurn()));
+  }
+
+  async #readInTurn(): Promise<void> {
+    const { source, log } = this.#options;
+    const [name = ''] = this.#inTurn;
+    const followed = this.#followed.get(name);
+    try {
+      if (followed) {
+        // To the end of the line.
+        this.#inTurn.delete(name);
+        this.#inTurn.add(name);
+        this.#judge(name, followed.before, await source.read(followed.spelling));
+      }
+    } catch (error) {
+      log.warn('service could not be read, will ask again', { service: name, error });
+    }
+    this.#isPolling = false;
+    this.#poll();
+  }
+
+  #judge(name: string, before: string, instances: readonly ServiceInstance[]): void {
+    const isFollowed = this.#followed.get(name)?.before === before;
+    if (isFollowed && locationsOf(this.#take(name, instances)) !== before) this.#changed(name);
+  }
+
+  #take(name: string, instances: readonly ServiceInstance[]): readonly ServiceInstance[] {
     const { owner } = this.#options;
     const ourNodes = nodeNameOf(owner.cluster, '');
-    const instances = decodeInstances(answer, name).filter(
+    const foreign = instances.filter(
       ({ node, meta }) => !(node.toLowerCase().startsWith(ourNodes) && ownsInstance(owner, meta)),
     );
-    this.#read.set(name, { at: performance.now(), instances });
-    return instances;
+    this.#read.set(name, { at: this.#clock.now(), instances: foreign });
+    return foreign;
   }
 
   #changed(name: string): void {
-    this.#followed.get(name)?.abort();
+    this.#followed.get(name)?.stop();
     this.#followed.delete(name);
     for (const listener of this.#listeners) listener(name);
   }
@@ -163,17 +171,4 @@ function locationsOf(instances: readonly ServiceInstance[]): string {
     )
     .sort()
     .join('\n');
-}
-
-/** The live instance that already serves at this address and port under this name, if there is one. */
-export function holderOf(
-  instances: readonly ServiceInstance[],
-  { address, port }: { readonly address: string; readonly port: number },
-): ServiceInstance | undefined {
-  return instances.find(
-    (instance) =>
-      instance.status !== 'critical' &&
-      (instance.port === port || instance.namedPorts.includes(port)) &&
-      (instance.address || instance.nodeAddress) === address,
-  );
 }

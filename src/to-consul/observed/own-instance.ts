@@ -50,8 +50,8 @@ export function observe(owner: Owner, contents: NodeContents | undefined, known:
   for (const service of services) {
     const podKey = podKeyOf(owner.cluster, service.id);
     if (podKey === undefined) continue;
-    const observed = toObserved(podKey, { name, address }, service, checks);
-    instances.set(identityOf(observed.registration), observed);
+    const instance = toOwnInstance(podKey, { name, address }, service, checks);
+    instances.set(identityOf(instance.registration), instance);
   }
   const isAsKnown = known.state !== 'ours' || (known.isIntact && known.address === address);
   const isIntact = isAsKnown && Object.entries(nodeMeta(owner)).every(([key, value]) => meta.get(key) === value);
@@ -66,10 +66,10 @@ export function observe(owner: Owner, contents: NodeContents | undefined, known:
 export function hasSameServices(
   { cluster }: Owner,
   known: ReadonlyMap<string, OwnInstance>,
-  found: readonly Pick<CatalogService, 'id' | 'modifyIndex'>[],
+  observed: readonly Pick<CatalogService, 'id' | 'modifyIndex'>[],
 ): boolean {
   const ours = new Map(
-    found.flatMap(({ id, modifyIndex }) =>
+    observed.flatMap(({ id, modifyIndex }) =>
       podKeyOf(cluster, id) === undefined ? [] : [[id.toLowerCase(), modifyIndex] as const],
     ),
   );
@@ -81,7 +81,7 @@ export function hasSameServices(
   );
 }
 
-function toObserved(
+function toOwnInstance(
   podKey: string,
   node: ConsulNode,
   service: CatalogService,

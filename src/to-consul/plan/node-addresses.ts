@@ -7,7 +7,7 @@ import type { View } from '../../kubernetes/view.ts';
  *
  * | status.hostIP of the pods that run there | the address is                                |
  * |------------------------------------------|-----------------------------------------------|
- * | one, of all that have any                | that one                                      |
+ * | the same for all pods that have any      | that hostIP                                   |
  * | several                                  | the Node's InternalIP, else the smallest      |
  * | none: virtual kubelets leave it empty    | the Node's InternalIP, else there is none yet |
  */

@@ -1,24 +1,22 @@
 import type { Service } from '../../kubernetes/objects.ts';
 import type { Changes } from '../../reconcile/changes.ts';
 import type { OwnInstance } from '../observed/own-instance.ts';
+import type { Proof } from '../observed/proof-reader.ts';
 import type { Registration } from '../registration/registration.ts';
 import type { Rejection } from '../registration/rejection.ts';
+import type { Wait } from './places.ts';
 
-/** A direct read that an inferred removal waits for. */
-export interface Proof {
-  /** For EndpointSlice all those of a Service, of which none may target the pod. */
-  readonly kind: 'Pod' | 'Service' | 'EndpointSlice';
-  readonly namespace: string;
-  /** Of the pod or Service. */
-  readonly name: string;
-  /** Empty for any. */
-  readonly uid: string;
+/** A removal that nobody witnessed, and the direct read that it needs first. */
+export interface Unproven {
+  readonly instance: OwnInstance;
+  readonly proof: Proof;
 }
 
+/** What is to be done for one pod, and what has to be read, followed, recorded or told for it. */
 export interface PodPlan {
   readonly changes: Changes<Registration, OwnInstance>;
-  /** Removals that nobody witnessed: they need a direct read of the pod first, and are not among the changes. */
-  readonly unproven: readonly OwnInstance[];
+  /** Not among the changes. */
+  readonly unproven: readonly Unproven[];
   readonly rejections: readonly Rejection[];
   /** What somebody wrote that has no effect, and is no reason not to register. */
   readonly warnings: readonly string[];
@@ -26,6 +24,10 @@ export interface PodPlan {
   readonly refusedNodes: readonly string[];
   /** Services whose foreign instances have to be read before all of it can be said. */
   readonly unread: readonly string[];
+  /** What refused registrations wait for: the pod has to be planned again when that changes. */
+  readonly waitsFor: readonly Wait[];
+  /** What the pod keeps in Consul, or gets when the plan is written: to be recorded in Places at that moment. */
+  readonly places: readonly Registration[];
   /** Instances that stay although they are not wanted as they are, because something about them is broken. */
   readonly held: readonly OwnInstance[];
   /** Whether anybody asks for a registration of a pod that may have one. */

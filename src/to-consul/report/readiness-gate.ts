@@ -7,9 +7,11 @@ import { isEmpty } from '../../reconcile/changes.ts';
 import { GATE, isShut, readinessOf } from '../desired/readiness.ts';
 
 export interface GatekeeperOptions {
-  readonly views: Views;
-  readonly api: ObjectApi;
-  readonly resources: Resources;
+  readonly views: Pick<Views, 'pods'>;
+  readonly api: Pick<ObjectApi, 'setCondition'>;
+  readonly resources: Pick<Resources, 'pods'>;
+  /** What time it is, for the condition. @default the clock of the machine */
+  readonly now?: () => Date;
 }
 
 /** Writes the condition of the readiness gate when it has something new to say. */
@@ -24,7 +26,7 @@ export class Gatekeeper {
 
   /** @param plan after the pod's changes were written @throws KubernetesError */
   async settle(podKey: string, plan: PodPlan): Promise<void> {
-    const { views, api, resources } = this.#options;
+    const { views, api, resources, now = () => new Date() } = this.#options;
     const pod = views.pods.get(podKey);
     const condition = pod && gateCondition(pod, plan);
     if (!pod || !condition) return;
@@ -33,7 +35,7 @@ export class Gatekeeper {
     const isTransition = pod.conditions.get(condition.type) !== condition.status;
     await api.setCondition(resources.pods, pod, {
       ...condition,
-      ...(isTransition ? { lastTransitionTime: `${new Date().toISOString().slice(0, 19)}Z` } : {}),
+      ...(isTransition ? { lastTransitionTime: `${now().toISOString().slice(0, 19)}Z` } : {}),
     });
     if (condition.status === 'True') this.#said.delete(pod.uid);
     else this.#said.set(pod.uid, words);

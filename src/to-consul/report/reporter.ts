@@ -7,8 +7,8 @@ import { quote, type Rejection } from '../registration/rejection.ts';
 import type { Views } from '../views.ts';
 
 export interface ReporterOptions {
-  readonly views: Views;
-  readonly events: EventRecorder;
+  readonly views: Pick<Views, 'pods'>;
+  readonly events: Pick<EventRecorder, 'report'>;
   readonly resources: Resources;
   readonly log: Log;
   readonly metrics: Metrics;
@@ -18,6 +18,8 @@ export interface ReporterOptions {
 const MOST_TOLD = 5;
 /** What was told of more workloads than these is told again. */
 const MOST_WARNED = 10_000;
+
+export type Reporter = ReturnType<typeof createReporter>;
 
 /** Tells the person who can fix it: an Event on the object, a metric, and the log, once for each new reason. */
 export function createReporter({ views, events, resources, log, metrics }: ReporterOptions) {

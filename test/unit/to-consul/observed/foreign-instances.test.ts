@@ -1,22 +1,205 @@
-import { describe, expect, it } from '@jest/globals';
-import { holderOf } from '../../../../src/to-consul/observed/foreign-instances.ts';
-import { instance } from '../../builders.ts';
+import { beforeEach, describe, expect, it } from '@jest/globals';
+import type { ServiceInstance } from '../../../../src/consul/types.ts';
+import { MANAGED_BY, META } from '../../../../src/mark.ts';
+import { ForeignInstances, type ForeignSource } from '../../../../src/to-consul/observed/foreign-instances.ts';
+import { instance, owner, strings } from '../../builders.ts';
+import { TestClock } from '../../clock.ts';
+import { QUIET } from '../../quiet.ts';
+import { settled } from '../../clock.ts';
 
-const HERE = { address: '10.1.0.7', port: 8080 };
+const OURS = strings({ [META.managedBy]: MANAGED_BY, [META.cluster]: 'prod' });
 
-describe('an instance of somebody else', () => {
-  it.each<[string, Parameters<typeof instance>[0], boolean]>([
-    ['at the same address and port', HERE, true],
-    ['that has a warning', { ...HERE, status: 'warning' }, true],
-    ['that is critical', { ...HERE, status: 'critical' }, false],
-    ['at another address', { ...HERE, address: '10.1.0.8' }, false],
-    ['at another port', { ...HERE, port: 9090 }, false],
-    ['without an address, on a node with it', { port: 8080, address: '', nodeAddress: HERE.address }, true],
-    ['with an address, on a node with this one', { port: 8080, address: '10.1.0.8', nodeAddress: HERE.address }, false],
-    ['with the port among named ones', { ...HERE, port: 9090, namedPorts: [9090, 8080] }, true],
-    ['with named ports and no default', { ...HERE, port: 0, namedPorts: [8080] }, true],
-    ['with other named ports', { ...HERE, port: 9090, namedPorts: [9090, 9091] }, false],
-  ])('%s: does it hold the place?', (_, overrides, holds) => {
-    expect(holderOf([instance(overrides)], HERE) !== undefined).toBe(holds);
+/** Services in a Consul that is a map. */
+class MemoryServices implements ForeignSource {
+  readonly services = new Map<string, readonly ServiceInstance[]>();
+  readonly reads: string[] = [];
+  readonly longPolls = new Map<string, (instances: readonly ServiceInstance[]) => void>();
+  failure: Error | undefined;
+
+  names(): Promise<readonly string[]> {
+    return Promise.resolve([...this.services.keys()]);
+  }
+
+  read(service: string): Promise<readonly ServiceInstance[]> {
+    this.reads.push(service);
+    return this.failure ? Promise.reject(this.failure) : Promise.resolve(this.services.get(service) ?? []);
+  }
+
+  follow(service: string, onInstances: (instances: readonly ServiceInstance[]) => void): () => void {
+    this.longPolls.set(service, onInstances);
+    return () => this.longPolls.delete(service);
+  }
+
+  /** A service changes, and its long poll is answered. */
+  async put(service: string, ...instances: readonly ServiceInstance[]): Promise<void> {
+    this.services.set(service, instances);
+    this.longPolls.get(service)?.(instances);
+    await settled();
+  }
+}
+
+let source: MemoryServices;
+let clock: TestClock;
+let foreign: ForeignInstances;
+let ended: AbortController;
+let told: string[];
+
+beforeEach(async () => {
+  source = new MemoryServices();
+  source.services.set('Orders', [instance({ id: 'theirs', service: 'Orders' })]);
+  clock = new TestClock();
+  ended = new AbortController();
+  told = [];
+  foreign = await ForeignInstances.read({ source, owner, log: QUIET, signal: ended.signal, clock });
+  foreign.subscribe((name) => told.push(name));
+});
+
+const idsOf = (service: string) => foreign.of(service)?.map(({ id }) => id);
+
+describe('the foreign instances of a service', () => {
+  it('are none when nobody else has it, and have to be read when others do', () => {
+    expect([foreign.of('billing'), foreign.of('ORDERS')]).toEqual([[], undefined]);
+  });
+
+  it('are known once they are read, in any spelling, for two seconds', async () => {
+    await foreign.ensure('orders');
+    expect([source.reads, idsOf('oRDERS')]).toEqual([['Orders'], ['theirs']]);
+    await clock.advance(1999);
+    await foreign.ensure('orders');
+    expect([source.reads.length, idsOf('orders')]).toEqual([1, ['theirs']]);
+    await clock.advance(1);
+    expect(idsOf('orders')).toBeUndefined();
+    await foreign.ensure('orders');
+    expect([source.reads.length, idsOf('orders')]).toEqual([2, ['theirs']]);
+  });
+
+  it('are not read when nobody else has it', async () => {
+    await foreign.ensure('billing');
+    expect(source.reads).toEqual([]);
+  });
+
+  it('are not those of ours, but those with our mark on a node of others, and of others on a node of ours', async () => {
+    await source.put(
+      'Orders',
+      instance({ id: 'ours', node: 'K8S-prod--worker-1', meta: OURS }),
+      instance({ id: 'copied', node: 'vm-1', meta: OURS }),
+      instance({ id: 'squatter', node: 'k8s-prod--worker-1' }),
+    );
+    await foreign.ensure('orders');
+    expect(idsOf('orders')).toEqual(['copied', 'squatter']);
+  });
+
+  it('are forgotten when nobody else has it any more', async () => {
+    await foreign.ensure('orders');
+    foreign.takeNames([]);
+    expect(foreign.of('orders')).toEqual([]);
+    foreign.takeNames(['orders']);
+    expect(foreign.of('orders')).toBeUndefined();
+  });
+
+  it('that cannot be read are an error', async () => {
+    source.failure = new Error('no leader');
+    await expect(foreign.ensure('orders')).rejects.toThrow('no leader');
+    expect(foreign.of('orders')).toBeUndefined();
+  });
+});
+
+describe('a name that is followed', () => {
+  beforeEach(async () => {
+    await foreign.ensure('orders');
+    foreign.follow('orders');
+    foreign.follow('Orders');
+  });
+
+  it('is told once when its instances change, and is not followed any more then', async () => {
+    expect([...source.longPolls.keys()]).toEqual(['Orders']);
+    await source.put('Orders', instance({ id: 'another' }));
+    await source.put('Orders', instance({ id: 'a third' }));
+    expect([told, [...source.longPolls]]).toEqual([['orders'], []]);
+  });
+
+  it.each<[string, Partial<ServiceInstance>, boolean]>([
+    ['its address', { address: '10.20.0.2' }, true],
+    ['its port', { port: 9090 }, true],
+    ['its named ports', { namedPorts: [8080] }, true],
+    ['its status', { status: 'critical' }, true],
+    ['its node', { node: 'vm-2' }, true],
+    ['its tags', { tags: ['new'] }, false],
+    ['its weight', { weight: 5 }, false],
+  ])('is told when an instance changes %s', async (_, change, isTold) => {
+    await source.put('Orders', instance({ id: 'theirs', service: 'Orders', ...change }));
+    expect(told).toEqual(isTold ? ['orders'] : []);
+  });
+
+  it('is told when the last foreign instance is gone', () => {
+    foreign.takeNames([]);
+    expect([told, [...source.longPolls]]).toEqual([['orders'], []]);
+  });
+
+  it('can be followed again', async () => {
+    await source.put('Orders', instance({ id: 'another' }));
+    foreign.follow('orders');
+    await source.put('Orders', instance({ id: 'a third' }));
+    expect(told).toEqual(['orders', 'orders']);
+  });
+
+  it('is none that nobody else has', () => {
+    foreign.follow('billing');
+    expect([...source.longPolls.keys()]).toEqual(['Orders']);
+  });
+});
+
+describe('names beyond twenty that are followed', () => {
+  const names = Array.from({ length: 23 }, (_, i) => `service-${i}`);
+
+  beforeEach(async () => {
+    for (const name of names) source.services.set(name, [instance({ id: `of ${name}`, service: name })]);
+    foreign.takeNames(names);
+    for (const name of names) await foreign.ensure(name);
+    for (const name of names) foreign.follow(name);
+    source.reads.length = 0;
+  });
+
+  it('are read in turn, one each 50 ms', async () => {
+    expect([...source.longPolls.keys()]).toEqual(names.slice(0, 20));
+    await clock.advance(49);
+    expect(source.reads).toEqual([]);
+    await clock.advance(201);
+    expect(source.reads).toEqual(['service-20', 'service-21', 'service-22', 'service-20', 'service-21']);
+    expect(told).toEqual([]);
+  });
+
+  it('are told when their instances change, and not read any more then', async () => {
+    source.services.set('service-21', [instance({ id: 'another', service: 'service-21' })]);
+    await clock.advance(250);
+    expect(told).toEqual(['service-21']);
+    expect(source.reads).toEqual(['service-20', 'service-21', 'service-22', 'service-20', 'service-22']);
+  });
+
+  it('are not read any more when nobody else has them, and when the process ends', async () => {
+    foreign.takeNames(names.slice(0, 21));
+    await clock.advance(100);
+    expect([told, source.reads]).toEqual([
+      ['service-21', 'service-22'],
+      ['service-20', 'service-20'],
+    ]);
+    ended.abort();
+    await clock.advance(1000);
+    expect([source.reads.length, clock.due]).toEqual([3, []]);
+  });
+
+  it('are read again after a read that failed', async () => {
+    source.failure = new Error('no leader');
+    await clock.advance(50);
+    source.failure = undefined;
+    source.services.set('service-20', []);
+    await clock.advance(150);
+    expect(told).toEqual(['service-20']);
+  });
+
+  it('are not read at all when there are none left', async () => {
+    foreign.takeNames(names.slice(0, 20));
+    await clock.advance(1000);
+    expect([source.reads, clock.due]).toEqual([[], []]);
   });
 });

@@ -1,0 +1,194 @@
+import { TransactionConflict } from '../consul/errors.ts';
+import type { Log } from '../observability/log.ts';
+import type { Metrics } from '../observability/metrics.ts';
+import { Controller, type ControllerStatus } from '../reconcile/controller.ts';
+import type { OwnInstance } from './observed/own-instance.ts';
+import type { Proof } from './observed/proof-reader.ts';
+import type { Places } from './plan/places.ts';
+import type { Planner } from './plan/planner.ts';
+import type { PodPlan } from './plan/pod-plan.ts';
+import { Waiting } from './plan/waiting.ts';
+import type { Reporter } from './report/reporter.ts';
+
+/** Keys that may wait for their transaction at a time: more than any batch takes, so that reconciling never caps it. */
+const CONCURRENCY = 1024;
+/** Nobody tells us when somebody else's Consul node, whose name we need, goes away. */
+const REFUSED_NODE_RETRY_MS = 30_000;
+
+/** The view does not show what a direct read shows, or what was read is out of date: the key waits until that is over. */
+export class ViewBehind extends Error {}
+
+export interface LoopOptions {
+  readonly planner: Pick<Planner, 'plan' | 'keys'>;
+  readonly places: Pick<Places, 'record'>;
+  /** What is ours in Consul. */
+  readonly own: {
+    readonly size: number;
+    /** Reads a node of ours again; the pods for which something differs. */
+    refresh(node: string): Promise<Iterable<string>>;
+  };
+  /** What others have in Consul. */
+  readonly foreign: {
+    ensure(service: string): Promise<void>;
+    follow(service: string): void;
+    subscribe(listener: (name: string) => void): void;
+  };
+  /** Asks `planToWrite` at the moment of sending; resolves when Consul has what the key's latest state wants. */
+  readonly writer: { submit(key: string): Promise<void> };
+  /** Direct reads of Kubernetes. */
+  readonly proofs: { exists(podKey: string, proof: Proof): Promise<boolean> };
+  readonly report: Pick<Reporter, 'rejections' | 'warnings' | 'rejected'>;
+  /** Undefined while the readiness gate is off. */
+  readonly gate: { settle(podKey: string, plan: PodPlan): Promise<void> } | undefined;
+  readonly log: Log;
+  readonly metrics: Metrics;
+}
+
+export interface LoopStatus extends ControllerStatus {
+  /** In Consul, by us. */
+  readonly instances: number;
+  /** Objects with input that cannot be honoured. */
+  readonly rejected: number;
+  /** Instances that stay although they are not wanted as they are. */
+  readonly held: number;
+}
+
+/**
+ * Reconciles pods. The queue brings the key of a pod; then, each time from the latest state:
+ * 1. what needs nothing else is written: a read that cannot be had must not hold it up;
+ * 2. foreign instances that the plan misses are read, and what depends on them is written;
+ * 3. removals that nobody witnessed are proven by direct reads, and those that are proven are written;
+ * 4. the readiness gate is told what is in Consul now.
+ *
+ * The writer asks for the plan at the moment of sending (`planToWrite`). At that moment, and at no other, the pod gets its
+ * places, what it waits for is noted and followed, and what is wrong with it is told. Any error brings the key back later.
+ */
+export class ToConsulLoop {
+  readonly #options: LoopOptions;
+  readonly #controller: Controller;
+  readonly #waiting = new Waiting();
+  /** The plans that were sent last, for keys being reconciled and for keys whose node is refused. */
+  readonly #latest = new Map<string, PodPlan>();
+  /** What was proven for keys that are being written for it. */
+  readonly #proven = new Map<string, Map<OwnInstance, Proof>>();
+  /** Pods to how many of their instances stay although they are not wanted as they are. */
+  readonly #held = new Map<string, number>();
+
+  constructor(options: LoopOptions) {
+    this.#options = options;
+    this.#controller = new Controller({
+      direction: 'to-consul',
+      concurrency: CONCURRENCY,
+      isRace: (error) => (error instanceof TransactionConflict && !error.isDenied) || error instanceof ViewBehind,
+      log: options.log,
+      metrics: options.metrics,
+      reconcile: (key) => this.#reconcile(key),
+    });
+    options.foreign.subscribe((name) => this.enqueue(this.#waiting.for({ name })));
+  }
+
+  /** Looks at every pod that either side knows. */
+  start(): void {
+    this.enqueue(this.#options.planner.keys());
+  }
+
+  /** These pods have to be looked at. */
+  enqueue(podKeys: Iterable<string>): void {
+    for (const key of podKeys) this.#controller.enqueue(key);
+  }
+
+  /** What the key's latest state wants written, and all that goes with writing it. */
+  planToWrite(key: string): PodPlan['changes'] {
+    const { planner, places, foreign, report } = this.#options;
+    const proven = this.#proven.get(key);
+    const plan = planner.plan(key, proven);
+    // A proof is about the present: an instance that is wanted again needs another to go.
+    for (const instance of proven?.keys() ?? []) if (!plan.changes.remove.includes(instance)) proven?.delete(instance);
+    this.#latest.set(key, plan);
+    for (const freed of places.record(key, plan.places)) this.enqueue(this.#waiting.for(freed));
+    this.#waiting.set(key, plan.waitsFor);
+    for (const wait of plan.waitsFor) if ('name' in wait) foreign.follow(wait.name);
+    report.rejections(key, plan.rejections);
+    report.warnings(key, plan.warnings);
+    if (plan.refusedNodes.length > 0) this.#controller.enqueueAfter(key, REFUSED_NODE_RETRY_MS);
+    return plan.changes;
+  }
+
+  get status(): LoopStatus {
+    return {
+      instances: this.#options.own.size,
+      rejected: this.#options.report.rejected.size,
+      held: [...this.#held.values()].reduce((sum, instances) => sum + instances, 0),
+      ...this.#controller.status,
+    };
+  }
+
+  /** What is rejected and what is held, an object each. */
+  *troubles(): Generator<string> {
+    const { rejected } = this.#options.report;
+    const heldBy = new Map([...this.#held].map(([key, instances]) => [`Pod ${key}`, ` (${instances} held)`]));
+    for (const [object, why] of rejected) yield `${object}${heldBy.get(object) ?? ''}: ${why}`;
+    for (const [object, instances] of heldBy)
+      if (!rejected.has(object)) yield `${object}${instances}: what is to replace it is not known yet`;
+  }
+
+  /** Takes nothing more; true when what was being reconciled is done within the limit. */
+  drain(limitMs: number): Promise<boolean> {
+    return this.#controller.drain(limitMs);
+  }
+
+  async #reconcile(key: string): Promise<void> {
+    const { own, foreign, writer, planner, gate, metrics } = this.#options;
+    for (const node of this.#latest.get(key)?.refusedNodes ?? []) this.enqueue(await own.refresh(node));
+    await writer.submit(key);
+    const unread = this.#latest.get(key)?.unread ?? [];
+    if (unread.length > 0) {
+      await Promise.all(unread.map((service) => foreign.ensure(service)));
+      await writer.submit(key);
+    }
+    await this.#prove(key);
+    // The queue took longer than an answer stays fresh: nothing else would bring the key back.
+    if ((this.#latest.get(key)?.unread.length ?? 0) > 0)
+      throw new ViewBehind(`write ${key} to Consul: who else has its services was not known any more when it was sent`);
+    if (gate) await gate.settle(key, planner.plan(key));
+    this.#settle(key);
+    metrics.owned.set({ direction: 'to-consul' }, own.size);
+  }
+
+  /** What could be proven is written, whatever became of the other proofs. */
+  async #prove(key: string): Promise<void> {
+    const { proofs, writer, log } = this.#options;
+    const proven = new Map<OwnInstance, Proof>();
+    const failures: unknown[] = [];
+    for (const { instance, proof } of this.#latest.get(key)?.unproven ?? []) {
+      const { id, node } = instance.registration;
+      try {
+        if (await proofs.exists(key, proof))
+          throw new ViewBehind(
+            `deregister ${id}: the ${proof.kind} is missing from the watch, or not seen as it is, but exists`,
+          );
+        proven.set(instance, proof);
+        const fields = { instance: id, node: node.name, pod: key, uid: instance.podUid, missing: proof.kind };
+        log.info('instance without its object, deregistering', fields);
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+    if (proven.size > 0) {
+      this.#proven.set(key, proven);
+      try {
+        await writer.submit(key);
+      } finally {
+        this.#proven.delete(key);
+      }
+    }
+    if (failures.length > 0) throw failures[0];
+  }
+
+  #settle(key: string): void {
+    const plan = this.#latest.get(key);
+    if (plan && plan.held.length > 0) this.#held.set(key, plan.held.length);
+    else this.#held.delete(key);
+    if (plan?.refusedNodes.length === 0) this.#latest.delete(key);
+  }
+}

@@ -1,0 +1,37 @@
+import { followBlockingQuery, type BlockingQueryOptions } from '../../consul/blocking-query.ts';
+import {
+  decodeInstances,
+  decodeServiceNames,
+  FROM_THE_LEADER,
+  instancesRequest,
+  SERVICES_REQUEST,
+} from '../../consul/catalog.ts';
+import { META, type Owner } from '../../mark.ts';
+import type { ForeignSource } from './foreign-instances.ts';
+
+export type ConsulServicesOptions = Pick<BlockingQueryOptions, 'client' | 'log' | 'metrics' | 'signal'>;
+
+/** Names with instances on nodes of others. A Consul before 1.12 ignores the filter and lists all, which only costs more. */
+export function foreignNamesRequest({ cluster }: Owner) {
+  return { ...SERVICES_REQUEST, query: { filter: `NodeMeta["${META.cluster}"] != "${cluster}"` } };
+}
+
+/** The services of others, read from Consul. */
+export function consulServices(options: ConsulServicesOptions, owner: Owner): ForeignSource {
+  const { client, signal } = options;
+  return {
+    names: async () => decodeServiceNames(await client.get(foreignNamesRequest(owner))),
+    read: async (service) => decodeInstances(await client.get({ ...instancesRequest(service), signal }), service),
+    follow: (service, onInstances) => {
+      const stop = new AbortController();
+      void followBlockingQuery({
+        ...options,
+        signal: AbortSignal.any([signal, stop.signal]),
+        request: { ...instancesRequest(service), query: FROM_THE_LEADER },
+        perSecond: 10,
+        onAnswer: (answer) => onInstances(decodeInstances(answer, service)),
+      });
+      return () => stop.abort();
+    },
+  };
+}

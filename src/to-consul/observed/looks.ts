@@ -1,0 +1,115 @@
+import { backoffMs } from '../../backoff.ts';
+import { systemClock, type Clock } from '../../clock.ts';
+import type { Log } from '../../observability/log.ts';
+import { ClusterIdentityError } from '../identity/cluster-identity.ts';
+
+/** How looks at our nodes keep their distance from each other. */
+export interface LookPace {
+  /** So long after the first wake of a burst: the burst is one look. */
+  readonly firstMs: number;
+  /** While wakes go on, whoever causes them, looks are as far apart, so that what they hide is repaired within 10 s. */
+  readonly gapMs: number;
+  /** A look that takes long is followed by a gap of so many times as long, */
+  readonly gapInLooks: number;
+  /** but of no more than this. */
+  readonly longestGapMs: number;
+}
+
+/** A look is mostly waiting for answers; a seventh of it is our own CPU. So it takes at most 3 % of a core, however large we are. */
+export const LOOK_PACE: LookPace = { firstMs: 250, gapMs: 8000, gapInLooks: 5, longestGapMs: 30_000 };
+
+export interface LooksOptions {
+  /** One look; false when a part was hidden, so that another look is due. */
+  readonly look: () => Promise<boolean>;
+  /** Told of each look that was completed. */
+  readonly onLook: () => void;
+  /** Told why a look failed; with undefined that looks succeed again. */
+  readonly onFailure: (error: unknown) => void;
+  readonly log: Log;
+  readonly signal: AbortSignal;
+  /** @default LOOK_PACE */
+  readonly pace?: LookPace;
+  /** @default that of the process */
+  readonly clock?: Clock;
+}
+
+/**
+ * When our nodes in Consul are looked at:
+ *
+ * | a wake that is                              | the look begins                                     |
+ * |---------------------------------------------|-----------------------------------------------------|
+ * | of somebody else's doing                    | after 250 ms, and not before the gap is over        |
+ * | our own doing: it may hide another's        | after 8 s, and not before the gap is over           |
+ * | either, while a look is planned             | at the earlier time of the two                      |
+ * | either, during a look                       | as above, once that look has ended                  |
+ *
+ * The gap after a look is 8 s, or five times the look, up to 30 s. A look that failed is tried again with a backoff; a look
+ * of which our own commits hid a part is followed by another as after a wake of our own doing.
+ */
+export class Looks {
+  readonly #options: LooksOptions;
+  readonly #pace: LookPace;
+  readonly #clock: Clock;
+  #planned: { readonly at: number; readonly cancel: () => void } | undefined;
+  #isLooking = false;
+  /** A wake during the look, and whether any was foreign. */
+  #again: { readonly isForeign: boolean } | undefined;
+  #nextAt = -Infinity;
+  #failures = 0;
+
+  constructor(options: LooksOptions) {
+    this.#options = options;
+    this.#pace = options.pace ?? LOOK_PACE;
+    this.#clock = options.clock ?? systemClock;
+    options.signal.addEventListener('abort', () => this.#planned?.cancel());
+  }
+
+  /** Something changed in Consul. */
+  soon(isForeign: boolean): void {
+    // What changed may be on a node that the running look has passed already.
+    if (this.#isLooking) this.#again = { isForeign: isForeign || this.#again?.isForeign === true };
+    else this.#plan(Math.max(isForeign ? this.#pace.firstMs : this.#pace.gapMs, this.#nextAt - this.#clock.now()));
+  }
+
+  #plan(waitMs: number): void {
+    const at = this.#clock.now() + waitMs;
+    if (this.#options.signal.aborted || (this.#planned && this.#planned.at <= at)) return;
+    this.#planned?.cancel();
+    this.#planned = { at, cancel: this.#clock.after(waitMs, () => void this.#look()) };
+  }
+
+  async #look(): Promise<void> {
+    const { look, onLook, onFailure, signal } = this.#options;
+    this.#planned = undefined;
+    this.#isLooking = true;
+    this.#again = undefined;
+    const beganAt = this.#clock.now();
+    let failure: unknown;
+    try {
+      if (!(await look())) this.#again ??= { isForeign: false };
+      onLook();
+    } catch (error) {
+      failure = error;
+    }
+    if (signal.aborted) return;
+    this.#isLooking = false;
+    const { gapMs, gapInLooks, longestGapMs } = this.#pace;
+    const now = this.#clock.now();
+    this.#nextAt = now + Math.min(longestGapMs, Math.max(gapMs, gapInLooks * (now - beganAt)));
+    if (failure !== undefined) return this.#retry(failure);
+    if (this.#failures > 0) onFailure(undefined);
+    this.#failures = 0;
+    if (this.#again) this.soon(this.#again.isForeign);
+  }
+
+  #retry(error: unknown): void {
+    const retryInMs = backoffMs(this.#failures++, { baseMs: 1000, maxMs: this.#pace.longestGapMs });
+    const message =
+      error instanceof ClusterIdentityError
+        ? 'another installation uses this cluster name'
+        : 'our Consul nodes could not be read again';
+    this.#options.onFailure(error);
+    this.#options.log.error(message, { failures: this.#failures, retryInMs: Math.round(retryInMs), error });
+    this.#plan(retryInMs);
+  }
+}

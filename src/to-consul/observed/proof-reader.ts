@@ -1,0 +1,53 @@
+import { SERVICE_NAME_LABEL, type EndpointSlice, type KubernetesObject } from '../../kubernetes/objects.ts';
+import type { ObjectApi } from '../../kubernetes/object-api.ts';
+import type { Resource, Resources } from '../../kubernetes/resources.ts';
+import { podsOfSlice } from '../views.ts';
+
+/** A direct read that an inferred removal waits for. */
+export interface Proof {
+  /** For EndpointSlice all slices of a Service, of which none may target the pod. */
+  readonly kind: 'Pod' | 'Service' | 'EndpointSlice';
+  readonly namespace: string;
+  /** Of the pod or Service. */
+  readonly name: string;
+  /** Empty for any. */
+  readonly uid: string;
+}
+
+/** Reads directly what an inferred removal waits for. */
+export class ProofReader {
+  readonly #api: Pick<ObjectApi, 'get' | 'list'>;
+  readonly #resources: Resources;
+  /** Slices that are being read, by Service: when its selector changes, all of its pods ask at once. */
+  readonly #reading = new Map<string, Promise<readonly EndpointSlice[]>>();
+
+  constructor(api: Pick<ObjectApi, 'get' | 'list'>, resources: Resources) {
+    this.#api = api;
+    this.#resources = resources;
+  }
+
+  /**
+   * Whether the object is there after all, of which the views say that it is not.
+   * @throws KubernetesError, TypeError when it cannot be read
+   */
+  async exists(podKey: string, { kind, namespace, name, uid }: Proof): Promise<boolean> {
+    if (kind === 'EndpointSlice')
+      return (await this.#slicesOf(namespace, name)).some((slice) => podsOfSlice(slice).includes(podKey));
+    const { pods, services } = this.#resources;
+    const resource: Resource<KubernetesObject> = kind === 'Pod' ? pods : services;
+    const observed = await this.#api.get(resource, namespace, name);
+    return observed !== undefined && (uid === '' || observed.uid === uid);
+  }
+
+  #slicesOf(namespace: string, service: string): Promise<readonly EndpointSlice[]> {
+    const key = `${namespace}/${service}`;
+    let reading = this.#reading.get(key);
+    if (!reading) {
+      reading = this.#api
+        .list(this.#resources.endpointSlices, namespace, `${SERVICE_NAME_LABEL}=${service}`)
+        .finally(() => this.#reading.delete(key));
+      this.#reading.set(key, reading);
+    }
+    return reading;
+  }
+}

@@ -1,0 +1,101 @@
+import type { Policy } from '../desired/policy.ts';
+import type { Registration } from '../registration/registration.ts';
+import type { Ours } from './sources.ts';
+
+/** What a refused registration waits for: a name of Consul services, lower case, or room in a namespace. */
+export type Wait = { readonly name: string } | { readonly namespace: string };
+
+/**
+ * Who has which places in Consul, as far as the policy limits them:
+ * - names, for a policy that denies by default: the namespace that published a name first has it;
+ * - instances of a namespace, for a policy with `maxInstances`.
+ *
+ * A pod has the places of its last plan that was about to be written, from that moment on: so no other pod, even of the same
+ * transaction, gets the last place as well.
+ */
+export class Places {
+  readonly #policy: Policy;
+  /** Names, lower case, to the namespaces that publish them with their pods, first come first. */
+  readonly #publishers = new Map<string, Map<string, Set<string>>>();
+  /** Pods to the names that they publish. */
+  readonly #names = new Map<string, readonly string[]>();
+  /** Namespaces to their pods with the number of instances. */
+  readonly #counts = new Map<string, { total: number; readonly pods: Map<string, number> }>();
+
+  constructor(policy: Policy, own: Pick<Ours, 'podKeys' | 'ofPod'>) {
+    this.#policy = policy;
+    for (const podKey of own.podKeys())
+      this.record(
+        podKey,
+        [...own.ofPod(podKey).values()].map(({ registration }) => registration),
+      );
+  }
+
+  /** The namespace that published the name first, and still does. */
+  firstNamespace(service: string): string | undefined {
+    const [first] = this.#publishers.get(service.toLowerCase())?.keys() ?? [];
+    return first;
+  }
+
+  /** How many instances the other pods of the pod's namespace have. */
+  ofOthers(podKey: string): number {
+    const counts = this.#counts.get(namespaceOf(podKey));
+    return (counts?.total ?? 0) - (counts?.pods.get(podKey) ?? 0);
+  }
+
+  /**
+   * What a pod has or gets, from now on; an empty list gives up its places.
+   * @returns what became free by it, for those that wait
+   */
+  record(podKey: string, registrations: readonly Registration[]): Wait[] {
+    const namespace = namespaceOf(podKey);
+    const freed: Wait[] = [];
+    if (this.#policy.maxInstances > 0 && this.#recordCount(podKey, namespace, registrations.length))
+      freed.push({ namespace });
+    if (this.#policy.default === 'deny') {
+      const names = [...new Set(registrations.map(({ service }) => service.toLowerCase()))];
+      freed.push(...this.#recordNames(podKey, namespace, names).map((name) => ({ name })));
+    }
+    return freed;
+  }
+
+  /** Whether the pod has fewer instances now than before. */
+  #recordCount(podKey: string, namespace: string, count: number): boolean {
+    const counts = this.#counts.get(namespace) ?? { total: 0, pods: new Map<string, number>() };
+    this.#counts.set(namespace, counts);
+    const before = counts.pods.get(podKey) ?? 0;
+    counts.total += count - before;
+    if (count > 0) counts.pods.set(podKey, count);
+    else counts.pods.delete(podKey);
+    return count < before;
+  }
+
+  /** The names that the pod's namespace does not publish any more. */
+  #recordNames(podKey: string, namespace: string, names: readonly string[]): string[] {
+    const before = this.#names.get(podKey) ?? [];
+    if (names.length > 0) this.#names.set(podKey, names);
+    else this.#names.delete(podKey);
+    for (const name of names) {
+      const namespaces = this.#publishers.get(name) ?? new Map<string, Set<string>>();
+      this.#publishers.set(name, namespaces);
+      const pods = namespaces.get(namespace) ?? new Set<string>();
+      namespaces.set(namespace, pods.add(podKey));
+    }
+    return before.filter((name) => !names.includes(name) && this.#giveUp(name, podKey, namespace));
+  }
+
+  /** Whether nobody else in the namespace publishes the name. */
+  #giveUp(name: string, podKey: string, namespace: string): boolean {
+    const namespaces = this.#publishers.get(name);
+    const pods = namespaces?.get(namespace);
+    pods?.delete(podKey);
+    if (pods?.size !== 0) return false;
+    namespaces?.delete(namespace);
+    if (namespaces?.size === 0) this.#publishers.delete(name);
+    return true;
+  }
+}
+
+export function namespaceOf(podKey: string): string {
+  return podKey.slice(0, podKey.indexOf('/'));
+}

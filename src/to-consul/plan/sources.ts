@@ -1,0 +1,17 @@
+import type { ServiceInstance } from '../../consul/types.ts';
+import type { NodeState, OwnInstance } from '../observed/own-instance.ts';
+
+/** What is ours in Consul, as planning looks at it. */
+export interface Ours {
+  /** The pods that have instances of ours. */
+  podKeys(): Iterable<string>;
+  /** By `node/id`. */
+  ofPod(podKey: string): ReadonlyMap<string, OwnInstance>;
+  node(name: string): NodeState;
+}
+
+/** What others have in Consul. */
+export interface Others {
+  /** The foreign instances of a service, in any case of its name; undefined when they have to be read first. */
+  of(service: string): readonly ServiceInstance[] | undefined;
+}

@@ -1,0 +1,51 @@
+import { objectKey, serviceKeyOf, zoneOf, type Pod, type Service } from '../kubernetes/objects.ts';
+import type { PodIndex } from './plan/pod-index.ts';
+import { podsOfSlice, type Views } from './views.ts';
+
+export interface Subscriber {
+  /** These pods have to be looked at. */
+  readonly enqueue: (podKeys: Iterable<string>) => void;
+  /** Addresses in the slices of a Service that belong to no pod: to be told, or with none not to be told any more. */
+  readonly reportService: (service: Service, addressesWithoutPod: readonly string[]) => void;
+  /** The pod is gone. */
+  readonly forget: (pod: Pod) => void;
+}
+
+/**
+ * From what changes in Kubernetes to the pods to look at:
+ *
+ * | what changed                          | the pods                                                          |
+ * |---------------------------------------|-------------------------------------------------------------------|
+ * | a pod                                 | that pod                                                          |
+ * | a Service                             | those that it asks for, before and now                            |
+ * | a slice                               | those that it targets, before and now                             |
+ * | the address or the zone of a node     | those that run there                                              |
+ *
+ * A Service or slice that changed is also a reason to look at what that Service targets and cannot be registered.
+ */
+export function subscribe(views: Views, index: PodIndex, { enqueue, reportService, forget }: Subscriber): void {
+  views.pods.subscribe((before, after) => {
+    const pod = after ?? before;
+    if (pod) enqueue([objectKey(pod)]);
+    if (before && before.uid !== after?.uid) forget(before);
+  });
+  views.services.subscribe((before, after) => {
+    for (const service of [before, after]) if (service) enqueue(index.podsOfService(service));
+    if (after) reportService(after, index.addressesWithoutPod(after));
+    else if (before) reportService(before, []);
+  });
+  views.endpointSlices.subscribe((before, after) => {
+    const slices = [before, after].filter((slice) => slice !== undefined);
+    enqueue(new Set(slices.flatMap(podsOfSlice)));
+    for (const key of new Set(slices.map(serviceKeyOf))) {
+      const service = views.services.get(key);
+      if (service) reportService(service, index.addressesWithoutPod(service));
+    }
+  });
+  views.nodes.subscribe((before, after) => {
+    const node = after ?? before;
+    if (!node || (before?.internalIP === after?.internalIP && zoneOf(before) === zoneOf(after))) return;
+    enqueue(index.podsOfNode(node));
+  });
+  for (const service of views.services.values()) reportService(service, index.addressesWithoutPod(service));
+}

@@ -1,0 +1,138 @@
+import { beforeEach, describe, expect, it } from '@jest/globals';
+import type { ConsulAnswer } from '../../../../src/consul/client.ts';
+import { followDrift, type Follow } from '../../../../src/to-consul/observed/drift.ts';
+import { owner } from '../../builders.ts';
+import { WORKER_1 } from '../instances.ts';
+import { TestClock } from '../../clock.ts';
+import { QUIET } from '../../quiet.ts';
+
+type Query = Parameters<Follow>[0];
+
+const NAMES = 'read service names';
+const NODES = 'read Consul nodes of prod';
+
+let clock: TestClock;
+let queries: Map<string, Query>;
+/** What the next looks find. */
+let drifted: string[];
+let ourIndex: number;
+let otherChecks: string[];
+let told: string[];
+
+beforeEach(() => {
+  clock = new TestClock();
+  queries = new Map();
+  [drifted, ourIndex, otherChecks, told] = [[], 0, [], []];
+  followDrift({
+    owner,
+    own: {
+      look: (onDrift) => {
+        told.push(`look after ${clock.now()}`);
+        onDrift(new Set(drifted));
+        return Promise.resolve(true);
+      },
+      refresh: (node) => Promise.resolve(new Set([`pod on ${node}`])),
+      isOurDoing: (index) => index <= ourIndex,
+      forgetIndexes: () => told.push('forget'),
+      nodesWithOtherChecks: (status, listed) => {
+        told.push(`${status}: ${[...listed].join()}`);
+        return new Set(otherChecks);
+      },
+    },
+    foreign: { takeNames: (names) => told.push(`names ${names.join()}`) },
+    follow: (query) => queries.set(query.request.purpose, query),
+    onDrift: (podKeys) => told.push(...[...podKeys].map((podKey) => `drift ${podKey}`)),
+    onFailure: (what, error) => told.push(error === undefined ? `again: ${what}` : `failure: ${what}`),
+    onLook: () => told.push('looked'),
+    log: QUIET,
+    signal: new AbortController().signal,
+    clock,
+  });
+});
+
+const queryOf = (purpose: string): Query => {
+  const query = queries.get(purpose);
+  if (!query) throw new Error(`find query ${purpose}: found ${[...queries.keys()].join()}`);
+  return query;
+};
+
+async function answer(
+  purpose: string,
+  index: number,
+  body: unknown = purpose === NAMES ? { consul: [], Orders: [] } : [],
+) {
+  const given: ConsulAnswer = { body, index, knownLeader: true, filteredByAcls: false };
+  await queryOf(purpose).onAnswer(given);
+}
+
+/** What was told since the last time. */
+async function after(ms: number): Promise<string[]> {
+  await clock.advance(ms);
+  return told.splice(0);
+}
+
+describe('the lists of services and of our nodes', () => {
+  it.each([NAMES, NODES])('%s: the first answer is followed by a look, with time', async (purpose) => {
+    await answer(purpose, 5);
+    expect((await after(7999)).filter((what) => what.startsWith('look'))).toEqual([]);
+    expect(await after(1)).toEqual(['look after 8000', 'looked']);
+  });
+
+  it.each([NAMES, NODES])('%s: a wake of somebody else is followed by a look at once', async (purpose) => {
+    await answer(purpose, 5);
+    await after(10_000);
+    drifted = ['shop/a'];
+    await answer(purpose, 6);
+    expect((await after(8000)).slice(-3)).toEqual(['look after 16000', 'drift shop/a', 'looked']);
+  });
+
+  it('a wake of our own doing can wait', async () => {
+    await answer(NODES, 5);
+    await after(100_000);
+    ourIndex = 6;
+    await answer(NODES, 6);
+    expect(await after(7999)).toEqual([]);
+    expect(await after(1)).toEqual(['look after 108000', 'looked']);
+  });
+
+  it.each([NAMES, NODES])('%s: an index that went back makes all indexes worthless', async (purpose) => {
+    await answer(purpose, 5);
+    await after(100_000);
+    await answer(purpose, 4);
+    expect((await after(250)).slice(-3)).toEqual(['forget', 'look after 100250', 'looked']);
+    ourIndex = 4;
+    await answer(purpose, 4);
+    expect((await after(8000)).filter((what) => what === 'forget')).toEqual([]);
+  });
+
+  it.each([NAMES, NODES])('%s: so do answers that come again', async (purpose) => {
+    queryOf(purpose).onFailure(new Error('no leader'));
+    expect(await after(10_000)).toEqual([`failure: ${purpose}`]);
+    queryOf(purpose).onFailure(undefined);
+    expect(await after(250)).toEqual([`again: ${purpose}`, 'forget', 'look after 10250', 'looked']);
+  });
+
+  it('the names go to whoever looks for foreign instances', async () => {
+    await answer(NAMES, 5);
+    expect(await after(0)).toEqual(['names consul,Orders']);
+  });
+
+  it('a list without the service that is always there is an error, and moves nothing', async () => {
+    await expect(async () => answer(NAMES, 5, { Orders: [] })).rejects.toThrow('consul');
+    expect(await after(100_000)).toEqual([]);
+  });
+});
+
+describe('the lists of checks', () => {
+  it.each(['critical', 'warning'])('%s: tell on which nodes a check is not as we wrote it', async (status) => {
+    otherChecks = [WORKER_1];
+    await answer(`read ${status} checks`, 5, [{ Node: 'VM-1', CheckID: 'Check', ServiceName: 'orders' }]);
+    expect(await after(100_000)).toEqual([`${status}: vm-1/check`, `drift pod on ${WORKER_1}`]);
+  });
+
+  it.each(['critical', 'warning'])('%s: need no look when they come again', async (status) => {
+    queryOf(`read ${status} checks`).onFailure(new Error('no leader'));
+    queryOf(`read ${status} checks`).onFailure(undefined);
+    expect(await after(100_000)).toEqual([`failure: read ${status} checks`, `again: read ${status} checks`]);
+  });
+});

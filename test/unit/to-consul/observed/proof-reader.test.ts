@@ -1,0 +1,53 @@
+import { describe, expect, it } from '@jest/globals';
+import type { KubernetesObject } from '../../../../src/kubernetes/objects.ts';
+import { createResources } from '../../../../src/kubernetes/resources.ts';
+import { ProofReader, type Proof } from '../../../../src/to-consul/observed/proof-reader.ts';
+import { marked, pod, service, slice } from '../../builders.ts';
+
+const resources = createResources({ annotation: () => true });
+const POD_KEY = 'shop/orders-7d4b9c6f5-abcde';
+const OF_POD: Proof = { kind: 'Pod', namespace: 'shop', name: 'orders-7d4b9c6f5-abcde', uid: 'uid-of-pod' };
+const OF_SERVICE: Proof = { kind: 'Service', namespace: 'shop', name: 'orders', uid: '' };
+const OF_SLICES: Proof = { kind: 'EndpointSlice', namespace: 'shop', name: 'orders', uid: '' };
+
+/** A Kubernetes with these objects; it says what was asked of it. */
+function reader(...objects: readonly KubernetesObject[]) {
+  const asked: string[] = [];
+  const api = {
+    get: (resource: { kind: string; read: unknown }, namespace: string, name: string) => {
+      asked.push(`get ${resource.kind} ${namespace}/${name}`);
+      return Promise.resolve(objects.find((object) => object.namespace === namespace && object.name === name) as never);
+    },
+    list: (resource: { kind: string }, namespace: string, labelSelector: string) => {
+      asked.push(`list ${resource.kind} ${namespace} ${labelSelector}`);
+      return Promise.resolve(objects as never);
+    },
+  };
+  return { proofs: new ProofReader(api, resources), asked };
+}
+
+describe('a direct read', () => {
+  it.each<[string, Proof, KubernetesObject[], boolean]>([
+    ['finds the pod', OF_POD, [pod()], true],
+    ['does not take another pod of that name for it', OF_POD, [pod({ uid: 'uid-of-another' })], false],
+    ['finds no pod', OF_POD, [], false],
+    ['finds the Service, whatever its uid', OF_SERVICE, [service()], true],
+    ['finds no Service', OF_SERVICE, [], false],
+    ['finds a slice that targets the pod', OF_SLICES, [slice({ endpoints: [] }), slice()], true],
+    ['finds no slice that targets the pod', OF_SLICES, [slice({ endpoints: [] })], false],
+    ['does not take a slice of ours for a reason', OF_SLICES, [slice({ labels: marked() })], false],
+  ])('%s', async (_, proof, objects, expected) => {
+    expect(await reader(...objects).proofs.exists(POD_KEY, proof)).toBe(expected);
+  });
+
+  it('of the same slices for several pods at a time is one', async () => {
+    const { proofs, asked } = reader(slice());
+    const answers = await Promise.all([POD_KEY, 'shop/b', 'shop/c'].map((key) => proofs.exists(key, OF_SLICES)));
+    expect([answers, asked]).toEqual([
+      [true, false, false],
+      ['list EndpointSlice shop kubernetes.io/service-name=orders'],
+    ]);
+    await proofs.exists('shop/d', OF_SLICES);
+    expect(asked.length).toBe(2);
+  });
+});

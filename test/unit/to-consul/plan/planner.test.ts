@@ -1,0 +1,236 @@
+import { describe, expect, it } from '@jest/globals';
+import type { OwnInstance } from '../../../../src/to-consul/observed/own-instance.ts';
+import type { PodPlan } from '../../../../src/to-consul/plan/pod-plan.ts';
+import { annotations, instance, node, pod, policy, service, slice, strings } from '../../builders.ts';
+import { GATE } from '../../../../src/to-consul/desired/readiness.ts';
+import { WORKER_1 } from '../instances.ts';
+import { others, planning, podNamed, registered, type PlanningGiven } from '../planning.ts';
+
+const POD = podNamed('a');
+const [THERE] = registered({ pods: [POD] }) as [OwnInstance];
+const HOLDER = instance({ id: 'self', service: 'orders', address: '10.1.0.7', port: 8080 });
+
+/** In short. */
+function shown({ changes, unproven, held, rejections, refusedNodes, unread, waitsFor }: PodPlan): string[] {
+  return [
+    ...changes.create.map(({ service, address, port }) => `create ${service} ${address}:${port}`),
+    ...changes.update.map(({ desired: { service, address, port } }) => `update ${service} ${address}:${port}`),
+    ...changes.remove.map(({ registration: { service } }) => `remove ${service}`),
+    ...unproven.map(({ instance: { registration }, proof }) => `prove ${registration.service} by ${proof.kind}`),
+    ...held.map(({ registration: { service } }) => `hold ${service}`),
+    ...rejections.map(({ reason }) => reason),
+    ...refusedNodes.map((name) => `refused node ${name}`),
+    ...unread.map((name) => `unread ${name}`),
+    ...waitsFor.map((wait) => `waits for ${'name' in wait ? wait.name : wait.namespace}`),
+  ];
+}
+
+const planOf = (given: PlanningGiven, key = 'shop/a') => shown(planning(given).planner.plan(key));
+
+describe('the plan for a pod', () => {
+  it.each<[string, PlanningGiven, string[]]>([
+    ['creates what is not there', { pods: [POD] }, ['create orders 10.1.0.7:8080']],
+    ['is empty when all is as wanted', { pods: [POD], observed: [THERE] }, []],
+    [
+      'updates what is different',
+      { pods: [podNamed('a', {}, { 'service-tags': 'new' })], observed: [THERE] },
+      ['update orders 10.1.0.7:8080'],
+    ],
+    [
+      'updates what lost its check',
+      { pods: [POD], observed: [{ ...THERE, checkIndex: 0 }] },
+      ['update orders 10.1.0.7:8080'],
+    ],
+    [
+      'updates what has another check',
+      {
+        pods: [POD],
+        observed: [
+          {
+            ...THERE,
+            registration: { ...THERE.registration, check: { ...THERE.registration.check, status: 'critical' } },
+          },
+        ],
+      },
+      ['update orders 10.1.0.7:8080'],
+    ],
+    ['proves that a pod is gone', { observed: [THERE] }, ['prove orders by Pod']],
+    [
+      'removes what a pod does not ask for any more',
+      { pods: [pod({ name: 'a', uid: 'uid-of-a' })], observed: [THERE] },
+      ['remove orders'],
+    ],
+    [
+      'holds what is there while the input is broken',
+      { pods: [podNamed('a', {}, { 'service-port': 'none' })], observed: [THERE] },
+      ['hold orders', 'InvalidPort'],
+    ],
+    [
+      'waits for what it does not know of others',
+      { pods: [POD], others: others({ orders: 'unread' }) },
+      ['unread orders'],
+    ],
+    [
+      'does not move before it knows who is there, and takes the instance from the address that the pod has left',
+      {
+        pods: [podNamed('a', { podIPs: ['10.1.0.8'] })],
+        observed: [THERE],
+        others: others({ orders: 'unread' }),
+      },
+      ['unread orders'],
+    ],
+    [
+      'updates at the same address whatever it does not know',
+      {
+        pods: [podNamed('a', {}, { 'service-tags': 'new' })],
+        observed: [THERE],
+        others: others({ orders: 'unread' }),
+      },
+      ['update orders 10.1.0.7:8080'],
+    ],
+    [
+      'leaves a duplicate alone',
+      { pods: [POD], others: others({ orders: [HOLDER] }) },
+      ['Duplicate', 'waits for orders'],
+    ],
+    [
+      'does not hold another name for a duplicate',
+      {
+        pods: [podNamed('a', {}, { 'service-name': 'other' })],
+        observed: [THERE],
+        others: others({ other: [{ ...HOLDER, service: 'other' }] }),
+      },
+      ['remove orders', 'Duplicate', 'waits for other'],
+    ],
+    [
+      'holds what is there when the policy refuses what is to replace it',
+      {
+        pods: [podNamed('a', {}, { 'service-name': 'other' })],
+        observed: [THERE],
+        others: others({ other: [instance()] }),
+        config: { policy: policy({ default: 'deny' }) },
+      },
+      ['hold orders', 'PolicyDenied', 'waits for other'],
+    ],
+  ])('%s', (_, given, expected) => {
+    expect(planOf(given)).toEqual(expected);
+  });
+
+  it('removes what was proven to be without its pod', () => {
+    const { planner } = planning({ observed: [THERE] });
+    const proven = new Map(planner.plan('shop/a').unproven.map(({ instance, proof }) => [instance, proof]));
+    expect(shown(planner.plan('shop/a', proven))).toEqual(['remove orders']);
+    expect(shown(planner.plan('shop/a'))).toEqual(['prove orders by Pod']);
+  });
+
+  it('refuses a Consul node of somebody else', () => {
+    const { planner, consul } = planning({ pods: [POD] });
+    consul.setNode(WORKER_1, { why: 'Consul node k8s-prod--worker-1 belongs to an agent' });
+    expect(shown(planner.plan('shop/a'))).toEqual(['NodeConflict', `refused node ${WORKER_1}`]);
+  });
+
+  it.each([
+    ['spoilt', { isIntact: false }],
+    ['at another address', { address: '192.168.1.99' }],
+  ])('writes what is on a node that is %s', (_, state) => {
+    const { planner, consul } = planning({ pods: [POD], observed: [THERE] });
+    consul.setNode(WORKER_1, state);
+    expect(shown(planner.plan('shop/a'))).toEqual(['update orders 10.1.0.7:8080']);
+  });
+
+  it('keeps the spelling of an ID that Consul has', () => {
+    const id = THERE.registration.id.toUpperCase();
+    const spelt = { ...THERE, registration: { ...THERE.registration, id, tags: ['old'] } };
+    const { changes } = planning({ pods: [POD], observed: [spelt] }).planner.plan('shop/a');
+    expect(changes.update.map(({ desired }) => desired.id)).toEqual([id]);
+  });
+
+  it('made twice is the same, whatever it is', () => {
+    const given = {
+      pods: [POD, podNamed('b', { podIPs: ['10.1.0.8'] }), podNamed('c', {}, { 'service-name': 'taken' })],
+      observed: [{ ...THERE, podKey: 'shop/gone' }],
+      others: others({ taken: [{ ...HOLDER, service: 'taken' }] }),
+      config: { policy: policy({ maxInstances: 2, default: 'deny' }) },
+    };
+    const { planner } = planning(given);
+    const plans = () => [...planner.keys()].map((key) => planner.plan(key));
+    expect([...planner.keys()]).toEqual(['shop/a', 'shop/b', 'shop/c', 'shop/gone']);
+    expect(plans()).toEqual(plans());
+  });
+
+  it('says which places it takes, so that the next plan knows them', () => {
+    const { planner, places } = planning({
+      pods: [POD, podNamed('b', { podIPs: ['10.1.0.8'] })],
+      config: { policy: policy({ maxInstances: 1 }) },
+    });
+    const { places: taken } = planner.plan('shop/a');
+    expect(shown(planner.plan('shop/b'))).toEqual(['create orders 10.1.0.8:8080']);
+    places.record('shop/a', taken);
+    expect(shown(planner.plan('shop/b'))).toEqual(['QuotaExceeded', 'waits for shop']);
+  });
+});
+
+describe('the places of a pod', () => {
+  it.each<[string, PlanningGiven, string[]]>([
+    ['are those of what it gets', { pods: [POD] }, ['orders']],
+    ['are those of what it has', { pods: [POD], observed: [THERE] }, ['orders']],
+    [
+      'are those of what is held',
+      { pods: [podNamed('a', {}, { 'service-port': 'none' })], observed: [THERE] },
+      ['orders'],
+    ],
+    ['are those of what is to be removed when it is proven', { observed: [THERE] }, ['orders']],
+    ['are none of what is removed', { pods: [pod({ name: 'a', uid: 'uid-of-a' })], observed: [THERE] }, []],
+    ['are none of what is refused', { pods: [POD], others: others({ orders: [HOLDER] }) }, []],
+  ])('%s', (_, given, expected) => {
+    const { places } = planning(given).planner.plan('shop/a');
+    expect(places.map(({ service }) => service)).toEqual(expected);
+  });
+});
+
+describe('a pod with a shut gate', () => {
+  const gated = { readinessGates: [GATE], conditions: strings({ ContainersReady: 'True' }) };
+  const labels = strings({ app: 'orders' });
+  const shut = pod({ name: 'a', uid: 'uid-of-a', labels, ...gated });
+  const asking = service({ annotations: annotations({ 'service-name': 'orders' }) });
+  const targeting = slice({
+    endpoints: slice().endpoints.map((endpoint) => ({
+      ...endpoint,
+      target: { kind: 'Pod', namespace: 'shop', name: 'a' },
+    })),
+  });
+  const gateIsOn = { readinessGate: true };
+
+  it.each<[string, PlanningGiven, string[]]>([
+    ['waits for a Service whose slices do not have it yet', { services: [asking] }, ['orders']],
+    ['waits for a slice with the port', { services: [asking], slices: [{ ...targeting, ports: [] }] }, ['orders']],
+    ['does not wait for a slice that is there', { services: [asking], slices: [targeting] }, []],
+    ['does not wait for a Service that does not ask', { services: [service()] }, []],
+    [
+      'does not wait for a Service that selects others',
+      { services: [{ ...asking, selector: strings({ app: 'billing' }) }] },
+      [],
+    ],
+    ['does not wait while the gate is off', { services: [asking], config: { readinessGate: false } }, []],
+    ['does not wait when it is over', { services: [asking], pods: [{ ...shut, phase: 'Succeeded' }] }, []],
+    [
+      'does not wait once it is open',
+      { services: [asking], pods: [{ ...shut, conditions: strings({ ContainersReady: 'True', [GATE]: 'True' }) }] },
+      [],
+    ],
+  ])('%s', (_, given, expected) => {
+    const { planner } = planning({ pods: [shut], config: gateIsOn, ...given });
+    expect(planner.plan('shop/a').awaited.map(({ name }) => name)).toEqual(expected);
+  });
+});
+
+describe('the zone', () => {
+  it('is that of the node, and its absence is no reason not to register', () => {
+    const zone = (nodes: PlanningGiven['nodes']) =>
+      planning({ pods: [POD], nodes: nodes ?? [] })
+        .planner.plan('shop/a')
+        .changes.create.map(({ meta }) => meta.get('zone'));
+    expect(zone([node({ labels: strings({ 'topology.kubernetes.io/zone': 'eu-1' }) })])).toEqual(['eu-1']);
+    expect(zone([])).toEqual([undefined]);
+  });
+});
