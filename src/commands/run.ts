@@ -6,7 +6,6 @@ import { serveStatus, splitAddress } from '../observability/http.ts';
 import type { Owner } from '../mark.ts';
 import { runToConsul, type ToConsul, type ToConsulOptions } from '../to-consul/index.ts';
 import type { OwnCatalog } from '../to-consul/observed/own-catalog.ts';
-import { EMPTY_NODE_MS } from '../to-consul/nodes/empty-node-remover.ts';
 import { OwnEntry } from '../to-consul/identity/own-entry.ts';
 import { summarize, type Summary } from '../to-consul/identity/summary.ts';
 import { adoptNodes } from '../to-consul/nodes/adopt-nodes.ts';
@@ -37,8 +36,6 @@ interface Directions {
 export interface RunOptions {
   /** Adopt what an installation of another Kubernetes cluster left under our cluster name. @default false */
   readonly takeOver?: boolean;
-  /** How long a Consul node of ours must have been empty to be removed. @default 10 minutes */
-  readonly emptyNodeMs?: number;
 }
 
 /**
@@ -47,7 +44,7 @@ export interface RunOptions {
  */
 export async function startDaemon(
   context: Omit<Context, 'signal'>,
-  { takeOver = false, emptyNodeMs = EMPTY_NODE_MS }: RunOptions = {},
+  { takeOver = false }: RunOptions = {},
 ): Promise<RunningDaemon> {
   const watches = new AbortController();
   // Each watch and each request on its way listens; there are a few hundred at most.
@@ -79,7 +76,7 @@ export async function startDaemon(
     await ownEntry?.claim();
     if (watches.signal.aborted) return;
     const isFollowing = () => failures().length === 0;
-    directions = startDirections(whole, clients, world, { ownEntry, emptyNodeMs, isFollowing });
+    directions = startDirections(whole, clients, world, { ownEntry, isFollowing });
     ownEntry?.start();
     context.log.info('running', { cluster: context.config.cluster, clusterUid: world.owner.clusterUid });
   });
@@ -103,9 +100,9 @@ function startDirections(
   context: Context,
   { api, consul, kubernetes, resources }: Clients,
   { owner, toConsul, toKubernetes }: World,
-  { ownEntry, ...more }: Pick<Directions, 'ownEntry'> & Pick<ToConsulOptions, 'emptyNodeMs' | 'isFollowing'>,
+  { ownEntry, ...more }: Pick<Directions, 'ownEntry'> & Pick<ToConsulOptions, 'isFollowing'>,
 ): Directions {
-  const { config, log, metrics } = context;
+  const { config, log, metrics, timings } = context;
   const events = new EventRecorder(kubernetes, hostname(), log, metrics);
   const common = { owner, api, consul, resources, events, ...context };
   return {
@@ -113,13 +110,20 @@ function startDirections(
     ownEntry,
     toConsul:
       toConsul &&
-      runToConsul({ ...common, config: config.toConsul, ...toConsul, ...more, onLook: () => ownEntry?.forget() }),
+      runToConsul({
+        ...common,
+        config: config.toConsul,
+        ...toConsul,
+        ...more,
+        ...timings,
+        onLook: () => ownEntry?.forget(),
+      }),
     toKubernetes: toKubernetes && runToKubernetes({ ...common, config: config.toKubernetes, ...toKubernetes }),
   };
 }
 
 function createOwnEntry(
-  { config, log, version }: Context,
+  { config, log, version, timings }: Context,
   { consul }: Clients,
   { owner, toKubernetes }: World,
   own: OwnCatalog,
@@ -129,7 +133,18 @@ function createOwnEntry(
   const address = isIP(host) !== 0 && !WILDCARDS.has(host) ? host : addressOfThisMachine();
   const onCommit = (index: number) => own.noteCommit(index);
   const lostAt = () => toKubernetes?.catalog.lostAt;
-  return new OwnEntry({ client: consul, owner, address, port, version, summary, onCommit, lostAt, log });
+  return new OwnEntry({
+    client: consul,
+    owner,
+    address,
+    port,
+    version,
+    summary,
+    onCommit,
+    lostAt,
+    log,
+    pace: timings?.entryPace,
+  });
 }
 
 const WILDCARDS = new Set(['0.0.0.0', '::']);

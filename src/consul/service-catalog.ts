@@ -14,7 +14,7 @@ import type { ConsulClient } from './client.ts';
 import { concernedBy, type ChecksInState } from './health-states.ts';
 import { isWatched, KnownServices, type Following } from './known-services.ts';
 import { ServiceReader } from './service-reader.ts';
-import { Sweep } from './sweep.ts';
+import { Sweep, type SweepPace } from './sweep.ts';
 import type { ServiceInstance } from './types.ts';
 
 /** One long poll for each followed service, up to here; each is a connection, and Consul allows 200 for one client. */
@@ -42,6 +42,8 @@ export interface ServiceCatalogOptions {
    * 1.12 ignores it, which only costs more.
    */
   readonly filter: string;
+  /** How far apart sweeps are. */
+  readonly sweepPace?: SweepPace | undefined;
   readonly log: Log;
   readonly metrics: Metrics;
   readonly signal: AbortSignal;
@@ -79,6 +81,7 @@ export class ServiceCatalog {
       due: () => this.#dueOrLater(),
       read: (name) => this.#readOrLater(name),
       signal: options.signal,
+      pace: options.sweepPace,
     });
     // Health first: a check that changes between the first reading and the first list would be noticed by neither.
     this.synced = Promise.all([this.#followHealth('critical'), this.#followHealth('warning')]).then(() =>

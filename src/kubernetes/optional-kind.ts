@@ -12,9 +12,15 @@ import type { CustomKind, Resource } from './resources.ts';
 import type { View } from './view.ts';
 
 /** How often to look whether somebody has installed the kind, given us the rights, or taken either away. */
-const LOOK_AGAIN_MS = 15_000;
-/** Soonest after the last look, however often somebody asks for one. */
-const PAUSE_MS = 1000;
+export interface KindPace {
+  readonly lookAgainMs: number;
+  /** Soonest after the last look, however often somebody asks for one. */
+  readonly pauseMs: number;
+}
+
+const KIND_PACE: KindPace = { lookAgainMs: 15_000, pauseMs: 1000 };
+/** Reading all objects of the kind may take so long. */
+const READ_LIMIT_MS = 15_000;
 /** What we do with such objects. */
 const VERBS = ['list', 'watch', 'create', 'patch', 'delete'];
 
@@ -28,6 +34,8 @@ export interface OptionalKindOptions<T extends KubernetesObject> {
   readonly log: Log;
   readonly metrics: Metrics;
   readonly signal: AbortSignal;
+  /** @default KIND_PACE */
+  readonly pace?: KindPace | undefined;
 }
 
 /** A kind that is there and may be used, with its objects in each namespace. */
@@ -100,7 +108,7 @@ export class OptionalKind<T extends KubernetesObject> {
   }
 
   async #run(): Promise<void> {
-    const { kind, log, metrics, signal } = this.#options;
+    const { kind, log, metrics, signal, pace = KIND_PACE } = this.#options;
     for (let failures = 0; !signal.aborted;) {
       this.#wake = new AbortController();
       try {
@@ -113,8 +121,9 @@ export class OptionalKind<T extends KubernetesObject> {
         metrics.watchFailures.inc({ source: kind.kind });
         log.warn('kind cannot be looked for, will try again', { kind: kind.kind, failures, error });
       }
-      await sleep(PAUSE_MS, signal);
-      const wait = failures > 0 ? backoffMs(failures, { baseMs: 400, maxMs: LOOK_AGAIN_MS }) : LOOK_AGAIN_MS;
+      await sleep(pace.pauseMs, signal);
+      const { lookAgainMs } = pace;
+      const wait = failures > 0 ? backoffMs(failures, { baseMs: 400, maxMs: lookAgainMs }) : lookAgainMs;
       await sleep(wait, AbortSignal.any([signal, this.#wake.signal]));
     }
   }
@@ -165,13 +174,13 @@ export class OptionalKind<T extends KubernetesObject> {
     );
     const done = new AbortController();
     // It may go while it is being read: then the next look finds that out.
-    const tooLong = sleep(LOOK_AGAIN_MS, AbortSignal.any([until, done.signal])).then(() => undefined);
+    const tooLong = sleep(READ_LIMIT_MS, AbortSignal.any([until, done.signal])).then(() => undefined);
     const views = await Promise.race([Promise.all([reading, prepare()]), tooLong]);
     done.abort();
     if (!views) {
       stop.abort();
       const why = reflectors.flatMap(([, { failure }]) => failure ?? []).join('; ');
-      throw new Error(`read ${resource.kind}: not complete after ${LOOK_AGAIN_MS / 1000} s: ${why}`);
+      throw new Error(`read ${resource.kind}: not complete after ${READ_LIMIT_MS / 1000} s: ${why}`);
     }
     // In another version the objects are the same: the old views serve until the new ones are complete.
     this.#stopFollowing.abort();

@@ -10,11 +10,11 @@ import type { Metrics } from '../observability/metrics.ts';
 import { Controller, type ControllerStatus } from '../reconcile/controller.ts';
 import type { Owner } from '../mark.ts';
 import { Admission } from './plan/admission.ts';
-import { followDrift } from './observed/drift.ts';
+import { followDrift, type LookPace } from './observed/drift.ts';
 import type { ForeignInstances } from './observed/foreign-instances.ts';
 import type { OwnCatalog } from './observed/own-catalog.ts';
 import { Gatekeeper } from './report/readiness-gate.ts';
-import { removeEmptyNodes } from './nodes/empty-node-remover.ts';
+import { EMPTY_NODE_MS, removeEmptyNodes } from './nodes/empty-node-remover.ts';
 import { Planner, podsOfSlice } from './plan/planner.ts';
 import { Prover, ViewBehind } from './plan/prover.ts';
 import { createReporter } from './report/reporter.ts';
@@ -43,8 +43,10 @@ export interface ToConsulOptions {
   readonly signal: AbortSignal;
   /** Told of each complete look at what is ours in Consul. */
   readonly onLook: () => void;
+  /** How looks at what is ours keep their distance. @default as in drift.ts */
+  readonly lookPace?: LookPace | undefined;
   /** How long a Consul node of ours must have been empty to be removed. */
-  readonly emptyNodeMs: number;
+  readonly emptyNodeMs?: number | undefined;
   /** False while anything in either system is not read or not followed. */
   readonly isFollowing: () => boolean;
 }
@@ -167,8 +169,9 @@ export function runToConsul(options: ToConsulOptions): ToConsul {
     onFailure: (what, error) =>
       error === undefined ? unfollowed.delete(what) : unfollowed.set(what, explainError(error)),
     onLook: options.onLook,
+    pace: options.lookPace,
   });
-  void removeEmptyNodes({ ...options, client: consul, writer, graceMs: options.emptyNodeMs });
+  void removeEmptyNodes({ ...options, client: consul, writer, graceMs: options.emptyNodeMs ?? EMPTY_NODE_MS });
   return {
     failures: () => [...unfollowed].map(([what, why]) => `${what}: ${why}`),
     status: () => ({

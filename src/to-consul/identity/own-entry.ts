@@ -8,13 +8,18 @@ import { ClusterIdentityError, ownsNodeOrThrow } from './cluster-identity.ts';
 import { nodeMeta } from '../registration/registration.ts';
 import type { Summary } from './summary.ts';
 
-/** The text changes with the cluster; a Raft entry for each change of it would be a heartbeat. */
-const SHORTEST_GAP_MS = 30_000;
-/** What changes and changes back, as in a rolling update, is not worth a word. */
-const STEADY_MS = 5000;
-/** Where it never holds still, the truth of a moment has to do. */
-const LONGEST_WAIT_MS = 60_000;
-const TICK_MS = 1000;
+/** When a summary that changed is written. */
+export interface EntryPace {
+  /** The text changes with the cluster; a Raft entry for each change of it would be a heartbeat. */
+  readonly gapMs: number;
+  /** What changes and changes back, as in a rolling update, is not worth a word. */
+  readonly steadyMs: number;
+  /** Where it never holds still, the truth of a moment has to do. */
+  readonly longestMs: number;
+  readonly tickMs: number;
+}
+
+const ENTRY_PACE: EntryPace = { gapMs: 30_000, steadyMs: 5000, longestMs: 60_000, tickMs: 1000 };
 /** Meta key. */
 const DATA_LOST_AT = 'data-lost-at';
 const STARTING: Summary = { status: 'passing', output: 'Consular is starting' };
@@ -33,6 +38,8 @@ export interface OwnEntryOptions {
   /** When Consul lost data, as long as that counts: the entry says it, for the next start. */
   readonly lostAt: () => Date | undefined;
   readonly log: Log;
+  /** @default ENTRY_PACE */
+  readonly pace?: EntryPace | undefined;
 }
 
 /** What is not in Consul yet: since when it is so, and since when what is there is wrong. */
@@ -49,6 +56,7 @@ interface Pending {
  */
 export class OwnEntry {
   readonly #options: OwnEntryOptions;
+  readonly #pace: EntryPace;
   #timer: NodeJS.Timeout | undefined;
   #writtenAt = -Infinity;
   #written: Summary | undefined;
@@ -58,6 +66,7 @@ export class OwnEntry {
 
   constructor(options: OwnEntryOptions) {
     this.#options = options;
+    this.#pace = options.pace ?? ENTRY_PACE;
   }
 
   /**
@@ -75,7 +84,7 @@ export class OwnEntry {
 
   /** Keeps the summary up to date. */
   start(): void {
-    this.#timer = setInterval(() => void this.#tick(), TICK_MS);
+    this.#timer = setInterval(() => void this.#tick(), this.#pace.tickMs);
     this.#timer.unref();
   }
 
@@ -103,12 +112,13 @@ export class OwnEntry {
   }
 
   #isDue(summary: Summary): boolean {
+    const { gapMs, steadyMs, longestMs } = this.#pace;
     const now = performance.now();
     const first = this.#pending?.first ?? now;
     if (sameSummary(summary, this.#written)) this.#pending = undefined;
     else if (!sameSummary(summary, this.#pending?.summary)) this.#pending = { summary, since: now, first };
-    if (!this.#pending || now - this.#writtenAt < SHORTEST_GAP_MS) return false;
-    return now - this.#pending.since >= STEADY_MS || now - this.#pending.first >= LONGEST_WAIT_MS;
+    if (!this.#pending || now - this.#writtenAt < gapMs) return false;
+    return now - this.#pending.since >= steadyMs || now - this.#pending.first >= longestMs;
   }
 
   /** @param summary for the check; without one, what is there stays. */

@@ -9,10 +9,15 @@ import { ClusterIdentityError } from '../identity/cluster-identity.ts';
 import type { ForeignInstances } from './foreign-instances.ts';
 import type { OwnCatalog } from './own-catalog.ts';
 
-/** A burst of wakes is one look. */
-const FIRST_LOOK_MS = 250;
-/** While wakes go on, whoever causes them, looks are as far apart, so that what they hide is repaired within 10 s. */
-const GAP_MS = 8000;
+/** How looks at our nodes keep their distance from each other. */
+export interface LookPace {
+  /** So long after the first wake of a burst: the burst is one look. */
+  readonly firstMs: number;
+  /** While wakes go on, whoever causes them, looks are as far apart, so that what they hide is repaired within 10 s. */
+  readonly gapMs: number;
+}
+
+const LOOK_PACE: LookPace = { firstMs: 250, gapMs: 8000 };
 /** A look is mostly waiting for answers; a seventh of it is our own CPU. So it takes at most 3 % of a core, however large we are. */
 const GAP_IN_LOOKS = 5;
 const LONGEST_GAP_MS = 30_000;
@@ -31,6 +36,8 @@ export interface DriftOptions {
   readonly log: Log;
   readonly metrics: Metrics;
   readonly signal: AbortSignal;
+  /** @default LOOK_PACE */
+  readonly pace?: LookPace | undefined;
 }
 
 /**
@@ -91,7 +98,8 @@ export function followDrift(options: DriftOptions): void {
 const LOOK = 'read our Consul nodes again';
 
 /** Asks for a look at our nodes; looks keep their distance from each other. */
-function createLook({ own, onDrift, onFailure, onLook, log, signal }: DriftOptions): (isForeign: boolean) => void {
+function createLook(options: DriftOptions): (isForeign: boolean) => void {
+  const { own, onDrift, onFailure, onLook, log, signal, pace = LOOK_PACE } = options;
   let timer: NodeJS.Timeout | undefined;
   let plannedAt = Infinity;
   let looking = false;
@@ -107,7 +115,7 @@ function createLook({ own, onDrift, onFailure, onLook, log, signal }: DriftOptio
     if (looking || signal.aborted) return;
     const untilNext = lookedAt + gapMs - performance.now();
     // A wake that is our own commit may hide another's just before it: that can wait, but not for ever.
-    start(Math.max(isForeign ? FIRST_LOOK_MS : GAP_MS, untilNext));
+    start(Math.max(isForeign ? pace.firstMs : pace.gapMs, untilNext));
   }
 
   /** At that time, or earlier if that was planned already. */
@@ -148,7 +156,7 @@ function createLook({ own, onDrift, onFailure, onLook, log, signal }: DriftOptio
     }
     looking = false;
     lookedAt = performance.now();
-    gapMs = Math.min(LONGEST_GAP_MS, Math.max(GAP_MS, GAP_IN_LOOKS * (lookedAt - startedAt)));
+    gapMs = Math.min(LONGEST_GAP_MS, Math.max(pace.gapMs, GAP_IN_LOOKS * (lookedAt - startedAt)));
     if (retryInMs !== undefined) start(retryInMs);
     else if (again !== undefined) soon(again);
   }
