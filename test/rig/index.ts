@@ -174,6 +174,7 @@ export interface Status {
 export interface Work {
   /** Of to-consul only. */
   readonly instances?: number;
+  readonly rejected: number;
   readonly waiting: number;
   readonly busy: number;
   readonly failing: Readonly<Record<string, string>>;
