@@ -20,16 +20,16 @@ import type { HostLimits } from '../to-kubernetes/addresses/host-cache.ts';
 /** Waits of the daemon's own choosing. A test gives short ones; whatever is not given is as the module that waits has it. */
 export interface Timings {
   /** How long a Consul node of ours must have been empty to be removed. */
-  readonly emptyNodeMs?: number;
+  readonly emptyNodeMs?: number | undefined;
   /** Of looks at what is ours in Consul. */
-  readonly lookPace?: LookPace;
+  readonly lookPace?: LookPace | undefined;
   /** Of Consular's own entry. */
-  readonly entryPace?: EntryPace;
+  readonly entryPace?: EntryPace | undefined;
   /** Of reading the services without a long poll. */
-  readonly sweepPace?: SweepPace;
+  readonly sweepPace?: SweepPace | undefined;
   /** Of looking for WorkloadEntries. */
-  readonly kindPace?: KindPace;
-  readonly hostLimits?: HostLimits;
+  readonly kindPace?: KindPace | undefined;
+  readonly hostLimits?: HostLimits | undefined;
 }
 
 /** What every command is given. */

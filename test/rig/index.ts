@@ -4,6 +4,7 @@ import { parseConfig } from '../../src/config/load.ts';
 import { startDaemon, type RunningDaemon } from '../../src/commands/run.ts';
 import { createLog } from '../../src/observability/log.ts';
 import { createMetrics, type Metrics } from '../../src/observability/metrics.ts';
+import type { EntryPace } from '../../src/to-consul/identity/own-entry.ts';
 import type { Timings } from '../../src/world/context.ts';
 import { startConsul, type ConsulOptions, type ConsulServer } from '../control-plane/index.ts';
 import { ConsulApi } from './consul.ts';
@@ -31,11 +32,14 @@ export interface Daemon extends RunningDaemon {
  * must not depend on them; Consular's own entry, which would move Consul's index now and then, keeps its pace.
  */
 const QUICK: Timings = {
-  lookPace: { firstMs: 50, gapMs: 500 },
-  sweepPace: { firstMs: 50, gapMs: 100, longestGapMs: 400 },
+  lookPace: { firstMs: 50, gapMs: 500, gapInLooks: 1, longestGapMs: 2000 },
+  sweepPace: { firstMs: 50, gapMs: 250, longestGapMs: 1000 },
   kindPace: { lookAgainMs: 300, pauseMs: 50 },
   hostLimits: { shortestMs: 200, longestRetryMs: 1000 },
 };
+
+/** For tests of Consular's own entry. */
+export const QUICK_ENTRY: EntryPace = { gapMs: 300, steadyMs: 100, longestMs: 1000, tickMs: 50 };
 
 /** Settings for one daemon: YAML of the configuration below the rig's own, and another kubeconfig or token when wanted. */
 export interface DaemonOptions {
@@ -46,7 +50,7 @@ export interface DaemonOptions {
   readonly consulAddress?: string;
   readonly token?: string;
   readonly takeOver?: boolean;
-  /** Over those of the rig. */
+  /** Over those of the rig; undefined is what the product has. */
   readonly timings?: Timings;
   /** Where it answers status requests. @default 127.0.0.1:0 */
   readonly http?: string;

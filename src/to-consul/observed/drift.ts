@@ -15,12 +15,14 @@ export interface LookPace {
   readonly firstMs: number;
   /** While wakes go on, whoever causes them, looks are as far apart, so that what they hide is repaired within 10 s. */
   readonly gapMs: number;
+  /** A look that takes long is followed by a gap of so many times as long, */
+  readonly gapInLooks: number;
+  /** but of no more than this. */
+  readonly longestGapMs: number;
 }
 
-const LOOK_PACE: LookPace = { firstMs: 250, gapMs: 8000 };
 /** A look is mostly waiting for answers; a seventh of it is our own CPU. So it takes at most 3 % of a core, however large we are. */
-const GAP_IN_LOOKS = 5;
-const LONGEST_GAP_MS = 30_000;
+const LOOK_PACE: LookPace = { firstMs: 250, gapMs: 8000, gapInLooks: 5, longestGapMs: 30_000 };
 
 export interface DriftOptions {
   readonly client: ConsulClient;
@@ -146,7 +148,7 @@ function createLook(options: DriftOptions): (isForeign: boolean) => void {
       onLook();
     } catch (error) {
       if (signal.aborted) return;
-      retryInMs = backoffMs(failures++, { baseMs: 1000, maxMs: LONGEST_GAP_MS });
+      retryInMs = backoffMs(failures++, { baseMs: 1000, maxMs: pace.longestGapMs });
       const message =
         error instanceof ClusterIdentityError
           ? 'another installation uses this cluster name'
@@ -156,7 +158,7 @@ function createLook(options: DriftOptions): (isForeign: boolean) => void {
     }
     looking = false;
     lookedAt = performance.now();
-    gapMs = Math.min(LONGEST_GAP_MS, Math.max(pace.gapMs, GAP_IN_LOOKS * (lookedAt - startedAt)));
+    gapMs = Math.min(pace.longestGapMs, Math.max(pace.gapMs, pace.gapInLooks * (lookedAt - startedAt)));
     if (retryInMs !== undefined) start(retryInMs);
     else if (again !== undefined) soon(again);
   }
