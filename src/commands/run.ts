@@ -9,7 +9,6 @@ import { serveStatus, splitAddress } from '../observability/http.ts';
 import type { Owner } from '../mark.ts';
 import { runToConsul, type ToConsul, type ToConsulOptions } from '../to-consul/index.ts';
 import type { OwnCatalog } from '../to-consul/observed/own-catalog.ts';
-import { EMPTY_NODE_MS } from '../to-consul/nodes/empty-node-remover.ts';
 import { OwnEntry, type OwnEntryOptions } from '../to-consul/identity/own-entry.ts';
 import { summarize, type Summary } from '../to-consul/identity/summary.ts';
 import { adoptNodes } from '../to-consul/nodes/adopt-nodes.ts';
@@ -40,10 +39,6 @@ interface Directions {
 export interface RunOptions {
   /** Adopt what an installation of another Kubernetes cluster left under our cluster name. @default false */
   readonly takeOver?: boolean;
-  /** How long a Consul node of ours must have been empty to be removed. @default 10 minutes */
-  readonly emptyNodeMs?: number;
-  /** How looks at what is ours in Consul keep their distance. @default LOOK_PACE */
-  readonly lookPace?: ToConsulOptions['lookPace'];
 }
 
 /**
@@ -52,7 +47,7 @@ export interface RunOptions {
  */
 export async function startDaemon(
   context: Omit<Context, 'signal'>,
-  { takeOver = false, emptyNodeMs = EMPTY_NODE_MS, lookPace }: RunOptions = {},
+  { takeOver = false }: RunOptions = {},
 ): Promise<RunningDaemon> {
   const watches = new AbortController();
   // Each watch and each request on its way listens; there are a few hundred at most.
@@ -86,7 +81,7 @@ export async function startDaemon(
     await ownEntry?.claim();
     if (watches.signal.aborted) return;
     const isFollowing = () => failures().length === 0;
-    directions = startDirections(whole, clients, world, { committer, ownEntry, emptyNodeMs, lookPace, isFollowing });
+    directions = startDirections(whole, clients, world, { committer, ownEntry, isFollowing });
     ownEntry?.start();
     context.log.info('running', { cluster: context.config.cluster, clusterUid: world.owner.clusterUid });
   });
@@ -110,12 +105,9 @@ function startDirections(
   context: Context,
   { api, consul, kubernetes, resources }: Clients,
   { owner, toConsul, toKubernetes }: World,
-  {
-    ownEntry,
-    ...more
-  }: Pick<Directions, 'ownEntry'> & Pick<ToConsulOptions, 'committer' | 'emptyNodeMs' | 'lookPace' | 'isFollowing'>,
+  { ownEntry, ...more }: Pick<Directions, 'ownEntry'> & Pick<ToConsulOptions, 'committer' | 'isFollowing'>,
 ): Directions {
-  const { config, log, metrics } = context;
+  const { config, log, metrics, timings } = context;
   const events = new EventRecorder(kubernetes, hostname(), log, metrics);
   const common = { owner, api, consul, resources, events, ...context };
   return {
@@ -123,13 +115,20 @@ function startDirections(
     ownEntry,
     toConsul:
       toConsul &&
-      runToConsul({ ...common, config: config.toConsul, ...toConsul, ...more, onLook: () => ownEntry?.forget() }),
+      runToConsul({
+        ...common,
+        config: config.toConsul,
+        ...toConsul,
+        ...more,
+        ...timings,
+        onLook: () => ownEntry?.forget(),
+      }),
     toKubernetes: toKubernetes && runToKubernetes({ ...common, config: config.toKubernetes, ...toKubernetes }),
   };
 }
 
 function createOwnEntry(
-  { config, log, version }: Context,
+  { config, log, version, timings }: Context,
   given: Pick<OwnEntryOptions, 'nodes' | 'committer' | 'summary'>,
   { owner, toKubernetes }: World,
   own: OwnCatalog,
@@ -138,7 +137,10 @@ function createOwnEntry(
   const address = isIP(host) !== 0 && !WILDCARDS.has(host) ? host : addressOfThisMachine();
   const onCommit = (index: number) => own.noteCommit(index);
   const lostAt = () => toKubernetes?.catalog.lostAt;
-  return new OwnEntry({ ...given, owner, address, port, version, onCommit, lostAt, log, clock: systemClock });
+  return new OwnEntry({
+    ...{ ...given, owner, address, port, version, onCommit, lostAt, log },
+    ...{ clock: systemClock, pace: timings?.entryPace },
+  });
 }
 
 const WILDCARDS = new Set(['0.0.0.0', '::']);

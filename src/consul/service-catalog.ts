@@ -11,6 +11,7 @@ import { isWatched, KnownServices } from './known-services.ts';
 import { ServiceReader, type KnownService } from './service-reader.ts';
 import { ServiceReads } from './service-reads.ts';
 import type { ServiceInstance } from './types.ts';
+import type { SweepPace } from './sweep.ts';
 
 /** Reading more new services than these one by one costs Consul more than the list that leaves out those of no interest. */
 const MOST_NEW = 16;
@@ -29,6 +30,8 @@ export interface ServiceCatalogOptions {
   readonly log: Log;
   readonly metrics: Metrics;
   readonly signal: AbortSignal;
+  /** Of reading the services without a long poll. @default SWEEP_PACE */
+  readonly sweepPace?: SweepPace | undefined;
   /** @default the machine's */
   readonly clock?: Clock;
 }

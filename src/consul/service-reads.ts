@@ -4,7 +4,7 @@ import type { Log } from '../observability/log.ts';
 import { decodeServiceNames, SERVICES_REQUEST } from './catalog.ts';
 import type { ConsulReader } from './client.ts';
 import type { KnownServices } from './known-services.ts';
-import { Sweep } from './sweep.ts';
+import { Sweep, type SweepPace } from './sweep.ts';
 
 const FIRST_READ_ATTEMPTS = 3;
 
@@ -18,6 +18,7 @@ export interface ServiceReadsOptions {
   readonly log: Log;
   readonly signal: AbortSignal;
   readonly clock: Clock;
+  readonly sweepPace?: SweepPace | undefined;
 }
 
 /**
@@ -36,7 +37,7 @@ export class ServiceReads {
     this.#sweep = new Sweep({
       due: () => this.#dueOrLater(),
       read: (name) => this.#readOrLater(name),
-      ...{ signal, clock },
+      ...{ signal, clock, pace: options.sweepPace },
     });
   }
 

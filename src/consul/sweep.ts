@@ -4,11 +4,17 @@ import { sleep } from '../backoff.ts';
 
 /** More parallel reads bring nothing: 2 000 services take 0.53 s with 8 connections and 0.41 s with 16. */
 const CONCURRENCY = 8;
-/** A burst of changes is one sweep. */
-const FIRST_DELAY_MS = 200;
-const SHORTEST_GAP_MS = 1000;
-/** While the catalog churns, the gap between sweeps doubles up to here. */
-const LONGEST_GAP_MS = 8000;
+
+/** How sweeps keep their distance from each other. */
+export interface SweepPace {
+  /** So long after the first change of a burst: the burst is one sweep. */
+  readonly firstMs: number;
+  readonly gapMs: number;
+  /** While the catalog churns, the gap between sweeps doubles up to here. */
+  readonly longestGapMs: number;
+}
+
+const SWEEP_PACE: SweepPace = { firstMs: 200, gapMs: 1000, longestGapMs: 8000 };
 
 export interface SweepOptions {
   /** Finds out what a sweep has to read; must not throw. */
@@ -16,6 +22,8 @@ export interface SweepOptions {
   /** Must not throw. */
   readonly read: (name: string) => Promise<void>;
   readonly signal: AbortSignal;
+  /** @default SWEEP_PACE */
+  readonly pace?: SweepPace | undefined;
   /** @default the machine's */
   readonly clock?: Clock;
 }
@@ -28,6 +36,7 @@ export interface SweepOptions {
 export class Sweep {
   readonly #options: SweepOptions;
   readonly #clock: Clock;
+  readonly #pace: SweepPace;
   readonly #queue = new PQueue({ concurrency: CONCURRENCY });
   readonly #waiting = new Set<string>();
   /** What the next sweep reads beside all that is due, if it reads that. */
@@ -35,11 +44,13 @@ export class Sweep {
   #everything = false;
   #state: 'idle' | 'arranged' | 'running' = 'idle';
   #allowedAt = 0;
-  #gapMs = SHORTEST_GAP_MS;
+  #gapMs: number;
 
   constructor(options: SweepOptions) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
+    this.#pace = options.pace ?? SWEEP_PACE;
+    this.#gapMs = this.#pace.gapMs;
     options.signal.addEventListener('abort', () => this.#queue.clear());
   }
 
@@ -72,9 +83,10 @@ export class Sweep {
     // The running sweep may have read already what changed now: another sweep follows it.
     if (this.#state !== 'idle' || signal.aborted) return;
     this.#state = 'arranged';
-    const wait = Math.max(FIRST_DELAY_MS, this.#allowedAt - this.#clock.now());
+    const { firstMs, gapMs, longestGapMs } = this.#pace;
+    const wait = Math.max(firstMs, this.#allowedAt - this.#clock.now());
     // Having to wait for the last sweep means that changes go on: leave more room before the next.
-    this.#gapMs = wait > FIRST_DELAY_MS ? Math.min(LONGEST_GAP_MS, this.#gapMs * 2) : SHORTEST_GAP_MS;
+    this.#gapMs = wait > firstMs ? Math.min(longestGapMs, this.#gapMs * 2) : gapMs;
     void sleep(wait, signal, this.#clock).then(() => (signal.aborted ? undefined : this.#run()));
   }
 

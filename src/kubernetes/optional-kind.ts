@@ -12,9 +12,16 @@ import type { CustomKind, Resource } from './resources.ts';
 import type { View } from './view.ts';
 
 /** How often to look whether somebody has installed the kind or taken it away. */
-const LOOK_AGAIN_MS = 15_000;
-/** Soonest after the last look, however often somebody asks for a look. */
-const PAUSE_MS = 1000;
+export interface KindPace {
+  readonly lookAgainMs: number;
+  /** Soonest after the last look, however often somebody asks for a look. */
+  readonly pauseMs: number;
+}
+
+const KIND_PACE: KindPace = { lookAgainMs: 15_000, pauseMs: 1000 };
+/** Reading all objects of the kind may take so long. */
+const READ_LIMIT_MS = 15_000;
+
 /** The objects of a namespace while they are followed, as a Reflector does it. */
 export interface FollowedObjects<T extends KubernetesObject> {
   readonly synced: Promise<View<T>>;
@@ -32,6 +39,8 @@ export interface OptionalKindOptions<T extends KubernetesObject> {
   readonly log: Log;
   readonly metrics: Metrics;
   readonly signal: AbortSignal;
+  /** @default KIND_PACE */
+  readonly pace?: KindPace | undefined;
   /** @default the machine's */
   readonly clock?: Clock;
   /** @default Math.random */
@@ -122,7 +131,7 @@ export class OptionalKind<T extends KubernetesObject> {
   }
 
   async #run(): Promise<void> {
-    const { kind, log, metrics, random, signal } = this.#options;
+    const { kind, log, metrics, random, signal, pace = KIND_PACE } = this.#options;
     for (let failures = 0; !signal.aborted;) {
       if (this.#wake.signal.aborted || this.failure !== undefined) this.#rights.forget();
       this.#wake = new AbortController();
@@ -137,9 +146,9 @@ export class OptionalKind<T extends KubernetesObject> {
         metrics.watchFailures.inc({ source: kind.kind });
         log.warn('kind cannot be looked for, will try again', { kind: kind.kind, failures, error });
       }
-      await sleep(PAUSE_MS, signal, this.#clock);
-      const backoff = { baseMs: 400, maxMs: LOOK_AGAIN_MS, ...(random ? { random } : {}) };
-      const wait = failures > 0 ? backoffMs(failures, backoff) : LOOK_AGAIN_MS;
+      await sleep(pace.pauseMs, signal, this.#clock);
+      const backoff = { baseMs: 400, maxMs: pace.lookAgainMs, ...(random ? { random } : {}) };
+      const wait = failures > 0 ? backoffMs(failures, backoff) : pace.lookAgainMs;
       await sleep(wait, AbortSignal.any([signal, this.#wake.signal]), this.#clock);
     }
   }
@@ -179,14 +188,14 @@ export class OptionalKind<T extends KubernetesObject> {
     );
     const done = new AbortController();
     // The kind may go while it is being read: then the next look finds that out.
-    const tooLong = sleep(LOOK_AGAIN_MS, AbortSignal.any([until, done.signal]), this.#clock).then(() => undefined);
+    const tooLong = sleep(READ_LIMIT_MS, AbortSignal.any([until, done.signal]), this.#clock).then(() => undefined);
     const views = await Promise.race([Promise.all([reading, prepare()]), tooLong]);
     done.abort();
     const watches = followed.map(([, watch]) => watch);
     if (!views) {
       stop.abort();
       const why = failuresOf(watches).join('; ');
-      throw new Error(`read ${resource.kind}: not complete after ${LOOK_AGAIN_MS / 1000} s: ${why}`);
+      throw new Error(`read ${resource.kind}: not complete after ${READ_LIMIT_MS / 1000} s: ${why}`);
     }
     // In another version the objects are the same: the old views serve until the new ones are complete.
     this.#stopFollowing.abort();

@@ -11,7 +11,7 @@ import type { Owner } from '../mark.ts';
 import { explainError, type Log } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import { ToConsulLoop, type LoopStatus } from './loop.ts';
-import { removeEmptyNodes } from './nodes/empty-node-remover.ts';
+import { EMPTY_NODE_MS, removeEmptyNodes } from './nodes/empty-node-remover.ts';
 import { followDrift } from './observed/drift.ts';
 import type { ForeignInstances } from './observed/foreign-instances.ts';
 import type { LookPace } from './observed/looks.ts';
@@ -47,8 +47,8 @@ export interface ToConsulOptions {
   readonly onLook: () => void;
   /** How looks at what is ours keep their distance. @default LOOK_PACE */
   readonly lookPace?: LookPace | undefined;
-  /** How long a Consul node of ours must have been empty to be removed. */
-  readonly emptyNodeMs: number;
+  /** How long a Consul node of ours must have been empty to be removed. @default EMPTY_NODE_MS */
+  readonly emptyNodeMs?: number | undefined;
   /** False while anything in either system is not read or not followed. */
   readonly isFollowing: () => boolean;
 }
@@ -107,7 +107,7 @@ export function runToConsul(options: ToConsulOptions): ToConsul {
     ...options,
     nodes: createNodeReader(consul),
     reserve: (node) => writer.reserve(node),
-    graceMs: options.emptyNodeMs,
+    graceMs: options.emptyNodeMs ?? EMPTY_NODE_MS,
     clock: systemClock,
   });
   return {

@@ -1,16 +1,36 @@
 import type { Config } from '../config/schema.ts';
 import { createConsulClient, type ConsulClient } from '../consul/client.ts';
+import type { SweepPace } from '../consul/sweep.ts';
 import { createKubernetesClient, type KubernetesClient } from '../kubernetes/client.ts';
 import { connectKubernetes } from '../kubernetes/connection.ts';
 import type { Keep } from '../kubernetes/kinds/metadata.ts';
 import { createObjectApi, type ObjectApi } from '../kubernetes/object-api.ts';
 import type { WorkloadEntry } from '../kubernetes/objects.ts';
+import type { KindPace } from '../kubernetes/optional-kind.ts';
 import { createResources, workloadEntryKind, type CustomKind, type Resources } from '../kubernetes/resources.ts';
 import { ANNOTATION } from '../mark.ts';
 import type { Log } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
+import type { EntryPace } from '../to-consul/identity/own-entry.ts';
+import type { LookPace } from '../to-consul/observed/looks.ts';
 import { isOurAnnotation } from '../to-consul/requests/annotations.ts';
 import { isRegistratorVariable } from '../to-consul/requests/registrator.ts';
+import type { HostLimits } from '../to-kubernetes/addresses/host-cache.ts';
+
+/** Waits of the daemon's own choosing. A test gives short ones; whatever is not given is as the module that waits has it. */
+export interface Timings {
+  /** How long a Consul node of ours must have been empty to be removed. */
+  readonly emptyNodeMs?: number | undefined;
+  /** Of looks at what is ours in Consul. */
+  readonly lookPace?: LookPace | undefined;
+  /** Of Consular's own entry. */
+  readonly entryPace?: EntryPace | undefined;
+  /** Of reading the services without a long poll. */
+  readonly sweepPace?: SweepPace | undefined;
+  /** Of looking for WorkloadEntries. */
+  readonly kindPace?: KindPace | undefined;
+  readonly hostLimits?: HostLimits | undefined;
+}
 
 /** What every command is given. */
 export interface Context {
@@ -20,6 +40,7 @@ export interface Context {
   /** Ends every watch. */
   readonly signal: AbortSignal;
   readonly version: string;
+  readonly timings?: Timings;
 }
 
 /** Both systems within reach; nothing is read yet. */

@@ -139,6 +139,7 @@ async function readToKubernetes(
     ...{ client: kubernetes, kind, namespaces: toKubernetes.namespaces, ...context },
     follow: (resource, namespace, signal) =>
       new Reflector({ client: kubernetes, resource, namespace, ...scope, ...context, signal }),
+    pace: context.timings?.kindPace,
     prepare: async () => (pods = await shared.readPods()),
   });
   sources.add(`Kubernetes ${kind.plural}`, () => workloadEntries.failure);
@@ -148,6 +149,7 @@ async function readToKubernetes(
     lostAt,
     isCandidate: (name) => isCandidate(toKubernetes, name),
     filter: othersFilter(owner),
+    sweepPace: context.timings?.sweepPace,
     ...context,
   });
   if (catalog.lostAt)
@@ -162,7 +164,7 @@ async function readToKubernetes(
 
 /** Host names of instances, with what Kubernetes still shows of them. */
 function createHosts(
-  { config, signal }: Context,
+  { config, signal, timings }: Context,
   owner: Owner,
   views: ToKubernetesViews,
   catalog: ServiceCatalog,
@@ -171,7 +173,7 @@ function createHosts(
   const lookUp = (host: string) => ask(host, [...new Set<Family>([...serviceFamilies(views), 'IPv4', 'IPv6'])]);
   const isUsedBy = (host: string, service: string) =>
     catalog.instances(service)?.some(({ address, nodeAddress }) => hostKey(address || nodeAddress) === host) ?? true;
-  const hosts = new HostCache({ lookUp, isUsedBy }, signal);
+  const hosts = new HostCache({ lookUp, isUsedBy, limits: timings?.hostLimits }, signal);
   // In an ambient mesh there are no slices.
   const entries = [...(views.workloadEntries.found?.views.values() ?? [])].flatMap((view) => [...view.values()]);
   const noted = entries.map(({ labels, annotations, address }) => ({ labels, annotations, endpoints: [{ address }] }));

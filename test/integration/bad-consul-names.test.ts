@@ -12,11 +12,14 @@ let rig: Rig;
 let daemon: Daemon;
 let mirrored: Mirrored;
 
+/** Sweeps at their own pace: each of them reads 10 000 instances. */
+const SETTINGS = { toKubernetes: { removalGrace: '0s', maxServices: LIMIT }, timings: { sweepPace: undefined } };
+
 beforeAll(async () => {
   rig = await openRig();
   mirrored = new Mirrored(rig);
   await rig.consul.registerOnAgent({ id: 'beside', name: 'beside', address: '198.51.100.9', port: 80 });
-  daemon = await rig.startDaemon({ toKubernetes: { removalGrace: '0s', maxServices: LIMIT } });
+  daemon = await rig.startDaemon(SETTINGS);
 }, 60_000);
 afterAll(() => rig.close(), 30_000);
 
@@ -104,7 +107,7 @@ describe('names', () => {
     );
     const before = await addresses();
     await daemon.stop();
-    daemon = await rig.startDaemon({ toKubernetes: { removalGrace: '0s', maxServices: LIMIT } });
+    daemon = await rig.startDaemon(SETTINGS);
     await untilIdle(daemon);
     expect([await hashed('l'.repeat(54)), await addresses()]).toEqual([both, before]);
     await expectBesideFollowed();
@@ -143,7 +146,7 @@ describe('marks', () => {
     await untilEqual('the neighbour', () => mirrored.addresses('marked'), ['198.51.100.3:80']);
     await expectBesideFollowed();
     await daemon.stop();
-    daemon = await rig.startDaemon({ toKubernetes: { removalGrace: '0s', maxServices: LIMIT } });
+    daemon = await rig.startDaemon(SETTINGS);
     await untilIdle(daemon);
     const after = (await consul.instances('marked')).map(({ Service }) => Service.ModifyIndex);
     expect(after.slice(0, 2)).toEqual(before);

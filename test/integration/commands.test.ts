@@ -5,6 +5,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openRunDirectory, type RunDirectory } from '../control-plane/index.ts';
 import { BUNDLE, bundle } from '../rig/bundle.ts';
+import { commandLine, type CallConsular } from '../rig/command-line.ts';
 import { servicesIn } from '../rig/imports.ts';
 import { nextPodIP, openRig, until, untilEqual, type Rig } from '../rig/index.ts';
 
@@ -12,11 +13,13 @@ describe('the command line', () => {
   let rig: Rig;
   let run: RunDirectory;
   let config: string;
+  let consular: CallConsular;
 
   beforeAll(async () => {
     await bundle();
     rig = await openRig();
     run = await openRunDirectory('commands');
+    consular = commandLine(environment());
     config = await write('consular.yaml', {
       cluster: rig.cluster,
       toConsul: { namespaces: { include: [rig.namespace] } },
@@ -35,18 +38,22 @@ describe('the command line', () => {
   }
 
   const environment = () => ({
-    PATH: process.env.PATH,
     KUBECONFIG: rig.kubeconfig,
     CONSUL_HTTP_ADDR: rig.consulServer.address,
   });
 
-  function consular(...args: string[]): { status: number | null; stdout: string; stderr: string } {
-    return spawnSync(process.execPath, [BUNDLE, ...args], { encoding: 'utf8', env: environment(), timeout: 60_000 });
+  /** As a user runs it: what the bundler made, in a process of its own. */
+  function bundled(...args: string[]): { status: number | null; stdout: string; stderr: string } {
+    return spawnSync(process.execPath, [BUNDLE, ...args], {
+      encoding: 'utf8',
+      env: { PATH: process.env.PATH, ...environment() },
+      timeout: 60_000,
+    });
   }
 
   async function startRun(): Promise<{ stop: () => Promise<number> }> {
     const child = spawn(process.execPath, [BUNDLE, 'run', '--config', config], {
-      env: environment(),
+      env: { PATH: process.env.PATH, ...environment() },
       stdio: ['ignore', 'ignore', 'pipe'],
     });
     let log = '';
@@ -68,7 +75,7 @@ describe('the command line', () => {
     await kubernetes.createPod(namespace, 'wrong', { annotations: { 'consular.dev/service-name': 'consul' } });
     await consul.registerOnAgent({ id: 'vm-1', name: 'vm', address: '192.0.2.40', port: 9098 });
     const before = await consul.catalogIndex();
-    const first = consular('plan', '--config', config, '--output', 'json');
+    const first = bundled('plan', '--config', config, '--output', 'json');
     expect(first).toMatchObject({ status: 2, stderr: '' });
     const { changes, rejections } = JSON.parse(first.stdout) as {
       changes: Record<string, string>[];
@@ -93,7 +100,7 @@ describe('the command line', () => {
     expect(await daemon.stop()).toBe(0);
     expect(await consul.catalogIndex()).toBe(running);
 
-    const second = consular('plan', '--config', config);
+    const second = await consular('plan', '--config', config);
     expect(second.status).toBe(0);
     expect(second.stdout).toContain('Plan: 0 to create, 0 to update, 0 to remove, 1 rejected.');
   });
@@ -109,7 +116,7 @@ describe('the command line', () => {
       toConsul: { enabled: false },
       toKubernetes: { namespaces: [namespace], importNamespaces: [namespace], services: { exclude: ['hidden'] } },
     });
-    const { status, stdout } = consular('plan', '--config', hiding, '--output', 'json');
+    const { status, stdout } = await consular('plan', '--config', hiding, '--output', 'json');
     expect(status).toBe(2);
     expect(JSON.parse(stdout)).toMatchObject({
       changes: [
@@ -152,7 +159,7 @@ describe('the command line', () => {
       toConsul: { notReady: 'maybe', colour: 1 },
       http: { address: 8080 },
     });
-    const { status, stderr } = consular('run', '--config', file);
+    const { status, stderr } = await consular('run', '--config', file);
     expect(status).toBe(1);
     expect(stderr).toContain('cluster: expected a DNS label of at most 40 characters, without "--", found "a--b"');
     expect(stderr).toContain('toConsul.notReady: expected deregister or critical, found "maybe"');
@@ -163,23 +170,19 @@ describe('the command line', () => {
   it.each([
     [['--help'], 0, 'Examples:'],
     [['--version'], 0, '0.1.0'],
-    [['walk'], 1, 'expected the command run, plan or explain, found "walk"'],
-    [['plan'], 1, 'expected --config FILE, found none'],
     [['plan', '--colour'], 1, "Unknown option '--colour'"],
-    [['run', '--config', '/nowhere/consular.yaml'], 1, 'expected a readable file'],
   ])('answers %j with exit code %i', (args, code, text) => {
-    const { status, stdout, stderr } = consular(...args);
+    const { status, stdout, stderr } = bundled(...args);
     expect(status).toBe(code);
-    expect(stdout + stderr).toContain(text);
+    expect(code === 0 ? stdout : stderr).toContain(text);
+    expect(code === 0 ? stderr : stdout).toBe('');
   });
 
-  it('says what a plan could not read, and is no plan then', () => {
-    const result = spawnSync(process.execPath, [BUNDLE, 'plan', '--config', config, '--timeout', '1'], {
-      encoding: 'utf8',
-      env: { ...environment(), CONSUL_HTTP_ADDR: 'http://127.0.0.1:9' },
-    });
-    expect(result.status).toBe(1);
-    expect(result.stdout).toBe('');
-    expect(result.stderr).toContain('read both systems: not complete after 1 s');
+  it('says what a plan could not read, and is no plan then', async () => {
+    const elsewhere = commandLine({ ...environment(), CONSUL_HTTP_ADDR: 'http://127.0.0.1:9' });
+    const { status, stdout, stderr } = await elsewhere('plan', '--config', config, '--timeout', '1');
+    expect(status).toBe(1);
+    expect(stdout).toBe('');
+    expect(stderr).toContain('read both systems: not complete after 1 s');
   });
 });

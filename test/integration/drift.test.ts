@@ -30,6 +30,8 @@ describe('10 000 instances that others change', () => {
   const contents = async (node: number) =>
     (await rig.consul.must('GET', `/catalog/node-services/${nodeName(node)}`)) as NodeServices;
 
+  const instances = (name: string) => rig.consul.instances(name);
+
   async function indexes(): Promise<Map<string, number>> {
     const nodes = await Promise.all(Array.from({ length: NODES }, (_, i) => contents(i)));
     return new Map(nodes.flatMap(({ Services }) => (Services ?? []).map(({ ID, ModifyIndex }) => [ID, ModifyIndex])));
@@ -72,24 +74,26 @@ describe('10 000 instances that others change', () => {
 
   /** What somebody else writes over instances of ours. */
   async function overwrite(port: number, change: object, pods: readonly number[] = some): Promise<void> {
-    for (const pod of pods) {
-      const rows = await rig.consul.instances(service(pod, port));
+    const rows = (await Promise.all([...new Set(pods.map((pod) => service(pod, port)))].map(instances))).flat();
+    const write = (pod: number) => {
       const row = rows.find(({ Service }) => Service.ID === idOf(pod, port));
       changed.add(idOf(pod, port));
-      await rig.consul.must('PUT', '/catalog/register', {
+      return rig.consul.must('PUT', '/catalog/register', {
         Node: nodeName(pod),
         Address: row?.Node.Address,
         SkipNodeUpdate: true,
         Service: { ...row?.Service, ...change },
       });
-    }
+    };
+    await Promise.all(pods.map(write));
   }
 
   async function remove(port: number, pods: readonly number[] = some): Promise<void> {
-    for (const pod of pods) {
+    const removeOne = (pod: number) => {
       changed.add(idOf(pod, port));
-      await rig.consul.must('PUT', '/catalog/deregister', { Node: nodeName(pod), ServiceID: idOf(pod, port) });
-    }
+      return rig.consul.must('PUT', '/catalog/deregister', { Node: nodeName(pod), ServiceID: idOf(pod, port) });
+    };
+    await Promise.all(pods.map(removeOne));
   }
 
   /** What callers see of the service of some pods at a port, one line an instance. */

@@ -1,10 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { spawnSync } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Explanation } from '../../src/commands/explain/explanation.ts';
 import { openRunDirectory, type RunDirectory } from '../control-plane/index.ts';
-import { BUNDLE, bundle } from '../rig/bundle.ts';
+import { commandLine, type CallConsular } from '../rig/command-line.ts';
 import { servicesIn } from '../rig/imports.ts';
 import { nextPodIP, openRig, until, untilEqual, type Rig } from '../rig/index.ts';
 
@@ -12,12 +11,13 @@ describe('consular explain', () => {
   let rig: Rig;
   let run: RunDirectory;
   let config: string;
+  let consular: CallConsular;
   const name = (text: string) => ({ 'consular.dev/service-name': text });
 
   beforeAll(async () => {
-    await bundle();
     rig = await openRig();
     run = await openRunDirectory('explain');
+    consular = commandLine({ KUBECONFIG: rig.kubeconfig, CONSUL_HTTP_ADDR: rig.consulServer.address });
     config = await write('consular.yaml');
   });
   afterAll(async () => {
@@ -35,16 +35,10 @@ describe('consular explain', () => {
     return join(run.path, file);
   }
 
-  function explain(...args: string[]): { status: number | null; stdout: string; stderr: string } {
-    return spawnSync(process.execPath, [BUNDLE, 'explain', '--config', config, ...args], {
-      encoding: 'utf8',
-      env: { PATH: process.env.PATH, KUBECONFIG: rig.kubeconfig, CONSUL_HTTP_ADDR: rig.consulServer.address },
-      timeout: 60_000,
-    });
-  }
+  const explain = (...args: string[]) => consular('explain', '--config', config, ...args);
 
-  function explainJson(...args: string[]): { status: number | null; explanation: Explanation } {
-    const { status, stdout, stderr } = explain(...args, '--output', 'json');
+  async function explainJson(...args: string[]): Promise<{ status: number; explanation: Explanation }> {
+    const { status, stdout, stderr } = await explain(...args, '--output', 'json');
     expect(stderr).toBe('');
     return { status, explanation: JSON.parse(stdout) as Explanation };
   }
@@ -66,7 +60,7 @@ describe('consular explain', () => {
     const id = `${cluster}.${namespace}.told:told:8080`;
     const wanted = { node: `k8s-${cluster}--node-1`, id, service: 'told', address: ip, port: 8080, tags: ['a'] };
     const before = await consul.catalogIndex();
-    expect(explainJson('pod', `${namespace}/told`)).toMatchObject({
+    expect(await explainJson('pod', `${namespace}/told`)).toMatchObject({
       status: 2,
       explanation: {
         kind: 'pod',
@@ -95,20 +89,20 @@ describe('consular explain', () => {
     expect(await consul.catalogIndex()).toBe(before);
 
     await withDaemon(() => untilEqual('the instance', () => consul.summary('told'), [`${ip}:8080 passing`]));
-    const { status, explanation } = explainJson('pod', `${namespace}/told`);
+    const { status, explanation } = await explainJson('pod', `${namespace}/told`);
     expect(status).toBe(0);
     expect(explanation.observed).toMatchObject([{ ...wanted, origin: `ours, for Pod ${namespace}/told` }]);
     expect(explanation.changes).toEqual([]);
 
     await kubernetes.annotate(namespace, 'told', { 'consular.dev/service-tags': 'b' });
-    const changed = explain('pod', `${namespace}/told`);
+    const changed = await explain('pod', `${namespace}/told`);
     expect(changed.status).toBe(2);
     expect(changed.stdout).toContain(
       `~ update ServiceInstance k8s-${cluster}--node-1/${id}\n      tags: ["a"] -> ["b"]`,
     );
 
     await kubernetes.deletePod(namespace, 'told');
-    const gone = explain('pod', `${namespace}/told`);
+    const gone = await explain('pod', `${namespace}/told`);
     expect(gone.status).toBe(2);
     expect(gone.stdout).toContain('Kubernetes has no pod of that name');
     expect(gone.stdout).toContain('Decision\n  there is no such pod');
@@ -120,7 +114,7 @@ describe('consular explain', () => {
     await kubernetes.createPod(namespace, 'bad', {
       annotations: { ...name('bad'), 'consular.dev/service-weight': 'x' },
     });
-    const { status, stdout } = explain('pod', `${namespace}/bad`);
+    const { status, stdout } = await explain('pod', `${namespace}/bad`);
     expect(status).toBe(2);
     expect(stdout).toContain('the pod is Ready, with input that cannot be honoured');
     expect(stdout).toContain(
@@ -137,11 +131,11 @@ describe('consular explain', () => {
     await kubernetes.createPod(namespace, 'unready', { annotations: name('unready'), ready: false });
     await kubernetes.createPod(namespace, 'silent');
 
-    const far = explain('pod', `${other}/far`);
+    const far = await explain('pod', `${other}/far`);
     expect(far.status).toBe(0);
     expect(far.stdout).toContain(`Decision\n  toConsul.namespaces does not select namespace ${other}`);
 
-    const { status, explanation } = explainJson('pod', `${namespace}/unready`);
+    const { status, explanation } = await explainJson('pod', `${namespace}/unready`);
     expect(status).toBe(0);
     expect(explanation.decision.rule).toBe('the pod is not Ready');
     expect(explanation.found).toContainEqual({
@@ -151,7 +145,7 @@ describe('consular explain', () => {
     expect(JSON.stringify(explanation.found)).toContain('containers with unready status: [app]');
     expect(explanation.desired).toEqual([]);
 
-    const silent = explain('pod', `${namespace}/silent`);
+    const silent = await explain('pod', `${namespace}/silent`);
     expect(silent.status).toBe(0);
     expect(silent.stdout).toContain('neither the pod nor a Service over it asks for a registration');
   });
@@ -168,14 +162,14 @@ describe('consular explain', () => {
     });
     await kubernetes.setPodStatus(namespace, 'old');
     const withVariables = await write('registrator.yaml', { registrator: true });
-    const { status, stdout } = explain('pod', `${namespace}/old`, '--config', withVariables);
+    const { status, stdout } = await explain('pod', `${namespace}/old`, '--config', withVariables);
     expect(status).toBe(2);
     expect(stdout).toContain(`Pod ${namespace}/old, container app: SERVICE_NAME = "old"`);
     expect(stdout).toContain('+ create ServiceInstance');
     expect(stdout).toContain('container "app": "SERVICE_ID" has no effect');
-    expect(explain('pod', `${namespace}/old`).status).toBe(0);
+    expect((await explain('pod', `${namespace}/old`)).status).toBe(0);
 
-    const off = explain('pod', `${namespace}/old`, '--config', await write('off.yaml', { enabled: false }));
+    const off = await explain('pod', `${namespace}/old`, '--config', await write('off.yaml', { enabled: false }));
     expect(off.status).toBe(1);
     expect(off.stderr).toContain('toConsul.enabled is false');
   });
@@ -185,7 +179,7 @@ describe('consular explain', () => {
     const ip = nextPodIP();
     await consul.registerOnAgent({ id: 'by-itself', name: 'twice', address: ip, port: 8080 });
     await kubernetes.createPod(namespace, 'twice', { ip, annotations: name('twice') });
-    const { status, explanation } = explainJson('pod', `${namespace}/twice`);
+    const { status, explanation } = await explainJson('pod', `${namespace}/twice`);
     expect(status).toBe(2);
     expect(explanation.changes).toEqual([]);
     expect(explanation.rejections).toMatchObject([
@@ -195,7 +189,7 @@ describe('consular explain', () => {
         message: expect.stringContaining('"by-itself"') as unknown,
       },
     ]);
-    const service = explainJson('consul-service', 'twice').explanation;
+    const service = (await explainJson('consul-service', 'twice')).explanation;
     expect(service.pods).toEqual([
       { pod: `${namespace}/twice`, says: expect.stringContaining('Duplicate: instance "by-itself"') as unknown },
     ]);
@@ -211,14 +205,14 @@ describe('consular explain', () => {
       spec: { selector: { app: 'front' }, ports: [{ name: 'http', port: 80, targetPort: 8080 }] },
     });
     await withDaemon(() => untilEqual('the instance', () => consul.summary('front'), [`${ip}:8080 passing`]));
-    const { status, explanation } = explainJson('service', `${namespace}/front`);
+    const { status, explanation } = await explainJson('service', `${namespace}/front`);
     expect(status).toBe(0);
     expect(explanation.decision.rule).toBe('the Service asks for its pods to be registered as front');
     expect(explanation.found).toContainEqual({ what: 'port', value: '80/TCP http to 8080' });
     expect(explanation.pods).toEqual([{ pod: `${namespace}/behind`, says: '1 in Consul: the pod is Ready' }]);
     expect(explanation.observed).toMatchObject([{ service: 'front', address: ip }]);
 
-    const pod = explain('pod', `${namespace}/behind`);
+    const pod = await explain('pod', `${namespace}/behind`);
     expect(pod.status).toBe(0);
     expect(pod.stdout).toContain(`Service ${namespace}/front: consular.dev/service-sync = "true"`);
     expect(pod.stdout).toContain(`Service ${namespace}/front asks for its pods`);
@@ -236,7 +230,7 @@ describe('consular explain', () => {
       ports: [{ name: '', port: 80 }],
       endpoints: [{ addresses: ['192.0.2.77'] }],
     });
-    const { status, explanation } = explainJson('service', `${namespace}/loose`);
+    const { status, explanation } = await explainJson('service', `${namespace}/loose`);
     expect(status).toBe(2);
     expect(explanation.rejections).toMatchObject([
       { reason: 'NoPod', message: expect.stringContaining('192.0.2.77') as unknown },
@@ -246,7 +240,7 @@ describe('consular explain', () => {
   it('explains a Consul service, and the Service that it becomes', async () => {
     const { kubernetes, consul, namespace } = rig;
     await consul.registerOnAgent({ id: 'vm-1', name: 'Billing', address: '192.0.2.40', port: 9098 });
-    const first = explainJson('consul-service', 'billing');
+    const first = await explainJson('consul-service', 'billing');
     expect(first.status).toBe(2);
     expect(first.explanation).toMatchObject({
       exists: true,
@@ -262,13 +256,13 @@ describe('consular explain', () => {
     await withDaemon(() =>
       until('the mirror', () => kubernetes.find(`/api/v1/namespaces/${namespace}/endpoints/billing`)),
     );
-    const second = explain('consul-service', 'billing');
+    const second = await explain('consul-service', 'billing');
     expect(second.stdout).toContain(`mirrored as         Service ${namespace}/billing`);
     expect(second.status).toBe(0);
-    const service = explain('service', `${namespace}/billing`);
+    const service = await explain('service', `${namespace}/billing`);
     expect(service.stdout).toContain("the Service is Consular's own, mirrored from Consul service Billing");
     expect(service.status).toBe(0);
-    const never = explain('consul-service', 'consul');
+    const never = await explain('consul-service', 'consul');
     expect(never.stdout).toContain('it is not mirrored: the name is one of those that never are');
     expect(never.status).toBe(0);
   });
@@ -301,7 +295,7 @@ describe('consular explain', () => {
     );
     await until('the slice of the pod', async () => (await services.endpoints('takes')).length === 1);
     const [slice] = await services.slices('takes');
-    const { status, explanation } = explainJson('service', `${namespace}/takes`);
+    const { status, explanation } = await explainJson('service', `${namespace}/takes`);
     expect(status).toBe(2);
     expect(explanation).toMatchObject({
       settings: [{ key: 'consular.dev/import', value: 'hybrid' }],
@@ -320,14 +314,14 @@ describe('consular explain', () => {
       ],
     );
     await services.annotate('takes', { 'consular.dev/import-port': 'web', 'consular.dev/service-name': 'hybrid' });
-    const mistaken = explain('service', `${namespace}/takes`);
+    const mistaken = await explain('service', `${namespace}/takes`);
     expect(mistaken.status).toBe(2);
     expect(mistaken.stdout).toContain(
       'the Service takes Consul service hybrid in, with a mistake: what it has stays, and nothing is added',
     );
     expect(mistaken.stdout).toMatch(/hybrid-71 +192\.0\.2\.71:80 +no: nothing is added before the mistake is mended/);
     expect(mistaken.stdout).toContain(`! Service ${namespace}/takes: InvalidPort:`);
-    expect(explainJson('consul-service', 'hybrid').explanation.found).toContainEqual({
+    expect((await explainJson('consul-service', 'hybrid')).explanation.found).toContainEqual({
       what: 'taken in by',
       value: `Service ${namespace}/takes`,
     });
@@ -345,9 +339,9 @@ describe('consular explain', () => {
       ['consul-service', 'taken'],
       ['service', `${namespace}/taken`],
     ])
-      expect(explainJson(...subject)).toMatchObject({ status: 2, explanation: { rejections: [reason] } });
+      expect(await explainJson(...subject)).toMatchObject({ status: 2, explanation: { rejections: [reason] } });
     const rule = `it is not mirrored: Services of others have its name in namespace ${namespace}`;
-    expect(explainJson('consul-service', 'taken').explanation.decision.rule).toBe(rule);
+    expect((await explainJson('consul-service', 'taken')).explanation.decision.rule).toBe(rule);
   });
 
   it.each([
@@ -357,14 +351,9 @@ describe('consular explain', () => {
     ],
     [['service', 'nowhere/nobody'], 'found it in neither'],
     [['consul-service', 'nobody'], 'found it in neither'],
-    [['node', 'a'], 'explain: expected pod, service or consul-service, found "node"'],
-    [[], 'explain: expected pod, service or consul-service, found ""'],
-    [['pod', 'orders'], 'explain pod: expected NAMESPACE/NAME, found "orders"'],
-    [['service', 'a/b', 'c'], 'explain service: expected NAMESPACE/NAME, found "a/b c"'],
-    [['consul-service'], 'explain consul-service: expected NAME, found ""'],
     [['pod', 'a/b', '--output', 'xml'], '--output: expected text or json, found "xml"'],
-  ])('refuses %j', (args, text) => {
-    const { status, stdout, stderr } = explain(...args);
+  ])('refuses %j', async (args, text) => {
+    const { status, stdout, stderr } = await explain(...args);
     expect(status).toBe(1);
     expect(stdout).toBe('');
     expect(stderr).toContain(text);

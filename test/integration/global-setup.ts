@@ -1,16 +1,44 @@
-import { findConsul, startKubernetes, type KubernetesPlane } from '../control-plane/index.ts';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { findConsul, findKubernetesProgram, startKubernetes, type KubernetesPlane } from '../control-plane/index.ts';
+import type { Plane } from '../rig/shared-plane.ts';
 
 declare global {
-  var consularTestPlane: KubernetesPlane | undefined;
+  var consularTestPlanes: { stop(): Promise<void> } | undefined;
 }
 
-/** One Kubernetes for all test files (each takes namespaces of its own); building both programs here keeps a first build out of the tests' limits. */
+/**
+ * A Kubernetes for each Jest worker that asks for one: a single file needs one only. They belong to this process, which
+ * outlives the workers. Building the programs here keeps a first build out of the tests' limits.
+ */
 export default async function setUp(): Promise<void> {
   await findConsul();
-  const plane = await startKubernetes();
-  globalThis.consularTestPlane = plane;
-  process.env.CONSULAR_TEST_SERVER = plane.server;
-  process.env.CONSULAR_TEST_KUBECONFIG = plane.kubeconfig;
-  process.env.CONSULAR_TEST_ADMIN_TOKEN = plane.adminToken;
-  process.env.CONSULAR_TEST_CA = plane.caFile;
+  await findKubernetesProgram('kube-apiserver');
+  const planes = new Map<string, Promise<KubernetesPlane>>();
+  const planeOf = (worker: string) => {
+    const plane = planes.get(worker) ?? startKubernetes();
+    planes.set(worker, plane);
+    return plane;
+  };
+  const server = createServer(({ url = '' }, answer) => {
+    planeOf(url).then(
+      ({ server, caFile, adminToken, kubeconfig }) => {
+        const plane: Plane = { server, caFile, adminToken, kubeconfig };
+        answer.end(JSON.stringify(plane));
+      },
+      (error: unknown) => answer.writeHead(500).end(String(error)),
+    );
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  process.env.CONSULAR_TEST_PLANES = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  globalThis.consularTestPlanes = {
+    stop: async () => {
+      server.close();
+      for (const plane of planes.values())
+        await plane.then(
+          ({ stop }) => stop(),
+          () => undefined,
+        );
+    },
+  };
 }

@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { ClusterIdentityError } from '../../src/to-consul/identity/cluster-identity.ts';
-import { nextPodIP, openRig, until, untilEqual, untilIdle, type Daemon, type Rig } from '../rig/index.ts';
+import { nextPodIP, openRig, QUICK_ENTRY, until, untilEqual, untilIdle, type Daemon, type Rig } from '../rig/index.ts';
 
 const named = (name: string) => ({ 'consular.dev/service-name': name });
-const MIRRORING_IS_OFF = { toKubernetes: { enabled: false } };
+const QUICKLY = { timings: { entryPace: QUICK_ENTRY } };
+const MIRRORING_IS_OFF = { ...QUICKLY, toKubernetes: { enabled: false } };
 const OTHER_UID = '00000000-0000-4000-8000-000000000000';
 
 interface NodeRow {
@@ -53,7 +54,7 @@ describe("Consular's own entry", () => {
     await kubernetes.createPod(namespace, 'wrong', {
       annotations: { ...named('wrong'), 'consular.dev/service-weight': '' },
     });
-    const daemon = await rig.startDaemon();
+    const daemon = await rig.startDaemon(QUICKLY);
     const check = await untilSummary(rig, '3 instances registered');
     expect(check).toMatchObject({
       Output: [
@@ -75,11 +76,13 @@ describe("Consular's own entry", () => {
   it('is not written again, and nothing else is, when Consular starts anew and finds nothing changed', async () => {
     const { consul } = rig;
     const before = await consul.catalogIndex();
-    const daemon = await rig.startDaemon();
+    const daemon = await rig.startDaemon(QUICKLY);
     const startedAt = performance.now();
     await untilIdle(daemon);
-    // The summary is looked at each second, and that leaves no trace when it is right.
-    await until('the summary to be due', () => Promise.resolve(performance.now() - startedAt > 2500));
+    // The summary is looked at again and again, and that leaves no trace when it is right.
+    await until('the summary to be due', () =>
+      Promise.resolve(performance.now() - startedAt > 10 * QUICK_ENTRY.tickMs),
+    );
     await daemon.stop();
     expect(await consul.catalogIndex()).toBe(before);
   });

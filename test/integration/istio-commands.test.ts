@@ -1,10 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { spawnSync } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseAllDocuments } from 'yaml';
 import { openRunDirectory, startKubernetes, type KubernetesPlane, type RunDirectory } from '../control-plane/index.ts';
-import { BUNDLE, bundle } from '../rig/bundle.ts';
+import { commandLine } from '../rig/command-line.ts';
 import { openRig, until, untilEqual, untilIdle, type Manifest, type Rig } from '../rig/index.ts';
 import { clientsOf, installIstioDefinitions, installWorkloadEntries } from '../rig/istio.ts';
 import { ROOT } from '../rig/manifests.ts';
@@ -15,7 +14,6 @@ describe('the commands, in mode istio', () => {
   let run: RunDirectory;
 
   beforeAll(async () => {
-    await bundle();
     plane = await startKubernetes();
     rig = await openRig({}, plane);
     run = await openRunDirectory('istio-commands');
@@ -31,12 +29,9 @@ describe('the commands, in mode istio', () => {
     await plane.stop();
   }, 30_000);
 
-  function consular(mode: 'service' | 'istio', ...args: string[]): string {
-    const { stdout, stderr } = spawnSync(process.execPath, [BUNDLE, ...args, '--config', join(run.path, mode)], {
-      encoding: 'utf8',
-      env: { PATH: process.env.PATH, KUBECONFIG: rig.kubeconfig, CONSUL_HTTP_ADDR: rig.consulServer.address },
-      timeout: 60_000,
-    });
+  async function consular(mode: 'service' | 'istio', ...args: string[]): Promise<string> {
+    const environment = { KUBECONFIG: rig.kubeconfig, CONSUL_HTTP_ADDR: rig.consulServer.address };
+    const { stdout, stderr } = await commandLine(environment)(...args, '--config', join(run.path, mode));
     expect(stderr).toBe('');
     return stdout;
   }
@@ -46,27 +41,25 @@ describe('the commands, in mode istio', () => {
   it('say that WorkloadEntries cannot be, and why, once for all services', async () => {
     await rig.consul.registerOnAgent({ id: 'billing-1', name: 'billing', address: '192.0.2.62', port: 8080 });
     const why = 'the API server has no workloadentries.networking.istio.io';
-    expect(
-      plan('istio')
-        .split('\n')
-        .filter((line) => line.includes('WorkloadEntries')),
-    ).toEqual([`  * 2 Consul services in mode istio: mirrored without WorkloadEntries: ${why}`]);
-    expect(explain('istio')).toContain(
+    expect((await plan('istio')).split('\n').filter((line) => line.includes('WorkloadEntries'))).toEqual([
+      `  * 2 Consul services in mode istio: mirrored without WorkloadEntries: ${why}`,
+    ]);
+    expect(await explain('istio')).toContain(
       `it should have WorkloadEntries in namespace ${rig.namespace}, and has none: ${why}`,
     );
-    expect(plan('service')).not.toContain('WorkloadEntries');
-    expect(explain('service')).not.toContain('WorkloadEntries');
+    expect(await plan('service')).not.toContain('WorkloadEntries');
+    expect(await explain('service')).not.toContain('WorkloadEntries');
     await rig.consul.deregisterFromAgent('billing-1');
   });
 
   it('show WorkloadEntries like everything else that would be written', async () => {
     await installWorkloadEntries(rig.kubernetes);
     const line = new RegExp(`create +WorkloadEntry +${rig.namespace}/orders-192.0.2.61-8080`);
-    expect(plan('istio')).toMatch(line);
-    expect(plan('istio')).not.toContain('Endpoints ');
-    expect(plan('istio')).toContain('Plan: 3 to create, 0 to update, 0 to remove, 0 rejected.');
-    expect(explain('istio')).toMatch(line);
-    expect(plan('service')).not.toContain('WorkloadEntr');
+    expect(await plan('istio')).toMatch(line);
+    expect(await plan('istio')).not.toContain('Endpoints ');
+    expect(await plan('istio')).toContain('Plan: 3 to create, 0 to update, 0 to remove, 0 rejected.');
+    expect(await explain('istio')).toMatch(line);
+    expect(await plan('service')).not.toContain('WorkloadEntr');
   });
 
   it('know what a Service was written for, and what switching it does first', async () => {
@@ -79,13 +72,13 @@ describe('the commands, in mode istio', () => {
     await untilIdle(daemon);
     await daemon.stop();
     const mirrored = `Service ${rig.namespace}/orders, which selects WorkloadEntries`;
-    expect(plan('istio')).toContain('Plan: 0 to create, 0 to update, 0 to remove, 0 rejected.');
-    expect(explain('istio')).toContain(mirrored);
-    expect(explain('service')).toContain(mirrored);
-    expect(plan('service')).toMatch(
+    expect(await plan('istio')).toContain('Plan: 0 to create, 0 to update, 0 to remove, 0 rejected.');
+    expect(await explain('istio')).toContain(mirrored);
+    expect(await explain('service')).toContain(mirrored);
+    expect(await plan('service')).toMatch(
       new RegExp(`create +EndpointSlice +${rig.namespace}/orders-.*, on its way to mode service: more steps follow`),
     );
-    expect(plan('service')).toContain('Plan: 1 to create, 0 to update, 0 to remove, 0 rejected.');
+    expect(await plan('service')).toContain('Plan: 1 to create, 0 to update, 0 to remove, 0 rejected.');
   });
 
   it('the examples of docs/istio.md are taken by the API server, with every field known', async () => {

@@ -38,7 +38,6 @@ beforeAll(async () => {
   await createRichObjects(kubernetes, namespace, labels);
   await kubernetes.must('PATCH', `/api/v1/namespaces/${namespace}`, { metadata: { labels } });
   await kubernetes.must('PATCH', '/apis/networking.k8s.io/v1/servicecidrs/kubernetes', { metadata: { labels } });
-  await kubernetes.createNode(`${rig.cluster}-node`, { ...labels, 'topology.kubernetes.io/zone': 'eu-1a' });
 }, 60_000);
 afterEach(async () => {
   for (const close of toClose.splice(0)) await close();
@@ -283,8 +282,10 @@ describe('what was read', () => {
   });
 
   it('is what was written: nodes and namespaces', async () => {
-    const node = await find(resources.nodes, `${rig.cluster}-node`);
+    const node = await find(resources.nodes, `${rig.namespace}-node`);
     expect(node?.labels).toEqual(new Map([['topology.kubernetes.io/zone', 'eu-1a']]));
+    expect(node?.internalIP).toBe('192.0.2.12');
+    expect((await find(resources.nodes, `${rig.namespace}-addressless`))?.internalIP).toBe('');
     expect((await find(resources.namespaces, rig.namespace))?.labels.get('consular-test')).toBe(rig.cluster);
   });
 });

@@ -390,6 +390,46 @@ describe('with the shipped rights, and no others', () => {
   });
 });
 
+describe('of two namespaces one that may not be written', () => {
+  it('leaves the other one served, and is served itself once it may be', async () => {
+    const unwritable = `${rig.cluster}-unwritable`;
+    await rig.kubernetes.createNamespace(unwritable);
+    stage = await openStage({ rig, server: shared, objects, alsoInto: [unwritable] });
+    const roles = `/apis/rbac.authorization.k8s.io/v1/namespaces/${unwritable}`;
+    const { rules } = objects.find(({ metadata }) => metadata.name === 'consular-mirror') as unknown as {
+      rules: object;
+    };
+    const metadata = { name: 'consular-mirror' };
+    await rig.kubernetes.must('POST', `${roles}/roles`, {
+      metadata,
+      rules: [{ apiGroups: [''], resources: ['endpoints'], verbs: ['list', 'watch'] }],
+    });
+    await rig.kubernetes.must('POST', `${roles}/rolebindings`, {
+      metadata,
+      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name: metadata.name },
+      subjects: [{ kind: 'ServiceAccount', name: 'consular', namespace: stage.namespace }],
+    });
+    await stage.start();
+    const name = await mirrored(stage, 'two');
+    await untilSaid(stage, new RegExp(`^create Service ${unwritable}/${name}: the API server answered 403 Forbidden`));
+    await registerForeign(stage, name, '192.0.2.51');
+    const both = ['192.0.2.50', '192.0.2.51'];
+    const [served, denied] = [stage, { ...stage, namespace: unwritable }];
+    await untilEqual('both in the other one', () => endpointsAddresses(served, name), both);
+    expect(await rig.kubernetes.find(servicePath(denied, name))).toBeUndefined();
+    await rig.kubernetes.must('PATCH', `${roles}/roles/${metadata.name}`, { rules });
+    await untilEqual('both here', () => endpointsAddresses(denied, name), both);
+    await stage.consul.deregisterFromAgent(`${name}-192.0.2.50`);
+    for (const place of [served, denied])
+      await untilEqual('the one that is left', () => endpointsAddresses(place, name), ['192.0.2.51']);
+  });
+
+  afterEach(async () => {
+    await stage?.close();
+    stage = undefined;
+  }, 30_000);
+});
+
 describe('each right is needed', () => {
   afterEach(async () => {
     await stage?.close();

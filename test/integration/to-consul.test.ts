@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { nextPodIP, openRig, until, untilEqual, untilIdle, type Rig } from '../rig/index.ts';
+import { nextPodIP, openRig, statusOf, until, untilEqual, untilIdle, type Rig } from '../rig/index.ts';
 
 const named = (name: string) => ({ 'consular.dev/service-name': name });
 
@@ -257,6 +257,78 @@ describe('pods in Consul', () => {
     await kubernetes.createPod(rig.namespace, 'witness', { annotations: named('witness') });
     await until('the selected one', async () => (await consul.summary('witness')).length === 1);
     expect(await consul.summary('stranger')).toEqual([]);
+  });
+});
+
+describe('the address of a Consul node', () => {
+  let rig: Rig;
+
+  beforeAll(async () => {
+    rig = await openRig();
+    await rig.startDaemon({ toKubernetes: { enabled: false } });
+  }, 60_000);
+  afterAll(() => rig.close(), 30_000);
+
+  const addressOf = async (service: string) => [
+    ...new Set((await rig.consul.instances(service)).map(({ Node }) => Node.Address)),
+  ];
+
+  it('follows the hostIP of the pods on it', async () => {
+    const { kubernetes, namespace, cluster } = rig;
+    const node = `${cluster}-moving`;
+    await kubernetes.createNode(node);
+    const pods = ['moving-0', 'moving-1'].map((name) => ({ name, ip: nextPodIP() }));
+    const create = ({ name, ip }: { name: string; ip: string }) =>
+      kubernetes.createPod(namespace, name, { ip, node, hostIP: '192.0.2.81', annotations: named('moving') });
+    await Promise.all(pods.map(create));
+    await untilEqual('both pods', async () => (await rig.consul.summary('moving')).length, 2);
+    expect(await addressOf('moving')).toEqual(['192.0.2.81']);
+    for (const { name, ip } of pods) await kubernetes.setPodStatus(namespace, name, { ip, hostIP: '192.0.2.82' });
+    await untilEqual('the new address', () => addressOf('moving'), ['192.0.2.82']);
+  });
+
+  it('is the InternalIP of the Kubernetes node where its pods have no hostIP, and follows that', async () => {
+    const { kubernetes, namespace, cluster } = rig;
+    const node = `${cluster}-virtual`;
+    await kubernetes.createNode(node);
+    const internal = (address: string) => kubernetes.setNodeAddresses(node, [{ type: 'InternalIP', address }]);
+    await internal('192.0.2.83');
+    await kubernetes.createPod(namespace, 'virtual', { node, hostIP: '', annotations: named('virtual') });
+    await untilEqual('the InternalIP', () => addressOf('virtual'), ['192.0.2.83']);
+    await internal('192.0.2.84');
+    await untilEqual('the new InternalIP', () => addressOf('virtual'), ['192.0.2.84']);
+  });
+});
+
+describe('an address that belongs to no pod', () => {
+  it('is told with an Event, and counts no longer when its slice goes', async () => {
+    const rig = await openRig();
+    const { kubernetes, namespace } = rig;
+    try {
+      const daemon = await rig.startDaemon();
+      const rejected = async () => (await statusOf(daemon)).toConsul?.rejected;
+      const slices = `/apis/discovery.k8s.io/v1/namespaces/${namespace}/endpointslices`;
+      await kubernetes.must('POST', `/api/v1/namespaces/${namespace}/services`, {
+        metadata: { name: 'loose', annotations: named('loose') },
+        spec: { ports: [{ port: 80 }] },
+      });
+      await kubernetes.must('POST', slices, {
+        metadata: { name: 'loose-1', labels: { 'kubernetes.io/service-name': 'loose' } },
+        addressType: 'IPv4',
+        ports: [{ name: '', port: 80 }],
+        endpoints: [{ addresses: ['192.0.2.77'] }],
+      });
+      await untilEqual('the rejection', rejected, 1);
+      const told = await until('the Event', async () => {
+        const events = await kubernetes.eventsAbout(namespace, 'loose');
+        return events.find(({ reason }) => reason === 'NoPod');
+      });
+      expect(told.note).toContain('192.0.2.77');
+      await kubernetes.must('DELETE', `${slices}/loose-1`);
+      await untilEqual('no rejection', rejected, 0);
+    } finally {
+      await rig.close();
+    }
   });
 });
 

@@ -121,6 +121,7 @@ describe('more services than long polls', () => {
 
   it('neither writes nor reads for what checks put out', async () => {
     const [quiet, marker, talkative] = [take(others), take(others), take(followed)];
+    await untilIdle(daemon);
     const before = { versions: await versions(rig, marker), sweeps: asked.sweeps(), polls: asked.longPolls(talkative) };
     for (let i = 0; i < 30; i++) {
       for (const name of [quiet, talkative]) await register(rig, name, 'passing', `took ${i} ms`);

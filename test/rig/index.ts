@@ -4,9 +4,12 @@ import { parseConfig } from '../../src/config/load.ts';
 import { startDaemon, type RunningDaemon } from '../../src/commands/run.ts';
 import { createLog } from '../../src/observability/log.ts';
 import { createMetrics, type Metrics } from '../../src/observability/metrics.ts';
-import { startConsul, type ConsulOptions, type ConsulServer, type KubernetesPlane } from '../control-plane/index.ts';
+import type { EntryPace } from '../../src/to-consul/identity/own-entry.ts';
+import type { Timings } from '../../src/world/context.ts';
+import { startConsul, type ConsulOptions, type ConsulServer } from '../control-plane/index.ts';
 import { ConsulApi } from './consul.ts';
 import { KubernetesApi } from './kubernetes.ts';
+import { sharedPlane, type Plane } from './shared-plane.ts';
 import { until } from './until.ts';
 
 export { nextPodIP, type Manifest, type PodOptions } from './kubernetes.ts';
@@ -24,6 +27,20 @@ export interface Daemon extends RunningDaemon {
   readonly records: readonly LogRecord[];
 }
 
+/**
+ * Distances that the daemon keeps for the sake of large clusters, short: nobody waits for them in a test. What a test counts
+ * must not depend on them; Consular's own entry, which would move Consul's index now and then, keeps its pace.
+ */
+const QUICK: Timings = {
+  lookPace: { firstMs: 50, gapMs: 500, gapInLooks: 1, longestGapMs: 2000 },
+  sweepPace: { firstMs: 50, gapMs: 250, longestGapMs: 1000 },
+  kindPace: { lookAgainMs: 300, pauseMs: 50 },
+  hostLimits: { shortestMs: 200, longestRetryMs: 1000 },
+};
+
+/** For tests of Consular's own entry. */
+export const QUICK_ENTRY: EntryPace = { gapMs: 300, steadyMs: 100, longestMs: 1000, tickMs: 50 };
+
 /** Settings for one daemon: YAML of the configuration below the rig's own, and another kubeconfig or token when wanted. */
 export interface DaemonOptions {
   readonly cluster?: string;
@@ -33,15 +50,15 @@ export interface DaemonOptions {
   readonly consulAddress?: string;
   readonly token?: string;
   readonly takeOver?: boolean;
-  /** @default 10 minutes, as in production */
-  readonly emptyNodeMs?: number;
+  /** Over those of the rig; undefined is what the product has. */
+  readonly timings?: Timings;
   /** Where it answers status requests. @default 127.0.0.1:0 */
   readonly http?: string;
   /** @default true: waits until both directions run */
   readonly awaitStart?: boolean;
 }
 
-/** The shared Kubernetes, a Consul and namespaces of this test file's own, and daemons on them. */
+/** The Kubernetes of this Jest worker, a Consul and namespaces of this test file's own, and daemons on them. */
 export interface Rig {
   readonly kubernetes: KubernetesApi;
   readonly consul: ConsulApi;
@@ -54,16 +71,16 @@ export interface Rig {
   close(): Promise<void>;
 }
 
-/** @param plane a Kubernetes of the test's own, in place of the shared one */
-export async function openRig(options: ConsulOptions = {}, plane: Plane = sharedPlane()): Promise<Rig> {
-  const consulServer = await startConsul(options);
+/** @param plane a Kubernetes of the test's own, in place of the worker's */
+export async function openRig(options: ConsulOptions = {}, ownPlane?: Plane): Promise<Rig> {
+  const [consulServer, plane] = await Promise.all([startConsul(options), ownPlane ?? sharedPlane()]);
   const kubernetes = new KubernetesApi(plane.server, plane.caFile, plane.adminToken);
   const consul = new ConsulApi(consulServer.address, consulServer.managementToken);
   const cluster = `t${randomBytes(4).toString('hex')}`;
   const namespace = `${cluster}-apps`;
   await kubernetes.createNamespace(namespace);
   // The endpoints controllers leave out pods on nodes that do not exist.
-  for (const node of ['node-0', 'node-1', 'node-2']) await kubernetes.createNode(node);
+  await Promise.all(['node-0', 'node-1', 'node-2'].map((node) => kubernetes.createNode(node)));
   const { kubeconfig } = plane;
   const daemons: Daemon[] = [];
   return {
@@ -91,22 +108,10 @@ export async function openRig(options: ConsulOptions = {}, plane: Plane = shared
     async close() {
       await Promise.all(daemons.map((daemon) => daemon.stop()));
       // Other tests' daemons see all namespaces, and tell of Services that take something in where they may not.
-      if (plane.server === sharedPlane().server)
-        await kubernetes.must('DELETE', `/api/v1/namespaces/${namespace}/services`);
+      if (!ownPlane) await kubernetes.must('DELETE', `/api/v1/namespaces/${namespace}/services`);
       await consulServer.stop();
       await Promise.all([kubernetes.close(), consul.close()]);
     },
-  };
-}
-
-type Plane = Pick<KubernetesPlane, 'server' | 'caFile' | 'adminToken' | 'kubeconfig'>;
-
-function sharedPlane(): Plane {
-  return {
-    server: environment('SERVER'),
-    caFile: environment('CA'),
-    adminToken: environment('ADMIN_TOKEN'),
-    kubeconfig: environment('KUBECONFIG'),
   };
 }
 
@@ -137,10 +142,10 @@ async function launch(defaults: Defaults, options: DaemonOptions): Promise<Daemo
   });
   const metrics = createMetrics();
   const log = createLog({ level: 'debug', format: 'json', stream });
-  const { takeOver = false, emptyNodeMs } = options;
+  const { takeOver = false, timings } = options;
   const daemon = await startDaemon(
-    { config, metrics, version: 'test', log },
-    { takeOver, ...(emptyNodeMs === undefined ? {} : { emptyNodeMs }) },
+    { config, metrics, version: 'test', log, timings: { ...QUICK, ...timings } },
+    { takeOver },
   );
   return { ...daemon, metrics, records };
 }
@@ -173,16 +178,8 @@ export interface Status {
 export interface Work {
   /** Of to-consul only. */
   readonly instances?: number;
+  readonly rejected: number;
   readonly waiting: number;
   readonly busy: number;
   readonly failing: Readonly<Record<string, string>>;
-}
-
-function environment(name: string): string {
-  const value = process.env[`CONSULAR_TEST_${name}`];
-  if (value === undefined)
-    throw new Error(
-      `read CONSULAR_TEST_${name}: expected it from the global set-up of the integration tests, found nothing`,
-    );
-  return value;
 }

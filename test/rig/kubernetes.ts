@@ -27,6 +27,7 @@ export interface PodOptions {
   readonly annotations?: Record<string, string>;
   readonly labels?: Record<string, string>;
   readonly node?: string;
+  /** Empty where the kubelet tells none. */
   readonly hostIP?: string;
   readonly ports?: { name?: string; containerPort: number; protocol?: string }[];
   /** @default true */
@@ -117,6 +118,11 @@ export class KubernetesApi {
     if (status !== 201 && status !== 409) throw new Error(`create Node ${name}: expected 201 or 409, found ${status}`);
   }
 
+  /** As the kubelet, or a cloud's controller, tells where a node is reached. */
+  setNodeAddresses(name: string, addresses: readonly { type: string; address: string }[]): Promise<Manifest> {
+    return this.must('PATCH', `/api/v1/nodes/${name}/status`, { status: { addresses } });
+  }
+
   /** A pod as a kubelet would have started it: there is none, so its status is written here. */
   async createPod(namespace: string, name: string, options: PodOptions = {}): Promise<Manifest> {
     await this.createPendingPod(namespace, name, options);
@@ -157,8 +163,7 @@ export class KubernetesApi {
         phase: 'Running',
         podIP: ips[0],
         podIPs: ips.map((ip) => ({ ip })),
-        hostIP,
-        hostIPs: [{ ip: hostIP }],
+        ...(hostIP === '' ? {} : { hostIP, hostIPs: [{ ip: hostIP }] }),
         conditions: [readyCondition(ready), ...toConditions(conditions)],
       },
     });

@@ -165,4 +165,38 @@ export async function createRichObjects(
     ],
   });
   await kubernetes.must('POST', `${core}/endpoints`, metadata('none'));
+
+  await kubernetes.must('POST', '/api/v1/nodes', {
+    ...metadata(`${namespace}-node`, {
+      annotations: { ...annotations, 'node.alpha.kubernetes.io/ttl': '0' },
+      labels: { ...labels, 'topology.kubernetes.io/zone': 'eu-1a', 'kubernetes.io/os': 'linux' },
+    }),
+    spec: { podCIDR: '10.1.0.0/24', providerID: 'none://one', taints: [{ key: 'a', effect: 'NoSchedule' }] },
+  });
+  await kubernetes.must('PATCH', `/api/v1/nodes/${namespace}-node/status`, {
+    status: {
+      capacity: { cpu: '4', pods: '110' },
+      conditions: [{ type: 'Ready', status: 'True', lastTransitionTime }],
+      addresses: [
+        { type: 'Hostname', address: 'one' },
+        { type: 'ExternalIP', address: '198.51.100.7' },
+        { type: 'InternalIP', address: '192.0.2.12' },
+        { type: 'InternalIP', address: '2001:db8::c' },
+      ],
+      nodeInfo: {
+        ...{
+          machineID: 'x',
+          systemUUID: 'x',
+          bootID: 'x',
+          kernelVersion: '6',
+          osImage: 'Linux',
+          architecture: 'amd64',
+        },
+        ...{ containerRuntimeVersion: 'none', kubeletVersion: 'v1', kubeProxyVersion: 'v1', operatingSystem: 'linux' },
+      },
+      daemonEndpoints: { kubeletEndpoint: { Port: 10250 } },
+      images: [{ names: ['app'], sizeBytes: 1 }],
+    },
+  });
+  await kubernetes.must('POST', '/api/v1/nodes', metadata(`${namespace}-addressless`));
 }

@@ -119,6 +119,8 @@ export interface StageOptions {
   readonly without?: string;
   /** How long a Service outlives its Consul service. @default 20ms */
   readonly removalGrace?: string;
+  /** Namespaces to mirror into besides the stage's own; no rights are granted in them. */
+  readonly alsoInto?: readonly string[];
   /** Other settings of that direction. */
   readonly toKubernetes?: object;
 }
@@ -148,6 +150,7 @@ export async function openStage({
   objects,
   without,
   removalGrace = '20ms',
+  alsoInto = [],
   toKubernetes = {},
 }: StageOptions): Promise<Stage> {
   const cluster = `r${randomBytes(4).toString('hex')}`;
@@ -171,7 +174,7 @@ export async function openStage({
     awaitStart: false,
     toConsul: { namespaces: { include: [namespace], exclude: [] }, readinessGate: true },
     toKubernetes: {
-      namespaces: [namespace],
+      namespaces: [namespace, ...alsoInto],
       importNamespaces: [importNamespace],
       services: { include: [`${cluster}-*`], exclude: [] },
       // Long enough to see that endpoints go first, and not to be waited for.

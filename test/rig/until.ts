@@ -12,6 +12,7 @@ export async function until<T>(
   const deadline = performance.now() + limitMs;
   let last: unknown;
   while (performance.now() < deadline) {
+    const lookedAt = performance.now();
     try {
       const found = await look();
       if (found !== undefined && found !== false) return found;
@@ -19,7 +20,8 @@ export async function until<T>(
     } catch (error) {
       last = error;
     }
-    await sleep(15);
+    // A look that takes long takes its time from what it waits for.
+    await sleep(Math.max(15, performance.now() - lookedAt));
   }
   throw new Error(`waited ${limitMs / 1000} s in vain for ${what}`, { cause: last });
 }

@@ -7,13 +7,18 @@ import { ClusterIdentityError, ownsNodeOrThrow } from './cluster-identity.ts';
 import { entryOperations, ownNodeName, type Entry } from './entry.ts';
 import type { Summary } from './summary.ts';
 
-/** The text changes with the cluster; a Raft entry for each change of it would be a heartbeat. */
-const SHORTEST_GAP_MS = 30_000;
-/** A text that changes and changes back, as in a rolling update, is not worth a write. */
-const STEADY_MS = 5000;
-/** Where the text never holds still, that of the moment has to do. */
-const LONGEST_WAIT_MS = 60_000;
-const TICK_MS = 1000;
+/** When a summary that changed is written. */
+export interface EntryPace {
+  /** The text changes with the cluster; a Raft entry for each change of it would be a heartbeat. */
+  readonly gapMs: number;
+  /** A text that changes and changes back, as in a rolling update, is not worth a write. */
+  readonly steadyMs: number;
+  /** Where the text never holds still, that of the moment has to do. */
+  readonly longestMs: number;
+  readonly tickMs: number;
+}
+
+const ENTRY_PACE: EntryPace = { gapMs: 30_000, steadyMs: 5000, longestMs: 60_000, tickMs: 1000 };
 
 /** The address must not change while nothing else does: a restart would write the entry again. */
 export interface OwnEntryOptions extends Pick<Entry, 'owner' | 'address' | 'port' | 'version'> {
@@ -27,6 +32,8 @@ export interface OwnEntryOptions extends Pick<Entry, 'owner' | 'address' | 'port
   readonly lostAt: () => Date | undefined;
   readonly log: Log;
   readonly clock: Clock;
+  /** @default ENTRY_PACE */
+  readonly pace?: EntryPace | undefined;
 }
 
 /** A summary that is not in Consul yet: since when it is the latest, and since when Consul has a wrong one. */
@@ -50,6 +57,7 @@ interface Pending {
  */
 export class OwnEntry {
   readonly #options: OwnEntryOptions;
+  readonly #pace: EntryPace;
   #stopTicking: (() => void) | undefined;
   #writtenAt = -Infinity;
   #written: Summary | undefined;
@@ -59,6 +67,7 @@ export class OwnEntry {
 
   constructor(options: OwnEntryOptions) {
     this.#options = options;
+    this.#pace = options.pace ?? ENTRY_PACE;
   }
 
   /**
@@ -76,7 +85,7 @@ export class OwnEntry {
 
   /** Keeps the summary up to date. */
   start(): void {
-    this.#stopTicking = this.#options.clock.after(TICK_MS, () => {
+    this.#stopTicking = this.#options.clock.after(this.#pace.tickMs, () => {
       this.start();
       void this.#tick();
     });
@@ -106,12 +115,13 @@ export class OwnEntry {
   }
 
   #isDue(summary: Summary): boolean {
+    const { gapMs, steadyMs, longestMs } = this.#pace;
     const now = this.#options.clock.now();
     const first = this.#pending?.first ?? now;
     if (isSame(summary, this.#written)) this.#pending = undefined;
     else if (!isSame(summary, this.#pending?.summary)) this.#pending = { summary, since: now, first };
-    if (!this.#pending || now - this.#writtenAt < SHORTEST_GAP_MS) return false;
-    return now - this.#pending.since >= STEADY_MS || now - this.#pending.first >= LONGEST_WAIT_MS;
+    if (!this.#pending || now - this.#writtenAt < gapMs) return false;
+    return now - this.#pending.since >= steadyMs || now - this.#pending.first >= longestMs;
   }
 
   async #write(summary: Summary | undefined): Promise<void> {

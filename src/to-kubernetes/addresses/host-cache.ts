@@ -14,8 +14,10 @@ export interface HostCacheOptions {
   readonly lookUp: (host: string) => Promise<HostAnswer>;
   /** False when no instance of that Consul service has the host any more. */
   readonly isUsedBy: (host: string, service: string) => boolean;
-  readonly limits?: Partial<typeof LIMITS>;
+  readonly limits?: HostLimits | undefined;
 }
+
+export type HostLimits = Partial<typeof LIMITS>;
 
 const LIMITS = {
   /** Host names at a time; each is looked up again and again. */

@@ -1,0 +1,220 @@
+import { parseArgs, type ParseArgsConfig } from 'node:util';
+import { collectDefaultMetrics } from 'prom-client';
+import { ConfigError, loadConfig, type Environment } from '../config/load.ts';
+import { createLog, explainError } from '../observability/log.ts';
+import { createMetrics } from '../observability/metrics.ts';
+import type { OnceContext } from '../world/read-once.ts';
+import { explain } from './explain/explain.ts';
+import { isSettled, KINDS, type Kind } from './explain/explanation.ts';
+import { formatExplanation } from './explain/format.ts';
+import { formatPlan, makePlan } from './plan.ts';
+import { startDaemon } from './run.ts';
+
+/** All that the command line takes from its process, as values: main.ts passes the real ones, a test its own. */
+export interface Invocation {
+  /** Without the program's own name. */
+  readonly args: readonly string[];
+  readonly env: Environment;
+  readonly stdout: NodeJS.WritableStream;
+  readonly stderr: NodeJS.WritableStream;
+  readonly version: string;
+  /** Resolves with the name of the signal that tells the program to end. Only `run` asks: the others end by themselves. */
+  readonly untilSignal: () => Promise<string>;
+}
+
+interface Call extends Invocation {
+  readonly command: string;
+  /** What follows the command, without options. */
+  readonly words: readonly string[];
+  readonly options: Options;
+}
+
+interface Command {
+  readonly name: string;
+  /** As the help shows it. */
+  readonly usage: string;
+  /** Resolves with the exit code. */
+  readonly run: (call: Call) => Promise<number>;
+}
+
+const COMMANDS: readonly Command[] = [
+  {
+    name: 'run',
+    usage: `
+  consular run  --config FILE [--take-over]      keep both systems equal, until SIGTERM`,
+    run: runDaemon,
+  },
+  {
+    name: 'plan',
+    usage: `
+  consular plan --config FILE [--output json]    show what run would do, and write nothing`,
+    run: printPlan,
+  },
+  {
+    name: 'explain',
+    usage: `
+  consular explain KIND NAME --config FILE [--output json]
+                                                 say what is known of one object, what run makes of it, and why;
+                                                 KIND NAME is one of: pod NAMESPACE/NAME, service NAMESPACE/NAME,
+                                                 consul-service NAME`,
+    run: printExplanation,
+  },
+];
+
+const HELP = `consular: a registrar between Kubernetes and Consul, in both directions
+
+Usage:${COMMANDS.map(({ usage }) => usage).join('')}
+
+Options:
+  -c, --config FILE    the configuration; config/consular.yaml shows every setting
+  -o, --output FORMAT  text (default) or json; plan and explain
+      --take-over      run only: adopt what an installation of another Kubernetes cluster left under this cluster name
+      --timeout TIME   seconds that plan and explain wait for both systems (default 30)
+  -h, --help           this text
+  -v, --version        the version
+
+Environment: KUBECONFIG, CONSUL_HTTP_ADDR, CONSUL_HTTP_TOKEN, CONSUL_HTTP_TOKEN_FILE, CONSUL_CACERT,
+CONSUL_CLIENT_CERT and CONSUL_CLIENT_KEY are used where the configuration says nothing.
+
+Exit codes: 0 done, or nothing to do; 1 an error; 2 plan found changes, or explain something that
+differs or is rejected.
+
+Examples:
+  consular plan --config consular.yaml
+  consular plan --config consular.yaml --output json | jq '.changes[] | select(.action == "remove")'
+  consular explain pod shop/orders-1 --config consular.yaml
+  consular explain service shop/orders --config consular.yaml --output json | jq .rejections
+  consular explain consul-service billing --config consular.yaml
+  CONSUL_HTTP_ADDR=http://127.0.0.1:8500 KUBECONFIG=~/.kube/config consular run --config consular.yaml`;
+
+const OPTIONS = {
+  config: { type: 'string', short: 'c' },
+  output: { type: 'string', short: 'o', default: 'text' },
+  timeout: { type: 'string', default: '30' },
+  'take-over': { type: 'boolean', default: false },
+  help: { type: 'boolean', short: 'h' },
+  version: { type: 'boolean', short: 'v' },
+} as const satisfies ParseArgsConfig['options'];
+
+type Options = ReturnType<typeof readArguments>['values'];
+
+/** Mistakes in the arguments; the message says what was expected. */
+class UsageError extends Error {}
+
+/** Does what the arguments ask for; an error is told on `stderr`. Resolves with the exit code. */
+export async function runCommandLine(invocation: Invocation): Promise<number> {
+  try {
+    return await dispatch(invocation);
+  } catch (error) {
+    invocation.stderr.write(`consular: ${explainFailure(error)}\n`);
+    return 1;
+  }
+}
+
+async function dispatch(invocation: Invocation): Promise<number> {
+  const { values: options, positionals } = readArguments(invocation.args);
+  const [name, ...words] = positionals;
+  if (options.version) return print(invocation, invocation.version);
+  if (options.help || name === undefined) return print(invocation, HELP);
+  const command = COMMANDS.find((known) => known.name === name);
+  if (!command) throw new UsageError(`expected the command ${KNOWN}, found "${name}"`);
+  return command.run({ ...invocation, command: name, words, options });
+}
+
+/** "run, plan or explain". */
+const KNOWN = COMMANDS.map(({ name }) => name)
+  .join(', ')
+  .replace(/, (?!.*, )/, ' or ');
+
+function readArguments(args: readonly string[]) {
+  try {
+    return parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true });
+  } catch (cause) {
+    throw new UsageError(cause instanceof Error ? cause.message : String(cause), { cause });
+  }
+}
+
+async function runDaemon(call: Call): Promise<number> {
+  refuseWords(call);
+  const config = configOf(call);
+  const metrics = createMetrics();
+  const log = createLog({ ...config.log, stream: call.stderr });
+  collectDefaultMetrics({ register: metrics.registry });
+  const stopped = call.untilSignal();
+  const daemon = await startDaemon(
+    { config, metrics, version: call.version, log },
+    { takeOver: call.options['take-over'] },
+  );
+  const failed = daemon.started.then(
+    () => new Promise<never>(() => undefined),
+    (error: unknown) => error,
+  );
+  const outcome = await Promise.race([stopped, failed]);
+  if (typeof outcome === 'string') log.info('stopping, nothing is removed', { signal: outcome });
+  else log.error('cannot start', { error: outcome });
+  await daemon.stop();
+  return typeof outcome === 'string' ? 0 : 1;
+}
+
+async function printPlan(call: Call): Promise<number> {
+  refuseWords(call);
+  const context = onceContextOf(call);
+  const { isJson, timeoutMs } = onceOptionsOf(call.options);
+  const plan = await makePlan(context, timeoutMs);
+  print(call, isJson ? JSON.stringify(plan, null, 2) : formatPlan(plan));
+  return plan.changes.length > 0 ? 2 : 0;
+}
+
+async function printExplanation(call: Call): Promise<number> {
+  const { kind, name } = subjectOf(call.words);
+  const context = onceContextOf(call);
+  const { isJson, timeoutMs } = onceOptionsOf(call.options);
+  const explanation = await explain(context, timeoutMs, kind, name);
+  print(call, isJson ? JSON.stringify(explanation, null, 2) : formatExplanation(explanation));
+  return isSettled(explanation) ? 0 : 2;
+}
+
+function refuseWords({ command, words }: Call): void {
+  if (words.length > 0) throw new UsageError(`expected one command, found "${[command, ...words].join(' ')}"`);
+}
+
+function configOf({ options, env }: Call) {
+  if (options.config === undefined) throw new UsageError('expected --config FILE, found none');
+  return loadConfig(options.config, env);
+}
+
+/** Nobody reads the log of a command that reads once unless something is wrong, and then only what is wrong. */
+function onceContextOf(call: Call): OnceContext {
+  const log = createLog({ level: 'error', format: 'text', stream: call.stderr });
+  return { config: configOf(call), metrics: createMetrics(), version: call.version, log };
+}
+
+function onceOptionsOf({ output, timeout }: Options) {
+  if (output !== 'text' && output !== 'json')
+    throw new UsageError(`--output: expected text or json, found "${output}"`);
+  const seconds = Number(timeout);
+  if (!(seconds > 0 && seconds <= 3600))
+    throw new UsageError(`--timeout: expected 1 to 3600 seconds, found "${timeout}"`);
+  return { isJson: output === 'json', timeoutMs: seconds * 1000 };
+}
+
+/** What to explain: a kind, and a name as that kind has it. */
+function subjectOf([wanted = '', name = '', ...more]: readonly string[]): { kind: Kind; name: string } {
+  const kind = KINDS.find((known) => known === wanted);
+  if (!kind) throw new UsageError(`explain: expected pod, service or consul-service, found "${wanted}"`);
+  const expected = kind === 'consul-service' ? 'NAME' : 'NAMESPACE/NAME';
+  const isName = kind === 'consul-service' ? name !== '' : /^[^/]+\/[^/]+$/.test(name);
+  if (!isName || more.length > 0)
+    throw new UsageError(`explain ${kind}: expected ${expected}, found "${[name, ...more].join(' ')}"`);
+  return { kind, name };
+}
+
+function print({ stdout }: Pick<Invocation, 'stdout'>, text: string): number {
+  stdout.write(`${text}\n`);
+  return 0;
+}
+
+function explainFailure(error: unknown): string {
+  if (error instanceof UsageError) return `${error.message}\nTry consular --help.`;
+  return error instanceof ConfigError ? error.message : explainError(error);
+}

@@ -1,0 +1,43 @@
+import { describe, expect, it } from '@jest/globals';
+import { commandLine } from '../../rig/command-line.ts';
+
+describe('the command line', () => {
+  const consular = commandLine();
+  const hint = '\nTry consular --help.\n';
+
+  it.each([
+    ['shows the help when asked', ['--help'], 'consular: a registrar between Kubernetes and Consul'],
+    ['shows the help when nothing is asked', [], 'consular: a registrar between Kubernetes and Consul'],
+    ['shows the help of a command without doing it', ['run', '--help'], 'Usage:\n  consular run  --config FILE'],
+    ['shows its version', ['-v'], 'test\n'],
+  ])('%s', async (_, args, text) => {
+    const { status, stdout, stderr } = await consular(...args);
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    expect(stdout).toContain(text);
+  });
+
+  it.each([
+    ['an unknown command', ['walk'], 'expected the command run, plan or explain, found "walk"'],
+    ['an unknown option', ['plan', '--colour'], "Unknown option '--colour'"],
+    ['a second command', ['run', 'plan'], 'expected one command, found "run plan"'],
+    ['no configuration', ['plan'], 'expected --config FILE, found none'],
+    ['an unknown kind', ['explain', 'node', 'a'], 'explain: expected pod, service or consul-service, found "node"'],
+    ['no kind', ['explain'], 'explain: expected pod, service or consul-service, found ""'],
+    ['a pod without namespace', ['explain', 'pod', 'a'], 'explain pod: expected NAMESPACE/NAME, found "a"'],
+    ['two names', ['explain', 'service', 'a/b', 'c'], 'explain service: expected NAMESPACE/NAME, found "a/b c"'],
+    ['no name', ['explain', 'consul-service'], 'explain consul-service: expected NAME, found ""'],
+  ])('refuses %s', async (_, args, text) => {
+    const { status, stdout, stderr } = await consular(...args);
+    expect({ status, stdout }).toEqual({ status: 1, stdout: '' });
+    expect(stderr).toMatch(/^consular: /);
+    expect(stderr).toContain(text);
+    expect(stderr.endsWith(hint)).toBe(true);
+  });
+
+  it('has no hint for what is wrong with a configuration: its text says where', async () => {
+    const { status, stderr } = await consular('run', '--config', '/nowhere/consular.yaml');
+    expect(status).toBe(1);
+    expect(stderr).toContain('configuration /nowhere/consular.yaml: 1 problem\n  expected a readable file');
+    expect(stderr).not.toContain(hint);
+  });
+});
