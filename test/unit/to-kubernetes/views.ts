@@ -1,3 +1,4 @@
+import type { ServiceInstance } from '../../../src/consul/types.ts';
 import type {
   Endpoints,
   EndpointSlice,
@@ -8,7 +9,7 @@ import type {
 import { objectKey } from '../../../src/kubernetes/objects.ts';
 import { View } from '../../../src/kubernetes/view.ts';
 import type { Hosts } from '../../../src/to-kubernetes/addresses/addresses.ts';
-import type { Views } from '../../../src/to-kubernetes/views.ts';
+import type { Catalog, Views } from '../../../src/to-kubernetes/views.ts';
 
 export function viewOf<T extends KubernetesObject>(...objects: readonly T[]): View<T> {
   return new View(new Map(objects.map((object) => [objectKey(object), object])));
@@ -46,4 +47,13 @@ export function serviceCIDR(name: string, ...cidrs: string[]): ServiceCIDR {
 }
 
 /** Where all host names are unknown for good. */
-export const NO_HOSTS: Hosts = { get: () => ({ addresses: [], failure: 'nobody knows' }) };
+export const NO_HOSTS: Hosts = { known: () => ({ addresses: [], failure: 'nobody knows' }) };
+
+/** Consul as the planners see it: by lower-case name. What is not there was not read. */
+export function catalogOf(services: ReadonlyMap<string, readonly ServiceInstance[]>): Catalog {
+  return {
+    names: () => [...services.keys()],
+    spelling: (name) => name,
+    instances: (name) => services.get(name),
+  };
+}

@@ -52,8 +52,8 @@ describe('the slices of a mirrored service', () => {
     const [plain, forMesh] = [false, true].map((hiddenFromIstio) => {
       return desiredSlices('billing', service, [], undefined, hiddenFromIstio).map(written);
     });
-    const names = (hiddenFromIstio: boolean, present = plain) =>
-      desiredSlices('billing', service, present ?? [], undefined, hiddenFromIstio).map(({ name }) => name);
+    const names = (hiddenFromIstio: boolean, observed = plain) =>
+      desiredSlices('billing', service, observed ?? [], undefined, hiddenFromIstio).map(({ name }) => name);
     expect(names(false)).toEqual(plain?.map(({ name }) => name));
     expect(names(true, forMesh)).toEqual(forMesh?.map(({ name }) => name));
     // The other one has the same endpoints and port, and is another all the same.
@@ -73,8 +73,8 @@ describe('the slices of a mirrored service', () => {
 
   it('keep an endpoint where it is, under whatever name that slice has', () => {
     const endpoints = addresses(3);
-    const present = asSlice(mirrored({ endpoints: endpoints.slice(2) }), 'billing-old');
-    expect(desiredSlices('billing', mirrored({ endpoints }), [present]).map(({ name }) => name)).toEqual([
+    const observed = asSlice(mirrored({ endpoints: endpoints.slice(2) }), 'billing-old');
+    expect(desiredSlices('billing', mirrored({ endpoints }), [observed]).map(({ name }) => name)).toEqual([
       'billing-old',
     ]);
   });
