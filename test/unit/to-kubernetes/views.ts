@@ -5,10 +5,12 @@ import type {
   KubernetesObject,
   Service,
   ServiceCIDR,
+  WorkloadEntry,
 } from '../../../src/kubernetes/objects.ts';
 import { objectKey } from '../../../src/kubernetes/objects.ts';
 import { View } from '../../../src/kubernetes/view.ts';
 import type { Hosts } from '../../../src/to-kubernetes/addresses/addresses.ts';
+import { WORKLOAD_ENTRIES } from './plain-api.ts';
 import type { Catalog, Views } from '../../../src/to-kubernetes/views.ts';
 
 export function viewOf<T extends KubernetesObject>(...objects: readonly T[]): View<T> {
@@ -56,4 +58,32 @@ export function catalogOf(services: ReadonlyMap<string, readonly ServiceInstance
     spelling: (name) => name,
     instances: (name) => services.get(name),
   };
+}
+
+/** WorkloadEntries of the namespace shop, a kind that a test finds and loses; at first it is not there. */
+export function workloadEntries() {
+  const listeners = new Set<() => void>();
+  const tell = () => {
+    for (const listener of listeners) listener();
+  };
+  const kind = {
+    isServed: false,
+    found: undefined as Views['workloadEntries']['found'],
+    absence: 'not served here',
+    looks: 0,
+    subscribe: (listener: () => void) => void listeners.add(listener),
+    lookAgain: () => void kind.looks++,
+    find(...entries: WorkloadEntry[]): View<WorkloadEntry> {
+      const view = viewOf(...entries);
+      Object.assign(kind, { isServed: true, absence: '' });
+      kind.found = { resource: WORKLOAD_ENTRIES, views: new Map([['shop', view]]) };
+      tell();
+      return view;
+    },
+    lose(why: string): void {
+      Object.assign(kind, { isServed: false, found: undefined, absence: why });
+      tell();
+    },
+  };
+  return kind;
 }
