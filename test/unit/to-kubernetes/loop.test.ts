@@ -22,7 +22,7 @@ class Stage {
   takesIn = false;
   released: readonly string[] = [];
   now = 0;
-  fails: (namespace: string) => unknown = () => undefined;
+  fails: (namespace: string) => Error | undefined = () => undefined;
   failures: ReadonlyMap<string, unknown> = new Map();
   readonly metrics = createMetrics();
 
