@@ -229,7 +229,7 @@ describe('after any history of Consul services and Services of others', () => {
           await world.stop();
         }
       }),
-      { numRuns: 100, interruptAfterTimeLimit: 20_000, markInterruptAsFailure: true },
+      { numRuns: 50, interruptAfterTimeLimit: 45_000, markInterruptAsFailure: true },
     );
   }, 60_000);
 });
