@@ -7,7 +7,7 @@ import { changesOf, type NamespacePlan, type WrittenKind } from '../to-kubernete
 import type { NamePlan } from '../to-kubernetes/plan/planner.ts';
 import type { World } from '../world/world.ts';
 import { planImports, planPods, planServices, readOnce, type OnceContext } from '../world/read-once.ts';
-import { isWarning } from '../to-kubernetes/problem.ts';
+import { toldIn, toldOf, toldOfImport, type Told } from './told.ts';
 
 export interface PlannedChange {
   readonly direction: 'to-consul' | 'to-kubernetes';
@@ -28,7 +28,7 @@ export interface Plan {
   readonly cluster: string;
   readonly changes: readonly PlannedChange[];
   readonly rejections: readonly PlannedRejection[];
-  /** What has no effect, and is no reason not to register. */
+  /** What somebody should know, although it is no reason not to register or to mirror. */
   readonly warnings: readonly PlannedRejection[];
 }
 
@@ -88,21 +88,12 @@ async function planToKubernetes(
   const planned = await planServices(config, owner, toKubernetes);
   const imports = await planImports(planned, toKubernetes);
   return merge(
-    ...[...planned.plans].map(([name, { mirrored, namespaces, overLimit }]): Part => {
-      const limit = overLimit
-        ? [
-            {
-              direction: 'to-kubernetes' as const,
-              object: `Consul service ${name}`,
-              reason: `${config.toKubernetes.maxServices} services are mirrored already`,
-            },
-          ]
-        : [];
-      return merge(
-        { ...NOTHING, rejections: limit },
-        ...namespaces.map((namespace) => describeNamespace(name, mirrored, namespace)),
-      );
-    }),
+    ...[...planned.plans].map(([name, plan]) =>
+      merge(
+        { changes: [], ...toldParts(toldOf(name, plan)) },
+        ...plan.namespaces.map((namespace) => describeNamespace(name, plan.mirrored, namespace)),
+      ),
+    ),
     ...[...imports.plans].map(([key, plan]) => describeImport(key, plan)),
     describeFallbacks([...planned.plans.values()]),
   );
@@ -121,31 +112,27 @@ function describeFallbacks(plans: readonly NamePlan[]): Part {
 }
 
 /** What would be done for a Service of somebody else's, and what of its wishes cannot be honoured. */
-export function describeImport(key: string, { namespace, request, slices, problems }: ImportPlan): Part {
+export function describeImport(key: string, plan: ImportPlan): Part {
+  const { namespace, request, slices } = plan;
   const direction = 'to-kubernetes' as const;
   const from = request && request.verdict !== 'denied' ? request.from.spelling : '';
   const change = (action: PlannedChange['action'], { name }: { name: string }, note: string): PlannedChange => {
     return { direction, action, kind: 'EndpointSlice', object: `${namespace}/${name}`, note };
   };
   const origin = `of Service ${key}, from Consul service ${from}`;
-  const shown = (warnings: boolean) =>
-    problems
-      .filter((problem) => isWarning(problem) === warnings)
-      .map(({ message }) => ({ direction, object: `Service ${key}`, reason: message }));
   return {
     changes: [
       ...slices.create.map((desired) => change('create', desired, origin)),
       ...slices.update.map(({ desired }) => change('update', desired, origin)),
       ...slices.remove.map((observed) => change('remove', observed, `of Service ${key}`)),
     ],
-    rejections: shown(false),
-    warnings: shown(true),
+    ...toldParts(toldOfImport(key, plan)),
   };
 }
 
 /** What would be done in one namespace, and what is refused there. */
 export function describeNamespace(name: string, mirrored: boolean, plan: NamespacePlan): Part {
-  const { namespace, conflict, refused } = plan;
+  const { namespace } = plan;
   const direction = 'to-kubernetes' as const;
   const list = (kind: WrittenKind, changes: Changes<{ name: string }, { name: string }>): PlannedChange[] => {
     const change = (action: PlannedChange['action'], object: { name: string }, note: string) => {
@@ -163,23 +150,19 @@ export function describeNamespace(name: string, mirrored: boolean, plan: Namespa
   };
   return {
     changes: changesOf(plan).flatMap(([kind, changes]) => list(kind, changes)),
-    rejections: [
-      ...(conflict
-        ? [
-            {
-              direction,
-              object: `Consul service ${name}`,
-              reason: `Service ${namespace}/${conflict.name} exists and is not Consular's`,
-            },
-          ]
-        : []),
-      ...refused.map(({ instance, reason }) => ({ direction, object: `Consul instance ${instance}`, reason })),
-    ],
-    warnings: [],
+    ...toldParts(toldIn(plan)),
   };
 }
 
-/** The plan for people: one aligned line a change, then what was rejected (!) or has no effect (*), then the sums. */
+function toldParts(told: readonly Told[]): Pick<Part, 'rejections' | 'warnings'> {
+  const shown = (warnings: boolean) =>
+    told
+      .filter(({ isWarning }) => isWarning === warnings)
+      .map(({ object, message }) => ({ direction: 'to-kubernetes' as const, object, reason: message }));
+  return { rejections: shown(false), warnings: shown(true) };
+}
+
+/** The plan for people: one aligned line a change, then what was rejected (!) or should be known (*), then the sums. */
 export function formatPlan({ changes, rejections, warnings }: Plan): string {
   const width = (of: (change: PlannedChange) => string) => Math.max(0, ...changes.map((change) => of(change).length));
   const [kinds, objects] = [width(({ kind }) => kind), width(({ object }) => object)];

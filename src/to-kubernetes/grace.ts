@@ -1,14 +1,22 @@
-/** How long a Consul service has been gone. In memory only: after a restart the grace period begins anew. */
-export function createGrace(graceMs: number) {
+export interface Grace {
+  /** Milliseconds until the Service of a Consul service that is gone may go; 0 when it may. The first call begins the period. */
+  remaining(name: string): number;
+  /** The Consul service is there again, or all of it is gone. */
+  end(name: string): void;
+}
+
+/**
+ * How long each Consul service has been gone. In memory only: after a restart the grace period begins anew.
+ * @param now a clock in milliseconds that never goes back
+ */
+export function createGrace(graceMs: number, now: () => number): Grace {
   const goneSince = new Map<string, number>();
   return {
-    /** Milliseconds until the Service may go; 0 when it may. */
-    remaining(name: string): number {
-      const now = performance.now();
-      const since = goneSince.get(name) ?? now;
+    remaining(name) {
+      const since = goneSince.get(name) ?? now();
       goneSince.set(name, since);
-      return Math.max(0, since + graceMs - now);
+      return Math.max(0, since + graceMs - now());
     },
-    end: (name: string) => goneSince.delete(name),
+    end: (name) => void goneSince.delete(name),
   };
 }

@@ -11,11 +11,12 @@ import type { Owner } from '../mark.ts';
 import { createGrace } from './grace.ts';
 import type { HostCache } from './addresses/host-cache.ts';
 import { runImports } from './imports/index.ts';
-import { Planner, type NamePlan } from './plan/planner.ts';
+import { ToKubernetesLoop } from './loop.ts';
+import { Planner } from './plan/planner.ts';
 import { createReporter } from './report/reporter.ts';
 import { subscribe, subscribeToAddresses } from './subscriptions.ts';
 import type { Views } from './views.ts';
-import { createFallbacks, isSignOfAbsence } from './report/istio-fallbacks.ts';
+import { createFallbacks } from './report/istio-fallbacks.ts';
 import { createWriter, NameTaken } from './write/writer.ts';
 
 /** Each key writes its objects one after the other; this many keys at a time keep the API server comfortable. */
@@ -49,7 +50,7 @@ export interface ToKubernetesStatus extends ControllerStatus {
 
 export interface ToKubernetes {
   status(): ToKubernetesStatus;
-  /** What is rejected, an object each. */
+  /** What is rejected, a message for each object and reason. */
   troubles(): Iterable<string>;
   stop(limitMs: number): Promise<void>;
 }
@@ -63,67 +64,32 @@ export function runToKubernetes(options: ToKubernetesOptions): ToKubernetes {
   const { owner, config, views, catalog, hosts, api, resources, log, metrics } = options;
   const planner = new Planner(owner, config, views, catalog, hosts);
   const writer = createWriter(owner, api, resources, views);
-  const grace = createGrace(config.removalGrace);
   const report = createReporter(options);
   const fallbacks = createFallbacks(options);
-  const overLimit = new Set<string>();
+  const queue = {
+    enqueue: (key: string) => controller.enqueue(key),
+    enqueueAfter: (key: string, ms: number) => controller.enqueueAfter(key, ms),
+  };
   const controller = new Controller({
     direction: 'to-kubernetes',
     concurrency: CONCURRENCY,
     isRace: (error) => error instanceof NameTaken || hasStatus(error, 409),
     log,
     metrics,
-    reconcile: (key) => (imports.hasKey(key) ? imports.reconcile(key) : reconcile(key)),
+    reconcile: (key) => (imports.hasKey(key) ? imports.reconcile(key) : loop.reconcile(key)),
   });
-  const imports = runImports({ ...options, planner, writer, report, enqueue: (key) => controller.enqueue(key) });
+  const { sources } = planner;
+  const imports = runImports({ ...{ sources, catalog, hosts, writer, report, metrics }, enqueue: queue.enqueue });
+  const loop = new ToKubernetesLoop({
+    ...{ planner, catalog, hosts, writer, report, fallbacks, imports, metrics, queue },
+    grace: createGrace(config.removalGrace, () => performance.now()),
+    workloadEntries: views.workloadEntries,
+  });
+  const enqueue = (names: Iterable<string>) => {
+    for (const name of names) queue.enqueue(name);
+  };
 
-  async function reconcile(name: string): Promise<void> {
-    // A name that only Kubernetes knows: ask Consul about that one service before believing that it is gone.
-    if (catalog.instances(name) === undefined) await catalog.refresh(name);
-    const gone = !planner.isMirrored(name) && planner.owns(name);
-    if (!gone) grace.end(name);
-    const remaining = gone ? grace.remaining(name) : 0;
-    const expired = gone && remaining === 0;
-    // The Service itself goes only on a fresh answer that the leader confirmed.
-    if (expired) await catalog.refresh(name, true);
-    const plan = planner.plan(name, expired);
-    // A namespace that cannot be written to costs only itself.
-    const failures = new Map<string, unknown>();
-    await Promise.all(
-      plan.namespaces.map((part) => writer.apply(part).catch((error: unknown) => failures.set(part.namespace, error))),
-    );
-    report.plan(name, plan, failures);
-    fallbacks.note(name, plan);
-    if ([...failures.values()].some(isSignOfAbsence)) views.workloadEntries.lookAgain();
-    record(name, plan);
-    const [first] = failures;
-    if (first) throw first[1];
-    if (!plan.mirrored) settle(name, remaining);
-  }
-
-  function record(name: string, plan: NamePlan): void {
-    metrics.owned.set({ direction: 'to-kubernetes' }, planner.owned);
-    if (plan.overLimit) overLimit.add(name);
-    else overLimit.delete(name);
-    if ((plan.mirrored && !plan.overLimit) || imports.takesIn(name)) catalog.follow(name);
-    else catalog.unfollow(name);
-  }
-
-  function settle(name: string, remaining: number): void {
-    if (remaining > 0) return controller.enqueueAfter(name, remaining);
-    grace.end(name);
-    // Only then: names that want the same Service name and have none would look at each other for ever.
-    if (!planner.release(name)) return;
-    enqueue(overLimit);
-    for (const sibling of planner.siblings(name)) if (sibling !== name) controller.enqueue(sibling);
-  }
-
-  function enqueue(names: Iterable<string>): void {
-    for (const name of names) controller.enqueue(name);
-  }
-
-  catalog.subscribe((name) => controller.enqueue(name));
-  hosts.subscribe((name) => controller.enqueue(name));
+  for (const source of [catalog, hosts]) source.subscribe(queue.enqueue);
   subscribe(views, planner, enqueue);
   subscribeToAddresses(views, () => {
     enqueue(planner.keys());
@@ -133,14 +99,14 @@ export function runToKubernetes(options: ToKubernetesOptions): ToKubernetes {
   return {
     status: () => ({
       services: planner.owned,
-      overLimit: overLimit.size,
+      overLimit: planner.waiting,
       imports: imports.count,
-      rejected: report.rejected.size,
+      rejected: report.count,
       workloadEntries: views.workloadEntries.found?.resource.apiVersion ?? views.workloadEntries.absence,
       withoutWorkloadEntries: fallbacks.count,
       ...controller.status,
     }),
-    troubles: () => report.rejected.values(),
+    troubles: () => report.messages(),
     stop: async (limitMs) => void (await controller.drain(limitMs)),
   };
 }

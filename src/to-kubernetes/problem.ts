@@ -1,33 +1,36 @@
 import type { Service } from '../kubernetes/objects.ts';
 
-/** Something for somebody to mend: what the Event, the log and the metric say. */
+/** Something for somebody to mend: what `plan`, `explain`, the Event, the log, the metric and Consular's own entry say. */
 export interface Problem {
   readonly reason: Reason;
   /** One sentence for the person who can mend it. */
   readonly message: string;
-  /** The Service to say it on; undefined for the one that is being mirrored, or that takes something in. */
-  readonly about?: Service;
+  /** The Service to say it on; undefined for the Service that is being mirrored, or that takes something in. */
+  readonly about: Service | undefined;
+  /** True when all that was asked for is done all the same. */
+  readonly isWarning: boolean;
 }
 
-export const REASONS = [
-  'NameConflict',
-  'InstanceRefused',
-  'NameCollision',
-  'ServiceShape',
-  'AddressFamily',
-  'SharedAddress',
-  'HostUnresolved',
-  'ClusterIPRangeFull',
-  'WriteRefused',
-  'ImportDenied',
-  'InvalidAnnotation',
-  'InvalidPort',
-  'UnknownService',
-  'TrafficPolicy',
-] as const;
-export type Reason = (typeof REASONS)[number];
+/** Every reason, and whether it is a warning only. */
+const WARNS = {
+  NameConflict: false,
+  InstanceRefused: false,
+  TooManyServices: false,
+  NameCollision: true,
+  ServiceShape: true,
+  AddressFamily: true,
+  SharedAddress: true,
+  HostUnresolved: true,
+  ClusterIPRangeFull: false,
+  WriteRefused: false,
+  ImportDenied: false,
+  InvalidAnnotation: false,
+  InvalidPort: false,
+  UnknownService: false,
+  TrafficPolicy: true,
+} as const;
+export type Reason = keyof typeof WARNS;
 
-/** True for what somebody should know although all that was asked for is done. */
-export function isWarning({ reason }: Problem): boolean {
-  return reason === 'TrafficPolicy' || reason === 'HostUnresolved';
+export function problem(reason: Reason, message: string, about?: Service): Problem {
+  return { reason, message, about, isWarning: WARNS[reason] };
 }

@@ -9,6 +9,7 @@ import { Planner as ToKubernetesPlanner, type NamePlan } from '../to-kubernetes/
 import { createClients, type Clients, type Context } from './context.ts';
 import { readWorld, type World } from './world.ts';
 import { Readings } from './readings.ts';
+import { nameWanted } from '../to-kubernetes/requests/import-request.ts';
 import type { PodPlan } from '../to-consul/plan/pod-plan.ts';
 
 /** What a command is given that reads once and ends. */
@@ -95,11 +96,17 @@ export async function planServices(
   const planner = new ToKubernetesPlanner(owner, config.toKubernetes, views, catalog, hosts);
   // What could not be read, or is known to Kubernetes only, is asked for: a plan on a guess is none.
   for (const name of planner.keys()) if (catalog.instances(name) === undefined) await catalog.refresh(name);
-  const plans = () => new Map(planner.keys().map((name) => [name, planner.plan(name, true)]));
-  // The first time it turns out which host names there are.
-  plans();
+  const plans = new Map<string, NamePlan>();
+  for (const name of planner.keys()) {
+    const plan = planner.plan(name, true);
+    planner.note(name, plan);
+    plans.set(name, plan);
+  }
+  for (const [name, plan] of plans) for (const host of plan.hosts) hosts.want(host, name);
   await hosts.settled();
-  return { planner, plans: plans() };
+  // Those with host names once more, with what is known of these by now.
+  for (const [name, plan] of plans) if (plan.hosts.length > 0) plans.set(name, planner.plan(name, true));
+  return { planner, plans };
 }
 
 export interface PlannedImports {
@@ -116,8 +123,9 @@ export async function planImports(
   const planner = new ImportPlanner(mirrors.sources);
   // What is not selected for mirroring was not read with the others.
   for (const name of planner.names()) if (catalog.instances(name) === undefined) await catalog.refresh(name);
-  const plans = () => new Map(planner.keys().map((key) => [key, planner.plan(key)]));
-  plans();
+  const plans = new Map(planner.keys().map((key) => [key, planner.plan(key)]));
+  for (const plan of plans.values()) for (const host of plan.hosts) hosts.want(host, nameWanted(plan.request) ?? '');
   await hosts.settled();
-  return { planner, plans: plans() };
+  for (const [key, plan] of plans) if (plan.hosts.length > 0) plans.set(key, planner.plan(key));
+  return { planner, plans };
 }

@@ -334,7 +334,9 @@ describe('consular explain', () => {
       spec: { ports: [{ port: 80 }] },
     });
     await consul.registerOnAgent({ id: 'taken-1', name: 'taken', address: '192.0.2.41', port: 9098 });
-    const reason = { reason: 'NameConflict', message: `Service ${namespace}/taken exists and is not Consular's` };
+    const message =
+      "Consul service taken cannot be mirrored: a Service with the name taken exists here and is not Consular's";
+    const reason = { object: `Service ${namespace}/taken`, reason: 'NameConflict', message };
     for (const subject of [
       ['consul-service', 'taken'],
       ['service', `${namespace}/taken`],

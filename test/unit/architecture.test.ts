@@ -46,7 +46,7 @@ const ROOMS = [
       'names',
       'istio',
     ],
-    ...['plan', 'write', 'report', 'imports', 'subscriptions.ts', 'index.ts'],
+    ...['plan', 'write', 'report', 'imports', 'subscriptions.ts', 'loop.ts', 'index.ts'],
   ]),
   ...['world', 'commands', 'commands/explain', 'commands/command-line.ts', 'main.ts'],
 ];

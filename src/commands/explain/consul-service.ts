@@ -14,13 +14,16 @@ import type { Clients } from '../../world/context.ts';
 import type { World } from '../../world/world.ts';
 import { plansFor } from './pod.ts';
 import {
+  rejectionsIn,
   summaryOf,
+  warningsIn,
   type Decision,
   type ExplainedInstance,
   type ExplainedPod,
   type Explanation,
 } from './explanation.ts';
 import { describeNamespace } from '../plan.ts';
+import { toldIn, toldOf } from '../told.ts';
 import { planImports, planServices } from '../../world/read-once.ts';
 import { modeOf } from '../../to-kubernetes/objects/service.ts';
 
@@ -67,8 +70,8 @@ export async function explainConsulService(
     pods,
     imported: [],
     changes: parts.flatMap(({ changes }) => changes),
-    rejections: [...overLimit(config, given, plan), ...parts.flatMap(({ rejections }) => rejections)],
-    warnings: (plan?.namespaces ?? []).flatMap(({ warnings }) => warnings.map(({ message }) => message)),
+    rejections: [...rejectionsIn(plan ? toldOf(given, plan) : []), ...parts.flatMap(({ rejections }) => rejections)],
+    warnings: parts.flatMap(({ warnings }) => warnings),
   };
 }
 
@@ -115,25 +118,17 @@ function notesOn({ namespace, serviceName, conflict, fallback }: NamespacePlan):
   ];
 }
 
-function overLimit({ toKubernetes }: Config, name: string, plan: NamePlan | undefined): Explanation['rejections'] {
-  const message = `${toKubernetes.maxServices} services are mirrored already`;
-  return plan?.overLimit ? [{ object: `Consul service ${name}`, reason: 'TooManyServices', message }] : [];
-}
-
 export function explainNamespace(
   name: string,
   mirrored: boolean,
   namespace: NamespacePlan,
-): Pick<Explanation, 'changes' | 'rejections'> {
-  const { changes, rejections } = describeNamespace(name, mirrored, namespace);
+): Pick<Explanation, 'changes' | 'rejections' | 'warnings'> {
+  const { changes } = describeNamespace(name, mirrored, namespace);
+  const told = toldIn(namespace);
   return {
     changes: changes.map(({ action, kind, object, note }) => ({ action, kind, object, note, differences: [] })),
-    // The words are those of the plan; the conflict, if there is one, is the first of them.
-    rejections: rejections.map(({ object, reason }, i) => ({
-      object,
-      reason: namespace.conflict && i === 0 ? 'NameConflict' : 'InstanceRefused',
-      message: reason,
-    })),
+    rejections: rejectionsIn(told),
+    warnings: warningsIn(told),
   };
 }
 

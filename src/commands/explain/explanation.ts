@@ -6,6 +6,7 @@ import { identityOf } from '../../to-consul/registration/registration.ts';
 import type { Registration } from '../../to-consul/registration/registration.ts';
 import { isRegistratorVariable } from '../../to-consul/requests/registrator.ts';
 import type { WrittenKind } from '../../to-kubernetes/plan/namespace-plan.ts';
+import type { Told } from '../told.ts';
 import type { Rejection } from '../../to-consul/registration/rejection.ts';
 import type { PodPlan } from '../../to-consul/plan/pod-plan.ts';
 
@@ -33,7 +34,7 @@ export interface Explanation {
   readonly imported: readonly ExplainedImport[];
   readonly changes: readonly ExplainedChange[];
   readonly rejections: readonly ExplainedRejection[];
-  /** What has no effect, and is no reason not to register. */
+  /** What somebody should know, although it is no reason not to register or to mirror. */
   readonly warnings: readonly string[];
 }
 
@@ -147,6 +148,16 @@ export function explainedObserved({ registration, checkIndex, podKey }: OwnInsta
 
 export function rejectionsOf(object: string, rejections: readonly Rejection[]): ExplainedRejection[] {
   return rejections.map(({ reason, message }) => ({ object, reason, message }));
+}
+
+/** Of what is told in the direction to Kubernetes, the part that somebody has to mend. */
+export function rejectionsIn(told: readonly Told[]): ExplainedRejection[] {
+  return told.filter(({ isWarning }) => !isWarning).map(({ object, reason, message }) => ({ object, reason, message }));
+}
+
+/** The rest of it. */
+export function warningsIn(told: readonly Told[]): string[] {
+  return told.filter(({ isWarning }) => isWarning).map(({ message }) => message);
 }
 
 const AFTER_A_READ = 'after a direct read that does not find what it was registered for';

@@ -8,10 +8,10 @@ import { type ImportRequest } from '../../to-kubernetes/requests/import-request.
 import { isHealthy } from '../../to-kubernetes/desired/mirrored-service.ts';
 import { instancesToMirror } from '../../to-kubernetes/requests/selection.ts';
 import type { World } from '../../world/world.ts';
-import type { ExplainedImport, Explanation } from './explanation.ts';
+import { rejectionsIn, warningsIn, type ExplainedImport, type Explanation } from './explanation.ts';
 import { describeImport } from '../plan.ts';
-import { planImports, planServices } from '../../world/read-once.ts';
-import { isWarning } from '../../to-kubernetes/problem.ts';
+import { toldOfImport } from '../told.ts';
+import { planImports, type PlannedServices } from '../../world/read-once.ts';
 
 export type ImportPart = Pick<Explanation, 'imported' | 'changes' | 'rejections' | 'warnings'> & {
   /** Undefined for a Service that takes nothing in. */
@@ -20,29 +20,32 @@ export type ImportPart = Pick<Explanation, 'imported' | 'changes' | 'rejections'
 
 const NOTHING: ImportPart = { rule: undefined, imported: [], changes: [], rejections: [], warnings: [] };
 
-/** The Service as what takes instances of a Consul service in. */
+/**
+ * The Service as what takes instances of a Consul service in.
+ * @param planned all Consul services; undefined when that direction is off
+ */
 export async function explainImport(
   config: Config,
-  { owner, toKubernetes }: World,
+  { toKubernetes }: World,
+  planned: PlannedServices | undefined,
   service: Service,
 ): Promise<ImportPart> {
-  if (!toKubernetes) return NOTHING;
+  if (!toKubernetes || !planned) return NOTHING;
   const key = objectKey(service);
-  const { plans } = await planImports(await planServices(config, owner, toKubernetes), toKubernetes);
+  const { plans } = await planImports(planned, toKubernetes);
   const plan = plans.get(key);
   if (!plan) return NOTHING;
   const { request } = plan;
   const { changes } = describeImport(key, plan);
+  const told = toldOfImport(key, plan);
   const from = request && request.verdict !== 'denied' ? request.from.name : undefined;
   const instances = from === undefined ? [] : (toKubernetes.catalog.instances(from) ?? []);
   return {
     rule: ruleOf(request),
     imported: explainInstances(config, plan, instances),
     changes: changes.map(({ action, kind, object, note }) => ({ action, kind, object, note, differences: [] })),
-    rejections: plan.problems
-      .filter((problem) => !isWarning(problem))
-      .map(({ reason, message }) => ({ object: `Service ${key}`, reason, message })),
-    warnings: plan.problems.filter(isWarning).map(({ message }) => message),
+    rejections: rejectionsIn(told),
+    warnings: warningsIn(told),
   };
 }
 

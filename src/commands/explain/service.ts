@@ -20,18 +20,22 @@ import {
 } from './explanation.ts';
 import { explainImport } from './import.ts';
 import { explainNamespace } from './consul-service.ts';
-import { planServices } from '../../world/read-once.ts';
+import { planServices, type PlannedServices } from '../../world/read-once.ts';
 
-type Part = Pick<Explanation, 'pods' | 'observed' | 'changes' | 'rejections'> & { readonly notes: readonly string[] };
-const NOTHING: Part = { pods: [], observed: [], changes: [], rejections: [], notes: [] };
+type Part = Pick<Explanation, 'pods' | 'observed' | 'changes' | 'rejections' | 'warnings'> & {
+  readonly notes: readonly string[];
+};
+const NOTHING: Part = { pods: [], observed: [], changes: [], rejections: [], warnings: [], notes: [] };
 
 /** Undefined when neither system knows such a Service. */
 export async function explainService(config: Config, world: World, key: string): Promise<Explanation | undefined> {
   const service = (world.toConsul ?? world.toKubernetes)?.views.services.get(key);
   const asPublisher = await publishes(config, world, key, service);
   if (!service && asPublisher.observed.length === 0) return undefined;
-  const asMirror = service ? await mirrors(config, world, service) : NOTHING;
-  const asImport = service && (await explainImport(config, world, service));
+  const { owner, toKubernetes } = world;
+  const planned = service && toKubernetes && (await planServices(config, owner, toKubernetes));
+  const asMirror = service && planned ? mirrors(planned, service) : NOTHING;
+  const asImport = service && (await explainImport(config, world, planned, service));
   const { rule, notes } = service
     ? decisionOf(config, world, service, asImport?.rule)
     : { rule: 'there is no such Service', notes: [] };
@@ -49,7 +53,7 @@ export async function explainService(config: Config, world: World, key: string):
     imported: asImport?.imported ?? [],
     changes: [...asPublisher.changes, ...asMirror.changes, ...(asImport?.changes ?? [])],
     rejections: [...asPublisher.rejections, ...asMirror.rejections, ...(asImport?.rejections ?? [])],
-    warnings: asImport?.warnings ?? [],
+    warnings: [...asMirror.warnings, ...(asImport?.warnings ?? [])],
   };
 }
 
@@ -129,6 +133,7 @@ async function publishes(
       observed: ofService(pod).map(explainedObserved),
       changes: changed,
       rejections: asks ? rejectionsOf(`Pod ${pod}`, plan.rejections) : [],
+      warnings: [],
       notes: [],
     });
   }
@@ -145,9 +150,7 @@ function noPod(key: string, addresses: readonly string[]): ExplainedRejection {
 }
 
 /** The Service as what came out of Consul, or stands in the way of what would. */
-async function mirrors(config: Config, { owner, toKubernetes }: World, service: Service): Promise<Part> {
-  if (!toKubernetes) return NOTHING;
-  const { planner, plans } = await planServices(config, owner, toKubernetes);
+function mirrors({ planner, plans }: PlannedServices, service: Service): Part {
   const names = new Set([...planner.nameOf(service), ...planner.namesWanting(service.name)]);
   return merge(
     [...names].map((name): Part => {
@@ -166,6 +169,7 @@ function merge(parts: readonly Part[]): Part {
     observed: parts.flatMap(({ observed }) => observed),
     changes: parts.flatMap(({ changes }) => changes),
     rejections: parts.flatMap(({ rejections }) => rejections),
+    warnings: parts.flatMap(({ warnings }) => warnings),
     notes: parts.flatMap(({ notes }) => notes),
   };
 }

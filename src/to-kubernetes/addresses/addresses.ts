@@ -11,12 +11,12 @@ import {
 import type { ToKubernetesConfig } from '../../config/schema.ts';
 import { serviceKeyOf, type EndpointSlice, type Service } from '../../kubernetes/objects.ts';
 import { Index } from '../../kubernetes/view.ts';
-import type { HostCache } from './host-cache.ts';
-import type { Network } from '../desired/mirrored-service.ts';
+import type { HostCache, KnownHost } from './host-cache.ts';
+import type { Judgement, Network } from '../desired/mirrored-service.ts';
 import type { Views } from '../views.ts';
 
 /** What is known of host names, without waiting. */
-export type Hosts = Pick<HostCache, 'get'>;
+export type Hosts = Pick<HostCache, 'known'>;
 
 /**
  * From the address of an instance, as Consul tells it, to one that an endpoint can have in this cluster. Whoever may
@@ -42,24 +42,25 @@ export class Addresses {
     views.serviceCIDRs?.subscribe(() => this.#readServiceRanges());
   }
 
-  /** @param service the Consul service whose instances have these addresses, lower case */
-  of(service: string): Network {
-    return { judge: (text) => this.#judge(text, service), families: serviceFamilies(this.#views) };
+  /** The cluster, and DNS, as they are known at this moment. */
+  network(): Network {
+    return { judge: (text) => this.#judge(text), families: serviceFamilies(this.#views) };
   }
 
-  #judge(text: string, service: string): ReturnType<Network['judge']> {
+  #judge(text: string): Judgement {
     if (isIP(text) !== 0 || text === '') return this.#judgeIP(text);
     if (!isHostName(text)) return { refused: 'its address is neither an IP address nor a host name' };
-    const found = this.#hosts.get(text, service);
-    if (!found) return 'pending';
-    const { addresses, failure } = found;
-    const told = `its host name ${text}`;
+    const known = this.#hosts.known(text);
+    return known ? { ...this.#judgeHost(text, known), host: text } : { pending: true, host: text };
+  }
+
+  /** A host is one instance, however many addresses it has: the first that can be, in an order that does not change. */
+  #judgeHost(host: string, { addresses, failure }: KnownHost): Judged & { readonly doubt?: string } {
+    const told = `its host name ${host}`;
     const judged = addresses.map((address) => this.#judgeIP(address));
-    // A host is one instance, however many addresses it has: the first one that can be, in an order that does not change.
-    const [first] = judged.filter((one) => 'address' in one);
-    if (first && failure === '') return { ...first, host: text };
-    if (first) return { ...first, host: text, doubt: `${told} cannot be resolved any more: ${failure}` };
-    const [refused] = judged.flatMap((one) => ('refused' in one ? one.refused : []));
+    const [first] = judged.filter((address) => 'address' in address);
+    if (first) return failure === '' ? first : { ...first, doubt: `${told} cannot be resolved any more: ${failure}` };
+    const [refused] = judged.flatMap((address) => ('refused' in address ? address.refused : []));
     return { refused: refused === undefined ? `${told} cannot be resolved: ${failure}` : `${told}: ${refused}` };
   }
 

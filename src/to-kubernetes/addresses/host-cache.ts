@@ -44,7 +44,8 @@ interface Entry {
 
 /**
  * The addresses of host names, looked up in the background:
- * - whoever asks gets what is known at that moment, and is told when that changes;
+ * - `want` says that a Consul service needs a name: it is looked up, and its service is told whenever something else is known;
+ * - `known` says what is known at this moment, and starts nothing;
  * - the last good answer stays when a look-up fails, for as long as it takes: an instance is not gone because DNS is;
  * - a name is looked up again when its TTL is over, for as long as an instance has it.
  */
@@ -79,14 +80,25 @@ export class HostCache {
     this.#remembered.set(hostKey(host), address);
   }
 
-  /** Undefined when nothing is known yet; then it is being looked up. */
-  get(host: string, service: string): KnownHost | undefined {
+  /** Undefined when nothing is known yet. */
+  known(host: string): KnownHost | undefined {
     const key = hostKey(host);
-    const entry = this.#entries.get(key) ?? this.#add(key, service);
-    if (!entry) return { addresses: [], failure: `there are more than ${this.#limits.most} host names` };
-    entry.users.add(service);
-    const { addresses, failure, settled } = entry;
-    return settled || addresses.length > 0 ? { addresses, failure } : undefined;
+    const entry = this.#entries.get(key);
+    if (entry) {
+      const { addresses, failure, settled } = entry;
+      return settled || addresses.length > 0 ? { addresses, failure } : undefined;
+    }
+    if (this.#isFull) return { addresses: [], failure: `there are more than ${this.#limits.most} host names` };
+    const remembered = this.#remembered.get(key);
+    return remembered === undefined ? undefined : { addresses: [remembered], failure: '' };
+  }
+
+  /** Has a host name looked up for a Consul service, unless there are too many of them. */
+  want(host: string, service: string): void {
+    const key = hostKey(host);
+    const entry = this.#entries.get(key);
+    if (entry) entry.users.add(service);
+    else if (!this.#isFull) this.#add(key, service);
   }
 
   /** Resolves when all that was asked for has an outcome. */
@@ -94,8 +106,11 @@ export class HostCache {
     return this.#queue.onIdle();
   }
 
-  #add(host: string, service: string): Entry | undefined {
-    if (this.#entries.size >= this.#limits.most) return undefined;
+  get #isFull(): boolean {
+    return this.#entries.size >= this.#limits.most;
+  }
+
+  #add(host: string, service: string): void {
     const remembered = this.#remembered.get(host);
     const entry: Entry = {
       ...{ users: new Set([service]), failure: '', failures: 0, settled: false, timer: undefined },
@@ -103,7 +118,6 @@ export class HostCache {
     };
     this.#entries.set(host, entry);
     this.#look(host, entry);
-    return entry;
   }
 
   #look(host: string, entry: Entry): void {

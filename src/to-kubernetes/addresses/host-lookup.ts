@@ -24,6 +24,17 @@ const QUERY_TIMEOUT_MS = 2000;
 const TRIES = 2;
 const DEADLINE_MS = 10_000;
 
+/** What is asked of DNS. */
+export type DnsResolver = {
+  resolve4(name: string, options: { readonly ttl: true }): Promise<readonly DnsRecord[]>;
+  resolve6(name: string, options: { readonly ttl: true }): Promise<readonly DnsRecord[]>;
+};
+interface DnsRecord {
+  readonly address: string;
+  /** Seconds. */
+  readonly ttl: number;
+}
+
 /**
  * Asks DNS for the addresses of host names. Not the system's own look-up: that one says no TTL, and waits in the threads that
  * files are read in. So neither /etc/hosts counts nor a search list of the system.
@@ -32,7 +43,22 @@ export function createHostLookup({ servers, search }: DnsConfig, signal: AbortSi
   const resolver = new Resolver({ timeout: QUERY_TIMEOUT_MS, tries: TRIES });
   if (servers.length > 0) resolver.setServers(servers);
   signal.addEventListener('abort', () => resolver.cancel());
+  return hostLookup(resolver, search);
+}
 
+/**
+ * | the name                       | what is asked for, until something has an address        |
+ * |--------------------------------|----------------------------------------------------------|
+ * | with a dot                     | itself                                                   |
+ * | without one                    | itself in each domain of the search list, then itself    |
+ *
+ * Of each in the given order of families, but no second family of a name that DNS does not have.
+ */
+export function hostLookup(
+  resolver: DnsResolver,
+  search: readonly string[],
+  deadlineMs: number = DEADLINE_MS,
+): HostLookup {
   async function query(name: string, family: Family): Promise<HostAnswer> {
     const records = await (family === 'IPv4'
       ? resolver.resolve4(name, { ttl: true })
@@ -57,7 +83,7 @@ export function createHostLookup({ servers, search }: DnsConfig, signal: AbortSi
     throw new Error(isName ? 'it has no address in DNS' : 'there is no such name in DNS');
   }
 
-  return (host, families) => withDeadline(lookUp(host, families));
+  return (host, families) => withDeadline(lookUp(host, families), deadlineMs);
 }
 
 /** What DNS says for sure; anything else is no answer. */
@@ -70,10 +96,10 @@ function absence(error: unknown): 'no name' | 'no address' {
   });
 }
 
-async function withDeadline<T>(work: Promise<T>): Promise<T> {
+async function withDeadline<T>(work: Promise<T>, ms: number): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const expired = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error('DNS did not answer in time')), DEADLINE_MS);
+    timer = setTimeout(() => reject(new Error('DNS did not answer in time')), ms);
   });
   try {
     return await Promise.race([work, expired]);

@@ -31,10 +31,10 @@ const SECURE_PORT = 443;
 export function choosePorts(
   foreign: readonly ServiceInstance[],
   config: PortsConfig,
-  present: Service | undefined,
+  observed: Service | undefined,
   headless: boolean,
 ): MirroredPorts {
-  const chosen = presentPorts(present);
+  const chosen = observedPorts(observed);
   const used = mostCommon(foreign.map(({ port }) => port).filter(isPort));
   if (headless) return { main: chosen.main ?? used ?? config.port, alias: undefined };
   const main =
@@ -56,16 +56,16 @@ export function portChoice({ main, alias }: MirroredPorts): string {
   return alias === undefined ? String(main) : `${main},${alias}`;
 }
 
-function presentPorts(present: Service | undefined): {
+function observedPorts(observed: Service | undefined): {
   readonly main?: number | undefined;
   readonly alias?: number | undefined;
 } {
   const [, main, alias] =
-    /^(\d{1,5})(?:,(\d{1,5}))?$/.exec(present?.annotations.get(ANNOTATION.portChoice) ?? '') ?? [];
+    /^(\d{1,5})(?:,(\d{1,5}))?$/.exec(observed?.annotations.get(ANNOTATION.portChoice) ?? '') ?? [];
   const numbers = [main, alias].map((number) => (number === undefined ? undefined : Number(number)));
   if (main !== undefined && numbers.every((number) => number === undefined || isPort(number)))
     return { main: numbers[0], alias: numbers[1] };
-  const numberOf = (name: string) => present?.ports.find((port) => port.name === name)?.port;
+  const numberOf = (name: string) => observed?.ports.find((port) => port.name === name)?.port;
   return { main: numberOf(MAIN_PORT), alias: numberOf(ALIAS_PORT) };
 }
 

@@ -37,15 +37,18 @@ export interface MirrorConfig extends PortsConfig, ShapeConfig {
 
 /** Where an instance is. */
 export interface Located extends Address {
-  /** The host name that it came from. */
-  readonly host?: string;
   /** Why it may be out of date. */
   readonly doubt?: string;
 }
 
-/** What the cluster, and DNS, say of addresses: `pending` is a host name that is still being looked up. */
+/** What the cluster, and DNS, say of an address: a `pending` host name is one of which nothing is known yet. */
+export type Judgement = (Located | { readonly refused: string } | { readonly pending: true }) & {
+  /** The host name that the address is. */
+  readonly host?: string;
+};
+
 export interface Network {
-  judge(address: string): Located | { readonly refused: string } | 'pending';
+  judge(address: string): Judgement;
   /** The IP families that Services can have, the cluster's first one first. */
   readonly families: readonly Family[];
 }
@@ -55,26 +58,30 @@ export interface Mirroring {
   readonly refused: readonly RefusedInstance[];
   /** Those that are endpoints at an address that may be out of date. */
   readonly doubtful: readonly RefusedInstance[];
+  /** The host names that its instances have, known or not: all that has to be looked up. */
+  readonly hosts: ReadonlySet<string>;
   /** Whether the Service should be headless; what there is stays as it is. */
   readonly wantsHeadless: boolean;
 }
 
-/** @param present the Service as it is, which keeps its ports and its shape */
+/** @param observed the Service as it is, which keeps its ports and its shape */
 export function mirror(
   consulService: string,
   foreign: readonly ServiceInstance[],
   config: MirrorConfig,
-  present: Service | undefined,
+  observed: Service | undefined,
   network: Network,
 ): Mirroring {
   const refused: RefusedInstance[] = [];
   const doubtful: RefusedInstance[] = [];
   const endpoints = new Map<string, MirroredEndpoint>();
   const families = new Set<Family>();
+  const hosts = new Set<string>();
   // In an order of our own: Consul promises none, and which of two instances at one address is taken must not change.
   for (const instance of [...foreign].sort((a, b) => (identityOf(a) < identityOf(b) ? -1 : 1))) {
     const located = locate(instance, network);
-    if (located === 'pending') continue;
+    if (located.host !== undefined) hosts.add(located.host);
+    if ('pending' in located) continue;
     // Of one that is not well too: its address will be wanted again.
     if ('family' in located) families.add(located.family);
     if (!isHealthy(instance, config)) continue;
@@ -95,15 +102,15 @@ export function mirror(
     });
   }
   const wished = wantsHeadless(consulService, foreign, config);
-  const headless = present ? isHeadless(present) : wished;
+  const headless = observed ? isHeadless(observed) : wished;
   const mirrored = {
     consulService,
-    shape: chooseShape(headless, families, network.families, present),
-    ports: choosePorts(foreign, config, present, headless),
+    shape: chooseShape(headless, families, network.families, observed),
+    ports: choosePorts(foreign, config, observed, headless),
     appProtocol: chooseAppProtocol(foreign),
     endpoints: [...endpoints.values()],
   };
-  return { mirrored, refused, doubtful, wantsHeadless: wished };
+  return { mirrored, refused, doubtful, hosts, wantsHeadless: wished };
 }
 
 /** Well enough to get traffic. */
@@ -115,7 +122,7 @@ function identityOf({ node, id }: ServiceInstance): string {
   return `${node}/${id}`;
 }
 
-function locate(instance: ServiceInstance, network: Network): ReturnType<Network['judge']> {
+function locate(instance: ServiceInstance, network: Network): Judgement {
   const { address, nodeAddress, port } = instance;
   return isPort(port) ? network.judge(address || nodeAddress) : { refused: `its port is ${port}` };
 }

@@ -50,15 +50,15 @@ export function chooseShape(
   headless: boolean,
   families: ReadonlySet<Family>,
   cluster: readonly Family[],
-  present: Service | undefined,
+  observed: Service | undefined,
 ): ServiceShape {
   const shape: ServiceShape = { headless, onlyFamily: undefined, dualStack: false };
   if (headless) return shape;
   const wanted = cluster.filter((family) => families.has(family));
-  const given = present ? familiesOf(present) : cluster.slice(0, 1);
+  const given = observed ? familiesOf(observed) : cluster.slice(0, 1);
   if (wanted.every((family) => given.includes(family))) return shape;
   const [only, ...others] = wanted;
-  if (!present && others.length === 0) return { ...shape, onlyFamily: only };
+  if (!observed && others.length === 0) return { ...shape, onlyFamily: only };
   return { ...shape, dualStack: true };
 }
 

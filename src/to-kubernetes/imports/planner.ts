@@ -3,7 +3,7 @@ import { Index } from '../../kubernetes/view.ts';
 import { compare, type Changes } from '../../reconcile/changes.ts';
 import { isMarkedObject } from '../../mark.ts';
 import type { RefusedInstance } from '../desired/mirrored-service.ts';
-import { unresolved } from '../plan/warnings.ts';
+import { hostsUnresolved, instancesRefused } from '../plan/problems.ts';
 import { importRequest, nameWanted, type ImportRequest } from '../requests/import-request.ts';
 import {
   heldSlices,
@@ -14,7 +14,8 @@ import {
   type SlicesOfService,
 } from './slices.ts';
 import { mirrorOf, type PlanSources } from '../plan/sources.ts';
-import type { Problem } from '../problem.ts';
+import { byName } from '../plan/target.ts';
+import { problem, type Problem } from '../problem.ts';
 import type { DesiredSlice } from '../objects/slice.ts';
 
 /** What differs for one Service that is somebody else's. */
@@ -31,9 +32,12 @@ export interface ImportPlan {
   readonly refused: readonly RefusedInstance[];
   readonly skipped: readonly SkippedEndpoint[];
   readonly problems: readonly Problem[];
+  /** Host names of its instances, for whoever carries the plan out to have them looked up. */
+  readonly hosts: readonly string[];
 }
 
 const NO_CHANGES: ImportPlan['slices'] = { create: [], update: [], remove: [] };
+const NOTHING = { endpoints: [], isEmptied: false, refused: [], skipped: [], hosts: [] };
 
 /** What differs between Consul and the slices that Services of others take in, from the views alone. */
 export class ImportPlanner {
@@ -91,12 +95,11 @@ export class ImportPlanner {
     const { views, own } = this.#sources;
     const [namespace = ''] = key.split('/');
     const service = views.services.get(key);
-    const nothing = { endpoints: [], isEmptied: false, refused: [], skipped: [] };
-    if (!service) return { namespace, service, request: undefined, slices: NO_CHANGES, problems: [], ...nothing };
+    if (!service) return { namespace, service, request: undefined, slices: NO_CHANGES, problems: [], ...NOTHING };
     const request = this.#request(service);
     if (!request || request.verdict === 'denied') {
       const slices = { ...NO_CHANGES, remove: own.importedSlices(key) };
-      return { namespace, service, request, slices, problems: request?.problems ?? [], ...nothing };
+      return { namespace, service, request, slices, problems: request?.problems ?? [], ...NOTHING };
     }
     return { namespace, service, request, ...this.#planSlices(key, service, request) };
   }
@@ -110,8 +113,8 @@ export class ImportPlanner {
     const { from, problems } = request;
     const instances = catalog.instances(from.name);
     // Not read is not empty.
-    if (!instances) return { slices: NO_CHANGES, endpoints: [], isEmptied: false, refused: [], skipped: [], problems };
-    const { mirrored, refused, doubtful } = mirrorOf(this.#sources, from.name, undefined);
+    if (!instances) return { slices: NO_CHANGES, problems, ...NOTHING };
+    const { mirrored, refused, doubtful, hosts } = mirrorOf(this.#sources, from.name, undefined);
     const slices = this.#slicesOf(key, service);
     // A name that nobody has is most often a typo: what was taken in from a service of another name stays until that is clear.
     const origins = slices.own.flatMap((slice) => otherOrigin(slice, from) ?? []);
@@ -120,8 +123,6 @@ export class ImportPlanner {
       request.verdict === 'accepted' && kept === undefined
         ? importedSlices(slices, from, request.port, mirrored)
         : { slices: heldSlices(slices, from, mirrored.endpoints), skipped: [] };
-    const byName = <T extends { readonly name: string }>(items: readonly T[]) =>
-      new Map(items.map((item) => [item.name, item]));
     const endpoints = desired.flatMap(endpointsOf);
     return {
       slices: compare(byName(desired), byName(slices.own), (wish, observed) =>
@@ -131,11 +132,14 @@ export class ImportPlanner {
       isEmptied: endpoints.length === 0 && slices.own.some(({ endpoints }) => endpoints.length > 0),
       refused,
       skipped,
+      hosts: [...hosts],
       problems: [
         ...problems,
-        ...(instances.length === 0 ? [unknownService(from.spelling, kept)] : []),
-        ...(refused.length > 0 ? [refusal(from.spelling, refused)] : []),
-        ...[unresolved(from.spelling, doubtful)].flatMap((problem) => problem ?? []),
+        ...[
+          instances.length === 0 ? unknownService(from.spelling, kept) : undefined,
+          instancesRefused(from.spelling, refused),
+          hostsUnresolved(from.spelling, doubtful),
+        ].flatMap((found) => found ?? []),
       ],
     };
   }
@@ -162,11 +166,5 @@ function endpointsOf({ ports: [target], endpoints }: DesiredSlice): ImportPlan['
 /** @param kept the service of another name whose endpoints stay for that reason */
 function unknownService(name: string, kept: string | undefined): Problem {
   const stays = kept === undefined ? '' : `: what was taken in from ${JSON.stringify(kept)} stays as it is`;
-  return { reason: 'UnknownService', message: `Consul has no service ${JSON.stringify(name)}${stays}` };
-}
-
-function refusal(name: string, refused: readonly RefusedInstance[]): Problem {
-  const shown = refused.slice(0, 3).map(({ instance, reason }) => `${instance}: ${reason}`);
-  const message = `${refused.length} instance${refused.length === 1 ? '' : 's'} of Consul service ${name} cannot be an endpoint: ${shown.join('; ')}`;
-  return { reason: 'InstanceRefused', message };
+  return problem('UnknownService', `Consul has no service ${JSON.stringify(name)}${stays}`);
 }

@@ -33,10 +33,10 @@ export function importedSlices(
   port: ServicePort,
   mirrored: MirroredService,
 ): { readonly slices: DesiredSlice[]; readonly skipped: SkippedEndpoint[] } {
-  const present = endpointsOf(others, port);
+  const taken = endpointsOf(others, port);
   const skipped: SkippedEndpoint[] = [];
   const endpoints = mirrored.endpoints.filter(({ address, port }) => {
-    const slice = present.get(locationOf(address, port));
+    const slice = taken.get(locationOf(address, port));
     if (slice !== undefined) skipped.push({ address, port, slice });
     return slice === undefined;
   });
@@ -70,13 +70,13 @@ export function heldSlices(
   return own.flatMap((slice): DesiredSlice[] => {
     const [port] = slice.ports;
     if (!port || !isReusable(slice, service)) return [];
-    const present = endpointsOf(others, port);
+    const taken = endpointsOf(others, port);
     const hosts = readHosts(slice);
     const other = otherOrigin(slice, from);
     const endpoints = slice.endpoints
       .filter(({ address }) => {
         const location = locationOf(address, port.port);
-        return (other !== undefined || isAlive.has(location)) && !present.has(location);
+        return (other !== undefined || isAlive.has(location)) && !taken.has(location);
       })
       .map(({ address, zone }) => ({ address, zone, host: hosts.get(address) ?? '' }));
     if (endpoints.length === 0) return [];

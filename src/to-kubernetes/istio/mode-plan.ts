@@ -1,9 +1,7 @@
-import type { ToKubernetesConfig } from '../../config/schema.ts';
 import type { EndpointSlice, Service, WorkloadEntry } from '../../kubernetes/objects.ts';
-import { compare, type Changes } from '../../reconcile/changes.ts';
+import type { Changes } from '../../reconcile/changes.ts';
 import type { DesiredSlice } from '../objects/slice.ts';
-import type { MirroredEndpoint, MirroredService } from '../desired/mirrored-service.ts';
-import { desiredWorkloadEntries, sameWorkloadEntry, type DesiredWorkloadEntry } from '../objects/workload-entry.ts';
+import type { DesiredWorkloadEntry } from '../objects/workload-entry.ts';
 import { type Mode, modeOf } from '../objects/service.ts';
 
 /** What carries the addresses of a Service, but for v1 Endpoints: these follow its selector. */
@@ -38,30 +36,10 @@ export function planMode(
   wished: Mode,
   planFor: (modes: readonly Mode[]) => AddressChanges,
 ): ModePlan {
-  const present = service ? modeOf(service) : wished;
-  if (present === wished) return { mode: wished, switchesTo: undefined, addresses: planFor([wished]) };
-  const addresses = planFor([present, wished]);
+  const observed = service ? modeOf(service) : wished;
+  if (observed === wished) return { mode: wished, switchesTo: undefined, addresses: planFor([wished]) };
+  const addresses = planFor([observed, wished]);
   const isThere = ({ create, update }: Changes<unknown, unknown>) => create.length + update.length === 0;
-  const mode = isThere(addresses.slices) && isThere(addresses.workloadEntries) ? wished : present;
+  const mode = isThere(addresses.slices) && isThere(addresses.workloadEntries) ? wished : observed;
   return { mode, switchesTo: wished, addresses };
-}
-
-interface EntriesOf {
-  readonly serviceName: string;
-  readonly mirrored: MirroredService | undefined;
-  readonly endpoints: readonly MirroredEndpoint[];
-  readonly service: Service | undefined;
-  readonly entries: readonly WorkloadEntry[];
-}
-
-export function planWorkloadEntries(
-  { serviceName, mirrored, endpoints, service, entries }: EntriesOf,
-  config: ToKubernetesConfig['istio'],
-): AddressChanges['workloadEntries'] {
-  const desired = mirrored ? desiredWorkloadEntries(serviceName, mirrored, endpoints, config) : [];
-  return compare(
-    new Map(desired.map((entry) => [entry.name, entry])),
-    new Map(entries.map((entry) => [entry.name, entry])),
-    (wish, observed) => sameWorkloadEntry(wish, observed) && observed.ownerUid === service?.uid,
-  );
 }

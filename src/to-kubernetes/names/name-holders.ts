@@ -3,41 +3,65 @@ import type { OwnObjects } from '../observed/own-objects.ts';
 
 export interface AssignedName {
   readonly serviceName: string;
-  /** The names that want the plain name too, when this one did not get it. */
+  /** The Consul names that want the plain name too, when this name did not get it. */
   readonly rivals: readonly string[];
 }
 
-/** Who wants and who has which name of a Service. What `naming.ts` decides for one moment, over time. */
+/** The Service names that a Consul name can have. */
+interface Possible {
+  readonly plain: string;
+  readonly hashed: string;
+}
+
+/**
+ * Which Consul names want and have which name of a Service: what `service-name.ts` decides for one moment, over time. A name
+ * is known from `add` to `forget`; asking changes nothing.
+ */
 export class ServiceNames {
   readonly #own: OwnObjects;
-  /** Consul names by the Service name that they would like, kept for ever: there are only so many names. */
-  readonly #namesByServiceName = new Map<string, Set<string>>();
+  readonly #known = new Map<string, Possible>();
+  /** Consul names by the Service name that they would like. */
+  readonly #byPlain = new Map<string, Set<string>>();
   /** The Consul name that has to take that Service name when another has the plain one. */
-  readonly #nameByHashed = new Map<string, string>();
-  readonly #serviceNames = new Map<string, string>();
+  readonly #byHashed = new Map<string, string>();
 
   constructor(own: OwnObjects, names: readonly string[]) {
     this.#own = own;
-    for (const name of names) this.#wanted(name);
+    for (const name of names) this.add(name);
   }
 
-  /** Names that would like a Service of that name, or may have to take it. */
-  namesWanting(serviceName: string): Iterable<string> {
-    const hashed = this.#nameByHashed.get(serviceName);
-    return [...(this.#namesByServiceName.get(serviceName) ?? []), ...(hashed === undefined ? [] : [hashed])];
+  add(name: string): void {
+    if (this.#known.has(name)) return;
+    const possible = { plain: toServiceName(name), hashed: toHashedServiceName(name) };
+    this.#known.set(name, possible);
+    this.#byHashed.set(possible.hashed, name);
+    const names = this.#byPlain.get(possible.plain);
+    if (names) names.add(name);
+    else this.#byPlain.set(possible.plain, new Set([name]));
   }
 
-  /** Names that want the same Service name, `name` among them: when one comes or goes, the others may get another. */
-  siblings(name: string): Iterable<string> {
-    return this.#namesByServiceName.get(this.#wanted(name)) ?? [];
+  forget(name: string): void {
+    const possible = this.#known.get(name);
+    if (!possible) return;
+    this.#known.delete(name);
+    this.#byHashed.delete(possible.hashed);
+    const names = this.#byPlain.get(possible.plain);
+    names?.delete(name);
+    if (names?.size === 0) this.#byPlain.delete(possible.plain);
+  }
+
+  /** Known names that would like a Service of that name, or may have to take it. */
+  namesWanting(serviceName: string): string[] {
+    const hashed = this.#byHashed.get(serviceName);
+    return [...(this.#byPlain.get(serviceName) ?? []), ...(hashed === undefined ? [] : [hashed])];
   }
 
   /** @param contends true for a name that is to have a Service, or has one */
   assigned(name: string, namespace: string, contends: (name: string) => boolean): AssignedName {
-    const contenders = [...this.siblings(name)].filter((other) => other === name || contends(other));
-    const serviceName = assignServiceName(name, contenders, (other) => this.#held(other, namespace));
-    const rivals = serviceName === toServiceName(name) ? [] : contenders.filter((other) => other !== name).sort();
-    return { serviceName, rivals };
+    const plain = this.#known.get(name)?.plain ?? toServiceName(name);
+    const others = [...(this.#byPlain.get(plain) ?? [])].filter((other) => other !== name && contends(other));
+    const serviceName = assignServiceName(name, [name, ...others], (other) => this.#held(other, namespace));
+    return { serviceName, rivals: serviceName === plain ? [] : others.sort() };
   }
 
   /**
@@ -45,28 +69,16 @@ export class ServiceNames {
    * the one that our slices belong to.
    */
   #held(name: string, namespace: string): string | undefined {
+    const observed = this.#own.services(name).filter((service) => service.namespace === namespace);
+    if (observed.length === 0) return undefined;
     const possible = [toServiceName(name), toHashedServiceName(name)];
-    const services = this.#own
-      .services(name)
-      .filter((service) => service.namespace === namespace && possible.includes(service.name));
     const owners = new Set(this.#own.slices(name).map(({ ownerUid }) => ownerUid));
-    const [held] = services.sort(
-      (a, b) =>
-        Number(owners.has(b.uid)) - Number(owners.has(a.uid)) || possible.indexOf(a.name) - possible.indexOf(b.name),
-    );
+    const [held] = observed
+      .filter((service) => possible.includes(service.name))
+      .sort(
+        (a, b) =>
+          Number(owners.has(b.uid)) - Number(owners.has(a.uid)) || possible.indexOf(a.name) - possible.indexOf(b.name),
+      );
     return held?.name;
-  }
-
-  #wanted(name: string): string {
-    const known = this.#serviceNames.get(name);
-    if (known !== undefined) return known;
-    const serviceName = toServiceName(name);
-    this.#serviceNames.set(name, serviceName);
-    this.#nameByHashed.set(toHashedServiceName(name), name);
-    this.#namesByServiceName.set(
-      serviceName,
-      (this.#namesByServiceName.get(serviceName) ?? new Set<string>()).add(name),
-    );
-    return serviceName;
   }
 }

@@ -36,7 +36,7 @@ const MOST_IN_SLICE = 100;
 /**
  * One group of slices for each (address family, port), because ports are a slice's and not an endpoint's. An endpoint
  * stays in the slice it is in, a new one fills the first slice with room: one instance that changes is one slice written.
- * @param present our slices of that Service
+ * @param observed our slices of that Service
  * @param isTaken true for a slice name that somebody else has
  * @param hiddenFromIstio true for slices that Istio's sidecars are to pass over; a slice never turns from one kind into the
  * other, because Istio passes over that change too and would keep the endpoints for ever
@@ -44,13 +44,13 @@ const MOST_IN_SLICE = 100;
 export function desiredSlices(
   name: string,
   mirrored: MirroredService,
-  present: readonly EndpointSlice[],
+  observed: readonly EndpointSlice[],
   isTaken: (sliceName: string) => boolean = () => false,
   hiddenFromIstio = false,
 ): DesiredSlice[] {
   const groups = groupBy(mirrored.endpoints, ({ family, port }) => `${family} ${port}`);
   return [...groups.values()].flatMap((endpoints) =>
-    sliceGroup(name, mirrored, endpoints, present, isTaken, hiddenFromIstio),
+    sliceGroup(name, mirrored, endpoints, observed, isTaken, hiddenFromIstio),
   );
 }
 
@@ -62,7 +62,7 @@ function sliceGroup(
   serviceName: string,
   mirrored: MirroredService,
   endpoints: readonly MirroredEndpoint[],
-  present: readonly EndpointSlice[],
+  observed: readonly EndpointSlice[],
   isTaken: (sliceName: string) => boolean,
   hiddenFromIstio: boolean,
 ): DesiredSlice[] {
@@ -75,7 +75,7 @@ function sliceGroup(
     slice.ports.length > 0 &&
     slice.ports.every((slicePort) => slicePort.port === port) &&
     isHiddenFromIstio(slice) === hiddenFromIstio;
-  const ofGroup = present.filter(isOfGroup);
+  const ofGroup = observed.filter(isOfGroup);
   const shards = new Map<string, DesiredEndpoint[]>();
   for (const slice of ofGroup.sort((a, b) => (a.name < b.name ? -1 : 1)))
     shards.set(
@@ -87,7 +87,7 @@ function sliceGroup(
     );
   for (const shard of shards.values()) fill(waiting, shard);
   // A slice of another group can have a name of ours, when somebody changed its ports.
-  const taken = new Set(present.filter((slice) => !isOfGroup(slice)).map(({ name }) => name));
+  const taken = new Set(observed.filter((slice) => !isOfGroup(slice)).map(({ name }) => name));
   for (let number = 0; waiting.size > 0; number++) {
     const name = sliceName(serviceName, hiddenFromIstio ? [family, port, number, 'istio'] : [family, port, number]);
     if (!shards.has(name) && !taken.has(name) && !isTaken(name)) shards.set(name, fill(waiting, []));
@@ -137,15 +137,21 @@ function sliceName(service: string, identity: readonly (string | number)[]): str
 
 /** Whether it is as it should be in all that we write. What others add (other labels, fields that we have no opinion on) is theirs. */
 export function sameSlice(desired: DesiredSlice, observed: EndpointSlice): boolean {
-  const present = new Map(observed.endpoints.map((endpoint) => [endpoint.address, endpoint]));
+  const byAddress = new Map(observed.endpoints.map((endpoint) => [endpoint.address, endpoint]));
   return (
     observed.labels.get(LABEL.sliceManagedBy) === SLICE_MANAGER &&
     observed.labels.has(LABEL.headless) === desired.headless &&
     (observed.annotations.get(ANNOTATION.hosts) ?? null) === writeHosts(desired.endpoints) &&
-    present.size === desired.endpoints.length &&
+    byAddress.size === desired.endpoints.length &&
     desired.endpoints.every(({ address, zone }) => {
-      const found = present.get(address);
-      return found?.ready === true && found.serving && !found.terminating && found.zone === zone && !found.target;
+      const endpoint = byAddress.get(address);
+      return (
+        endpoint?.ready === true &&
+        endpoint.serving &&
+        !endpoint.terminating &&
+        endpoint.zone === zone &&
+        !endpoint.target
+      );
     }) &&
     sameList(desired.ports, observed.ports, samePort)
   );

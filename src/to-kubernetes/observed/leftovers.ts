@@ -36,8 +36,8 @@ export class Leftovers {
 
   endpoints(service: Service | undefined): Endpoints[] {
     if (!service || service.selector.size > 0) return [];
-    const found = this.#views.endpoints.get(service.namespace)?.get(objectKey(service));
-    return found && this.#isUnsigned(found) ? [found] : [];
+    const observed = this.#views.endpoints.get(service.namespace)?.get(objectKey(service));
+    return observed && this.#isUnsigned(observed) ? [observed] : [];
   }
 
   /** The Service that such an object was made for, if that is in sight. */

@@ -51,11 +51,6 @@ export class OwnObjects {
     return this.#services.size;
   }
 
-  /** Names that have a Service. */
-  namesWithService(): IterableIterator<string> {
-    return this.#services.keys();
-  }
-
   /** Names that have an object of any kind. */
   names(): string[] {
     return this.#kinds().flatMap((index) => [...index.keys()]);

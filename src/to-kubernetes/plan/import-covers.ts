@@ -32,9 +32,9 @@ export function isCovered(
 ): boolean {
   const key = objectKey(service);
   const others = [...endpointSlices.values()].filter((slice) => serviceKeyOf(slice) === key && !slices.includes(slice));
-  const present = others.flatMap(placesOf);
-  const locations = new Set(present.map(({ location }) => location));
-  const behindPorts = new Set(present.map(textOf));
+  const there = others.flatMap(placesOf);
+  const locations = new Set(there.map(({ location }) => location));
+  const behindPorts = new Set(there.map(textOf));
   const called = new Set(service.ports.map(portOf));
   const isThere = (place: Place) =>
     locations.has(place.location) && (!called.has(place.port) || behindPorts.has(textOf(place)));

@@ -2,35 +2,47 @@ import type { ToKubernetesConfig } from '../../config/schema.ts';
 import type { Endpoints, EndpointSlice, KubernetesObject, Pod } from '../../kubernetes/objects.ts';
 import type { Owner } from '../../mark.ts';
 import { Addresses, type Hosts } from '../addresses/addresses.ts';
+import { KnownPods } from '../istio/known-pods.ts';
+import { Claims } from '../names/claims.ts';
 import { ServiceNames, type AssignedName } from '../names/name-holders.ts';
-import { isQuiet, planNamespace, type NamespacePlan } from './namespace-plan.ts';
+import { Leftovers } from '../observed/leftovers.ts';
 import { OwnObjects } from '../observed/own-objects.ts';
+import type { Problem } from '../problem.ts';
 import { instancesToMirror, isCandidate } from '../requests/selection.ts';
 import type { Catalog, Views } from '../views.ts';
-import { Leftovers } from '../observed/leftovers.ts';
-import { KnownPods } from '../istio/known-pods.ts';
+import { isQuiet, planNamespace, type NamespacePlan } from './namespace-plan.ts';
+import { tooManyServices } from './problems.ts';
 import type { PlanSources } from './sources.ts';
+import type { Wish } from './target.ts';
 
 export interface NamePlan {
   /** True when Consul has instances of this service that Kubernetes should see. */
   readonly mirrored: boolean;
   /** True when it should be mirrored, and `maxServices` others are already. */
   readonly overLimit: boolean;
+  /** The Consul names that its own gave way to, in some namespace. */
+  readonly rivals: readonly string[];
+  /** Host names of its instances: to be looked up, in case something else is known of them by now. */
+  readonly hosts: readonly string[];
+  /** What concerns it in no namespace more than in others. */
+  readonly problems: readonly Problem[];
+  /** Those where something is to be written or told. */
   readonly namespaces: readonly NamespacePlan[];
 }
 
 /**
- * What differs between Consul and Kubernetes for one Consul service, from the views alone:
- * - `selection` says which services and instances are mirrored at all, `maxServices` how many;
- * - `labels` says what the Service of each is called;
+ * What differs between Consul and Kubernetes for one Consul service:
+ * - `requests/selection` says which services and instances are mirrored at all, `maxServices` how many;
+ * - `names/` says what the Service of each is called;
  * - `namespace-plan` compares, for each namespace that should have a copy or has one.
+ *
+ * A plan is made from the views alone, and making it changes nothing. What it says about names counts for other plans once
+ * it is noted: that the name is known, its place, and whom it gave way to.
  */
 export class Planner {
   readonly #sources: PlanSources;
   readonly #names: ServiceNames;
-  readonly #admitted: Set<string>;
-  /** Names that have a Service or should have one, admitted or not: those that others may have to give way to. */
-  readonly #claiming: Set<string>;
+  readonly #claims: Claims;
 
   constructor(owner: Owner, config: ToKubernetesConfig, views: Views, catalog: Catalog, hosts: Hosts) {
     const own = new OwnObjects(owner, views);
@@ -40,8 +52,7 @@ export class Planner {
       pods: new KnownPods(views),
       leftovers: new Leftovers(owner, views),
     };
-    this.#admitted = new Set(own.names());
-    this.#claiming = new Set(own.names());
+    this.#claims = new Claims(config.maxServices, own.names());
     this.#names = new ServiceNames(own, this.keys());
   }
 
@@ -86,11 +97,6 @@ export class Planner {
     return this.#names.namesWanting(serviceName);
   }
 
-  /** Names that want the same Service name: when one comes or goes, the others may get another. */
-  siblings(name: string): Iterable<string> {
-    return this.#names.siblings(name);
-  }
-
   isMirrored(name: string): boolean {
     const { owner, config, catalog } = this.#sources;
     return (
@@ -98,43 +104,51 @@ export class Planner {
     );
   }
 
-  /** A name whose Services are gone makes room for others: true when it had any until now, and only then. */
-  release(name: string): boolean {
-    if (this.owns(name) || this.isMirrored(name)) return false;
-    this.#admitted.delete(name);
-    return this.#claiming.delete(name);
-  }
-
   /** @param expired when the grace period of a service that is gone is over */
   plan(name: string, expired: boolean): NamePlan {
     const { config, own } = this.#sources;
     const mirrored = this.isMirrored(name);
-    if (mirrored) this.#claiming.add(name);
-    const overLimit = mirrored && !this.#admit(name);
+    const overLimit = mirrored && !this.#claims.hasPlaceFor(name);
     const wanted = mirrored && !overLimit ? config.namespaces : [];
-    const plans = [...new Set([...wanted, ...own.namespaces(name)])].map((namespace) => {
+    const wishes = [...new Set([...wanted, ...own.namespaces(name)])].map((namespace): Wish => {
       const assigned = wanted.includes(namespace) ? this.#assigned(name, namespace) : undefined;
-      return planNamespace(this.#sources, { name, namespace, assigned, mirrored, expired });
+      return { name, namespace, assigned, mirrored, expired };
     });
+    const plans = wishes.map((wish) => planNamespace(this.#sources, wish));
     return {
       mirrored,
       overLimit,
+      rivals: [...new Set(wishes.flatMap(({ assigned }) => assigned?.rivals ?? []))],
+      hosts: [...new Set(plans.flatMap(({ hosts }) => hosts))],
+      problems: overLimit ? [tooManyServices(name, config.maxServices)] : [],
       namespaces: plans.filter((plan) => !isQuiet(plan)),
     };
   }
 
-  #admit(name: string): boolean {
-    if (!this.#admitted.has(name) && this.#admitted.size >= this.#sources.config.maxServices) return false;
-    this.#admitted.add(name);
-    return true;
+  /** What a plan says about names counts from now on. */
+  note(name: string, plan: NamePlan): void {
+    if (plan.mirrored || this.owns(name)) this.#names.add(name);
+    this.#claims.note(name, plan);
+  }
+
+  /** A name that has no Service and is not to have one gives up its claim. Returns the names to look at again. */
+  release(name: string): Iterable<string> {
+    if (this.#contends(name)) return [];
+    this.#names.forget(name);
+    return this.#claims.release(name);
+  }
+
+  /** How many names wait for a place. */
+  get waiting(): number {
+    return this.#claims.waiting;
   }
 
   #assigned(name: string, namespace: string): AssignedName {
-    return this.#names.assigned(name, namespace, (other) => {
-      const contends = this.owns(other) || this.isMirrored(other);
-      // It may be gone before it is looked at itself, and then this name has to be looked at again.
-      if (contends) this.#claiming.add(other);
-      return contends;
-    });
+    return this.#names.assigned(name, namespace, (other) => this.#contends(other));
+  }
+
+  /** Others may have to give way to it. */
+  #contends(name: string): boolean {
+    return this.owns(name) || this.isMirrored(name);
   }
 }

@@ -7,7 +7,8 @@ import { KnownPods } from '../istio/known-pods.ts';
 import { Leftovers } from '../observed/leftovers.ts';
 import type { Service } from '../../kubernetes/objects.ts';
 import { instancesToMirror } from '../requests/selection.ts';
-import { mirror } from '../desired/mirrored-service.ts';
+import { mirror, type Mirroring } from '../desired/mirrored-service.ts';
+import type { Mode } from '../objects/service.ts';
 import { wishedMode } from '../istio/wished-mode.ts';
 
 /** What a plan is made from. */
@@ -22,15 +23,20 @@ export interface PlanSources {
   readonly leftovers: Leftovers;
 }
 
-/** @param present the Service as it is, if it is ours */
+export interface ModedMirroring extends Mirroring {
+  /** The mode that it should be in. */
+  readonly mode: Mode;
+}
+
+/** @param observed the Service as it is, if it is ours */
 export function mirrorOf(
   { owner, config, catalog, addresses }: PlanSources,
   name: string,
-  present: Service | undefined,
-) {
+  observed: Service | undefined,
+): ModedMirroring {
   const foreign = instancesToMirror(catalog.instances(name) ?? [], owner.cluster, config);
-  const mirroring = mirror(catalog.spelling(name), foreign, config, present, addresses.of(name));
+  const mirroring = mirror(catalog.spelling(name), foreign, config, observed, addresses.network());
   // Istio lets no headless Service select WorkloadEntries.
-  const mode = mirroring.mirrored.shape.headless ? ('service' as const) : wishedMode(foreign, config.mode);
+  const mode = mirroring.mirrored.shape.headless ? 'service' : wishedMode(foreign, config.mode);
   return { mode, ...mirroring };
 }

@@ -5,17 +5,17 @@ import type { Resources } from '../../kubernetes/resources.ts';
 import type { Log } from '../../observability/log.ts';
 import type { Metrics } from '../../observability/metrics.ts';
 import type { NamePlan } from '../plan/planner.ts';
-import { problemsOf, refusalOf } from './problems.ts';
+import type { Problem, Reason } from '../problem.ts';
 import type { Views } from '../views.ts';
-import { REASONS, type Problem } from '../problem.ts';
+import { refusalOf } from './write-refusal.ts';
 
 export interface ReporterOptions {
-  readonly config: ToKubernetesConfig;
-  readonly views: Views;
-  readonly resources: Resources;
-  readonly events: EventRecorder;
+  readonly config: Pick<ToKubernetesConfig, 'namespaces'>;
+  readonly views: Pick<Views, 'services'>;
+  readonly resources: Pick<Resources, 'services' | 'namespaces'>;
+  readonly events: Pick<EventRecorder, 'report'>;
   readonly log: Log;
-  readonly metrics: Metrics;
+  readonly metrics: Pick<Metrics, 'rejections'>;
 }
 
 /** What is to be told of a Service that takes a Consul service in. */
@@ -27,22 +27,35 @@ interface ImportOutcome {
 
 export type Reporter = ReturnType<typeof createReporter>;
 
-/** Tells what could not be mirrored, once for each new reason: a log line, a metric, and an Event on an object that is there. */
-export function createReporter({ views, events, resources, config, log, metrics }: ReporterOptions) {
-  const current = new Map<string, string>();
+/** Where an Event goes; undefined for what has no object. */
+type About = readonly [resource: Parameters<EventRecorder['report']>[0], object: KubernetesObject] | undefined;
 
-  function tell(object: string, reason: string, message: string, about: About | undefined): void {
-    const identity = `${object} (${reason})`;
-    if (message === '') return void current.delete(identity);
-    if (current.get(identity) === message) return;
-    current.set(identity, message);
-    metrics.rejections.inc({ direction: 'to-kubernetes', reason });
-    log.warn('rejected', { direction: 'to-kubernetes', object, reason, why: message });
-    if (about) events.report(...about, { type: 'Warning', reason, action: 'Mirror', note: message });
+/** Tells what is wrong, once for each new message: a log line, a metric, and an Event on an object that is there. */
+export function createReporter({ views, events, resources, config, log, metrics }: ReporterOptions) {
+  /** What is told and not mended yet: messages by their reason, by the object that they are about. */
+  const told = new Map<string, ReadonlyMap<Reason, string>>();
+
+  /** All that is wrong with an object now. Problems of one reason are told together. */
+  function tell(object: string, problems: readonly Problem[], aboutOf: (problem: Problem) => About, prefix = ''): void {
+    const before = told.get(object);
+    if (problems.length === 0) return void told.delete(object);
+    const now = new Map<Reason, string>();
+    for (const reason of new Set(problems.map((problem) => problem.reason))) {
+      const same = problems.filter((problem) => problem.reason === reason);
+      const message = prefix + same.map((problem) => problem.message).join('; ');
+      now.set(reason, message);
+      const [first] = same;
+      if (!first || before?.get(reason) === message) continue;
+      metrics.rejections.inc({ direction: 'to-kubernetes', reason });
+      log.warn('rejected', { direction: 'to-kubernetes', object, reason, why: message });
+      const about = aboutOf(first);
+      if (about) events.report(...about, { type: 'Warning', reason, action: 'Mirror', note: message });
+    }
+    told.set(object, now);
   }
 
   /** A Service that could not be made has no Events: they are its namespace's then. */
-  function aboutOf({ about, reason }: Problem, namespace: string, serviceName: string): About | undefined {
+  function aboutOf({ about, reason }: Problem, namespace: string, serviceName: string): About {
     const service = about ?? views.services.get(objectKey({ namespace, name: serviceName }));
     if (service) return [resources.services, service];
     const isRefusal = reason === 'ClusterIPRangeFull' || reason === 'WriteRefused';
@@ -50,34 +63,29 @@ export function createReporter({ views, events, resources, config, log, metrics 
   }
 
   return {
-    /** What is wrong, by what it is wrong with. */
-    rejected: current as ReadonlyMap<string, string>,
-    imports: (key: string, { service, problems }: ImportOutcome) => {
-      for (const reason of REASONS) {
-        const messages = problems.filter((problem) => problem.reason === reason).map(({ message }) => message);
-        const message = messages.length > 0 ? `Service ${key}: consular.dev/import: ${messages.join('; ')}` : '';
-        tell(`Service ${key}`, reason, message, service && [resources.services, service]);
-      }
+    /** How many things are wrong. */
+    get count(): number {
+      return [...told.values()].reduce((sum, messages) => sum + messages.size, 0);
     },
-    /** @param failures why a namespace's plan could not be carried out */
-    plan: (name: string, { namespaces, overLimit }: NamePlan, failures: ReadonlyMap<string, unknown>) => {
-      const limit = `Consul service ${name} is not mirrored: ${config.maxServices} services are already (toKubernetes.maxServices)`;
-      tell(name, 'TooManyServices', overLimit ? limit : '', undefined);
+    /** What is wrong, a message for each object and reason. */
+    messages: (): string[] => [...told.values()].flatMap((messages) => [...messages.values()]),
+
+    imports: (key: string, { service, problems }: ImportOutcome): void => {
+      const about: About = service && [resources.services, service];
+      tell(`Service ${key}`, problems, () => about, `Service ${key}: consular.dev/import: `);
+    },
+    /** @param failures why the plans of namespaces could not be carried out, by namespace */
+    plan: (name: string, { namespaces, problems }: NamePlan, failures: ReadonlyMap<string, unknown>): void => {
+      tell(name, problems, () => undefined);
       for (const namespace of config.namespaces) {
         const plan = namespaces.find((candidate) => candidate.namespace === namespace);
         const refusal = refusalOf(name, failures.get(namespace));
-        const problems = [...(plan ? problemsOf(name, plan) : []), ...(refusal ? [refusal] : [])];
-        for (const reason of REASONS) {
-          const problem = problems.find((candidate) => candidate.reason === reason);
-          const about = problem && aboutOf(problem, namespace, plan?.serviceName ?? '');
-          tell(`${name} in ${namespace}`, reason, problem?.message ?? '', about);
-        }
+        const problems = [...(plan?.problems ?? []), ...(refusal ? [refusal] : [])];
+        tell(`${name} in ${namespace}`, problems, (problem) => aboutOf(problem, namespace, plan?.serviceName ?? ''));
       }
     },
   };
 }
-
-type About = readonly [resource: Parameters<EventRecorder['report']>[0], object: KubernetesObject];
 
 /** As much of a Namespace as an Event needs; `kubectl get events` of that namespace shows it. */
 function namespaceObject(name: string): KubernetesObject {

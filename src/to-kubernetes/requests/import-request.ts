@@ -3,7 +3,7 @@ import type { Service, ServicePort } from '../../kubernetes/objects.ts';
 import { isMarkedObject } from '../../mark.ts';
 import { isNeverMirrored } from './selection.ts';
 import { isHeadless } from '../desired/service-shape.ts';
-import type { Problem } from '../problem.ts';
+import { problem, type Problem } from '../problem.ts';
 
 /** What somebody writes on a Service of their own: the Consul service whose instances it takes in, and the port they are behind. */
 const IMPORT = 'consular.dev/import';
@@ -53,10 +53,8 @@ export function importRequest(service: Service, namespaces: readonly string[]): 
   const unknown = keys.filter((key) => key !== IMPORT && key !== IMPORT_PORT);
   const port = choosePort(service);
   const problems = [
-    ...unknown.map((key): Problem => {
-      return { reason: 'InvalidAnnotation', message: `annotation ${describe(key)} is not one that Consular knows` };
-    }),
-    ...(typeof port === 'string' ? [{ reason: 'InvalidPort' as const, message: port }] : []),
+    ...unknown.map((key) => problem('InvalidAnnotation', `annotation ${describe(key)} is not one that Consular knows`)),
+    ...(typeof port === 'string' ? [problem('InvalidPort', port)] : []),
   ];
   if (typeof port === 'string' || problems.length > 0) return { verdict: 'unclear', from, problems };
   return { verdict: 'accepted', from, port, problems: warnings(service) };
@@ -68,7 +66,7 @@ export function nameWanted(request: ImportRequest | undefined): string | undefin
 }
 
 function whyDenied({ namespace, labels, type }: Service, namespaces: readonly string[]): Problem | undefined {
-  const deny = (message: string): Problem => ({ reason: 'ImportDenied', message });
+  const deny = (message: string) => problem('ImportDenied', message);
   if (isMarkedObject(labels)) return deny('the Service is one of Consular itself, which follows one Consul service');
   if (!namespaces.includes(namespace))
     return deny(`namespace ${namespace} is not one of toKubernetes.importNamespaces`);
@@ -77,15 +75,13 @@ function whyDenied({ namespace, labels, type }: Service, namespaces: readonly st
 }
 
 function whyNoName({ annotations }: Service, { name, spelling }: ConsulName): Problem | undefined {
-  const expected = (found: string): Problem => ({
-    reason: 'InvalidAnnotation',
-    message: `annotation ${IMPORT}: expected the name of a Consul service, found ${found}`,
-  });
+  const expected = (found: string) =>
+    problem('InvalidAnnotation', `annotation ${IMPORT}: expected the name of a Consul service, found ${found}`);
   if (!annotations.has(IMPORT)) return expected(`none beside ${IMPORT_PORT}`);
   // A path of dots leads elsewhere, however it is encoded.
   if (name === '' || name.length > LONGEST_NAME || /^\.{1,2}$/.test(name)) return expected(describe(spelling));
   if (!isNeverMirrored(name)) return undefined;
-  return { reason: 'ImportDenied', message: `Consul service ${describe(spelling)} is one that never leaves Consul` };
+  return problem('ImportDenied', `Consul service ${describe(spelling)} is one that never leaves Consul`);
 }
 
 /** The port, or the words for what is wrong. */
@@ -103,7 +99,7 @@ function choosePort({ annotations, ports }: Service): ServicePort | string {
 /** A headless Service is resolved by DNS, and nobody routes it. */
 function warnings(service: Service): Problem[] {
   const { internalTrafficPolicy, trafficDistribution } = service;
-  const warn = (message: string): Problem => ({ reason: 'TrafficPolicy', message });
+  const warn = (message: string) => problem('TrafficPolicy', message);
   if (isHeadless(service)) return [];
   return [
     ...(internalTrafficPolicy === 'Local'

@@ -44,7 +44,12 @@ export interface Writer {
  * Writes objects to Kubernetes. Whatever the API server answers goes into the view at once, so that the next look does
  * not depend on how quickly the watch delivers our own work.
  */
-export function createWriter(owner: Owner, api: ObjectApi, resources: Resources, views: Views): Writer {
+export function createWriter(
+  owner: Owner,
+  api: Pick<ObjectApi, 'create' | 'patch' | 'remove'>,
+  resources: Resources,
+  views: Views,
+): Writer {
   const labels = ownershipLabels(owner);
   const ownerOf = (namespace: string, name: string) =>
     ownerReference(views.services.get(`${namespace}/${name}`), namespace, name);

@@ -6,7 +6,6 @@ import { SERVICE_NAME_LABEL, type Service } from '../../../src/kubernetes/object
 import { Addresses, type Hosts } from '../../../src/to-kubernetes/addresses/addresses.ts';
 import { desiredSlices } from '../../../src/to-kubernetes/objects/slice.ts';
 import { Planner } from '../../../src/to-kubernetes/plan/planner.ts';
-import { problemsOf } from '../../../src/to-kubernetes/report/problems.ts';
 import { instancesToMirror } from '../../../src/to-kubernetes/requests/selection.ts';
 import { labelsOf } from '../../../src/to-kubernetes/objects/workload-labels.ts';
 import { answer, row } from '../consul/answers.ts';
@@ -42,7 +41,7 @@ const refusedFor = (reason: string) => [{ instance: 'vm-2/bad', reason: expect.s
 
 /** What this instance becomes, between two others. */
 function among(given: ServiceInstance, hosts: Hosts = NO_HOSTS) {
-  const network = new Addresses(views(cluster), toKubernetesConfig(), hosts).of('billing');
+  const network = new Addresses(views(cluster), toKubernetesConfig(), hosts).network();
   const { mirrored, refused } = mirrorOf([vm(1), given, vm(3)], {}, undefined, network);
   return { endpoints: mirrored.endpoints.map(({ address, port }) => `${address}:${port}`), refused };
 }
@@ -50,9 +49,9 @@ const NEIGHBOURS = ['10.20.0.1:8080', '10.20.0.3:8080'];
 const at = (address: string) => among(bad({ address }));
 
 /** All services of a Consul, planned together: `Service: its endpoints`, and what is wrong. */
-function planned(consul: Readonly<Record<string, readonly ServiceInstance[]>>, config = {}, present: Service[] = []) {
+function planned(consul: Readonly<Record<string, readonly ServiceInstance[]>>, config = {}, observed: Service[] = []) {
   const settings = toKubernetesConfig({ namespaces: ['shop'], ...config });
-  const shown = views({ ...cluster, services: [...cluster.services, ...present] });
+  const shown = views({ ...cluster, services: [...cluster.services, ...observed] });
   const byName = new Map(Object.entries(consul).map(([name, instances]) => [name.toLowerCase(), { name, instances }]));
   const catalog = {
     names: () => [...byName.keys()],
@@ -60,14 +59,16 @@ function planned(consul: Readonly<Record<string, readonly ServiceInstance[]>>, c
     instances: (name: string) => byName.get(name)?.instances,
   };
   const planner = new Planner(owner, settings, shown, catalog, NO_HOSTS);
-  return planner.keys().flatMap((name) =>
-    planner.plan(name, false).namespaces.map((plan) => {
+  return planner.keys().flatMap((name) => {
+    const whole = planner.plan(name, false);
+    planner.note(name, whole);
+    return whole.namespaces.map((plan) => {
       const addresses = plan.slices.create.flatMap(({ endpoints }) => endpoints.map(({ address }) => address));
-      const wrong = problemsOf(name, plan).map(({ reason }) => reason);
+      const wrong = plan.problems.map(({ reason }) => reason);
       const made = plan.service.create.map(({ name }) => `${name}: ${addresses.join()}`);
       return [...made, ...wrong].join(' ');
-    }),
-  );
+    });
+  });
 }
 
 describe('names', () => {
@@ -144,7 +145,7 @@ describe('addresses', () => {
     expect(among(bad({ address: '', nodeAddress: '127.0.0.1' }))).toEqual({
       ...{ endpoints: NEIGHBOURS, refused: refusedFor('loopback') },
     });
-    const hosts = { get: () => ({ addresses: ['10.20.0.2'], failure: '' }) };
+    const hosts = { known: () => ({ addresses: ['10.20.0.2'], failure: '' }) };
     expect(among(bad({ address: 'vm-2' }), hosts).endpoints).toContain('10.20.0.2:8080');
   });
 
@@ -165,13 +166,13 @@ describe('numbers', () => {
     const all = mirrorOf(many).mirrored;
     const slices = desiredSlices('billing', all, []);
     expect(slices.map(({ endpoints }) => endpoints.length)).toEqual(Array<number>(100).fill(100));
-    const present = slices.map(({ name, endpoints }) =>
+    const observed = slices.map(({ name, endpoints }) =>
       asSlice(
         mirrored({ endpoints: all.endpoints.filter(({ address }) => endpoints.some((e) => e.address === address)) }),
         name,
       ),
     );
-    const less = desiredSlices('billing', mirrorOf(many.slice(1)).mirrored, present);
+    const less = desiredSlices('billing', mirrorOf(many.slice(1)).mirrored, observed);
     expect(less.filter(({ endpoints }) => endpoints.length !== 100)).toHaveLength(1);
   });
 

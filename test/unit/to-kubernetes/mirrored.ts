@@ -69,7 +69,7 @@ export function asSlice(service: MirroredService, name?: string): EndpointSlice 
 }
 
 /** The ports that the Service has already, by name. */
-export interface Present {
+export interface ObservedPorts {
   readonly main?: number;
   readonly alias?: number;
 }
@@ -85,14 +85,14 @@ export const NETWORK: Network = {
 export function mirrorOf(
   foreign: readonly ServiceInstance[],
   config: Partial<ToKubernetesConfig> = {},
-  present?: Present | Service,
+  observed?: ObservedPorts | Service,
   network: Network = NETWORK,
 ) {
-  return mirror('Billing', foreign, toKubernetesConfig(config), present && serviceWith(present), network);
+  return mirror('Billing', foreign, toKubernetesConfig(config), observed && serviceWith(observed), network);
 }
 
-function serviceWith(present: Present | Service): Service {
-  if ('uid' in present) return present;
-  const ports = Object.entries(present).map(([name, port]: [string, number]) => servicePort({ name, port }));
+function serviceWith(observed: ObservedPorts | Service): Service {
+  if ('uid' in observed) return observed;
+  const ports = Object.entries(observed).map(([name, port]: [string, number]) => servicePort({ name, port }));
   return service({ ports });
 }

@@ -1,8 +1,48 @@
 import { describe, expect, it } from '@jest/globals';
+import {
+  SERVICE_NAME_LABEL,
+  type Endpoints,
+  type KubernetesObject,
+  type Pod,
+  type WorkloadEntry,
+} from '../../../src/kubernetes/objects.ts';
+import type { View } from '../../../src/kubernetes/view.ts';
+import { ANNOTATION } from '../../../src/mark.ts';
 import { toHashedServiceName } from '../../../src/to-kubernetes/names/service-name.ts';
-import { subscribe } from '../../../src/to-kubernetes/subscriptions.ts';
-import { instance, service } from '../builders.ts';
-import { stage } from './imports/stage.ts';
+import { Planner } from '../../../src/to-kubernetes/plan/planner.ts';
+import { subscribe, subscribeToAddresses } from '../../../src/to-kubernetes/subscriptions.ts';
+import { instance, marked, owner, pod, service, slice, strings, toKubernetesConfig } from '../builders.ts';
+import { catalogOf, NO_HOSTS, serviceCIDR, viewOf, views, workloadEntries } from './views.ts';
+
+const ours = { labels: marked(), annotations: strings({ [ANNOTATION.consulService]: 'Billing' }) };
+const mirrored = service({ name: 'billing', ...ours });
+
+function stage() {
+  const entries = workloadEntries();
+  const pods: { view: View<Pod> | undefined } = { view: undefined };
+  const shown = { ...views({ services: [mirrored] }), workloadEntries: entries, pods: () => pods.view };
+  const catalog = catalogOf(
+    new Map([
+      ['billing', [instance()]],
+      ['orders', []],
+    ]),
+  );
+  const planner = new Planner(owner, toKubernetesConfig(), shown, catalog, NO_HOSTS);
+  const woken: string[] = [];
+  subscribe(shown, planner, (names) => woken.push(...names));
+  /** The names that a change wakes. */
+  const wakes = (change: () => void): string[] => {
+    woken.length = 0;
+    change();
+    return [...new Set(woken)];
+  };
+  /** The same of an object that comes and goes. */
+  const wakesWith = <T extends KubernetesObject>(view: View<T> | undefined, object: T): string[][] => [
+    wakes(() => view?.put(object)),
+    wakes(() => view?.drop(object)),
+  ];
+  return { views: shown, entries, pods, wakes, wakesWith };
+}
 
 describe("somebody else's Service", () => {
   it.each([
@@ -10,14 +50,76 @@ describe("somebody else's Service", () => {
     ['the name that it takes when another has that one', toHashedServiceName('billing'), ['billing']],
     ['any other name', 'billing-0123abcd', []],
   ])('with %s wakes whoever waits for it, when it comes and when it goes', (_, name, expected) => {
-    const { views, mirrors } = stage([], [instance()]);
-    const woken: string[] = [];
-    subscribe(views, mirrors, (names) => woken.push(...names));
-    const foreign = service({ name });
-    for (const change of [() => views.services.put(foreign), () => views.services.drop(foreign)]) {
-      woken.length = 0;
-      change();
-      expect(woken).toEqual(expected);
-    }
+    const { views, wakesWith } = stage();
+    expect(wakesWith(views.services, service({ name, namespace: 'web' }))).toEqual([expected, expected]);
+  });
+});
+
+describe('an object of ours', () => {
+  const endpoints: Endpoints = { ...service({ name: 'billing', ...ours }), subsets: [], ownerUid: '' };
+
+  it('wakes the name that it is for', () => {
+    const { views, wakesWith } = stage();
+    expect(wakesWith(views.services, service({ name: 'copy', ...ours }))).toEqual([['billing'], ['billing']]);
+    expect(wakesWith(views.endpointSlices, slice(ours))).toEqual([['billing'], ['billing']]);
+    expect(wakesWith(views.endpoints.get('shop'), endpoints)).toEqual([['billing'], ['billing']]);
+    expect(wakesWith(views.endpointSlices, slice())).toEqual([[], []]);
+  });
+
+  it("that Kubernetes' own controllers made wakes the name of its Service", () => {
+    const { views, wakesWith } = stage();
+    const left = slice({ labels: marked(owner.cluster, { [SERVICE_NAME_LABEL]: 'billing' }) });
+    expect(wakesWith(views.endpointSlices, left)).toEqual([['billing'], []]);
+    const unsigned = { ...endpoints, annotations: strings() };
+    expect(wakesWith(views.endpoints.get('shop'), unsigned)).toEqual([['billing'], ['billing']]);
+  });
+});
+
+describe('WorkloadEntries', () => {
+  const entry: WorkloadEntry = {
+    ...service({ name: 'billing-1', ...ours }),
+    ...{ address: '10.1.0.7', ports: new Map(), workloadLabels: strings(), locality: '', weight: 1 },
+    ...{ serviceAccount: '', ownerUid: '' },
+  };
+
+  it('wake all names when the kind comes and goes, and each wakes its own', () => {
+    const { entries, wakes } = stage();
+    expect(wakes(() => entries.lose('still not there'))).toEqual(['billing', 'orders']);
+    let view: View<WorkloadEntry> | undefined;
+    expect(wakes(() => (view = entries.find()))).toEqual(['billing', 'orders']);
+    expect(wakes(() => view?.put(entry))).toEqual(['billing']);
+  });
+
+  it('at an address that a pod gets, or loses to another, wake their name', () => {
+    const { entries, pods, wakes } = stage();
+    pods.view = viewOf<Pod>();
+    entries.find(entry);
+    // However often the kind is found.
+    entries.find(entry);
+    const view = pods.view;
+    expect(wakes(() => view.put(pod()))).toEqual(['billing']);
+    expect(wakes(() => view.put(pod({ resourceVersion: '101' })))).toEqual([]);
+    expect(wakes(() => view.put(pod({ resourceVersion: '102', podIPs: ['10.1.0.8'] })))).toEqual([]);
+    expect(wakes(() => view.drop(pod()))).toEqual([]);
+  });
+});
+
+describe('what no endpoint may be', () => {
+  it('has changed when a range of Services or the address of the API server has', () => {
+    const shown = views({ serviceCIDRs: [] });
+    let looks = 0;
+    subscribeToAddresses(shown, () => looks++);
+    shown.serviceCIDRs?.put(serviceCIDR('new', '10.98.0.0/16'));
+    expect(looks).toBe(1);
+    const api = slice({ namespace: 'default', labels: strings({ [SERVICE_NAME_LABEL]: 'kubernetes' }) });
+    shown.endpointSlices.put(api);
+    shown.endpointSlices.drop(api);
+    expect(looks).toBe(3);
+    shown.endpointSlices.put(slice());
+    expect(looks).toBe(3);
+  });
+
+  it('is known by the addresses of the API server alone where there are no ranges', () => {
+    expect(() => subscribeToAddresses(views({}), () => undefined)).not.toThrow();
   });
 });

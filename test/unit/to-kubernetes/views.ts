@@ -1,14 +1,17 @@
+import type { ServiceInstance } from '../../../src/consul/types.ts';
 import type {
   Endpoints,
   EndpointSlice,
   KubernetesObject,
   Service,
   ServiceCIDR,
+  WorkloadEntry,
 } from '../../../src/kubernetes/objects.ts';
 import { objectKey } from '../../../src/kubernetes/objects.ts';
 import { View } from '../../../src/kubernetes/view.ts';
 import type { Hosts } from '../../../src/to-kubernetes/addresses/addresses.ts';
-import type { Views } from '../../../src/to-kubernetes/views.ts';
+import { WORKLOAD_ENTRIES } from './plain-api.ts';
+import type { Catalog, Views } from '../../../src/to-kubernetes/views.ts';
 
 export function viewOf<T extends KubernetesObject>(...objects: readonly T[]): View<T> {
   return new View(new Map(objects.map((object) => [objectKey(object), object])));
@@ -46,4 +49,41 @@ export function serviceCIDR(name: string, ...cidrs: string[]): ServiceCIDR {
 }
 
 /** Where all host names are unknown for good. */
-export const NO_HOSTS: Hosts = { get: () => ({ addresses: [], failure: 'nobody knows' }) };
+export const NO_HOSTS: Hosts = { known: () => ({ addresses: [], failure: 'nobody knows' }) };
+
+/** Consul as the planners see it: by lower-case name. What is not there was not read. */
+export function catalogOf(services: ReadonlyMap<string, readonly ServiceInstance[]>): Catalog {
+  return {
+    names: () => [...services.keys()],
+    spelling: (name) => name,
+    instances: (name) => services.get(name),
+  };
+}
+
+/** WorkloadEntries of the namespace shop, a kind that a test finds and loses; at first it is not there. */
+export function workloadEntries() {
+  const listeners = new Set<() => void>();
+  const tell = () => {
+    for (const listener of listeners) listener();
+  };
+  const kind = {
+    isServed: false,
+    found: undefined as Views['workloadEntries']['found'],
+    absence: 'not served here',
+    looks: 0,
+    subscribe: (listener: () => void) => void listeners.add(listener),
+    lookAgain: () => void kind.looks++,
+    find(...entries: WorkloadEntry[]): View<WorkloadEntry> {
+      const view = viewOf(...entries);
+      Object.assign(kind, { isServed: true, absence: '' });
+      kind.found = { resource: WORKLOAD_ENTRIES, views: new Map([['shop', view]]) };
+      tell();
+      return view;
+    },
+    lose(why: string): void {
+      Object.assign(kind, { isServed: false, found: undefined, absence: why });
+      tell();
+    },
+  };
+  return kind;
+}

@@ -23,7 +23,7 @@ function networkOf(
   shown: Views,
   { denyAddresses = [], hosts = NO_HOSTS }: { denyAddresses?: string[]; hosts?: Hosts } = {},
 ): Network {
-  return new Addresses(shown, toKubernetesConfig({ denyAddresses }), hosts).of('billing');
+  return new Addresses(shown, toKubernetesConfig({ denyAddresses }), hosts).network();
 }
 
 describe('an address of an instance', () => {
@@ -76,7 +76,7 @@ describe('the addresses of Services', () => {
 
 describe('a host name of an instance', () => {
   const judge = (host: string, known: KnownHost | undefined) =>
-    networkOf(views(all), { hosts: { get: () => known } }).judge(host);
+    networkOf(views(all), { hosts: { known: () => known } }).judge(host);
   const at = (...addresses: string[]): KnownHost => ({ addresses, failure: '' });
 
   it('is the address that it has', () => {
@@ -101,11 +101,11 @@ describe('a host name of an instance', () => {
     ['leads to one that cannot be', 'vm-1', at('127.0.0.1'), 'its host name vm-1: its address is loopback'],
     ['leads to a Service', 'redis.shop.svc.cluster.local', at('10.96.3.4'), 'gives to Services'],
   ])('that %s is refused', (_, host, known, reason) => {
-    expect(judge(host, known)).toEqual({ refused: expect.stringContaining(reason) });
+    expect(judge(host, known)).toEqual({ host, refused: expect.stringContaining(reason) });
   });
 
   it('that is being looked up is neither', () => {
-    expect(judge('vm-1', undefined)).toBe('pending');
+    expect(judge('vm-1', undefined)).toEqual({ pending: true, host: 'vm-1' });
   });
 
   it('that cannot be resolved any more stays where it was, with a doubt', () => {
@@ -129,7 +129,7 @@ describe('a host name of an instance', () => {
     'x'.repeat(64),
   ])('is not %j, which is never looked up', (text) => {
     const hosts: Hosts = {
-      get: () => {
+      known: () => {
         throw new Error('looked up');
       },
     };

@@ -1,5 +1,9 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { HostCache, type HostCacheOptions } from '../../../../src/to-kubernetes/addresses/host-cache.ts';
+import {
+  HostCache,
+  type HostCacheOptions,
+  type KnownHost,
+} from '../../../../src/to-kubernetes/addresses/host-cache.ts';
 import type { HostAnswer } from '../../../../src/to-kubernetes/addresses/host-lookup.ts';
 import { until } from '../../../rig/until.ts';
 
@@ -35,9 +39,15 @@ class World {
     this.#stop.abort();
   }
 
+  /** What is known of a host that a service wants. */
+  ask(host: string, service = 'billing'): KnownHost | undefined {
+    this.cache.want(host, service);
+    return this.cache.known(host);
+  }
+
   async known(...expected: unknown[]): Promise<void> {
     await until(JSON.stringify(expected), () => {
-      const known = this.cache.get('vm-1', 'billing');
+      const known = this.ask('vm-1');
       return Promise.resolve(JSON.stringify([known?.addresses, known?.failure]) === JSON.stringify(expected));
     });
   }
@@ -52,10 +62,10 @@ describe('a host name', () => {
   it('is not known at first, then it is, and who asked is told once', async () => {
     const world = new World({ shortestMs: 100_000, longestMs: 100_000 });
     world.answers.set('vm-1', ['10.20.0.1']);
-    expect(world.cache.get('VM-1.', 'billing')).toBeUndefined();
-    expect(world.cache.get('vm-1', 'billing')).toBeUndefined();
+    expect(world.ask('VM-1.')).toBeUndefined();
+    expect(world.ask('vm-1')).toBeUndefined();
     await world.cache.settled();
-    expect(world.cache.get('vm-1', 'billing')).toEqual({ addresses: ['10.20.0.1'], failure: '' });
+    expect(world.ask('vm-1')).toEqual({ addresses: ['10.20.0.1'], failure: '' });
     expect([world.asked, world.told]).toEqual([['vm-1'], ['billing']]);
   });
 
@@ -93,7 +103,7 @@ describe('a host name', () => {
     const world = new World();
     world.answers.set('vm-1', 'never');
     world.cache.remember('VM-1', '10.20.0.1');
-    expect(world.cache.get('vm-1', 'billing')).toEqual({ addresses: ['10.20.0.1'], failure: '' });
+    expect(world.ask('vm-1')).toEqual({ addresses: ['10.20.0.1'], failure: '' });
     const other = new World();
     other.cache.remember('vm-1', '10.20.0.1');
     await other.known(['10.20.0.1'], 'there is no such name in DNS');
@@ -103,7 +113,7 @@ describe('a host name', () => {
     const world = new World();
     world.answers.set('vm-1', ['10.20.0.1']);
     world.users.get('vm-1')?.add('orders');
-    world.cache.get('vm-1', 'orders');
+    world.ask('vm-1', 'orders');
     await world.known(['10.20.0.1'], '');
     expect([...world.told].sort()).toEqual(['billing', 'orders']);
     world.users.set('vm-1', new Set(['orders']));
@@ -118,16 +128,39 @@ describe('a host name', () => {
     const world = new World({ most: 1 });
     world.answers.set('vm-1', ['10.20.0.1']);
     await world.known(['10.20.0.1'], '');
-    expect(world.cache.get('vm-2', 'billing')).toEqual({ addresses: [], failure: 'there are more than 1 host names' });
-    expect(world.cache.get('vm-1', 'billing')?.addresses).toEqual(['10.20.0.1']);
+    expect(world.ask('vm-2')).toEqual({ addresses: [], failure: 'there are more than 1 host names' });
+    expect(world.ask('vm-1')?.addresses).toEqual(['10.20.0.1']);
   });
 
   it('that takes for ever to look up does not hold up the others', async () => {
     const world = new World();
     world.users.set('vm-0', new Set(['billing']));
     world.answers.set('vm-0', 'never').set('vm-1', ['10.20.0.1']);
-    expect(world.cache.get('vm-0', 'billing')).toBeUndefined();
+    expect(world.ask('vm-0')).toBeUndefined();
     await world.known(['10.20.0.1'], '');
-    expect(world.cache.get('vm-0', 'billing')).toBeUndefined();
+    expect(world.ask('vm-0')).toBeUndefined();
+  });
+
+  it('is not looked up because somebody asks what is known of it', async () => {
+    const world = new World({ most: 1 });
+    world.answers.set('vm-1', ['10.20.0.1']);
+    world.cache.remember('vm-2', '10.20.0.2');
+    expect([world.cache.known('vm-1'), world.cache.known('vm-2')]).toEqual([
+      undefined,
+      { addresses: ['10.20.0.2'], failure: '' },
+    ]);
+    await world.cache.settled();
+    expect([world.asked, world.cache.size]).toEqual([[], 0]);
+  });
+
+  it('is not looked up any more after the end', async () => {
+    const world = new World();
+    world.answers.set('vm-1', ['10.20.0.1']);
+    await world.known(['10.20.0.1'], '');
+    world.stop();
+    const asked = world.asked.length;
+    world.ask('vm-9');
+    await world.cache.settled();
+    expect(world.asked).toHaveLength(asked);
   });
 });

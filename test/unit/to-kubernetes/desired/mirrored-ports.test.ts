@@ -7,7 +7,7 @@ import {
   type PortsConfig,
 } from '../../../../src/to-kubernetes/desired/mirrored-ports.ts';
 import { instance, service, servicePort, strings } from '../../builders.ts';
-import { mirrorOf, type Present } from '../mirrored.ts';
+import { mirrorOf, type ObservedPorts } from '../mirrored.ts';
 
 const secure = (overrides: Partial<ServiceInstance> = {}) =>
   instance({ meta: strings({ secure: 'true' }), ...overrides });
@@ -15,7 +15,7 @@ const secure = (overrides: Partial<ServiceInstance> = {}) =>
 describe('the ports of a mirrored service', () => {
   const on = (...ports: number[]) => ports.map((port, i) => instance({ id: `i${i}`, port }));
 
-  it.each<[string, ServiceInstance[], Partial<PortsConfig>, Present | undefined, object]>([
+  it.each<[string, ServiceInstance[], Partial<PortsConfig>, ObservedPorts | undefined, object]>([
     ['new', on(8080), {}, undefined, { main: 80, alias: 8080 }],
     ['new, with another port in the settings', on(8080), { port: 8000 }, undefined, { main: 8000, alias: 8080 }],
     ['new, most instances secure', [secure(), secure(), instance()], {}, undefined, { main: 443, alias: 8080 }],

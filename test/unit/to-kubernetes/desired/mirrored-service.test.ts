@@ -59,8 +59,10 @@ describe('the endpoints of a mirrored service', () => {
   });
 
   it('leave out an instance whose host name is being looked up, and say nothing of it', () => {
-    const network = { ...NETWORK, judge: (text: string) => (text === 'vm-1' ? 'pending' : NETWORK.judge(text)) };
-    const { mirrored, refused } = mirrorOf([at('vm-1'), at('10.20.0.2')], {}, undefined, network);
+    const pending = { pending: true, host: 'vm-1' } as const;
+    const network = { ...NETWORK, judge: (text: string) => (text === 'vm-1' ? pending : NETWORK.judge(text)) };
+    const { mirrored, refused, hosts } = mirrorOf([at('vm-1'), at('10.20.0.2')], {}, undefined, network);
+    expect([...hosts]).toEqual(['vm-1']);
     expect(mirrored.endpoints.map(({ address }) => address)).toEqual(['10.20.0.2']);
     expect(refused).toEqual([]);
   });

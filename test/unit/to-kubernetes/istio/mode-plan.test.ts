@@ -36,13 +36,13 @@ describe('a Service', () => {
     ['istio', 'service', 'a slice', 'istio', ['istio', 'service']],
     ['istio', 'service', 'a change of a slice', 'istio', ['istio', 'service']],
     ['istio', 'service', 'nothing', 'service', ['istio', 'service']],
-  ])('in %s that should be in %s and lacks %s is written for %s', (present, wished, missing, mode, modes) => {
+  ])('in %s that should be in %s and lacks %s is written for %s', (observed, wished, missing, mode, modes) => {
     const asked: (readonly Mode[])[] = [];
-    const plan = planMode(serviceIn(present), wished, (modes) => {
+    const plan = planMode(serviceIn(observed), wished, (modes) => {
       asked.push(modes);
       return MISSING[missing];
     });
-    const switchesTo = present === undefined || present === wished ? undefined : wished;
+    const switchesTo = observed === undefined || observed === wished ? undefined : wished;
     expect(plan).toEqual({ mode, switchesTo, addresses: MISSING[missing] });
     expect(asked).toEqual([modes]);
   });

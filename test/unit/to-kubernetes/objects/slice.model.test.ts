@@ -14,8 +14,8 @@ const POOL: readonly MirroredEndpoint[] = [
 ];
 const someEndpoints = fc.subarray([...POOL]);
 
-const slicesFor = (endpoints: readonly MirroredEndpoint[], present: readonly EndpointSlice[]) =>
-  desiredSlices('billing', mirrored({ endpoints }), present);
+const slicesFor = (endpoints: readonly MirroredEndpoint[], observed: readonly EndpointSlice[]) =>
+  desiredSlices('billing', mirrored({ endpoints }), observed);
 const identity = ({ family, port, address }: MirroredEndpoint) => `${family} ${port} ${address}`;
 
 function expectEachOnce(slices: readonly DesiredSlice[], endpoints: readonly MirroredEndpoint[]): void {
@@ -31,26 +31,26 @@ function expectEachOnce(slices: readonly DesiredSlice[], endpoints: readonly Mir
 }
 
 /** How many slices have to be created, changed or removed. */
-function writes(desired: readonly DesiredSlice[], present: readonly EndpointSlice[]): number {
-  const byName = new Map(present.map((slice) => [slice.name, slice]));
+function writes(desired: readonly DesiredSlice[], observed: readonly EndpointSlice[]): number {
+  const byName = new Map(observed.map((slice) => [slice.name, slice]));
   const written = desired.filter((slice) => {
     const observed = byName.get(slice.name);
     return !observed || !sameSlice(slice, observed);
   });
   const wanted = new Set(desired.map(({ name }) => name));
-  return written.length + present.filter(({ name }) => !wanted.has(name)).length;
+  return written.length + observed.filter(({ name }) => !wanted.has(name)).length;
 }
 
 describe('whatever the slices were before', () => {
   it('every endpoint is in exactly one slice, and once written nothing is left to do', () => {
     fc.assert(
       fc.property(fc.array(someEndpoints, { minLength: 1, maxLength: 4 }), (history) => {
-        let present: EndpointSlice[] = [];
+        let observed: EndpointSlice[] = [];
         for (const endpoints of history) {
-          const desired = slicesFor(endpoints, present);
+          const desired = slicesFor(endpoints, observed);
           expectEachOnce(desired, endpoints);
-          present = desired.map(written);
-          expect(writes(slicesFor(endpoints, present), present)).toBe(0);
+          observed = desired.map(written);
+          expect(writes(slicesFor(endpoints, observed), observed)).toBe(0);
         }
       }),
       { numRuns: 50 },
@@ -60,10 +60,10 @@ describe('whatever the slices were before', () => {
   it('one endpoint that comes or goes is one slice written', () => {
     fc.assert(
       fc.property(someEndpoints, someEndpoints, fc.constantFrom(...POOL), (first, second, changed) => {
-        const present = slicesFor(second, slicesFor(first, []).map(written)).map(written);
+        const observed = slicesFor(second, slicesFor(first, []).map(written)).map(written);
         const without = second.filter((endpoint) => identity(endpoint) !== identity(changed));
         const after = without.length < second.length ? without : [...second, changed];
-        expect(writes(slicesFor(after, present), present)).toBe(1);
+        expect(writes(slicesFor(after, observed), observed)).toBe(1);
       }),
       { numRuns: 50 },
     );
@@ -88,10 +88,10 @@ describe('whatever the slices were before', () => {
           ),
         }),
       );
-    const present = fc.uniqueArray(handmade, { selector: ({ name }) => name, maxLength: 5 });
+    const observed = fc.uniqueArray(handmade, { selector: ({ name }) => name, maxLength: 5 });
     fc.assert(
-      fc.property(someEndpoints, present, (endpoints, present) => {
-        expectEachOnce(slicesFor(endpoints, present), endpoints);
+      fc.property(someEndpoints, observed, (endpoints, observed) => {
+        expectEachOnce(slicesFor(endpoints, observed), endpoints);
       }),
       { numRuns: 200 },
     );

@@ -1,28 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
-import { desiredSlices } from '../../../../src/to-kubernetes/objects/slice.ts';
-import { strings } from '../../builders.ts';
+import { MULTICLUSTER_SERVICE_LABEL, type EndpointSlice } from '../../../../src/kubernetes/objects.ts';
+import { LABEL, SLICE_MANAGER } from '../../../../src/mark.ts';
+import { toCreate, toPatch } from '../../../../src/to-kubernetes/objects/body.ts';
+import { desiredSlices, sameSlice, sliceBody } from '../../../../src/to-kubernetes/objects/slice.ts';
+import { endpoint, endpointPort, strings } from '../../builders.ts';
 import { addresses, asSlice, mirrored, written } from '../mirrored.ts';
-import { desiredEndpoints } from '../../../../src/to-kubernetes/objects/endpoints.ts';
-import { desiredService } from '../../../../src/to-kubernetes/objects/service.ts';
 
 const main = { name: 'main', protocol: 'TCP', appProtocol: 'http' } as const;
-
-describe('the Service of a mirrored service', () => {
-  it('has a port main, and a port alias when there is one; both lead to their own name in the slices', () => {
-    expect(desiredService('billing', mirrored({ ports: { main: 80, alias: 8080 } }), 'service')).toEqual({
-      name: 'billing',
-      consulService: 'Billing',
-      shape: { headless: false, onlyFamily: undefined, dualStack: false },
-      portChoice: '80,8080',
-      mode: 'service',
-      ports: [
-        { ...main, port: 80, targetPort: 'main' },
-        { ...main, name: 'alias', port: 8080, targetPort: 'alias' },
-      ],
-    });
-    expect(desiredService('billing', mirrored(), 'service').ports).toEqual([{ ...main, port: 80, targetPort: 'main' }]);
-  });
-});
 
 describe('the slices of a mirrored service', () => {
   it('are one for each address family and port, with every port name of the Service', () => {
@@ -52,8 +36,8 @@ describe('the slices of a mirrored service', () => {
     const [plain, forMesh] = [false, true].map((hiddenFromIstio) => {
       return desiredSlices('billing', service, [], undefined, hiddenFromIstio).map(written);
     });
-    const names = (hiddenFromIstio: boolean, present = plain) =>
-      desiredSlices('billing', service, present ?? [], undefined, hiddenFromIstio).map(({ name }) => name);
+    const names = (hiddenFromIstio: boolean, observed = plain) =>
+      desiredSlices('billing', service, observed ?? [], undefined, hiddenFromIstio).map(({ name }) => name);
     expect(names(false)).toEqual(plain?.map(({ name }) => name));
     expect(names(true, forMesh)).toEqual(forMesh?.map(({ name }) => name));
     // The other one has the same endpoints and port, and is another all the same.
@@ -73,42 +57,70 @@ describe('the slices of a mirrored service', () => {
 
   it('keep an endpoint where it is, under whatever name that slice has', () => {
     const endpoints = addresses(3);
-    const present = asSlice(mirrored({ endpoints: endpoints.slice(2) }), 'billing-old');
-    expect(desiredSlices('billing', mirrored({ endpoints }), [present]).map(({ name }) => name)).toEqual([
+    const observed = asSlice(mirrored({ endpoints: endpoints.slice(2) }), 'billing-old');
+    expect(desiredSlices('billing', mirrored({ endpoints }), [observed]).map(({ name }) => name)).toEqual([
       'billing-old',
     ]);
   });
 });
 
-describe('the v1 Endpoints of a mirrored service', () => {
-  it('have one subset for each port, in the same order whatever the order of the instances', () => {
-    const endpoints = [...addresses(2, { port: 9090 }), ...addresses(2)];
-    const [forward, backward] = [endpoints, [...endpoints].reverse()].map((endpoints) =>
-      desiredEndpoints('billing', mirrored({ endpoints })),
-    );
-    expect(forward).toEqual({
-      name: 'billing',
-      consulService: 'Billing',
-      headless: false,
-      truncated: false,
-      subsets: [
-        { addresses: ['10.20.0.0', '10.20.0.1'], ports: [{ ...main, port: 8080 }] },
-        { addresses: ['10.20.0.0', '10.20.0.1'], ports: [{ ...main, port: 9090 }] },
-      ],
-    });
-    expect(backward).toEqual(forward);
+describe('the slice in Kubernetes', () => {
+  const [desired] = desiredSlices('billing', mirrored({ endpoints: addresses(2, { zone: 'eu-1a' }) }), []);
+  const observed = asSlice(mirrored({ endpoints: addresses(2, { zone: 'eu-1a' }) }));
+  const [first, second] = observed.endpoints;
+  const managed = { [LABEL.sliceManagedBy]: SLICE_MANAGER };
+  if (!desired || !first || !second) throw new Error('expected a slice with two endpoints');
+
+  it.each<[string, Partial<EndpointSlice>, boolean]>([
+    ['as it should be', {}, true],
+    ['with its endpoints in another order', { endpoints: [second, first] }, true],
+    ['with an endpoint less', { endpoints: [first] }, false],
+    ['with an endpoint more', { endpoints: [first, second, endpoint('10.20.9.9')] }, false],
+    ['with another endpoint', { endpoints: [first, { ...second, address: '10.20.9.9' }] }, false],
+    ['with an endpoint twice', { endpoints: [first, first] }, false],
+    ['with an endpoint that is not ready', { endpoints: [first, { ...second, ready: false }] }, false],
+    ['with an endpoint that does not serve', { endpoints: [first, { ...second, serving: false }] }, false],
+    ['with an endpoint that is going', { endpoints: [first, { ...second, terminating: true }] }, false],
+    [
+      'with an endpoint that is said to be a pod',
+      { endpoints: [first, { ...second, target: { kind: 'Pod', namespace: 'shop', name: 'x' } }] },
+      false,
+    ],
+    ['with a label more', { labels: strings({ ...managed, team: 'shop' }) }, true],
+    ['without the label that keeps other controllers away', { labels: strings() }, false],
+    ['that another controller may take for its own', { labels: strings({ [LABEL.sliceManagedBy]: 'other' }) }, false],
+    ['of a headless Service', { labels: strings({ ...managed, [LABEL.headless]: '' }) }, false],
+    ['with another zone', { endpoints: [first, { ...second, zone: '' }] }, false],
+    ['with another port', { ports: [endpointPort({ ...main, port: 1 })] }, false],
+    ['with another port name', { ports: [endpointPort({ ...main, name: 'http' })] }, false],
+    ['with another appProtocol', { ports: [endpointPort({ ...main, appProtocol: '' })] }, false],
+    ['without ports', { ports: [] }, false],
+  ])('%s', (_, overrides, same) => {
+    expect(sameSlice(desired, { ...observed, ...overrides })).toBe(same);
+  });
+});
+
+describe('the body of a slice', () => {
+  const bodyOf = (headless: boolean, hidden = false) => {
+    const shape = { headless, onlyFamily: undefined, dualStack: false };
+    const whole = mirrored({ shape, endpoints: addresses(1) });
+    const [desired] = desiredSlices('billing', whole, [], undefined, hidden);
+    if (!desired) throw new Error('expected a slice');
+    return sliceBody({ marked: 'yes' }, desired, { kind: 'Service', name: 'billing' });
+  };
+
+  it('says of a headless Service that it is one, and has that taken away from any other', () => {
+    expect(bodyOf(true).metadata.labels[LABEL.headless]).toBe('');
+    expect(toPatch(bodyOf(false)).metadata).toMatchObject({ labels: { [LABEL.headless]: null } });
   });
 
-  it('have no subset without instances, and at most 1000 addresses with many', () => {
-    expect(desiredEndpoints('billing', mirrored()).subsets).toEqual([]);
-    const { subsets } = desiredEndpoints('billing', mirrored({ endpoints: addresses(1200) }));
-    expect(subsets.map(({ addresses }) => addresses.length)).toEqual([1000]);
+  it('has its family sent once only', () => {
+    expect(toCreate(bodyOf(false), 'shop', 'x')).toMatchObject({ addressType: 'IPv4' });
+    expect(toPatch(bodyOf(false))).not.toHaveProperty('addressType');
   });
 
-  it.each([
-    [1000, false],
-    [1001, true],
-  ])('with %i addresses: do not show all is %p', (count, truncated) => {
-    expect(desiredEndpoints('billing', mirrored({ endpoints: addresses(count) })).truncated).toBe(truncated);
+  it('has the label that Istio passes over where it should, and says nothing of it elsewhere', () => {
+    expect(bodyOf(false, true).metadata.labels[MULTICLUSTER_SERVICE_LABEL]).toBe('');
+    expect(bodyOf(false).metadata.labels).not.toHaveProperty([MULTICLUSTER_SERVICE_LABEL]);
   });
 });

@@ -137,7 +137,7 @@ describe('the slices of a mirrored Service that was handed over to an import of 
 
   it('stay without any endpoints until there is another slice of it', () => {
     const dead = [vm(1, { status: 'critical' })];
-    const empty = mirroredSlices([vm(1)]).map((present) => ({ ...present, endpoints: [] }));
+    const empty = mirroredSlices([vm(1)]).map((observed) => ({ ...observed, endpoints: [] }));
     expect(planOf([handedOver], dead, empty)?.slices).toEqual(NOTHING);
     expect(planOf([handedOver], dead, [...empty, other([])])?.slices).toEqual({ ...NOTHING, remove: empty });
   });
@@ -157,16 +157,16 @@ describe('a Service that was let go while no instance was healthy, so that it ha
     ...{ subsets: [], ownerUid },
   });
 
-  function planWith(present: Endpoints, instances: readonly ServiceInstance[]): NamespacePlan | undefined {
+  function planWith(observed: Endpoints, instances: readonly ServiceInstance[]): NamespacePlan | undefined {
     const { views, mirrors } = stage([letGo], instances);
-    views.endpoints.get('shop')?.put(present);
+    views.endpoints.get('shop')?.put(observed);
     return mirrors.plan('billing', false).namespaces[0];
   }
 
   it('keeps them, and gets its endpoints when instances are healthy again', () => {
-    const present = endpointsOf(letGo.uid);
-    expect(planWith(present, [vm(1, { status: 'critical' })])).toMatchObject({ slices: NOTHING, endpoints: NOTHING });
-    const plan = planWith(present, [vm(1), vm(2)]);
+    const observed = endpointsOf(letGo.uid);
+    expect(planWith(observed, [vm(1, { status: 'critical' })])).toMatchObject({ slices: NOTHING, endpoints: NOTHING });
+    const plan = planWith(observed, [vm(1), vm(2)]);
     expect(plan).toMatchObject({ conflict: letGo, service: NOTHING });
     expect(plan?.slices.create.map(({ endpoints }) => endpoints.map(({ address }) => address))).toEqual([
       ['10.20.0.1', '10.20.0.2'],
@@ -177,10 +177,10 @@ describe('a Service that was let go while no instance was healthy, so that it ha
   });
 
   it("is somebody else's when they belong to an earlier Service of that name", () => {
-    const present = endpointsOf('uid-of-another');
-    expect(planWith(present, [vm(1)])).toMatchObject({
+    const observed = endpointsOf('uid-of-another');
+    expect(planWith(observed, [vm(1)])).toMatchObject({
       ...{ conflict: letGo, service: NOTHING, slices: NOTHING },
-      endpoints: { ...NOTHING, remove: [present] },
+      endpoints: { ...NOTHING, remove: [observed] },
     });
   });
 });
@@ -194,7 +194,7 @@ describe('a Service with the marks of Consular, when the Consul service is gone 
       selector: strings(),
       ...overrides,
     });
-  const removed = (present: Service, expired = true) => planOf([present], [], [], expired)?.service.remove ?? [];
+  const removed = (observed: Service, expired = true) => planOf([observed], [], [], expired)?.service.remove ?? [];
   const hashed = toHashedServiceName('billing');
 
   it.each<[string, Partial<Service>]>([
@@ -206,9 +206,9 @@ describe('a Service with the marks of Consular, when the Consul service is gone 
       { name: hashed, selector: strings({ ...workloadSelector(hashed) }) },
     ],
   ])('goes with %s', (_, overrides) => {
-    const present = ofBilling(overrides);
-    expect(removed(present)).toEqual([present]);
-    expect(removed(present, false)).toEqual([]);
+    const observed = ofBilling(overrides);
+    expect(removed(observed)).toEqual([observed]);
+    expect(removed(observed, false)).toEqual([]);
   });
 
   it.each<[string, Partial<Service>]>([

@@ -1,27 +1,151 @@
 import { describe, expect, it } from '@jest/globals';
 import { ANNOTATION } from '../../../../src/mark.ts';
-import { instance, marked, service, strings } from '../../builders.ts';
-import { stage } from '../imports/stage.ts';
+import type { ServiceInstance } from '../../../../src/consul/types.ts';
+import type { Service } from '../../../../src/kubernetes/objects.ts';
+import { Planner } from '../../../../src/to-kubernetes/plan/planner.ts';
+import { toHashedServiceName } from '../../../../src/to-kubernetes/names/service-name.ts';
+import { instance, marked, owner, service, strings, toKubernetesConfig } from '../../builders.ts';
+import { catalogOf, NO_HOSTS, views } from '../views.ts';
 
-describe('a Consul service that is not mirrored any more', () => {
-  it('makes room for others once, when it had any and has no Service left', () => {
-    const instances = [instance()];
-    const { mirrors, views } = stage([], instances);
-    mirrors.plan('billing', false);
-    const annotations = strings({ [ANNOTATION.consulService]: 'billing' });
-    const mirrored = service({ name: 'billing', labels: marked(), annotations });
-    views.services.put(mirrored);
-    expect(mirrors.release('billing')).toBe(false);
-    instances.pop();
-    expect(mirrors.release('billing')).toBe(false);
-    views.services.drop(mirrored);
-    expect(mirrors.release('billing')).toBe(true);
-    expect(mirrors.release('billing')).toBe(false);
+const vm = (name: string, overrides: Partial<ServiceInstance> = {}) =>
+  instance({ service: name, id: name, ...overrides });
+const mirrored = (name: string, overrides: Partial<Service> = {}) =>
+  service({
+    ...{ name, uid: `uid-of-${name}`, labels: marked(), selector: strings() },
+    annotations: strings({ [ANNOTATION.consulService]: name }),
+    ...overrides,
   });
 
-  it('makes room for nobody when it never was mirrored', () => {
-    const { mirrors } = stage([], []);
-    mirrors.plan('billing', false);
-    expect(mirrors.release('billing')).toBe(false);
+/** Consul services by name, with one instance each, beside what Kubernetes has. */
+function stage(names: readonly string[], services: readonly Service[] = [], maxServices = 500) {
+  const consul = new Map(names.map((name) => [name, [vm(name)]]));
+  const shown = views({ services });
+  const config = toKubernetesConfig({ namespaces: ['shop'], maxServices });
+  const planner = new Planner(owner, config, shown, catalogOf(consul), NO_HOSTS);
+  return {
+    ...{ consul, planner, views: shown },
+    /** Plans these names one after the other, as the loop does. */
+    plans: (...planned: string[]) =>
+      planned.map((name) => {
+        const plan = planner.plan(name, false);
+        planner.note(name, plan);
+        return plan;
+      }),
+    /** The Services that would be made. */
+    made: (name: string) =>
+      planner.plan(name, false).namespaces.flatMap(({ service }) => service.create.map(({ name }) => name)),
+  };
+}
+
+describe('the limit of mirrored services', () => {
+  it('goes to whoever comes first, and is told to the others', () => {
+    const { plans } = stage(['a', 'b', 'c'], [], 2);
+    expect(plans('c', 'a', 'b', 'c').map(({ overLimit }) => overLimit)).toEqual([false, false, true, false]);
+    const [late] = plans('b');
+    expect(late).toMatchObject({ mirrored: true, namespaces: [], problems: [{ reason: 'TooManyServices' }] });
+  });
+
+  it('is not used up by a plan that nobody notes', () => {
+    const { planner } = stage(['a', 'b'], [], 1);
+    const isOver = () => ['a', 'b'].map((name) => planner.plan(name, false).overLimit);
+    expect(isOver()).toEqual([false, false]);
+    planner.note('b', planner.plan('b', false));
+    expect(isOver()).toEqual([true, false]);
+    expect(planner.waiting).toBe(0);
+  });
+
+  it('keeps the place of what has objects of ours, also beyond it', () => {
+    const { plans } = stage(['a', 'b', 'c'], [mirrored('b'), mirrored('c')], 1);
+    expect(plans('a', 'b', 'c').map(({ overLimit }) => overLimit)).toEqual([true, false, false]);
+  });
+
+  it('lets the next in when a place is free, and not before its Service is gone', () => {
+    const gone = mirrored('a');
+    const { plans, planner, consul, views } = stage(['a', 'b'], [gone], 1);
+    plans('b');
+    expect(planner.waiting).toBe(1);
+    consul.delete('a');
+    plans('a');
+    expect([...planner.release('a')]).toEqual([]);
+    views.services.drop(gone);
+    expect([...planner.release('a')]).toEqual(['b']);
+    expect(plans('b').map(({ overLimit }) => overLimit)).toEqual([false]);
+    expect(planner.waiting).toBe(0);
+  });
+});
+
+describe('names that become the same', () => {
+  const hashed = toHashedServiceName('my_app');
+
+  it('are kept apart, and the plan of the second says which it gave way to', () => {
+    const { planner, made } = stage(['my-app', 'my_app']);
+    expect([made('my-app'), made('my_app')]).toEqual([['my-app'], [hashed]]);
+    expect(planner.plan('my-app', false).rivals).toEqual([]);
+    expect(planner.plan('my_app', false)).toMatchObject({
+      rivals: ['my-app'],
+      namespaces: [{ problems: [{ reason: 'NameCollision' }] }],
+    });
+  });
+
+  it('are looked at again, once, when the name that they gave way to gives up its claim', () => {
+    const { planner, plans, consul, made } = stage(['my-app', 'my_app', 'my.app', 'other']);
+    plans('my-app', 'my_app', 'my.app', 'other');
+    expect([...planner.release('my-app')]).toEqual([]);
+    consul.delete('my-app');
+    plans('my-app');
+    expect([...planner.release('my-app')].sort()).toEqual(['my.app', 'my_app']);
+    expect([...planner.release('my-app')]).toEqual([]);
+    expect([made('my.app'), made('my_app')]).toEqual([['my-app'], [hashed]]);
+  });
+
+  it('never wake each other when none of them is mirrored', () => {
+    const { planner, plans, consul } = stage(['my-app', 'my_app']);
+    consul.clear();
+    plans('my-app', 'my_app');
+    expect([...planner.release('my-app'), ...planner.release('my_app')]).toEqual([]);
+  });
+
+  it('are forgotten with their claim, and known again when they are noted', () => {
+    const { planner, plans, consul } = stage(['my-app']);
+    expect(planner.namesWanting('my-app')).toEqual(['my-app']);
+    consul.delete('my-app');
+    plans('my-app');
+    planner.release('my-app');
+    expect(planner.namesWanting('my-app')).toEqual([]);
+    consul.set('my-app', [vm('my-app')]);
+    plans('my-app');
+    expect(planner.namesWanting('my-app')).toEqual(['my-app']);
+  });
+
+  it('give way to one that has a Service although Consul has it no more', () => {
+    const { planner } = stage(['my_app'], [mirrored('my-app')]);
+    expect(planner.plan('my_app', false).rivals).toEqual(['my-app']);
+  });
+});
+
+describe('a plan', () => {
+  it('covers the namespaces that are configured, and those that have something', () => {
+    const { planner } = stage(['a'], [mirrored('a', { namespace: 'old' })]);
+    expect(planner.plan('a', false).namespaces.map(({ namespace }) => namespace)).toEqual(['shop']);
+    expect(planner.owned).toBe(1);
+    expect(planner.keys()).toEqual(['a']);
+  });
+
+  it('names the host names of all instances, also of those that are not well', () => {
+    const { planner, consul } = stage(['a']);
+    consul.set('a', [
+      vm('a', { address: 'vm-1' }),
+      vm('a', { id: 'b', address: 'vm-2', status: 'critical' }),
+      vm('a', { id: 'c', address: 'vm-1', port: 9090 }),
+      vm('a', { id: 'd', address: '10.20.0.4' }),
+    ]);
+    expect(planner.plan('a', false).hosts).toEqual(['vm-1', 'vm-2']);
+  });
+
+  it('of a name that is not selected, or that only Kubernetes has, mirrors nothing', () => {
+    const { planner, consul } = stage(['consul']);
+    expect(planner.plan('consul', false)).toMatchObject({ mirrored: false, overLimit: false, namespaces: [] });
+    consul.clear();
+    expect(planner.isMirrored('gone')).toBe(false);
   });
 });

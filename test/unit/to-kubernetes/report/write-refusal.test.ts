@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { KubernetesError, type Purpose } from '../../../../src/kubernetes/errors.ts';
-import { refusalOf } from '../../../../src/to-kubernetes/report/problems.ts';
+import { refusalOf } from '../../../../src/to-kubernetes/report/write-refusal.ts';
 
 describe('a write that failed', () => {
   const purpose = (kind: string): Purpose => ({ verb: 'create', kind, object: 'shop/billing' });
@@ -20,7 +20,7 @@ describe('a write that failed', () => {
     ['an object that is too large', refused(413, 'too large'), 'WriteRefused'],
   ])('because of %s is told', (_, problem, reason) => {
     expect(problem).toEqual({
-      reason,
+      ...{ reason, isWarning: false },
       message: expect.stringMatching(/^Consul service billing (cannot be mirrored|is not mirrored as it should be): /),
     });
   });

@@ -1,0 +1,99 @@
+import type { Metrics } from '../observability/metrics.ts';
+import type { Grace } from './grace.ts';
+import type { NamespacePlan } from './plan/namespace-plan.ts';
+import type { NamePlan, Planner } from './plan/planner.ts';
+import { isSignOfAbsence } from './report/istio-fallbacks.ts';
+import type { Catalog } from './views.ts';
+
+export interface ToKubernetesLoopOptions {
+  readonly planner: Pick<Planner, 'plan' | 'note' | 'release' | 'isMirrored' | 'owns' | 'owned'>;
+  readonly catalog: Pick<Catalog, 'instances'> & {
+    refresh(name: string, consistent?: boolean): Promise<void>;
+    follow(name: string): void;
+    unfollow(name: string): void;
+  };
+  readonly hosts: { want(host: string, service: string): void };
+  readonly writer: { apply(plan: NamespacePlan): Promise<void> };
+  readonly grace: Grace;
+  readonly report: { plan(name: string, plan: NamePlan, failures: ReadonlyMap<string, unknown>): void };
+  readonly fallbacks: { note(name: string, plan: NamePlan): void };
+  readonly workloadEntries: { lookAgain(): void };
+  readonly imports: { takesIn(name: string): boolean };
+  readonly metrics: Pick<Metrics, 'owned'>;
+  readonly queue: { enqueue(name: string): void; enqueueAfter(name: string, ms: number): void };
+}
+
+/**
+ * Makes Kubernetes right for one Consul service, by its lower-case name:
+ * - a name that only Kubernetes knows is asked for before its plan is made: a plan on a guess is none;
+ * - a service that is gone loses its endpoints at once, and its Service when the grace period is over and the leader of
+ *   Consul confirmed that it is gone;
+ * - the plan is carried out in each namespace by itself: one that cannot be written to costs only itself;
+ * - a name that has nothing in Kubernetes any more gives up its claim, and those that waited for it are looked at again.
+ */
+export class ToKubernetesLoop {
+  readonly #options: ToKubernetesLoopOptions;
+
+  constructor(options: ToKubernetesLoopOptions) {
+    this.#options = options;
+  }
+
+  async reconcile(name: string): Promise<void> {
+    const { catalog, planner } = this.#options;
+    if (catalog.instances(name) === undefined) await catalog.refresh(name);
+    const isGone = !planner.isMirrored(name) && planner.owns(name);
+    const remaining = this.#grace(name, isGone);
+    const isExpired = isGone && remaining === 0;
+    // The Service itself goes only on a fresh answer that the leader confirmed.
+    if (isExpired) await catalog.refresh(name, true);
+    const plan = this.#plan(name, isExpired);
+    await this.#carryOut(name, plan);
+    if (!plan.mirrored) this.#settle(name, remaining);
+  }
+
+  /** Milliseconds until the Service may go; 0 when it may, or there is none. */
+  #grace(name: string, isGone: boolean): number {
+    if (isGone) return this.#options.grace.remaining(name);
+    this.#options.grace.end(name);
+    return 0;
+  }
+
+  /** Noted at once, before any other name is planned. */
+  #plan(name: string, isExpired: boolean): NamePlan {
+    const { planner, hosts } = this.#options;
+    const plan = planner.plan(name, isExpired);
+    planner.note(name, plan);
+    for (const host of plan.hosts) hosts.want(host, name);
+    return plan;
+  }
+
+  /** @throws the first failure, after everything else was done */
+  async #carryOut(name: string, plan: NamePlan): Promise<void> {
+    const { writer, report, fallbacks, workloadEntries, metrics, planner } = this.#options;
+    const failures = new Map<string, unknown>();
+    await Promise.all(
+      plan.namespaces.map((part) => writer.apply(part).catch((error: unknown) => failures.set(part.namespace, error))),
+    );
+    report.plan(name, plan, failures);
+    fallbacks.note(name, plan);
+    if ([...failures.values()].some(isSignOfAbsence)) workloadEntries.lookAgain();
+    metrics.owned.set({ direction: 'to-kubernetes' }, planner.owned);
+    this.#follow(name, plan);
+    const [first] = failures;
+    if (first) throw first[1];
+  }
+
+  /** What is mirrored, or taken in, has a long poll of its own. */
+  #follow(name: string, { mirrored, overLimit }: NamePlan): void {
+    const { catalog, imports } = this.#options;
+    if ((mirrored && !overLimit) || imports.takesIn(name)) catalog.follow(name);
+    else catalog.unfollow(name);
+  }
+
+  #settle(name: string, remaining: number): void {
+    const { grace, planner, queue } = this.#options;
+    if (remaining > 0) return queue.enqueueAfter(name, remaining);
+    grace.end(name);
+    for (const waiting of planner.release(name)) queue.enqueue(waiting);
+  }
+}

@@ -1,0 +1,27 @@
+import { describe, expect, it } from '@jest/globals';
+import { describeNamespace } from '../../../src/commands/plan.ts';
+import { toldIn, toldOf, toldOfImport } from '../../../src/commands/told.ts';
+import { problem } from '../../../src/to-kubernetes/problem.ts';
+import { namespacePlan } from '../to-kubernetes/plans.ts';
+
+const refused = ['a', 'b'].map((id) => ({ instance: `vm-1/${id}`, reason: `no ${id}` }));
+const problems = [problem('InstanceRefused', '2 instances'), problem('ServiceShape', 'another shape')];
+
+describe('what a command tells of a mirrored service', () => {
+  it('is each refused instance by itself, and all else on the Service', () => {
+    expect(toldIn(namespacePlan({ problems, refused })).map(({ object, message }) => `${object}: ${message}`)).toEqual([
+      ...['Consul instance vm-1/a: no a', 'Consul instance vm-1/b: no b', 'Service shop/billing: another shape'],
+    ]);
+  });
+
+  it('has its warnings in a plan too, apart from what is rejected', () => {
+    const { rejections, warnings } = describeNamespace('billing', true, namespacePlan({ problems, refused }));
+    expect(rejections.map(({ object }) => object)).toEqual(['Consul instance vm-1/a', 'Consul instance vm-1/b']);
+    expect(warnings).toEqual([{ direction: 'to-kubernetes', object: 'Service shop/billing', reason: 'another shape' }]);
+  });
+
+  it('names the Consul service, or the Service that takes it in, where it is about that', () => {
+    expect(toldOf('billing', { problems }).map(({ object }) => object)).toContain('Consul service billing');
+    expect(toldOfImport('shop/web', { problems }).map(({ object }) => object)).toContain('Service shop/web');
+  });
+});

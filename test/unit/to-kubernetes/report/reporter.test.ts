@@ -1,0 +1,119 @@
+import { describe, expect, it } from '@jest/globals';
+import type { EventRecorder } from '../../../../src/kubernetes/events.ts';
+import type { Service } from '../../../../src/kubernetes/objects.ts';
+import { createMetrics } from '../../../../src/observability/metrics.ts';
+import { problem, type Problem } from '../../../../src/to-kubernetes/problem.ts';
+import { createReporter } from '../../../../src/to-kubernetes/report/reporter.ts';
+import { service } from '../../builders.ts';
+import { RESOURCES, refusal } from '../plain-api.ts';
+import { logged, namePlan, namespacePlan } from '../plans.ts';
+import { views } from '../views.ts';
+
+const NONE: ReadonlyMap<string, unknown> = new Map();
+const mirrored = service({ name: 'billing' });
+
+function stage(services: readonly Service[] = [mirrored]) {
+  const { log, records } = logged();
+  const metrics = createMetrics();
+  const events: string[] = [];
+  const record: EventRecorder['report'] = ({ kind }, { namespace, name }, { reason, note }) =>
+    void events.push(`${kind} ${namespace}/${name}: ${reason}: ${note}`);
+  const reporter = createReporter({
+    ...{ config: { namespaces: ['shop', 'web'] }, views: views({ services }), resources: RESOURCES },
+    ...{ events: { report: record }, log, metrics },
+  });
+  const tell = (...problems: Problem[]) =>
+    reporter.plan('billing', namePlan({ namespaces: [namespacePlan({ problems })] }), NONE);
+  return { reporter, events, records, metrics, tell };
+}
+
+const refused = (what: string) => problem('InstanceRefused', what);
+
+describe('what is wrong with a mirrored service', () => {
+  it('is told once for each new message: an Event on its Service, a line in the log and a metric', async () => {
+    const { tell, events, records, metrics, reporter } = stage();
+    for (const what of ['a', 'a', 'b', 'a']) tell(refused(what));
+    const told = ['a', 'b', 'a'];
+    expect(events).toEqual(told.map((what) => `Service shop/billing: InstanceRefused: ${what}`));
+    expect(records.map(({ message, fields }) => [message, fields?.object, fields?.why])).toEqual(
+      told.map((what) => ['rejected', 'billing in shop', what]),
+    );
+    expect((await metrics.rejections.get()).values).toEqual([
+      { labels: { direction: 'to-kubernetes', reason: 'InstanceRefused' }, value: 3 },
+    ]);
+    expect([reporter.count, reporter.messages()]).toEqual([1, ['a']]);
+  });
+
+  it('is forgotten when it is mended, reason by reason, and told again when it comes back', () => {
+    const { tell, events, reporter } = stage();
+    tell(refused('a'), problem('ServiceShape', 'shape'));
+    tell(problem('ServiceShape', 'shape'));
+    expect([reporter.count, reporter.messages()]).toEqual([1, ['shape']]);
+    tell(refused('a'), problem('ServiceShape', 'shape'));
+    expect(events.map((event) => event.split(': ')[1])).toEqual(['InstanceRefused', 'ServiceShape', 'InstanceRefused']);
+    // A quiet plan has no namespace in it.
+    reporter.plan('billing', namePlan(), NONE);
+    expect([reporter.count, reporter.messages()]).toEqual([0, []]);
+  });
+
+  it('is told on the Service that it is about', () => {
+    const { tell, events } = stage();
+    const other = service({ name: 'taken' });
+    tell(problem('NameConflict', 'taken', other));
+    expect(events).toEqual(['Service shop/taken: NameConflict: taken']);
+  });
+
+  it.each([
+    ['a refused write', undefined, 403, ['Namespace shop/shop: WriteRefused']],
+    ['anything else', refused('a'), undefined, []],
+  ])('is told of %s on the namespace where there is no Service yet', (_, found, status, expected) => {
+    const { reporter, events, records } = stage([]);
+    const failures = new Map(
+      status === undefined ? [] : [['shop', refusal('create', 'Service', 'shop/billing', status)]],
+    );
+    const plan = namespacePlan({ problems: found ? [found] : [] });
+    reporter.plan('billing', namePlan({ namespaces: [plan] }), failures);
+    expect(events.map((event) => event.split(': ').slice(0, 2).join(': '))).toEqual(expected);
+    expect(records).toHaveLength(1);
+  });
+
+  it('is not a failure that passes by itself', () => {
+    const { reporter, records } = stage();
+    reporter.plan('billing', namePlan(), new Map([['shop', refusal('patch', 'Service', 'shop/billing', 409)]]));
+    expect(records).toEqual([]);
+  });
+
+  it('in every namespace is told in the log, and on no object', () => {
+    const { reporter, events, records } = stage();
+    const plan = namePlan({ overLimit: true, problems: [problem('TooManyServices', 'too many')] });
+    for (let i = 0; i < 2; i++) reporter.plan('billing', plan, NONE);
+    expect(records.map(({ fields }) => [fields?.object, fields?.reason])).toEqual([['billing', 'TooManyServices']]);
+    expect(events).toEqual([]);
+  });
+});
+
+describe('what is wrong with a Service that takes a Consul service in', () => {
+  it('is told on that Service, problems of one reason together', () => {
+    const { reporter, events } = stage();
+    const problems = [
+      problem('InvalidAnnotation', 'a'),
+      problem('InvalidPort', 'p'),
+      problem('InvalidAnnotation', 'b'),
+    ];
+    reporter.imports('shop/billing', { service: mirrored, problems });
+    const told = 'Service shop/billing: consular.dev/import: ';
+    expect(events).toEqual([
+      `Service shop/billing: InvalidAnnotation: ${told}a; b`,
+      `Service shop/billing: InvalidPort: ${told}p`,
+    ]);
+    expect(reporter.count).toBe(2);
+    reporter.imports('shop/billing', { service: mirrored, problems: [] });
+    expect(reporter.count).toBe(0);
+  });
+
+  it('has no Event when the Service is gone', () => {
+    const { reporter, events, records } = stage();
+    reporter.imports('shop/billing', { service: undefined, problems: [problem('ImportDenied', 'a')] });
+    expect([events, records.length]).toEqual([[], 1]);
+  });
+});
