@@ -56,9 +56,9 @@ export async function startDaemon(
   const clients = createClients(whole);
   const committer = createCommitter(clients.consul, context.metrics);
   const nodes = createNodeReader(clients.consul);
-  const sources = new Readings(whole);
+  const readings = new Readings(whole);
   let directions: Directions | undefined;
-  const failures = () => [...sources.failures(), ...(directions?.toConsul?.failures() ?? [])];
+  const failures = () => [...readings.failures(), ...(directions?.toConsul?.failures() ?? [])];
   const status = await serveStatus(context.config.http.address, {
     registry: context.metrics.registry,
     notReady: () => (directions ? failures() : ['starting', ...failures()]),
@@ -76,7 +76,7 @@ export async function startDaemon(
     const adopted = await adoptNodes({ nodes, committer, owner });
     context.log.warn('took over what another cluster left under this name', { nodes: adopted.length });
   };
-  const started = readWorld(whole, clients, sources, takeOver ? adopt : undefined).then(async (world) => {
+  const started = readWorld(whole, clients, readings, takeOver ? adopt : undefined).then(async (world) => {
     const ownEntry = world.toConsul && createOwnEntry(whole, { nodes, committer, summary }, world, world.toConsul.own);
     await ownEntry?.claim();
     if (watches.signal.aborted) return;

@@ -29,18 +29,18 @@ export async function readOnce<T>(
   setMaxListeners(0, watches.signal);
   const whole: Context = { ...context, signal: watches.signal };
   const clients = createClients(whole);
-  const sources = new Readings(whole);
+  const readings = new Readings(whole);
   let timer: NodeJS.Timeout | undefined;
   const expired = new Promise<never>((_, reject) => {
     timer = setTimeout(
       () =>
         reject(
-          new Error(`read both systems: not complete after ${timeoutMs / 1000} s: ${sources.failures().join('; ')}`),
+          new Error(`read both systems: not complete after ${timeoutMs / 1000} s: ${readings.failures().join('; ')}`),
         ),
       timeoutMs,
     );
   });
-  const reading = readWorld(whole, clients, sources);
+  const reading = readWorld(whole, clients, readings);
   reading.catch(() => undefined);
   try {
     return await use(await Promise.race([reading, expired]), clients);

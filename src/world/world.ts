@@ -46,14 +46,14 @@ export interface World {
 
 /**
  * Reads what the enabled directions need, completely, and follows it from then on. What does not answer is waited for;
- * the reason is in `sources` all the while.
+ * the reason is in `readings` all the while.
  * @param prepare runs once it is known who we are, before Consul's catalog is read
  * @throws ClusterIdentityError, which waiting would not mend
  */
 export async function readWorld(
   context: Context,
   clients: Clients,
-  sources: Readings,
+  readings: Readings,
   prepare: (owner: Owner) => Promise<void> = () => Promise.resolve(),
 ): Promise<World> {
   const { config } = context;
@@ -62,24 +62,24 @@ export async function readWorld(
   let pods: Promise<View<Pod>> | undefined;
   const shared: Shared = {
     whole: Promise.all([
-      sources.reflect(kubernetes, resources.services),
-      sources.reflect(kubernetes, resources.endpointSlices),
+      readings.reflect(kubernetes, resources.services),
+      readings.reflect(kubernetes, resources.endpointSlices),
     ]).then(([services, endpointSlices]) => ({ services, endpointSlices })),
-    readPods: () => (pods ??= sources.reflect(kubernetes, resources.pods)),
+    readPods: () => (pods ??= readings.reflect(kubernetes, resources.pods)),
   };
   const toConsulViews = config.toConsul.enabled
-    ? Promise.all([shared.readPods(), sources.reflect(kubernetes, resources.nodes), shared.whole]).then(
+    ? Promise.all([shared.readPods(), readings.reflect(kubernetes, resources.nodes), shared.whole]).then(
         ([pods, nodes, shared]) => ({ pods, nodes, ...shared }),
       )
     : undefined;
   const owner: Owner = {
     cluster: config.cluster,
-    clusterUid: await sources.untilRead('Kubernetes namespace kube-system', () => readClusterUid(api, resources)),
+    clusterUid: await readings.untilRead('Kubernetes namespace kube-system', () => readClusterUid(api, resources)),
   };
-  await sources.untilRead('Consul nodes to take over', () => prepare(owner));
+  await readings.untilRead('Consul nodes to take over', () => prepare(owner));
   const [toConsul, toKubernetes] = await Promise.all([
-    toConsulViews && readToConsul(context, clients, sources, owner, toConsulViews),
-    config.toKubernetes.enabled ? readToKubernetes(context, clients, sources, owner, shared) : undefined,
+    toConsulViews && readToConsul(context, clients, readings, owner, toConsulViews),
+    config.toKubernetes.enabled ? readToKubernetes(context, clients, readings, owner, shared) : undefined,
   ]);
   return { owner, toConsul, toKubernetes };
 }
@@ -101,20 +101,20 @@ async function readClusterUid(api: ObjectApi, resources: Resources): Promise<str
 async function readToConsul(
   context: Context,
   { consul }: Clients,
-  sources: Readings,
+  readings: Readings,
   owner: Owner,
   reading: Promise<ToConsulViews>,
 ): Promise<World['toConsul']> {
   const [own, foreign, transactionLimit, views] = await Promise.all([
-    sources.untilRead(
+    readings.untilRead(
       'Consul nodes of this cluster',
       () => OwnCatalog.read(consulNodes(createNodeReader(consul), owner), owner),
       (error) => error instanceof ClusterIdentityError,
     ),
-    sources.untilRead('Consul service names', () =>
+    readings.untilRead('Consul service names', () =>
       ForeignInstances.read({ ...context, source: consulServices({ ...context, client: consul }, owner), owner }),
     ),
-    sources.untilRead('Consul version', () => readTransactionLimit(consul, context.log)),
+    readings.untilRead('Consul version', () => readTransactionLimit(consul, context.log)),
     reading,
   ]);
   return { own, foreign, transactionLimit, views };
@@ -123,7 +123,7 @@ async function readToConsul(
 async function readToKubernetes(
   context: Context,
   { kubernetes, consul, resources, workloadEntries: kind }: Clients,
-  sources: Readings,
+  readings: Readings,
   owner: Owner,
   shared: Shared,
 ): Promise<World['toKubernetes']> {
@@ -131,7 +131,7 @@ async function readToKubernetes(
   const scope = { labelSelector: `${LABEL.managedBy}=${MANAGED_BY}` };
   // Followed even when they are switched off: what was written before has to be seen to be removed.
   const reading = toKubernetes.namespaces.map(async (namespace): Promise<[string, View<Endpoints>]> => {
-    return [namespace, await sources.reflect(kubernetes, resources.endpoints, { namespace, ...scope })];
+    return [namespace, await readings.reflect(kubernetes, resources.endpoints, { namespace, ...scope })];
   });
   let pods: View<Pod> | undefined;
   // Followed even when nothing should have any, for the same reason.
@@ -142,8 +142,8 @@ async function readToKubernetes(
     pace: context.timings?.kindPace,
     prepare: async () => (pods = await shared.readPods()),
   });
-  sources.add(`Kubernetes ${kind.plural}`, () => workloadEntries.failure);
-  const lostAt = await sources.untilRead("Consular's own entry", () => readLoss(context, consul, owner, shared));
+  readings.add(`Kubernetes ${kind.plural}`, () => workloadEntries.failure);
+  const lostAt = await readings.untilRead("Consular's own entry", () => readLoss(context, consul, owner, shared));
   const catalog = new ServiceCatalog({
     client: consul,
     lostAt,
@@ -154,8 +154,8 @@ async function readToKubernetes(
   });
   if (catalog.lostAt)
     context.log.warn('Consul has lost data: nothing is believed to be gone for 10 minutes from then on', { lostAt });
-  sources.add('Consul services', () => catalog.failure);
-  const serviceCIDRs = await readServiceCIDRs(kubernetes, resources, sources);
+  readings.add('Consul services', () => catalog.failure);
+  const serviceCIDRs = await readServiceCIDRs(kubernetes, resources, readings);
   await Promise.all([catalog.synced, workloadEntries.settled]);
   const endpoints = new Map(await Promise.all(reading));
   const views = { endpoints, serviceCIDRs, workloadEntries, pods: () => pods, ...(await shared.whole) };
@@ -183,9 +183,9 @@ function createHosts(
   return hosts;
 }
 
-async function readServiceCIDRs(kubernetes: KubernetesClient, { serviceCIDRs }: Resources, sources: Readings) {
-  const served = await sources.untilRead('Kubernetes servicecidrs', () => isServed(kubernetes, serviceCIDRs));
-  return served ? sources.reflect(kubernetes, serviceCIDRs) : undefined;
+async function readServiceCIDRs(kubernetes: KubernetesClient, { serviceCIDRs }: Resources, readings: Readings) {
+  const served = await readings.untilRead('Kubernetes servicecidrs', () => isServed(kubernetes, serviceCIDRs));
+  return served ? readings.reflect(kubernetes, serviceCIDRs) : undefined;
 }
 
 /**

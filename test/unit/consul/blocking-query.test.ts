@@ -3,7 +3,7 @@ import { followBlockingQuery, type BlockingQueryOptions } from '../../../src/con
 import type { ConsulAnswer } from '../../../src/consul/client.ts';
 import { createMetrics } from '../../../src/observability/metrics.ts';
 import { TestClock } from '../clock.ts';
-import { recordingLog } from '../recording-log.ts';
+import { recordingLog } from '../log.ts';
 import { answer, Answers, type Said } from './answers.ts';
 
 const PATH = '/catalog/services';

@@ -3,7 +3,7 @@ import { ServiceCatalog, type ServiceCatalogOptions } from '../../../src/consul/
 import type { ConsulAnswer } from '../../../src/consul/client.ts';
 import { createMetrics } from '../../../src/observability/metrics.ts';
 import { settled, TestClock } from '../clock.ts';
-import { recordingLog } from '../recording-log.ts';
+import { recordingLog } from '../log.ts';
 import { answer, Answers, row, type Said } from './answers.ts';
 
 const NAMES = '/catalog/services';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { ConsulError } from '../../../src/consul/errors.ts';
 import { readTransactionLimit, transactionLimitOf } from '../../../src/consul/transaction-limit.ts';
-import { recordingLog } from '../recording-log.ts';
+import { recordingLog } from '../log.ts';
 import { answer, Answers } from './answers.ts';
 
 it.each([

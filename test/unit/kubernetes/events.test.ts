@@ -4,7 +4,7 @@ import { createResources } from '../../../src/kubernetes/resources.ts';
 import { createMetrics } from '../../../src/observability/metrics.ts';
 import { node, pod } from '../builders.ts';
 import { settled, TestClock } from '../clock.ts';
-import { recordingLog } from '../recording-log.ts';
+import { recordingLog } from '../log.ts';
 import { Requester, type Said } from './requester.ts';
 
 const { pods, nodes } = createResources({ annotation: () => true, variable: () => true });

@@ -5,7 +5,7 @@ import type { WorkloadEntry } from '../../../src/kubernetes/objects.ts';
 import { View } from '../../../src/kubernetes/view.ts';
 import { createMetrics } from '../../../src/observability/metrics.ts';
 import { TestClock } from '../clock.ts';
-import { recordingLog } from '../recording-log.ts';
+import { recordingLog } from '../log.ts';
 import { refusal, Requester } from './requester.ts';
 
 const kind = workloadEntryKind({ annotation: () => true, variable: () => true });

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { Controller } from '../../../src/reconcile/controller.ts';
 import { createMetrics } from '../../../src/observability/metrics.ts';
 import { settled } from '../clock.ts';
-import { recordingLog } from '../recording-log.ts';
+import { recordingLog } from '../log.ts';
 
 const RACE = new Error('somebody was faster');
 

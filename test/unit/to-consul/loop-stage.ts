@@ -3,7 +3,7 @@ import type { Proof } from '../../../src/to-consul/observed/proof-reader.ts';
 import { ToConsulLoop, type LoopOptions } from '../../../src/to-consul/loop.ts';
 import type { Rejection } from '../../../src/to-consul/registration/rejection.ts';
 import { subscribe } from '../../../src/to-consul/subscriptions.ts';
-import { QUIET } from '../quiet.ts';
+import { QUIET } from '../log.ts';
 import { settled } from '../clock.ts';
 import { NOBODY, planning, type PlanningGiven } from './planning.ts';
 

@@ -4,7 +4,7 @@ import { followDrift, type Follow } from '../../../../src/to-consul/observed/dri
 import { owner } from '../../builders.ts';
 import { WORKER_1 } from '../instances.ts';
 import { TestClock } from '../../clock.ts';
-import { QUIET } from '../../quiet.ts';
+import { QUIET } from '../../log.ts';
 
 type Query = Parameters<Follow>[0];
 

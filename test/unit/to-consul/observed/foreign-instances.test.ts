@@ -4,7 +4,7 @@ import { MANAGED_BY, META } from '../../../../src/mark.ts';
 import { ForeignInstances, type ForeignSource } from '../../../../src/to-consul/observed/foreign-instances.ts';
 import { instance, owner, strings } from '../../builders.ts';
 import { TestClock } from '../../clock.ts';
-import { QUIET } from '../../quiet.ts';
+import { QUIET } from '../../log.ts';
 import { settled } from '../../clock.ts';
 
 const OURS = strings({ [META.managedBy]: MANAGED_BY, [META.cluster]: 'prod' });

@@ -3,7 +3,7 @@ import { ClusterIdentityError } from '../../../../src/to-consul/identity/cluster
 import { Looks, type LookPace } from '../../../../src/to-consul/observed/looks.ts';
 import { owner, strings } from '../../builders.ts';
 import { TestClock } from '../../clock.ts';
-import { QUIET } from '../../quiet.ts';
+import { QUIET } from '../../log.ts';
 import { settled } from '../../clock.ts';
 
 let clock: TestClock;

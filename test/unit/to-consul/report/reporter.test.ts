@@ -6,7 +6,7 @@ import { createMetrics, type Metrics } from '../../../../src/observability/metri
 import type { Rejection } from '../../../../src/to-consul/registration/rejection.ts';
 import { createReporter, type Reporter } from '../../../../src/to-consul/report/reporter.ts';
 import { service } from '../../builders.ts';
-import { QUIET } from '../../quiet.ts';
+import { QUIET } from '../../log.ts';
 import { viewOf } from '../../to-kubernetes/views.ts';
 import { podNamed } from '../planning.ts';
 
