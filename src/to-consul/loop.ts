@@ -15,8 +15,8 @@ const CONCURRENCY = 1024;
 /** Nobody tells us when somebody else's Consul node, whose name we need, goes away. */
 const REFUSED_NODE_RETRY_MS = 30_000;
 
-/** The view does not show what a direct read shows, or what was read is out of date: the key waits until that is over. */
-export class ViewBehind extends Error {}
+/** What is known does not show what a direct read shows, or is out of date: the key waits until that is over. */
+class ViewBehind extends Error {}
 
 export interface LoopOptions {
   readonly planner: Pick<Planner, 'plan' | 'keys'>;
@@ -84,7 +84,7 @@ export class ToConsulLoop {
       metrics: options.metrics,
       reconcile: (key) => this.#reconcile(key),
     });
-    options.foreign.subscribe((name) => this.enqueue(this.#waiting.for({ name })));
+    options.foreign.subscribe((name) => this.enqueue(this.#waiting.take({ name })));
   }
 
   /** Looks at every pod that either side knows. */
@@ -103,9 +103,10 @@ export class ToConsulLoop {
     const proven = this.#proven.get(key);
     const plan = planner.plan(key, proven);
     // A proof is about the present: an instance that is wanted again needs another to go.
-    for (const instance of proven?.keys() ?? []) if (!plan.changes.remove.includes(instance)) proven?.delete(instance);
+    const going = new Set([...plan.changes.remove, ...plan.held]);
+    for (const instance of proven?.keys() ?? []) if (!going.has(instance)) proven?.delete(instance);
     this.#latest.set(key, plan);
-    for (const freed of places.record(key, plan.places)) this.enqueue(this.#waiting.for(freed));
+    for (const freed of places.record(key, plan.places)) this.enqueue(this.#waiting.take(freed));
     this.#waiting.set(key, plan.waitsFor);
     for (const wait of plan.waitsFor) if ('name' in wait) foreign.follow(wait.name);
     report.rejections(key, plan.rejections);
@@ -138,26 +139,36 @@ export class ToConsulLoop {
   }
 
   async #reconcile(key: string): Promise<void> {
-    const { own, foreign, writer, planner, gate, metrics } = this.#options;
+    const { own, planner, gate, metrics } = this.#options;
     for (const node of this.#latest.get(key)?.refusedNodes ?? []) this.enqueue(await own.refresh(node));
-    await writer.submit(key);
-    const unread = this.#latest.get(key)?.unread ?? [];
-    if (unread.length > 0) {
-      await Promise.all(unread.map((service) => foreign.ensure(service)));
-      await writer.submit(key);
-    }
+    await this.#write(key);
     await this.#prove(key);
-    // The queue took longer than an answer stays fresh: nothing else would bring the key back.
-    if ((this.#latest.get(key)?.unread.length ?? 0) > 0)
-      throw new ViewBehind(`write ${key} to Consul: who else has its services was not known any more when it was sent`);
-    if (gate) await gate.settle(key, planner.plan(key));
+    assertKnown(key, this.#latest.get(key));
+    if (gate) {
+      const plan = planner.plan(key);
+      assertKnown(key, plan);
+      await gate.settle(key, plan);
+    }
     this.#settle(key);
     metrics.owned.set({ direction: 'to-consul' }, own.size);
   }
 
-  /** What could be proven is written, whatever became of the other proofs. */
+  /** Writes what the latest state wants, and once more when foreign instances had to be read first. */
+  async #write(key: string): Promise<void> {
+    const { foreign, writer } = this.#options;
+    await writer.submit(key);
+    const unread = this.#latest.get(key)?.unread ?? [];
+    if (unread.length === 0) return;
+    await Promise.all(unread.map((service) => foreign.ensure(service)));
+    await writer.submit(key);
+  }
+
+  /**
+   * What could be proven is written, whatever became of the other proofs.
+   * @throws ViewBehind when an object exists after all, or when another proof than the given one is needed by now
+   */
   async #prove(key: string): Promise<void> {
-    const { proofs, writer, log } = this.#options;
+    const { proofs, log } = this.#options;
     const proven = new Map<OwnInstance, Proof>();
     const failures: unknown[] = [];
     for (const { instance, proof } of this.#latest.get(key)?.unproven ?? []) {
@@ -172,17 +183,24 @@ export class ToConsulLoop {
         log.info('instance without its object, deregistering', fields);
       } catch (error) {
         failures.push(error);
+        // Where the API server does not answer, each of the others would wait for its own time limit.
+        if (!(error instanceof ViewBehind)) break;
       }
     }
     if (proven.size > 0) {
       this.#proven.set(key, proven);
       try {
-        await writer.submit(key);
+        await this.#write(key);
       } finally {
         this.#proven.delete(key);
       }
     }
     if (failures.length > 0) throw failures[0];
+    const [open] = this.#latest.get(key)?.unproven ?? [];
+    if (open) {
+      const { instance, proof } = open;
+      throw new ViewBehind(`deregister ${instance.registration.id}: it needs a read of the ${proof.kind} by now`);
+    }
   }
 
   #settle(key: string): void {
@@ -191,4 +209,10 @@ export class ToConsulLoop {
     else this.#held.delete(key);
     if (plan?.refusedNodes.length === 0) this.#latest.delete(key);
   }
+}
+
+/** The queue took longer than an answer stays fresh: nothing else would bring the key back. */
+function assertKnown(key: string, plan: PodPlan | undefined): void {
+  if (plan && plan.unread.length > 0)
+    throw new ViewBehind(`write ${key} to Consul: which instances others have was not known any more when it was sent`);
 }

@@ -7,7 +7,7 @@ import type { ForeignInstances } from './foreign-instances.ts';
 import { Looks, type LooksOptions } from './looks.ts';
 import type { OwnCatalog } from './own-catalog.ts';
 
-/** Follows one endpoint of Consul by blocking queries until the process ends. */
+/** Follows one endpoint of Consul by blocking queries until the signal aborts. */
 export type Follow = (
   query: Required<Pick<BlockingQueryOptions, 'request' | 'onAnswer' | 'onFailure'>> & { readonly perSecond: number },
 ) => void;

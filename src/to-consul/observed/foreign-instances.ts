@@ -1,4 +1,4 @@
-import { sleep } from '../../backoff.ts';
+import { backoffMs, sleep } from '../../backoff.ts';
 import { systemClock, type Clock } from '../../clock.ts';
 import type { ServiceInstance } from '../../consul/types.ts';
 import type { Log } from '../../observability/log.ts';
@@ -9,8 +9,12 @@ import { nodeNameOf } from '../registration/registration.ts';
 const FRESH_MS = 2000;
 /** Each name that is followed by a long poll is a connection, and Consul allows 200 for one client (see consul/client.ts). */
 const MOST_LONG_POLLS = 20;
-/** The names beyond that are read in turn, one each time: 20 small answers a second, and 200 names in 10 s. */
-const POLL_MS = 50;
+/** The names beyond that are read in turn: each every 2 s, */
+const TURN_MS = 2000;
+/** but no more than 20 of them a second: 200 names then take 10 s. */
+const SHORTEST_POLL_MS = 50;
+/** Full-jitter caps of 1, 2, 4 ... 30 s while they cannot be read. */
+const BACKOFF = { baseMs: 1000, maxMs: 30_000 };
 
 /** How the instances of a service are read from Consul. */
 export interface ForeignSource {
@@ -57,7 +61,10 @@ export class ForeignInstances {
   /** Those of the followed names that are read in turn, in the order of their turns. */
   readonly #inTurn = new Set<string>();
   readonly #listeners = new Set<(name: string) => void>();
+  /** Reads of a name that are on their way: a burst of pods of one service is one read. */
+  readonly #reading = new Map<string, Promise<void>>();
   #isPolling = false;
+  #failures = 0;
 
   private constructor({ clock = systemClock, ...options }: ForeignOptions) {
     this.#options = options;
@@ -96,7 +103,20 @@ export class ForeignInstances {
     const name = service.toLowerCase();
     const spelling = this.#listed.get(name);
     if (spelling === undefined || this.of(name)) return;
-    this.#take(name, await this.#options.source.read(spelling));
+    let reading = this.#reading.get(name);
+    if (!reading) {
+      reading = this.#readNow(name, spelling).finally(() => this.#reading.delete(name));
+      this.#reading.set(name, reading);
+    }
+    await reading;
+  }
+
+  async #readNow(name: string, spelling: string): Promise<void> {
+    const instances = await this.#options.source.read(spelling);
+    const followed = this.#followed.get(name);
+    // A pod that waits must hear of it, even if all is as before again at the next look.
+    if (followed) this.#judge(name, followed.before, instances);
+    else this.#take(name, instances);
   }
 
   /** Follows a name until its foreign instances change or nobody else has it. */
@@ -105,14 +125,16 @@ export class ForeignInstances {
     const spelling = this.#listed.get(name);
     if (spelling === undefined || this.#followed.has(name)) return;
     const before = locationsOf(this.#read.get(name)?.instances ?? []);
-    if (this.#followed.size - this.#inTurn.size < MOST_LONG_POLLS) {
-      const stop = this.#options.source.follow(spelling, (instances) => this.#judge(name, before, instances));
-      this.#followed.set(name, { spelling, before, stop });
-    } else {
-      this.#followed.set(name, { spelling, before, stop: () => this.#inTurn.delete(name) });
-      this.#inTurn.add(name);
-      this.#poll();
-    }
+    if (this.#followed.size - this.#inTurn.size < MOST_LONG_POLLS)
+      return this.#followByLongPoll(name, spelling, before);
+    this.#followed.set(name, { spelling, before, stop: () => this.#inTurn.delete(name) });
+    this.#inTurn.add(name);
+    this.#poll();
+  }
+
+  #followByLongPoll(name: string, spelling: string, before: string): void {
+    const stop = this.#options.source.follow(spelling, (instances) => this.#judge(name, before, instances));
+    this.#followed.set(name, { spelling, before, stop });
   }
 
   /** Plans the next read in turn, if there is a name to read. */
@@ -120,11 +142,13 @@ export class ForeignInstances {
     const { signal } = this.#options;
     if (this.#isPolling || this.#inTurn.size === 0 || signal.aborted) return;
     this.#isPolling = true;
-    void sleep(POLL_MS, signal, this.#clock).then(() => (signal.aborted ? undefined : this.#readInTurn()));
+    const backoff = this.#failures > 0 ? backoffMs(this.#failures - 1, BACKOFF) : 0;
+    const wait = Math.max(SHORTEST_POLL_MS, TURN_MS / this.#inTurn.size, backoff);
+    void sleep(wait, signal, this.#clock).then(() => (signal.aborted ? undefined : this.#readInTurn()));
   }
 
   async #readInTurn(): Promise<void> {
-    const { source, log } = this.#options;
+    const { source, log, signal } = this.#options;
     const [name = ''] = this.#inTurn;
     const followed = this.#followed.get(name);
     try {
@@ -133,9 +157,11 @@ export class ForeignInstances {
         this.#inTurn.delete(name);
         this.#inTurn.add(name);
         this.#judge(name, followed.before, await source.read(followed.spelling));
+        this.#failures = 0;
       }
     } catch (error) {
-      log.warn('service could not be read, will ask again', { service: name, error });
+      if (signal.aborted) return;
+      if (this.#failures++ === 0) log.warn('service could not be read, will ask again', { service: name, error });
     }
     this.#isPolling = false;
     this.#poll();
@@ -159,7 +185,17 @@ export class ForeignInstances {
   #changed(name: string): void {
     this.#followed.get(name)?.stop();
     this.#followed.delete(name);
+    this.#fillLongPolls();
     for (const listener of this.#listeners) listener(name);
+  }
+
+  /** A long poll that became free goes to the name whose turn comes next. */
+  #fillLongPolls(): void {
+    const [name] = this.#inTurn;
+    const followed = name === undefined ? undefined : this.#followed.get(name);
+    if (name === undefined || !followed || this.#followed.size - this.#inTurn.size >= MOST_LONG_POLLS) return;
+    this.#inTurn.delete(name);
+    this.#followByLongPoll(name, followed.spelling, followed.before);
   }
 }
 

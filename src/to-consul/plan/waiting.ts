@@ -21,9 +21,12 @@ export class Waiting {
     }
   }
 
-  /** The pods that wait for it: their next plans say whether they still do. */
-  for(wait: Wait): string[] {
-    return [...(this.#pods.get(reasonOf(wait)) ?? [])];
+  /** The pods that wait for it; from now on none does: their next plans say whether they wait again. */
+  take(wait: Wait): Iterable<string> {
+    const reason = reasonOf(wait);
+    const pods = this.#pods.get(reason) ?? [];
+    this.#pods.delete(reason);
+    return pods;
   }
 }
 

@@ -8,6 +8,8 @@ export interface Limits {
 
 /** Every Consul takes 64: so few are refused only by mistake, and a transaction for each instance would help nobody. */
 const FEWEST_OPERATIONS = 8;
+/** The same for bytes: so much most groups have together that 8 operations hold. */
+const FEWEST_BYTES = 16 * 1024;
 
 /**
  * The limits after Consul, or a proxy before it, refused a transaction of that size with 413: half of the size, in what
@@ -15,7 +17,7 @@ const FEWEST_OPERATIONS = 8;
  */
 export function limitsAfter413(limits: Limits, size: Limits, { detail }: Pick<ConsulError, 'detail'>): Limits {
   if (!detail.includes('too many operations'))
-    return { ...limits, bytes: Math.min(limits.bytes, Math.floor(size.bytes / 2)) };
+    return { ...limits, bytes: Math.min(limits.bytes, Math.max(FEWEST_BYTES, Math.floor(size.bytes / 2))) };
   const half = Math.max(FEWEST_OPERATIONS, Math.floor(size.operations / 2));
   return { ...limits, operations: Math.min(limits.operations, half) };
 }

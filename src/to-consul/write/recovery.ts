@@ -30,7 +30,7 @@ export interface RecoveryOptions {
  *
  * | the transaction                | its keys                         | its nodes                                       |
  * |--------------------------------|----------------------------------|-------------------------------------------------|
- * | refused, these keys named      | tried again, three times at most | read again; where that fails, the keys are done |
+ * | refused, these keys named      | tried again, three times at most | read again; where that fails, the keys go back to the queue |
  * | refused, but not these keys    | tried again                      | known as before: nothing was applied            |
  * | refused for want of a right    | back to the queue, marked        | read no more                                    |
  * | applied or not, nobody knows   | tried again                      | read before anything else is sent; a write that |

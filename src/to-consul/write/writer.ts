@@ -91,6 +91,7 @@ export class Writer {
 
   /** Resolves when Consul has what the key's latest state wants. A key must not be submitted twice at a time. */
   submit(key: string): Promise<void> {
+    if (this.#isStopped) return Promise.reject(new Error(`write ${key} to Consul: stopped before it was sent`));
     const settled = this.#submissions.add(key);
     this.#scheduleFlush();
     return settled;

@@ -4,7 +4,7 @@ import { MANAGED_BY, META } from '../../../../src/mark.ts';
 import { ForeignInstances, type ForeignSource } from '../../../../src/to-consul/observed/foreign-instances.ts';
 import { instance, owner, strings } from '../../builders.ts';
 import { TestClock } from '../../clock.ts';
-import { QUIET } from '../../log.ts';
+import { TestLog } from '../../log.ts';
 import { settled } from '../../clock.ts';
 
 const OURS = strings({ [META.managedBy]: MANAGED_BY, [META.cluster]: 'prod' });
@@ -43,6 +43,7 @@ let clock: TestClock;
 let foreign: ForeignInstances;
 let ended: AbortController;
 let told: string[];
+let log: TestLog;
 
 beforeEach(async () => {
   source = new MemoryServices();
@@ -50,7 +51,8 @@ beforeEach(async () => {
   clock = new TestClock();
   ended = new AbortController();
   told = [];
-  foreign = await ForeignInstances.read({ source, owner, log: QUIET, signal: ended.signal, clock });
+  log = new TestLog();
+  foreign = await ForeignInstances.read({ source, owner, log, signal: ended.signal, clock });
   foreign.subscribe((name) => told.push(name));
 });
 
@@ -97,6 +99,11 @@ describe('the foreign instances of a service', () => {
     expect(foreign.of('orders')).toBeUndefined();
   });
 
+  it('are read once for all that ask at the same time', async () => {
+    await Promise.all(['Orders', 'orders', 'ORDERS'].map((name) => foreign.ensure(name)));
+    expect(source.reads).toEqual(['Orders']);
+  });
+
   it('that cannot be read are an error', async () => {
     source.failure = new Error('no leader');
     await expect(foreign.ensure('orders')).rejects.toThrow('no leader');
@@ -131,6 +138,13 @@ describe('a name that is followed', () => {
     expect(told).toEqual(isTold ? ['orders'] : []);
   });
 
+  it('is told also when somebody else reads it first', async () => {
+    source.services.set('Orders', []);
+    await clock.advance(2000);
+    await foreign.ensure('orders');
+    expect(told).toEqual(['orders']);
+  });
+
   it('is told when the last foreign instance is gone', () => {
     foreign.takeNames([]);
     expect([told, [...source.longPolls]]).toEqual([['orders'], []]);
@@ -160,46 +174,58 @@ describe('names beyond twenty that are followed', () => {
     source.reads.length = 0;
   });
 
-  it('are read in turn, one each 50 ms', async () => {
+  it('are read in turn, each every two seconds', async () => {
     expect([...source.longPolls.keys()]).toEqual(names.slice(0, 20));
-    await clock.advance(49);
+    await clock.advance(1990);
     expect(source.reads).toEqual([]);
-    await clock.advance(201);
+    await clock.advance(2700);
     expect(source.reads).toEqual(['service-20', 'service-21', 'service-22', 'service-20', 'service-21']);
     expect(told).toEqual([]);
   });
 
   it('are told when their instances change, and not read any more then', async () => {
     source.services.set('service-21', [instance({ id: 'another', service: 'service-21' })]);
-    await clock.advance(250);
+    await clock.advance(6000);
     expect(told).toEqual(['service-21']);
-    expect(source.reads).toEqual(['service-20', 'service-21', 'service-22', 'service-20', 'service-22']);
+    expect(source.reads.filter((name) => name === 'service-21')).toHaveLength(1);
+    expect(source.reads.filter((name) => name === 'service-22').length).toBeGreaterThan(1);
+  });
+
+  it('get the long poll that became free', async () => {
+    await source.put('service-7');
+    expect(told).toEqual(['service-7']);
+    expect([...source.longPolls.keys()]).toEqual([...names.filter((name) => name !== 'service-7').slice(0, 20)]);
+    await source.put('service-20');
+    expect(told).toEqual(['service-7', 'service-20']);
   });
 
   it('are not read any more when nobody else has them, and when the process ends', async () => {
     foreign.takeNames(names.slice(0, 21));
-    await clock.advance(100);
+    await clock.advance(4100);
     expect([told, source.reads]).toEqual([
       ['service-21', 'service-22'],
       ['service-20', 'service-20'],
     ]);
     ended.abort();
-    await clock.advance(1000);
+    await clock.advance(10_000);
     expect([source.reads.length, clock.due]).toEqual([2, []]);
   });
 
-  it('are read again after a read that failed', async () => {
+  it('are read again after reads that failed, less often and with one word about it', async () => {
     source.failure = new Error('no leader');
-    await clock.advance(50);
+    await clock.advance(120_000);
+    const failed = source.reads.length;
+    expect(failed).toBeLessThan(60);
+    expect(log.of('warn')).toEqual(['service could not be read, will ask again']);
     source.failure = undefined;
-    source.services.set('service-20', []);
-    await clock.advance(150);
-    expect(told).toEqual(['service-20']);
+    for (const name of names.slice(20)) source.services.set(name, []);
+    await clock.advance(40_000);
+    expect([...told].sort()).toEqual(['service-20', 'service-21', 'service-22']);
   });
 
   it('are not read at all when there are none left', async () => {
     foreign.takeNames(names.slice(0, 20));
-    await clock.advance(1000);
+    await clock.advance(10_000);
     expect([source.reads, clock.due]).toEqual([[], []]);
   });
 });

@@ -77,15 +77,28 @@ describe('pods that wait', () => {
   const name: Wait = { name: 'orders' };
   const room: Wait = { namespace: 'orders' };
 
+  const taken = (waiting: Waiting, wait: Wait) => [...waiting.take(wait)];
+
   it('are those whose last plan says so, by what they wait for', () => {
     const waiting = new Waiting();
     waiting.set('shop/a', [name, room]);
     waiting.set('shop/b', [name]);
-    expect([waiting.for(name), waiting.for(room)]).toEqual([['shop/a', 'shop/b'], ['shop/a']]);
     waiting.set('shop/a', [room]);
-    expect([waiting.for(name), waiting.for(room)]).toEqual([['shop/b'], ['shop/a']]);
+    expect([taken(waiting, name), taken(waiting, room)]).toEqual([['shop/b'], ['shop/a']]);
+  });
+
+  it('wait no more once they were told, until a plan says so again', () => {
+    const waiting = new Waiting();
+    waiting.set('shop/a', [name, room]);
+    expect([taken(waiting, name), taken(waiting, name)]).toEqual([['shop/a'], []]);
+    waiting.set('shop/a', [name]);
+    expect([taken(waiting, name), taken(waiting, room)]).toEqual([['shop/a'], []]);
+  });
+
+  it('wait for nothing when their last plan says so', () => {
+    const waiting = new Waiting();
+    waiting.set('shop/a', [name]);
     waiting.set('shop/a', []);
-    waiting.set('shop/b', []);
-    expect([waiting.for(name), waiting.for(room)]).toEqual([[], []]);
+    expect(taken(waiting, name)).toEqual([]);
   });
 });

@@ -36,6 +36,13 @@ describe('the limits of a transaction, after one was refused', () => {
       TOO_MANY,
       { operations: 8, bytes: 1000 },
     ],
+    [
+      'of few bytes, which a proxy must have refused by mistake: never under 16 KiB',
+      MOST,
+      { operations: 2, bytes: 1500 },
+      TOO_LARGE,
+      { ...MOST, bytes: 16 * 1024 },
+    ],
   ])('%s', (_, limits, size, error, after) => {
     expect(limitsAfter413(limits, size, error)).toEqual(after);
   });
