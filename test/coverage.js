@@ -1,5 +1,5 @@
-// Runs one project's tests and holds the branches of src/ that they reach against what is the least. The unit tests have
-// to reach what decides by themselves; what only speaks to servers, or wires the rest together, is the integration tests'.
+// Runs tests and holds the branches of src/ that they reach against what is the least. The unit tests have to reach what
+// decides by themselves; what only speaks to servers, or wires the rest together, counts by all tests of it.
 // Usage: node test/coverage.js unit|integration [more arguments for Jest]
 import { spawnSync } from 'node:child_process';
 
@@ -24,13 +24,27 @@ const rooms = Object.entries(DECIDING).flatMap(([direction, rooms]) =>
 );
 const RUNS = {
   unit: {
+    arguments: ['--selectProjects', 'unit'],
     files: ['src/**/*.ts', `!${MAIN}`, ...OF_SERVERS.map((path) => `!${path}`)],
     threshold: {
       global: { branches: LEAST },
       ...Object.fromEntries(rooms.map((room) => [room, { branches: LEAST_DECIDING }])),
     },
   },
-  integration: { files: OF_SERVERS, threshold: { global: { branches: LEAST } } },
+  integration: {
+    arguments: [
+      ...['--selectProjects', 'unit', 'integration'],
+      // Of the unit tests those of the same files, once more: Jest counts what one run reaches.
+      ...[
+        '--testPathPatterns',
+        'test/integration/',
+        'test/unit/(commands|world)/',
+        'test/unit/[a-z]+/(client|connection|reflector)',
+      ],
+    ],
+    files: OF_SERVERS,
+    threshold: { global: { branches: LEAST } },
+  },
 };
 
 const [name, ...more] = process.argv.slice(2);
@@ -40,7 +54,8 @@ const { status } = spawnSync(
   process.execPath,
   [
     ...['--experimental-vm-modules', '--no-warnings', 'node_modules/jest/bin/jest.js'],
-    ...['--selectProjects', name, '--maxWorkers=2', '--coverage', '--coverageReporters=text'],
+    ...run.arguments,
+    ...['--maxWorkers=2', '--coverage', '--coverageReporters=text'],
     ...run.files.map((path) => `--collectCoverageFrom=${path}`),
     `--coverageThreshold=${JSON.stringify(run.threshold)}`,
     ...more,
