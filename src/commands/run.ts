@@ -58,6 +58,7 @@ export async function startDaemon(
   const nodes = createNodeReader(clients.consul);
   const readings = new Readings(whole);
   let directions: Directions | undefined;
+  let isStopping = false;
   const failures = () => [...readings.failures(), ...(directions?.toConsul?.failures() ?? [])];
   const status = await serveStatus(context.config.http.address, {
     registry: context.metrics.registry,
@@ -79,7 +80,7 @@ export async function startDaemon(
   const started = readWorld(whole, clients, readings, takeOver ? adopt : undefined).then(async (world) => {
     const ownEntry = world.toConsul && createOwnEntry(whole, { nodes, committer, summary }, world, world.toConsul.own);
     await ownEntry?.claim();
-    if (watches.signal.aborted) return;
+    if (isStopping) return;
     const isFollowing = () => failures().length === 0;
     directions = startDirections(whole, clients, world, { committer, ownEntry, isFollowing });
     ownEntry?.start();
@@ -91,6 +92,7 @@ export async function startDaemon(
     port: status.port,
     started,
     async stop() {
+      isStopping = true;
       directions?.events.stop();
       directions?.ownEntry?.stop();
       await Promise.all([directions?.toConsul?.stop(DRAIN_MS), directions?.toKubernetes?.stop(DRAIN_MS)]);

@@ -87,8 +87,7 @@ export class Planner {
       refusedNodes: [...refusals.keys()],
       unread,
       waitsFor,
-      // What stays in Consul keeps its place.
-      places: [...places, ...[...held, ...unproven.map(({ instance }) => instance)].map(registrationOf)],
+      places: withStaying(places, [...held, ...unproven.map(({ instance }) => instance)]),
       held,
       isAsked: desired?.isAsked ?? false,
       awaited: sources && desired ? this.#awaited(sources, desired) : [],
@@ -149,8 +148,11 @@ export class Planner {
   }
 }
 
-function registrationOf({ registration }: OwnInstance): Registration {
-  return registration;
+/** What stays in Consul keeps its place; an instance that is to move has one place, not two. */
+function withStaying(places: readonly Registration[], staying: readonly OwnInstance[]): Registration[] {
+  const ids = new Set(places.map(({ id }) => id.toLowerCase()));
+  const others = staying.filter(({ registration }) => !ids.has(registration.id.toLowerCase()));
+  return [...places, ...others.map(({ registration }) => registration)];
 }
 
 function hasCheck(registration: Registration, { checkIndex, registration: observed }: OwnInstance): boolean {

@@ -180,6 +180,15 @@ describe('the places of a pod', () => {
       ['orders'],
     ],
     ['are those of what is to be removed when it is proven', { observed: [THERE] }, ['orders']],
+    [
+      'are one for an instance that moves to another node, while nobody knows yet who is there',
+      {
+        pods: [podNamed('a', { uid: 'another', nodeName: 'worker-2', podIPs: ['10.1.0.9'] })],
+        observed: [THERE],
+        others: others({ orders: 'unread' }),
+      },
+      ['orders'],
+    ],
     ['are none of what is removed', { pods: [pod({ name: 'a', uid: 'uid-of-a' })], observed: [THERE] }, []],
     ['are none of what is refused', { pods: [POD], others: others({ orders: [HOLDER] }) }, []],
   ])('%s', (_, given, expected) => {
