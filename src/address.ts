@@ -28,7 +28,7 @@ export function rangesOf(ranges: readonly string[]): AddressRanges {
  */
 const NEVER_IPV6 = rangesOf(['::/96', 'fe80::/10', 'ff00::/8']);
 
-/** This network, loopback, link-local, multicast and what is reserved; each pod is asked about at each look. */
+/** This network, loopback, link-local, multicast and reserved ranges. The address of each pod is looked up here at each plan. */
 function isNeverIPv4(address: string): boolean {
   const first = parseInt(address, 10);
   return first === 0 || first === 127 || first >= 224 || address.startsWith('169.254.');

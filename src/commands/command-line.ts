@@ -183,7 +183,7 @@ function configOf({ options, env }: Call) {
   return loadConfig(options.config, env);
 }
 
-/** Nobody reads the log of a command that reads once unless something is wrong, and then only what is wrong. */
+/** The log of a command that reads once has errors only: its output says the rest. */
 function onceContextOf(call: Call): OnceContext {
   const log = createLog({ level: 'error', format: 'text', stream: call.stderr });
   return { config: configOf(call), metrics: createMetrics(), version: call.version, log };

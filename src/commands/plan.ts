@@ -111,7 +111,7 @@ function describeFallbacks(plans: readonly NamePlan[]): Part {
   };
 }
 
-/** What would be done for a Service of somebody else's, and what of its wishes cannot be honoured. */
+/** What would be done for a Service of somebody else's that takes instances in, and which of its wishes cannot be honoured. */
 export function describeImport(key: string, plan: ImportPlan): Part {
   const { namespace, request, slices } = plan;
   const direction = 'to-kubernetes' as const;

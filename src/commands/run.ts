@@ -86,7 +86,7 @@ export async function startDaemon(
     ownEntry?.start();
     context.log.info('running', { cluster: context.config.cluster, clusterUid: world.owner.clusterUid });
   });
-  // Whoever awaits `started` hears of a failure; nobody else must.
+  // A caller that awaits `started` hears of the failure; without this, Node.js would end the process for it.
   started.catch(() => undefined);
   return {
     port: status.port,

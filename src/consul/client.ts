@@ -18,7 +18,7 @@ const TOKEN_AGE_MS = 5000;
  */
 const MOST_SOCKETS = { longPolls: 128, others: 20 };
 /**
- * A longer answer is given up: whoever answers must not be able to fill our memory. 20 000 critical checks with 3 KB of
+ * A longer answer is given up: no server may fill our memory. 20 000 critical checks with 3 KB of
  * output each fit, and so does a service with 50 000 instances.
  */
 const LARGEST_ANSWER_BYTES = 64 * 1024 * 1024;
@@ -48,14 +48,14 @@ export interface ConsulClient {
   /** @throws ConsulError */
   get(request: ConsulRequest): Promise<ConsulAnswer>;
   /**
-   * @param request with the body as JSON text: who has a large one knows its size, and so has it as text already
+   * @param request with the body as JSON text: the caller had to know the size of a large body, and has the text already
    * @throws ConsulError
    */
   put(request: ConsulRequest & { readonly json: string }): Promise<ConsulAnswer>;
   close(): void;
 }
 
-/** The client of whoever only reads. */
+/** The client, as code that only reads needs it. */
 export type ConsulReader = Pick<ConsulClient, 'get'>;
 
 /** What the package offers and its types do not say: the plain verbs below every method it has. */

@@ -45,7 +45,7 @@ export interface KubernetesClient {
   close(): Promise<void>;
 }
 
-/** The client of whoever asks and writes in JSON. */
+/** The client, as code that asks and writes in JSON needs it. */
 export type KubernetesRequester = Pick<KubernetesClient, 'request'>;
 
 export function createKubernetesClient(connection: KubernetesConnection, userAgent: string): KubernetesClient {

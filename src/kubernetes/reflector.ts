@@ -249,7 +249,7 @@ export class Reflector<T extends KubernetesObject> {
   }
 }
 
-/** Takes each piece as it comes. An iterator would put those together that came meanwhile: a copy of the whole list. */
+/** Takes each piece as it comes. An iterator would put together the pieces that came meanwhile: a copy of the whole list. */
 function sinkOf(take: (piece: Buffer) => void): Writable {
   return new Writable({
     write(piece: Buffer, _encoding, done) {
@@ -267,7 +267,7 @@ function isInitialEventsEnd({ type, object }: WatchEvent): boolean {
   return type === 'BOOKMARK' && object.as(END_MARK).get(INITIAL_EVENTS_END) === 'true';
 }
 
-/** Empty when not even that much of an object can be read: the version of the next one has to do. */
+/** Empty when not even that much of an object can be read: the version of the next object has to do. */
 function versionOf(encoded: Encoded): string {
   try {
     return encoded.as(VERSION);

@@ -55,7 +55,7 @@ function text(status: number, body: string): Answer {
   return { status, body, type: 'text/plain; charset=utf-8' };
 }
 
-/** What is answered to a request, whoever sends it. */
+/** The answer to a request. */
 export async function answerTo(
   { method, url }: Pick<IncomingMessage, 'method' | 'url'>,
   source: StatusSource,

@@ -17,7 +17,7 @@ import { isOurAnnotation } from '../to-consul/requests/annotations.ts';
 import { isRegistratorVariable } from '../to-consul/requests/registrator.ts';
 import type { HostLimits } from '../to-kubernetes/addresses/host-cache.ts';
 
-/** Waits of the daemon's own choosing. A test gives short ones; whatever is not given is as the module that waits has it. */
+/** Waits of the daemon's own choosing. A test gives short ones; without a value the module that waits takes its own. */
 export interface Timings {
   /** How long a Consul node of ours must have been empty to be removed. */
   readonly emptyNodeMs?: number | undefined;

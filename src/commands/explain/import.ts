@@ -21,7 +21,7 @@ export type ImportPart = Pick<Explanation, 'imported' | 'changes' | 'rejections'
 const NOTHING: ImportPart = { rule: undefined, imported: [], changes: [], rejections: [], warnings: [] };
 
 /**
- * The Service as what takes instances of a Consul service in.
+ * The Service in its part of taking instances of a Consul service in.
  * @param planned all Consul services; undefined when that direction is off
  */
 export async function explainImport(

@@ -69,7 +69,7 @@ function factsOf({ type, clusterIPs, selector, ports }: Service): Fact[] {
   ];
 }
 
-/** @param importing what is said about it as one that takes instances in, if it is */
+/** @param importing what is said of the Service as one that takes instances in, if it does */
 function decisionOf(
   config: Config,
   { owner, toConsul }: World,
@@ -96,7 +96,7 @@ function decisionOf(
     : { rule: 'the Service asks for nothing: no annotation service-name, and none service-sync: "true"', notes };
 }
 
-/** The Service as what puts its pods into Consul. */
+/** The Service in its part of putting its pods into Consul. */
 async function publishes(
   config: Config,
   { owner, toConsul }: World,
@@ -149,7 +149,7 @@ function noPod(key: string, addresses: readonly string[]): ExplainedRejection {
   return { object: `Service ${key}`, reason: 'NoPod', message };
 }
 
-/** The Service as what came out of Consul, or stands in the way of what would. */
+/** The Service as a mirrored one, or as one that stands in the way of a mirrored Service. */
 function mirrors({ planner, plans }: PlannedServices, service: Service): Part {
   const names = new Set([...planner.nameOf(service), ...planner.namesWanting(service.name)]);
   return merge(

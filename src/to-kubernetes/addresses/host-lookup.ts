@@ -12,7 +12,7 @@ export interface DnsConfig {
 export interface HostAnswer {
   /** At least one, all of one IP family. */
   readonly addresses: readonly string[];
-  /** How long the answer is good for, as the one who gave it says. */
+  /** How long the answer is good for, as the DNS server says. */
   readonly ttlMs: number;
 }
 
@@ -36,7 +36,7 @@ interface DnsRecord {
 }
 
 /**
- * Asks DNS for the addresses of host names. Not the system's own look-up: that one says no TTL, and waits in the threads that
+ * Asks DNS for the addresses of host names. Not by the system's own look-up, which says no TTL and waits in the threads that
  * files are read in. So neither /etc/hosts counts nor a search list of the system.
  */
 export function createHostLookup({ servers, search }: DnsConfig, signal: AbortSignal): HostLookup {

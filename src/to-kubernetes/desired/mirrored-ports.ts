@@ -4,7 +4,7 @@ import { ANNOTATION } from '../../mark.ts';
 import { mostCommon, saidByMost } from './majority.ts';
 
 export interface MirroredPorts {
-  /** The port that callers use without thinking of one. */
+  /** The port of a URL that names none. */
   readonly main: number;
   /** The port that most instances use, so that URLs with a port keep working; undefined when it is off or the same. */
   readonly alias: number | undefined;

@@ -41,7 +41,7 @@ export interface Located extends Address {
   readonly doubt?: string;
 }
 
-/** What the cluster, and DNS, say of an address: a `pending` host name is one of which nothing is known yet. */
+/** What the cluster, and DNS, say of an address; nothing is known yet of a host name that is `pending`. */
 export type Judgement = (Located | { readonly refused: string } | { readonly pending: true }) & {
   /** The host name that the address is. */
   readonly host?: string;
@@ -82,7 +82,7 @@ export function mirror(
     const located = locate(instance, network);
     if (located.host !== undefined) hosts.add(located.host);
     if ('pending' in located) continue;
-    // Of one that is not well too: its address will be wanted again.
+    // The host name of an instance that is not well counts too: its address will be wanted again.
     if ('family' in located) families.add(located.family);
     if (!isHealthy(instance, config)) continue;
     if ('refused' in located) {

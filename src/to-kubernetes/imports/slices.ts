@@ -51,7 +51,7 @@ export function importedSlices(
   return { slices, skipped };
 }
 
-/** The Consul service that a slice of ours was taken from, if that is not this one. */
+/** The Consul service that a slice of ours was taken from, if it is another than the given service. */
 export function otherOrigin({ annotations }: EndpointSlice, { name }: ConsulName): string | undefined {
   const origin = annotations.get(ANNOTATION.importedFrom);
   return origin?.toLowerCase() === name ? undefined : origin;

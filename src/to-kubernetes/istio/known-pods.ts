@@ -4,7 +4,7 @@ import type { Views } from '../views.ts';
 
 /**
  * Which addresses are those of pods. An instance of Consul can be one: a pod that registers itself. It must not become a
- * WorkloadEntry, because to Istio that would be what the pod's proxy is, in place of the Services that select the pod.
+ * WorkloadEntry, because Istio would then take the pod's proxy for that entry, in place of the Services that select the pod.
  */
 export class KnownPods {
   #pods: Index<Pod> | undefined;
@@ -31,7 +31,7 @@ export class KnownPods {
   }
 }
 
-/** A pod on its node's network has no address of its own, and one that has ended may have lost it to another. */
+/** A pod on its node's network has no address of its own, and the address of a pod that has ended may be another pod's. */
 function indexByAddress(pods: View<Pod>): Index<Pod> {
   return new Index(pods, ({ hostNetwork, phase, podIPs }) =>
     hostNetwork || phase === 'Succeeded' || phase === 'Failed' ? [] : podIPs,

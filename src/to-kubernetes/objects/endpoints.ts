@@ -13,7 +13,7 @@ export interface DesiredEndpoints {
   readonly truncated: boolean;
 }
 
-/** The limit of v1 Endpoints; who needs more must read slices. */
+/** The limit of v1 Endpoints; a reader that needs more must read slices. */
 const MOST_IN_ENDPOINTS = 1000;
 
 /** One subset for each port: a subset says that every address of it has every port of it. */

@@ -47,7 +47,7 @@ export function workloadSelector(serviceName: string): Readonly<Record<string, s
   return { [LABEL.workloadOf]: serviceName };
 }
 
-/** The mode that a Service was written for. Whoever adds to the selector makes it one that selects nothing of ours. */
+/** The mode that a Service was written for. An addition to the selector makes it select nothing of ours. */
 export function modeOf({ name, selector }: Service): Mode {
   const ours = Object.entries(workloadSelector(name));
   return selector.size === ours.length && ours.every(([key, value]) => selector.get(key) === value)

@@ -6,12 +6,12 @@ const KEY = /^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/;
 const VALUE = KEY;
 /** The name of the service in Istio's telemetry, and the Service's own to set. */
 export const APP_LABEL = 'app';
-/** A WorkloadEntry may have 256; who has more than this in tags has something else in mind. */
+/** A WorkloadEntry may have 256; an instance with more tags than this means something else by them. */
 const MOST_LABELS = 64;
 
 /**
  * What an instance says of itself, as labels: its meta, and its tags like `version=v2` or `version|v2`; the meta wins,
- * then the first tag. What is no label is left out: one that was cut or changed could become equal to another.
+ * then the first tag. A text that is no label is left out: cut or changed, it could become equal to another.
  * @param allowed keys that may become labels
  */
 export function labelsOf({ meta, tags }: ServiceInstance, allowed: Patterns): Map<string, string> {
@@ -47,7 +47,7 @@ export function localityOf({ meta }: ServiceInstance, template: string): string 
 const SERVICE_ACCOUNT = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/;
 
 /**
- * Whose certificate the sidecar of an instance shows; empty for one that has none, and for what is no name.
+ * The service account whose certificate the sidecar of an instance shows; empty for an instance without one, and for a text that is no name.
  * @param key of its meta; empty when nobody may say that
  */
 export function serviceAccountOf({ meta }: ServiceInstance, key: string): string {
