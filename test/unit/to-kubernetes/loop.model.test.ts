@@ -65,6 +65,14 @@ const steps = fc.array(
   { minLength: 1, maxLength: 20 },
 );
 
+/** At its end nothing but its claim wakes the name that gave way: chance finds such a history seldom. */
+const EXACT_NAME_CAME_AND_WENT: Step[] = [
+  { what: 'consul', name: 'my.app', kinds: ['healthy'] },
+  { what: 'consul', name: 'my_app', kinds: ['healthy'] },
+  { what: 'consul', name: 'my-app', kinds: ['healthy'] },
+  { what: 'consul', name: 'my-app', kinds: [] },
+];
+
 const GRACE_MS = 60_000;
 const config = toKubernetesConfig({
   namespaces: ['shop'],
@@ -254,7 +262,12 @@ describe('after any history of Consul services and Services of others', () => {
           await world.stop();
         }
       }),
-      { numRuns: 300, interruptAfterTimeLimit: 45_000, markInterruptAsFailure: true },
+      {
+        numRuns: 200,
+        examples: [[EXACT_NAME_CAME_AND_WENT]],
+        interruptAfterTimeLimit: 45_000,
+        markInterruptAsFailure: true,
+      },
     );
   }, 60_000);
 });
