@@ -7,7 +7,7 @@ import { changesOf, type NamespacePlan, type WrittenKind } from '../to-kubernete
 import type { NamePlan } from '../to-kubernetes/plan/planner.ts';
 import type { World } from '../world/world.ts';
 import { planImports, planPods, planServices, readOnce, type OnceContext } from '../world/read-once.ts';
-import { toldIn, toldOf, toldOfImport, type Told } from './told.ts';
+import { splitTold, toldIn, toldOf, toldOfImport, type Told } from './told.ts';
 
 export interface PlannedChange {
   readonly direction: 'to-consul' | 'to-kubernetes';
@@ -155,11 +155,11 @@ export function describeNamespace(name: string, mirrored: boolean, plan: Namespa
 }
 
 function toldParts(told: readonly Told[]): Pick<Part, 'rejections' | 'warnings'> {
-  const shown = (warnings: boolean) =>
-    told
-      .filter(({ isWarning }) => isWarning === warnings)
-      .map(({ object, message }) => ({ direction: 'to-kubernetes' as const, object, reason: message }));
-  return { rejections: shown(false), warnings: shown(true) };
+  const { rejections, warnings } = splitTold(told);
+  const planned = ({ object, message }: Told): PlannedRejection => {
+    return { direction: 'to-kubernetes', object, reason: message };
+  };
+  return { rejections: rejections.map(planned), warnings: warnings.map(planned) };
 }
 
 /** The plan for people: one aligned line a change, then what was rejected (!) or should be known (*), then the sums. */

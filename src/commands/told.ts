@@ -7,6 +7,12 @@ export interface Told extends Pick<Problem, 'reason' | 'message' | 'isWarning'> 
   readonly object: string;
 }
 
+/** What somebody has to mend, and what somebody should know. */
+export function splitTold(told: readonly Told[]): Record<'rejections' | 'warnings', readonly Told[]> {
+  const shown = (warnings: boolean) => told.filter(({ isWarning }) => isWarning === warnings);
+  return { rejections: shown(false), warnings: shown(true) };
+}
+
 /** What is wrong with a Consul service in one namespace. An Event names a few of the refused instances; a command all. */
 export function toldIn({ namespace, serviceName, problems, refused }: NamespacePlan): Told[] {
   return problems.flatMap((problem) =>

@@ -26,16 +26,26 @@ export async function mayWe(client: KubernetesRequester, access: Access): Promis
   return stringField(status, 'evaluationError') === '' ? false : undefined;
 }
 
+export interface MissingRight {
+  /** The first of some rights that we lack, in words; undefined when we have them all. */
+  readonly missing: string | undefined;
+  /** False when an authorizer had trouble to tell of some right: then it counts as it did until now. */
+  readonly isCertain: boolean;
+}
+
 /**
- * The first of some rights that we lack, in words; undefined when we have them all.
+ * Which of some rights we lack.
  * @param had whether we had them until now: an authorizer that is in trouble does not take them away
  */
 export async function missingRight(
   client: KubernetesRequester,
   rights: readonly Access[],
   had: boolean,
-): Promise<string | undefined> {
+): Promise<MissingRight> {
   const allowed = await Promise.all(rights.map((right) => mayWe(client, right)));
   const missing = rights.find((_, i) => allowed[i] === false || (allowed[i] === undefined && !had));
-  return missing && `${missing.verb} ${missing.resource}.${missing.group} in namespace ${missing.namespace}`;
+  return {
+    missing: missing && `${missing.verb} ${missing.resource}.${missing.group} in namespace ${missing.namespace}`,
+    isCertain: !allowed.includes(undefined),
+  };
 }

@@ -6,19 +6,19 @@ import type { Metrics } from '../observability/metrics.ts';
 import type { KubernetesRequester } from './client.ts';
 import { discover } from './discovery.ts';
 import { hasStatus } from './errors.ts';
-import { KindRights } from './kind-rights.ts';
+import { KindRights, RIGHTS_PACE, type RightsPace } from './kind-rights.ts';
 import type { KubernetesObject } from './objects.ts';
 import type { CustomKind, Resource } from './resources.ts';
 import type { View } from './view.ts';
 
 /** How often to look whether somebody has installed the kind or taken it away. */
-export interface KindPace {
+export interface KindPace extends RightsPace {
   readonly lookAgainMs: number;
   /** Soonest after the last look, however often somebody asks for a look. */
   readonly pauseMs: number;
 }
 
-const KIND_PACE: KindPace = { lookAgainMs: 15_000, pauseMs: 1000 };
+const KIND_PACE: KindPace = { lookAgainMs: 15_000, pauseMs: 1000, ...RIGHTS_PACE };
 /** Reading all objects of the kind may take so long. */
 const READ_LIMIT_MS = 15_000;
 
@@ -94,7 +94,7 @@ export class OptionalKind<T extends KubernetesObject> {
   constructor(options: OptionalKindOptions<T>) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
-    this.#rights = new KindRights({ ...options, clock: this.#clock });
+    this.#rights = new KindRights({ ...options, pace: options.pace ?? KIND_PACE, clock: this.#clock });
     this.settled = new Promise((resolve) => (this.#resolveSettled = resolve));
     void this.#run();
   }
@@ -171,8 +171,9 @@ export class OptionalKind<T extends KubernetesObject> {
       const missing = await this.#rights.missing(this.#found !== undefined);
       return missing === undefined ? resource : { why: `there is no right to ${missing}`, isServed: true };
     } catch (error) {
-      if (hasStatus(error, 403)) return { why: explainError(error), isServed: this.isServed };
-      throw error;
+      if (!hasStatus(error, 403)) throw error;
+      this.#rights.forget();
+      return { why: explainError(error), isServed: this.isServed };
     }
   }
 

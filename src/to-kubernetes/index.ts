@@ -14,7 +14,7 @@ import { runImports } from './imports/index.ts';
 import { ToKubernetesLoop } from './loop.ts';
 import { Planner } from './plan/planner.ts';
 import { createReporter } from './report/reporter.ts';
-import { subscribe, subscribeToAddresses } from './subscriptions.ts';
+import { subscribe, subscribeToAddresses, subscribeToConsul } from './subscriptions.ts';
 import type { Views } from './views.ts';
 import { createFallbacks } from './report/istio-fallbacks.ts';
 import { createWriter, NameTaken } from './write/writer.ts';
@@ -89,7 +89,8 @@ export function runToKubernetes(options: ToKubernetesOptions): ToKubernetes {
     for (const name of names) queue.enqueue(name);
   };
 
-  for (const source of [catalog, hosts]) source.subscribe(queue.enqueue);
+  hosts.subscribe(queue.enqueue);
+  subscribeToConsul(catalog, planner, enqueue);
   subscribe(views, planner, enqueue);
   subscribeToAddresses(views, () => {
     enqueue(planner.keys());

@@ -60,9 +60,9 @@ export class ToKubernetesLoop {
 
   /** Noted at once, before any other name is planned. */
   #plan(name: string, isExpired: boolean): NamePlan {
-    const { planner, hosts } = this.#options;
+    const { planner, hosts, queue } = this.#options;
     const plan = planner.plan(name, isExpired);
-    planner.note(name, plan);
+    for (const other of planner.note(name, plan)) queue.enqueue(other);
     for (const host of plan.hosts) hosts.want(host, name);
     return plan;
   }

@@ -1,6 +1,9 @@
 import type { Service } from '../kubernetes/objects.ts';
 
-/** Something for somebody to mend: what `plan`, `explain`, the Event, the log, the metric and Consular's own entry say. */
+/**
+ * Something for somebody to mend: what the Event, the log, the metric and Consular's own entry say, and `plan` and
+ * `explain` too, but for ClusterIPRangeFull and WriteRefused, which only a write can find out.
+ */
 export interface Problem {
   readonly reason: Reason;
   /** One sentence for the person who can mend it. */

@@ -4,7 +4,18 @@ import type { Planner } from './plan/planner.ts';
 import type { Views } from './views.ts';
 
 type Enqueue = (names: Iterable<string>) => void;
+interface Subscribable {
+  subscribe(listener: (name: string) => void): void;
+}
 type Look = (before: KubernetesObject | undefined, after: KubernetesObject | undefined) => void;
+
+/** From what changed in Consul to the names to look at. A name is known before the next is planned, whichever that is. */
+export function subscribeToConsul(catalog: Subscribable, planner: Pick<Planner, 'learn'>, enqueue: Enqueue): void {
+  catalog.subscribe((name) => {
+    planner.learn(name);
+    enqueue([name]);
+  });
+}
 
 /** From what changed in Kubernetes to the names to look at. */
 export function subscribe(views: Views, planner: Planner, enqueue: Enqueue): void {

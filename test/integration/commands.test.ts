@@ -90,6 +90,13 @@ describe('the command line', () => {
     expect(rejections).toEqual([
       { direction: 'to-consul', object: `Pod ${namespace}/wrong`, reason: 'service name "consul" is reserved' },
     ]);
+    const explained = bundled('explain', 'pod', `${namespace}/planned`, '--config', config, '--output', 'json');
+    expect(explained).toMatchObject({ status: 2, stderr: '' });
+    expect(JSON.parse(explained.stdout)).toMatchObject({
+      exists: true,
+      decision: { rule: 'the pod is Ready' },
+      changes: [{ action: 'create', kind: 'ServiceInstance' }],
+    });
     expect(await consul.catalogIndex()).toBe(before);
     expect(await kubernetes.find(`/api/v1/namespaces/${namespace}/services/vm`)).toBeUndefined();
 

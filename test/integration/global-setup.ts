@@ -16,8 +16,12 @@ export default async function setUp(): Promise<void> {
   await findKubernetesProgram('kube-apiserver');
   const planes = new Map<string, Promise<KubernetesPlane>>();
   const planeOf = (worker: string) => {
-    const plane = planes.get(worker) ?? startKubernetes();
+    const running = planes.get(worker);
+    if (running) return running;
+    const plane = startKubernetes();
     planes.set(worker, plane);
+    // Whoever asks next has it tried again.
+    plane.catch(() => planes.delete(worker));
     return plane;
   };
   const server = createServer(({ url = '' }, answer) => {
@@ -34,11 +38,13 @@ export default async function setUp(): Promise<void> {
   globalThis.consularTestPlanes = {
     stop: async () => {
       server.close();
-      for (const plane of planes.values())
-        await plane.then(
+      const stopped = [...planes.values()].map((plane) =>
+        plane.then(
           ({ stop }) => stop(),
           () => undefined,
-        );
+        ),
+      );
+      await Promise.all(stopped);
     },
   };
 }

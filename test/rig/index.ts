@@ -34,7 +34,7 @@ export interface Daemon extends RunningDaemon {
 const QUICK: Timings = {
   lookPace: { firstMs: 50, gapMs: 500, gapInLooks: 1, longestGapMs: 2000 },
   sweepPace: { firstMs: 50, gapMs: 250, longestGapMs: 1000 },
-  kindPace: { lookAgainMs: 300, pauseMs: 50 },
+  kindPace: { lookAgainMs: 300, pauseMs: 50, missingMs: 300, grantedMs: 2000 },
   hostLimits: { shortestMs: 200, longestRetryMs: 1000 },
 };
 

@@ -21,7 +21,8 @@ export async function until<T>(
       last = error;
     }
     // A look that takes long takes its time from what it waits for.
-    await sleep(Math.max(15, performance.now() - lookedAt));
+    const now = performance.now();
+    await sleep(Math.min(Math.max(15, now - lookedAt), Math.max(0, deadline - now)));
   }
   throw new Error(`waited ${limitMs / 1000} s in vain for ${what}`, { cause: last });
 }

@@ -8,15 +8,15 @@ import { desiredRegistrations } from '../../to-consul/desired/desired-registrati
 import { podKeyOf } from '../../to-consul/registration/registration.ts';
 import { isHealthy } from '../../to-kubernetes/desired/mirrored-service.ts';
 import type { NamespacePlan } from '../../to-kubernetes/plan/namespace-plan.ts';
+import { limitReached } from '../../to-kubernetes/plan/problems.ts';
 import type { NamePlan } from '../../to-kubernetes/plan/planner.ts';
 import { instancesToMirror, isNeverMirrored } from '../../to-kubernetes/requests/selection.ts';
 import type { Clients } from '../../world/context.ts';
 import type { World } from '../../world/world.ts';
 import { plansFor } from './pod.ts';
 import {
-  rejectionsIn,
+  explainedTold,
   summaryOf,
-  warningsIn,
   type Decision,
   type ExplainedInstance,
   type ExplainedPod,
@@ -47,7 +47,10 @@ export async function explainConsulService(
   const pods = await podsWanting(config, world, name);
   const importing = services && toKubernetes ? (await planImports(services, toKubernetes)).planner.importing(name) : [];
   if (instances.length + copies.length + pods.length + importing.length === 0) return undefined;
-  const parts = (plan?.namespaces ?? []).map((namespace) => explainNamespace(name, plan?.mirrored ?? false, namespace));
+  const isOfSeveral = config.toKubernetes.namespaces.length > 1;
+  const parts = (plan?.namespaces ?? []).map((namespace) =>
+    explainNamespace(name, plan?.mirrored ?? false, namespace, isOfSeveral),
+  );
   const { rule, notes } = decisionOf(config, name, instances, plan);
   return {
     kind: 'consul-service',
@@ -70,7 +73,10 @@ export async function explainConsulService(
     pods,
     imported: [],
     changes: parts.flatMap(({ changes }) => changes),
-    rejections: [...rejectionsIn(plan ? toldOf(given, plan) : []), ...parts.flatMap(({ rejections }) => rejections)],
+    rejections: [
+      ...explainedTold(plan ? toldOf(given, plan) : []).rejections,
+      ...parts.flatMap(({ rejections }) => rejections),
+    ],
     warnings: parts.flatMap(({ warnings }) => warnings),
   };
 }
@@ -86,7 +92,7 @@ function decisionOf(
   if (isNeverMirrored(name)) return not('the name is one of those that never are');
   if (!selects(toKubernetes.services, name)) return not('toKubernetes.services does not select it');
   if (instances.length === 0) return not('Consul has no instance of it');
-  if (plan?.overLimit) return not(`toKubernetes.maxServices (${toKubernetes.maxServices}) others already are`);
+  if (plan?.overLimit) return not(limitReached(toKubernetes.maxServices));
   if (!plan?.mirrored)
     return not(
       'all of its instances came out of Kubernetes, share an address and port with one that did, are proxies, or lack a required tag or meta',
@@ -122,13 +128,12 @@ export function explainNamespace(
   name: string,
   mirrored: boolean,
   namespace: NamespacePlan,
+  isOfSeveral = false,
 ): Pick<Explanation, 'changes' | 'rejections' | 'warnings'> {
   const { changes } = describeNamespace(name, mirrored, namespace);
-  const told = toldIn(namespace);
   return {
     changes: changes.map(({ action, kind, object, note }) => ({ action, kind, object, note, differences: [] })),
-    rejections: rejectionsIn(told),
-    warnings: warningsIn(told),
+    ...explainedTold(toldIn(namespace), isOfSeveral),
   };
 }
 

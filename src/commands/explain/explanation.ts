@@ -6,7 +6,7 @@ import { identityOf } from '../../to-consul/registration/registration.ts';
 import type { Registration } from '../../to-consul/registration/registration.ts';
 import { isRegistratorVariable } from '../../to-consul/requests/registrator.ts';
 import type { WrittenKind } from '../../to-kubernetes/plan/namespace-plan.ts';
-import type { Told } from '../told.ts';
+import { splitTold, type Told } from '../told.ts';
 import type { Rejection } from '../../to-consul/registration/rejection.ts';
 import type { PodPlan } from '../../to-consul/plan/pod-plan.ts';
 
@@ -150,14 +150,19 @@ export function rejectionsOf(object: string, rejections: readonly Rejection[]): 
   return rejections.map(({ reason, message }) => ({ object, reason, message }));
 }
 
-/** Of what is told in the direction to Kubernetes, the part that somebody has to mend. */
-export function rejectionsIn(told: readonly Told[]): ExplainedRejection[] {
-  return told.filter(({ isWarning }) => !isWarning).map(({ object, reason, message }) => ({ object, reason, message }));
-}
-
-/** The rest of it. */
-export function warningsIn(told: readonly Told[]): string[] {
-  return told.filter(({ isWarning }) => isWarning).map(({ message }) => message);
+/**
+ * What is told in the direction to Kubernetes.
+ * @param isOfSeveral true when a warning has to say its object, as others say the same of other objects
+ */
+export function explainedTold(
+  told: readonly Told[],
+  isOfSeveral = false,
+): Pick<Explanation, 'rejections' | 'warnings'> {
+  const { rejections, warnings } = splitTold(told);
+  return {
+    rejections: rejections.map(({ object, reason, message }) => ({ object, reason, message })),
+    warnings: warnings.map(({ object, message }) => (isOfSeveral ? `${object}: ${message}` : message)),
+  };
 }
 
 const AFTER_A_READ = 'after a direct read that does not find what it was registered for';

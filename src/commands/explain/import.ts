@@ -8,7 +8,7 @@ import { type ImportRequest } from '../../to-kubernetes/requests/import-request.
 import { isHealthy } from '../../to-kubernetes/desired/mirrored-service.ts';
 import { instancesToMirror } from '../../to-kubernetes/requests/selection.ts';
 import type { World } from '../../world/world.ts';
-import { rejectionsIn, warningsIn, type ExplainedImport, type Explanation } from './explanation.ts';
+import { explainedTold, type ExplainedImport, type Explanation } from './explanation.ts';
 import { describeImport } from '../plan.ts';
 import { toldOfImport } from '../told.ts';
 import { planImports, type PlannedServices } from '../../world/read-once.ts';
@@ -37,15 +37,13 @@ export async function explainImport(
   if (!plan) return NOTHING;
   const { request } = plan;
   const { changes } = describeImport(key, plan);
-  const told = toldOfImport(key, plan);
   const from = request && request.verdict !== 'denied' ? request.from.name : undefined;
   const instances = from === undefined ? [] : (toKubernetes.catalog.instances(from) ?? []);
   return {
     rule: ruleOf(request),
     imported: explainInstances(config, plan, instances),
     changes: changes.map(({ action, kind, object, note }) => ({ action, kind, object, note, differences: [] })),
-    rejections: rejectionsIn(told),
-    warnings: warningsIn(told),
+    ...explainedTold(toldOfImport(key, plan)),
   };
 }
 

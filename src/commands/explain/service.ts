@@ -4,6 +4,7 @@ import { ANNOTATION, isMarkedObject, META, ownsObject } from '../../mark.ts';
 import { parseAnnotations } from '../../to-consul/requests/annotations.ts';
 import type { OwnInstance } from '../../to-consul/observed/own-instance.ts';
 import type { Registration } from '../../to-consul/registration/registration.ts';
+import { noPod } from '../../to-consul/report/reporter.ts';
 import { askedByService } from '../../to-consul/requests/requests.ts';
 import type { World } from '../../world/world.ts';
 import { plansFor } from './pod.ts';
@@ -14,7 +15,6 @@ import {
   rejectionsOf,
   summaryOf,
   type Decision,
-  type ExplainedRejection,
   type Explanation,
   type Fact,
 } from './explanation.ts';
@@ -138,15 +138,10 @@ async function publishes(
     });
   }
   const without = service ? plans.index.addressesWithoutPod(service) : [];
-  if (without.length > 0) parts.push({ ...NOTHING, rejections: [noPod(key, without)] });
+  if (without.length > 0) parts.push({ ...NOTHING, rejections: rejectionsOf(`Service ${key}`, [noPod(without)]) });
   if (asks && podKeys.length === 0)
     parts.push({ ...NOTHING, notes: ['no EndpointSlice of the Service targets a pod'] });
   return merge(parts);
-}
-
-function noPod(key: string, addresses: readonly string[]): ExplainedRejection {
-  const message = `addresses of its endpoints belong to no pod of its namespace: ${addresses.join(', ')}`;
-  return { object: `Service ${key}`, reason: 'NoPod', message };
 }
 
 /** The Service as a mirrored one, or as one that stands in the way of a mirrored Service. */

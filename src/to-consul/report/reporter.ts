@@ -73,11 +73,16 @@ export function createReporter({ views, events, resources, log, metrics }: Repor
       }
     },
     service: (service: Service, addresses: readonly string[]) => {
-      const shown = addresses.slice(0, 3).map(quote).join(', ');
-      const message = `${addresses.length} endpoint${addresses.length === 1 ? '' : 's'} of this Service belong to no pod and cannot be registered: ${shown}`;
-      tell(resources.services, service, addresses.length > 0 ? [{ reason: 'NoPod', message }] : []);
+      tell(resources.services, service, addresses.length > 0 ? [noPod(addresses, 3)] : []);
     },
   };
+}
+
+/** @param most as many of the addresses are named */
+export function noPod(addresses: readonly string[], most = addresses.length): Rejection {
+  const shown = addresses.slice(0, most).map(quote).join(', ');
+  const message = `${addresses.length} endpoint${addresses.length === 1 ? '' : 's'} of this Service belong to no pod and cannot be registered: ${shown}`;
+  return { reason: 'NoPod', message };
 }
 
 function firstOf(all: readonly Rejection[]): readonly Rejection[] {

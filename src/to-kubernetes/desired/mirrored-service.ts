@@ -31,12 +31,12 @@ export interface RefusedInstance {
   readonly reason: string;
 }
 
-export interface MirrorConfig extends PortsConfig, ShapeConfig {
+interface MirrorConfig extends PortsConfig, ShapeConfig {
   readonly minHealth: 'warning' | 'passing';
 }
 
 /** Where an instance is. */
-export interface Located extends Address {
+interface Located extends Address {
   /** Why it may be out of date. */
   readonly doubt?: string;
 }

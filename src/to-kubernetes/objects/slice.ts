@@ -24,7 +24,7 @@ export interface DesiredSlice {
   readonly endpoints: readonly DesiredEndpoint[];
 }
 
-export interface DesiredEndpoint {
+interface DesiredEndpoint {
   readonly address: string;
   readonly zone: string;
   /** The host name that the address was resolved from, or an empty string. */

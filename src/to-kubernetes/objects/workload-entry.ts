@@ -66,7 +66,7 @@ export function sameWorkloadEntry(desired: DesiredWorkloadEntry, observed: Workl
 }
 
 /** Labels that were ours and are not wanted any more: Istio would take them from either place. */
-export function outdatedLabels(desired: DesiredWorkloadEntry, observed: WorkloadEntry): string[] {
+function outdatedLabels(desired: DesiredWorkloadEntry, observed: WorkloadEntry): string[] {
   return [...observed.workloadLabels.keys()].filter((key) => !desired.labels.has(key));
 }
 

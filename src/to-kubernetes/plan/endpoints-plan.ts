@@ -24,9 +24,9 @@ export function planEndpoints(
   const left = leftovers.endpoints(ourService(holder));
   if (left.length > 0) return { create: [], update: [], remove: left };
   const hasSelector = holder.service ? holder.service.selector.size > 0 : mode === 'istio';
-  const isWritten = mirrored !== undefined && config.endpoints && !hasSelector;
+  const hasEndpoints = mirrored !== undefined && config.endpoints && !hasSelector;
   return compare(
-    byName(isWritten ? [desiredEndpoints(serviceName, mirrored)] : []),
+    byName(hasEndpoints ? [desiredEndpoints(serviceName, mirrored)] : []),
     byName(own.endpoints),
     sameEndpoints,
   );

@@ -42,7 +42,8 @@ export type Holder =
 /**
  * | the Service of that name                                          | holder    | the Service | slices, Endpoints, WorkloadEntries |
  * |-------------------------------------------------------------------|-----------|-------------|------------------------------------|
- * | is not there, or there should be none                             | free      | made        | made                               |
+ * | is not there                                                      | free      | made        | made                               |
+ * | is not looked for: there should be none                           | free      | none        | none                               |
  * | has our marks, for this Consul service                            | ours      | kept equal  | kept equal                         |
  * | has our labels and not the annotation, and objects of ours        | ours      | kept equal  | kept equal                         |
  * | has objects of ours, and its owner took the labels away           | released  | not touched | kept equal, as long as there are any |

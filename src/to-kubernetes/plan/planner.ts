@@ -4,7 +4,7 @@ import type { Owner } from '../../mark.ts';
 import { Addresses, type Hosts } from '../addresses/addresses.ts';
 import { KnownPods } from '../istio/known-pods.ts';
 import { Claims } from '../names/claims.ts';
-import { ServiceNames, type AssignedName } from '../names/name-holders.ts';
+import { ServiceNames, type AssignedName } from '../names/service-names.ts';
 import { Leftovers } from '../observed/leftovers.ts';
 import { OwnObjects } from '../observed/own-objects.ts';
 import type { Problem } from '../problem.ts';
@@ -125,16 +125,25 @@ export class Planner {
     };
   }
 
-  /** What a plan says about names counts from now on. */
-  note(name: string, plan: NamePlan): void {
+  /** Consul told something of that name: whoever is planned next knows of it, also when its own plan comes later. */
+  learn(name: string): void {
+    if (!this.#names.has(name) && this.isMirrored(name)) this.#names.add(name);
+  }
+
+  /** What a plan says about names counts from now on. Returns the names to look at again. */
+  note(name: string, plan: NamePlan): Iterable<string> {
     if (plan.mirrored || this.owns(name)) this.#names.add(name);
-    this.#claims.note(name, plan);
+    const hadPlace = this.#claims.isPlaced(name);
+    const names = this.#claims.note(name, plan);
+    // Others that share its name with it have one more that they may have given way to.
+    if (!hadPlace && this.#claims.isPlaced(name)) for (const other of this.#names.sharing(name)) names.add(other);
+    return names;
   }
 
   /** A name that has no Service and is not to have one gives up its claim. Returns the names to look at again. */
   release(name: string): Iterable<string> {
-    if (this.#contends(name)) return [];
-    this.#names.forget(name);
+    if (this.owns(name) || this.isMirrored(name)) return [];
+    if (!this.#isListed(name)) this.#names.forget(name);
     return this.#claims.release(name);
   }
 
@@ -144,11 +153,16 @@ export class Planner {
   }
 
   #assigned(name: string, namespace: string): AssignedName {
-    return this.#names.assigned(name, namespace, (other) => this.#contends(other));
+    return this.#names.assigned(name, namespace, (other) => this.#contends(other, name));
   }
 
-  /** Others may have to give way to it. */
-  #contends(name: string): boolean {
-    return this.owns(name) || this.isMirrored(name);
+  /** Another may have to give way to it: it has a Service, or is to have one and finds a place beside the other's. */
+  #contends(name: string, other: string): boolean {
+    return this.owns(name) || (this.isMirrored(name) && this.#claims.hasPlaceBeside(other, name));
+  }
+
+  /** Consul has instances of it, to be mirrored or not. */
+  #isListed(name: string): boolean {
+    return (this.#sources.catalog.instances(name) ?? []).length > 0;
   }
 }

@@ -51,8 +51,13 @@ export function instancesRefused(name: string, refused: readonly RefusedInstance
   return problem('InstanceRefused', message);
 }
 
+/** Why a service is not mirrored that should be. */
+export function limitReached(most: number): string {
+  return `${most} services are already (toKubernetes.maxServices)`;
+}
+
 export function tooManyServices(name: string, most: number): Problem {
-  const message = `Consul service ${name} is not mirrored: ${most} services are already (toKubernetes.maxServices)`;
+  const message = `Consul service ${name} is not mirrored: ${limitReached(most)}`;
   return problem('TooManyServices', message);
 }
 

@@ -18,9 +18,9 @@ import { byName, type Target } from './target.ts';
 export function planService(target: Target, mode: Mode): Changes<DesiredService, Service> {
   const { wish, serviceName, holder, own, mirrored } = target;
   const ours = ourService(holder);
-  const isWritten = mirrored !== undefined && holder.kind !== 'released';
+  const hasService = mirrored !== undefined && holder.kind !== 'released';
   const { create, update, remove } = compare(
-    byName(isWritten ? [desiredService(serviceName, mirrored, mode)] : []),
+    byName(hasService ? [desiredService(serviceName, mirrored, mode)] : []),
     byName(ours ? [...own.services, ours] : own.services),
     sameService,
   );

@@ -28,7 +28,7 @@ export interface ModedMirroring extends Mirroring {
   readonly mode: Mode;
 }
 
-/** @param observed the Service as it is, if it is ours */
+/** @param observed the Service that has the name: ours, or a released one whose addresses are kept */
 export function mirrorOf(
   { owner, config, catalog, addresses }: PlanSources,
   name: string,

@@ -1,5 +1,5 @@
 import type { MirroredService } from '../desired/mirrored-service.ts';
-import type { AssignedName } from '../names/name-holders.ts';
+import type { AssignedName } from '../names/service-names.ts';
 import type { Holder, OwnInNamespace } from './holder.ts';
 
 /** What is to become of a Consul service in one namespace. */

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { describeNamespace } from '../../../src/commands/plan.ts';
+import { explainedTold } from '../../../src/commands/explain/explanation.ts';
 import { toldIn, toldOf, toldOfImport } from '../../../src/commands/told.ts';
 import { problem } from '../../../src/to-kubernetes/problem.ts';
 import { namespacePlan } from '../to-kubernetes/plans.ts';
@@ -18,6 +19,14 @@ describe('what a command tells of a mirrored service', () => {
     const { rejections, warnings } = describeNamespace('billing', true, namespacePlan({ problems, refused }));
     expect(rejections.map(({ object }) => object)).toEqual(['Consul instance vm-1/a', 'Consul instance vm-1/b']);
     expect(warnings).toEqual([{ direction: 'to-kubernetes', object: 'Service shop/billing', reason: 'another shape' }]);
+  });
+
+  it('has its warnings in an explanation, with the Service where others say the same', () => {
+    const told = toldIn(namespacePlan({ problems, refused }));
+    const { rejections, warnings } = explainedTold(told);
+    expect(rejections.map(({ message }) => message)).toEqual(['no a', 'no b']);
+    expect(warnings).toEqual(['another shape']);
+    expect(explainedTold(told, true)).toEqual({ rejections, warnings: ['Service shop/billing: another shape'] });
   });
 
   it('names the Consul service, or the Service that takes it in, where it is about that', () => {

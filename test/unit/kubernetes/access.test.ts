@@ -42,13 +42,13 @@ describe('the right that is missing', () => {
   };
   const named = (verb: string) => `${verb} workloadentries.networking.istio.io in namespace a`;
 
-  it.each<[string, Said[], boolean, string | undefined]>([
-    ['none', [yes, yes, yes], false, undefined],
-    ['the first that is refused', [yes, no, no], false, named('watch')],
-    ['one that an authorizer in trouble does not grant', [yes, yes, trouble], false, named('create')],
-    ['none, when we had it before that trouble', [yes, yes, trouble], true, undefined],
-    ['one that is refused although we had it', [trouble, no, yes], true, named('watch')],
-  ])('is %s', async (_, answers, had, expected) => {
-    expect(await ask(answers, had)).toBe(expected);
+  it.each<[string, Said[], boolean, string | undefined, boolean]>([
+    ['none', [yes, yes, yes], false, undefined, true],
+    ['the first that is refused', [yes, no, no], false, named('watch'), true],
+    ['one that an authorizer in trouble does not grant', [yes, yes, trouble], false, named('create'), false],
+    ['none, when we had it before that trouble', [yes, yes, trouble], true, undefined, false],
+    ['one that is refused although we had it', [trouble, no, yes], true, named('watch'), false],
+  ])('is %s', async (_, answers, had, missing, isCertain) => {
+    expect(await ask(answers, had)).toEqual({ missing, isCertain });
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { KindRights } from '../../../src/kubernetes/kind-rights.ts';
+import { KindRights, RIGHTS_PACE } from '../../../src/kubernetes/kind-rights.ts';
 import { TestClock } from '../clock.ts';
 import { Requester } from './requester.ts';
 
@@ -7,14 +7,14 @@ const MISSING = 'list workloadentries.networking.istio.io in namespace a';
 
 function stage() {
   const clock = new TestClock();
-  const world = { allowed: true };
-  const client = new Requester(() => ({ status: { allowed: world.allowed } }));
+  const world = { allowed: true, evaluationError: '' };
+  const client = new Requester(() => ({ status: { ...world } }));
   const kind = { group: 'networking.istio.io', plural: 'workloadentries' };
-  const rights = new KindRights({ client, kind, namespaces: ['a', 'b'], clock });
+  const rights = new KindRights({ client, kind, namespaces: ['a', 'b'], pace: RIGHTS_PACE, clock });
   /** What is missing, and with how many questions that was found out. */
-  const look = async () => {
+  const look = async (had = false) => {
     const before = client.sent.length;
-    const missing = await rights.missing(false);
+    const missing = await rights.missing(had);
     return { missing, questions: client.sent.length - before };
   };
   return { clock, look, rights, world };
@@ -59,5 +59,20 @@ describe('our rights', () => {
     world.allowed = true;
     await clock.advance(15_000);
     expect(await look()).toEqual({ missing: undefined, questions: 10 });
+  });
+
+  it('that an authorizer in trouble cannot tell stay as they were, and are asked for after 15 s again', async () => {
+    const { clock, look, rights, world } = stage();
+    await look();
+    rights.forget();
+    Object.assign(world, { allowed: false, evaluationError: 'webhook is down' });
+    for (let i = 0; i < 3; i++) {
+      expect(await look(true)).toEqual({ missing: undefined, questions: 10 });
+      await clock.advance(14_999);
+      expect(await look(true)).toEqual({ missing: undefined, questions: 0 });
+      await clock.advance(1);
+    }
+    world.evaluationError = '';
+    expect(await look(true)).toEqual({ missing: MISSING, questions: 10 });
   });
 });

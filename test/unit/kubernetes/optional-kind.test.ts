@@ -253,6 +253,17 @@ describe('the rights to a kind', () => {
     expect(whole.reviews()).toBe(20);
   });
 
+  it('are asked for after a time in which we might not even ask for the kind', async () => {
+    const whole = await found();
+    whole.world.error = refusal(403);
+    await whole.clock.advance(16_000);
+    Object.assign(whole.world, { error: undefined, allowed: false });
+    await whole.clock.advance(16_000);
+    expect(whole.reviews()).toBe(20);
+    expect(state(whole)).toMatchObject({ found: undefined, isServed: true });
+    expect(whole.optional.absence).toContain('there is no right to list');
+  });
+
   it('are asked for after a failure', async () => {
     const whole = await found();
     whole.world.error = new Error('reset');

@@ -21,6 +21,7 @@ class Stage {
   owns = true;
   takesIn = false;
   released: readonly string[] = [];
+  noted: readonly string[] = [];
   now = 0;
   fails: (namespace: string) => Error | undefined = () => undefined;
   failures: ReadonlyMap<string, unknown> = new Map();
@@ -29,7 +30,7 @@ class Stage {
   readonly #loop = new ToKubernetesLoop({
     planner: {
       plan: (name, expired) => this.#did(`plan ${name}${expired ? ' expired' : ''}`, this.plan),
-      note: (name) => this.#did(`note ${name}`, undefined),
+      note: (name) => this.#did(`note ${name}`, this.noted),
       release: (name) => this.#did(`release ${name}`, this.released),
       isMirrored: () => (this.instances ?? []).length > 0,
       owns: () => this.owns,
@@ -98,6 +99,13 @@ describe('a Consul service that is mirrored', () => {
 
   it('gives up no claim', async () => {
     expect(await stage({ released: ['other'] }).reconcile()).not.toContain('enqueue other');
+  });
+});
+
+describe('a name for which there is no place', () => {
+  it('has those looked at again that gave way to it', async () => {
+    const it = stage({ plan: namePlan({ overLimit: true }), noted: ['my_app'] });
+    expect(await it.reconcile()).toEqual(['plan billing', 'note billing', 'enqueue my_app', 'unfollow billing']);
   });
 });
 

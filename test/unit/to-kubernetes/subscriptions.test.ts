@@ -10,7 +10,7 @@ import type { View } from '../../../src/kubernetes/view.ts';
 import { ANNOTATION } from '../../../src/mark.ts';
 import { toHashedServiceName } from '../../../src/to-kubernetes/names/service-name.ts';
 import { Planner } from '../../../src/to-kubernetes/plan/planner.ts';
-import { subscribe, subscribeToAddresses } from '../../../src/to-kubernetes/subscriptions.ts';
+import { subscribe, subscribeToAddresses, subscribeToConsul } from '../../../src/to-kubernetes/subscriptions.ts';
 import { instance, marked, owner, pod, service, slice, strings, toKubernetesConfig } from '../builders.ts';
 import { catalogOf, NO_HOSTS, serviceCIDR, viewOf, views, workloadEntries } from './views.ts';
 
@@ -43,6 +43,16 @@ function stage() {
   ];
   return { views: shown, entries, pods, wakes, wakesWith };
 }
+
+describe('a change in Consul', () => {
+  it('has its name known before it is looked at', () => {
+    const did: string[] = [];
+    const catalog = { subscribe: (listener: (name: string) => void) => listener('billing') };
+    const planner = { learn: (name: string) => void did.push(`learn ${name}`) };
+    subscribeToConsul(catalog, planner, (names) => did.push(...names));
+    expect(did).toEqual(['learn billing', 'billing']);
+  });
+});
 
 describe("somebody else's Service", () => {
   it.each([

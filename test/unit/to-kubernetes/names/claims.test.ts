@@ -50,7 +50,22 @@ describe('a place', () => {
   });
 });
 
+describe('a place beside another name', () => {
+  it('is one that is left when the other has its own', () => {
+    const claims = new Claims(2, ['a']);
+    expect([claims.hasPlaceBeside('b', 'c'), claims.hasPlaceBeside('a', 'c')]).toEqual([false, true]);
+    expect([claims.hasPlaceBeside('b', 'a'), claims.hasPlaceFor('b')]).toEqual([true, true]);
+  });
+});
+
 describe('a name that others gave way to', () => {
+  it('wakes them when there is no place for it, once', () => {
+    const claims = new Claims(1, []);
+    expect([...claims.note('b', mirrored('a'))]).toEqual([]);
+    expect([...claims.note('a', WAITS)]).toEqual(['b']);
+    expect([...claims.note('b', mirrored()), ...claims.note('a', WAITS), ...claims.release('a')]).toEqual([]);
+  });
+
   it('wakes them when it is released, and only those of their last plans', () => {
     const claims = new Claims(9, []);
     claims.note('b', mirrored('a'));

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { assignServiceName, toServiceName } from '../../../../src/to-kubernetes/names/service-name.ts';
 
 const DNS_1035 = /^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$/;
-const hashed = (label: string) => expect.stringMatching(new RegExp(`^${label}-[0-9a-f]{8}$`));
+const hashed = (serviceName: string) => expect.stringMatching(new RegExp(`^${serviceName}-[0-9a-f]{8}$`));
 
 describe('toServiceName', () => {
   it.each([
@@ -16,8 +16,8 @@ describe('toServiceName', () => {
     ['1orders', 's-1orders'],
     ['größe', 'gr-e'],
     ['a'.repeat(63), 'a'.repeat(63)],
-  ])('%j is %j', (name, label) => {
-    expect(toServiceName(name)).toBe(label);
+  ])('%j is %j', (name, serviceName) => {
+    expect(toServiceName(name)).toBe(serviceName);
   });
 
   it.each([
@@ -27,8 +27,8 @@ describe('toServiceName', () => {
     ['', 's'],
     ['---', 's'],
     ['注文', 's'],
-  ])('%j keeps what fits, with a hash', (name, label) => {
-    expect(toServiceName(name)).toEqual(hashed(label));
+  ])('%j keeps what fits, with a hash', (name, serviceName) => {
+    expect(toServiceName(name)).toEqual(hashed(serviceName));
   });
 
   it('tells long names apart that begin alike', () => {
@@ -62,14 +62,14 @@ describe('assignServiceName', () => {
     ['it has a Service of that name', 'my_orders', ['my-orders', 'my_orders'], { my_orders: 'my-orders' }, 'my-orders'],
     ['it has a Service of another name', 'my_orders', ['my_orders'], { my_orders: 'my-orders-0' }, 'my-orders-0'],
     [
-      'nobody has the label, though another has a Service',
+      'nobody has the plain name, though another has a Service',
       'my-orders',
       ['my-orders', 'my_orders'],
       { my_orders: 'my-orders-0' },
       'my-orders',
     ],
-  ])('%s: the label, or what it has', (_, name, contenders, held, label) => {
-    expect(assign(name, contenders, held)).toBe(label);
+  ])('%s: the plain name, or what it has', (_, name, contenders, held, serviceName) => {
+    expect(assign(name, contenders, held)).toBe(serviceName);
   });
 
   it.each([
@@ -81,18 +81,18 @@ describe('assignServiceName', () => {
       ['my-orders', 'my_orders'],
       { my_orders: 'my-orders' },
     ],
-  ])('%s: the label with a hash', (_, name, contenders, held) => {
+  ])('%s: the plain name with a hash', (_, name, contenders, held) => {
     expect(assign(name, contenders, held)).toEqual(hashed('my-orders'));
   });
 
-  it('a hash keeps to the length of a label', () => {
+  it('a hash keeps to the length of a Service name', () => {
     const [long, other] = ['a'.repeat(63), `${'a'.repeat(62)}.`.slice(0, 63)];
     expect(assign(other, [long, other])).toMatch(DNS_1035);
     const exact = 'x'.repeat(63);
     expect(assign(exact, [exact, 'y'], { y: exact })).toMatch(DNS_1035);
   });
 
-  /** Names that share a label, most of them. */
+  /** Names that share a Service name, most of them. */
   const names = fc.uniqueArray(fc.string({ unit: fc.constantFrom(...'a-_.'), minLength: 1, maxLength: 5 }), {
     minLength: 1,
     maxLength: 12,
@@ -100,16 +100,16 @@ describe('assignServiceName', () => {
   const contendersOf = (name: string, all: readonly string[]) =>
     all.filter((other) => toServiceName(other) === toServiceName(name));
 
-  it('at a cold start no two names get the same label', () => {
+  it('at a cold start no two names get the same Service name', () => {
     fc.assert(
       fc.property(names, (all) => {
-        const labels = all.map((name) => assignServiceName(name, contendersOf(name, all), () => undefined));
-        expect(new Set(labels).size).toBe(all.length);
+        const serviceNames = all.map((name) => assignServiceName(name, contendersOf(name, all), () => undefined));
+        expect(new Set(serviceNames).size).toBe(all.length);
       }),
     );
   });
 
-  it('whoever comes and goes in whatever order, no two share a label and who has one keeps it', () => {
+  it('whoever comes and goes in whatever order, no two share a Service name and who has one keeps it', () => {
     const events = names.chain((all) =>
       fc.array(fc.record({ name: fc.constantFrom(...all), goes: fc.boolean() }), { maxLength: 40 }),
     );
@@ -123,10 +123,10 @@ describe('assignServiceName', () => {
           }
           const before = held.get(name);
           const contenders = contendersOf(name, [...held.keys(), ...(before === undefined ? [name] : [])]);
-          const label = assignServiceName(name, contenders, (other) => held.get(other));
-          expect(label).toMatch(DNS_1035);
-          expect(label).toBe(before ?? label);
-          held.set(name, label);
+          const serviceName = assignServiceName(name, contenders, (other) => held.get(other));
+          expect(serviceName).toMatch(DNS_1035);
+          expect(serviceName).toBe(before ?? serviceName);
+          held.set(name, serviceName);
           expect(new Set(held.values()).size).toBe(held.size);
         }
       }),

@@ -105,6 +105,52 @@ describe('names that become the same', () => {
     expect([...planner.release('my-app'), ...planner.release('my_app')]).toEqual([]);
   });
 
+  it('give way to none that finds no place under the limit', () => {
+    const { planner, plans, consul, made } = stage(['my-app', 'my_app', 'other'], [], 1);
+    plans('other', 'my-app');
+    consul.delete('other');
+    plans('other');
+    expect([...planner.release('other')]).toEqual(['my-app']);
+    // The one place that became free goes to the name that comes first.
+    expect(made('my_app')).toEqual(['my-app']);
+    expect(plans('my_app', 'my-app').map(({ overLimit, rivals }) => [overLimit, rivals])).toEqual([
+      [false, []],
+      [true, []],
+    ]);
+  });
+
+  it('are looked at again, once, when one that they gave way to finds no place after all', () => {
+    const { planner, plans } = stage(['my-app', 'my_app', 'other'], [], 2);
+    const note = (name: string) => [...planner.note(name, planner.plan(name, false))];
+    expect(plans('my_app')).toMatchObject([{ rivals: ['my-app'] }]);
+    plans('other');
+    expect(note('my-app')).toEqual(['my_app']);
+    expect(planner.plan('my_app', false)).toMatchObject({ overLimit: false, rivals: [] });
+    expect([...note('my_app'), ...note('my-app'), ...note('my_app')]).toEqual([]);
+  });
+
+  it('are known as soon as Consul tells of them: the exact name is first also when its plan comes later', () => {
+    const { planner, plans, consul, made } = stage(['my-app', 'my_app']);
+    consul.clear();
+    plans('my-app', 'my_app');
+    for (const name of ['my-app', 'my_app']) planner.release(name);
+    for (const name of ['my_app', 'my-app']) {
+      consul.set(name, [vm(name)]);
+      planner.learn(name);
+    }
+    expect([made('my_app'), made('my-app')]).toEqual([[hashed], ['my-app']]);
+  });
+
+  it('are not learnt of what is not to be mirrored, and not forgotten as long as Consul has any instance', () => {
+    const { planner, plans, consul } = stage(['my-app']);
+    planner.learn('my.app');
+    expect(planner.namesWanting('my-app')).toEqual(['my-app']);
+    consul.set('my-app', [vm('my-app', { meta: strings({ 'managed-by': 'consular', 'k8s-cluster': owner.cluster }) })]);
+    plans('my-app');
+    planner.release('my-app');
+    expect(planner.namesWanting('my-app')).toEqual(['my-app']);
+  });
+
   it('are forgotten with their claim, and known again when they are noted', () => {
     const { planner, plans, consul } = stage(['my-app']);
     expect(planner.namesWanting('my-app')).toEqual(['my-app']);

@@ -30,6 +30,10 @@ export class ServiceNames {
     for (const name of names) this.add(name);
   }
 
+  has(name: string): boolean {
+    return this.#known.has(name);
+  }
+
   add(name: string): void {
     if (this.#known.has(name)) return;
     const possible = { plain: toServiceName(name), hashed: toHashedServiceName(name) };
@@ -56,10 +60,16 @@ export class ServiceNames {
     return [...(this.#byPlain.get(serviceName) ?? []), ...(hashed === undefined ? [] : [hashed])];
   }
 
+  /** Other known names that would like the same. */
+  sharing(name: string): string[] {
+    const plain = this.#known.get(name)?.plain ?? toServiceName(name);
+    return [...(this.#byPlain.get(plain) ?? [])].filter((other) => other !== name);
+  }
+
   /** @param contends true for a name that is to have a Service, or has one */
   assigned(name: string, namespace: string, contends: (name: string) => boolean): AssignedName {
     const plain = this.#known.get(name)?.plain ?? toServiceName(name);
-    const others = [...(this.#byPlain.get(plain) ?? [])].filter((other) => other !== name && contends(other));
+    const others = this.sharing(name).filter(contends);
     const serviceName = assignServiceName(name, [name, ...others], (other) => this.#held(other, namespace));
     return { serviceName, rivals: serviceName === plain ? [] : others.sort() };
   }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { SERVICE_NAME_LABEL, type EndpointSlice, type Service } from '../../../../src/kubernetes/objects.ts';
 import { ANNOTATION } from '../../../../src/mark.ts';
-import { ServiceNames } from '../../../../src/to-kubernetes/names/name-holders.ts';
+import { ServiceNames } from '../../../../src/to-kubernetes/names/service-names.ts';
 import { toHashedServiceName } from '../../../../src/to-kubernetes/names/service-name.ts';
 import { OwnObjects } from '../../../../src/to-kubernetes/observed/own-objects.ts';
 import { marked, owner, service, slice, strings } from '../../builders.ts';
