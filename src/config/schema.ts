@@ -78,7 +78,7 @@ const policy = z
       .array(z.strictObject({ namespaces: z.array(name).min(1), services: z.array(name.toLowerCase()).min(1) }))
       .default([])
       .describe(
-        'Which namespaces may publish which names, as {namespaces: [shop-*], services: [orders]}; a name that a rule mentions is closed to all others.',
+        'Which namespaces may publish which names: {namespaces: [shop-*], services: [orders]}; a name in a rule is closed to all others.',
       ),
     reserved: z
       .array(name.toLowerCase())
