@@ -1,5 +1,6 @@
 import { parseConfig } from '../../../../src/config/load.ts';
 import type { Config } from '../../../../src/config/schema.ts';
+import type { ConsulReader } from '../../../../src/consul/client.ts';
 import { ServiceCatalog } from '../../../../src/consul/service-catalog.ts';
 import type { ServiceInstance } from '../../../../src/consul/types.ts';
 import type { EndpointSlice, Node, Pod, Service } from '../../../../src/kubernetes/objects.ts';
@@ -36,20 +37,22 @@ export interface WorldGiven {
 interface Stage {
   readonly config: Config;
   readonly world: World;
+  readonly consul: ConsulReader;
   /** Ends what would be looked up again and again. */
   readonly end: () => void;
 }
 
 export async function worldOf(given: WorldGiven = {}): Promise<Stage> {
   const ended = new AbortController();
+  const consul = consulWith(given.foreign ?? []);
   const toKubernetes = { namespaces: ['shop'], importNamespaces: ['shop'], ...given.toKubernetes };
   const config = parseConfig(JSON.stringify({ cluster: 'prod', toConsul: given.toConsul, toKubernetes }), {});
   const world: World = {
     owner,
     toConsul: config.toConsul.enabled ? await toConsulOf(given) : undefined,
-    toKubernetes: config.toKubernetes.enabled ? await toKubernetesOf(config, given, ended.signal) : undefined,
+    toKubernetes: config.toKubernetes.enabled ? await toKubernetesOf(config, given, consul, ended.signal) : undefined,
   };
-  return { config, world, end: () => ended.abort() };
+  return { config, world, consul, end: () => ended.abort() };
 }
 
 async function toConsulOf(given: WorldGiven): Promise<World['toConsul']> {
@@ -76,10 +79,15 @@ async function toConsulOf(given: WorldGiven): Promise<World['toConsul']> {
   return { views: { ...shown, services, endpointSlices }, own, foreign, transactionLimit: 64 };
 }
 
-async function toKubernetesOf(config: Config, given: WorldGiven, signal: AbortSignal): Promise<World['toKubernetes']> {
+async function toKubernetesOf(
+  config: Config,
+  given: WorldGiven,
+  consul: ConsulReader,
+  signal: AbortSignal,
+): Promise<World['toKubernetes']> {
   const clock = new TestClock();
   const catalog = new ServiceCatalog({
-    client: consulWith(given.foreign ?? []),
+    client: consul,
     isCandidate: (name) => isCandidate(config.toKubernetes, name),
     ...{ lostAt: undefined, filter: 'not ours', log: QUIET, metrics: createMetrics(), signal, clock },
   });
@@ -96,7 +104,7 @@ function consulWith(instances: readonly ServiceInstance[]): Answers {
     const [path = ''] = question.split(' ');
     if (question.includes(' index=')) return new Promise(() => undefined);
     if (path === '/catalog/services') return answer(Object.fromEntries(names.map((name) => [name, []])));
-    if (path === '/health/service/consul') return answer([row]);
+    if (path === '/health/service/consul') return answer([{ ...row, Service: { ...row.Service, Service: 'consul' } }]);
     const name = path.replace('/health/service/', '').toLowerCase();
     return answer(instances.filter(({ service }) => service.toLowerCase() === name).map(rowOf));
   });
