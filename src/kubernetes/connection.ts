@@ -85,18 +85,27 @@ function loadKubeConfig({ kubeconfig: path, context }: KubernetesConfig): KubeCo
 
 /** KUBECONFIG may be a list of files; the first that says something wins, as with kubectl. */
 function loadFiles(kubeconfig: KubeConfig, paths: string): void {
-  const [first = '', ...others] = paths.split(delimiter).filter((path) => path !== '');
-  loadFile(kubeconfig, first);
-  for (const path of others) {
-    const other = new KubeConfig();
-    loadFile(other, path);
-    kubeconfig.mergeConfig(other);
-  }
+  const files = paths
+    .split(delimiter)
+    .filter((path) => path !== '')
+    .map(loadFile);
+  kubeconfig.loadFromOptions({
+    clusters: firstOfEachName(files.flatMap(({ clusters }) => clusters)),
+    users: firstOfEachName(files.flatMap(({ users }) => users)),
+    contexts: firstOfEachName(files.flatMap(({ contexts }) => contexts)),
+    currentContext: files.map(({ currentContext }) => currentContext).find(Boolean) ?? '',
+  });
 }
 
-function loadFile(kubeconfig: KubeConfig, path: string): void {
+function firstOfEachName<T extends { readonly name: string }>(entries: readonly T[]): T[] {
+  return entries.filter(({ name }, i) => entries.findIndex((entry) => entry.name === name) === i);
+}
+
+function loadFile(path: string): KubeConfig {
+  const kubeconfig = new KubeConfig();
   try {
     kubeconfig.loadFromFile(path);
+    return kubeconfig;
   } catch (cause) {
     throw new Error(`read kubeconfig ${path}`, { cause });
   }

@@ -1,6 +1,7 @@
 import { selects } from '../../config/pattern.ts';
 import type { Config } from '../../config/schema.ts';
 import { decodeInstances, instancesRequest } from '../../consul/catalog.ts';
+import type { ConsulReader } from '../../consul/client.ts';
 import type { ServiceInstance } from '../../consul/types.ts';
 import { objectKey, type Service } from '../../kubernetes/objects.ts';
 import { cameFromKubernetes, MANAGED_BY, META, ownsInstance, type Owner } from '../../mark.ts';
@@ -11,7 +12,6 @@ import type { NamespacePlan } from '../../to-kubernetes/plan/namespace-plan.ts';
 import { limitReached } from '../../to-kubernetes/plan/problems.ts';
 import type { NamePlan } from '../../to-kubernetes/plan/planner.ts';
 import { instancesToMirror, isNeverMirrored } from '../../to-kubernetes/requests/selection.ts';
-import type { Clients } from '../../world/context.ts';
 import type { World } from '../../world/world.ts';
 import { plansFor } from './pod.ts';
 import {
@@ -31,7 +31,7 @@ import { modeOf } from '../../to-kubernetes/objects/service.ts';
 export async function explainConsulService(
   config: Config,
   world: World,
-  { consul }: Clients,
+  consul: ConsulReader,
   given: string,
 ): Promise<Explanation | undefined> {
   const name = given.toLowerCase();

@@ -28,7 +28,7 @@ function explainOne(
   name: string,
 ): Promise<Explanation | undefined> {
   const { owner, toConsul, toKubernetes } = world;
-  if (kind === 'consul-service') return explainConsulService(config, world, clients, name);
+  if (kind === 'consul-service') return explainConsulService(config, world, clients.consul, name);
   if (kind === 'service' && (toConsul ?? toKubernetes)) return explainService(config, world, name);
   if (kind === 'pod' && toConsul) return explainPod(config, owner, toConsul, name);
   throw new Error(`explain ${kind} ${name}: toConsul.enabled is false: nothing is registered, and no ${kind} is read`);

@@ -3,6 +3,7 @@ import {
   annotationSettings,
   differencesOf,
   isSettled,
+  podChanges,
   variableSettings,
 } from '../../../../src/commands/explain/explanation.ts';
 import type { OwnInstance } from '../../../../src/to-consul/observed/own-instance.ts';
@@ -62,6 +63,30 @@ describe('differences', () => {
   ])('name %s', (_, found, lines) => {
     const differences = differencesOf(registration(), found);
     expect(differences.map(({ field, desired, observed }) => `${field}: ${observed} -> ${desired}`)).toEqual(lines);
+  });
+});
+
+describe('changes of a pod', () => {
+  const nothing = { create: [], update: [], remove: [] };
+  const same: OwnInstance = {
+    registration: registration(),
+    podKey: 'shop/a',
+    podUid: 'u',
+    serviceIndex: 7,
+    checkIndex: 7,
+  };
+  const said = (plan: Partial<Parameters<typeof podChanges>[0]>) =>
+    podChanges({ changes: nothing, unproven: [], held: [], ...plan }).map(({ action, note }) =>
+      `${action} ${note}`.trim(),
+    );
+
+  it('say why an instance is written that is as it should be', () => {
+    const update = [{ desired: registration(), observed: same }];
+    expect(said({ changes: { ...nothing, update } })).toEqual(['update its Consul node is not as it was written']);
+  });
+
+  it('are the removal of an instance that nobody wants, with no more words', () => {
+    expect(said({ changes: { ...nothing, remove: [same] } })).toEqual(['remove']);
   });
 });
 

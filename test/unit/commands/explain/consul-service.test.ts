@@ -1,0 +1,138 @@
+import { describe, expect, it } from '@jest/globals';
+import { explainConsulService } from '../../../../src/commands/explain/consul-service.ts';
+import type { Explanation } from '../../../../src/commands/explain/explanation.ts';
+import type { ServiceInstance } from '../../../../src/consul/types.ts';
+import { ANNOTATION, MANAGED_BY, META } from '../../../../src/mark.ts';
+import { annotations, instance, marked, service, strings } from '../../builders.ts';
+import { idOf } from '../../to-consul/observed/memory-nodes.ts';
+import { podNamed } from '../../to-consul/planning.ts';
+import { worldOf, type WorldGiven } from './world.ts';
+
+async function explain(given: WorldGiven, name = 'billing'): Promise<Explanation | undefined> {
+  const { config, world, consul } = await worldOf(given);
+  return explainConsulService(config, world, consul, name);
+}
+
+const ofInstance = (overrides: Partial<ServiceInstance>, given: WorldGiven = {}) =>
+  explain({ foreign: [instance(overrides)], ...given });
+const others = service({ name: 'billing' });
+const copy = service({
+  ...{ name: 'billing', labels: marked(), selector: strings() },
+  annotations: strings({ [ANNOTATION.consulService]: 'billing' }),
+});
+const byConsular = (cluster: Readonly<Record<string, string>>) => strings({ [META.managedBy]: MANAGED_BY, ...cluster });
+
+describe('whether a Consul service is mirrored', () => {
+  const not = (why: string) => `it is not mirrored: ${why}`;
+  it.each<[string, WorldGiven, string]>([
+    ['where it is wanted', {}, 'it is mirrored into namespace shop'],
+    ['not where that direction is off', { toKubernetes: { enabled: false } }, not('toKubernetes.enabled is false')],
+    [
+      'not where it is not selected',
+      { toKubernetes: { services: { exclude: ['bill*'] } } },
+      not('toKubernetes.services does not select it'),
+    ],
+    [
+      'not where as many others are as may be',
+      { foreign: [instance(), instance({ service: 'accounts' })], toKubernetes: { maxServices: 1 } },
+      not('toKubernetes.maxServices (1) others already are'),
+    ],
+    [
+      'not where it only is a proxy',
+      { foreign: [instance({ kind: 'connect-proxy' })] },
+      not(
+        'all of its instances came out of Kubernetes, share an address and port with one that did, are proxies, or lack a required tag or meta',
+      ),
+    ],
+    [
+      'not where somebody else has its name',
+      { services: [others] },
+      not('Services of others have its name in namespace shop'),
+    ],
+    [
+      'where Consul has no instance any more: its Service goes',
+      { foreign: [], services: [copy] },
+      not('Consul has no instance of it'),
+    ],
+  ])('is told: %s', async (_, given, rule) => {
+    expect((await explain({ foreign: [instance()], ...given }))?.decision.rule).toBe(rule);
+  });
+
+  it('is told of a name that never leaves Consul', async () => {
+    expect((await explain({}, 'consul'))?.decision.rule).toBe(not('the name is one of those that never are'));
+  });
+
+  it('is told for each namespace, where its name is free in some of them only', async () => {
+    const toKubernetes = { namespaces: ['shop', 'web'] };
+    const explanation = await explain({ foreign: [instance()], services: [others], toKubernetes });
+    expect(explanation?.decision).toMatchObject({
+      rule: 'it is mirrored into namespace web',
+      notes: expect.arrayContaining([
+        'not into namespace shop: a Service of somebody else has its name there',
+      ]) as unknown,
+    });
+    expect(explanation?.rejections).toMatchObject([{ object: 'Service shop/billing', reason: 'NameConflict' }]);
+  });
+
+  it('has a note when no instance is healthy: callers would find nobody', async () => {
+    expect((await ofInstance({ status: 'critical' }))?.decision.notes).toContain(
+      'none of its instances outside Kubernetes is healthy enough: the Service has no endpoints',
+    );
+  });
+
+  it('is nothing to tell where nobody knows or wants the service', async () => {
+    expect(await explain({})).toBeUndefined();
+  });
+});
+
+describe('an instance of a Consul service', () => {
+  it.each<[string, Partial<ServiceInstance>, string]>([
+    ['foreign', {}, 'foreign'],
+    ['a proxy', { kind: 'connect-proxy' }, 'foreign, a connect-proxy'],
+    ['of consul-k8s', { tags: ['k8s'] }, 'out of Kubernetes, not by Consular'],
+    ['of another cluster', { meta: byConsular({ [META.cluster]: 'stage' }) }, 'of the Consular of cluster stage'],
+    ['of a cluster that is not told', { meta: byConsular({}) }, 'of the Consular of cluster (unknown)'],
+    ['ours', { id: idOf('a'), meta: byConsular({ [META.cluster]: 'prod' }) }, 'ours, for Pod shop/a'],
+  ])('that is %s has its origin told', async (_, overrides, origin) => {
+    expect((await ofInstance(overrides))?.observed).toMatchObject([{ origin }]);
+  });
+
+  it('has the address of its node when it has none', async () => {
+    expect((await ofInstance({ address: '', nodeAddress: '10.20.0.9' }))?.observed).toMatchObject([
+      { address: '10.20.0.9', port: 8080 },
+    ]);
+  });
+});
+
+describe('what belongs to a Consul service in Kubernetes', () => {
+  const found = (explanation?: Explanation) => explanation?.found.map(({ what, value }) => `${what}: ${value}`);
+
+  it('is its copy, in any case of the name', async () => {
+    const explanation = await explain({ foreign: [instance()], services: [copy] }, 'Billing');
+    expect(found(explanation)).toEqual(['instances: 1', 'outside Kubernetes: 1', 'mirrored as: Service shop/billing']);
+    expect(explanation?.changes.map(({ action, kind }) => `${action} ${kind}`)).toContain('create EndpointSlice');
+  });
+
+  it('is each Service that takes it in, also where it is not mirrored', async () => {
+    const taker = service({ annotations: annotations({ import: 'Billing' }) });
+    const toKubernetes = { services: { exclude: ['billing'] } };
+    expect(found(await explain({ services: [taker], foreign: [instance()], toKubernetes }))).toContain(
+      'taken in by: Service shop/orders',
+    );
+  });
+
+  it('are the pods that want to be instances of it, in order, and no others', async () => {
+    const wants = { annotations: annotations({ 'service-name': 'Billing' }) };
+    const explanation = await explain({ pods: [podNamed('b', wants), podNamed('a', wants), podNamed('c')] });
+    expect(explanation?.pods).toEqual([
+      { pod: 'shop/a', says: '0 in Consul, 1 to create: the pod is Ready' },
+      { pod: 'shop/b', says: '0 in Consul, 1 to create: the pod is Ready' },
+    ]);
+    expect(explanation?.exists).toBe(false);
+  });
+
+  it('are no pods where nothing is registered', async () => {
+    const pods = [podNamed('a', { annotations: annotations({ 'service-name': 'billing' }) })];
+    expect((await ofInstance({}, { pods, toConsul: { enabled: false } }))?.pods).toEqual([]);
+  });
+});
