@@ -35,7 +35,7 @@ describe('whether a Consul service is mirrored', () => {
     [
       'not where as many others are as may be',
       { foreign: [instance(), instance({ service: 'accounts' })], toKubernetes: { maxServices: 1 } },
-      not('toKubernetes.maxServices (1) others already are'),
+      not('1 services are already (toKubernetes.maxServices)'),
     ],
     [
       'not where it only is a proxy',
