@@ -146,7 +146,7 @@ describe('two Consul names that share a Kubernetes name and are not mirrored', (
 
   async function observe({ daemon, mirrored }: Stage): Promise<Observation> {
     await until('an idle daemon', () => isIdle(daemon));
-    const before = await reconciles(daemon);
+    const before = await reconcilesAtRest(daemon);
     const answers = await answersOf(daemon);
     const after = await reconciles(daemon);
     const names = await mirrored.names();
@@ -173,6 +173,18 @@ async function untilMirrored({ consul }: Rig, mirrored: Mirrored, word: string):
   const name = `${word}-last`;
   await consul.registerOnAgent({ id: name, name, address: '192.0.2.60', port: 80, tags: ['wanted'] });
   await untilEqual('the last service', () => mirrored.addresses(name), ['192.0.2.60:80']);
+}
+
+/** The count of reconciles once it has stood still for two seconds: what happened on other stages may be on its way. */
+async function reconcilesAtRest(daemon: Consular): Promise<string> {
+  let count = await reconciles(daemon);
+  await until('a daemon at rest', async () => {
+    await sleep(2000);
+    const before = count;
+    count = await reconciles(daemon);
+    return count === before;
+  });
+  return count;
 }
 
 async function isIdle({ address }: Consular): Promise<boolean> {
