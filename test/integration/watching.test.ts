@@ -108,6 +108,7 @@ describe('more services than long polls', () => {
 
   it('goes on sending traffic to an instance that warns', async () => {
     const name = take(others);
+    await untilIdle(daemon);
     const before = { versions: await versions(rig), reads: asked.reads(name) };
     await register(rig, name, 'warning');
     await until('the read', () => Promise.resolve(asked.reads(name) > before.reads));
