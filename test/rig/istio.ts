@@ -30,6 +30,21 @@ export async function installWorkloadEntries(
     const served = await servedVersions(kubernetes);
     return versions.every((version) => served.includes(version)) && served.length === versions.length;
   });
+  // The list of groups knows of them a moment before the group itself does, and its versions.
+  await until('the kind in its group', async () => {
+    const paths = [`/apis/${GROUP}`, ...versions.map((version) => `/apis/${GROUP}/${version}`)];
+    const found = (await Promise.all(paths.map((path) => kubernetes.find(path)))) as (Discovered | undefined)[];
+    return found.every((answer) => {
+      if (answer?.versions) return answer.versions.length === versions.length;
+      return answer?.resources?.some(({ name }) => name === 'workloadentries') ?? false;
+    });
+  });
+}
+
+/** A group, or what is in a version of it. */
+interface Discovered {
+  readonly versions?: readonly object[];
+  readonly resources?: readonly { readonly name: string }[];
 }
 const kind = 'CustomResourceDefinition';
 
