@@ -45,6 +45,8 @@ export const ANNOTATION = {
   portChoice: 'consular.dev/port-choice',
   /** On a slice or WorkloadEntry: which of its addresses were host names in Consul, so that a restart need not ask DNS first. */
   hosts: 'consular.dev/hosts',
+  /** On a slice: the index of Consul's list of services when it was written, so that a restart notices a Consul that went back. */
+  consulIndex: 'consular.dev/consul-index',
   /** Kubernetes' own word, on v1 Endpoints that do not show all addresses. */
   overCapacity: 'endpoints.kubernetes.io/over-capacity',
   /** Tells the catalog sync of consul-k8s, where that runs too, to leave a Service out: it came from Consul. */

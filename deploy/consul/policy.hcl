@@ -12,7 +12,8 @@ node_prefix "k8s-dev--" {
   policy = "write"
 }
 
-# Consular's own entry, by which the UI shows what it does, and by which it holds the cluster's name.
+# Consular's own entry, by which the UI shows what it does, by which it holds the cluster's name, and by which it knows that
+# nothing is hidden from it.
 node "k8s-dev" {
   policy = "write"
 }

@@ -1,20 +1,21 @@
+import { randomUUID } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
 import { isIP } from 'node:net';
 import { hostname, networkInterfaces } from 'node:os';
 import { systemClock } from '../clock.ts';
 import { createCommitter } from '../consul/committer.ts';
-import { createNodeReader } from '../consul/node-reader.ts';
 import { EventRecorder } from '../kubernetes/events.ts';
 import { serveStatus, splitAddress } from '../observability/http.ts';
 import type { Owner } from '../mark.ts';
 import { runToConsul, type ToConsul, type ToConsulOptions } from '../to-consul/index.ts';
-import type { OwnCatalog } from '../to-consul/observed/own-catalog.ts';
+import { explainLoss } from '../consul/distrust.ts';
 import { OwnEntry, type OwnEntryOptions } from '../to-consul/identity/own-entry.ts';
 import { summarize, type Summary } from '../to-consul/identity/summary.ts';
 import { adoptNodes } from '../to-consul/nodes/adopt-nodes.ts';
 import { runToKubernetes, type ToKubernetes } from '../to-kubernetes/index.ts';
 import { createClients, type Clients, type Context } from '../world/context.ts';
-import { readWorld, type World } from '../world/world.ts';
+import type { Trust } from '../world/trust.ts';
+import { readWorld, type TrustingWorld } from '../world/world.ts';
 import { Readings } from '../world/readings.ts';
 
 /** What is on its way when the daemon is told to stop may take this long; orchestrators kill much later. */
@@ -33,7 +34,8 @@ interface Directions {
   readonly events: EventRecorder;
   readonly toConsul: ToConsul | undefined;
   readonly toKubernetes: ToKubernetes | undefined;
-  readonly ownEntry: OwnEntry | undefined;
+  readonly ownEntry: OwnEntry;
+  readonly trust: Trust;
 }
 
 export interface RunOptions {
@@ -55,7 +57,7 @@ export async function startDaemon(
   const whole: Context = { ...context, signal: watches.signal };
   const clients = createClients(whole);
   const committer = createCommitter(clients.consul, context.metrics);
-  const nodes = createNodeReader(clients.consul);
+  const { nodes } = clients;
   const readings = new Readings(whole);
   let directions: Directions | undefined;
   let isStopping = false;
@@ -68,6 +70,7 @@ export async function startDaemon(
       version: context.version,
       ready: directions !== undefined && failures().length === 0,
       waitingFor: failures(),
+      consul: directions ? consulStatus(directions) : null,
       toConsul: directions?.toConsul?.status() ?? null,
       toKubernetes: directions?.toKubernetes?.status() ?? null,
     }),
@@ -78,12 +81,12 @@ export async function startDaemon(
     context.log.warn('took over what another cluster left under this name', { nodes: adopted.length });
   };
   const started = readWorld(whole, clients, readings, takeOver ? adopt : undefined).then(async (world) => {
-    const ownEntry = world.toConsul && createOwnEntry(whole, { nodes, committer, summary }, world, world.toConsul.own);
-    await ownEntry?.claim();
+    const ownEntry = createOwnEntry(whole, { nodes, committer, summary }, world);
+    await ownEntry.claim();
     if (isStopping) return;
     const isFollowing = () => failures().length === 0;
     directions = startDirections(whole, clients, world, { committer, ownEntry, isFollowing });
-    ownEntry?.start();
+    ownEntry.start();
     context.log.info('running', { cluster: context.config.cluster, clusterUid: world.owner.clusterUid });
   });
   // A caller that awaits `started` hears of the failure; without this, Node.js would end the process for it.
@@ -94,7 +97,7 @@ export async function startDaemon(
     async stop() {
       isStopping = true;
       directions?.events.stop();
-      directions?.ownEntry?.stop();
+      directions?.ownEntry.stop();
       await Promise.all([directions?.toConsul?.stop(DRAIN_MS), directions?.toKubernetes?.stop(DRAIN_MS)]);
       watches.abort();
       status.close();
@@ -105,16 +108,17 @@ export async function startDaemon(
 
 function startDirections(
   context: Context,
-  { api, consul, kubernetes, resources }: Clients,
-  { owner, toConsul, toKubernetes }: World,
+  { api, consul, nodes, kubernetes, resources }: Clients,
+  { owner, trust, toConsul, toKubernetes }: TrustingWorld,
   { ownEntry, ...more }: Pick<Directions, 'ownEntry'> & Pick<ToConsulOptions, 'committer' | 'isFollowing'>,
 ): Directions {
   const { config, log, metrics, timings } = context;
   const events = new EventRecorder(kubernetes, hostname(), log, metrics);
-  const common = { owner, api, consul, resources, events, ...context };
+  const common = { owner, api, consul, nodes, resources, events, ...trust, ...context };
   return {
     events,
     ownEntry,
+    trust,
     toConsul:
       toConsul &&
       runToConsul({
@@ -123,7 +127,7 @@ function startDirections(
         ...toConsul,
         ...more,
         ...timings,
-        onLook: () => ownEntry?.forget(),
+        onLook: () => ownEntry.forget(),
       }),
     toKubernetes: toKubernetes && runToKubernetes({ ...common, config: config.toKubernetes, ...toKubernetes }),
   };
@@ -132,16 +136,15 @@ function startDirections(
 function createOwnEntry(
   { config, log, version, timings }: Context,
   given: Pick<OwnEntryOptions, 'nodes' | 'committer' | 'summary'>,
-  { owner, toKubernetes }: World,
-  own: OwnCatalog,
+  { owner, trust, toConsul }: TrustingWorld,
 ): OwnEntry {
   const { host, port } = splitAddress(config.http.address);
   const address = isIP(host) !== 0 && !WILDCARDS.has(host) ? host : addressOfThisMachine();
-  const onCommit = (index: number) => own.noteCommit(index);
-  const lostAt = () => toKubernetes?.catalog.lostAt;
+  const onCommit = (index: number) => toConsul?.own.noteCommit(index);
+  const { distrust, witness } = trust;
   return new OwnEntry({
-    ...{ ...given, owner, address, port, version, onCommit, lostAt, log },
-    ...{ clock: systemClock, pace: timings?.entryPace },
+    ...{ ...given, owner, address, port, version, distrust, witness, onCommit, log },
+    ...{ createNonce: randomUUID, clock: systemClock, pace: timings?.entryPace },
   });
 }
 
@@ -152,12 +155,24 @@ function addressOfThisMachine(): string {
   return addresses.find(({ internal, family }) => !internal && family === 'IPv4')?.address ?? '127.0.0.1';
 }
 
+/** Whether what is missing from Consul is believed to be gone, and what shows that nothing is hidden from us. */
+function consulStatus({ ownEntry, trust: { distrust, witness } }: Directions) {
+  return {
+    witness: witness.known ? "Consular's own entry" : 'the servers of Consul, which is weaker',
+    witnessMissing: witness.failure ?? null,
+    ownEntryNotWritten: ownEntry.failure ?? null,
+    wentBack: distrust.loss ?? null,
+  };
+}
+
 /** Undefined while anything is still being found out or written: the summary would change with the next look. */
-function summaryOf({ toConsul, toKubernetes }: Directions): Summary | undefined {
+function summaryOf({ toConsul, toKubernetes, trust }: Directions): Summary | undefined {
   const consul = toConsul?.status();
   const kubernetes = toKubernetes?.status();
   if ([consul, kubernetes].some((status) => status && status.waiting + status.busy > 0)) return undefined;
+  const { loss } = trust.distrust;
   return summarize({
+    loss: loss && explainLoss(loss),
     instances: consul?.instances ?? 0,
     rejected: (consul?.rejected ?? 0) + (kubernetes?.rejected ?? 0),
     held: consul?.held ?? 0,

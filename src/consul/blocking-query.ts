@@ -4,10 +4,13 @@ import type { Log } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import type { ConsulAnswer, ConsulReader, ConsulRequest } from './client.ts';
 import { createPace } from './pace.ts';
+import type { AnswerTimes } from './time-line.ts';
 
 const WAIT_SECONDS = 30;
 /** Consul adds up to 1/16 of the wait as jitter: 30 s become at most 31.9 s. */
 const DEADLINE_MS = 34_000;
+/** Nothing new before this much of the wait is over is no answer that Consul gives in peace. */
+const EARLY_MS = 10_000;
 const BACKOFF = { baseMs: 400, maxMs: 30_000 };
 
 export interface BlockingQueryOptions {
@@ -24,6 +27,8 @@ export interface BlockingQueryOptions {
   readonly onPause?: (paused: boolean) => void;
   /** The index of the newest answer that was believed, where other reads ask for the same; 0 when there is no answer yet. */
   readonly newestIndex?: () => number;
+  /** Told of what the times of answers say about Consul. */
+  readonly timeLine: AnswerTimes;
   /** Answers a second, on average; a burst is let through. A catalog that churns must not make us spin. */
   readonly perSecond: number;
   /** Answers a second that are no news, on average, after a burst. @default perSecond */
@@ -42,14 +47,15 @@ type Outcome = boolean | undefined | void;
 /**
  * Follows one Consul endpoint by blocking queries until the signal aborts:
  * - the index of the last good answer goes into the next question; Consul answers when it moves or the wait is over;
- * - an index that did not move is no news and is not passed on;
+ * - an index that did not move is no news and is not passed on; long before the end of the wait it is a sign that Consul gave up
+ *   the state that it had, and the next question has no index;
  * - an index that went back (a restored snapshot, another server) starts over from 0, where everything is news;
  * - after a failure the question does not wait: a Consul that came back with less than it had would keep it waiting;
  * - an answer without an index would make the next question return at once, so it is asked again at the slowest rate.
  * Source: Consul's documentation of blocking queries, "Implementation Details".
  */
 export async function followBlockingQuery(options: BlockingQueryOptions): Promise<void> {
-  const { client, request, onAnswer, onFailure, log, metrics, signal, clock = systemClock, random } = options;
+  const { client, request, onAnswer, onFailure, timeLine, log, metrics, signal, clock = systemClock, random } = options;
   const pace = createPace(options.perSecond, () => clock.now());
   const futile = createPace(options.futilePerSecond ?? options.perSecond, () => clock.now());
   const newest = options.newestIndex ?? (() => 0);
@@ -61,21 +67,25 @@ export async function followBlockingQuery(options: BlockingQueryOptions): Promis
       if (index > 0) index = Math.max(index, newest());
       const blocking: Record<string, string> =
         index > 0 && failures === 0 ? { index: String(index), wait: `${WAIT_SECONDS}s` } : {};
+      const askedAt = clock.now();
       const answer = await client.get({
         ...request,
         query: { ...request.query, ...blocking },
         timeoutMs: DEADLINE_MS,
         signal,
       });
+      const isEarly = 'index' in blocking && answer.index === index && clock.now() - askedAt < EARLY_MS;
+      if (isEarly) timeLine.early(request.purpose);
       const moved = answer.index !== index || index === 0;
       const isNews = moved && (await onAnswer(answer)) !== false;
-      index = answer.index < index ? 0 : answer.index;
+      index = isEarly || answer.index < index ? 0 : answer.index;
       if (failures > 0) onFailure?.(undefined);
       failures = 0;
       if (!isNews) await pause(futile.wait());
       if (answer.index === 0) await sleep(1000, signal, clock);
     } catch (error) {
       if (signal.aborted) return;
+      timeLine.failed();
       metrics.watchFailures.inc({ source: 'consul' });
       log.warn('blocking query failed, will ask again', { query: request.purpose, failures: failures + 1, error });
       onFailure?.(error);

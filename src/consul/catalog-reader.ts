@@ -1,25 +1,41 @@
 import { arrayField, expectObject, isObject, numberField, stringField } from '../json.ts';
-import { ALWAYS_THERE, assertShowsWitness, assertTrustworthy, decodeNodeContents } from './catalog.ts';
+import { ALWAYS_THERE, assertTrustworthy, decodeNodeContents, decodeNodeServices, decodeServers } from './catalog.ts';
 import type { ConsulReader, ConsulRequest } from './client.ts';
 import { UntrustworthyAnswer } from './errors.ts';
 import type { CatalogService, NodeContents } from './types.ts';
 
 /** Single reads of the catalog, for whoever has to know now. */
 
-/**
- * Believed absence needs a witness: an entry that must be visible to the same token. A token that was deleted reads as
- * anonymous and gets 200, empty and without the header that says "filtered"; then the witness is missing too.
- * @throws UntrustworthyAnswer when it is.
- */
-export async function assertWitness(client: ConsulReader, signal?: AbortSignal): Promise<void> {
-  const purpose = `read witness ${ALWAYS_THERE}`;
+/** Who Consul's servers are, confirmed by their leader. */
+export async function readServers(client: ConsulReader, signal?: AbortSignal): Promise<ReadonlySet<string>> {
+  const purpose = 'read the servers of Consul';
   const answer = await client.get({
     purpose,
     path: '/health/service/{name}',
     params: { name: ALWAYS_THERE },
+    query: { consistent: '' },
     ...(signal ? { signal } : {}),
   });
-  assertShowsWitness(answer, purpose);
+  return decodeServers(answer, purpose);
+}
+
+export function nodeServicesRequest(name: string) {
+  return {
+    purpose: `read services of Consul node ${name}`,
+    path: '/catalog/node-services/{node}',
+    params: { node: name },
+  } as const;
+}
+
+/** A node with its services and without its checks, confirmed by the leader; undefined when there is none. */
+export async function readWithoutChecks(
+  client: ConsulReader,
+  name: string,
+  signal?: AbortSignal,
+): Promise<Omit<NodeContents, 'checks'> | undefined> {
+  const request = nodeServicesRequest(name);
+  const answer = await client.get({ ...request, query: { consistent: '' }, ...(signal ? { signal } : {}) });
+  return decodeNodeServices(answer, request.purpose);
 }
 
 /**

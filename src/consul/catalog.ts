@@ -38,11 +38,13 @@ export function assertTrustworthy(purpose: string, answer: ConsulAnswer): void {
 /** The service that every datacenter has: Consul's own servers. A catalog without it is not the whole catalog. */
 export const ALWAYS_THERE = 'consul';
 
-/** @throws UntrustworthyAnswer when the answer about the witness does not show it. */
-export function assertShowsWitness(answer: ConsulAnswer, purpose: string): void {
+/** Who Consul's servers are: the IDs of their nodes, which a server keeps for life, or where there is none their names. */
+export function decodeServers(answer: ConsulAnswer, purpose: string): Set<string> {
   assertTrustworthy(purpose, answer);
-  if (expectArray(answer.body, purpose).length === 0)
-    throw new UntrustworthyAnswer(purpose, 'a catalog without it: has the token lost its rights?');
+  const nodes = expectArray(answer.body, purpose)
+    .filter(isObject)
+    .map((row) => objectField(row, 'Node'));
+  return new Set(nodes.map((node) => stringField(node, 'ID') || stringField(node, 'Node')));
 }
 
 export const SERVICES_REQUEST = { purpose: 'read service names', path: '/catalog/services' } as const;
@@ -147,9 +149,21 @@ export function decodeNodeContents(
   checks: ConsulAnswer,
   purpose: string,
 ): NodeContents | undefined {
-  for (const answer of [checks, services]) assertTrustworthy(purpose, answer);
+  assertTrustworthy(purpose, checks);
+  const contents = decodeNodeServices(services, purpose);
+  return (
+    contents && {
+      ...contents,
+      checks: expectArray(checks.body, purpose).map((row) => decodeCheck(expectObject(row, purpose))),
+    }
+  );
+}
+
+/** A node with its services, or undefined when Consul says that there is none. */
+export function decodeNodeServices(answer: ConsulAnswer, purpose: string): Omit<NodeContents, 'checks'> | undefined {
+  assertTrustworthy(purpose, answer);
   // Of a node that does not exist Consul says null, or {"Node": null} (1.22).
-  const contents = services.body === null ? {} : expectObject(services.body, purpose);
+  const contents = answer.body === null ? {} : expectObject(answer.body, purpose);
   if (!isObject(contents.Node)) return undefined;
   return {
     node: decodeNode(contents.Node),
@@ -157,8 +171,7 @@ export function decodeNodeContents(
     services: (contents.Services === null ? [] : expectArray(contents.Services, purpose)).map((row) =>
       decodeService(expectObject(row, purpose)),
     ),
-    checks: expectArray(checks.body, purpose).map((row) => decodeCheck(expectObject(row, purpose))),
-    index: services.index,
+    index: answer.index,
   };
 }
 

@@ -1,30 +1,78 @@
 import { systemClock, type Clock } from '../clock.ts';
 
 /** After a restored snapshot or a Consul that lost its data, applications need time to register again. */
-const DISTRUST_MS = 10 * 60_000;
+export const DISTRUST_MS = 10 * 60_000;
+/** Signs of one and the same loss come within so long. */
+const SAME_LOSS_MS = 60_000;
 
 /**
- * The knowledge that Consul lost data, or was put back to an older state. For ten minutes from then on, an instance that
- * is missing from Consul may only not be back yet.
+ * How it was noticed that time went back in Consul:
+ *
+ * | sign                  | what was seen                                                                                |
+ * |-----------------------|----------------------------------------------------------------------------------------------|
+ * | `early-answer`        | a question was answered long before its wait was over, with nothing new: Consul gave up the state that it had, as after the restore of a snapshot |
+ * | `lower-names-index`   | the index of the list of all services is lower than that list has said before                |
+ * | `older-entry`         | an entry of ours has a lower ModifyIndex than it had when we wrote or read it                 |
+ * | `own-entry-lost`      | Consular's own entry is missing or another, and had to be written anew                       |
+ * | `other-servers`       | none of Consul's servers that we know is there, where these are the witness                  |
+ * | `told-by-own-entry`   | an earlier run has noticed it, and wrote it on Consular's own entry                          |
+ */
+export type Sign =
+  'early-answer' | 'lower-names-index' | 'older-entry' | 'own-entry-lost' | 'other-servers' | 'told-by-own-entry';
+
+/** Consul lost data, or was put back to an older state. */
+export interface Loss {
+  readonly sign: Sign;
+  /** When it was noticed, by the clock of the machine that noticed it. */
+  readonly at: Date;
+  /** Until then an instance that is missing from Consul may only not be back yet. */
+  readonly until: Date;
+}
+
+/**
+ * The knowledge that time went back in Consul. For ten minutes from the first sign of a loss on, nothing that is missing from
+ * Consul is believed to be gone. A sign within a minute of the first is of the same loss; a later one is of another.
  */
 export class Distrust {
   readonly #clock: Pick<Clock, 'now' | 'date'>;
-  #lostAt: Date | undefined;
+  readonly #lastsMs: number;
+  readonly #listeners = new Set<(loss: Loss) => void>();
+  #loss: Loss | undefined;
   #until = -Infinity;
 
-  constructor(clock: Pick<Clock, 'now' | 'date'> = systemClock) {
+  /** @param lastsMs how long nothing is believed to be gone */
+  constructor(clock: Pick<Clock, 'now' | 'date'> = systemClock, lastsMs = DISTRUST_MS) {
     this.#clock = clock;
+    this.#lastsMs = lastsMs;
   }
 
-  /** @param lostAt by the clock of some machine, which may be wrong: the distrust lasts ten minutes at the longest */
-  begin(lostAt = this.#clock.date()): void {
-    const remaining = lostAt.getTime() + DISTRUST_MS - this.#clock.date().getTime();
-    this.#lostAt = lostAt;
-    this.#until = this.#clock.now() + Math.min(DISTRUST_MS, remaining);
+  /** @param at by the clock of some machine, which may be wrong: the distrust lasts ten minutes at the longest */
+  begin(sign: Sign, at = this.#clock.date()): void {
+    const { loss } = this;
+    if (loss && at.getTime() - loss.at.getTime() < SAME_LOSS_MS) return;
+    const now = this.#clock.date().getTime();
+    const remaining = Math.min(this.#lastsMs, at.getTime() + this.#lastsMs - now);
+    if (remaining <= 0) return;
+    this.#until = this.#clock.now() + remaining;
+    this.#loss = { sign, at, until: new Date(now + remaining) };
+    for (const listener of this.#listeners) listener(this.#loss);
   }
 
-  /** When Consul lost data; undefined when it did not, or when that was too long ago to count. */
-  get lostAt(): Date | undefined {
-    return this.#clock.now() < this.#until ? this.#lostAt : undefined;
+  /** What happened; undefined when nothing did, or too long ago to count. */
+  get loss(): Loss | undefined {
+    return this.#clock.now() < this.#until ? this.#loss : undefined;
   }
+
+  /** Told of each loss when it is noticed. */
+  subscribe(listener: (loss: Loss) => void): void {
+    this.#listeners.add(listener);
+  }
+}
+
+/** In words, for whoever wonders why something stays. */
+export function explainLoss({ sign, at, until }: Loss): string {
+  return (
+    `Consul lost data or was put back to an older state at ${at.toISOString()} (${sign}): ` +
+    `until ${until.toISOString()} nothing that is missing from it is believed to be gone`
+  );
 }

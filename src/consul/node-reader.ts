@@ -1,5 +1,5 @@
-import { assertWitness, readNode, readNodeIndex, readNodeServices } from './catalog-reader.ts';
-import type { ConsulClient } from './client.ts';
+import { readNode, readNodeIndex, readNodeServices } from './catalog-reader.ts';
+import type { ConsulReader } from './client.ts';
 import type { CatalogNode, NodeContents } from './types.ts';
 import { assertTrustworthy, decodeNodes, nodesRequest } from './catalog.ts';
 
@@ -12,15 +12,13 @@ export interface NodeReader {
    * @param consistent asks the leader to confirm that it leads: for a read that decides a removal
    */
   read(name: string, consistent?: boolean): Promise<NodeContents | undefined>;
-  /** @throws UntrustworthyAnswer when the token does not see what every token with rights sees */
-  assertWitness(signal?: AbortSignal): Promise<void>;
   /** The index that moves with the node and the services on it. */
   readIndex(name: string): Promise<number>;
   /** The services on a node, and that index. */
   readServices(name: string): ReturnType<typeof readNodeServices>;
 }
 
-export function createNodeReader(client: ConsulClient): NodeReader {
+export function createNodeReader(client: ConsulReader): NodeReader {
   return {
     async list(metaKey, metaValue) {
       const request = nodesRequest(metaKey, metaValue);
@@ -29,7 +27,6 @@ export function createNodeReader(client: ConsulClient): NodeReader {
       return decodeNodes(answer, request.purpose);
     },
     read: (name, consistent) => readNode(client, name, consistent),
-    assertWitness: (signal) => assertWitness(client, signal),
     readIndex: (name) => readNodeIndex(client, name),
     readServices: (name) => readNodeServices(client, name),
   };

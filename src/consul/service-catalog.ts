@@ -4,7 +4,7 @@ import type { Metrics } from '../observability/metrics.ts';
 import { followBlockingQuery } from './blocking-query.ts';
 import { decodeServiceNames, SERVICES_REQUEST } from './catalog.ts';
 import type { ConsulAnswer, ConsulReader } from './client.ts';
-import { Distrust } from './distrust.ts';
+import { NotBelieved, type Absence } from './absence.ts';
 import { FollowedServices } from './followed-services.ts';
 import { watchHealth } from './health-watch.ts';
 import { isWatched, KnownServices } from './known-services.ts';
@@ -12,6 +12,7 @@ import { ServiceReader, type KnownService } from './service-reader.ts';
 import { ServiceReads } from './service-reads.ts';
 import type { ServiceInstance } from './types.ts';
 import type { SweepPace } from './sweep.ts';
+import type { TimeLine } from './time-line.ts';
 
 /** Reading more new services than these one by one costs Consul more than the list that leaves out those of no interest. */
 const MOST_NEW = 16;
@@ -20,8 +21,9 @@ export interface ServiceCatalogOptions {
   readonly client: ConsulReader;
   /** Lower-case names that are worth reading at all. */
   readonly isCandidate: (name: string) => boolean;
-  /** When Consul lost data, if that is known already: for ten minutes from then on nothing is believed to be gone. */
-  readonly lostAt: Date | undefined;
+  readonly timeLine: Pick<TimeLine, 'early' | 'failed' | 'takeNamesIndex'>;
+  /** When what is missing is gone. */
+  readonly absence: Pick<Absence, 'assertBelievable'>;
   /**
    * Instances that are worth reading, in Consul's filter language: a service without any is not read. A Consul before
    * 1.12 ignores it, which only costs more.
@@ -54,19 +56,15 @@ export class ServiceCatalog {
   readonly #listeners = new Set<(name: string) => void>();
   /** When every candidate was asked for once. */
   readonly synced: Promise<void>;
-  /** X-Consul-Index of the last list of names. */
-  #namesIndex = 0;
   readonly #failures = new Map<string, string>([[SERVICES_REQUEST.purpose, 'not read yet']]);
 
   constructor(options: ServiceCatalogOptions) {
     this.#options = options;
-    const { client, isCandidate, signal, lostAt, clock = systemClock } = options;
+    const { absence, client, isCandidate, signal, clock = systemClock } = options;
     this.#known = new KnownServices(isCandidate);
     this.#followed = new FollowedServices(options);
-    const distrust = new Distrust(clock);
-    if (lostAt) distrust.begin(lostAt);
     const onPart = ({ spelling }: KnownService) => this.#notify(spelling.toLowerCase());
-    this.#reader = new ServiceReader(client, signal, onPart, distrust);
+    this.#reader = new ServiceReader(client, signal, absence, onPart);
     this.#reads = new ServiceReads({ ...options, clock, known: this.#known, read: (name) => this.refresh(name) });
     // Health first: a check that changes between the first reading and the first list would be noticed by neither.
     this.synced = this.#watchHealth().then(() => this.#watchNames());
@@ -77,11 +75,6 @@ export class ServiceCatalog {
     return this.#failures.size === 0
       ? undefined
       : [...this.#failures].map(([what, why]) => `${what}: ${why}`).join('; ');
-  }
-
-  /** When Consul lost data, or was seen to go back in time; undefined when that was not in the last ten minutes. */
-  get lostAt(): Date | undefined {
-    return this.#reader.distrust.lostAt;
   }
 
   /** Lower-case names of everything that Consul lists and that is a candidate. */
@@ -103,9 +96,14 @@ export class ServiceCatalog {
     this.#listeners.add(listener);
   }
 
-  /** Reads one service now. `consistent` asks the leader to confirm that it leads: for reads that decide a removal. */
-  async refresh(name: string, consistent = false): Promise<void> {
-    if (await this.#reader.read(this.#known.ensure(name), consistent)) this.#notify(name);
+  /** Reads one service now. @throws ConsulError, UntrustworthyAnswer; NotBelieved when it was taken in part */
+  async refresh(name: string): Promise<void> {
+    if (await this.#reader.read(this.#known.ensure(name))) this.#notify(name);
+  }
+
+  /** The same for a read that decides a removal. @throws the same, when nothing may be removed on the answer */
+  async confirm(name: string): Promise<void> {
+    if (await this.#reader.confirm(this.#known.ensure(name))) this.#notify(name);
   }
 
   /** From now on the service is one of those that are read, also when it is no candidate. Its instances are unknown at first. */
@@ -128,9 +126,16 @@ export class ServiceCatalog {
   follow(name: string): void {
     const known = this.#known.ensure(name);
     this.#followed.follow(known, async (answer) => {
-      const changed = await this.#reader.take(known, answer);
-      if (changed) this.#notify(name);
-      return changed;
+      try {
+        const changed = await this.#reader.take(known, answer);
+        if (changed) this.#notify(name);
+        return changed;
+      } catch (error) {
+        if (!(error instanceof NotBelieved)) throw error;
+        // What the answer has was taken: the next change is waited for as ever.
+        this.#reads.readAgain(name, error);
+        return true;
+      }
     });
   }
 
@@ -145,7 +150,9 @@ export class ServiceCatalog {
       let first = true;
       const onFailure = this.#noteFailure(SERVICES_REQUEST.purpose);
       const onAnswer = async (answer: ConsulAnswer) => {
-        const changes = this.#takeNames(answer);
+        const names = decodeServiceNames(answer);
+        await this.#options.timeLine.takeNamesIndex(answer.index);
+        const changes = this.#known.takeNames(names);
         if (!first) return this.#readChanged(changes);
         await this.#reads.readAll();
         first = false;
@@ -154,12 +161,6 @@ export class ServiceCatalog {
       };
       void followBlockingQuery({ ...this.#options, request: SERVICES_REQUEST, perSecond: 1, onAnswer, onFailure });
     });
-  }
-
-  #takeNames(answer: ConsulAnswer): ReturnType<KnownServices['takeNames']> {
-    if (answer.index < this.#namesIndex) this.#reader.distrust.begin();
-    this.#namesIndex = answer.index;
-    return this.#known.takeNames(decodeServiceNames(answer));
   }
 
   #readChanged({ added, gone }: ReturnType<KnownServices['takeNames']>): void {

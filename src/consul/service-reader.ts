@@ -1,15 +1,17 @@
+import type { Absence } from './absence.ts';
 import { decodeInstances, instancesRequest } from './catalog.ts';
-import { assertWitness } from './catalog-reader.ts';
-import type { ConsulAnswer, ConsulReader } from './client.ts';
-import { Distrust } from './distrust.ts';
+import type { ConsulAnswer, ConsulReader, ConsulRequest } from './client.ts';
 import { UntrustworthyAnswer } from './errors.ts';
 import type { ServiceInstance } from './types.ts';
+
+/** Asks the leader to confirm that it leads. */
+const CONSISTENT = { consistent: '' };
 
 /** What is known of one service. */
 export interface KnownService {
   /** As Consul spells it; look-ups ignore case. */
   spelling: string;
-  /** X-Consul-Index of the last answer that was believed; 0 before. */
+  /** X-Consul-Index of the last answer; 0 when it was not believed as a whole, and before there is one. */
   index: number;
   /** Undefined until an answer was believed: not read is not empty. */
   instances?: readonly ServiceInstance[];
@@ -17,92 +19,115 @@ export interface KnownService {
 
 /**
  * Reads services one by one and decides what to believe. Whatever would take an instance away must come from a
- * complete, current answer about that one service, with the witness visible to the same token:
+ * complete, current answer about that one service, and its absence must be believable (see Absence):
  *
- * | answer                                   | outcome                                                              |
- * |------------------------------------------|----------------------------------------------------------------------|
- * | the index that is known                  | no news; nothing changes, and it is not even decoded                 |
- * | no index, no leader, filtered            | error; nothing changes                                               |
- * | index lower than before                  | read again, confirmed by the leader; still lower: Consul went back   |
- * | an instance less, or none at first sight | taken when the witness is there, else error                          |
- * | ... and Consul went back a while ago     | what it has is taken, what it has not stays; error: read again       |
- * | anything else                            | taken                                                                |
+ * | answer                                      | outcome                                                           |
+ * |---------------------------------------------|-------------------------------------------------------------------|
+ * | the index that is known                     | no news; nothing changes, and it is not even decoded              |
+ * | no index, no leader, filtered               | error; nothing changes                                            |
+ * | index lower than before                     | read again, confirmed by the leader, and judged by the other rows: the index of a name goes back when its last instance gets another name |
+ * | nothing is missing that was known           | taken                                                             |
+ * | an instance less, or none at first sight    | taken when absence is believable                                  |
+ * | ... and absence is not believable           | what it has is taken, what it has not stays; error: read again    |
+ * | asked for to decide a removal               | as if something were missing                                      |
  */
 export class ServiceReader {
   readonly #client: ConsulReader;
   readonly #signal: AbortSignal;
+  readonly #absence: Pick<Absence, 'assertBelievable'>;
   readonly #onPart: (known: KnownService) => void;
-  readonly distrust: Distrust;
 
   /** @param onPart told when something that matters changed by an answer that is an error all the same */
   constructor(
     client: ConsulReader,
     signal: AbortSignal,
+    absence: Pick<Absence, 'assertBelievable'>,
     onPart: (known: KnownService) => void = () => undefined,
-    distrust = new Distrust(),
   ) {
     this.#client = client;
     this.#signal = signal;
+    this.#absence = absence;
     this.#onPart = onPart;
-    this.distrust = distrust;
+  }
+
+  /** Reads the service now; true when something that matters changed. */
+  async read(known: KnownService): Promise<boolean> {
+    return this.take(known, await this.#ask(known));
   }
 
   /**
-   * Reads the service now; true when something that matters changed.
-   * @param consistent asks the leader to confirm that it leads: for reads that decide a removal
+   * The same for a read that decides a removal: the leader confirms that it leads, and the absence of whatever the answer does
+   * not have must be believable, whether it was known before or not.
+   * @throws UntrustworthyAnswer when nothing may be removed on that answer
    */
-  async read(known: KnownService, consistent: boolean): Promise<boolean> {
-    const request = instancesRequest(known.spelling);
-    const asked = known.index;
-    const answer = await this.#client.get({
-      ...request,
-      ...(consistent ? { query: { consistent: '' } } : {}),
-      signal: this.#signal,
-    });
-    if (consistent && answer.index > 0 && answer.index < asked) {
-      this.distrust.begin();
-      // Whatever comes is news, until an answer is believed as a whole.
-      known.index = 0;
-    }
-    return consistent ? this.#judge(known, answer) : this.take(known, answer);
+  async confirm(known: KnownService): Promise<boolean> {
+    const { index } = known;
+    const answer = await this.#ask(known, CONSISTENT);
+    if (known.index !== index && answer.index < known.index)
+      throw new UntrustworthyAnswer(instancesRequest(known.spelling).purpose, 'one that a newer one has overtaken');
+    return this.#judge(known, answer, true);
   }
 
-  /** Takes in an answer about the service; true when something that matters changed. @throws UntrustworthyAnswer */
+  /**
+   * Takes in an answer about the service; true when something that matters changed.
+   * @throws UntrustworthyAnswer; NotBelieved when it was taken in part
+   */
   async take(known: KnownService, answer: ConsulAnswer): Promise<boolean> {
-    return known.instances && answer.index === known.index ? false : this.#judge(known, answer);
+    const { index } = known;
+    if (known.instances && answer.index === index) return false;
+    if (answer.index === 0 || answer.index > index) return this.#judge(known, answer, false);
+    // Overtaken by a newer answer, or an index that went back: only the leader can tell.
+    const confirmed = await this.#ask(known, CONSISTENT);
+    // Or by another while the leader was asked.
+    if (known.index !== index && confirmed.index < known.index) return false;
+    return this.#judge(known, confirmed, false);
   }
 
-  async #judge(known: KnownService, answer: ConsulAnswer): Promise<boolean> {
+  #ask(known: KnownService, query: ConsulRequest['query'] = {}): Promise<ConsulAnswer> {
+    return this.#client.get({ ...instancesRequest(known.spelling), query, signal: this.#signal });
+  }
+
+  async #judge(known: KnownService, answer: ConsulAnswer, isRemoval: boolean): Promise<boolean> {
     const { purpose } = instancesRequest(known.spelling);
     const instances = decodeInstances(answer, known.spelling);
     if (answer.index === 0) throw new UntrustworthyAnswer(purpose, 'one without an index');
-    // Overtaken by a newer answer, or a Consul that went back: only the leader can tell, and then the index starts over.
-    if (answer.index < known.index) return this.read(known, true);
-    const before = known.instances;
+    const { index, instances: before } = known;
     const present = new Set(instances.map(identity));
     const missing = before?.filter((instance) => !present.has(identity(instance)));
-    if (missing ? missing.length > 0 : instances.length === 0) {
-      if (this.distrust.lostAt) this.#takePart(known, instances, missing);
-      else await assertWitness(this.#client, this.#signal);
+    if (isRemoval || (missing ? missing.length > 0 : instances.length === 0)) {
+      const doubt = await this.#doubt(purpose);
+      // While it was found out a newer answer may have been taken.
+      if (known.index !== index) return false;
+      if (doubt !== undefined) return this.#takePart(known, instances, missing, doubt);
     }
-    // While we asked for the witness a newer answer may have been taken.
-    if (answer.index < known.index) return false;
     known.index = answer.index;
     known.instances = instances;
     return !before || fingerprint(before) !== fingerprint(instances);
   }
 
+  /** Why what is missing may not be gone; undefined when it is. */
+  async #doubt(purpose: string): Promise<unknown> {
+    try {
+      await this.#absence.assertBelievable(purpose, this.#signal);
+      return undefined;
+    } catch (error) {
+      return error;
+    }
+  }
+
   /**
-   * An instance that is missing proves nothing, and one that is there is as true as ever. The index stays, so that the
-   * next answer is news even if nothing has changed by then.
-   * @throws UntrustworthyAnswer always
+   * An instance that is missing proves nothing, and one that is there is as true as ever. No index is known then, so that the
+   * next answer is news even if nothing has changed by then, and so that no question waits for an index of a lost time.
+   * @throws the doubt, always
    */
   #takePart(
     known: KnownService,
     instances: readonly ServiceInstance[],
     missing: readonly ServiceInstance[] = [],
+    doubt: unknown,
   ): never {
     const { instances: before } = known;
+    known.index = 0;
     if (before) {
       // Registered anew under another ID it is the same one, and its health is what it says now.
       const taken = new Set(instances.map(location));
@@ -110,10 +135,7 @@ export class ServiceReader {
       known.instances = merged;
       if (fingerprint(before) !== fingerprint(merged)) this.#onPart(known);
     }
-    throw new UntrustworthyAnswer(
-      instancesRequest(known.spelling).purpose,
-      'one from a Consul that went back in time: what is missing may only not be back yet',
-    );
+    throw doubt;
   }
 }
 

@@ -1,16 +1,19 @@
 import { backoffMs, sleep } from '../backoff.ts';
 import type { Clock } from '../clock.ts';
 import type { Log } from '../observability/log.ts';
+import { NotBelieved } from './absence.ts';
 import { decodeServiceNames, SERVICES_REQUEST } from './catalog.ts';
 import type { ConsulReader } from './client.ts';
 import type { KnownServices } from './known-services.ts';
 import { Sweep, type SweepPace } from './sweep.ts';
+import type { TimeLine } from './time-line.ts';
 
 const FIRST_READ_ATTEMPTS = 3;
 
 export interface ServiceReadsOptions {
   readonly client: ConsulReader;
   readonly known: KnownServices;
+  readonly timeLine: Pick<TimeLine, 'takeNamesIndex'>;
   /** Reads one service now and takes in the answer. */
   readonly read: (name: string) => Promise<void>;
   /** Instances that are worth reading, in Consul's filter language. */
@@ -23,13 +26,16 @@ export interface ServiceReadsOptions {
 
 /**
  * Decides when which service is read: all of them at first, single ones soon, and the rest by sweeps. A service that
- * cannot be read is read again at the next sweep; the log warns of it once, until it can be read.
+ * cannot be read is read again at the next sweep, or when Consul is believed again; the log warns of it once, until it can be
+ * read.
  */
 export class ServiceReads {
   readonly #options: ServiceReadsOptions;
   readonly #sweep: Sweep;
   /** Names of which the log says already that they could not be read. */
   readonly #complainedOf = new Set<string>();
+  /** Names that are read again when Consul is believed again. */
+  readonly #awaited = new Set<string>();
 
   constructor(options: ServiceReadsOptions) {
     this.#options = options;
@@ -51,12 +57,29 @@ export class ServiceReads {
     this.#sweep.readSoon(name);
   }
 
+  /** A service could not be read as a whole. */
+  readAgain(name: string, error: unknown): void {
+    this.#complain(name, error);
+    const until = error instanceof NotBelieved ? error.until : undefined;
+    if (!until) return this.#sweep.readLater(name);
+    if (this.#awaited.has(name)) return;
+    this.#awaited.add(name);
+    const { clock, signal } = this.#options;
+    const stop = clock.after(Math.max(0, until.getTime() - clock.date().getTime()), () => {
+      this.#awaited.delete(name);
+      this.#sweep.readSoon(name);
+    });
+    signal.addEventListener('abort', stop, { once: true });
+  }
+
   /** The names that a sweep reads. */
   async #due(): Promise<Iterable<string>> {
     const { client, filter, known, signal } = this.#options;
     if (known.areAllWatched()) return [];
     const answer = await client.get({ ...SERVICES_REQUEST, query: { filter }, signal });
-    return known.takeCandidates(decodeServiceNames(answer));
+    const names = decodeServiceNames(answer);
+    await this.#options.timeLine.takeNamesIndex(answer.index);
+    return known.takeCandidates(names);
   }
 
   async #dueOrLater(): Promise<Iterable<string>> {
@@ -75,15 +98,14 @@ export class ServiceReads {
       await this.#options.read(name);
       this.#complainedOf.delete(name);
     } catch (error) {
-      if (this.#options.signal.aborted) return;
-      const level = this.#complainedOf.has(name) ? 'debug' : 'warn';
-      this.#complainedOf.add(name);
-      this.#options.log[level]('service could not be read as a whole, the rest stays as it was', {
-        service: name,
-        error,
-      });
-      this.#sweep.readLater(name);
+      if (!this.#options.signal.aborted) this.readAgain(name, error);
     }
+  }
+
+  #complain(service: string, error: unknown): void {
+    const level = this.#complainedOf.has(service) ? 'debug' : 'warn';
+    this.#complainedOf.add(service);
+    this.#options.log[level]('service could not be read as a whole, the rest stays as it was', { service, error });
   }
 
   /**

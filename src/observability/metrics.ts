@@ -17,6 +17,8 @@ export interface Metrics {
   readonly kubernetesWrites: Counter<'verb' | 'kind'>;
   readonly relists: Counter<'kind'>;
   readonly watchFailures: Counter<'source'>;
+  readonly timeWentBack: Counter<'source' | 'sign'>;
+  readonly distrustEnds: Gauge;
   readonly undecodable: Counter<'kind'>;
   readonly events: Counter<'outcome'>;
 }
@@ -93,6 +95,17 @@ export function createMetrics(): Metrics {
       name: 'consular_watch_failures_total',
       help: 'Watches and blocking queries that failed.',
       labelNames: ['source'],
+      registers,
+    }),
+    timeWentBack: new Counter({
+      name: 'consular_time_went_back_total',
+      help: 'Signs that a system lost data or was put back to an older state.',
+      labelNames: ['source', 'sign'],
+      registers,
+    }),
+    distrustEnds: new Gauge({
+      name: 'consular_consul_distrust_ends_timestamp_seconds',
+      help: 'Until then nothing that is missing from Consul is believed to be gone; 0 when there never was a reason.',
       registers,
     }),
     undecodable: new Counter({

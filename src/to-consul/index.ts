@@ -3,7 +3,10 @@ import type { ToConsulConfig } from '../config/schema.ts';
 import { followBlockingQuery } from '../consul/blocking-query.ts';
 import type { ConsulClient } from '../consul/client.ts';
 import type { Committer } from '../consul/committer.ts';
-import { createNodeReader } from '../consul/node-reader.ts';
+import type { NodeReader } from '../consul/node-reader.ts';
+import type { Absence } from '../consul/absence.ts';
+import type { Distrust } from '../consul/distrust.ts';
+import type { TimeLine } from '../consul/time-line.ts';
 import type { EventRecorder } from '../kubernetes/events.ts';
 import type { ObjectApi } from '../kubernetes/object-api.ts';
 import type { Resources } from '../kubernetes/resources.ts';
@@ -36,6 +39,10 @@ export interface ToConsulOptions {
   /** Operations that this Consul takes in one transaction. */
   readonly transactionLimit: number;
   readonly consul: ConsulClient;
+  readonly nodes: NodeReader;
+  readonly timeLine: TimeLine;
+  readonly distrust: Distrust;
+  readonly absence: Absence;
   readonly committer: Committer;
   readonly api: ObjectApi;
   readonly resources: Resources;
@@ -68,7 +75,7 @@ export interface ToConsul {
  * queue; reconciling a key compares what should be with what is and hands the key to the writer.
  */
 export function runToConsul(options: ToConsulOptions): ToConsul {
-  const { owner, config, views, own, foreign, consul, api, resources, log, metrics } = options;
+  const { owner, config, views, own, foreign, api, resources, log, metrics } = options;
   const index = new PodIndex(config, views);
   const places = new Places(config.policy, own);
   const planner = new Planner(owner, config, views, index, own, new Admission(config.policy, foreign, places));
@@ -105,13 +112,15 @@ export function runToConsul(options: ToConsulOptions): ToConsul {
   const unfollowed = followConsul(options, enqueue);
   void removeEmptyNodes({
     ...options,
-    nodes: createNodeReader(consul),
     reserve: (node) => writer.reserve(node),
     graceMs: options.emptyNodeMs ?? EMPTY_NODE_MS,
     clock: systemClock,
   });
   return {
-    failures: () => [...unfollowed].map(([what, why]) => `${what}: ${why}`),
+    failures: () => [
+      ...[...unfollowed].map(([what, why]) => `${what}: ${why}`),
+      ...(writer.failure === undefined ? [] : [`Consul's answers: ${writer.failure}`]),
+    ],
     status: () => loop.status,
     troubles: () => loop.troubles(),
     stop: async (limitMs) => {
@@ -123,17 +132,18 @@ export function runToConsul(options: ToConsulOptions): ToConsul {
 
 /** Follows what others do to what is ours; returns what cannot be followed right now, with the reason. */
 function followConsul(
-  { consul: client, log, metrics, signal, lookPace, ...options }: ToConsulOptions,
+  { consul: client, timeLine, log, metrics, signal, lookPace, ...options }: ToConsulOptions,
   onDrift: (podKeys: Iterable<string>) => void,
 ): ReadonlyMap<string, string> {
   const unfollowed = new Map<string, string>();
   followDrift({
     ...options,
+    timeLine,
     log,
     signal,
     onDrift,
     ...(lookPace ? { pace: lookPace } : {}),
-    follow: (query) => void followBlockingQuery({ ...query, client, log, metrics, signal }),
+    follow: (query) => void followBlockingQuery({ ...query, client, timeLine, log, metrics, signal }),
     onFailure: (what, error) =>
       error === undefined ? unfollowed.delete(what) : unfollowed.set(what, explainError(error)),
   });

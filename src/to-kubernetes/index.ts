@@ -1,4 +1,6 @@
 import type { ToKubernetesConfig } from '../config/schema.ts';
+import type { Distrust } from '../consul/distrust.ts';
+import type { TimeLine } from '../consul/time-line.ts';
 import type { ServiceCatalog } from '../consul/service-catalog.ts';
 import { hasStatus } from '../kubernetes/errors.ts';
 import type { EventRecorder } from '../kubernetes/events.ts';
@@ -13,6 +15,7 @@ import type { HostCache } from './addresses/host-cache.ts';
 import { runImports } from './imports/index.ts';
 import { ToKubernetesLoop } from './loop.ts';
 import { Planner } from './plan/planner.ts';
+import { reportLosses } from './report/consul-losses.ts';
 import { createReporter } from './report/reporter.ts';
 import { subscribe, subscribeToAddresses, subscribeToConsul } from './subscriptions.ts';
 import type { Views } from './views.ts';
@@ -31,6 +34,8 @@ export interface ToKubernetesOptions {
   readonly api: ObjectApi;
   readonly resources: Resources;
   readonly events: EventRecorder;
+  readonly distrust: Pick<Distrust, 'loss' | 'subscribe'>;
+  readonly timeLine: Pick<TimeLine, 'namesIndex'>;
   readonly log: Log;
   readonly metrics: Metrics;
 }
@@ -63,9 +68,10 @@ export interface ToKubernetes {
 export function runToKubernetes(options: ToKubernetesOptions): ToKubernetes {
   const { owner, config, views, catalog, hosts, api, resources, log, metrics } = options;
   const planner = new Planner(owner, config, views, catalog, hosts);
-  const writer = createWriter(owner, api, resources, views);
+  const writer = createWriter(owner, api, resources, views, () => options.timeLine.namesIndex);
   const report = createReporter(options);
   const fallbacks = createFallbacks(options);
+  reportLosses(options);
   const queue = {
     enqueue: (key: string) => controller.enqueue(key),
     enqueueAfter: (key: string, ms: number) => controller.enqueueAfter(key, ms),

@@ -8,7 +8,8 @@ import type { Catalog } from './views.ts';
 export interface ToKubernetesLoopOptions {
   readonly planner: Pick<Planner, 'plan' | 'note' | 'release' | 'isMirrored' | 'owns' | 'owned'>;
   readonly catalog: Pick<Catalog, 'instances'> & {
-    refresh(name: string, consistent?: boolean): Promise<void>;
+    refresh(name: string): Promise<void>;
+    confirm(name: string): Promise<void>;
     follow(name: string): void;
     unfollow(name: string): void;
   };
@@ -44,8 +45,8 @@ export class ToKubernetesLoop {
     const isGone = !planner.isMirrored(name) && planner.owns(name);
     const remaining = this.#grace(name, isGone);
     const isExpired = isGone && remaining === 0;
-    // The Service itself goes only on a fresh answer that the leader confirmed.
-    if (isExpired) await catalog.refresh(name, true);
+    // The Service itself goes only on a fresh answer that proves that nothing is there.
+    if (isExpired) await catalog.confirm(name);
     const plan = this.#plan(name, isExpired);
     await this.#carryOut(name, plan);
     if (!plan.mirrored) this.#settle(name, remaining);

@@ -1,5 +1,6 @@
 import type { Config } from '../config/schema.ts';
 import { createConsulClient, type ConsulClient } from '../consul/client.ts';
+import { createNodeReader, type NodeReader } from '../consul/node-reader.ts';
 import type { SweepPace } from '../consul/sweep.ts';
 import { createKubernetesClient, type KubernetesClient } from '../kubernetes/client.ts';
 import { connectKubernetes } from '../kubernetes/connection.ts';
@@ -11,7 +12,7 @@ import { createResources, workloadEntryKind, type CustomKind, type Resources } f
 import { ANNOTATION } from '../mark.ts';
 import type { Log } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
-import type { EntryPace } from '../to-consul/identity/own-entry.ts';
+import type { EntryPace } from '../to-consul/identity/summary-pace.ts';
 import type { LookPace } from '../to-consul/observed/looks.ts';
 import { isOurAnnotation } from '../to-consul/requests/annotations.ts';
 import { isRegistratorVariable } from '../to-consul/requests/registrator.ts';
@@ -19,6 +20,8 @@ import type { HostLimits } from '../to-kubernetes/addresses/host-cache.ts';
 
 /** Waits of the daemon's own choosing. A test gives short ones; without a value the module that waits takes its own. */
 export interface Timings {
+  /** How long nothing is believed to be gone after time went back in Consul. */
+  readonly distrustMs?: number | undefined;
   /** How long a Consul node of ours must have been empty to be removed. */
   readonly emptyNodeMs?: number | undefined;
   /** Of looks at what is ours in Consul. */
@@ -47,6 +50,7 @@ export interface Context {
 export interface Clients {
   readonly kubernetes: KubernetesClient;
   readonly consul: ConsulClient;
+  readonly nodes: NodeReader;
   readonly api: ObjectApi;
   readonly resources: Resources;
   readonly workloadEntries: CustomKind<WorkloadEntry>;
@@ -65,6 +69,7 @@ export function createClients({ config, metrics, version }: Context): Clients {
   return {
     kubernetes,
     consul,
+    nodes: createNodeReader(consul),
     api: createObjectApi(kubernetes, metrics),
     resources: createResources(keep),
     workloadEntries: workloadEntryKind(keep),

@@ -1,6 +1,4 @@
 import type { Family } from '../address.ts';
-import { readNode } from '../consul/catalog-reader.ts';
-import type { ConsulClient } from '../consul/client.ts';
 import { ServiceCatalog } from '../consul/service-catalog.ts';
 import { readTransactionLimit } from '../consul/transaction-limit.ts';
 import type { KubernetesClient } from '../kubernetes/client.ts';
@@ -17,17 +15,17 @@ import { consulNodes } from '../to-consul/observed/consul-nodes.ts';
 import { consulServices } from '../to-consul/observed/consul-services.ts';
 import { ForeignInstances } from '../to-consul/observed/foreign-instances.ts';
 import { OwnCatalog } from '../to-consul/observed/own-catalog.ts';
-import { lossIn, ownNodeName } from '../to-consul/identity/entry.ts';
 import type { Views as ToConsulViews } from '../to-consul/views.ts';
 import { serviceFamilies } from '../to-kubernetes/addresses/addresses.ts';
 import { HostCache, hostKey } from '../to-kubernetes/addresses/host-cache.ts';
 import { createHostLookup } from '../to-kubernetes/addresses/host-lookup.ts';
 import { isCandidate } from '../to-kubernetes/requests/selection.ts';
+import { highestIndex } from '../to-kubernetes/objects/index-annotation.ts';
 import { readHosts } from '../to-kubernetes/objects/hosts-annotation.ts';
 import type { Views as ToKubernetesViews } from '../to-kubernetes/views.ts';
 import type { Clients, Context } from './context.ts';
 import type { Readings } from './readings.ts';
-import { createNodeReader } from '../consul/node-reader.ts';
+import { readTrust, type Trust } from './trust.ts';
 
 /** Both systems, completely read: what every command works on. A direction that is switched off is undefined. */
 export interface World {
@@ -44,6 +42,11 @@ export interface World {
     { readonly views: ToKubernetesViews; readonly catalog: ServiceCatalog; readonly hosts: HostCache } | undefined;
 }
 
+/** The same, with what is known of how far Consul can be trusted. */
+export interface TrustingWorld extends World {
+  readonly trust: Trust;
+}
+
 /**
  * Reads what the enabled directions need, completely, and follows it from then on. What does not answer is waited for;
  * the reason is in `readings` all the while.
@@ -55,7 +58,7 @@ export async function readWorld(
   clients: Clients,
   readings: Readings,
   prepare: (owner: Owner) => Promise<void> = () => Promise.resolve(),
-): Promise<World> {
+): Promise<TrustingWorld> {
   const { config } = context;
   const { api, kubernetes, resources } = clients;
   // All at once and before anything else: the API server needs most of the time that a start takes.
@@ -77,11 +80,15 @@ export async function readWorld(
     clusterUid: await readings.untilRead('Kubernetes namespace kube-system', () => readClusterUid(api, resources)),
   };
   await readings.untilRead('Consul nodes to take over', () => prepare(owner));
+  const hasMirrors = async () =>
+    [...(await shared.whole).services.values()].some(({ labels }) => ownsObject(owner, labels));
+  const trust = await readTrust(context, clients.consul, readings, owner, hasMirrors);
+  const whole = { ...context, ...trust };
   const [toConsul, toKubernetes] = await Promise.all([
-    toConsulViews && readToConsul(context, clients, readings, owner, toConsulViews),
-    config.toKubernetes.enabled ? readToKubernetes(context, clients, readings, owner, shared) : undefined,
+    toConsulViews && readToConsul(whole, clients, readings, owner, toConsulViews),
+    config.toKubernetes.enabled ? readToKubernetes(whole, clients, readings, owner, shared) : undefined,
   ]);
-  return { owner, toConsul, toKubernetes };
+  return { owner, trust, toConsul, toKubernetes };
 }
 
 /** What both directions read. */
@@ -98,9 +105,12 @@ async function readClusterUid(api: ObjectApi, resources: Resources): Promise<str
   return namespace.uid;
 }
 
+/** With what has to hold before absence in Consul is believed. */
+type TrustingContext = Context & Trust;
+
 async function readToConsul(
-  context: Context,
-  { consul }: Clients,
+  context: TrustingContext,
+  { consul, nodes }: Clients,
   readings: Readings,
   owner: Owner,
   reading: Promise<ToConsulViews>,
@@ -108,7 +118,7 @@ async function readToConsul(
   const [own, foreign, transactionLimit, views] = await Promise.all([
     readings.untilRead(
       'Consul nodes of this cluster',
-      () => OwnCatalog.read(consulNodes(createNodeReader(consul), owner), owner),
+      () => OwnCatalog.read(consulNodes(nodes, context, owner), owner),
       (error) => error instanceof ClusterIdentityError,
     ),
     readings.untilRead('Consul service names', () =>
@@ -121,7 +131,7 @@ async function readToConsul(
 }
 
 async function readToKubernetes(
-  context: Context,
+  context: TrustingContext,
   { kubernetes, consul, resources, workloadEntries: kind }: Clients,
   readings: Readings,
   owner: Owner,
@@ -143,17 +153,16 @@ async function readToKubernetes(
     prepare: async () => (pods = await shared.readPods()),
   });
   readings.add(`Kubernetes ${kind.plural}`, () => workloadEntries.failure);
-  const lostAt = await readings.untilRead("Consular's own entry", () => readLoss(context, consul, owner, shared));
+  const { endpointSlices } = await shared.whole;
+  const ours = [...endpointSlices.values()].filter(({ labels }) => ownsObject(owner, labels));
+  context.timeLine.remember(highestIndex(ours));
   const catalog = new ServiceCatalog({
     client: consul,
-    lostAt,
     isCandidate: (name) => isCandidate(toKubernetes, name),
     filter: othersFilter(owner),
     sweepPace: context.timings?.sweepPace,
     ...context,
   });
-  if (catalog.lostAt)
-    context.log.warn('Consul has lost data: nothing is believed to be gone for 10 minutes from then on', { lostAt });
   readings.add('Consul services', () => catalog.failure);
   const serviceCIDRs = await readServiceCIDRs(kubernetes, resources, readings);
   await Promise.all([catalog.synced, workloadEntries.settled]);
@@ -186,21 +195,4 @@ function createHosts(
 async function readServiceCIDRs(kubernetes: KubernetesClient, { serviceCIDRs }: Resources, readings: Readings) {
   const served = await readings.untilRead('Kubernetes servicecidrs', () => isServed(kubernetes, serviceCIDRs));
   return served ? readings.reflect(kubernetes, serviceCIDRs) : undefined;
-}
-
-/**
- * An earlier run left Services in Kubernetes and an entry in Consul. A Consul without the entry was emptied or put back
- * while nobody watched, and its applications need time to register again. An entry that was written since says so.
- */
-async function readLoss(
-  { config }: Context,
-  consul: ConsulClient,
-  owner: Owner,
-  { whole }: Shared,
-): Promise<Date | undefined> {
-  const { services } = await whole;
-  const hasServices = [...services.values()].some(({ labels }) => ownsObject(owner, labels));
-  if (!config.toConsul.enabled || !hasServices) return undefined;
-  const contents = await readNode(consul, ownNodeName(owner));
-  return contents ? lossIn(owner, contents) : new Date();
 }

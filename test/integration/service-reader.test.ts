@@ -1,11 +1,17 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { systemClock } from '../../src/clock.ts';
 import { parseConfig } from '../../src/config/load.ts';
+import { Absence, NotBelieved } from '../../src/consul/absence.ts';
 import { createConsulClient, type ConsulClient } from '../../src/consul/client.ts';
+import { Distrust } from '../../src/consul/distrust.ts';
 import { ServiceReader, type KnownService } from '../../src/consul/service-reader.ts';
+import { TimeLine } from '../../src/consul/time-line.ts';
+import { OwnWitness } from '../../src/to-consul/identity/own-witness.ts';
 import { startConsul, type ConsulServer } from '../control-plane/index.ts';
 import { ConsulApi } from '../rig/consul.ts';
 import { FaultProxy } from '../rig/fault-proxy.ts';
 import { until } from '../rig/until.ts';
+import { QUIET } from '../unit/log.ts';
 
 describe('answers about a service that newer ones overtake', () => {
   let server: ConsulServer;
@@ -13,6 +19,8 @@ describe('answers about a service that newer ones overtake', () => {
   let proxy: FaultProxy;
   let client: ConsulClient;
   let reader: ServiceReader;
+  let absence: Absence;
+  const distrust = new Distrust(systemClock, 2000);
 
   beforeAll(async () => {
     server = await startConsul();
@@ -22,7 +30,10 @@ describe('answers about a service that newer ones overtake', () => {
       parseConfig(`{cluster: dev, consul: {address: "${proxy.address}"}}`, {}).consul,
       'test',
     );
-    reader = new ServiceReader(client, new AbortController().signal);
+    const owner = { cluster: 'dev', clusterUid: 'uid' };
+    const witness = await OwnWitness.read({ client, owner, distrust, clock: systemClock });
+    absence = new Absence({ distrust, timeLine: await TimeLine.read({ client, distrust, log: QUIET }), witness });
+    reader = new ServiceReader(client, new AbortController().signal, absence);
   }, 60_000);
   afterAll(async () => {
     client.close();
@@ -42,7 +53,7 @@ describe('answers about a service that newer ones overtake', () => {
   async function readOf(...ids: readonly [string, ...string[]]): Promise<KnownService> {
     for (const id of ids) await register(id);
     const known: KnownService = { spelling: service(ids[0]), index: 0 };
-    await reader.read(known, false);
+    await reader.read(known);
     expect(idsOf(known)).toEqual(ids);
     return known;
   }
@@ -74,18 +85,18 @@ describe('answers about a service that newer ones overtake', () => {
 
   it('are not believed: what is new stays', async () => {
     const known = await readOf('grown-1');
-    const { deliver } = await keepBack('/health/service/grown', () => reader.read(known, false));
+    const { deliver } = await keepBack('/health/service/grown', () => reader.read(known));
     await register('grown-2');
-    await reader.read(known, false);
+    await reader.read(known);
     expect(await deliver()).toBe(false);
     expect(idsOf(known)).toEqual(['grown-1', 'grown-2']);
   });
 
   it('are not believed: what is gone does not come back', async () => {
     const known = await readOf('shrunk-1', 'shrunk-2');
-    const { deliver } = await keepBack('/health/service/shrunk', () => reader.read(known, false));
+    const { deliver } = await keepBack('/health/service/shrunk', () => reader.read(known));
     await deregister('shrunk-2');
-    await reader.read(known, false);
+    await reader.read(known);
     expect(await deliver()).toBe(false);
     expect(idsOf(known)).toEqual(['shrunk-1']);
   });
@@ -93,28 +104,30 @@ describe('answers about a service that newer ones overtake', () => {
   it('are no Consul that went back in time: what goes later goes at once', async () => {
     const known = await readOf('trusted-1', 'trusted-2');
     for (const consistent of [false, true]) {
-      const { deliver } = await keepBack('/health/service/trusted', () => reader.read(known, consistent));
+      const { deliver } = await keepBack('/health/service/trusted', () =>
+        consistent ? reader.confirm(known) : reader.read(known),
+      );
       await register(`trusted-${consistent ? 4 : 3}`);
-      await reader.read(known, false);
+      await reader.read(known);
       await deliver();
     }
     await deregister('trusted-1');
-    expect(await reader.read(known, false)).toBe(true);
+    expect(await reader.read(known)).toBe(true);
     expect(idsOf(known)).toEqual(['trusted-2', 'trusted-3', 'trusted-4']);
   });
 
   it('take nothing away from a Consul that lost data, and count for what they have, until they are believed', async () => {
     const known = await readOf('back-1', 'back-2', 'back-3');
     let told = 0;
-    const wary = new ServiceReader(client, new AbortController().signal, () => told++);
-    wary.distrust.begin();
+    const wary = new ServiceReader(client, new AbortController().signal, absence, () => told++);
+    distrust.begin('early-answer');
     await consul.setHealth('back-1', 'fail');
     for (const id of ['back-2', 'back-3']) await deregister(id);
     await register('back-4');
     // The third one, under another ID.
     await register('back-5', portOf('back-3'));
     for (const look of [1, 2]) {
-      await expect(wary.read(known, false)).rejects.toThrow('went back in time');
+      await expect(wary.read(known)).rejects.toThrow(NotBelieved);
       expect(known.instances?.map(({ id, status }) => `${id} ${status}`).sort()).toEqual([
         'back-1 critical',
         'back-2 passing',
@@ -123,17 +136,18 @@ describe('answers about a service that newer ones overtake', () => {
       ]);
       expect([look, told]).toEqual([look, 1]);
     }
+    await until('the end of the distrust', () => Promise.resolve(distrust.loss === undefined));
     // Nothing has changed since, and it is news all the same.
-    expect(await reader.read(known, false)).toBe(true);
+    expect(await reader.read(known)).toBe(true);
     expect(idsOf(known)).toEqual(['back-1', 'back-4', 'back-5']);
   });
 
   it('take nothing away when the newer one came while the witness was asked for', async () => {
     const known = await readOf('returned-1', 'returned-2');
     await deregister('returned-1');
-    const { deliver } = await keepBack('/health/service/consul', () => reader.read(known, false));
+    const { deliver } = await keepBack('/health/service/consul', () => reader.read(known));
     await register('returned-1');
-    await reader.read(known, false);
+    await reader.read(known);
     expect(await deliver()).toBe(false);
     expect(idsOf(known)).toEqual(['returned-1', 'returned-2']);
   });

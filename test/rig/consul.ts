@@ -1,4 +1,4 @@
-import { Agent, request } from 'undici';
+import { Agent, request, type Dispatcher } from 'undici';
 
 export interface InstanceRow {
   readonly Node: { readonly Node: string; readonly Address: string; readonly Meta: Record<string, string> | null };
@@ -52,12 +52,7 @@ export class ConsulApi {
     path: string,
     body?: unknown,
   ): Promise<{ status: number; index: string; body: unknown }> {
-    const response = await request(`${this.address}/v1${path}`, {
-      dispatcher: this.#dispatcher,
-      method,
-      headers: this.#token === '' ? {} : { 'x-consul-token': this.#token },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    });
+    const response = await this.#send(method, path, body === undefined ? undefined : JSON.stringify(body));
     const text = await response.body.text();
     return {
       status: response.statusCode,
@@ -159,6 +154,31 @@ export class ConsulApi {
     return this.must('PUT', `/agent/service/deregister/${encodeURIComponent(id)}`);
   }
 
+  /** As an application that somebody else registers from outside: on a node without an agent, so that nothing brings it back. */
+  registerOutside(service: string, address: string, port = 80): Promise<unknown> {
+    return this.must('PUT', '/catalog/register', {
+      Node: `outside-${service}`,
+      Address: address,
+      Service: { ID: `${service}-${port}`, Service: service, Address: address, Port: port },
+      Check: { CheckID: `${service}-${port}`, Name: 'alive', Status: 'passing', ServiceID: `${service}-${port}` },
+    });
+  }
+
+  /** As `consul snapshot save` does. */
+  async saveSnapshot(): Promise<Buffer> {
+    const { statusCode, body } = await this.#send('GET', '/snapshot');
+    const snapshot = Buffer.from(await body.arrayBuffer());
+    if (statusCode !== 200) throw new Error(`save a snapshot: ${statusCode} ${snapshot.toString()}`);
+    return snapshot;
+  }
+
+  /** As `consul snapshot restore` does. */
+  async restoreSnapshot(snapshot: Buffer): Promise<void> {
+    const { statusCode, body } = await this.#send('PUT', '/snapshot', snapshot);
+    const text = await body.text();
+    if (statusCode !== 200) throw new Error(`restore a snapshot: ${statusCode} ${text}`);
+  }
+
   /** The index of the newest change to the catalog: it stays where it is as long as nobody writes. */
   async catalogIndex(): Promise<string> {
     const [services, nodes, checks] = await Promise.all([
@@ -167,6 +187,15 @@ export class ConsulApi {
       this.call('GET', '/health/state/any'),
     ]);
     return [services.index, nodes.index, checks.index].join(' ');
+  }
+
+  #send(method: 'GET' | 'PUT' | 'DELETE', path: string, body?: string | Buffer): Promise<Dispatcher.ResponseData> {
+    return request(`${this.address}/v1${path}`, {
+      dispatcher: this.#dispatcher,
+      method,
+      headers: this.#token === '' ? {} : { 'x-consul-token': this.#token },
+      ...(body === undefined ? {} : { body }),
+    });
   }
 
   close(): Promise<void> {

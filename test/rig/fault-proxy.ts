@@ -81,7 +81,9 @@ export class FaultProxy {
   transactionFault: (transaction: SeenTransaction) => Fault | Promise<Fault> = () => 'pass';
   /** Asked for everything else, by its path below /v1 and its query. */
   readFault: (path: string) => Fault = () => 'pass';
-  readonly #target: URL;
+  /** What the daemon sends is anonymous, as when its token got lost on the way. */
+  isAnonymous = false;
+  #target: URL;
   readonly #unseenNode: string;
   readonly #agent = new Agent({ keepAlive: true });
   readonly #server = createServer((incoming, outgoing) => {
@@ -124,6 +126,15 @@ export class FaultProxy {
 
   async untilInFlight(count: number): Promise<void> {
     await until(`${count} transactions in flight`, () => Promise.resolve(this.inFlight.length === count));
+  }
+
+  /**
+   * From now on it leads to another Consul, as an address does that was changed.
+   * @param keepsConnections those that are open, and what waits in them, stay with the Consul of before
+   */
+  lead(target: string, { keepsConnections = false } = {}): void {
+    this.#target = new URL(target);
+    if (!keepsConnections) this.#server.closeAllConnections();
   }
 
   /** How many connections to it are open. */
@@ -201,7 +212,9 @@ export class FaultProxy {
   }
 
   #forward(incoming: IncomingMessage, outgoing: ServerResponse, body: string | undefined): Promise<IncomingMessage> {
-    const { method, url, headers } = incoming;
+    const { method, url } = incoming;
+    const { 'x-consul-token': token, ...others } = incoming.headers;
+    const headers = this.isAnonymous || token === undefined ? others : incoming.headers;
     return new Promise((resolve, reject) => {
       const onward = request(new URL(url ?? '', this.#target), { method, headers, agent: this.#agent }, resolve);
       onward.on('error', reject);

@@ -4,7 +4,7 @@ import { parseConfig } from '../../src/config/load.ts';
 import { startDaemon, type RunningDaemon } from '../../src/commands/run.ts';
 import { createLog } from '../../src/observability/log.ts';
 import { createMetrics, type Metrics } from '../../src/observability/metrics.ts';
-import type { EntryPace } from '../../src/to-consul/identity/own-entry.ts';
+import type { EntryPace } from '../../src/to-consul/identity/summary-pace.ts';
 import type { Timings } from '../../src/world/context.ts';
 import { startConsul, type ConsulOptions, type ConsulServer } from '../control-plane/index.ts';
 import { ConsulApi } from './consul.ts';
@@ -171,6 +171,10 @@ export async function statusOf({ port }: Daemon): Promise<Status> {
 
 export interface Status {
   readonly ready: boolean;
+  readonly consul: {
+    readonly witness: string;
+    readonly wentBack: { readonly sign: string; readonly until: string } | null;
+  };
   readonly toConsul: Work | null;
   readonly toKubernetes: (Work & { readonly workloadEntries: string; readonly withoutWorkloadEntries: number }) | null;
 }

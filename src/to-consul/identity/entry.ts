@@ -4,8 +4,9 @@ import { MANAGED_BY, META, type Owner } from '../../mark.ts';
 import { nodeMeta } from '../registration/registration.ts';
 import type { Summary } from './summary.ts';
 
-/** Meta key. */
+/** Meta keys. */
 const DATA_LOST_AT = 'data-lost-at';
+const NONCE = 'nonce';
 const STARTING: Summary = { status: 'passing', output: 'Consular is starting' };
 
 /** Consular's own entry in Consul: service `consular`, one instance for each cluster, on a node `k8s-<cluster>`. */
@@ -15,6 +16,8 @@ export interface Entry {
   readonly address: string;
   readonly port: number;
   readonly version: string;
+  /** Made when the entry is written anew, and kept: by it the entry is known to be ours, and of this Consul. */
+  readonly nonce: string;
   /** When Consul lost data, as long as that counts. */
   readonly lostAt: Date | undefined;
   /** What the check says; without it the check stays as it is. */
@@ -26,10 +29,22 @@ export function ownNodeName({ cluster }: Owner): string {
   return `k8s-${cluster}`;
 }
 
+/** Our entry among what is on its node. */
+export function entryIn(
+  owner: Owner,
+  contents: Pick<NodeContents, 'services'> | undefined,
+): CatalogService | undefined {
+  return contents?.services.find(({ id }) => id === entryId(owner));
+}
+
+/** Undefined when it has none: somebody else wrote it, or a version that gave it none. */
+export function nonceOf({ meta }: CatalogService): string | undefined {
+  return meta.get(NONCE);
+}
+
 /** When Consul had lost data, as the entry says; it may be long ago. */
-export function lossIn(owner: Owner, { services }: NodeContents): Date | undefined {
-  const entry = services.find(({ id }) => id === entryId(owner));
-  const at = new Date(entry?.meta.get(DATA_LOST_AT) ?? '');
+export function lossIn(owner: Owner, contents: Pick<NodeContents, 'services'>): Date | undefined {
+  const at = new Date(entryIn(owner, contents)?.meta.get(DATA_LOST_AT) ?? '');
   return Number.isNaN(at.getTime()) ? undefined : at;
 }
 
@@ -38,10 +53,7 @@ export function entryOperations(entry: Entry, contents: NodeContents | undefined
   const id = entryId(entry.owner);
   return [
     ...nodeOperations(entry, contents?.node),
-    ...serviceOperations(
-      entry,
-      contents?.services.find((service) => service.id === id),
-    ),
+    ...serviceOperations(entry, entryIn(entry.owner, contents)),
     ...checkOperations(
       entry,
       contents?.checks.find(({ checkId }) => checkId === id),
@@ -56,7 +68,7 @@ function nodeOperations({ owner, address }: Entry, found: CatalogNode | undefine
 }
 
 function serviceOperations(
-  { owner, address, port, version, lostAt }: Entry,
+  { owner, address, port, version, nonce, lostAt }: Entry,
   found: CatalogService | undefined,
 ): Operation[] {
   const meta = {
@@ -65,6 +77,7 @@ function serviceOperations(
     [META.cluster]: owner.cluster,
     [META.clusterUid]: owner.clusterUid,
     version,
+    [NONCE]: nonce,
     ...(lostAt ? { [DATA_LOST_AT]: lostAt.toISOString() } : {}),
   };
   if (found?.address === address && found.port === port && hasMeta(found.meta, meta)) return [];
@@ -102,7 +115,7 @@ function checkOperations({ owner, summary }: Entry, found: CatalogCheck | undefi
   return [{ Check: { Verb: 'cas', Check: check } }];
 }
 
-function entryId({ cluster }: Owner): string {
+export function entryId({ cluster }: Owner): string {
   return `${MANAGED_BY}-${cluster}`;
 }
 

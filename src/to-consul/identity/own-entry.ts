@@ -1,73 +1,74 @@
+import { backoffMs } from '../../backoff.ts';
 import type { Clock } from '../../clock.ts';
 import type { Committer } from '../../consul/committer.ts';
+import type { Distrust } from '../../consul/distrust.ts';
 import type { NodeReader } from '../../consul/node-reader.ts';
-import { operationList } from '../../consul/transaction.ts';
+import { operationList, type Committed } from '../../consul/transaction.ts';
+import type { NodeContents } from '../../consul/types.ts';
 import { explainError, type Log } from '../../observability/log.ts';
 import { ClusterIdentityError, ownsNodeOrThrow } from './cluster-identity.ts';
-import { entryOperations, ownNodeName, type Entry } from './entry.ts';
+import { entryId, entryIn, entryOperations, nonceOf, ownNodeName, type Entry } from './entry.ts';
+import { knownEntry, type OwnWitness } from './own-witness.ts';
 import type { Summary } from './summary.ts';
+import { SummaryPace, type EntryPace } from './summary-pace.ts';
 
-/** When a summary that changed is written. */
-export interface EntryPace {
-  /** The text changes with the cluster; a Raft entry for each change of it would be a heartbeat. */
-  readonly gapMs: number;
-  /** A text that changes and changes back, as in a rolling update, is not worth a write. */
-  readonly steadyMs: number;
-  /** Where the text never holds still, that of the moment has to do. */
-  readonly longestMs: number;
-  readonly tickMs: number;
-}
-
-const ENTRY_PACE: EntryPace = { gapMs: 30_000, steadyMs: 5000, longestMs: 60_000, tickMs: 1000 };
+/** The entry is what everything else waits for: full-jitter caps of 0.5, 1, 2, 4, 5 s. */
+const BACKOFF = { baseMs: 500, maxMs: 5000 };
 
 /** The address must not change while nothing else does: a restart would write the entry again. */
 export interface OwnEntryOptions extends Pick<Entry, 'owner' | 'address' | 'port' | 'version'> {
   readonly nodes: Pick<NodeReader, 'read'>;
   readonly committer: Committer;
+  readonly witness: Pick<OwnWitness, 'known' | 'trust' | 'restoredBy'>;
+  readonly distrust: Pick<Distrust, 'begin' | 'loss' | 'subscribe'>;
   /** What there is to say, or undefined while it is still being found out. */
   readonly summary: () => Summary | undefined;
   /** Told of the index of each write. */
   readonly onCommit: (index: number) => void;
-  /** When Consul lost data, as long as that counts: the entry says it, for the next start. */
-  readonly lostAt: () => Date | undefined;
+  /** Text that nobody else makes. */
+  readonly createNonce: () => string;
   readonly log: Log;
   readonly clock: Clock;
   /** @default ENTRY_PACE */
   readonly pace?: EntryPace | undefined;
 }
 
-/** A summary that is not in Consul yet: since when it is the latest, and since when Consul has a wrong one. */
-interface Pending {
-  readonly summary: Summary;
-  readonly since: number;
-  readonly first: number;
-}
-
 /**
  * Keeps Consular's own entry in Consul's catalog. Its check says what Consular does, for whoever audits in the UI. The node
  * carries the uid of the Kubernetes cluster, so a second installation under the same name finds the name taken, even while
- * no pod is registered. The check is never written to say "still alive":
+ * no pod is registered. The entry is the witness (see OwnWitness), and remembers for the next start that Consul lost data:
  *
- * | the summary                                        | is written                                        |
- * |----------------------------------------------------|---------------------------------------------------|
- * | is not known yet, or is what was written           | not                                               |
- * | is another, and has held still for 5 s             | when the last write is 30 s ago                   |
- * | is another, and changes all the time               | when it has been another for a minute, and the same |
- * | was written, and somebody changed the catalog since | looked at again, and written where Consul has another |
+ * | found in Consul                                   | nonce   | time went back |
+ * |---------------------------------------------------|---------|----------------|
+ * | no entry, and none was known                      | new     | no             |
+ * | no entry, or one without a nonce; one was known   | new     | yes            |
+ * | an entry without a nonce, and none was known      | new     | no: an earlier version wrote it |
+ * | an entry with another nonce than the known        | stays   | yes: another process of ours wrote it anew |
+ * | an entry with the known nonce, or none was known  | stays   | no             |
+ *
+ * When it is written, see SummaryPace; a lost entry and a loss of data are written at once, and tried again with a backoff.
  */
 export class OwnEntry {
   readonly #options: OwnEntryOptions;
-  readonly #pace: EntryPace;
+  readonly #pace: SummaryPace;
   #stopTicking: (() => void) | undefined;
-  #writtenAt = -Infinity;
-  #written: Summary | undefined;
-  #pending: Pending | undefined;
-  #isBusy = false;
-  #failure: string | undefined;
+  #writing: Promise<void> | undefined;
+  /** Something has to be written that does not wait for its pace. */
+  #isUrgent = false;
+  #failures = 0;
+  #retryAt = -Infinity;
+  #failure: unknown;
 
   constructor(options: OwnEntryOptions) {
     this.#options = options;
-    this.#pace = options.pace ?? ENTRY_PACE;
+    this.#pace = new SummaryPace(options.clock, options.pace);
+    options.witness.restoredBy(() => this.#restore());
+    options.distrust.subscribe(() => (this.#isUrgent = true));
+  }
+
+  /** Why the entry could not be written; undefined when it could. */
+  get failure(): string | undefined {
+    return this.#failure === undefined ? undefined : explainError(this.#failure);
   }
 
   /**
@@ -79,11 +80,10 @@ export class OwnEntry {
       await this.#write(undefined);
     } catch (error) {
       if (error instanceof ClusterIdentityError) throw error;
-      this.#complain(error);
     }
   }
 
-  /** Keeps the summary up to date. */
+  /** Keeps the entry up to date. */
   start(): void {
     this.#stopTicking = this.#options.clock.after(this.#pace.tickMs, () => {
       this.start();
@@ -97,53 +97,84 @@ export class OwnEntry {
 
   /** Somebody changed something in the catalog: the entry is looked at again at the next occasion. */
   forget(): void {
-    this.#written = undefined;
+    this.#pace.forget();
   }
 
   async #tick(): Promise<void> {
     const summary = this.#options.summary();
-    if (this.#isBusy || summary === undefined || !this.#isDue(summary)) return;
-    this.#isBusy = true;
-    this.#writtenAt = this.#options.clock.now();
+    const isDue = summary !== undefined && this.#pace.isDue(summary);
+    const isUrgent = this.#isUrgent && this.#options.clock.now() >= this.#retryAt;
+    if (this.#writing || !(isDue || isUrgent)) return;
+    if (isDue) this.#pace.begins();
+    // The reason is kept, and told.
+    await this.#write(isDue ? summary : undefined).catch(() => undefined);
+  }
+
+  /** The entry is missing. @throws the last failure while it is not tried again yet */
+  async #restore(): Promise<void> {
+    this.#isUrgent = true;
+    if (!this.#writing && this.#options.clock.now() < this.#retryAt)
+      throw new Error("write Consular's own entry: failed a moment ago", { cause: this.#failure });
+    await this.#write(undefined);
+  }
+
+  /** One at a time. @throws what kept the entry from being written, which is told here */
+  #write(summary: Summary | undefined): Promise<void> {
+    this.#writing ??= this.#writeNow(summary).finally(() => (this.#writing = undefined));
+    return this.#writing;
+  }
+
+  async #writeNow(summary: Summary | undefined): Promise<void> {
     try {
-      await this.#write(summary);
+      await this.#compareAndWrite(summary);
+      this.#failures = 0;
       this.#failure = undefined;
     } catch (error) {
+      this.#retryAt = this.#options.clock.now() + backoffMs(this.#failures++, BACKOFF);
       this.#complain(error);
+      throw error;
     }
-    this.#isBusy = false;
   }
 
-  #isDue(summary: Summary): boolean {
-    const { gapMs, steadyMs, longestMs } = this.#pace;
-    const now = this.#options.clock.now();
-    const first = this.#pending?.first ?? now;
-    if (isSame(summary, this.#written)) this.#pending = undefined;
-    else if (!isSame(summary, this.#pending?.summary)) this.#pending = { summary, since: now, first };
-    if (!this.#pending || now - this.#writtenAt < gapMs) return false;
-    return now - this.#pending.since >= steadyMs || now - this.#pending.first >= longestMs;
-  }
-
-  async #write(summary: Summary | undefined): Promise<void> {
-    const { nodes: reader, committer, owner, lostAt, onCommit } = this.#options;
-    const contents = await reader.read(ownNodeName(owner));
+  async #compareAndWrite(summary: Summary | undefined): Promise<void> {
+    const { nodes, committer, owner, distrust, witness } = this.#options;
+    const contents = await nodes.read(ownNodeName(owner), true);
     if (contents) ownsNodeOrThrow(owner, contents.node);
-    const operations = entryOperations({ ...this.#options, lostAt: lostAt(), summary }, contents);
-    if (operations.length > 0) {
-      const { nodes, services, checks } = await committer.commit([operationList(operations)]);
-      onCommit(Math.max(0, ...nodes.values(), ...services.values(), ...checks.values()));
-    }
-    this.#written = summary;
+    const nonce = this.#nonce(contents);
+    const { loss } = distrust;
+    const operations = entryOperations({ ...this.#options, nonce, lostAt: loss?.at, summary }, contents);
+    const committed = operations.length > 0 ? await committer.commit([operationList(operations)]) : undefined;
+    if (committed) this.#options.onCommit(highestOf(committed));
+    const found = knownEntry(owner, contents);
+    witness.trust({
+      nonce,
+      nodeIndex: committed?.nodes.get(ownNodeName(owner)) ?? found?.nodeIndex ?? 0,
+      serviceIndex: committed?.services.get(entryId(owner)) ?? found?.serviceIndex ?? 0,
+    });
+    if (summary) this.#pace.written(summary);
+    // An entry that is new says no more than that Consular is starting.
+    else if (nonce !== found?.nonce) this.#pace.forget();
+    // A loss that was noticed meanwhile is not written yet.
+    if (distrust.loss === loss) this.#isUrgent = false;
   }
 
-  /** Once for each reason: nothing else depends on the entry. */
+  #nonce(contents: NodeContents | undefined): string {
+    const { createNonce, distrust, owner, witness } = this.#options;
+    const entry = entryIn(owner, contents);
+    const nonce = entry && nonceOf(entry);
+    const known = witness.known?.nonce;
+    if (known !== undefined && nonce !== known) distrust.begin('own-entry-lost');
+    return nonce ?? createNonce();
+  }
+
+  /** Once for each reason. */
   #complain(error: unknown): void {
     const why = explainError(error);
-    if (why !== this.#failure) this.#options.log.warn("Consular's own entry in Consul could not be written", { error });
-    this.#failure = why;
+    if (why !== this.failure) this.#options.log.warn("Consular's own entry in Consul could not be written", { error });
+    this.#failure = error;
   }
 }
 
-function isSame(a: Summary, b: Summary | undefined): boolean {
-  return a.status === b?.status && a.output === b.output;
+function highestOf({ nodes, services, checks }: Committed): number {
+  return Math.max(0, ...nodes.values(), ...services.values(), ...checks.values());
 }

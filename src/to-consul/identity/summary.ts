@@ -5,6 +5,8 @@ export interface Summary {
 }
 
 export interface Sums {
+  /** That Consul lost data, in words; undefined when it did not, or when that does not count any more. */
+  readonly loss: string | undefined;
   /** In Consul, by us. */
   readonly instances: number;
   /** Objects, in both directions. */
@@ -29,19 +31,25 @@ const LONGEST_TROUBLE = 300;
  * |------------------|---------------------------------------------------|
  * | nothing          | passing                                           |
  * | anything         | warning: somebody has something to mend           |
+ * | ... or Consul lost data | warning: nothing that is missing goes         |
  *
  * Never critical: nobody calls this service, and a Consular that does not work cannot say so here.
  */
-export function summarize({ instances, rejected, held, mirrored, troubles }: Sums): Summary {
+export function summarize({ loss, instances, rejected, held, mirrored, troubles }: Sums): Summary {
   const sums = [
     `${count(instances, 'instance')} registered`,
     `${rejected} rejected`,
     `${held} held`,
     mirrored === undefined ? 'mirroring is off' : `${count(mirrored, 'service')} mirrored`,
   ].join(', ');
-  const isWell = rejected + held === 0;
+  const isWell = rejected + held === 0 && loss === undefined;
   const { first, all } = firstOf(troubles, MOST_SHOWN);
-  const lines = [sums, ...first.map(shorten), ...(all > first.length ? [`and ${all - first.length} more`] : [])];
+  const lines = [
+    sums,
+    ...(loss === undefined ? [] : [loss]),
+    ...first.map(shorten),
+    ...(all > first.length ? [`and ${all - first.length} more`] : []),
+  ];
   return { status: isWell ? 'passing' : 'warning', output: lines.join('\n') };
 }
 

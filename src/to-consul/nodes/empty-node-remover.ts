@@ -1,5 +1,6 @@
 import { backoffMs, sleep } from '../../backoff.ts';
 import type { Clock } from '../../clock.ts';
+import type { Absence } from '../../consul/absence.ts';
 import type { Committer } from '../../consul/committer.ts';
 import { ConsulError, TransactionConflict } from '../../consul/errors.ts';
 import type { NodeReader } from '../../consul/node-reader.ts';
@@ -27,7 +28,9 @@ export interface OwnNodes {
 }
 
 export interface NodeRemoverOptions {
-  readonly nodes: Pick<NodeReader, 'read' | 'assertWitness'>;
+  readonly nodes: Pick<NodeReader, 'read'>;
+  /** When what is missing from Consul is gone. */
+  readonly absence: Pick<Absence, 'assertBelievable'>;
   readonly committer: Committer;
   readonly owner: Owner;
   readonly own: OwnNodes;
@@ -47,8 +50,8 @@ export interface NodeRemoverOptions {
  * it, and its `delete-cas` minds changes of the node itself only: an instance that somebody put there a moment ago does not
  * move its index (seen on 1.22.0). So before each removal
  * - the writer keeps its transactions off the node, and none may be on its way;
- * - the witness is there for our token, so nothing is hidden from it;
- * - the leader, having confirmed that it leads, says that the node is ours and that nothing at all is on it.
+ * - the leader, having confirmed that it leads, says that the node is ours and that nothing at all is on it;
+ * - absence is believable: the witness is there for our token, and Consul did not go back in time (see Absence).
  *
  * | what became of the try                             | the node is                                            |
  * |----------------------------------------------------|--------------------------------------------------------|
@@ -94,13 +97,13 @@ async function removeAlone(options: NodeRemoverOptions, node: string): Promise<b
 
 /** `failed`: nothing was done now; `unknown`: the removal may have been applied, or may still be. */
 async function tryToRemove(
-  { nodes, committer, owner, own, log, signal }: NodeRemoverOptions,
+  { absence, nodes, committer, owner, own, log, signal }: NodeRemoverOptions,
   node: string,
 ): Promise<'settled' | 'failed' | 'unknown'> {
   let isSent = false;
   try {
-    await nodes.assertWitness(signal);
     const contents = await nodes.read(node, true);
+    await absence.assertBelievable(`remove empty Consul node ${node}`, signal);
     const why = contents && whyNodeStays(owner, contents);
     if (why !== undefined) {
       log.debug('Consul node without instances of ours stays', { node, why });

@@ -9,7 +9,7 @@ import {
 import { META, type Owner } from '../../mark.ts';
 import type { ForeignSource } from './foreign-instances.ts';
 
-export type ConsulServicesOptions = Pick<BlockingQueryOptions, 'client' | 'log' | 'metrics' | 'signal'>;
+export type ConsulServicesOptions = Pick<BlockingQueryOptions, 'client' | 'timeLine' | 'log' | 'metrics' | 'signal'>;
 
 /** Names with instances on nodes of others. A Consul before 1.12 ignores the filter and lists all, which only costs more. */
 export function foreignNamesRequest({ cluster }: Owner) {

@@ -1,6 +1,8 @@
 import type { BlockingQueryOptions } from '../../consul/blocking-query.ts';
 import { decodeHealthState, decodeServiceNames, healthStateRequest, nodesRequest } from '../../consul/catalog.ts';
 import type { ConsulAnswer } from '../../consul/client.ts';
+import type { Distrust } from '../../consul/distrust.ts';
+import type { TimeLine } from '../../consul/time-line.ts';
 import { META, type Owner } from '../../mark.ts';
 import { foreignNamesRequest } from './consul-services.ts';
 import type { ForeignInstances } from './foreign-instances.ts';
@@ -16,6 +18,8 @@ export interface DriftOptions extends Pick<LooksOptions, 'onLook' | 'log' | 'sig
   readonly owner: Owner;
   readonly own: Pick<OwnCatalog, 'look' | 'refresh' | 'isOurDoing' | 'forgetIndexes' | 'nodesWithOtherChecks'>;
   readonly foreign: Pick<ForeignInstances, 'takeNames'>;
+  readonly timeLine: Pick<TimeLine, 'takeNamesIndex'>;
+  readonly distrust: Pick<Distrust, 'subscribe'>;
   readonly follow: Follow;
   /** Pods for which Consul has something else than we wrote. */
   readonly onDrift: (podKeys: Iterable<string>) => void;
@@ -33,13 +37,13 @@ const PER_SECOND = 2;
  * - The list of services and the list of our nodes are followed by blocking queries. Each wake is answered by a look at our
  *   nodes: soon when the wake is not our own commit, else later, because our commit may hide a change of somebody else's
  *   (see Looks). The first answer counts as our own: something may have changed since our nodes were read.
- * - An index that went back, or answers that come again after failures, may be of a Consul that was restored or replaced: then
- *   no index means anything any more, and all is read.
+ * - An index that went back, a sign that time went back in Consul, or answers that come again after failures, may be of a Consul
+ *   that was restored or replaced: then no index means anything any more, and all is read.
  * - The lists of critical and of warning checks are followed too, and tell without another read on which of our nodes a
  *   check is not as we wrote it.
  */
 export function followDrift(options: DriftOptions): void {
-  const { owner, own, foreign, onDrift, onFailure, log } = options;
+  const { owner, own, foreign, timeLine, distrust, onDrift, onFailure, log } = options;
   const looks = new Looks({
     ...options,
     look: () =>
@@ -50,10 +54,11 @@ export function followDrift(options: DriftOptions): void {
       }),
     onFailure: (error) => onFailure(LOOK, error),
   });
-  const distrust = () => {
+  const readAll = () => {
     own.forgetIndexes();
     looks.soon(true);
   };
+  distrust.subscribe(readAll);
   const follow = (
     request: BlockingQueryOptions['request'],
     onAnswer: BlockingQueryOptions['onAnswer'],
@@ -68,17 +73,24 @@ export function followDrift(options: DriftOptions): void {
         if (error === undefined) onRecovery();
       },
     });
-  const followList = (request: BlockingQueryOptions['request'], take: (answer: ConsulAnswer) => void) => {
+  const followList = (
+    request: BlockingQueryOptions['request'],
+    take: (answer: ConsulAnswer) => void | Promise<void>,
+  ) => {
     let previous = 0;
-    const onAnswer = (answer: ConsulAnswer) => {
-      take(answer);
-      if (answer.index < previous) distrust();
+    const onAnswer = async (answer: ConsulAnswer) => {
+      await take(answer);
+      if (answer.index > 0 && answer.index < previous) readAll();
       else looks.soon(previous > 0 && !own.isOurDoing(answer.index));
-      previous = answer.index;
+      previous = answer.index || previous;
     };
-    follow(request, onAnswer, distrust);
+    follow(request, onAnswer, readAll);
   };
-  followList(foreignNamesRequest(owner), (answer) => foreign.takeNames(decodeServiceNames(answer)));
+  followList(foreignNamesRequest(owner), async (answer) => {
+    const names = decodeServiceNames(answer);
+    await timeLine.takeNamesIndex(answer.index);
+    foreign.takeNames(names);
+  });
   followList(nodesRequest(META.cluster, owner.cluster), () => undefined);
   for (const status of ['critical', 'warning'] as const) {
     const request = healthStateRequest(status);

@@ -1,14 +1,18 @@
 import type { CatalogNode, CatalogService, NodeContents } from '../../consul/types.ts';
 import { META, type Owner } from '../../mark.ts';
 import { ClusterIdentityError } from '../identity/cluster-identity.ts';
+import { hasOlder } from './older.ts';
 import { hasSameServices, observe, type NodeState, type Observation, type OwnInstance } from './own-instance.ts';
 
 /** How nodes are read from Consul. @throws ConsulError, UntrustworthyAnswer, each of its functions */
 export interface NodeSource {
   /** All nodes with our cluster's name, whichever installation made them. */
   list(): Promise<readonly CatalogNode[]>;
-  /** All that is on a node; undefined when there is no such node. */
-  read(name: string): Promise<NodeContents | undefined>;
+  /**
+   * All that is on a node; undefined when there is no such node.
+   * @param consistent asks the leader to confirm that it leads
+   */
+  read(name: string, consistent?: boolean): Promise<NodeContents | undefined>;
   /** The index that moves with the node and the services on it. */
   readIndex(name: string): Promise<number>;
   /** The services on a node, and that index. */
@@ -16,8 +20,13 @@ export interface NodeSource {
     readonly index: number;
     readonly services: readonly Pick<CatalogService, 'id' | 'modifyIndex'>[];
   }>;
-  /** Throws unless the witness is there for our token, so that nothing is hidden from it. */
-  assertWitness(): Promise<void>;
+  /**
+   * Resolves when nothing is hidden from our token: the witness is there, if need be because it was written anew just now.
+   * @throws UntrustworthyAnswer, ConsulError when it is missing and cannot be written
+   */
+  ensureWitness(): Promise<void>;
+  /** Told that Consul has an entry of ours that is older than it was. */
+  onOlder(): void;
 }
 
 /** What was known before a read, and where the read's answer goes. */
@@ -129,16 +138,27 @@ export class NodeReads {
 
   /**
    * Reads one node again; the pods for which something differs from what we knew.
+   * @param consistent asks the leader to confirm that it leads
    * @throws UntrustworthyAnswer when instances are missing, and the witness, too; Error when it could not be read, or never
    *   without a commit in between that touches the node itself
    */
-  async refresh(name: string): Promise<Set<string>> {
+  async refresh(name: string, consistent = false): Promise<Set<string>> {
+    let isConfirmed = consistent;
     for (let attempt = 0; attempt < REFRESH_ATTEMPTS; attempt++) {
-      const { contents, overtaken } = await this.#read(name);
+      const { contents, overtaken } = await this.#read(name, isConfirmed);
       const observation = observe(this.#owner, contents, this.#known.node(name));
       const isWhole = !overtaken.all && overtaken.pods.size === 0;
       this.#hidden ||= !isWhole;
       if (!isWhole && (overtaken.all || observation.node.state !== 'ours')) continue;
+      const known = { node: this.#known.node(name), instances: this.#known.ofNode(name) };
+      if (hasOlder(known, observation, overtaken.pods)) {
+        // A server that has just become the leader may not be up to date for a moment.
+        if (!isConfirmed) {
+          isConfirmed = true;
+          continue;
+        }
+        this.#source.onOlder();
+      }
       this.#remember(name, isWhole ? (contents?.index ?? 0) : 0);
       return this.#known.take(name, observation, overtaken.pods);
     }
@@ -175,16 +195,19 @@ export class NodeReads {
     };
   }
 
-  async #read(name: string): Promise<{ contents: NodeContents | undefined; overtaken: Overtaken }> {
+  async #read(
+    name: string,
+    consistent: boolean,
+  ): Promise<{ contents: NodeContents | undefined; overtaken: Overtaken }> {
     const overtaken: Overtaken = { all: false, pods: new Set() };
     const reads = this.#reads.get(name) ?? new Set();
     this.#reads.set(name, reads.add(overtaken));
     try {
-      const contents = await this.#source.read(name);
+      const contents = await this.#source.read(name, consistent);
       const ids = new Set(contents?.services.map(({ id }) => id.toLowerCase()));
       const isMissing = ({ registration }: OwnInstance) => !ids.has(registration.id.toLowerCase());
       // What is hidden from a token that lost its rights is not gone.
-      if ([...this.#known.ofNode(name).values()].some(isMissing)) await this.#source.assertWitness();
+      if ([...this.#known.ofNode(name).values()].some(isMissing)) await this.#source.ensureWitness();
       return { contents, overtaken };
     } finally {
       reads.delete(overtaken);

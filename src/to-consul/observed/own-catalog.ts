@@ -81,8 +81,8 @@ export class OwnCatalog implements Known {
   }
 
   /** Reads one node again; see NodeReads. */
-  refresh(name: string): Promise<Set<string>> {
-    return this.#reads.refresh(name);
+  refresh(name: string, consistent = false): Promise<Set<string>> {
+    return this.#reads.refresh(name, consistent);
   }
 
   /** Looks whether everything of ours is as we know it; see NodeReads. */

@@ -1,8 +1,11 @@
 import type { TransactionConflict } from '../../consul/errors.ts';
 import type { Log } from '../../observability/log.ts';
 import type { Touched } from '../observed/own-catalog.ts';
+import type { OwnInstance } from '../observed/own-instance.ts';
+import { identityOf } from '../registration/registration.ts';
 import { refusedGroups, type Group } from './batch.ts';
 import type { BusyNodes } from './busy-nodes.ts';
+import { Contradictions } from './contradictions.ts';
 import type { LateWrites } from './late-writes.ts';
 import { nodesTouched } from './operations.ts';
 import type { Submissions } from './submissions.ts';
@@ -11,8 +14,13 @@ import type { Submissions } from './submissions.ts';
 export interface ReadableNodes {
   /** Whatever is being read of the node is out of date. */
   touch(node: string): void;
-  /** Reads the node; the keys for which Consul has something else than was known. */
-  refresh(node: string): Promise<Iterable<string>>;
+  /**
+   * Reads the node; the keys for which Consul has something else than was known.
+   * @param consistent asks the leader to confirm that it leads
+   */
+  refresh(node: string, consistent?: boolean): Promise<Iterable<string>>;
+  /** Our instances for the pod, by `node/id`. */
+  ofPod(podKey: string): ReadonlyMap<string, OwnInstance>;
 }
 
 export interface RecoveryOptions {
@@ -31,6 +39,7 @@ export interface RecoveryOptions {
  * | the transaction                | its keys                         | its nodes                                       |
  * |--------------------------------|----------------------------------|-------------------------------------------------|
  * | refused, these keys named      | tried again, three times at most | read again; where that fails, the keys go back to the queue |
+ * | ... on nodes where nothing is, on two or more | the same, after a backoff | read again; see Contradictions         |
  * | refused, but not these keys    | tried again                      | known as before: nothing was applied            |
  * | refused for want of a right    | back to the queue, marked        | read no more                                    |
  * | applied or not, nobody knows   | tried again                      | read before anything else is sent; a write that |
@@ -38,6 +47,7 @@ export interface RecoveryOptions {
  */
 export class Recovery {
   readonly #options: RecoveryOptions;
+  readonly #contradictions = new Contradictions();
 
   constructor(options: RecoveryOptions) {
     this.#options = options;
@@ -47,8 +57,27 @@ export class Recovery {
   async afterConflict(groups: readonly Group[], conflict: TransactionConflict): Promise<void> {
     const refused = refusedGroups(groups, conflict);
     const nodes = new Set([...refused].flatMap(({ changes }) => nodesTouched(changes)));
-    const isFinal = conflict.isDenied || !(await this.#readAgain(nodes));
+    const isKnown = !conflict.isDenied && (await this.#readAgain(nodes, true));
+    if (isKnown) for (const group of refused) this.#noteContradictions(group);
+    const isFinal = !isKnown;
     for (const { key } of refused) this.#options.submissions.refused(key, conflict, isFinal);
+  }
+
+  /** Why nothing that Consul says is trusted; undefined when it is. */
+  get contradiction(): string | undefined {
+    return this.#contradictions.why;
+  }
+
+  /** A transaction was applied. */
+  afterCommit(): void {
+    this.#contradictions.clear();
+  }
+
+  /** What was to be created exists, says Consul, and is not there, says the read after that. */
+  #noteContradictions({ key, changes }: Group): void {
+    const observed = this.#options.own.ofPod(key);
+    for (const registration of changes.create)
+      if (!observed.has(identityOf(registration))) this.#contradictions.add(registration.node.name);
   }
 
   /** Nobody knows whether the transaction was applied, or will be. */
@@ -65,11 +94,11 @@ export class Recovery {
     return isKnown;
   }
 
-  async #readAgain(nodes: ReadonlySet<string>): Promise<boolean> {
+  async #readAgain(nodes: ReadonlySet<string>, consistent = false): Promise<boolean> {
     const { log, onDrift, own } = this.#options;
     try {
       for (const node of nodes) own.touch(node);
-      await Promise.all([...nodes].map(async (node) => onDrift(await own.refresh(node))));
+      await Promise.all([...nodes].map(async (node) => onDrift(await own.refresh(node, consistent))));
       return true;
     } catch (error) {
       log.warn('Consul nodes could not be read again', { nodes: nodes.size, error });

@@ -55,6 +55,8 @@ export interface WriterOptions {
  *   creating wait for that one;
  * - 409: nothing was applied; the nodes of the refused groups are read again and everything is composed anew; a key that
  *   the ACLs deny goes back to the queue, and from then on without others, which it would only make go twice;
+ * - 409 for creations on several nodes where the read after it finds nothing: Consul contradicts itself, and everything waits with
+ *   backoff; see Contradictions;
  * - 413: the limits halve, until the restart; a group that is too large alone costs only itself;
  * - 429, 5xx and lost connections: everything waits with backoff and is composed anew. Where the transaction may have been
  *   applied all the same, its nodes are read again first: what it wrote is then known, and neither written twice nor
@@ -110,6 +112,11 @@ export class Writer {
         this.#scheduleFlush();
       })
     );
+  }
+
+  /** Why nothing that Consul says of our entries is trusted; undefined when it is. */
+  get failure(): string | undefined {
+    return this.#recovery.contradiction;
   }
 
   /** Sends nothing more; what is in flight ends by itself. */
@@ -197,6 +204,7 @@ export class Writer {
   #committed({ groups }: Batch, committed: Committed): void {
     const { clock, own } = this.#options;
     this.#failures = 0;
+    this.#recovery.afterCommit();
     this.#burst.add(groups.length, clock.now());
     for (const group of groups) {
       recordCommit(own, group, committed);
@@ -209,7 +217,9 @@ export class Writer {
     const { log } = this.#options;
     if (error instanceof TransactionConflict) {
       log.debug('transaction refused, reading again', { groups: groups.length, error });
-      return this.#recovery.afterConflict(groups, error);
+      await this.#recovery.afterConflict(groups, error);
+      if (this.failure !== undefined) this.#rest(error);
+      return;
     }
     if (error instanceof ConsulError && error.status === 413) {
       const [only, ...others] = groups;
@@ -217,11 +227,16 @@ export class Writer {
       this.#limits = limitsAfter413(this.#limits, size, error);
     }
     if (!(error instanceof ConsulError) || error.isOutcomeUnknown) this.#recovery.afterUnknownOutcome(groups, touched);
+    this.#rest(error);
+  }
+
+  /** Sends nothing for a while. */
+  #rest(error: unknown): void {
     const wait = backoffMs(this.#failures++, BACKOFF);
-    log.warn('transaction failed, will compose and send it anew', {
-      groups: groups.length,
+    this.#options.log.warn('transaction failed, will compose and send it anew', {
       failures: this.#failures,
       retryInMs: Math.round(wait),
+      ...(this.failure === undefined ? {} : { why: this.failure }),
       error,
     });
     if (!this.#isStopped) this.#flushAfter(wait);

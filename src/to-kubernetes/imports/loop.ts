@@ -11,7 +11,8 @@ export interface ImportsLoopOptions {
   readonly services: { get(key: string): Service | undefined };
   readonly planner: Pick<ImportPlanner, 'plan' | 'nameOf' | 'concerns' | 'importing' | 'names' | 'keys' | 'count'>;
   readonly catalog: Pick<Catalog, 'instances'> & {
-    refresh(name: string, consistent?: boolean): Promise<void>;
+    refresh(name: string): Promise<void>;
+    confirm(name: string): Promise<void>;
     want(name: string): void;
     unwant(name: string): void;
   };
@@ -93,9 +94,9 @@ export class ImportsLoop {
     const name = planner.nameOf(services.get(serviceKey));
     if (name !== undefined && catalog.instances(name) === undefined) await catalog.refresh(name);
     let plan = this.#plan(serviceKey);
-    // Of a Consul service that is gone the last endpoint goes only on a fresh answer that the leader confirmed.
+    // Of a Consul service that is gone the last endpoint goes only on a fresh answer that proves that it is gone.
     if (name !== undefined && plan.isEmptied && catalog.instances(name)?.length === 0) {
-      await catalog.refresh(name, true);
+      await catalog.confirm(name);
       plan = this.#plan(serviceKey);
     }
     report.imports(serviceKey, plan);

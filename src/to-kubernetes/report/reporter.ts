@@ -7,6 +7,7 @@ import type { Metrics } from '../../observability/metrics.ts';
 import type { NamePlan } from '../plan/planner.ts';
 import type { Problem, Reason } from '../problem.ts';
 import type { Views } from '../views.ts';
+import { namespaceObject } from './namespace-object.ts';
 import { refusalOf } from './write-refusal.ts';
 
 export interface ReporterOptions {
@@ -84,19 +85,5 @@ export function createReporter({ views, events, resources, config, log, metrics 
         tell(`${name} in ${namespace}`, problems, (problem) => aboutOf(problem, namespace, plan?.serviceName ?? ''));
       }
     },
-  };
-}
-
-/** As much of a Namespace as an Event needs; `kubectl get events` of that namespace shows it. */
-function namespaceObject(name: string): KubernetesObject {
-  const none: ReadonlyMap<string, string> = new Map();
-  return {
-    namespace: name,
-    name,
-    uid: '',
-    resourceVersion: '',
-    deletionTimestamp: '',
-    labels: none,
-    annotations: none,
   };
 }

@@ -18,20 +18,39 @@ function stage(says: Said[], overrides: Partial<BlockingQueryOptions> = {}) {
   const news: unknown[] = [];
   const failures: unknown[] = [];
   const pauses: boolean[] = [];
-  const consul = new Answers(() => says.shift() ?? new Promise<never>(() => undefined));
+  /** What the times of answers say. */
+  const seen: string[] = [];
+  let answerLater: (said: ConsulAnswer) => void = () => undefined;
+  const consul = new Answers(() => says.shift() ?? new Promise((resolve) => (answerLater = resolve)));
   const followed = followBlockingQuery({
     client: consul,
     request: { purpose: 'read service names', path: PATH },
     onAnswer: ({ body }: ConsulAnswer) => void news.push(body),
     onFailure: (error) => failures.push(error),
     onPause: (paused) => pauses.push(paused),
+    timeLine: {
+      early: (purpose) => seen.push(`early: ${purpose}`),
+      failed: () => seen.push('failed'),
+    },
     perSecond: 1,
     random: () => 1,
     signal: stop.signal,
     ...{ log, metrics, clock },
     ...overrides,
   });
-  return { clock, consul, failures, followed, metrics, news, pauses, records, stop };
+  return {
+    answerLater: (said: ConsulAnswer) => answerLater(said),
+    clock,
+    consul,
+    failures,
+    followed,
+    metrics,
+    news,
+    pauses,
+    records,
+    seen,
+    stop,
+  };
 }
 
 describe('a followed question', () => {
@@ -42,11 +61,26 @@ describe('a followed question', () => {
     expect(consul.asked).toEqual([PATH, waitingFor(5), waitingFor(6)]);
   });
 
-  it('takes an index that did not move for no news', async () => {
-    const { clock, consul, news } = stage([answer('a', { index: 5 }), answer('again', { index: 5 })]);
+  it('takes an index that did not move by the end of the wait for no news', async () => {
+    const { answerLater, clock, consul, news, seen } = stage([answer('a', { index: 5 })]);
+    await clock.advance(30_000);
+    answerLater(answer('again', { index: 5 }));
     await clock.advance(0);
     expect(news).toEqual(['a']);
     expect(consul.asked).toEqual([PATH, waitingFor(5), waitingFor(5)]);
+    expect(seen).toEqual([]);
+  });
+
+  it('takes an index that did not move long before that for a sign, and asks for everything', async () => {
+    const { answerLater, clock, consul, news, seen } = stage([answer('a', { index: 5 })]);
+    await clock.advance(9999);
+    answerLater(answer('again', { index: 5 }));
+    await clock.advance(0);
+    expect(seen).toEqual(['early: read service names']);
+    expect(consul.asked).toEqual([PATH, waitingFor(5), PATH]);
+    answerLater(answer('b', { index: 5 }));
+    await clock.advance(0);
+    expect(news).toEqual(['a', 'b']);
   });
 
   it('starts over after an index that went back, and then everything is news', async () => {
@@ -59,7 +93,7 @@ describe('a followed question', () => {
 
   it('asks for what is newer than other reads have seen', async () => {
     let newest = 5;
-    const says = [answer('known', { index: 5 }), answer('a', { index: 6 })];
+    const says = [answer('a', { index: 6 })];
     const { clock, consul, news } = stage(says, {
       newestIndex: () => newest,
       onAnswer: ({ body }) => {
@@ -68,7 +102,7 @@ describe('a followed question', () => {
       },
     });
     await clock.advance(0);
-    expect(consul.asked).toEqual([waitingFor(5), waitingFor(5), waitingFor(8)]);
+    expect(consul.asked).toEqual([waitingFor(5), waitingFor(8)]);
     expect(news).toEqual(['a']);
   });
 

@@ -1,17 +1,43 @@
 import { describe, expect, it } from '@jest/globals';
-import { assertWitness, readNode, readNodeIndex, readNodeServices } from '../../../src/consul/catalog-reader.ts';
+import {
+  readNode,
+  readNodeIndex,
+  readNodeServices,
+  readServers,
+  readWithoutChecks,
+} from '../../../src/consul/catalog-reader.ts';
 import { UntrustworthyAnswer } from '../../../src/consul/errors.ts';
 import { answer, Answers, row } from './answers.ts';
 
-describe('the witness', () => {
-  it('is asked for with the same token', async () => {
-    const consul = new Answers(() => answer([row]));
-    await assertWitness(consul, new AbortController().signal);
-    expect(consul.asked).toEqual(['/health/service/consul']);
+describe('the servers of Consul', () => {
+  it('are those that the leader confirms', async () => {
+    const consul = new Answers(() =>
+      answer([{ Node: { ID: 'a', Node: 'server-1' } }, { Node: { ID: '', Node: 'server-2' } }]),
+    );
+    expect([...(await readServers(consul, new AbortController().signal))]).toEqual(['a', 'server-2']);
+    expect(consul.asked).toEqual(['/health/service/consul consistent=']);
   });
 
-  it('that is missing makes any absence unbelievable', async () => {
-    await expect(assertWitness(new Answers(() => answer([])))).rejects.toThrow(UntrustworthyAnswer);
+  it('are not known from an answer that ACLs filtered', async () => {
+    const filtered = answer([row], { filteredByAcls: true });
+    await expect(readServers(new Answers(() => filtered))).rejects.toThrow(UntrustworthyAnswer);
+  });
+});
+
+describe('a node without its checks', () => {
+  it('is what the leader confirms', async () => {
+    const Services = [{ ...row.Service, ID: 'orders-1' }];
+    const consul = new Answers(() => answer({ Node: row.Node, Services }));
+    const contents = await readWithoutChecks(consul, 'vm-1', new AbortController().signal);
+    expect([contents?.node.name, contents?.services.map(({ id }) => id)]).toEqual(['vm-1', ['orders-1']]);
+    expect(consul.asked).toEqual(['/catalog/node-services/vm-1 consistent=']);
+  });
+
+  it.each([
+    ['nothing at all', null],
+    ['no node', { Node: null, Services: null }],
+  ])('is not there when Consul tells of %s', async (_, body) => {
+    expect(await readWithoutChecks(new Answers(() => answer(body)), 'vm-1')).toBeUndefined();
   });
 });
 

@@ -1,7 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import {
   assertTrustworthy,
-  assertShowsWitness,
   decodeHealthState,
   decodeInstances,
   decodeNodes,
@@ -152,20 +151,6 @@ describe('an answer that proves nothing', () => {
 
 it('service names are told as Consul spells them', () => {
   expect(decodeServiceNames(answer({ consul: [], Orders: ['v1'] }))).toEqual(['consul', 'Orders']);
-});
-
-describe('the witness', () => {
-  it('is there', () => {
-    expect(() => assertShowsWitness(answer([row]), PURPOSE)).not.toThrow();
-  });
-
-  it.each([
-    ['missing: the token lost its rights', answer([])],
-    ['behind ACLs', answer([row], { filteredByAcls: true })],
-    ['told by a server without a leader', answer([row], { knownLeader: false })],
-  ])('is %s', (_, given) => {
-    expect(() => assertShowsWitness(given, PURPOSE)).toThrow(UntrustworthyAnswer);
-  });
 });
 
 it('checks in a state are told by node and check, with what they are about', () => {

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
+import { NotBelieved } from '../../../src/consul/absence.ts';
 import { ServiceCatalog, type ServiceCatalogOptions } from '../../../src/consul/service-catalog.ts';
 import type { ConsulAnswer } from '../../../src/consul/client.ts';
 import { createMetrics } from '../../../src/observability/metrics.ts';
@@ -28,6 +29,9 @@ afterEach(() => {
 /** A catalog that reads what the table says; questions that wait for a change wait until the test tells one. */
 function open(table: Record<string, Said>, overrides: Partial<ServiceCatalogOptions> = {}) {
   const clock = new TestClock();
+  const indexes: number[] = [];
+  /** What is missing is believed to be gone, unless the test says otherwise. */
+  const absence = { assertBelievable: () => Promise.resolve() };
   const stop = new AbortController();
   stops.push(stop);
   const { log, records } = recordingLog();
@@ -40,7 +44,12 @@ function open(table: Record<string, Said>, overrides: Partial<ServiceCatalogOpti
   const catalog = new ServiceCatalog({
     client: consul,
     isCandidate: (name) => name !== 'consul' && !name.startsWith('excluded'),
-    lostAt: undefined,
+    absence,
+    timeLine: {
+      early: () => undefined,
+      failed: () => undefined,
+      takeNamesIndex: (index) => Promise.resolve(void indexes.push(index)),
+    },
     filter: 'not ours',
     metrics: createMetrics(),
     signal: stop.signal,
@@ -57,7 +66,7 @@ function open(table: Record<string, Said>, overrides: Partial<ServiceCatalogOpti
   };
   const idsOf = (name: string) => catalog.instances(name)?.map(({ id }) => id);
   const reads = (name: string) => consul.asked.filter((question) => question === read(name)).length;
-  return { catalog, clock, consul, idsOf, reads, records, stop, table, tell, told, waiting };
+  return { absence, catalog, clock, consul, idsOf, indexes, reads, records, stop, table, tell, told, waiting };
 }
 
 /** Consul with two services of others, and one of Consular's own. */
@@ -67,7 +76,6 @@ function twoServices(): Record<string, Said> {
     [SWEEP]: names(5, 'Orders', 'stock', 'excluded'),
     [CRITICAL]: answer([], { index: 5 }),
     '/health/state/warning': answer([], { index: 5 }),
-    [read('consul')]: answer([row]),
     [read('Orders')]: instances('Orders', 5, 'o1'),
     [read('stock')]: instances('stock', 5, 's1'),
   };
@@ -119,14 +127,6 @@ describe('the first reading', () => {
     expect(stage.catalog.failure).toBeUndefined();
     expect(stage.idsOf('stock')).toEqual(['s1']);
   });
-
-  it('believes nothing to be gone from a Consul that is known to have lost data', async () => {
-    const { catalog, clock } = open(twoServices(), { lostAt: new Date(Date.UTC(2026, 9, 20)) });
-    await clock.advance(0);
-    expect(catalog.lostAt).toEqual(new Date(Date.UTC(2026, 9, 20)));
-    await clock.advance(600_000);
-    expect(catalog.lostAt).toBeUndefined();
-  });
 });
 
 describe('a change of the list of names', () => {
@@ -154,10 +154,10 @@ describe('a change of the list of names', () => {
     expect(many.filter((name) => reads(name) > 0)).toEqual(['many-3']);
   });
 
-  it('to an older state means that Consul lost data', async () => {
-    const { catalog, clock, tell } = await synced();
+  it('tells its index, from which others see that time went back', async () => {
+    const { indexes, tell } = await synced();
     await tell(NAMES, names(4, 'Orders', 'stock'));
-    expect(catalog.lostAt).toEqual(clock.date());
+    expect(indexes).toEqual([5, 5, 4]);
   });
 });
 
@@ -330,16 +330,51 @@ describe('a read on demand', () => {
     await catalog.refresh('orders');
     expect(told).toEqual([]);
     table[`${read('Orders')} consistent=`] = instances('Orders', 6, 'o1', 'o2');
-    await catalog.refresh('orders', true);
+    await catalog.confirm('orders');
     expect(told).toEqual(['orders']);
     expect(consul.asked).toEqual([read('Orders'), `${read('Orders')} consistent=`]);
   });
 
-  it('of a part, while Consul is distrusted, is told of too', async () => {
-    const { catalog, clock, table, told } = await synced(twoServices(), { lostAt: new Date(Date.UTC(2026, 9, 20)) });
+  it('of a part, while absence is not believed, is told of too', async () => {
+    const { absence, catalog, table, told } = await synced();
+    absence.assertBelievable = notBelieved();
     table[read('Orders')] = instances('Orders', 6, 'o2');
-    await expect(catalog.refresh('orders')).rejects.toThrow('may only not be back yet');
+    await expect(catalog.refresh('orders')).rejects.toThrow(NotBelieved);
     expect(told).toEqual(['orders']);
-    await clock.advance(0);
   });
 });
+
+describe('a service of which something is missing that is not believed to be gone', () => {
+  it('that is followed waits for its next change as ever, and is read again when it can be believed', async () => {
+    const { absence, catalog, clock, idsOf, reads, table, tell } = await synced();
+    catalog.follow('orders');
+    await settled();
+    const until = new Date(clock.date().getTime() + 60_000);
+    absence.assertBelievable = notBelieved(until);
+    await tell(read('Orders'), instances('Orders', 6, 'o2'));
+    expect(idsOf('orders')?.sort()).toEqual(['o1', 'o2']);
+    await tell(read('Orders'), instances('Orders', 7, 'o2', 'o3'));
+    expect(idsOf('orders')?.sort()).toEqual(['o1', 'o2', 'o3']);
+    table[read('Orders')] = instances('Orders', 7, 'o2', 'o3');
+    await clock.advance(59_999);
+    expect(reads('Orders')).toBe(0);
+    absence.assertBelievable = () => Promise.resolve();
+    await clock.advance(1);
+    expect([reads('Orders'), idsOf('orders')]).toEqual([1, ['o2', 'o3']]);
+  });
+
+  it('is read again at the next sweep where nobody knows when it can be believed', async () => {
+    const { absence, clock, idsOf, table, tell } = await synced();
+    absence.assertBelievable = notBelieved();
+    table[read('Orders')] = instances('Orders', 6, 'o2');
+    await tell(CRITICAL, answer([check('Orders')], { index: 6 }));
+    expect(idsOf('orders')?.sort()).toEqual(['o1', 'o2']);
+    absence.assertBelievable = () => Promise.resolve();
+    await clock.advance(20_000);
+    expect(idsOf('orders')).toEqual(['o2']);
+  });
+});
+
+function notBelieved(until?: Date): () => Promise<never> {
+  return () => Promise.reject(new NotBelieved('read service Orders', 'the test says so', until));
+}

@@ -104,13 +104,14 @@ class World {
       catalog: {
         instances: (name) => this.#consul.get(name),
         refresh: (name) => Promise.resolve(void this.#consul.set(name, this.#consul.get(name) ?? [])),
+        confirm: (name) => Promise.resolve(void this.#consul.set(name, this.#consul.get(name) ?? [])),
         follow: (name) => void this.#followed.add(name),
         unfollow: (name) => void this.#followed.delete(name),
       },
       ...{ hosts: { want: nothing }, fallbacks: { note: nothing } },
       report: { plan: (name, plan) => void this.#told.set(name, { reasons: reasonsIn(plan), rivals: plan.rivals }) },
       ...{ workloadEntries: { lookAgain: nothing }, imports: { takesIn: () => false }, metrics },
-      writer: createWriter(owner, this.#api, RESOURCES, this.#views),
+      writer: createWriter(owner, this.#api, RESOURCES, this.#views, () => 7),
       grace: createGrace(GRACE_MS, () => this.#now),
       queue: {
         enqueue: (name) => this.#controller.enqueue(name),

@@ -38,9 +38,13 @@ class Stage {
     },
     catalog: {
       instances: () => this.instances,
-      refresh: (name, consistent = false) => {
+      refresh: (name) => {
         this.instances = this.answer;
-        return Promise.resolve(this.#did(`refresh ${name}${consistent ? ' from the leader' : ''}`, undefined));
+        return Promise.resolve(this.#did(`refresh ${name}`, undefined));
+      },
+      confirm: (name) => {
+        this.instances = this.answer;
+        return Promise.resolve(this.#did(`confirm ${name}`, undefined));
       },
       follow: (name) => this.#did(`follow ${name}`, undefined),
       unfollow: (name) => this.#did(`unfollow ${name}`, undefined),
@@ -163,7 +167,7 @@ describe('a Consul service that is gone', () => {
     expect(await it.reconcile()).toEqual(waits(40_000));
     it.now = GRACE_MS;
     expect(await it.reconcile()).toEqual([
-      ...['refresh billing from the leader', 'plan billing expired', 'note billing'],
+      ...['confirm billing', 'plan billing expired', 'note billing'],
       ...['unfollow billing', 'release billing'],
     ]);
   });

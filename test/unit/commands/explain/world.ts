@@ -89,7 +89,9 @@ async function toKubernetesOf(
   const catalog = new ServiceCatalog({
     client: consul,
     isCandidate: (name) => isCandidate(config.toKubernetes, name),
-    ...{ lostAt: undefined, filter: 'not ours', log: QUIET, metrics: createMetrics(), signal, clock },
+    absence: { assertBelievable: () => Promise.resolve() },
+    timeLine: { early: () => undefined, failed: () => undefined, takeNamesIndex: () => Promise.resolve() },
+    ...{ filter: 'not ours', log: QUIET, metrics: createMetrics(), signal, clock },
   });
   await clock.advance(0);
   await catalog.synced;
@@ -103,8 +105,8 @@ function consulWith(instances: readonly ServiceInstance[]): Answers {
   return new Answers((question) => {
     const [path = ''] = question.split(' ');
     if (question.includes(' index=')) return new Promise(() => undefined);
-    if (path === '/catalog/services') return answer(Object.fromEntries(names.map((name) => [name, []])));
     if (path === '/health/service/consul') return answer([{ ...row, Service: { ...row.Service, Service: 'consul' } }]);
+    if (path === '/catalog/services') return answer(Object.fromEntries(names.map((name) => [name, []])));
     const name = path.replace('/health/service/', '').toLowerCase();
     return answer(instances.filter(({ service }) => service.toLowerCase() === name).map(rowOf));
   });

@@ -9,7 +9,16 @@ const LOST = '2026-10-20T10:00:00.000Z';
 
 function entry(overrides: Partial<Entry> = {}): Entry {
   const summary = { status: 'passing', output: 'all is well' } as const;
-  return { owner, address: '192.0.2.1', port: 9990, version: '1.0.0', lostAt: undefined, summary, ...overrides };
+  return {
+    owner,
+    address: '192.0.2.1',
+    port: 9990,
+    version: '1.0.0',
+    nonce: 'n1',
+    lostAt: undefined,
+    summary,
+    ...overrides,
+  };
 }
 
 /** The entry in Consul as it is when everything of `entry()` was written. */
@@ -21,6 +30,7 @@ function inConsul(service: Partial<CatalogService> = {}, check: Partial<CatalogC
     'k8s-cluster': 'prod',
     'k8s-cluster-uid': owner.clusterUid,
     version: '1.0.0',
+    nonce: 'n1',
   });
   const address = '192.0.2.1';
   return {
@@ -56,6 +66,7 @@ describe("the operations of Consular's own entry", () => {
     ],
     ['its address is another', { address: '192.0.2.2' }, inConsul(), [NODE, SERVICE]],
     ['its port is another', { port: 9991 }, inConsul(), [SERVICE]],
+    ['its nonce is another', { nonce: 'n2' }, inConsul(), [SERVICE]],
     ['its version is another', { version: '1.0.1' }, inConsul(), [SERVICE]],
     ['somebody took a mark away', {}, inConsul({ meta: without('managed-by') }), [SERVICE]],
     ['somebody added meta', {}, inConsul({ meta: new Map([...META, ['note', 'ours']]) }), []],

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { summarize, type Sums } from '../../../../src/to-consul/identity/summary.ts';
 
 const sums = (overrides: Partial<Sums>): Sums => ({
+  loss: undefined,
   instances: 12,
   rejected: 0,
   held: 0,
@@ -31,6 +32,12 @@ describe("the summary of Consular's own entry", () => {
       { rejected: 1, troubles: ['Pod shop/a: no such port'] },
       'warning',
       '12 instances registered, 1 rejected, 0 held, 3 services mirrored\nPod shop/a: no such port',
+    ],
+    [
+      'Consul lost data',
+      { loss: 'Consul lost data' },
+      'warning',
+      '12 instances registered, 0 rejected, 0 held, 3 services mirrored\nConsul lost data',
     ],
     [
       'something is held',

@@ -54,8 +54,8 @@ class Stage {
           this.reads.push(`${name}${consistent ? ' consistently' : ''}`);
           return Promise.resolve(this.inConsul.get(name));
         },
-        assertWitness: () => this.witness(),
       },
+      absence: { assertBelievable: () => this.witness() },
       committer: this.committer,
       owner,
       own: this.own,
@@ -174,7 +174,7 @@ describe('a node that has been empty for long enough', () => {
     const on = stage();
     on.witness = () => Promise.reject(new UntrustworthyAnswer('read witness consul', 'a catalog without it'));
     await on.untilDue();
-    expect([on.sent, on.reads, on.reserved.size]).toEqual([[], [], 0]);
+    expect([on.sent, on.reads, on.reserved.size]).toEqual([[], [`${WORKER_1} consistently`], 0]);
     expect(on.log.of('warn')).toEqual(['empty Consul node could not be removed']);
     on.witness = () => Promise.resolve();
     await on.clock.advance(LOOK);

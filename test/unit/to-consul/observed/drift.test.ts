@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import type { ConsulAnswer } from '../../../../src/consul/client.ts';
+import { Distrust } from '../../../../src/consul/distrust.ts';
 import { followDrift, type Follow } from '../../../../src/to-consul/observed/drift.ts';
 import { owner } from '../../builders.ts';
 import { WORKER_1 } from '../instances.ts';
@@ -18,11 +19,13 @@ let drifted: string[];
 let ourIndex: number;
 let otherChecks: string[];
 let told: string[];
+let distrust: Distrust;
 
 beforeEach(() => {
   clock = new TestClock();
   queries = new Map();
   [drifted, ourIndex, otherChecks, told] = [[], 0, [], []];
+  distrust = new Distrust(clock);
   followDrift({
     owner,
     own: {
@@ -39,6 +42,8 @@ beforeEach(() => {
         return new Set(otherChecks);
       },
     },
+    timeLine: { takeNamesIndex: (index) => Promise.resolve(void told.push(`index ${index}`)) },
+    distrust,
     foreign: { takeNames: (names) => told.push(`names ${names.join()}`) },
     follow: (query) => queries.set(query.request.purpose, query),
     onDrift: (podKeys) => told.push(...[...podKeys].map((podKey) => `drift ${podKey}`)),
@@ -112,9 +117,21 @@ describe('the lists of services and of our nodes', () => {
     expect(await after(250)).toEqual([`again: ${purpose}`, 'forget', 'look after 10250', 'looked']);
   });
 
+  it('a sign that time went back in Consul does the same', async () => {
+    distrust.begin('early-answer');
+    expect(await after(250)).toEqual(['forget', 'look after 250', 'looked']);
+  });
+
+  it.each([NAMES, NODES])('%s: an answer without an index went nowhere', async (purpose) => {
+    await answer(purpose, 5);
+    await answer(purpose, 0);
+    await answer(purpose, 5);
+    expect((await after(100_000)).filter((what) => what === 'forget')).toEqual([]);
+  });
+
   it('the names go to whoever looks for foreign instances', async () => {
     await answer(NAMES, 5);
-    expect(await after(0)).toEqual(['names consul,Orders']);
+    expect(await after(0)).toEqual(['index 5', 'names consul,Orders']);
   });
 
   it('a list without the service that is always there is an error, and moves nothing', async () => {

@@ -11,6 +11,8 @@ export class MemoryNodes implements NodeSource {
   /** Called once while the answer to the next question of that kind is on its way. */
   onTheWay: { read?: (() => void) | undefined; services?: (() => void) | undefined } = {};
   isWitnessThere = true;
+  /** How often Consul was found to have an older entry of ours. */
+  older = 0;
   readonly #nodes = new Map<string, NodeContents>();
   #index = 10;
 
@@ -45,6 +47,15 @@ export class MemoryNodes implements NodeSource {
     this.#nodes.set(name, { ...contents, node, index: modifyIndex });
   }
 
+  /** A node as it is now, to be put back later. */
+  save(name: string): NodeContents {
+    return this.#contents(name);
+  }
+
+  restore(name: string, contents: NodeContents): void {
+    this.#nodes.set(name, contents);
+  }
+
   drop(name: string): void {
     this.#nodes.delete(name);
   }
@@ -54,8 +65,8 @@ export class MemoryNodes implements NodeSource {
     return Promise.resolve([...this.#nodes.values()].map(({ node }) => node));
   }
 
-  read(name: string): Promise<NodeContents | undefined> {
-    this.asked.push(`read ${name}`);
+  read(name: string, consistent = false): Promise<NodeContents | undefined> {
+    this.asked.push(`read ${name}${consistent ? ' from the leader' : ''}`);
     return this.#answer('read', this.#nodes.get(name));
   }
 
@@ -69,9 +80,13 @@ export class MemoryNodes implements NodeSource {
     return this.#answer('services', this.#contents(name));
   }
 
-  assertWitness(): Promise<void> {
+  ensureWitness(): Promise<void> {
     this.asked.push('witness');
     return this.isWitnessThere ? Promise.resolve() : Promise.reject(new Error('the witness is missing'));
+  }
+
+  onOlder(): void {
+    this.older++;
   }
 
   #answer<T>(kind: 'read' | 'services', answer: T): Promise<T> {

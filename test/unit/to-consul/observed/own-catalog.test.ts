@@ -131,6 +131,30 @@ describe('a look at our nodes', () => {
     expect(own.isOurDoing(1)).toBe(false);
   });
 
+  it('asks the leader when it reads an entry that is older than it was, and tells of it', async () => {
+    const before = nodes.save(WORKER_1);
+    nodes.touch(WORKER_1, 'a');
+    await look();
+    nodes.restore(WORKER_1, before);
+    const { drifted, asked } = await look();
+    expect(asked.filter((what) => what.startsWith('read'))).toEqual([
+      `read ${WORKER_1}`,
+      `read ${WORKER_1} from the leader`,
+    ]);
+    expect([drifted, nodes.older]).toEqual([['shop/a'], 1]);
+  });
+
+  it('takes it for a server that was not up to date when the leader has what is known', async () => {
+    const before = nodes.save(WORKER_1);
+    nodes.touch(WORKER_1, 'a');
+    await look();
+    const now = nodes.save(WORKER_1);
+    nodes.restore(WORKER_1, before);
+    nodes.onTheWay.read = () => nodes.restore(WORKER_1, now);
+    await look();
+    expect(nodes.older).toBe(0);
+  });
+
   it("fails in the end for another installation's node, when all has been told", async () => {
     nodes.put('k8s-prod--theirs', [], STRANGER);
     nodes.touch(WORKER_2, 'c');

@@ -62,6 +62,22 @@ describe('409: a transaction that Consul refused', () => {
     expect(stage.log.of('warn')).toEqual(['Consul nodes could not be read again']);
   });
 
+  it('for creations on two nodes on which nothing is contradicts itself: all rests, until something gets through', async () => {
+    const stage = new WriterStage();
+    await stage.write(['a']);
+    await stage.write(['b'], { node: NODE_2 });
+    stage.sent[0]?.fail(stale(0));
+    await settled();
+    expect([stage.podsFrom(2), stage.writer.failure]).toEqual([['a'], undefined]);
+    stage.sent[1]?.fail(stale(0));
+    await settled();
+    expect([stage.podsFrom(3), stage.writer.failure]).toEqual([[], expect.stringContaining('they exist')]);
+    await stage.clock.advance(LONGEST_BACKOFF);
+    expect(stage.podsFrom(3)).toEqual(['b']);
+    await stage.commitAll();
+    expect(stage.writer.failure).toBeUndefined();
+  });
+
   it('sends a key that the ACLs deny without others, until it got through', async () => {
     const stage = new WriterStage();
     await stage.write(['denied', 'b']);

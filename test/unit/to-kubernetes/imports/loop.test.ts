@@ -25,8 +25,12 @@ function stage(services: readonly Service[], instances?: readonly ServiceInstanc
     ...{ sources, metrics },
     catalog: {
       ...{ subscribe, instances: (name) => consul.get(name) },
-      refresh: (name, consistent = false) => {
-        did.push(`refresh ${name}${consistent ? ' from the leader' : ''}`);
+      refresh: (name) => {
+        did.push(`refresh ${name}`);
+        return Promise.resolve(void consul.set(name, answers.billing));
+      },
+      confirm: (name) => {
+        did.push(`confirm ${name}`);
         return Promise.resolve(void consul.set(name, answers.billing));
       },
       want: (name) => void did.push(`want ${name}`),
@@ -124,10 +128,10 @@ describe('reconciling an import', () => {
     await reconcile();
     consul.set('billing', []);
     answers.billing = [instance()];
-    expect(await reconcile()).toEqual(['refresh billing from the leader', `report ${KEY}: 0`, 'write 0, 0, 0']);
+    expect(await reconcile()).toEqual(['confirm billing', `report ${KEY}: 0`, 'write 0, 0, 0']);
     consul.set('billing', []);
     answers.billing = [];
-    expect(await reconcile()).toEqual(['refresh billing from the leader', `report ${KEY}: 1`, 'write 0, 0, 1']);
+    expect(await reconcile()).toEqual(['confirm billing', `report ${KEY}: 1`, 'write 0, 0, 1']);
   });
 
   it('believes at once that no instance is healthy', async () => {

@@ -46,7 +46,7 @@ function stage(slices: readonly EndpointSlice[] = [], services = [ours]) {
   const api = new PlainApi();
   const entries = workloadEntries();
   const shown = { ...views({ services, slices }), workloadEntries: entries };
-  return { api, views: shown, entries, writer: createWriter(owner, api, RESOURCES, shown) };
+  return { api, views: shown, entries, writer: createWriter(owner, api, RESOURCES, shown, () => 7) };
 }
 const addressesIn = (slices: Iterable<EndpointSlice>) =>
   Object.fromEntries(

@@ -1,0 +1,64 @@
+import { explainLoss, type Distrust } from './distrust.ts';
+import type { TimeLine } from './time-line.ts';
+import type { Witness } from './witness.ts';
+
+/** Something is missing from an answer, and may be there all the same. */
+export class NotBelieved extends Error {
+  /** When it can be believed at the earliest; undefined when nobody knows. */
+  readonly until: Date | undefined;
+
+  constructor(purpose: string, why: string, until?: Date, cause?: unknown) {
+    super(`${purpose}: something is missing, which is not believed to be gone: ${why}`, { cause });
+    this.name = 'NotBelieved';
+    this.until = until;
+  }
+}
+
+export interface AbsenceOptions {
+  readonly distrust: Distrust;
+  readonly timeLine: Pick<TimeLine, 'assertUnbroken'>;
+  readonly witness: Witness;
+}
+
+/**
+ * When something that is missing from a complete and current answer of Consul is believed to be gone:
+ *
+ * | time went back in the last ten minutes | Consul is known to be no older than it was | the witness is there | believed |
+ * |----------------------------------------|---------------------------------------------|----------------------|----------|
+ * | yes                                    |                                             |                      | no       |
+ * | no                                     | no: it cannot be asked                      |                      | no       |
+ * | no                                     | yes                                         | no                   | no       |
+ * | no                                     | yes                                         | yes                  | yes      |
+ *
+ * The witness is read after the answer, and the first question is asked once more at the end: whatever happened before the
+ * answer was given is noticed by then.
+ */
+export class Absence {
+  readonly #options: AbsenceOptions;
+
+  constructor(options: AbsenceOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * @param purpose what was asked, for the error
+   * @throws NotBelieved when what is missing may be there all the same
+   */
+  async assertBelievable(purpose: string, signal?: AbortSignal): Promise<void> {
+    const { timeLine, witness } = this.#options;
+    this.#assertTrusted(purpose);
+    try {
+      await timeLine.assertUnbroken();
+      await witness.assertThere(signal);
+      await timeLine.assertUnbroken();
+    } catch (cause) {
+      throw new NotBelieved(purpose, 'nobody knows whether the answer shows everything', undefined, cause);
+    }
+    this.#assertTrusted(purpose);
+  }
+
+  #assertTrusted(purpose: string): void {
+    const { loss } = this.#options.distrust;
+    if (loss) throw new NotBelieved(purpose, explainLoss(loss), loss.until);
+  }
+}

@@ -1,0 +1,134 @@
+import type { Log } from '../observability/log.ts';
+import { decodeServiceNames, SERVICES_REQUEST } from './catalog.ts';
+import type { ConsulReader } from './client.ts';
+import type { Distrust } from './distrust.ts';
+import { UntrustworthyAnswer } from './errors.ts';
+
+/** What a followed question tells of the state that it was answered from. */
+export interface AnswerTimes {
+  /** A question was answered long before its wait was over, and its index had not moved. */
+  early(purpose: string): void;
+  /** A question was not answered. */
+  failed(): void;
+}
+
+/** What was seen since Consul was last found to be no older than we know it. */
+interface Doubt {
+  readonly isEarly: boolean;
+}
+
+export interface TimeLineOptions {
+  readonly client: ConsulReader;
+  readonly distrust: Distrust;
+  readonly log: Log;
+}
+
+const CONFIRM_ATTEMPTS = 3;
+
+/**
+ * Whether Consul still is what we know, or was put back to an older state meanwhile. Doubt costs nothing until somebody wants
+ * to believe that something is gone; then the leader is asked for the list of all services:
+ *
+ * | what was seen                             | the leader's list then                    | outcome                          |
+ * |-------------------------------------------|-------------------------------------------|----------------------------------|
+ * | any                                       | cannot be had                             | the doubt stays                  |
+ * | any                                       | has a lower index than before             | time went back                   |
+ * | an answer that came early                 | comes from the leader of before           | time went back                   |
+ * | an answer that came early                 | comes from another leader                 | no sign: the old leader stopped  |
+ * | a question that failed, or a lower index  | has no lower index                        | no sign                          |
+ *
+ * An early answer is what the restore of a snapshot causes: Consul gives up the state that its questions wait on. The index may
+ * have caught up by the time that anybody looks, so the answer alone is the sign; a server that stops does the same, which is why
+ * the leader counts. Source: hashicorp/consul agent/blockingquery, seen on 1.22.0.
+ */
+export class TimeLine implements AnswerTimes {
+  readonly #options: TimeLineOptions;
+  /** Highest index that the list of all services ever had. */
+  #namesIndex = 0;
+  #leader: string;
+  #doubt: Doubt | undefined;
+  #confirming: Promise<void> | undefined;
+
+  private constructor(options: TimeLineOptions, leader: string) {
+    this.#options = options;
+    this.#leader = leader;
+  }
+
+  /** @throws ConsulError when the leader could not be read */
+  static async read(options: TimeLineOptions): Promise<TimeLine> {
+    return new TimeLine(options, await readLeader(options.client));
+  }
+
+  /** The highest index that the list of all services is known to have had. */
+  get namesIndex(): number {
+    return this.#namesIndex;
+  }
+
+  /** An earlier run has seen the list of all services with that index. */
+  remember(namesIndex: number): void {
+    this.#namesIndex = Math.max(this.#namesIndex, namesIndex);
+  }
+
+  early(purpose: string): void {
+    this.#options.log.info('Consul answered long before it had to, with nothing new', { query: purpose });
+    this.#doubt = { isEarly: true };
+    // At once: what is asked next would hide what happened.
+    this.#confirm().catch((error: unknown) =>
+      this.#options.log.warn('whether Consul went back in time is not known yet', { error }),
+    );
+  }
+
+  failed(): void {
+    this.#doubt = { isEarly: this.#doubt?.isEarly ?? false };
+  }
+
+  /** The list of all services was answered with that index, whatever its filter; 0 when Consul told none. */
+  async takeNamesIndex(index: number): Promise<void> {
+    if (index === 0 || index >= this.#namesIndex) {
+      this.#namesIndex = Math.max(index, this.#namesIndex);
+      return;
+    }
+    this.failed();
+    await this.assertUnbroken();
+  }
+
+  /**
+   * Resolves when Consul is known to be no older than it was. Time that went back is for `Distrust` to know.
+   * @throws ConsulError, UntrustworthyAnswer while that cannot be found out
+   */
+  async assertUnbroken(): Promise<void> {
+    for (let attempt = 0; this.#doubt && attempt < CONFIRM_ATTEMPTS; attempt++) await this.#confirm();
+    if (this.#doubt)
+      throw new UntrustworthyAnswer(SERVICES_REQUEST.purpose, 'connections to Consul that break again and again');
+  }
+
+  #confirm(): Promise<void> {
+    this.#confirming ??= this.#askLeader().finally(() => (this.#confirming = undefined));
+    return this.#confirming;
+  }
+
+  async #askLeader(): Promise<void> {
+    const { client, distrust, log } = this.#options;
+    const doubt = this.#doubt;
+    const answer = await client.get({ ...SERVICES_REQUEST, query: { consistent: '' } });
+    decodeServiceNames(answer);
+    if (answer.index === 0) throw new UntrustworthyAnswer(SERVICES_REQUEST.purpose, 'one without an index');
+    const leader = await readLeader(client);
+    if (answer.index < this.#namesIndex) {
+      distrust.begin('lower-names-index');
+      this.#namesIndex = answer.index;
+    } else if (doubt?.isEarly && leader === this.#leader) distrust.begin('early-answer');
+    else if (leader !== this.#leader) log.info('Consul has another leader', { before: this.#leader, leader });
+    this.#namesIndex = Math.max(answer.index, this.#namesIndex);
+    this.#leader = leader;
+    // What was seen since the question needs another answer.
+    if (this.#doubt === doubt) this.#doubt = undefined;
+  }
+}
+
+async function readLeader(client: ConsulReader): Promise<string> {
+  const purpose = 'read the leader of Consul';
+  const { body } = await client.get({ purpose, path: '/status/leader' });
+  if (typeof body !== 'string' || body === '') throw new UntrustworthyAnswer(purpose, 'no leader');
+  return body;
+}

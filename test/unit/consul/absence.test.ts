@@ -1,0 +1,67 @@
+import { expect, it } from '@jest/globals';
+import { Absence, NotBelieved } from '../../../src/consul/absence.ts';
+import { Distrust } from '../../../src/consul/distrust.ts';
+import { TestClock } from '../clock.ts';
+
+interface Facts {
+  readonly distrust: Distrust;
+  isUnbroken: boolean;
+  isWitnessThere: boolean;
+  /** What happens while the witness is read. */
+  meanwhile: () => void;
+}
+
+function stage() {
+  const facts: Facts = {
+    distrust: new Distrust(new TestClock()),
+    isUnbroken: true,
+    isWitnessThere: true,
+    meanwhile: () => undefined,
+  };
+  const reject = (why: string) => Promise.reject(new Error(why));
+  const absence = new Absence({
+    distrust: facts.distrust,
+    timeLine: { assertUnbroken: () => (facts.isUnbroken ? Promise.resolve() : reject('the leader is away')) },
+    witness: {
+      assertThere: () => {
+        facts.meanwhile();
+        return facts.isWitnessThere ? Promise.resolve() : reject('no witness');
+      },
+    },
+  });
+  return { facts, absence };
+}
+
+it('what is missing is believed to be gone when the witness is there and time is unbroken', async () => {
+  await expect(stage().absence.assertBelievable('read service orders')).resolves.toBeUndefined();
+});
+
+it.each<[string, (facts: Facts) => void]>([
+  ['time went back', ({ distrust }) => distrust.begin('early-answer')],
+  ['nobody can tell whether time went back', (facts) => (facts.isUnbroken = false)],
+  ['the witness is missing', (facts) => (facts.isWitnessThere = false)],
+  [
+    'time goes back while the witness is read',
+    (facts) => (facts.meanwhile = () => facts.distrust.begin('early-answer')),
+  ],
+  ['it is doubted while the witness is read', (facts) => (facts.meanwhile = () => (facts.isUnbroken = false))],
+])('it is not when %s', async (_, spoil) => {
+  const { facts, absence } = stage();
+  spoil(facts);
+  await expect(absence.assertBelievable('read service orders')).rejects.toThrow(NotBelieved);
+});
+
+it('the error says what was asked, why, and until when', async () => {
+  const { facts, absence } = stage();
+  facts.isWitnessThere = false;
+  const undated = await absence.assertBelievable('read service orders').catch((error: unknown) => error);
+  expect(undated).toMatchObject({ until: undefined, cause: new Error('no witness') });
+  facts.distrust.begin('own-entry-lost');
+  const dated = await absence.assertBelievable('read service orders').catch((error: unknown) => error);
+  expect(dated).toMatchObject({
+    until: facts.distrust.loss?.until,
+    message: expect.stringMatching(
+      /^read service orders: something is missing, .* \(own-entry-lost\): until /,
+    ) as unknown,
+  });
+});
