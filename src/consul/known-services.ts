@@ -97,7 +97,8 @@ export class KnownServices {
       const mattered = known.listed && (known.candidate || known.following !== undefined);
       // Unlisted it matters still, until it is read as gone: it came, was read and went between two lists, perhaps.
       if (mattered || (known.instances?.length ?? 0) > 0) gone.push(name);
-      Object.assign(known, { listed: false, candidate: false });
+      // Its index need not move with that: what is read next is news in any case.
+      Object.assign(known, { listed: false, candidate: false, index: 0 });
     }
     return { added, gone };
   }

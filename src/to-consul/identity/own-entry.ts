@@ -63,7 +63,11 @@ export class OwnEntry {
     this.#options = options;
     this.#pace = new SummaryPace(options.clock, options.pace);
     options.witness.restoredBy(() => this.#restore());
-    options.distrust.subscribe(() => (this.#isUrgent = true));
+    options.distrust.subscribe(() => {
+      this.#isUrgent = true;
+      // The reason is kept, and told.
+      this.#restore().catch(() => undefined);
+    });
   }
 
   /** Why the entry could not be written; undefined when it could. */
@@ -110,7 +114,7 @@ export class OwnEntry {
     await this.#write(isDue ? summary : undefined).catch(() => undefined);
   }
 
-  /** The entry is missing. @throws the last failure while it is not tried again yet */
+  /** The entry is missing, or does not tell of a loss. @throws the last failure while it is not tried again yet */
   async #restore(): Promise<void> {
     this.#isUrgent = true;
     if (!this.#writing && this.#options.clock.now() < this.#retryAt)

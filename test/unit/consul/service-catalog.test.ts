@@ -157,7 +157,7 @@ describe('a change of the list of names', () => {
   it('tells its index, from which others see that time went back', async () => {
     const { indexes, tell } = await synced();
     await tell(NAMES, names(4, 'Orders', 'stock'));
-    expect(indexes).toEqual([5, 5, 4]);
+    expect(indexes.at(-1)).toBe(4);
   });
 });
 
@@ -351,11 +351,11 @@ describe('a service of which something is missing that is not believed to be gon
     await settled();
     const until = new Date(clock.date().getTime() + 60_000);
     absence.assertBelievable = notBelieved(until);
-    await tell(read('Orders'), instances('Orders', 6, 'o2'));
+    await tell(read('Orders'), elsewhere(6, 'o2'));
     expect(idsOf('orders')?.sort()).toEqual(['o1', 'o2']);
-    await tell(read('Orders'), instances('Orders', 7, 'o2', 'o3'));
+    await tell(read('Orders'), elsewhere(7, 'o2', 'o3'));
     expect(idsOf('orders')?.sort()).toEqual(['o1', 'o2', 'o3']);
-    table[read('Orders')] = instances('Orders', 7, 'o2', 'o3');
+    table[read('Orders')] = elsewhere(7, 'o2', 'o3');
     await clock.advance(59_999);
     expect(reads('Orders')).toBe(0);
     absence.assertBelievable = () => Promise.resolve();
@@ -366,7 +366,7 @@ describe('a service of which something is missing that is not believed to be gon
   it('is read again at the next sweep where nobody knows when it can be believed', async () => {
     const { absence, clock, idsOf, table, tell } = await synced();
     absence.assertBelievable = notBelieved();
-    table[read('Orders')] = instances('Orders', 6, 'o2');
+    table[read('Orders')] = elsewhere(6, 'o2');
     await tell(CRITICAL, answer([check('Orders')], { index: 6 }));
     expect(idsOf('orders')?.sort()).toEqual(['o1', 'o2']);
     absence.assertBelievable = () => Promise.resolve();
@@ -374,6 +374,12 @@ describe('a service of which something is missing that is not believed to be gon
     expect(idsOf('orders')).toEqual(['o2']);
   });
 });
+
+/** Instances of Orders at other places than that of the first, which they would stand for else. */
+function elsewhere(index: number, ...ids: string[]): ConsulAnswer {
+  const rows = ids.map((ID, i) => ({ ...row, Service: { ...row.Service, ID, Service: 'Orders', Port: 9000 + i } }));
+  return answer(rows, { index });
+}
 
 function notBelieved(until?: Date): () => Promise<never> {
   return () => Promise.reject(new NotBelieved('read service Orders', 'the test says so', until));
