@@ -171,7 +171,7 @@ describe('a Consul that cannot be believed takes nothing in away', () => {
       const before = await services.slices('kept');
       await rig.consulServer.kill();
       await rig.consulServer.start();
-      await until('the distrust', () => Promise.resolve(said(daemon, /read service kept.*went back in time/) > 0));
+      await until('the distrust', () => Promise.resolve(said(daemon, /read service kept: something is missing/) > 0));
       await services.create('new', imports('new'));
       await rig.consul.registerOnAgent({ id: 'new', name: 'new', address: '192.0.2.61', port: 80 });
       await untilEqual('what is new', () => services.endpoints('new'), ['+http=192.0.2.61:80']);
