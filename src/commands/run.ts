@@ -25,6 +25,8 @@ export interface RunningDaemon {
   readonly port: number;
   /** Resolves when both directions run; rejects with what waiting would not mend. */
   readonly started: Promise<void>;
+  /** Resolves with what waiting would not mend, when that comes up while the daemon runs: it has to be stopped. */
+  readonly broken: Promise<Error>;
   /** Finishes what is on its way, removes nothing. */
   stop(): Promise<void>;
 }
@@ -56,7 +58,7 @@ export async function startDaemon(
   const clients = createClients(whole);
   const committer = createCommitter(clients.consul, context.metrics);
   const nodes = createNodeReader(clients.consul);
-  const readings = new Readings(whole);
+  const readings = new Readings(whole, clients.cluster);
   let directions: Directions | undefined;
   let isStopping = false;
   const failures = () => [...readings.failures(), ...(directions?.toConsul?.failures() ?? [])];
@@ -71,6 +73,10 @@ export async function startDaemon(
       toConsul: directions?.toConsul?.status() ?? null,
       toKubernetes: directions?.toKubernetes?.status() ?? null,
     }),
+  });
+  readings.onReturn(() => {
+    directions?.toConsul?.lookAgain();
+    directions?.toKubernetes?.lookAgain();
   });
   const summary = () => directions && summaryOf(directions);
   const adopt = async (owner: Owner) => {
@@ -91,6 +97,7 @@ export async function startDaemon(
   return {
     port: status.port,
     started,
+    broken: clients.cluster.isOther,
     async stop() {
       isStopping = true;
       directions?.events.stop();
@@ -105,7 +112,7 @@ export async function startDaemon(
 
 function startDirections(
   context: Context,
-  { api, consul, kubernetes, resources }: Clients,
+  { api, cluster, consul, kubernetes, resources }: Clients,
   { owner, toConsul, toKubernetes }: World,
   { ownEntry, ...more }: Pick<Directions, 'ownEntry'> & Pick<ToConsulOptions, 'committer' | 'isFollowing'>,
 ): Directions {
@@ -123,6 +130,7 @@ function startDirections(
         ...toConsul,
         ...more,
         ...timings,
+        checkCluster: () => cluster.check(),
         onLook: () => ownEntry?.forget(),
       }),
     toKubernetes: toKubernetes && runToKubernetes({ ...common, config: config.toKubernetes, ...toKubernetes }),

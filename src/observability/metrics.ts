@@ -17,6 +17,7 @@ export interface Metrics {
   readonly kubernetesWrites: Counter<'verb' | 'kind'>;
   readonly relists: Counter<'kind'>;
   readonly watchFailures: Counter<'source'>;
+  readonly timeWentBack: Counter<'source' | 'sign'>;
   readonly undecodable: Counter<'kind'>;
   readonly events: Counter<'outcome'>;
 }
@@ -93,6 +94,12 @@ export function createMetrics(): Metrics {
       name: 'consular_watch_failures_total',
       help: 'Watches and blocking queries that failed.',
       labelNames: ['source'],
+      registers,
+    }),
+    timeWentBack: new Counter({
+      name: 'consular_time_went_back_total',
+      help: 'Signs that a system was put back to an older state, or lost its data.',
+      labelNames: ['source', 'sign'],
       registers,
     }),
     undecodable: new Counter({

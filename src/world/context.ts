@@ -2,6 +2,7 @@ import type { Config } from '../config/schema.ts';
 import { createConsulClient, type ConsulClient } from '../consul/client.ts';
 import type { SweepPace } from '../consul/sweep.ts';
 import { createKubernetesClient, type KubernetesClient } from '../kubernetes/client.ts';
+import { ClusterCheck } from '../kubernetes/cluster-check.ts';
 import { connectKubernetes } from '../kubernetes/connection.ts';
 import type { Keep } from '../kubernetes/kinds/metadata.ts';
 import { createObjectApi, type ObjectApi } from '../kubernetes/object-api.ts';
@@ -21,6 +22,8 @@ import type { HostLimits } from '../to-kubernetes/addresses/host-cache.ts';
 export interface Timings {
   /** How long a Consul node of ours must have been empty to be removed. */
   readonly emptyNodeMs?: number | undefined;
+  /** How long after a first direct read that found no pod a second one decides about the last instance of a service. */
+  readonly secondProofMs?: number | undefined;
   /** Of looks at what is ours in Consul. */
   readonly lookPace?: LookPace | undefined;
   /** Of Consular's own entry. */
@@ -50,6 +53,8 @@ export interface Clients {
   readonly api: ObjectApi;
   readonly resources: Resources;
   readonly workloadEntries: CustomKind<WorkloadEntry>;
+  /** Whether the API server still answers for the cluster of the start. */
+  readonly cluster: ClusterCheck;
   close(): Promise<void>;
 }
 
@@ -62,15 +67,22 @@ export function createClients({ config, metrics, version }: Context): Clients {
     annotation: (key) => isOurAnnotation(key) || key === ANNOTATION.overCapacity,
     variable: (name) => config.toConsul.registrator && isRegistratorVariable(name),
   };
+  const api = createObjectApi(kubernetes, metrics);
+  const resources = createResources(keep);
   return {
-    kubernetes,
-    consul,
-    api: createObjectApi(kubernetes, metrics),
-    resources: createResources(keep),
+    ...{ kubernetes, consul, api, resources },
+    cluster: new ClusterCheck(() => readClusterUid(api, resources)),
     workloadEntries: workloadEntryKind(keep),
     close: async () => {
       consul.close();
       await kubernetes.close();
     },
   };
+}
+
+/** The identity of a Kubernetes cluster, for want of a better one: KEP-2149. */
+async function readClusterUid(api: ObjectApi, resources: Resources): Promise<string> {
+  const namespace = await api.get(resources.namespaces, '', 'kube-system');
+  if (!namespace) throw new Error('get Namespace kube-system: expected it in every cluster, found none');
+  return namespace.uid;
 }
