@@ -10,14 +10,19 @@ const project = (name, more = {}) => ({
   ...more,
 });
 
+/** A folder of tests on the real servers, which each worker starts when its first test asks for them. */
+const projectOnServers = (name) =>
+  project(name, {
+    globalSetup: '<rootDir>/test/integration/global-setup.ts',
+    globalTeardown: '<rootDir>/test/integration/global-teardown.ts',
+    setupFilesAfterEnv: [`<rootDir>/test/${name}/limits.ts`],
+  });
+
 export default {
   projects: [
     project('unit'),
-    project('integration', {
-      globalSetup: '<rootDir>/test/integration/global-setup.ts',
-      globalTeardown: '<rootDir>/test/integration/global-teardown.ts',
-      setupFilesAfterEnv: ['<rootDir>/test/integration/limits.ts'],
-    }),
+    projectOnServers('integration'),
+    projectOnServers('slow'),
     project('e2e', { setupFilesAfterEnv: ['<rootDir>/test/e2e/limits.ts'] }),
   ],
   reporters: ['default', '<rootDir>/test/slowest-tests.js'],

@@ -145,15 +145,19 @@ async function runDaemon(call: Call): Promise<number> {
     { config, metrics, version: call.version, log },
     { takeOver: call.options['take-over'] },
   );
-  const failed = daemon.started.then(
-    () => new Promise<never>(() => undefined),
-    (error: unknown) => error,
-  );
-  const outcome = await Promise.race([stopped, failed]);
-  if (typeof outcome === 'string') log.info('stopping, nothing is removed', { signal: outcome });
-  else log.error('cannot start', { error: outcome });
+  const end = await Promise.race([
+    stopped.then((signal) => ({ isWanted: true, message: 'stopping, nothing is removed', fields: { signal } })),
+    failureOf(daemon.started).then((error) => ({ isWanted: false, message: 'cannot start', fields: { error } })),
+    daemon.broken.then((error) => ({ isWanted: false, message: 'cannot go on', fields: { error } })),
+  ]);
+  log[end.isWanted ? 'info' : 'error'](end.message, end.fields);
   await daemon.stop();
-  return typeof outcome === 'string' ? 0 : 1;
+  return end.isWanted ? 0 : 1;
+}
+
+/** Resolves when the promise rejects, and else never. */
+function failureOf(promise: Promise<unknown>): Promise<unknown> {
+  return new Promise((resolve) => void promise.catch(resolve));
 }
 
 async function printPlan(call: Call): Promise<number> {

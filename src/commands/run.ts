@@ -26,6 +26,8 @@ export interface RunningDaemon {
   readonly port: number;
   /** Resolves when both directions run; rejects with what waiting would not mend. */
   readonly started: Promise<void>;
+  /** Resolves with what waiting would not mend, when that comes up while the daemon runs: it has to be stopped. */
+  readonly broken: Promise<Error>;
   /** Finishes what is on its way, removes nothing. */
   stop(): Promise<void>;
 }
@@ -58,7 +60,7 @@ export async function startDaemon(
   const clients = createClients(whole);
   const committer = createCommitter(clients.consul, context.metrics);
   const { nodes } = clients;
-  const readings = new Readings(whole);
+  const readings = new Readings(whole, clients.cluster);
   let directions: Directions | undefined;
   let isStopping = false;
   const failures = () => [...readings.failures(), ...(directions?.toConsul?.failures() ?? [])];
@@ -74,6 +76,10 @@ export async function startDaemon(
       toConsul: directions?.toConsul?.status() ?? null,
       toKubernetes: directions?.toKubernetes?.status() ?? null,
     }),
+  });
+  readings.onReturn(() => {
+    directions?.toConsul?.lookAgain();
+    directions?.toKubernetes?.lookAgain();
   });
   const summary = () => directions && summaryOf(directions);
   const adopt = async (owner: Owner) => {
@@ -94,6 +100,7 @@ export async function startDaemon(
   return {
     port: status.port,
     started,
+    broken: clients.cluster.isOther,
     async stop() {
       isStopping = true;
       directions?.events.stop();
@@ -108,7 +115,7 @@ export async function startDaemon(
 
 function startDirections(
   context: Context,
-  { api, consul, nodes, kubernetes, resources }: Clients,
+  { api, cluster, consul, nodes, kubernetes, resources }: Clients,
   { owner, trust, toConsul, toKubernetes }: TrustingWorld,
   { ownEntry, ...more }: Pick<Directions, 'ownEntry'> & Pick<ToConsulOptions, 'committer' | 'isFollowing'>,
 ): Directions {
@@ -127,6 +134,7 @@ function startDirections(
         ...toConsul,
         ...more,
         ...timings,
+        checkCluster: () => cluster.check(),
         onLook: () => ownEntry.forget(),
       }),
     toKubernetes: toKubernetes && runToKubernetes({ ...common, config: config.toKubernetes, ...toKubernetes }),

@@ -18,6 +18,8 @@ export interface KindPace extends RightsPace {
   readonly pauseMs: number;
 }
 
+/** After a failure of any kind: whoever is away may come back at any time. */
+const LONGEST_RETRY_MS = 5000;
 const KIND_PACE: KindPace = { lookAgainMs: 15_000, pauseMs: 1000, ...RIGHTS_PACE };
 /** Reading all objects of the kind may take so long. */
 const READ_LIMIT_MS = 15_000;
@@ -147,7 +149,8 @@ export class OptionalKind<T extends KubernetesObject> {
         log.warn('kind cannot be looked for, will try again', { kind: kind.kind, failures, error });
       }
       await sleep(pace.pauseMs, signal, this.#clock);
-      const backoff = { baseMs: 400, maxMs: pace.lookAgainMs, ...(random ? { random } : {}) };
+      const maxMs = Math.min(LONGEST_RETRY_MS, pace.lookAgainMs);
+      const backoff = { baseMs: 400, maxMs, ...(random ? { random } : {}) };
       const wait = failures > 0 ? backoffMs(failures, backoff) : pace.lookAgainMs;
       await sleep(wait, AbortSignal.any([signal, this.#wake.signal]), this.#clock);
     }

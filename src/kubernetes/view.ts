@@ -1,7 +1,11 @@
 import { objectKey, type KubernetesObject } from './objects.ts';
+import { isNewer } from './resource-version.ts';
 
 /** Told that something about an object changed; either side is missing when it appeared or went. */
 export type Listener<T> = (before: T | undefined, after: T | undefined) => void;
+
+/** Takes what the API server answers to a write. */
+export type Answered<T extends KubernetesObject> = Pick<View<T>, 'put' | 'drop'>;
 
 /** Uids of deleted objects that are remembered as evidence; beyond this the oldest need a direct read again. */
 const REMEMBERED_DELETIONS = 50_000;
@@ -16,6 +20,8 @@ export class View<T extends KubernetesObject> {
   readonly #listeners = new Set<Listener<T>>();
   /** Uids to the resourceVersion of their deletion. */
   readonly #deleted = new Map<string, string>();
+  /** How often everything was read again. */
+  #lists = 0;
 
   constructor(objects: Map<string, T>) {
     this.#objects = objects;
@@ -79,11 +85,38 @@ export class View<T extends KubernetesObject> {
     this.#notify(before, undefined);
   }
 
-  /** A complete relist: what it does not have is gone from the view, but nobody saw it go. */
+  /**
+   * To be called before a write of our own is asked for: what takes its answer, but not when everything was read again
+   * meanwhile. Time may have gone back, and then versions of the lost time say nothing; whatever is true, the watch tells.
+   */
+  beginWrite(): Answered<T> {
+    const lists = this.#lists;
+    return {
+      put: (object) => {
+        if (lists === this.#lists) this.put(object);
+      },
+      drop: (object) => {
+        if (lists === this.#lists) this.drop(object);
+      },
+    };
+  }
+
+  /** A complete relist after time went back: the deletions that were seen may never have happened. */
+  beginAnew(objects: Map<string, T>): void {
+    this.#deleted.clear();
+    this.replace(objects);
+  }
+
+  /**
+   * A complete relist, which counts whatever the versions of its objects: what it does not have is gone from the view, but
+   * nobody saw it go; and what it has is not deleted, whatever was seen.
+   */
   replace(objects: Map<string, T>): void {
+    this.#lists++;
     const old = this.#objects;
     this.#objects = objects;
     for (const [key, after] of objects) {
+      this.#deleted.delete(after.uid);
       const before = old.get(key);
       if (before?.uid !== after.uid || before.resourceVersion !== after.resourceVersion) this.#notify(before, after);
     }
@@ -100,11 +133,6 @@ export class View<T extends KubernetesObject> {
   #notify(before: T | undefined, after: T | undefined): void {
     for (const listener of this.#listeners) listener(before, after);
   }
-}
-
-/** Resource versions of one kind are comparable numbers (KEP-5504): the longer is the larger. */
-function isNewer(a: string, b: string): boolean {
-  return a.length === b.length ? a > b : a.length > b.length;
 }
 
 /** Finds objects by something other than their key, and is told of changes before anybody who subscribes later. */

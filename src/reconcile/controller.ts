@@ -58,6 +58,11 @@ export class Controller {
     this.#queue.addAfter(key, ms);
   }
 
+  /** What keys failed for may be over: those that failed are looked at again. */
+  lookAgain(): void {
+    this.#queue.lookAgain();
+  }
+
   drain(limitMs: number): Promise<boolean> {
     return this.#queue.drain(limitMs);
   }

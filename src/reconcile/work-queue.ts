@@ -73,6 +73,15 @@ export class WorkQueue {
     state.timer = { handle: setTimeout(() => this.add(key), ms), dueAt };
   }
 
+  /** What keys failed for may be over: those that wait for another try are looked at as soon as possible. */
+  lookAgain(): void {
+    for (const [key, state] of this.#keys) {
+      if (state.failures === 0) continue;
+      state.failures = 0;
+      if (state.timer) this.add(key);
+    }
+  }
+
   /** Takes nothing more, then waits until the running keys are done or the limit is reached; true when all are done. */
   async drain(limitMs: number): Promise<boolean> {
     this.#stopped = true;

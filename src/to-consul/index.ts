@@ -21,6 +21,7 @@ import type { LookPace } from './observed/looks.ts';
 import type { OwnCatalog } from './observed/own-catalog.ts';
 import { ProofReader } from './observed/proof-reader.ts';
 import { Admission } from './plan/admission.ts';
+import { FirstProofs, SECOND_PROOF_MS } from './plan/first-proofs.ts';
 import { Places } from './plan/places.ts';
 import { Planner } from './plan/planner.ts';
 import { PodIndex } from './plan/pod-index.ts';
@@ -56,6 +57,10 @@ export interface ToConsulOptions {
   readonly lookPace?: LookPace | undefined;
   /** How long a Consul node of ours must have been empty to be removed. @default EMPTY_NODE_MS */
   readonly emptyNodeMs?: number | undefined;
+  /** How far apart two direct reads have to be that decide about the last instance of a service. @default SECOND_PROOF_MS */
+  readonly secondProofMs?: number | undefined;
+  /** Rejects when the API server answers for another cluster, or when that cannot be told. */
+  readonly checkCluster: () => Promise<void>;
   /** False while anything in either system is not read or not followed. */
   readonly isFollowing: () => boolean;
 }
@@ -66,6 +71,8 @@ export interface ToConsul {
   status(): LoopStatus;
   /** What is rejected and what is held, an object each. */
   troubles(): Iterable<string>;
+  /** The API server is back: what failed for want of it is tried again. */
+  lookAgain(): void;
   /** Sends what is being sent, takes nothing more; removes nothing. */
   stop(limitMs: number): Promise<void>;
 }
@@ -92,7 +99,7 @@ export function runToConsul(options: ToConsulOptions): ToConsul {
     log,
     clock: systemClock,
   });
-  const proofs = new ProofReader(api, resources);
+  const proofs = new ProofReader(api, resources, options.checkCluster);
   const gate = config.readinessGate ? gatekeeper : undefined;
   const loop: ToConsulLoop = new ToConsulLoop({
     planner,
@@ -101,10 +108,12 @@ export function runToConsul(options: ToConsulOptions): ToConsul {
     foreign,
     writer,
     proofs,
+    firstProofs: new FirstProofs(options.secondProofMs ?? SECOND_PROOF_MS),
     report,
     gate,
     log,
     metrics,
+    clock: systemClock,
   });
   const forget = ({ uid }: { readonly uid: string }) => gatekeeper.forget(uid);
   subscribe(views, index, { enqueue, reportService: report.service, forget });
@@ -123,6 +132,7 @@ export function runToConsul(options: ToConsulOptions): ToConsul {
     ],
     status: () => loop.status,
     troubles: () => loop.troubles(),
+    lookAgain: () => loop.lookAgain(),
     stop: async (limitMs) => {
       writer.stop();
       await loop.drain(limitMs);

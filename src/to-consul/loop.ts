@@ -1,13 +1,17 @@
+import type { Clock } from '../clock.ts';
 import { TransactionConflict } from '../consul/errors.ts';
 import type { Log } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import { Controller, type ControllerStatus } from '../reconcile/controller.ts';
 import type { OwnInstance } from './observed/own-instance.ts';
 import type { Proof } from './observed/proof-reader.ts';
+import type { FirstProofs } from './plan/first-proofs.ts';
 import type { Places } from './plan/places.ts';
 import type { Planner } from './plan/planner.ts';
 import type { PodPlan } from './plan/pod-plan.ts';
+import type { Given } from './plan/proof.ts';
 import { Waiting } from './plan/waiting.ts';
+import { HeldInstances } from './report/held.ts';
 import type { Reporter } from './report/reporter.ts';
 
 /** Keys that may wait for their transaction at a time: more than any batch takes, so that reconciling never caps it. */
@@ -37,11 +41,13 @@ export interface LoopOptions {
   readonly writer: { submit(key: string): Promise<void> };
   /** Direct reads of Kubernetes. */
   readonly proofs: { exists(podKey: string, proof: Proof): Promise<boolean> };
+  readonly firstProofs: Pick<FirstProofs, 'give' | 'forget' | 'settle'>;
   readonly report: Pick<Reporter, 'rejections' | 'warnings' | 'rejected'>;
   /** Undefined while the readiness gate is off. */
   readonly gate: { settle(podKey: string, plan: PodPlan): Promise<void> } | undefined;
   readonly log: Log;
   readonly metrics: Metrics;
+  readonly clock: Pick<Clock, 'now'>;
 }
 
 export interface LoopStatus extends ControllerStatus {
@@ -57,7 +63,8 @@ export interface LoopStatus extends ControllerStatus {
  * Reconciles pods. The queue brings the key of a pod; then, each time from the latest state:
  * 1. what needs nothing else is written: a read that cannot be had must not hold it up;
  * 2. foreign instances that the plan misses are read, and what depends on them is written;
- * 3. removals that nobody witnessed are proven by direct reads, and those that are proven are written;
+ * 3. removals that nobody witnessed are proven by direct reads, and those that are proven are written; for the last instance
+ *    of a service the key comes back for a second proof;
  * 4. the readiness gate is told what is in Consul now.
  *
  * The writer asks for the plan at the moment of sending (`planToWrite`). At that moment, and at no other, the pod gets its
@@ -70,9 +77,8 @@ export class ToConsulLoop {
   /** The plans that were sent last, for keys being reconciled and for keys whose node is refused. */
   readonly #latest = new Map<string, PodPlan>();
   /** What was proven for keys that are being written for it. */
-  readonly #proven = new Map<string, Map<OwnInstance, Proof>>();
-  /** Pods to how many of their instances stay although they are not wanted as they are. */
-  readonly #held = new Map<string, number>();
+  readonly #proven = new Map<string, Map<OwnInstance, Given>>();
+  readonly #held = new HeldInstances();
 
   constructor(options: LoopOptions) {
     this.#options = options;
@@ -103,9 +109,10 @@ export class ToConsulLoop {
     const proven = this.#proven.get(key);
     const plan = planner.plan(key, proven);
     // A proof is about the present: an instance that is wanted again needs another to go.
-    const going = new Set([...plan.changes.remove, ...plan.held]);
+    const going = new Set([...plan.changes.remove, ...plan.held, ...plan.unconfirmed.map(({ instance }) => instance)]);
     for (const instance of proven?.keys() ?? []) if (!going.has(instance)) proven?.delete(instance);
     this.#latest.set(key, plan);
+    for (const instance of plan.changes.remove) this.#tellProven(key, instance, proven?.get(instance));
     for (const freed of places.record(key, plan.places)) this.enqueue(this.#waiting.take(freed));
     this.#waiting.set(key, plan.waitsFor);
     for (const wait of plan.waitsFor) if ('name' in wait) foreign.follow(wait.name);
@@ -119,18 +126,19 @@ export class ToConsulLoop {
     return {
       instances: this.#options.own.size,
       rejected: this.#options.report.rejected.size,
-      held: [...this.#held.values()].reduce((sum, instances) => sum + instances, 0),
+      held: this.#held.count,
       ...this.#controller.status,
     };
   }
 
   /** What is rejected and what is held, an object each. */
-  *troubles(): Generator<string> {
-    const { rejected } = this.#options.report;
-    const heldBy = new Map([...this.#held].map(([key, instances]) => [`Pod ${key}`, ` (${instances} held)`]));
-    for (const [object, why] of rejected) yield `${object}${heldBy.get(object) ?? ''}: ${why}`;
-    for (const [object, instances] of heldBy)
-      if (!rejected.has(object)) yield `${object}${instances}: what is to replace it is not known yet`;
+  troubles(): Iterable<string> {
+    return this.#held.troubles(this.#options.report.rejected);
+  }
+
+  /** What pods failed for may be over: those that failed are looked at again. */
+  lookAgain(): void {
+    this.#controller.lookAgain();
   }
 
   /** Takes nothing more; true when what was being reconciled is done within the limit. */
@@ -168,33 +176,28 @@ export class ToConsulLoop {
    * @throws ViewBehind when an object exists after all, or when another proof than the given one is needed by now
    */
   async #prove(key: string): Promise<void> {
-    const { proofs, log } = this.#options;
-    const proven = new Map<OwnInstance, Proof>();
+    const { proofs, firstProofs, clock } = this.#options;
+    const proven = new Map<OwnInstance, Given>();
     const failures: unknown[] = [];
     for (const { instance, proof } of this.#latest.get(key)?.unproven ?? []) {
-      const { id, node } = instance.registration;
+      const { id } = instance.registration;
       try {
-        if (await proofs.exists(key, proof))
+        const askedAtMs = clock.now();
+        if (await proofs.exists(key, proof)) {
+          firstProofs.forget(key, instance);
           throw new ViewBehind(
             `deregister ${id}: the ${proof.kind} is missing from the watch, or not seen as it is, but exists`,
           );
-        proven.set(instance, proof);
-        const fields = { instance: id, node: node.name, pod: key, uid: instance.podUid, missing: proof.kind };
-        log.info('instance without its object, deregistering', fields);
+        }
+        proven.set(instance, firstProofs.give(key, instance, proof, askedAtMs));
       } catch (error) {
         failures.push(error);
         // Where the API server does not answer, each of the others would wait for its own time limit.
         if (!(error instanceof ViewBehind)) break;
       }
     }
-    if (proven.size > 0) {
-      this.#proven.set(key, proven);
-      try {
-        await this.#write(key);
-      } finally {
-        this.#proven.delete(key);
-      }
-    }
+    if (proven.size > 0) await this.#writeProven(key, proven);
+    this.#awaitSecondProofs(key);
     if (failures.length > 0) throw failures[0];
     const [open] = this.#latest.get(key)?.unproven ?? [];
     if (open) {
@@ -203,10 +206,34 @@ export class ToConsulLoop {
     }
   }
 
+  #tellProven(pod: string, { podUid: uid, registration: { id, node } }: OwnInstance, given: Given | undefined): void {
+    if (!given) return;
+    const fields = { instance: id, node: node.name, pod, uid, missing: given.proof.kind };
+    this.#options.log.info('instance without its object, deregistering', fields);
+  }
+
+  async #writeProven(key: string, proven: Map<OwnInstance, Given>): Promise<void> {
+    this.#proven.set(key, proven);
+    try {
+      await this.#write(key);
+    } finally {
+      this.#proven.delete(key);
+    }
+  }
+
+  /** The key comes back by itself when the next of its second reads is due. */
+  #awaitSecondProofs(key: string): void {
+    const { firstProofs, clock } = this.#options;
+    const { unconfirmed = [], unproven = [] } = this.#latest.get(key) ?? {};
+    const proven = new Map(unconfirmed.map(({ instance, proof }) => [instance, proof]));
+    const unread = unproven.map(({ instance }) => instance);
+    const dueInMs = firstProofs.settle(key, proven, unread, clock.now());
+    if (dueInMs !== undefined) this.#controller.enqueueAfter(key, dueInMs);
+  }
+
   #settle(key: string): void {
     const plan = this.#latest.get(key);
-    if (plan && plan.held.length > 0) this.#held.set(key, plan.held.length);
-    else this.#held.delete(key);
+    this.#held.note(key, plan);
     if (plan?.refusedNodes.length === 0) this.#latest.delete(key);
   }
 }

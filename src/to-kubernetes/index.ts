@@ -57,6 +57,8 @@ export interface ToKubernetes {
   status(): ToKubernetesStatus;
   /** What is rejected, a message for each object and reason. */
   troubles(): Iterable<string>;
+  /** The API server is back: what failed for want of it is tried again. */
+  lookAgain(): void;
   stop(limitMs: number): Promise<void>;
 }
 
@@ -114,6 +116,7 @@ export function runToKubernetes(options: ToKubernetesOptions): ToKubernetes {
       ...controller.status,
     }),
     troubles: () => report.messages(),
+    lookAgain: () => controller.lookAgain(),
     stop: async (limitMs) => void (await controller.drain(limitMs)),
   };
 }

@@ -3,6 +3,7 @@ import { createConsulClient, type ConsulClient } from '../consul/client.ts';
 import { createNodeReader, type NodeReader } from '../consul/node-reader.ts';
 import type { SweepPace } from '../consul/sweep.ts';
 import { createKubernetesClient, type KubernetesClient } from '../kubernetes/client.ts';
+import { ClusterCheck } from '../kubernetes/cluster-check.ts';
 import { connectKubernetes } from '../kubernetes/connection.ts';
 import type { Keep } from '../kubernetes/kinds/metadata.ts';
 import { createObjectApi, type ObjectApi } from '../kubernetes/object-api.ts';
@@ -24,6 +25,8 @@ export interface Timings {
   readonly distrustMs?: number | undefined;
   /** How long a Consul node of ours must have been empty to be removed. */
   readonly emptyNodeMs?: number | undefined;
+  /** How long after a first direct read that found no pod a second one decides about the last instance of a service. */
+  readonly secondProofMs?: number | undefined;
   /** Of looks at what is ours in Consul. */
   readonly lookPace?: LookPace | undefined;
   /** Of Consular's own entry. */
@@ -54,6 +57,8 @@ export interface Clients {
   readonly api: ObjectApi;
   readonly resources: Resources;
   readonly workloadEntries: CustomKind<WorkloadEntry>;
+  /** Whether the API server still answers for the cluster of the start. */
+  readonly cluster: ClusterCheck;
   close(): Promise<void>;
 }
 
@@ -66,16 +71,23 @@ export function createClients({ config, metrics, version }: Context): Clients {
     annotation: (key) => isOurAnnotation(key) || key === ANNOTATION.overCapacity,
     variable: (name) => config.toConsul.registrator && isRegistratorVariable(name),
   };
+  const api = createObjectApi(kubernetes, metrics);
+  const resources = createResources(keep);
   return {
-    kubernetes,
-    consul,
+    ...{ kubernetes, consul, api, resources },
     nodes: createNodeReader(consul),
-    api: createObjectApi(kubernetes, metrics),
-    resources: createResources(keep),
+    cluster: new ClusterCheck(() => readClusterUid(api, resources)),
     workloadEntries: workloadEntryKind(keep),
     close: async () => {
       consul.close();
       await kubernetes.close();
     },
   };
+}
+
+/** The identity of a Kubernetes cluster, for want of a better one: KEP-2149. */
+async function readClusterUid(api: ObjectApi, resources: Resources): Promise<string> {
+  const namespace = await api.get(resources.namespaces, '', 'kube-system');
+  if (!namespace) throw new Error('get Namespace kube-system: expected it in every cluster, found none');
+  return namespace.uid;
 }

@@ -29,7 +29,7 @@ export async function readOnce<T>(
   setMaxListeners(0, watches.signal);
   const whole: Context = { ...context, signal: watches.signal };
   const clients = createClients(whole);
-  const readings = new Readings(whole);
+  const readings = new Readings(whole, clients.cluster);
   let timer: NodeJS.Timeout | undefined;
   const expired = new Promise<never>((_, reject) => {
     timer = setTimeout(

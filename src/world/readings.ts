@@ -1,19 +1,37 @@
 import { backoffMs, sleep } from '../backoff.ts';
 import type { KubernetesClient } from '../kubernetes/client.ts';
 import type { KubernetesObject } from '../kubernetes/objects.ts';
-import { Reflector } from '../kubernetes/reflector.ts';
+import { Reflector, type ReflectorOptions } from '../kubernetes/reflector.ts';
 import type { Resource } from '../kubernetes/resources.ts';
 import type { View } from '../kubernetes/view.ts';
 import { explainError } from '../observability/log.ts';
 import type { Context } from './context.ts';
 
+/** Whoever is away may come back at any time, and what waits for that is to be right within 10 s of it. */
+const RETRY = { baseMs: 400, maxMs: 5000 };
+
 /** Everything that is read and followed, and what keeps it from being complete and current. */
 export class Readings {
   readonly #context: Context;
   readonly #sources = new Map<string, () => string | undefined>();
+  readonly #listeners = new Set<() => void>();
+  /** What each kind that is followed has to ask and to tell. */
+  readonly following: Pick<ReflectorOptions<KubernetesObject>, 'checkCluster' | 'onReturn'>;
 
-  constructor(context: Context) {
+  /** @param cluster whether the API server still is that of our cluster */
+  constructor(context: Context, cluster: { check(): Promise<void> }) {
     this.#context = context;
+    this.following = {
+      checkCluster: () => cluster.check(),
+      onReturn: () => {
+        for (const listener of this.#listeners) listener();
+      },
+    };
+  }
+
+  /** Told for each kind that is followed again after the API server was away: what failed for want of it may work now. */
+  onReturn(listener: () => void): void {
+    this.#listeners.add(listener);
   }
 
   /** One sentence for each source that is not complete or not being followed right now. */
@@ -34,7 +52,7 @@ export class Readings {
     resource: Resource<T>,
     scope: { namespace?: string; labelSelector?: string } = {},
   ): Promise<View<T>> {
-    const reflector = new Reflector({ client, resource, ...scope, ...this.#context });
+    const reflector = new Reflector({ client, resource, ...scope, ...this.following, ...this.#context });
     this.add(
       `Kubernetes ${resource.plural}${scope.namespace ? ` in ${scope.namespace}` : ''}`,
       () => reflector.failure,
@@ -59,7 +77,7 @@ export class Readings {
       } catch (error) {
         if (isFinal(error) || signal.aborted) throw error;
         why = explainError(error);
-        const retryInMs = backoffMs(failures++, { baseMs: 400, maxMs: 15_000 });
+        const retryInMs = backoffMs(failures++, RETRY);
         log.warn('not readable, will try again', { source: name, failures, retryInMs: Math.round(retryInMs), error });
         await sleep(retryInMs, signal);
       }

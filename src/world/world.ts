@@ -8,7 +8,6 @@ import { Reflector } from '../kubernetes/reflector.ts';
 import type { Resources } from '../kubernetes/resources.ts';
 import { isServed } from '../kubernetes/discovery.ts';
 import type { View } from '../kubernetes/view.ts';
-import type { ObjectApi } from '../kubernetes/object-api.ts';
 import { LABEL, MANAGED_BY, othersFilter, ownsObject, type Owner } from '../mark.ts';
 import { ClusterIdentityError } from '../to-consul/identity/cluster-identity.ts';
 import { consulNodes } from '../to-consul/observed/consul-nodes.ts';
@@ -60,7 +59,7 @@ export async function readWorld(
   prepare: (owner: Owner) => Promise<void> = () => Promise.resolve(),
 ): Promise<TrustingWorld> {
   const { config } = context;
-  const { api, kubernetes, resources } = clients;
+  const { cluster, kubernetes, resources } = clients;
   // All at once and before anything else: the API server needs most of the time that a start takes.
   let pods: Promise<View<Pod>> | undefined;
   const shared: Shared = {
@@ -77,7 +76,7 @@ export async function readWorld(
     : undefined;
   const owner: Owner = {
     cluster: config.cluster,
-    clusterUid: await readings.untilRead('Kubernetes namespace kube-system', () => readClusterUid(api, resources)),
+    clusterUid: await readings.untilRead('Kubernetes namespace kube-system', () => cluster.begin()),
   };
   await readings.untilRead('Consul nodes to take over', () => prepare(owner));
   const hasMirrors = async () =>
@@ -96,13 +95,6 @@ interface Shared {
   readonly whole: Promise<{ readonly services: View<Service>; readonly endpointSlices: View<EndpointSlice> }>;
   /** Not every configuration needs them, and they are many. */
   readonly readPods: () => Promise<View<Pod>>;
-}
-
-/** The identity of a Kubernetes cluster, for want of a better one: KEP-2149. */
-async function readClusterUid(api: ObjectApi, resources: Resources): Promise<string> {
-  const namespace = await api.get(resources.namespaces, '', 'kube-system');
-  if (!namespace) throw new Error('get Namespace kube-system: expected it in every cluster, found none');
-  return namespace.uid;
 }
 
 /** With what has to hold before absence in Consul is believed. */
@@ -148,7 +140,7 @@ async function readToKubernetes(
   const workloadEntries = new OptionalKind({
     ...{ client: kubernetes, kind, namespaces: toKubernetes.namespaces, ...context },
     follow: (resource, namespace, signal) =>
-      new Reflector({ client: kubernetes, resource, namespace, ...scope, ...context, signal }),
+      new Reflector({ client: kubernetes, resource, namespace, ...scope, ...readings.following, ...context, signal }),
     pace: context.timings?.kindPace,
     prepare: async () => (pods = await shared.readPods()),
   });

@@ -2,7 +2,7 @@ import { startConsul, type ConsulOptions, type ConsulServer } from './consul.ts'
 import { startKubernetes, type KubernetesPlane } from './kubernetes.ts';
 
 export { startConsul, type ConsulAgent, type ConsulOptions, type ConsulServer } from './consul.ts';
-export { startKubernetes, type KubernetesPlane } from './kubernetes.ts';
+export { startKubernetes, type KubernetesPlane, type SavedData } from './kubernetes.ts';
 export { readIstioDefinitions } from './istio.ts';
 export { startProcess, waitUntilReady, type Program, type RunningProcess } from './process.ts';
 export { findConsul, findKubernetesProgram, type KubernetesProgram } from './programs.ts';

@@ -1,3 +1,4 @@
+import { cp, rm } from 'node:fs/promises';
 import { startEtcd } from './etcd.ts';
 import { apiServerCaFile, apiServerReader, startApiServer, type ApiServerOptions } from './kube-apiserver.ts';
 import { startControllerManager } from './kube-controller-manager.ts';
@@ -25,7 +26,19 @@ export interface KubernetesPlane {
   /** Starts it again on the same port, with the same certificate; returns when it is ready. */
   readonly startApiServer: () => Promise<void>;
   readonly restartApiServer: (signal?: NodeJS.Signals) => Promise<void>;
+  /** Copies the data of etcd as it is now; the API server has no etcd meanwhile. */
+  readonly saveData: () => Promise<SavedData>;
+  /**
+   * As an operator puts a backup back: ends all programs, gives etcd these data, and starts all again. Without data it is
+   * another cluster that answers at the same address, with the same certificate and tokens.
+   * @param meanwhile done while nothing runs
+   */
+  readonly restoreData: (data: SavedData | undefined, meanwhile?: () => Promise<void>) => Promise<void>;
   readonly stop: () => Promise<void>;
+}
+
+export interface SavedData {
+  readonly folder: string;
 }
 
 // Made by the API server and the controllers after /readyz says yes; a test that is quicker than they are would fail.
@@ -53,7 +66,7 @@ export async function startKubernetes(kubernetes: KubernetesOptions = {}): Promi
 
 async function startIn(run: RunDirectory, kubernetes: KubernetesOptions): Promise<KubernetesPlane> {
   const [etcd, credentials, port] = await Promise.all([startEtcd(run), writeCredentials(run.path), freePort()]);
-  const options: ApiServerOptions = { run, port, etcd, credentials, ...kubernetes };
+  const options: ApiServerOptions = { run, port, etcd: etcd.address, credentials, ...kubernetes };
   const server = `https://127.0.0.1:${port}`;
   const caFile = apiServerCaFile(run);
   const kubeconfig = `${run.path}/kubeconfig`;
@@ -61,8 +74,13 @@ async function startIn(run: RunDirectory, kubernetes: KubernetesOptions): Promis
 
   const apiServer = restartable(await startApiServer(options), () => startApiServer(options));
   await writeKubeconfig({ file: kubeconfig, server, caFile, token: adminToken });
-  const controllers = await startControllerManager({ run, kubeconfig, caFile, serviceAccountKeyFile });
-  await waitForFirstObjects(controllers, options);
+  const startControllers = async () => {
+    const started = await startControllerManager({ run, kubeconfig, caFile, serviceAccountKeyFile });
+    await waitForFirstObjects(started, options);
+    return started;
+  };
+  const controllers = restartable(await startControllers(), startControllers);
+  let saved = 0;
   return {
     ...{ server, kubeconfig, adminToken, caFile, serviceAccountKeyFile },
     get apiServerPid() {
@@ -73,6 +91,20 @@ async function startIn(run: RunDirectory, kubernetes: KubernetesOptions): Promis
     restartApiServer: async (signal) => {
       await apiServer.stop(signal);
       await apiServer.start();
+    },
+    saveData: async () => {
+      const folder = `${run.path}/saved-${++saved}`;
+      await etcd.stop('SIGTERM');
+      await cp(etcd.dataFolder, folder, { recursive: true });
+      await etcd.start();
+      return { folder };
+    },
+    restoreData: async (data, meanwhile) => {
+      for (const program of [controllers, apiServer, etcd]) await program.stop();
+      await meanwhile?.();
+      await rm(etcd.dataFolder, { recursive: true });
+      if (data) await cp(data.folder, etcd.dataFolder, { recursive: true });
+      for (const program of [etcd, apiServer, controllers]) await program.start();
     },
     stop: () => run.close(),
   };

@@ -108,6 +108,36 @@ describe('what is missing in Kubernetes costs an instance only when a direct rea
   });
 });
 
+describe('the last instance of a service, whose pod went while Consular was away', () => {
+  it('stays after a first direct read, and goes after a second; where another pod lives, it goes at once', async () => {
+    const { kubernetes, consul, namespace } = rig;
+    const first = await rig.startDaemon();
+    const createPod = (name: string, service: string) =>
+      kubernetes.createPod(namespace, name, { annotations: { 'consular.dev/service-name': service } });
+    await Promise.all([createPod('pair-0', 'pair'), createPod('pair-1', 'pair'), createPod('single-0', 'single')]);
+    const countsOf = async () => [(await consul.summary('pair')).length, (await consul.summary('single')).length];
+    await untilEqual('their instances', countsOf, [2, 1]);
+    await untilIdle(first);
+    await first.stop();
+    await Promise.all(['pair-0', 'single-0'].map((name) => kubernetes.deletePod(namespace, name)));
+    const before = await indexesOf('single');
+
+    const cautious = await rig.startDaemon({ timings: { secondProofMs: 3_600_000 } });
+    await untilEqual('the one beside another gone', countsOf, [1, 1]);
+    await untilEqual('the last one held', async () => (await statusOf(cautious)).toConsul?.held, 1);
+    await untilIdle(cautious);
+    expect(await indexesOf('single')).toEqual(before);
+    await cautious.stop();
+
+    const quick = await rig.startDaemon();
+    await untilEqual('the last one gone', countsOf, [1, 0]);
+    await untilIdle(quick);
+    const levels = [...cautious.records, ...quick.records].map(({ level }) => level);
+    expect(levels.filter((level) => level === 'warn' || level === 'error')).toEqual([]);
+    await quick.stop();
+  });
+});
+
 describe('a direct read', () => {
   const metrics = createMetrics();
   const resources = createResources({ annotation: () => true, variable: () => true });

@@ -35,6 +35,7 @@ const QUICK: Timings = {
   lookPace: { firstMs: 50, gapMs: 500, gapInLooks: 1, longestGapMs: 2000 },
   sweepPace: { firstMs: 50, gapMs: 250, longestGapMs: 1000 },
   kindPace: { lookAgainMs: 300, pauseMs: 50, missingMs: 300, grantedMs: 2000 },
+  secondProofMs: 300,
   hostLimits: { shortestMs: 200, longestRetryMs: 1000 },
 };
 
@@ -182,6 +183,7 @@ export interface Status {
 export interface Work {
   /** Of to-consul only. */
   readonly instances?: number;
+  readonly held?: number;
   readonly rejected: number;
   readonly waiting: number;
   readonly busy: number;

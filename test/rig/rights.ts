@@ -318,7 +318,11 @@ export async function startOlderApiServer(): Promise<OlderApiServer> {
 }
 
 async function startOlderIn(run: RunDirectory): Promise<OlderApiServer> {
-  const [etcd, credentials, port] = await Promise.all([startEtcd(run), writeCredentials(run.path), freePort()]);
+  const [{ address: etcd }, credentials, port] = await Promise.all([
+    startEtcd(run),
+    writeCredentials(run.path),
+    freePort(),
+  ]);
   const { adminToken, tokenFile, serviceAccountKeyFile } = credentials;
   const server = await startProcess({
     name: 'kube-apiserver',

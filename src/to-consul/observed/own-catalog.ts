@@ -52,6 +52,11 @@ export class OwnCatalog implements Known {
     return this.#instances.ofNode(name);
   }
 
+  /** Our instances of that Consul service, in any case of its name. */
+  ofService(name: string): Iterable<OwnInstance> {
+    return this.#instances.ofService(name);
+  }
+
   nodeNames(): Iterable<string> {
     return this.#nodes.keys();
   }

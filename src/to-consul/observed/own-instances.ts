@@ -6,6 +6,8 @@ export class OwnInstances {
   /** By pod, then by `node/id`. */
   readonly #byPod = new Map<string, Map<string, OwnInstance>>();
   readonly #byNode = new Map<string, Map<string, OwnInstance>>();
+  /** By the name of the Consul service, lower case. */
+  readonly #byService = new Map<string, Set<OwnInstance>>();
   /** Those whose check is critical because we wrote that, by `node/id`. */
   readonly #critical = new Map<string, OwnInstance>();
 
@@ -29,6 +31,11 @@ export class OwnInstances {
     return this.#byNode.get(name) ?? NO_INSTANCES;
   }
 
+  /** Those of a Consul service, in any case of its name. */
+  ofService(name: string): Iterable<OwnInstance> {
+    return this.#byService.get(name.toLowerCase()) ?? [];
+  }
+
   /**
    * Our nodes on which a check is not in the state that we wrote, given all the checks that Consul has in that state. It
    * costs as much as there are such checks, however many instances are passing.
@@ -50,18 +57,35 @@ export class OwnInstances {
     const { registration, podKey } = observed;
     const identity = identityOf(registration);
     at(this.#byPod, podKey).set(identity, observed);
-    at(this.#byNode, registration.node.name).set(identity, observed);
+    const ofNode = at(this.#byNode, registration.node.name);
+    const before = ofNode.get(identity);
+    if (before) this.#leaveService(before);
+    ofNode.set(identity, observed);
+    const service = registration.service.toLowerCase();
+    const ofService = this.#byService.get(service);
+    if (ofService) ofService.add(observed);
+    else this.#byService.set(service, new Set([observed]));
     if (registration.check.status === 'critical') this.#critical.set(identity, observed);
     else this.#critical.delete(identity);
   }
 
   remove({ registration, podKey }: OwnInstance): void {
     const identity = identityOf(registration);
-    this.#byNode.get(registration.node.name)?.delete(identity);
+    const ofNode = this.#byNode.get(registration.node.name);
+    const known = ofNode?.get(identity);
+    if (known) this.#leaveService(known);
+    ofNode?.delete(identity);
     this.#critical.delete(identity);
     const ofPod = this.#byPod.get(podKey);
     ofPod?.delete(identity);
     if (ofPod?.size === 0) this.#byPod.delete(podKey);
+  }
+
+  #leaveService(observed: OwnInstance): void {
+    const service = observed.registration.service.toLowerCase();
+    const ofService = this.#byService.get(service);
+    ofService?.delete(observed);
+    if (ofService?.size === 0) this.#byService.delete(service);
   }
 
   /** An instance that has a check of ours. */

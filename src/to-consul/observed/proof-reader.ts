@@ -18,19 +18,28 @@ export interface Proof {
 export class ProofReader {
   readonly #api: Pick<ObjectApi, 'get' | 'list'>;
   readonly #resources: Resources;
+  readonly #checkCluster: () => Promise<void>;
   /** Slices that are being read, by Service: when its selector changes, all of its pods ask at once. */
   readonly #reading = new Map<string, Promise<readonly EndpointSlice[]>>();
 
-  constructor(api: Pick<ObjectApi, 'get' | 'list'>, resources: Resources) {
+  /** @param checkCluster rejects when the API server answers for another cluster, or when that cannot be told */
+  constructor(api: Pick<ObjectApi, 'get' | 'list'>, resources: Resources, checkCluster: () => Promise<void>) {
     this.#api = api;
     this.#resources = resources;
+    this.#checkCluster = checkCluster;
   }
 
   /**
-   * Whether the object is there after all, of which the views say that it is not.
-   * @throws KubernetesError, TypeError when it cannot be read
+   * Whether the object is there after all, of which the views say that it is not. A "no" is of our cluster.
+   * @throws KubernetesError, TypeError when it cannot be read; OtherClusterError
    */
-  async exists(podKey: string, { kind, namespace, name, uid }: Proof): Promise<boolean> {
+  async exists(podKey: string, proof: Proof): Promise<boolean> {
+    const isThere = await this.#find(podKey, proof);
+    if (!isThere) await this.#checkCluster();
+    return isThere;
+  }
+
+  async #find(podKey: string, { kind, namespace, name, uid }: Proof): Promise<boolean> {
     if (kind === 'EndpointSlice')
       return (await this.#slicesOf(namespace, name)).some((slice) => podsOfSlice(slice).includes(podKey));
     const { pods, services } = this.#resources;

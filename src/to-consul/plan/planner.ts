@@ -72,22 +72,24 @@ export class Planner {
     const isAdmitted = ([identity]: [string, Registration]) => !refused.has(identity);
     const admissible = refused.size === 0 ? wanted : new Map([...wanted].filter(isAdmitted));
     const changes = this.#changes(admissible, observed, unread);
-    const { remove, held, unproven } = judgeRemovals(changes.remove, {
+    const { remove, held, unproven, unconfirmed } = judgeRemovals(changes.remove, {
       pod,
       holders: holdersOf(desired, wanted, admitted),
       isUnread: unread.length > 0,
       proofNeeded: (instance) => proofNeeded(this.#views, this.#index, this.#config, podKey, instance),
       proven,
+      hasLivingOther: (instance) => this.#hasLivingOther(instance),
     });
     return {
       changes: { ...changes, remove },
       unproven,
+      unconfirmed,
       rejections: [...(desired?.rejections ?? []), ...refused.values(), ...refusals.values()],
       warnings: desired?.warnings ?? [],
       refusedNodes: [...refusals.keys()],
       unread,
       waitsFor,
-      places: withStaying(places, [...held, ...unproven.map(({ instance }) => instance)]),
+      places: withStaying(places, [...held, ...[...unproven, ...unconfirmed].map(({ instance }) => instance)]),
       held,
       isAsked: desired?.isAsked ?? false,
       awaited: sources && desired ? this.#awaited(sources, desired) : [],
@@ -133,6 +135,12 @@ export class Planner {
         .map(({ desired, observed }) => ({ desired: { ...desired, id: observed.registration.id }, observed })),
       remove: changes.remove,
     };
+  }
+
+  /** Asked of instances without a pod, so the instance itself is none. */
+  #hasLivingOther({ registration }: OwnInstance): boolean {
+    for (const { podKey } of this.#own.ofService(registration.service)) if (this.#views.pods.get(podKey)) return true;
+    return false;
   }
 
   #awaited({ pod, services }: PlanSources, { isEligible, unclear }: Desired): readonly Service[] {

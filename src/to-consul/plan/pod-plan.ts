@@ -17,6 +17,8 @@ export interface PodPlan {
   readonly changes: Changes<Registration, OwnInstance>;
   /** Not among the changes. */
   readonly unproven: readonly Unproven[];
+  /** Not among the changes: one direct read has proven them, and a second has to, because they are the last of a service. */
+  readonly unconfirmed: readonly Unproven[];
   readonly rejections: readonly Rejection[];
   /** What somebody wrote that has no effect, and is no reason not to register. */
   readonly warnings: readonly string[];

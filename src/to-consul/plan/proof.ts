@@ -8,8 +8,15 @@ import type { Views } from '../views.ts';
 import { namespaceOf } from './places.ts';
 import type { PodIndex } from './pod-index.ts';
 
-/** Instances with the direct read that answered, each, that the object which they need does not exist. */
-export type Proven = ReadonlyMap<OwnInstance, Proof>;
+/** What a direct read has answered: the object that an instance needs does not exist. */
+export interface Given {
+  readonly proof: Proof;
+  /** Whether an earlier read, long enough ago, has answered the same. */
+  readonly isSecond: boolean;
+}
+
+/** Instances with what was proven of each. */
+export type Proven = ReadonlyMap<OwnInstance, Given>;
 
 /**
  * What must be read directly before an instance that is not wanted may be removed; undefined when that is evidenced.
@@ -49,8 +56,26 @@ export function proofNeeded(
   return { kind: 'EndpointSlice', namespace, name, uid: '' };
 }
 
-/** Whether a direct read gave exactly that proof: an earlier proof, of something else, says nothing. */
-export function isProven(proven: Proven, instance: OwnInstance, { kind, namespace, name, uid }: Proof): boolean {
-  const given = proven.get(instance);
-  return given?.kind === kind && given.namespace === namespace && given.name === name && given.uid === uid;
+export type Verdict = 'read' | 'read again' | 'remove';
+
+/**
+ * What follows for an instance whose removal is inferred and needs that proof:
+ *
+ * | a direct read has proven                   | another instance of the Consul service has a pod | then                         |
+ * |--------------------------------------------|--------------------------------------------------|------------------------------|
+ * | nothing, or something else than is needed  |                                                  | read                         |
+ * | that the pod is gone                       | yes                                              | remove                       |
+ * | that the pod is gone                       | no: the last one                                 | read again, 30 s later       |
+ * | that the pod is gone, twice, 30 s apart    |                                                  | remove                       |
+ * | that the Service or its slices are gone    |                                                  | remove: the pod itself lives |
+ *
+ * So a mistake of the API server about many pods at once empties no service, unless it is made twice.
+ */
+export function judgeProof(needed: Proof, given: Given | undefined, hasLivingOther: () => boolean): Verdict {
+  if (!given || !isSameProof(given.proof, needed)) return 'read';
+  return needed.kind !== 'Pod' || given.isSecond || hasLivingOther() ? 'remove' : 'read again';
+}
+
+export function isSameProof(a: Proof, b: Proof): boolean {
+  return a.kind === b.kind && a.namespace === b.namespace && a.name === b.name && a.uid === b.uid;
 }

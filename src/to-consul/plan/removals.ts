@@ -4,7 +4,7 @@ import { isAddressOf } from '../desired/desired-registrations.ts';
 import type { OwnInstance } from '../observed/own-instance.ts';
 import type { Proof } from '../observed/proof-reader.ts';
 import { POD } from '../requests/requests.ts';
-import { isProven, type Proven } from './proof.ts';
+import { judgeProof, type Proven } from './proof.ts';
 import type { Unproven } from './pod-plan.ts';
 
 export interface RemovalSources {
@@ -15,12 +15,16 @@ export interface RemovalSources {
   readonly isUnread: boolean;
   readonly proofNeeded: (instance: OwnInstance) => Proof | undefined;
   readonly proven: Proven;
+  /** Whether another instance of ours of the same Consul service belongs to a pod that is there. */
+  readonly hasLivingOther: (instance: OwnInstance) => boolean;
 }
 
 export interface Removals {
   readonly remove: readonly OwnInstance[];
   readonly held: readonly OwnInstance[];
   readonly unproven: readonly Unproven[];
+  /** The last of their service: one direct read has proven it, and a second has to. */
+  readonly unconfirmed: readonly Unproven[];
 }
 
 /**
@@ -31,17 +35,18 @@ export interface Removals {
  * | of the pod, at an address that the pod does not have any more                       | removed  |
  * | of the pod, that somebody asked for whose input is broken or refused by the policy  | held     |
  * | whatever it is, while foreign instances of a wanted name are not read               | held     |
- * | whose removal is evidenced, or proven by a direct read                              | removed  |
- * | any other                                                                           | unproven |
+ * | whose removal is evidenced                                                          | removed  |
+ * | any other                                                                           | as `judgeProof` says: removed, unproven (read), or unconfirmed (read again) |
  *
  * The first row comes first because the address may be another pod's by now, which would be called under the name of this
  * pod.
  */
 export function judgeRemovals(observed: readonly OwnInstance[], sources: RemovalSources): Removals {
-  const { pod, holders, isUnread, proofNeeded, proven } = sources;
+  const { pod, holders, isUnread, proofNeeded, proven, hasLivingOther } = sources;
   const remove: OwnInstance[] = [];
   const held: OwnInstance[] = [];
   const unproven: Unproven[] = [];
+  const unconfirmed: Unproven[] = [];
   for (const instance of observed) {
     const { podUid, registration } = instance;
     const isOfPod = pod !== undefined && (podUid === '' || podUid === pod.uid);
@@ -55,10 +60,11 @@ export function judgeRemovals(observed: readonly OwnInstance[], sources: Removal
       continue;
     }
     const proof = proofNeeded(instance);
-    if (proof && !isProven(proven, instance, proof)) unproven.push({ instance, proof });
+    const verdict = proof ? judgeProof(proof, proven.get(instance), () => hasLivingOther(instance)) : 'remove';
+    if (proof && verdict !== 'remove') (verdict === 'read' ? unproven : unconfirmed).push({ instance, proof });
     else remove.push(instance);
   }
-  return { remove, held, unproven };
+  return { remove, held, unproven, unconfirmed };
 }
 
 /** The Service that asked for a registration, by its name, or the pod itself. */

@@ -7,6 +7,8 @@ export interface Ours {
   podKeys(): Iterable<string>;
   /** By `node/id`. */
   ofPod(podKey: string): ReadonlyMap<string, OwnInstance>;
+  /** Those of a Consul service, in any case of its name. */
+  ofService(service: string): Iterable<OwnInstance>;
   node(name: string): NodeState;
 }
 

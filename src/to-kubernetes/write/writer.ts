@@ -67,7 +67,9 @@ export function createWriter(
     const { namespace } = attempts;
     const orTell = async (desired: D, attempt: () => Promise<O>) => {
       try {
-        view?.put(await attempt());
+        const answered = view?.beginWrite();
+        const object = await attempt();
+        answered?.put(object);
       } catch (error) {
         onFailure?.(desired);
         throw error;
@@ -111,8 +113,9 @@ export function createWriter(
   ): Promise<void> {
     const removals = objects.map((object) => async () => {
       if (isNeeded?.(object)) throw staysError('delete', resource.kind, object);
+      const answered = view?.beginWrite();
       await api.remove(resource, object);
-      view?.drop(object);
+      answered?.drop(object);
     });
     await attempts.attempt(removals, atOnce);
   }
@@ -146,8 +149,9 @@ export function createWriter(
     const [resource, view] = [resources.endpointSlices, views.endpointSlices];
     const reductions = slices.remove.map((slice) => async () => {
       const lost = missing.lost(slice);
-      if (lost.length > 0 && lost.length < slice.endpoints.length)
-        view.put(await api.patch(resource, slice, endpointsField(lost)));
+      if (lost.length === 0 || lost.length === slice.endpoints.length) return;
+      const answered = view.beginWrite();
+      answered.put(await api.patch(resource, slice, endpointsField(lost)));
     });
     await attempts.attempt(reductions);
     await remove(attempts, resource, view, slices, { isNeeded: (slice) => missing.lost(slice).length > 0 });

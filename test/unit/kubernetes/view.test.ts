@@ -130,6 +130,44 @@ describe('a relist', () => {
   });
 });
 
+describe('a relist after time went back', () => {
+  const OLD = object('orders', 'a', 50);
+
+  it('takes the place of what was newer, and of what was seen of the time that is lost', () => {
+    const { view, told, shown } = watched(object('orders', 'a', 100), object('late', 'b', 110));
+    for (const name of ['billing', 'other']) view.delete(object(name, name === 'billing' ? 'c' : 'd', 120));
+    view.beginAnew(mapOf(OLD, object('billing', 'c', 40)));
+    expect(shown()).toEqual(['a@50', 'c@40']);
+    expect(told.sort()).toEqual(['>c@40', 'a@100>a@50', 'b@110>']);
+    expect([view.sawDeletion('c'), view.sawDeletion('d')]).toEqual([false, false]);
+    view.put(object('billing', 'c', 60));
+    expect(shown()).toEqual(['a@50', 'c@60']);
+  });
+
+  it('of which nobody knows forgets the deletions of what it has, and no others', () => {
+    const { view, shown } = watched();
+    for (const uid of ['a', 'd']) view.delete(object(uid, uid, 120));
+    view.replace(mapOf(OLD));
+    expect([view.sawDeletion('a'), view.sawDeletion('d')]).toEqual([false, true]);
+    view.put(object('orders', 'a', 60));
+    expect(shown()).toEqual(['a@60']);
+  });
+
+  it.each<[string, boolean, string[], string[]]>([
+    ['counts', false, ['a@130'], []],
+    ['does not count once everything was read again, however new it is', true, ['a@50'], ['a@50']],
+  ])('the answer to an earlier write %s', (_, isReadAgain, written, removed) => {
+    const first = watched(object('orders', 'a', 100));
+    const write = first.view.beginWrite();
+    const second = watched(object('orders', 'a', 100));
+    const deletion = second.view.beginWrite();
+    if (isReadAgain) for (const { view } of [first, second]) view.replace(mapOf(OLD));
+    write.put(object('orders', 'a', 130));
+    deletion.drop(object('orders', 'a', 100));
+    expect([first.shown(), second.shown()]).toEqual([written, removed]);
+  });
+});
+
 describe('an index', () => {
   const byTeam = (object: KubernetesObject) => (object.labels.get('team') ?? '').split(',').filter(Boolean);
   const names = (objects: KubernetesObject[]) => objects.map(({ name }) => name).sort();

@@ -113,6 +113,35 @@ describe('a key that failed', () => {
   });
 });
 
+describe('what keys failed for', () => {
+  it('may be over: those that wait for another try are looked at at once, and their failures are forgotten', async () => {
+    const worker = new Worker(4);
+    for (const key of ['a', 'b']) worker.queue.add(key);
+    const [a, b] = [await worker.next(), await worker.next()];
+    b.succeed();
+    await worker.fail(a);
+    worker.queue.addAfter('later', NEVER_MS);
+    worker.queue.lookAgain();
+    (await worker.next()).fail();
+    await settled();
+    expect(worker.failed.map(({ key, failures }) => `${key} ${failures}`)).toEqual(['a 1', 'a 1']);
+    expect(worker.began.slice(0, 3)).toEqual(['a', 'b', 'a']);
+    await worker.queue.drain(0);
+    expect(worker.began).not.toContain('later');
+  });
+
+  it('may be over while a key is tried: when that fails, it is its first failure', async () => {
+    const worker = new Worker();
+    worker.queue.add('a');
+    for (let failures = 0; failures < 2; failures++) await worker.fail(await worker.next());
+    const third = await worker.next();
+    worker.queue.lookAgain();
+    await worker.fail(third);
+    expect(worker.failed.map(({ failures }) => failures)).toEqual([1, 2, 1]);
+    await worker.queue.drain(0);
+  });
+});
+
 describe('a key that is wanted later', () => {
   it('is looked at then', async () => {
     const worker = new Worker();

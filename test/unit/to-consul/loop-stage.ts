@@ -1,10 +1,11 @@
 import { createMetrics } from '../../../src/observability/metrics.ts';
 import type { Proof } from '../../../src/to-consul/observed/proof-reader.ts';
 import { ToConsulLoop, type LoopOptions } from '../../../src/to-consul/loop.ts';
+import { FirstProofs } from '../../../src/to-consul/plan/first-proofs.ts';
 import type { Rejection } from '../../../src/to-consul/registration/rejection.ts';
 import { subscribe } from '../../../src/to-consul/subscriptions.ts';
 import { QUIET } from '../log.ts';
-import { settled } from '../clock.ts';
+import { settled, TestClock } from '../clock.ts';
 import { NOBODY, planning, type PlanningGiven } from './planning.ts';
 
 interface Submitted {
@@ -44,7 +45,11 @@ class OtherServices {
  * The loop with all around it made of maps: views, a Consul, and a writer that sends what was submitted together in one
  * synchronous batch, a turn of the event loop later.
  */
-export function loopStage(given: PlanningGiven = {}, overrides: Partial<Pick<LoopOptions, 'gate'>> = {}) {
+export function loopStage(
+  given: PlanningGiven = {},
+  { secondProofMs = 0, ...overrides }: Partial<Pick<LoopOptions, 'gate'>> & { readonly secondProofMs?: number } = {},
+) {
+  const clock = new TestClock();
   const { views, index, places, planner, consul, freshPlanner } = planning({ others: NOBODY, ...given });
   const others = new OtherServices();
   const submitted: Submitted[] = [];
@@ -56,6 +61,9 @@ export function loopStage(given: PlanningGiven = {}, overrides: Partial<Pick<Loo
   const rejected = new Map<string, string>();
   const reported: string[] = [];
   const refreshed: string[] = [];
+  const firstProofs = new FirstProofs(secondProofMs);
+  /** Keys that come back at once for a second proof. */
+  const due = new Set<string>();
   let reconciles = 0;
   const send = () => {
     const batch = submitted.splice(0);
@@ -92,6 +100,17 @@ export function loopStage(given: PlanningGiven = {}, overrides: Partial<Pick<Loo
         return Promise.resolve(existing.has(`${proof.kind} ${proof.namespace}/${proof.name}`));
       },
     },
+    firstProofs: {
+      give: (...given) => firstProofs.give(...given),
+      forget: (...given) => firstProofs.forget(...given),
+      settle: (key, ...more) => {
+        const dueInMs = firstProofs.settle(key, ...more);
+        if (dueInMs === 0) due.add(key);
+        else due.delete(key);
+        return dueInMs;
+      },
+    },
+    clock,
     report: {
       rejected,
       rejections: (key: string, rejections: readonly Rejection[]) => {
@@ -126,7 +145,7 @@ export function loopStage(given: PlanningGiven = {}, overrides: Partial<Pick<Loo
       existing,
       rejected,
     },
-    ...{ reported, refreshed },
+    ...{ clock, reported, refreshed },
     get submissions() {
       return reconciles;
     },
@@ -135,7 +154,8 @@ export function loopStage(given: PlanningGiven = {}, overrides: Partial<Pick<Loo
       for (let turn = 0; turn < MOST_TURNS; turn++) {
         await settled();
         const { waiting, busy, failing } = loop.status;
-        if (waiting + busy === 0 && Object.keys(failing).length === 0 && submitted.length === 0) return;
+        if (due.size === 0 && waiting + busy === 0 && Object.keys(failing).length === 0 && submitted.length === 0)
+          return;
       }
       throw new Error(`wait until the loop is idle: ${JSON.stringify(loop.status)} after ${MOST_TURNS} turns`);
     },

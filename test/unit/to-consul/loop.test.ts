@@ -11,6 +11,8 @@ import { settled } from '../clock.ts';
 const A = podNamed('a');
 const B = podNamed('b', { podIPs: ['10.1.0.8'] });
 const [THERE] = registered({ pods: [A] }) as [OwnInstance];
+/** The pod a is missing, and another of its service is there. */
+const WITHOUT_A = { pods: [B], observed: registered({ pods: [A, B] }) };
 const HOLDER = instance({ id: 'self', service: 'orders', address: '10.1.0.7', port: 8080 });
 const LINE_A = 'prod.shop.a:orders:8080 orders 10.1.0.7:8080 passing';
 const LINE_B = 'prod.shop.b:orders:8080 orders 10.1.0.8:8080 passing';
@@ -164,25 +166,26 @@ describe('places that a policy limits', () => {
 
 describe('a removal that nobody witnessed', () => {
   it('is proven by a direct read', async () => {
-    const stage = loopStage({ observed: [THERE] });
+    const stage = loopStage(WITHOUT_A);
     stage.loop.start();
     await stage.untilIdle();
-    expect([stage.consul.shown, stage.proofs.map(({ kind, name }) => `${kind} ${name}`)]).toEqual([[], ['Pod a']]);
+    const proofs = stage.proofs.map(({ kind, name }) => `${kind} ${name}`);
+    expect([stage.consul.shown, proofs]).toEqual([[LINE_B], ['Pod a']]);
   });
 
   it('is not made while the object exists after all: the key comes back', async () => {
-    const stage = loopStage({ observed: [THERE] });
+    const stage = loopStage(WITHOUT_A);
     stage.existing.add('Pod shop/a');
     stage.loop.start();
     await settled();
     await settled();
-    expect(stage.consul.shown).toEqual([LINE_A]);
+    expect(stage.consul.shown).toEqual([LINE_A, LINE_B]);
     expect(Object.values(stage.loop.status.failing)).toEqual([
       'deregister prod.shop.a:orders:8080: the Pod is missing from the watch, or not seen as it is, but exists',
     ]);
     stage.existing.clear();
     await stage.untilIdle();
-    expect(stage.consul.shown).toEqual([]);
+    expect(stage.consul.shown).toEqual([LINE_B]);
   });
 
   it('is made for one instance although another cannot be proven', async () => {
@@ -205,7 +208,7 @@ describe('a removal that nobody witnessed', () => {
 
   describe('that was proven and waits to be sent', () => {
     async function provenStage() {
-      const stage = loopStage({ observed: [THERE] });
+      const stage = loopStage(WITHOUT_A);
       stage.loop.start();
       for (let turn = 0; stage.proofs.length === 0 || stage.submitted.length === 0; turn++) {
         expect(turn).toBeLessThan(100);
@@ -219,7 +222,7 @@ describe('a removal that nobody witnessed', () => {
       const stage = await provenStage();
       stage.views.pods.put(A);
       await stage.untilIdle();
-      expect(stage.consul.shown).toEqual([LINE_A]);
+      expect(stage.consul.shown).toEqual([LINE_A, LINE_B]);
     });
 
     it('is not made on that proof when the pod was planned to stay in between', async () => {
@@ -227,10 +230,10 @@ describe('a removal that nobody witnessed', () => {
       stage.views.pods.put(A);
       // A first try of the writer, which Consul refused.
       expect(stage.loop.planToWrite('shop/a').remove).toEqual([]);
-      stage.views.pods.replace(new Map());
+      stage.views.pods.replace(new Map([['shop/b', B]]));
       await settled();
       await settled();
-      expect([stage.consul.shown, stage.proofs.length]).toEqual([[LINE_A], 2]);
+      expect([stage.consul.shown, stage.proofs.length]).toEqual([[LINE_A, LINE_B], 2]);
       await stage.loop.drain(0);
     });
   });
@@ -266,6 +269,78 @@ describe('a removal that nobody witnessed', () => {
     await settled();
     await stage.untilIdle();
     expect([stage.consul.shown, stage.proofs.length, stage.others.ensured]).toEqual([[], 1, ['other']]);
+  });
+});
+
+describe('the last instance of a service, whose pod nobody saw go', () => {
+  const gone = { observed: registered({ pods: [A, B] }) };
+  const untilRead = async (stage: ReturnType<typeof loopStage>, proofs: number) => {
+    for (let turn = 0; stage.proofs.length < proofs; turn++) {
+      expect(turn).toBeLessThan(100);
+      await settled();
+    }
+    await stage.untilIdle();
+  };
+
+  it('stays after a first direct read, held and told, without a failure, and so do all that are missing with it', async () => {
+    const stage = loopStage(gone, { secondProofMs: 30_000 });
+    stage.loop.start();
+    await untilRead(stage, 2);
+    expect(stage.consul.shown).toEqual([LINE_A, LINE_B]);
+    expect(stage.loop.status).toMatchObject({ held: 2, failing: {} });
+    const why = 'it is gone, and was the last of a Consul service: a second direct read has to say so';
+    expect([...stage.loop.troubles()]).toEqual([`Pod shop/a (1 held): ${why}`, `Pod shop/b (1 held): ${why}`]);
+    await stage.loop.drain(0);
+  });
+
+  it('stays when it is looked at again too soon, and goes after a second read 30 s later', async () => {
+    const stage = loopStage({ observed: [THERE] }, { secondProofMs: 30_000 });
+    stage.loop.start();
+    await untilRead(stage, 1);
+    await stage.clock.advance(29_999);
+    stage.loop.enqueue(['shop/a']);
+    await untilRead(stage, 2);
+    expect([stage.consul.shown, stage.loop.status.held]).toEqual([[LINE_A], 1]);
+    await stage.clock.advance(1);
+    stage.loop.enqueue(['shop/a']);
+    await untilRead(stage, 3);
+    expect([stage.consul.shown, stage.loop.status.held, [...stage.loop.troubles()]]).toEqual([[], 0, []]);
+  });
+
+  it('comes back by itself for the second read', async () => {
+    const stage = loopStage({ observed: [THERE] });
+    stage.loop.start();
+    await untilRead(stage, 1);
+    await stage.untilIdle();
+    expect([stage.consul.shown, stage.proofs.length]).toEqual([[], 2]);
+  });
+
+  it('goes at once when another pod of the service has come meanwhile', async () => {
+    const stage = loopStage({ observed: [THERE] }, { secondProofMs: 30_000 });
+    stage.loop.start();
+    await untilRead(stage, 1);
+    stage.views.pods.put(B);
+    await stage.untilIdle();
+    stage.loop.enqueue(['shop/a']);
+    await untilRead(stage, 2);
+    expect(stage.consul.shown).toEqual([LINE_B]);
+  });
+
+  it('needs two reads anew when its pod was there in between', async () => {
+    const stage = loopStage({ observed: [THERE] }, { secondProofMs: 30_000 });
+    stage.loop.start();
+    await untilRead(stage, 1);
+    stage.existing.add('Pod shop/a');
+    stage.loop.enqueue(['shop/a']);
+    for (let turn = 0; Object.keys(stage.loop.status.failing).length === 0; turn++) {
+      expect(turn).toBeLessThan(100);
+      await settled();
+    }
+    await stage.clock.advance(30_000);
+    stage.existing.clear();
+    await stage.untilIdle();
+    expect([stage.consul.shown, stage.loop.status.held]).toEqual([[LINE_A], 1]);
+    await stage.loop.drain(0);
   });
 });
 

@@ -31,6 +31,10 @@ export class MemoryConsul implements Ours {
     return this.#instances.ofPod(podKey);
   }
 
+  ofService(service: string): Iterable<OwnInstance> {
+    return [...this.#instances.ofService(service)];
+  }
+
   node(name: string): NodeState {
     return this.#nodes.get(name) ?? { state: 'absent' };
   }

@@ -46,6 +46,33 @@ describe('our instances', () => {
   });
 });
 
+describe('the instances of a Consul service', () => {
+  const named = (name: string, service: string) => observed({ ...registrationOf(name), service }, { podKey: name });
+  const A = named('a', 'orders');
+  const B = named('b', 'Orders');
+  const of = (own: OwnInstances, service: string) => [...own.ofService(service)];
+
+  it('are found in any case of its name', () => {
+    const own = all(A, B, named('c', 'billing'));
+    expect([of(own, 'orders'), of(own, 'ORDERS'), of(own, 'other')]).toEqual([[A, B], [A, B], []]);
+  });
+
+  it('leave it when they are removed, and when they get another', () => {
+    const own = all(A, B);
+    own.remove(B);
+    const moved = named('a', 'billing');
+    own.put(moved);
+    expect([of(own, 'orders'), of(own, 'billing')]).toEqual([[], [moved]]);
+  });
+
+  it('that are removed as they were before leave it as they are', () => {
+    const own = all(A);
+    own.put({ ...A, serviceIndex: 30 });
+    own.remove(A);
+    expect(of(own, 'orders')).toEqual([]);
+  });
+});
+
 describe('given all checks in a state, a node is looked at', () => {
   const critical = withStatus('a', 'critical');
   const passing = withStatus('a', 'passing');

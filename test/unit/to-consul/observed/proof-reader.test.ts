@@ -13,6 +13,11 @@ const OF_SLICES: Proof = { kind: 'EndpointSlice', namespace: 'shop', name: 'orde
 /** A Kubernetes with these objects; it says what was asked of it. */
 function reader(...objects: readonly KubernetesObject[]) {
   const asked: string[] = [];
+  const cluster = { error: undefined as Error | undefined };
+  const checkCluster = () => {
+    asked.push('cluster');
+    return cluster.error ? Promise.reject(cluster.error) : Promise.resolve();
+  };
   const api = {
     get: (resource: { kind: string; read: unknown }, namespace: string, name: string) => {
       asked.push(`get ${resource.kind} ${namespace}/${name}`);
@@ -23,7 +28,7 @@ function reader(...objects: readonly KubernetesObject[]) {
       return Promise.resolve(objects as never);
     },
   };
-  return { proofs: new ProofReader(api, resources), asked };
+  return { proofs: new ProofReader(api, resources, checkCluster), asked, cluster };
 }
 
 describe('a direct read', () => {
@@ -45,9 +50,16 @@ describe('a direct read', () => {
     const answers = await Promise.all([POD_KEY, 'shop/b', 'shop/c'].map((key) => proofs.exists(key, OF_SLICES)));
     expect([answers, asked]).toEqual([
       [true, false, false],
-      ['list EndpointSlice shop kubernetes.io/service-name=orders'],
+      ['list EndpointSlice shop kubernetes.io/service-name=orders', 'cluster', 'cluster'],
     ]);
     await proofs.exists('shop/d', OF_SLICES);
-    expect(asked.length).toBe(2);
+    expect(asked.filter((what) => what !== 'cluster').length).toBe(2);
+  });
+
+  it('that finds nothing counts only when the API server still answers for our cluster then', async () => {
+    const { proofs, asked, cluster } = reader();
+    cluster.error = new Error('another cluster');
+    await expect(proofs.exists(POD_KEY, OF_POD)).rejects.toThrow('another cluster');
+    expect(asked).toEqual([`get Pod ${POD_KEY}`, 'cluster']);
   });
 });

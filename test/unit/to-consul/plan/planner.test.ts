@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { OwnInstance } from '../../../../src/to-consul/observed/own-instance.ts';
+import type { Planner } from '../../../../src/to-consul/plan/planner.ts';
 import type { PodPlan } from '../../../../src/to-consul/plan/pod-plan.ts';
 import { annotations, instance, node, pod, policy, service, slice, strings } from '../../builders.ts';
 import { GATE } from '../../../../src/to-consul/desired/readiness.ts';
@@ -10,13 +11,31 @@ const POD = podNamed('a');
 const [THERE] = registered({ pods: [POD] }) as [OwnInstance];
 const HOLDER = instance({ id: 'self', service: 'orders', address: '10.1.0.7', port: 8080 });
 
+const OTHER = podNamed('b', { podIPs: ['10.1.0.8'] });
+/** The pod is missing, and another of its service is there. */
+const withOther = { pods: [OTHER], observed: registered({ pods: [POD, OTHER] }) };
+
+/** What direct reads give for the pod, when they find nothing. */
+const provenBy = (planner: Planner, isSecond = false) =>
+  new Map(planner.plan('shop/a').unproven.map(({ instance, proof }) => [instance, { proof, isSecond }]));
+
 /** In short. */
-function shown({ changes, unproven, held, rejections, refusedNodes, unread, waitsFor }: PodPlan): string[] {
+function shown({
+  changes,
+  unproven,
+  unconfirmed,
+  held,
+  rejections,
+  refusedNodes,
+  unread,
+  waitsFor,
+}: PodPlan): string[] {
   return [
     ...changes.create.map(({ service, address, port }) => `create ${service} ${address}:${port}`),
     ...changes.update.map(({ desired: { service, address, port } }) => `update ${service} ${address}:${port}`),
     ...changes.remove.map(({ registration: { service } }) => `remove ${service}`),
     ...unproven.map(({ instance: { registration }, proof }) => `prove ${registration.service} by ${proof.kind}`),
+    ...unconfirmed.map(({ instance: { registration } }) => `prove ${registration.service} once more`),
     ...held.map(({ registration: { service } }) => `hold ${service}`),
     ...rejections.map(({ reason }) => reason),
     ...refusedNodes.map((name) => `refused node ${name}`),
@@ -117,10 +136,29 @@ describe('the plan for a pod', () => {
   });
 
   it('removes what was proven to be without its pod', () => {
-    const { planner } = planning({ observed: [THERE] });
-    const proven = new Map(planner.plan('shop/a').unproven.map(({ instance, proof }) => [instance, proof]));
-    expect(shown(planner.plan('shop/a', proven))).toEqual(['remove orders']);
+    const { planner } = planning(withOther);
+    expect(shown(planner.plan('shop/a', provenBy(planner)))).toEqual(['remove orders']);
     expect(shown(planner.plan('shop/a'))).toEqual(['prove orders by Pod']);
+  });
+
+  it.each<[string, PlanningGiven, boolean, string]>([
+    ['removes the last of a service only after a second proof', { observed: [THERE] }, true, 'remove orders'],
+    ['keeps the last of a service after a first proof', { observed: [THERE] }, false, 'prove orders once more'],
+    ['keeps it beside others whose pods are missing too', { ...withOther, pods: [] }, false, 'prove orders once more'],
+    [
+      'keeps it beside others of another service',
+      { pods: [OTHER], observed: registered({ pods: [POD, podNamed('b', {}, { 'service-name': 'other' })] }) },
+      false,
+      'prove orders once more',
+    ],
+  ])('%s', (_, given, isSecond, expected) => {
+    const { planner } = planning(given);
+    expect(shown(planner.plan('shop/a', provenBy(planner, isSecond)))).toEqual([expected]);
+  });
+
+  it('counts what waits for a second proof among the places of its pod', () => {
+    const { planner } = planning({ observed: [THERE] });
+    expect(planner.plan('shop/a', provenBy(planner)).places).toEqual([THERE.registration]);
   });
 
   it('refuses a Consul node of somebody else', () => {

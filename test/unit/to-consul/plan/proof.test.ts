@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { isProven, proofNeeded } from '../../../../src/to-consul/plan/proof.ts';
+import { judgeProof, proofNeeded, type Verdict } from '../../../../src/to-consul/plan/proof.ts';
 import type { Proof } from '../../../../src/to-consul/observed/proof-reader.ts';
 import { META } from '../../../../src/mark.ts';
 import { annotations, service, slice, strings } from '../../builders.ts';
@@ -64,18 +64,23 @@ describe('before an instance that is not wanted may be removed', () => {
   });
 });
 
-describe('a proof', () => {
-  it.each<[string, Proof, boolean]>([
-    ['is what was asked for', READ_POD, true],
-    ['of another pod of that name is none', { ...READ_POD, uid: 'uid-of-another' }, false],
-    ['of another object is none', { ...READ_POD, name: 'b' }, false],
-    ['of another namespace is none', { ...READ_POD, namespace: 'bank' }, false],
-    ['of another kind is none', { ...READ_POD, kind: 'Service' }, false],
-  ])('%s', (_, needed, expected) => {
-    expect(isProven(new Map([[byItself, READ_POD]]), byItself, needed)).toBe(expected);
-  });
+describe('what a direct read has proven', () => {
+  const first = (proof: Proof) => ({ proof, isSecond: false });
+  const second = (proof: Proof) => ({ proof, isSecond: true });
 
-  it('of the same instance as it was before somebody wrote it is none', () => {
-    expect(isProven(new Map([[{ ...byItself }, READ_POD]]), byItself, READ_POD)).toBe(false);
+  it.each<[string, Proof, ReturnType<typeof first> | undefined, 'beside others' | 'the last', Verdict]>([
+    ['nothing yet: it is read', READ_POD, undefined, 'beside others', 'read'],
+    ['that the pod is gone: it goes', READ_POD, first(READ_POD), 'beside others', 'remove'],
+    ['of the last of its service: read again', READ_POD, first(READ_POD), 'the last', 'read again'],
+    ['twice of the last of its service: it goes', READ_POD, second(READ_POD), 'the last', 'remove'],
+    ['that the Service is gone: even the last goes', READ_SERVICE, first(READ_SERVICE), 'the last', 'remove'],
+    ['that no slice has the pod: even the last goes', READ_SLICES, first(READ_SLICES), 'the last', 'remove'],
+    ['of another pod of that name', { ...READ_POD, uid: 'uid-of-another' }, first(READ_POD), 'beside others', 'read'],
+    ['twice, of another pod of that name', { ...READ_POD, uid: 'other' }, second(READ_POD), 'the last', 'read'],
+    ['of another object', { ...READ_POD, name: 'b' }, first(READ_POD), 'beside others', 'read'],
+    ['of another namespace', { ...READ_POD, namespace: 'bank' }, first(READ_POD), 'beside others', 'read'],
+    ['of another kind', { ...READ_POD, kind: 'Service' }, first(READ_POD), 'beside others', 'read'],
+  ])('%s', (_, needed, given, place, expected) => {
+    expect(judgeProof(needed, given, () => place === 'beside others')).toBe(expected);
   });
 });

@@ -1,0 +1,44 @@
+import type { PodPlan } from '../plan/pod-plan.ts';
+
+interface Held {
+  readonly instances: number;
+  readonly why: string;
+}
+
+/** Pods with instances that stay although they are not wanted as they are. */
+export class HeldInstances {
+  readonly #pods = new Map<string, Held>();
+
+  /** What the pod's latest plan, which was carried out, holds. */
+  note(podKey: string, plan: Pick<PodPlan, 'held' | 'unconfirmed'> | undefined): void {
+    const held = plan && heldBy(plan);
+    if (held) this.#pods.set(podKey, held);
+    else this.#pods.delete(podKey);
+  }
+
+  /** How many instances. */
+  get count(): number {
+    return [...this.#pods.values()].reduce((sum, { instances }) => sum + instances, 0);
+  }
+
+  /** What is rejected and what is held, an object each. @param rejected objects with the reason, pods as `Pod namespace/name` */
+  *troubles(rejected: ReadonlyMap<string, string>): Generator<string> {
+    const held = new Map([...this.#pods].map(([key, { instances, why }]) => [`Pod ${key}`, { instances, why }]));
+    const named = (object: string) => {
+      const instances = held.get(object)?.instances;
+      return instances === undefined ? object : `${object} (${instances} held)`;
+    };
+    for (const [object, why] of rejected) yield `${named(object)}: ${why}`;
+    for (const [object, { why }] of held) if (!rejected.has(object)) yield `${named(object)}: ${why}`;
+  }
+}
+
+function heldBy({ held, unconfirmed }: Pick<PodPlan, 'held' | 'unconfirmed'>): Held | undefined {
+  const instances = held.length + unconfirmed.length;
+  if (instances === 0) return undefined;
+  const why =
+    unconfirmed.length > 0
+      ? 'it is gone, and was the last of a Consul service: a second direct read has to say so'
+      : 'what is to replace it is not known yet';
+  return { instances, why };
+}
