@@ -1,6 +1,7 @@
 import { backoffMs, sleep } from '../backoff.ts';
 import type { Clock } from '../clock.ts';
 import type { Log } from '../observability/log.ts';
+import type { RetryBrake } from '../retry-brake.ts';
 import { decodeServiceNames, SERVICES_REQUEST } from './catalog.ts';
 import type { ConsulReader } from './client.ts';
 import type { KnownServices } from './known-services.ts';
@@ -15,6 +16,8 @@ export interface ServiceReadsOptions {
   readonly read: (name: string) => Promise<void>;
   /** Instances that are worth reading, in Consul's filter language. */
   readonly filter: string;
+  /** What could not be read waits here before it is read again. */
+  readonly brake: Pick<RetryBrake, 'turn' | 'tryTake' | 'giveBack'>;
   readonly log: Log;
   readonly signal: AbortSignal;
   readonly clock: Clock;
@@ -23,13 +26,16 @@ export interface ServiceReadsOptions {
 
 /**
  * Decides when which service is read: all of them at first, single ones soon, and the rest by sweeps. A service that
- * cannot be read is read again at the next sweep; the log warns of it once, until it can be read.
+ * cannot be read waits for its turn at the brake, is read again at the next sweep then, and by no sweep before; the log warns
+ * of it once, until it can be read.
  */
 export class ServiceReads {
   readonly #options: ServiceReadsOptions;
   readonly #sweep: Sweep;
   /** Names of which the log says already that they could not be read. */
   readonly #complainedOf = new Set<string>();
+  /** Names that wait for their turn to be read again. */
+  readonly #again = new Set<string>();
 
   constructor(options: ServiceReadsOptions) {
     this.#options = options;
@@ -51,12 +57,25 @@ export class ServiceReads {
     this.#sweep.readSoon(name);
   }
 
+  /** Reads one service again, which could not be read or of whose changes nobody tells any more. */
+  readAgain(name: string): void {
+    const { brake, signal } = this.#options;
+    if (this.#again.has(name)) return;
+    this.#again.add(name);
+    void brake.turn({ failures: 1, isWanted: () => !signal.aborted }).then(() => {
+      this.#again.delete(name);
+      this.#sweep.readLater(name);
+    });
+  }
+
   /** The names that a sweep reads. */
   async #due(): Promise<Iterable<string>> {
     const { client, filter, known, signal } = this.#options;
     if (known.areAllWatched()) return [];
     const answer = await client.get({ ...SERVICES_REQUEST, query: { filter }, signal });
-    return known.takeCandidates(decodeServiceNames(answer));
+    const candidates = known.takeCandidates(decodeServiceNames(answer));
+    for (const name of this.#again) candidates.delete(name);
+    return candidates;
   }
 
   async #dueOrLater(): Promise<Iterable<string>> {
@@ -73,7 +92,7 @@ export class ServiceReads {
   async #readOrLater(name: string): Promise<void> {
     try {
       await this.#options.read(name);
-      this.#complainedOf.delete(name);
+      if (this.#complainedOf.delete(name)) this.#options.brake.giveBack();
     } catch (error) {
       if (this.#options.signal.aborted) return;
       const level = this.#complainedOf.has(name) ? 'debug' : 'warn';
@@ -82,7 +101,7 @@ export class ServiceReads {
         service: name,
         error,
       });
-      this.#sweep.readLater(name);
+      this.readAgain(name);
     }
   }
 
@@ -91,13 +110,14 @@ export class ServiceReads {
    * asks again, and the others do not wait for it.
    */
   async readAll(): Promise<void> {
-    const { clock, log, read, signal } = this.#options;
+    const { brake, clock, log, read, signal } = this.#options;
     await this.#sweep.all([...(await this.#due())], async (name) => {
       for (let attempt = 1; attempt <= FIRST_READ_ATTEMPTS && !signal.aborted; attempt++) {
         try {
           return await read(name);
         } catch (error) {
           log.warn('service could not be read', { service: name, attempt, error });
+          if (!brake.tryTake(1)) return;
           await sleep(backoffMs(attempt, { baseMs: 100, maxMs: 2000 }), signal, clock);
         }
       }

@@ -11,6 +11,7 @@ import { createResources, workloadEntryKind, type CustomKind, type Resources } f
 import { ANNOTATION } from '../mark.ts';
 import type { Log } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
+import { RetryBrake } from '../retry-brake.ts';
 import type { EntryPace } from '../to-consul/identity/own-entry.ts';
 import type { LookPace } from '../to-consul/observed/looks.ts';
 import { isOurAnnotation } from '../to-consul/requests/annotations.ts';
@@ -50,6 +51,8 @@ export interface Clients {
   readonly api: ObjectApi;
   readonly resources: Resources;
   readonly workloadEntries: CustomKind<WorkloadEntry>;
+  /** Holds back what is asked of either again after a failure. */
+  readonly brake: RetryBrake;
   close(): Promise<void>;
 }
 
@@ -68,6 +71,7 @@ export function createClients({ config, metrics, version }: Context): Clients {
     api: createObjectApi(kubernetes, metrics),
     resources: createResources(keep),
     workloadEntries: workloadEntryKind(keep),
+    brake: new RetryBrake(),
     close: async () => {
       consul.close();
       await kubernetes.close();

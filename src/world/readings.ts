@@ -59,7 +59,7 @@ export class Readings {
       } catch (error) {
         if (isFinal(error) || signal.aborted) throw error;
         why = explainError(error);
-        const retryInMs = backoffMs(failures++, { baseMs: 400, maxMs: 15_000 });
+        const retryInMs = backoffMs(failures++, { baseMs: 400, maxMs: 5000 });
         log.warn('not readable, will try again', { source: name, failures, retryInMs: Math.round(retryInMs), error });
         await sleep(retryInMs, signal);
       }

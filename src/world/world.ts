@@ -100,7 +100,7 @@ async function readClusterUid(api: ObjectApi, resources: Resources): Promise<str
 
 async function readToConsul(
   context: Context,
-  { consul }: Clients,
+  { consul, brake }: Clients,
   readings: Readings,
   owner: Owner,
   reading: Promise<ToConsulViews>,
@@ -112,7 +112,11 @@ async function readToConsul(
       (error) => error instanceof ClusterIdentityError,
     ),
     readings.untilRead('Consul service names', () =>
-      ForeignInstances.read({ ...context, source: consulServices({ ...context, client: consul }, owner), owner }),
+      ForeignInstances.read({
+        ...context,
+        source: consulServices({ ...context, client: consul, brake }, owner),
+        owner,
+      }),
     ),
     readings.untilRead('Consul version', () => readTransactionLimit(consul, context.log)),
     reading,
@@ -122,7 +126,7 @@ async function readToConsul(
 
 async function readToKubernetes(
   context: Context,
-  { kubernetes, consul, resources, workloadEntries: kind }: Clients,
+  { kubernetes, consul, resources, brake, workloadEntries: kind }: Clients,
   readings: Readings,
   owner: Owner,
   shared: Shared,
@@ -150,6 +154,7 @@ async function readToKubernetes(
     isCandidate: (name) => isCandidate(toKubernetes, name),
     filter: othersFilter(owner),
     sweepPace: context.timings?.sweepPace,
+    brake,
     ...context,
   });
   if (catalog.lostAt)

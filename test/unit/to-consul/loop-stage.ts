@@ -4,6 +4,7 @@ import { ToConsulLoop, type LoopOptions } from '../../../src/to-consul/loop.ts';
 import type { Rejection } from '../../../src/to-consul/registration/rejection.ts';
 import { subscribe } from '../../../src/to-consul/subscriptions.ts';
 import { QUIET } from '../log.ts';
+import { NO_BRAKE } from '../brake.ts';
 import { settled } from '../clock.ts';
 import { NOBODY, planning, type PlanningGiven } from './planning.ts';
 
@@ -79,6 +80,7 @@ export function loopStage(given: PlanningGiven = {}, overrides: Partial<Pick<Loo
       },
     },
     foreign: others,
+    brake: NO_BRAKE,
     writer: {
       submit: (key) => {
         reconciles++;
