@@ -26,7 +26,7 @@ async function expectFollowing({ kubernetes, consul, namespace }: Rig, mirrored:
   await consul.must('PUT', '/catalog/register', {
     Node: 'vm',
     Address: '192.0.2.1',
-    Service: { ID: `of-vm-${tag}`, Service: `of-vm-${tag}`, Address: '192.0.2.2', Port: 80 },
+    Service: { ID: `of-vm-${tag}`, Service: `of-vm-${tag}`, Address: '192.0.3.9', Port: 80 },
   });
   await until('the pod in Consul', async () => (await consul.instances(`of-pod-${tag}`)).length === 1);
   await until('the service in Kubernetes', () => mirrored.service(`of-vm-${tag}`));
@@ -40,7 +40,7 @@ describe('a Consul that allows few connections', () => {
         consul.must('PUT', '/catalog/register', {
           Node: 'vm',
           Address: '192.0.2.1',
-          Service: { ID: `${name}-${instance}`, Service: name, Address: `192.0.2.${instance}`, Port: 80 },
+          Service: { ID: `${name}-${instance}`, Service: name, Address: `192.0.3.${instance}`, Port: 80 },
         }),
       ),
     );
@@ -56,7 +56,7 @@ describe('a Consul that allows few connections', () => {
       expect(await readyz(daemon)).toBe(200);
       const mirrored = new Mirrored(rig);
       for (const name of SERVICES) await register(rig, name, 2);
-      const both = ['192.0.2.1:80', '192.0.2.2:80'];
+      const both = ['192.0.3.1:80', '192.0.3.2:80'];
       for (const name of SERVICES) await untilEqual(`${name} with both`, () => mirrored.addresses(name), both);
       await expectFollowing(rig, mirrored, 'few');
       expect(written(daemon).filter(({ message }) => message.startsWith('blocking query'))).toEqual([]);
