@@ -6,6 +6,7 @@ import { systemClock } from '../clock.ts';
 import { createCommitter } from '../consul/committer.ts';
 import { EventRecorder } from '../kubernetes/events.ts';
 import { serveStatus, splitAddress } from '../observability/http.ts';
+import { sparingLog } from '../observability/sparing-log.ts';
 import type { Owner } from '../mark.ts';
 import { runToConsul, type ToConsul, type ToConsulOptions } from '../to-consul/index.ts';
 import { explainLoss } from '../consul/distrust.ts';
@@ -56,7 +57,8 @@ export async function startDaemon(
   const watches = new AbortController();
   // Each watch and each request on its way listens; there are a few hundred at most.
   setMaxListeners(0, watches.signal);
-  const whole: Context = { ...context, signal: watches.signal };
+  const log = sparingLog(context.log, systemClock, watches.signal);
+  const whole: Context = { ...context, log, signal: watches.signal };
   const clients = createClients(whole);
   const committer = createCommitter(clients.consul, context.metrics);
   const { nodes } = clients;
@@ -84,7 +86,7 @@ export async function startDaemon(
   const summary = () => directions && summaryOf(directions);
   const adopt = async (owner: Owner) => {
     const adopted = await adoptNodes({ nodes, committer, owner });
-    context.log.warn('took over what another cluster left under this name', { nodes: adopted.length });
+    log.warn('took over what another cluster left under this name', { nodes: adopted.length });
   };
   const started = readWorld(whole, clients, readings, takeOver ? adopt : undefined).then(async (world) => {
     const ownEntry = createOwnEntry(whole, { nodes, committer, summary }, world);
@@ -93,7 +95,7 @@ export async function startDaemon(
     const isFollowing = () => failures().length === 0;
     directions = startDirections(whole, clients, world, { committer, ownEntry, isFollowing });
     ownEntry.start();
-    context.log.info('running', { cluster: context.config.cluster, clusterUid: world.owner.clusterUid });
+    log.info('running', { cluster: context.config.cluster, clusterUid: world.owner.clusterUid });
   });
   // A caller that awaits `started` hears of the failure; without this, Node.js would end the process for it.
   started.catch(() => undefined);
@@ -115,13 +117,13 @@ export async function startDaemon(
 
 function startDirections(
   context: Context,
-  { api, cluster, consul, nodes, kubernetes, resources }: Clients,
+  { api, cluster, consul, nodes, kubernetes, resources, brake }: Clients,
   { owner, trust, toConsul, toKubernetes }: TrustingWorld,
   { ownEntry, ...more }: Pick<Directions, 'ownEntry'> & Pick<ToConsulOptions, 'committer' | 'isFollowing'>,
 ): Directions {
   const { config, log, metrics, timings } = context;
   const events = new EventRecorder(kubernetes, hostname(), log, metrics);
-  const common = { owner, api, consul, nodes, resources, events, ...trust, ...context };
+  const common = { owner, api, consul, nodes, resources, events, brake, ...trust, ...context };
   return {
     events,
     ownEntry,

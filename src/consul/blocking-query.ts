@@ -1,8 +1,10 @@
-import { backoffMs, sleep } from '../backoff.ts';
+import { sleep } from '../backoff.ts';
 import { systemClock, type Clock } from '../clock.ts';
 import type { Log } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
+import type { RetryBrake } from '../retry-brake.ts';
 import type { ConsulAnswer, ConsulReader, ConsulRequest } from './client.ts';
+import { Failures } from './failures.ts';
 import { createPace } from './pace.ts';
 import type { AnswerTimes } from './time-line.ts';
 
@@ -33,6 +35,8 @@ export interface BlockingQueryOptions {
   readonly perSecond: number;
   /** Answers a second that are no news, on average, after a burst. @default perSecond */
   readonly futilePerSecond?: number;
+  /** A question that failed waits here too before it is asked again. */
+  readonly brake: Pick<RetryBrake, 'turn' | 'giveBack'>;
   readonly log: Log;
   readonly metrics: Metrics;
   readonly signal: AbortSignal;
@@ -55,10 +59,12 @@ type Outcome = boolean | undefined | void;
  * Source: Consul's documentation of blocking queries, "Implementation Details".
  */
 export async function followBlockingQuery(options: BlockingQueryOptions): Promise<void> {
-  const { client, request, onAnswer, onFailure, timeLine, log, metrics, signal, clock = systemClock, random } = options;
+  const { client, request, onAnswer, onFailure, timeLine, brake, log, metrics, signal } = options;
+  const { clock = systemClock, random } = options;
   const pace = createPace(options.perSecond, () => clock.now());
   const futile = createPace(options.futilePerSecond ?? options.perSecond, () => clock.now());
   const newest = options.newestIndex ?? (() => 0);
+  const retries = new Failures({ ...BACKOFF, ...(random ? { random } : {}) });
   let index = newest();
   for (let failures = 0; !signal.aborted;) {
     await sleep(pace.wait(), signal, clock);
@@ -79,7 +85,11 @@ export async function followBlockingQuery(options: BlockingQueryOptions): Promis
       const moved = answer.index !== index || index === 0;
       const isNews = moved && (await onAnswer(answer)) !== false;
       index = isEarly || answer.index < index ? 0 : answer.index;
-      if (failures > 0) onFailure?.(undefined);
+      if (failures > 0) {
+        onFailure?.(undefined);
+        retries.end();
+        brake.giveBack();
+      }
       failures = 0;
       if (!isNews) await pause(futile.wait());
       if (answer.index === 0) await sleep(1000, signal, clock);
@@ -89,7 +99,11 @@ export async function followBlockingQuery(options: BlockingQueryOptions): Promis
       metrics.watchFailures.inc({ source: 'consul' });
       log.warn('blocking query failed, will ask again', { query: request.purpose, failures: failures + 1, error });
       onFailure?.(error);
-      await pause(backoffMs(failures++, { ...BACKOFF, ...(random ? { random } : {}) }));
+      failures++;
+      options.onPause?.(true);
+      await sleep(retries.next(error), signal, clock);
+      await brake.turn({ failures: 0, isWanted: () => !signal.aborted });
+      options.onPause?.(false);
     }
   }
 

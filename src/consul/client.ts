@@ -6,17 +6,14 @@ import { Agent as HttpsAgent } from 'node:https';
 import Consul from 'consul';
 import type { ConsulConfig } from '../config/schema.ts';
 import { ConsulError } from './errors.ts';
+import { MOST_LONG_POLLS } from './long-polls.ts';
 
 /** A plain request without an answer by then is given up. */
 const REQUEST_TIMEOUT_MS = 15_000;
 /** A rotated token file is noticed this quickly, and at once after a 403. */
 const TOKEN_AGE_MS = 5000;
-/**
- * Together well below Consul's 200 connections per client address, which other programs on the machine share. Long polls
- * have connections of their own, enough for all that can be at a time (100 of followed services, 20 of duplicates, 7 of
- * lists), or a write would wait for one of them to be answered.
- */
-const MOST_SOCKETS = { longPolls: 128, others: 20 };
+/** Long polls have connections of their own, enough for all of them, or a write would wait for one of them to be answered. */
+const MOST_SOCKETS = { longPolls: Object.values(MOST_LONG_POLLS).reduce((sum, most) => sum + most, 0), others: 20 };
 /**
  * A longer answer is given up: no server may fill our memory. 20 000 critical checks with 3 KB of
  * output each fit, and so does a service with 50 000 instances.

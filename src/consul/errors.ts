@@ -17,6 +17,14 @@ export class ConsulError extends Error {
     this.detail = detail;
   }
 
+  /**
+   * True when Consul allows no more connections of this address (`http_max_conns_per_client`; it says so and closes the
+   * connection), or no more requests of anybody (`request_limits`).
+   */
+  get isTooMany(): boolean {
+    return this.status === 429;
+  }
+
   /** True when a write may have been applied all the same: the answer was lost, or was given without knowing. */
   get isOutcomeUnknown(): boolean {
     return this.status === 0 || this.status >= 500;

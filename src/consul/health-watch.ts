@@ -10,7 +10,7 @@ const PACE = { critical: { perSecond: 10 }, warning: { perSecond: 10, futilePerS
 
 export interface HealthWatchOptions extends Pick<
   BlockingQueryOptions,
-  'client' | 'timeLine' | 'log' | 'metrics' | 'signal' | 'clock' | 'random'
+  'client' | 'timeLine' | 'brake' | 'log' | 'metrics' | 'signal' | 'clock' | 'random'
 > {
   /** Told after each answer what came into or left the list since the answer before. */
   readonly onChange: (concerned: Concerned) => void;

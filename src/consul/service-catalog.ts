@@ -1,10 +1,12 @@
 import { systemClock, type Clock } from '../clock.ts';
 import { explainError, type Log } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
+import type { RetryBrake } from '../retry-brake.ts';
 import { followBlockingQuery } from './blocking-query.ts';
 import { decodeServiceNames, SERVICES_REQUEST } from './catalog.ts';
 import type { ConsulAnswer, ConsulReader } from './client.ts';
 import { NotBelieved, type Absence } from './absence.ts';
+import { ConsulError } from './errors.ts';
 import { FollowedServices } from './followed-services.ts';
 import { watchHealth } from './health-watch.ts';
 import { isWatched, KnownServices } from './known-services.ts';
@@ -29,6 +31,8 @@ export interface ServiceCatalogOptions {
    * 1.12 ignores it, which only costs more.
    */
   readonly filter: string;
+  /** Holds back what is asked again after a failure. */
+  readonly brake: Pick<RetryBrake, 'turn' | 'tryTake' | 'giveBack'>;
   readonly log: Log;
   readonly metrics: Metrics;
   readonly signal: AbortSignal;
@@ -62,10 +66,11 @@ export class ServiceCatalog {
     this.#options = options;
     const { absence, client, isCandidate, signal, clock = systemClock } = options;
     this.#known = new KnownServices(isCandidate);
-    this.#followed = new FollowedServices(options);
     const onPart = ({ spelling }: KnownService) => this.#notify(spelling.toLowerCase());
     this.#reader = new ServiceReader(client, signal, absence, onPart);
     this.#reads = new ServiceReads({ ...options, clock, known: this.#known, read: (name) => this.refresh(name) });
+    const onLost = ({ spelling }: KnownService) => this.#reads.readAgain(spelling.toLowerCase());
+    this.#followed = new FollowedServices({ ...options, onLost });
     // Health first: a check that changes between the first reading and the first list would be noticed by neither.
     this.synced = this.#watchHealth().then(() => this.#watchNames());
   }
@@ -122,7 +127,7 @@ export class ServiceCatalog {
     if (before && this.#known.get(name) !== before) this.#followed.unfollow(before);
   }
 
-  /** Follows a service by a blocking query of its own, when there is room for one more. */
+  /** Follows a service by a blocking query of its own, as soon as there is room for one more. */
   follow(name: string): void {
     const known = this.#known.ensure(name);
     this.#followed.follow(known, async (answer) => {
@@ -133,7 +138,7 @@ export class ServiceCatalog {
       } catch (error) {
         if (!(error instanceof NotBelieved)) throw error;
         // What the answer has was taken: the next change is waited for as ever.
-        this.#reads.readAgain(name, error);
+        this.#reads.failed(name, error);
         return true;
       }
     });
@@ -188,6 +193,8 @@ export class ServiceCatalog {
     return (error) => {
       if (error === undefined) this.#failures.delete(purpose);
       else this.#failures.set(purpose, explainError(error));
+      // The lists come before the services of which each has a long poll of its own.
+      if (error instanceof ConsulError && error.isTooMany) this.#followed.refused();
     };
   }
 

@@ -1,6 +1,7 @@
 import { backoffMs, sleep } from '../backoff.ts';
 import type { Clock } from '../clock.ts';
 import type { Log } from '../observability/log.ts';
+import type { RetryBrake } from '../retry-brake.ts';
 import { NotBelieved } from './absence.ts';
 import { decodeServiceNames, SERVICES_REQUEST } from './catalog.ts';
 import type { ConsulReader } from './client.ts';
@@ -18,6 +19,8 @@ export interface ServiceReadsOptions {
   readonly read: (name: string) => Promise<void>;
   /** Instances that are worth reading, in Consul's filter language. */
   readonly filter: string;
+  /** What could not be read waits here before it is read again. */
+  readonly brake: Pick<RetryBrake, 'turn' | 'tryTake' | 'giveBack'>;
   readonly log: Log;
   readonly signal: AbortSignal;
   readonly clock: Clock;
@@ -26,16 +29,16 @@ export interface ServiceReadsOptions {
 
 /**
  * Decides when which service is read: all of them at first, single ones soon, and the rest by sweeps. A service that
- * cannot be read is read again at the next sweep, or when Consul is believed again; the log warns of it once, until it can be
- * read.
+ * cannot be read waits for its turn at the brake, or until Consul is believed again; it is read at the next sweep then, and by no
+ * sweep before. The log warns of it once, until it can be read.
  */
 export class ServiceReads {
   readonly #options: ServiceReadsOptions;
   readonly #sweep: Sweep;
   /** Names of which the log says already that they could not be read. */
   readonly #complainedOf = new Set<string>();
-  /** Names that are read again when Consul is believed again. */
-  readonly #awaited = new Set<string>();
+  /** Names that wait for their turn to be read again. */
+  readonly #again = new Set<string>();
 
   constructor(options: ServiceReadsOptions) {
     this.#options = options;
@@ -58,18 +61,31 @@ export class ServiceReads {
   }
 
   /** A service could not be read as a whole. */
-  readAgain(name: string, error: unknown): void {
-    this.#complain(name, error);
-    const until = error instanceof NotBelieved ? error.until : undefined;
-    if (!until) return this.#sweep.readLater(name);
-    if (this.#awaited.has(name)) return;
-    this.#awaited.add(name);
-    const { clock, signal } = this.#options;
-    const stop = clock.after(Math.max(0, until.getTime() - clock.date().getTime()), () => {
-      this.#awaited.delete(name);
-      this.#sweep.readSoon(name);
+  failed(name: string, error: unknown): void {
+    const level = this.#complainedOf.has(name) ? 'debug' : 'warn';
+    this.#complainedOf.add(name);
+    this.#options.log[level]('service could not be read as a whole, the rest stays as it was', {
+      service: name,
+      error,
     });
-    signal.addEventListener('abort', stop, { once: true });
+    this.readAgain(name, error instanceof NotBelieved ? error.until : undefined);
+  }
+
+  /**
+   * Reads one service again, which could not be read or of whose changes nobody tells any more.
+   * @param until when that makes sense at the earliest; without it as soon as its turn comes
+   */
+  readAgain(name: string, until?: Date): void {
+    const { brake, clock, signal } = this.#options;
+    if (this.#again.has(name)) return;
+    this.#again.add(name);
+    const turn = until
+      ? sleep(until.getTime() - clock.date().getTime(), signal, clock)
+      : brake.turn({ failures: 1, isWanted: () => !signal.aborted });
+    void turn.then(() => {
+      this.#again.delete(name);
+      this.#sweep.readLater(name);
+    });
   }
 
   /** The names that a sweep reads. */
@@ -79,7 +95,9 @@ export class ServiceReads {
     const answer = await client.get({ ...SERVICES_REQUEST, query: { filter }, signal });
     const names = decodeServiceNames(answer);
     await this.#options.timeLine.takeNamesIndex(answer.index);
-    return known.takeCandidates(names);
+    const candidates = known.takeCandidates(names);
+    for (const name of this.#again) candidates.delete(name);
+    return candidates;
   }
 
   async #dueOrLater(): Promise<Iterable<string>> {
@@ -96,16 +114,10 @@ export class ServiceReads {
   async #readOrLater(name: string): Promise<void> {
     try {
       await this.#options.read(name);
-      this.#complainedOf.delete(name);
+      if (this.#complainedOf.delete(name)) this.#options.brake.giveBack();
     } catch (error) {
-      if (!this.#options.signal.aborted) this.readAgain(name, error);
+      if (!this.#options.signal.aborted) this.failed(name, error);
     }
-  }
-
-  #complain(service: string, error: unknown): void {
-    const level = this.#complainedOf.has(service) ? 'debug' : 'warn';
-    this.#complainedOf.add(service);
-    this.#options.log[level]('service could not be read as a whole, the rest stays as it was', { service, error });
   }
 
   /**
@@ -113,13 +125,14 @@ export class ServiceReads {
    * asks again, and the others do not wait for it.
    */
   async readAll(): Promise<void> {
-    const { clock, log, read, signal } = this.#options;
+    const { brake, clock, log, read, signal } = this.#options;
     await this.#sweep.all([...(await this.#due())], async (name) => {
       for (let attempt = 1; attempt <= FIRST_READ_ATTEMPTS && !signal.aborted; attempt++) {
         try {
           return await read(name);
         } catch (error) {
           log.warn('service could not be read', { service: name, attempt, error });
+          if (!brake.tryTake(1)) return;
           await sleep(backoffMs(attempt, { baseMs: 100, maxMs: 2000 }), signal, clock);
         }
       }

@@ -1,6 +1,6 @@
 import { explainError, type Log } from '../observability/log.ts';
 import type { Direction, Metrics } from '../observability/metrics.ts';
-import { WorkQueue } from './work-queue.ts';
+import { WorkQueue, type WorkQueueOptions } from './work-queue.ts';
 
 export interface ControllerOptions {
   readonly direction: Direction;
@@ -9,6 +9,7 @@ export interface ControllerOptions {
   readonly concurrency: number;
   /** True for errors that say "somebody else was faster": normal life, not worth a warning. */
   readonly isRace: (error: unknown) => boolean;
+  readonly brake: WorkQueueOptions['brake'];
   readonly log: Log;
   readonly metrics: Metrics;
 }
@@ -37,6 +38,7 @@ export class Controller {
       process: (key) => this.#process(key),
       onFailure: (key, error, failures, retryInMs) => this.#judge(key, error, failures, retryInMs),
       concurrency: options.concurrency,
+      brake: options.brake,
     });
   }
 
@@ -51,7 +53,13 @@ export class Controller {
 
   enqueue(key: string): void {
     this.#queue.add(key);
-    this.#options.metrics.queueDepth.set({ direction: this.#options.direction }, this.#queue.depth);
+    this.#noteDepth();
+  }
+
+  /** Looks at the key, unless it waits for its retry, which finds out as well. */
+  remind(key: string): void {
+    this.#queue.remind(key);
+    this.#noteDepth();
   }
 
   enqueueAfter(key: string, ms: number): void {
@@ -67,12 +75,16 @@ export class Controller {
     return this.#queue.drain(limitMs);
   }
 
+  #noteDepth(): void {
+    this.#options.metrics.queueDepth.set({ direction: this.#options.direction }, this.#queue.depth);
+  }
+
   async #process(key: string): Promise<void> {
     const { direction, metrics, reconcile } = this.#options;
     await reconcile(key);
     this.#failing.delete(key);
     metrics.reconciles.inc({ direction, outcome: 'done' });
-    metrics.queueDepth.set({ direction }, this.#queue.depth);
+    this.#noteDepth();
   }
 
   #judge(key: string, error: unknown, failures: number, retryInMs: number): void {

@@ -1,12 +1,16 @@
 import PQueue from 'p-queue';
 import { backoffMs } from '../backoff.ts';
+import { systemClock, type Clock } from '../clock.ts';
+import type { RetryBrake } from '../retry-brake.ts';
 
 /**
  * A queue of keys with the semantics of client-go's work queue:
  * - a key that waits is not queued twice: many events, one look;
  * - a key is never processed twice at the same time; added while it runs, it runs once more afterwards;
- * - a failed key comes back after an exponential backoff, with jitter; success forgets its failures;
- * - a new event for a key that backs off looks again at once: something changed, so the reason may be gone;
+ * - a failed key comes back after an exponential backoff, with jitter, and when the brake lets it; success forgets its
+ *   failures;
+ * - an event for a key that backs off looks again at once: something changed, so the reason may be gone; a reminder, which may
+ *   say the same again and again, leaves the key its wait;
  * - after a slice of work the queue waits until timers and sockets had a turn: whatever its users enqueue, even keys that
  *   put each other back for ever, the process goes on answering.
  * It holds keys only, never objects: whoever processes a key reads the latest state.
@@ -16,22 +20,34 @@ export interface WorkQueueOptions {
   /** Called once for each failed run; the queue has already scheduled the retry. */
   readonly onFailure: (key: string, error: unknown, failures: number, retryInMs: number) => void;
   readonly concurrency: number;
+  /** Holds back the retries of all keys together; nothing else. */
+  readonly brake: Pick<RetryBrake, 'turn' | 'giveBack'>;
+  /** Of the waits of keys. @default the machine's */
+  readonly clock?: Clock;
 }
 
 /** Full-jitter caps of 10, 20, 40 ... ms, at most 30 s: quick after a lost race, gentle on a broken dependency. */
 const RETRY = { baseMs: 10, maxMs: 30_000 };
+/** What a key costs the servers that is tried again: it is written in vain, and then read. */
+const REQUESTS_OF_A_RETRY = 3;
 /** Keys are processed by promises, which Node.js puts before every timer and socket: so long they may go on in a row. */
 const SLICE_MS = 5;
 
 interface KeyState {
   phase: 'queued' | 'running' | 'idle';
-  dirty: boolean;
+  /** What came for the key while it ran. */
+  again?: 'event' | 'reminder';
   failures: number;
-  timer?: { readonly handle: NodeJS.Timeout; readonly dueAt: number };
+  timer?: { readonly cancel: () => void; readonly dueAt: number };
+  /** Waits at the brake. */
+  isHeld: boolean;
+  /** The run that is queued, or goes on, was let through by the brake. */
+  isRetry: boolean;
 }
 
 export class WorkQueue {
   readonly #options: WorkQueueOptions;
+  readonly #clock: Clock;
   readonly #queue: PQueue;
   readonly #keys = new Map<string, KeyState>();
   /** Undefined after each turn of the event loop. */
@@ -40,6 +56,7 @@ export class WorkQueue {
 
   constructor(options: WorkQueueOptions) {
     this.#options = options;
+    this.#clock = options.clock ?? systemClock;
     this.#queue = new PQueue({ concurrency: options.concurrency });
   }
 
@@ -57,20 +74,28 @@ export class WorkQueue {
   add(key: string): void {
     if (this.#stopped) return;
     const state = this.#state(key);
-    this.#cancelTimer(state);
-    if (state.phase === 'running') state.dirty = true;
+    this.#cancelWait(state);
+    if (state.phase === 'running') state.again = 'event';
     else if (state.phase === 'idle') this.#enqueue(key, state);
+  }
+
+  /** Look at this key as soon as possible, unless it failed: its retry is a look too. */
+  remind(key: string): void {
+    if (this.#stopped) return;
+    const state = this.#state(key);
+    if (state.phase === 'running') state.again ??= 'reminder';
+    else if (state.failures === 0) this.add(key);
   }
 
   /** Look at this key after a while; an earlier look that is already planned stays. */
   addAfter(key: string, ms: number): void {
     if (this.#stopped) return;
     const state = this.#state(key);
-    if (state.phase === 'queued') return;
-    const dueAt = performance.now() + ms;
+    if (state.phase === 'queued' || state.isHeld) return;
+    const dueAt = this.#clock.now() + ms;
     if (state.timer && state.timer.dueAt <= dueAt) return;
-    this.#cancelTimer(state);
-    state.timer = { handle: setTimeout(() => this.add(key), ms), dueAt };
+    this.#cancelWait(state);
+    state.timer = { cancel: this.#clock.after(ms, () => this.#due(key, state)), dueAt };
   }
 
   /** What keys failed for may be over: those that wait for another try are looked at as soon as possible. */
@@ -85,7 +110,7 @@ export class WorkQueue {
   /** Takes nothing more, then waits until the running keys are done or the limit is reached; true when all are done. */
   async drain(limitMs: number): Promise<boolean> {
     this.#stopped = true;
-    for (const state of this.#keys.values()) this.#cancelTimer(state);
+    for (const state of this.#keys.values()) this.#cancelWait(state);
     this.#queue.clear();
     let limit: NodeJS.Timeout | undefined;
     const expired = new Promise<boolean>((resolve) => (limit = setTimeout(() => resolve(false), limitMs)));
@@ -97,8 +122,24 @@ export class WorkQueue {
 
   #state(key: string): KeyState {
     let state = this.#keys.get(key);
-    if (!state) this.#keys.set(key, (state = { phase: 'idle', dirty: false, failures: 0 }));
+    if (!state) this.#keys.set(key, (state = { phase: 'idle', failures: 0, isHeld: false, isRetry: false }));
     return state;
+  }
+
+  /** The wait of the key is over. */
+  #due(key: string, state: KeyState): void {
+    if (state.phase !== 'idle' || state.failures === 0) return this.add(key);
+    delete state.timer;
+    state.isHeld = true;
+    const isWanted = () => state.isHeld;
+    const turn = { failures: state.failures, requests: REQUESTS_OF_A_RETRY, isWanted };
+    void this.#options.brake.turn(turn).then(() => {
+      // An event was quicker.
+      if (!state.isHeld) return;
+      state.isHeld = false;
+      state.isRetry = true;
+      this.#enqueue(key, state);
+    });
   }
 
   #enqueue(key: string, state: KeyState): void {
@@ -128,28 +169,32 @@ export class WorkQueue {
   async #run(key: string, state: KeyState): Promise<void> {
     if (this.#stopped) return;
     state.phase = 'running';
-    state.dirty = false;
+    const { isRetry } = state;
+    state.isRetry = false;
+    delete state.again;
     try {
       await this.#options.process(key);
       state.failures = 0;
+      if (isRetry) this.#options.brake.giveBack(REQUESTS_OF_A_RETRY);
     } catch (error) {
       const wait = backoffMs(state.failures++, RETRY);
-      // Still running: who is told of the failure and adds the key marks it dirty, instead of queueing it twice.
+      // Still running: whoever is told of the failure and adds the key makes it run again, instead of queueing it twice.
       this.addAfter(key, wait);
       this.#options.onFailure(key, error, state.failures, wait);
     }
     state.phase = 'idle';
     if (this.#stopped) return;
-    if (state.dirty) {
-      this.#cancelTimer(state);
+    if (state.again === 'event' || (state.again === 'reminder' && state.failures === 0)) {
+      this.#cancelWait(state);
       this.#enqueue(key, state);
     } else if (!state.timer && state.failures === 0) {
       this.#keys.delete(key);
     }
   }
 
-  #cancelTimer(state: KeyState): void {
-    if (state.timer) clearTimeout(state.timer.handle);
+  #cancelWait(state: KeyState): void {
+    state.timer?.cancel();
     delete state.timer;
+    state.isHeld = false;
   }
 }

@@ -13,6 +13,7 @@ import type { Resources } from '../kubernetes/resources.ts';
 import type { Owner } from '../mark.ts';
 import { explainError, type Log } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
+import type { RetryBrake } from '../retry-brake.ts';
 import { ToConsulLoop, type LoopStatus } from './loop.ts';
 import { EMPTY_NODE_MS, removeEmptyNodes } from './nodes/empty-node-remover.ts';
 import { followDrift } from './observed/drift.ts';
@@ -48,6 +49,8 @@ export interface ToConsulOptions {
   readonly api: ObjectApi;
   readonly resources: Resources;
   readonly events: EventRecorder;
+  /** Holds back what is tried again after a failure. */
+  readonly brake: RetryBrake;
   readonly log: Log;
   readonly metrics: Metrics;
   readonly signal: AbortSignal;
@@ -82,20 +85,21 @@ export interface ToConsul {
  * queue; reconciling a key compares what should be with what is and hands the key to the writer.
  */
 export function runToConsul(options: ToConsulOptions): ToConsul {
-  const { owner, config, views, own, foreign, api, resources, log, metrics } = options;
+  const { owner, config, views, own, foreign, api, resources, brake, log, metrics } = options;
   const index = new PodIndex(config, views);
   const places = new Places(config.policy, own);
   const planner = new Planner(owner, config, views, index, own, new Admission(config.policy, foreign, places));
   const report = createReporter(options);
   const gatekeeper = new Gatekeeper(options);
-  const enqueue = (podKeys: Iterable<string>) => loop.enqueue(podKeys);
+  const onDrift = (podKeys: Iterable<string>) => loop.remind(podKeys);
   const writer = new Writer({
     committer: options.committer,
     owner,
     own,
     plan: (key) => loop.planToWrite(key),
-    onDrift: enqueue,
+    onDrift,
     limit: options.transactionLimit,
+    brake,
     log,
     clock: systemClock,
   });
@@ -111,14 +115,16 @@ export function runToConsul(options: ToConsulOptions): ToConsul {
     firstProofs: new FirstProofs(options.secondProofMs ?? SECOND_PROOF_MS),
     report,
     gate,
+    brake,
     log,
     metrics,
     clock: systemClock,
   });
   const forget = ({ uid }: { readonly uid: string }) => gatekeeper.forget(uid);
+  const enqueue = (podKeys: Iterable<string>) => loop.enqueue(podKeys);
   subscribe(views, index, { enqueue, reportService: report.service, forget });
   loop.start();
-  const unfollowed = followConsul(options, enqueue);
+  const unfollowed = followConsul(options, onDrift);
   void removeEmptyNodes({
     ...options,
     reserve: (node) => writer.reserve(node),
@@ -142,18 +148,19 @@ export function runToConsul(options: ToConsulOptions): ToConsul {
 
 /** Follows what others do to what is ours; returns what cannot be followed right now, with the reason. */
 function followConsul(
-  { consul: client, timeLine, log, metrics, signal, lookPace, ...options }: ToConsulOptions,
+  { consul: client, timeLine, brake, log, metrics, signal, lookPace, ...options }: ToConsulOptions,
   onDrift: (podKeys: Iterable<string>) => void,
 ): ReadonlyMap<string, string> {
   const unfollowed = new Map<string, string>();
   followDrift({
     ...options,
     timeLine,
+    brake,
     log,
     signal,
     onDrift,
     ...(lookPace ? { pace: lookPace } : {}),
-    follow: (query) => void followBlockingQuery({ ...query, client, timeLine, log, metrics, signal }),
+    follow: (query) => void followBlockingQuery({ ...query, client, timeLine, brake, log, metrics, signal }),
     onFailure: (what, error) =>
       error === undefined ? unfollowed.delete(what) : unfollowed.set(what, explainError(error)),
   });

@@ -2,7 +2,7 @@ import type { Clock } from '../clock.ts';
 import { TransactionConflict } from '../consul/errors.ts';
 import type { Log } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
-import { Controller, type ControllerStatus } from '../reconcile/controller.ts';
+import { Controller, type ControllerOptions, type ControllerStatus } from '../reconcile/controller.ts';
 import type { OwnInstance } from './observed/own-instance.ts';
 import type { Proof } from './observed/proof-reader.ts';
 import type { FirstProofs } from './plan/first-proofs.ts';
@@ -45,6 +45,7 @@ export interface LoopOptions {
   readonly report: Pick<Reporter, 'rejections' | 'warnings' | 'rejected'>;
   /** Undefined while the readiness gate is off. */
   readonly gate: { settle(podKey: string, plan: PodPlan): Promise<void> } | undefined;
+  readonly brake: ControllerOptions['brake'];
   readonly log: Log;
   readonly metrics: Metrics;
   readonly clock: Pick<Clock, 'now'>;
@@ -86,6 +87,7 @@ export class ToConsulLoop {
       direction: 'to-consul',
       concurrency: CONCURRENCY,
       isRace: (error) => (error instanceof TransactionConflict && !error.isDenied) || error instanceof ViewBehind,
+      brake: options.brake,
       log: options.log,
       metrics: options.metrics,
       reconcile: (key) => this.#reconcile(key),
@@ -101,6 +103,11 @@ export class ToConsulLoop {
   /** These pods have to be looked at. */
   enqueue(podKeys: Iterable<string>): void {
     for (const key of podKeys) this.#controller.enqueue(key);
+  }
+
+  /** Consul has something else for these pods than was known: they have to be looked at, those that fail at their retry. */
+  remind(podKeys: Iterable<string>): void {
+    for (const key of podKeys) this.#controller.remind(key);
   }
 
   /** What the key's latest state wants written, and all that goes with writing it. */
@@ -148,7 +155,7 @@ export class ToConsulLoop {
 
   async #reconcile(key: string): Promise<void> {
     const { own, planner, gate, metrics } = this.#options;
-    for (const node of this.#latest.get(key)?.refusedNodes ?? []) this.enqueue(await own.refresh(node));
+    for (const node of this.#latest.get(key)?.refusedNodes ?? []) this.remind(await own.refresh(node));
     await this.#write(key);
     await this.#prove(key);
     assertKnown(key, this.#latest.get(key));

@@ -8,6 +8,7 @@ import type { Resources } from '../kubernetes/resources.ts';
 import type { ObjectApi } from '../kubernetes/object-api.ts';
 import type { Log } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
+import type { RetryBrake } from '../retry-brake.ts';
 import { Controller, type ControllerStatus } from '../reconcile/controller.ts';
 import type { Owner } from '../mark.ts';
 import { createGrace } from './grace.ts';
@@ -36,6 +37,8 @@ export interface ToKubernetesOptions {
   readonly events: EventRecorder;
   readonly distrust: Pick<Distrust, 'loss' | 'subscribe'>;
   readonly timeLine: Pick<TimeLine, 'namesIndex'>;
+  /** Holds back what is tried again after a failure. */
+  readonly brake: RetryBrake;
   readonly log: Log;
   readonly metrics: Metrics;
 }
@@ -68,7 +71,7 @@ export interface ToKubernetes {
  * instances in go through the same queue, each under a key of its own.
  */
 export function runToKubernetes(options: ToKubernetesOptions): ToKubernetes {
-  const { owner, config, views, catalog, hosts, api, resources, log, metrics } = options;
+  const { owner, config, views, catalog, hosts, api, resources, brake, log, metrics } = options;
   const planner = new Planner(owner, config, views, catalog, hosts);
   const writer = createWriter(owner, api, resources, views, () => options.timeLine.namesIndex);
   const report = createReporter(options);
@@ -82,6 +85,7 @@ export function runToKubernetes(options: ToKubernetesOptions): ToKubernetes {
     direction: 'to-kubernetes',
     concurrency: CONCURRENCY,
     isRace: (error) => error instanceof NameTaken || hasStatus(error, 409),
+    brake,
     log,
     metrics,
     reconcile: (key) => (imports.hasKey(key) ? imports.reconcile(key) : loop.reconcile(key)),

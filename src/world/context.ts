@@ -13,6 +13,7 @@ import { createResources, workloadEntryKind, type CustomKind, type Resources } f
 import { ANNOTATION } from '../mark.ts';
 import type { Log } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
+import { RetryBrake } from '../retry-brake.ts';
 import type { EntryPace } from '../to-consul/identity/summary-pace.ts';
 import type { LookPace } from '../to-consul/observed/looks.ts';
 import { isOurAnnotation } from '../to-consul/requests/annotations.ts';
@@ -59,6 +60,8 @@ export interface Clients {
   readonly workloadEntries: CustomKind<WorkloadEntry>;
   /** Whether the API server still answers for the cluster of the start. */
   readonly cluster: ClusterCheck;
+  /** Holds back what is asked of either again after a failure. */
+  readonly brake: RetryBrake;
   close(): Promise<void>;
 }
 
@@ -78,6 +81,7 @@ export function createClients({ config, metrics, version }: Context): Clients {
     nodes: createNodeReader(consul),
     cluster: new ClusterCheck(() => readClusterUid(api, resources)),
     workloadEntries: workloadEntryKind(keep),
+    brake: new RetryBrake(),
     close: async () => {
       consul.close();
       await kubernetes.close();

@@ -1,6 +1,5 @@
 import { Absence } from '../consul/absence.ts';
 import { readWithoutChecks } from '../consul/catalog-reader.ts';
-import type { ConsulClient } from '../consul/client.ts';
 import { Distrust, explainLoss } from '../consul/distrust.ts';
 import { followBlockingQuery } from '../consul/blocking-query.ts';
 import { TimeLine } from '../consul/time-line.ts';
@@ -8,7 +7,7 @@ import { systemClock } from '../clock.ts';
 import type { Owner } from '../mark.ts';
 import { lossIn, ownNodeName } from '../to-consul/identity/entry.ts';
 import { followOwnNode, knownEntry, OwnWitness } from '../to-consul/identity/own-witness.ts';
-import type { Context } from './context.ts';
+import type { Clients, Context } from './context.ts';
 import type { Readings } from './readings.ts';
 
 /** What has to hold before anything that is missing from Consul is believed to be gone; both directions have the same. */
@@ -30,7 +29,7 @@ export interface Trust {
  */
 export async function readTrust(
   context: Context,
-  consul: ConsulClient,
+  { consul, brake }: Pick<Clients, 'consul' | 'brake'>,
   readings: Readings,
   owner: Owner,
   hasMirrors: () => Promise<boolean>,
@@ -61,7 +60,7 @@ export async function readTrust(
   readings.add("Consular's own entry in Consul", () => witness.failure);
   // A question about a node that does not exist would be answered at every change of the catalog.
   void witness.trusted.then(() =>
-    followBlockingQuery({ ...context, ...followOwnNode(owner, witness), client: consul, timeLine }),
+    followBlockingQuery({ ...context, ...followOwnNode(owner, witness), client: consul, timeLine, brake }),
   );
   return { distrust, timeLine, witness, absence: new Absence({ distrust, timeLine, witness }) };
 }

@@ -81,7 +81,7 @@ export async function readWorld(
   await readings.untilRead('Consul nodes to take over', () => prepare(owner));
   const hasMirrors = async () =>
     [...(await shared.whole).services.values()].some(({ labels }) => ownsObject(owner, labels));
-  const trust = await readTrust(context, clients.consul, readings, owner, hasMirrors);
+  const trust = await readTrust(context, clients, readings, owner, hasMirrors);
   const whole = { ...context, ...trust };
   const [toConsul, toKubernetes] = await Promise.all([
     toConsulViews && readToConsul(whole, clients, readings, owner, toConsulViews),
@@ -102,7 +102,7 @@ type TrustingContext = Context & Trust;
 
 async function readToConsul(
   context: TrustingContext,
-  { consul, nodes }: Clients,
+  { consul, nodes, brake }: Clients,
   readings: Readings,
   owner: Owner,
   reading: Promise<ToConsulViews>,
@@ -114,7 +114,11 @@ async function readToConsul(
       (error) => error instanceof ClusterIdentityError,
     ),
     readings.untilRead('Consul service names', () =>
-      ForeignInstances.read({ ...context, source: consulServices({ ...context, client: consul }, owner), owner }),
+      ForeignInstances.read({
+        ...context,
+        source: consulServices({ ...context, client: consul, brake }, owner),
+        owner,
+      }),
     ),
     readings.untilRead('Consul version', () => readTransactionLimit(consul, context.log)),
     reading,
@@ -124,7 +128,7 @@ async function readToConsul(
 
 async function readToKubernetes(
   context: TrustingContext,
-  { kubernetes, consul, resources, workloadEntries: kind }: Clients,
+  { kubernetes, consul, resources, brake, workloadEntries: kind }: Clients,
   readings: Readings,
   owner: Owner,
   shared: Shared,
@@ -153,6 +157,7 @@ async function readToKubernetes(
     isCandidate: (name) => isCandidate(toKubernetes, name),
     filter: othersFilter(owner),
     sweepPace: context.timings?.sweepPace,
+    brake,
     ...context,
   });
   readings.add('Consul services', () => catalog.failure);

@@ -21,6 +21,8 @@ export interface ConsulOptions {
 export interface ConsulAgent {
   /** For example `http://127.0.0.1:12345`. */
   readonly address: string;
+  /** Of the server among servers, as `/v1/status/leader` names the one that leads. */
+  readonly rpcAddress: string;
   readonly pid: number;
   /** Ends it, by default without a goodbye. Consul takes SIGINT as "leave", SIGTERM (for a server) as "stop". */
   readonly kill: (signal?: NodeJS.Signals) => Promise<void>;
@@ -48,6 +50,18 @@ export async function startConsul(options: ConsulOptions = {}): Promise<ConsulSe
   });
 }
 
+/**
+ * The server that leads a cluster (`startConsul({ servers: 3 })`, `openRig({ servers: 3 })`).
+ * @param asked the server that is asked: one that lives
+ * @throws Error while it knows no leader
+ */
+export async function leaderOf(consul: ConsulServer, asked: ConsulAgent = consul): Promise<ConsulAgent> {
+  const address: unknown = await (await fetch(`${asked.address}/v1/status/leader`)).json();
+  const leader = consul.servers.find(({ rpcAddress }) => rpcAddress === address);
+  if (!leader) throw new Error(`find Consul's leader: expected one of the servers, found ${JSON.stringify(address)}`);
+  return leader;
+}
+
 async function startIn(run: RunDirectory, options: ConsulOptions): Promise<ConsulServer> {
   const managementToken = options.acl === true ? randomUUID() : undefined;
   const count = options.servers ?? 1;
@@ -58,6 +72,7 @@ async function startIn(run: RunDirectory, options: ConsulOptions): Promise<Consu
   if (first === undefined) throw new Error(`Cannot start ${count} Consul servers: at least one is needed`);
   return {
     address: first.address,
+    rpcAddress: first.rpcAddress,
     get pid() {
       return first.pid;
     },
@@ -99,6 +114,7 @@ function consulAgent(first: RunningProcess, options: AgentOptions): ConsulAgent 
   });
   return {
     address: `http://${options.clientAddress}:${options.httpPort}`,
+    rpcAddress: `127.0.0.1:${options.rpcPort}`,
     get pid() {
       return server.pid();
     },

@@ -1,7 +1,7 @@
 import { startConsul, type ConsulOptions, type ConsulServer } from './consul.ts';
 import { startKubernetes, type KubernetesPlane } from './kubernetes.ts';
 
-export { startConsul, type ConsulAgent, type ConsulOptions, type ConsulServer } from './consul.ts';
+export { leaderOf, startConsul, type ConsulAgent, type ConsulOptions, type ConsulServer } from './consul.ts';
 export { startKubernetes, type KubernetesPlane, type SavedData } from './kubernetes.ts';
 export { readIstioDefinitions } from './istio.ts';
 export { startProcess, waitUntilReady, type Program, type RunningProcess } from './process.ts';

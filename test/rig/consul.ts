@@ -44,7 +44,8 @@ export class ConsulApi {
   constructor(address: string, token = '', connections = 16) {
     this.address = address;
     this.#token = token;
-    this.#dispatcher = new Agent({ connections });
+    // Whoever waits keeps its connection: there may be none to be had when Consul allows few.
+    this.#dispatcher = new Agent({ connections, keepAliveTimeout: 60_000 });
   }
 
   async call(

@@ -6,10 +6,14 @@ import {
   instancesRequest,
   SERVICES_REQUEST,
 } from '../../consul/catalog.ts';
+import { ConsulError } from '../../consul/errors.ts';
 import { META, type Owner } from '../../mark.ts';
 import type { ForeignSource } from './foreign-instances.ts';
 
-export type ConsulServicesOptions = Pick<BlockingQueryOptions, 'client' | 'timeLine' | 'log' | 'metrics' | 'signal'>;
+export type ConsulServicesOptions = Pick<
+  BlockingQueryOptions,
+  'client' | 'timeLine' | 'brake' | 'log' | 'metrics' | 'signal'
+>;
 
 /** Names with instances on nodes of others. A Consul before 1.12 ignores the filter and lists all, which only costs more. */
 export function foreignNamesRequest({ cluster }: Owner) {
@@ -22,7 +26,7 @@ export function consulServices(options: ConsulServicesOptions, owner: Owner): Fo
   return {
     names: async () => decodeServiceNames(await client.get(foreignNamesRequest(owner))),
     read: async (service) => decodeInstances(await client.get({ ...instancesRequest(service), signal }), service),
-    follow: (service, onInstances) => {
+    follow: (service, onInstances, onRefused) => {
       const stop = new AbortController();
       void followBlockingQuery({
         ...options,
@@ -30,6 +34,9 @@ export function consulServices(options: ConsulServicesOptions, owner: Owner): Fo
         request: { ...instancesRequest(service), query: FROM_THE_LEADER },
         perSecond: 10,
         onAnswer: (answer) => onInstances(decodeInstances(answer, service)),
+        onFailure: (error) => {
+          if (error instanceof ConsulError && error.isTooMany) onRefused();
+        },
       });
       return () => stop.abort();
     },

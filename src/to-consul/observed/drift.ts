@@ -4,6 +4,7 @@ import type { ConsulAnswer } from '../../consul/client.ts';
 import type { Distrust } from '../../consul/distrust.ts';
 import type { TimeLine } from '../../consul/time-line.ts';
 import { META, type Owner } from '../../mark.ts';
+import type { RetryBrake } from '../../retry-brake.ts';
 import { foreignNamesRequest } from './consul-services.ts';
 import type { ForeignInstances } from './foreign-instances.ts';
 import { Looks, type LooksOptions } from './looks.ts';
@@ -14,6 +15,9 @@ export type Follow = (
   query: Required<Pick<BlockingQueryOptions, 'request' | 'onAnswer' | 'onFailure'>> & { readonly perSecond: number },
 ) => void;
 
+/** Reads of a node: all that is on it, and the state of its checks. */
+const READS_OF_A_NODE = 2;
+
 export interface DriftOptions extends Pick<LooksOptions, 'onLook' | 'log' | 'signal' | 'pace' | 'clock'> {
   readonly owner: Owner;
   readonly own: Pick<OwnCatalog, 'look' | 'refresh' | 'isOurDoing' | 'forgetIndexes' | 'nodesWithOtherChecks'>;
@@ -21,6 +25,8 @@ export interface DriftOptions extends Pick<LooksOptions, 'onLook' | 'log' | 'sig
   readonly timeLine: Pick<TimeLine, 'takeNamesIndex'>;
   readonly distrust: Pick<Distrust, 'subscribe'>;
   readonly follow: Follow;
+  /** Lists that say the same again and again have our nodes read no more often than what failed. */
+  readonly brake: Pick<RetryBrake, 'tryTake'>;
   /** Pods for which Consul has something else than we wrote. */
   readonly onDrift: (podKeys: Iterable<string>) => void;
   /** Told what cannot be followed and why; with undefined that it can again. */
@@ -40,7 +46,7 @@ const PER_SECOND = 2;
  * - An index that went back, a sign that time went back in Consul, or answers that come again after failures, may be of a Consul
  *   that was restored or replaced: then no index means anything any more, and all is read.
  * - The lists of critical and of warning checks are followed too, and tell without another read on which of our nodes a
- *   check is not as we wrote it.
+ *   check is not as we wrote it. These nodes are read at once, a few of them; where there are more, by the next look.
  */
 export function followDrift(options: DriftOptions): void {
   const { owner, own, foreign, timeLine, distrust, onDrift, onFailure, log } = options;
@@ -97,7 +103,10 @@ export function followDrift(options: DriftOptions): void {
     follow(request, async (answer) => {
       const checks = decodeHealthState(answer, request.purpose).keys();
       const listed = new Set([...checks].map((check) => check.toLowerCase()));
-      for (const node of own.nodesWithOtherChecks(status, listed)) onDrift(await own.refresh(node));
+      for (const node of own.nodesWithOtherChecks(status, listed)) {
+        if (!options.brake.tryTake(READS_OF_A_NODE)) return looks.soon(true);
+        onDrift(await own.refresh(node));
+      }
     });
   }
 }

@@ -1,5 +1,6 @@
 import { backoffMs, sleep } from '../../backoff.ts';
 import { systemClock, type Clock } from '../../clock.ts';
+import { MOST_LONG_POLLS } from '../../consul/long-polls.ts';
 import type { ServiceInstance } from '../../consul/types.ts';
 import type { Log } from '../../observability/log.ts';
 import { ownsInstance, type Owner } from '../../mark.ts';
@@ -7,8 +8,8 @@ import { nodeNameOf } from '../registration/registration.ts';
 
 /** What was read is believed for this long: a burst of pods of one service is one read. */
 const FRESH_MS = 2000;
-/** Each name that is followed by a long poll is a connection, and Consul allows 200 for one client (see consul/client.ts). */
-const MOST_LONG_POLLS = 20;
+/** Long polls rest for this long after Consul allowed no more connections: those of a daemon that was killed are over by then. */
+const REST_MS = 60_000;
 /** The names beyond that are read in turn: each every 2 s, */
 const TURN_MS = 2000;
 /** but no more than 20 of them a second: 200 names then take 10 s. */
@@ -22,8 +23,15 @@ export interface ForeignSource {
   names(): Promise<readonly string[]>;
   /** @throws ConsulError, UntrustworthyAnswer */
   read(service: string): Promise<readonly ServiceInstance[]>;
-  /** Tells the instances each time that they changed, until the returned function is called. */
-  follow(service: string, onInstances: (instances: readonly ServiceInstance[]) => void): () => void;
+  /**
+   * Tells the instances each time that they changed, until the returned function is called.
+   * @param onRefused told when Consul allows no more connections
+   */
+  follow(
+    service: string,
+    onInstances: (instances: readonly ServiceInstance[]) => void,
+    onRefused: () => void,
+  ): () => void;
 }
 
 export interface ForeignOptions {
@@ -48,8 +56,9 @@ interface Followed {
  * Who else has instances of the names that our pods want:
  * - a list of names, which Consul filters for us, says which names have foreign instances at all;
  * - only names that are both wanted by a new pod and used by others are read (`ensure`), and believed for 2 s;
- * - only names that somebody waits for are followed: 20 by a long poll each, those beyond in turn by one loop. A name is
- *   followed until its foreign instances change or nobody else has it, and then all that wait for it plan again.
+ * - only names that somebody waits for are followed: 10 by a long poll each, those beyond in turn by one loop. A name is
+ *   followed until its foreign instances change or nobody else has it, and then all that wait for it plan again;
+ * - a name whose long poll Consul refuses (429) is read in turn, and so is every new one for a minute.
  */
 export class ForeignInstances {
   readonly #options: Omit<ForeignOptions, 'clock'>;
@@ -63,6 +72,8 @@ export class ForeignInstances {
   readonly #listeners = new Set<(name: string) => void>();
   /** Reads of a name that are on their way: a burst of pods of one service is one read. */
   readonly #reading = new Map<string, Promise<void>>();
+  /** When long polls may begin. */
+  #longPollsFrom = -Infinity;
   #isPolling = false;
   #failures = 0;
 
@@ -125,16 +136,29 @@ export class ForeignInstances {
     const spelling = this.#listed.get(name);
     if (spelling === undefined || this.#followed.has(name)) return;
     const before = locationsOf(this.#read.get(name)?.instances ?? []);
-    if (this.#followed.size - this.#inTurn.size < MOST_LONG_POLLS)
-      return this.#followByLongPoll(name, spelling, before);
-    this.#followed.set(name, { spelling, before, stop: () => this.#inTurn.delete(name) });
-    this.#inTurn.add(name);
-    this.#poll();
+    if (this.#hasRoom()) this.#followByLongPoll(name, spelling, before);
+    else this.#followInTurn(name, spelling, before);
+  }
+
+  #hasRoom(): boolean {
+    const longPolls = this.#followed.size - this.#inTurn.size;
+    return longPolls < MOST_LONG_POLLS.duplicates && this.#clock.now() >= this.#longPollsFrom;
   }
 
   #followByLongPoll(name: string, spelling: string, before: string): void {
-    const stop = this.#options.source.follow(spelling, (instances) => this.#judge(name, before, instances));
+    const onInstances = (instances: readonly ServiceInstance[]) => this.#judge(name, before, instances);
+    const stop = this.#options.source.follow(spelling, onInstances, () => {
+      stop();
+      this.#longPollsFrom = this.#clock.now() + REST_MS;
+      this.#followInTurn(name, spelling, before);
+    });
     this.#followed.set(name, { spelling, before, stop });
+  }
+
+  #followInTurn(name: string, spelling: string, before: string): void {
+    this.#followed.set(name, { spelling, before, stop: () => this.#inTurn.delete(name) });
+    this.#inTurn.add(name);
+    this.#poll();
   }
 
   /** Plans the next read in turn, if there is a name to read. */
@@ -158,6 +182,7 @@ export class ForeignInstances {
         this.#inTurn.add(name);
         this.#judge(name, followed.before, await source.read(followed.spelling));
         this.#failures = 0;
+        this.#fillLongPolls();
       }
     } catch (error) {
       if (signal.aborted) return;
@@ -193,7 +218,7 @@ export class ForeignInstances {
   #fillLongPolls(): void {
     const [name] = this.#inTurn;
     const followed = name === undefined ? undefined : this.#followed.get(name);
-    if (name === undefined || !followed || this.#followed.size - this.#inTurn.size >= MOST_LONG_POLLS) return;
+    if (name === undefined || !followed || !this.#hasRoom()) return;
     this.#inTurn.delete(name);
     this.#followByLongPoll(name, followed.spelling, followed.before);
   }

@@ -1,5 +1,6 @@
 import type { TransactionConflict } from '../../consul/errors.ts';
 import type { Log } from '../../observability/log.ts';
+import type { RetryBrake } from '../../retry-brake.ts';
 import type { Touched } from '../observed/own-catalog.ts';
 import type { OwnInstance } from '../observed/own-instance.ts';
 import { identityOf } from '../registration/registration.ts';
@@ -27,6 +28,7 @@ export interface RecoveryOptions {
   readonly own: ReadableNodes;
   /** Keys for which Consul turned out to have something else than was written: each has to be looked at. */
   readonly onDrift: (keys: Iterable<string>) => void;
+  readonly brake: Pick<RetryBrake, 'tryTake'>;
   readonly log: Log;
   readonly submissions: Submissions;
   readonly nodes: BusyNodes;
@@ -36,14 +38,16 @@ export interface RecoveryOptions {
 /**
  * What is done after a transaction that failed, before its keys are composed anew:
  *
- * | the transaction                | its keys                         | its nodes                                       |
- * |--------------------------------|----------------------------------|-------------------------------------------------|
- * | refused, these keys named      | tried again, three times at most | read again; where that fails, the keys go back to the queue |
- * | ... on nodes where nothing is, on two or more | the same, after a backoff | read again; see Contradictions         |
- * | refused, but not these keys    | tried again                      | known as before: nothing was applied            |
- * | refused for want of a right    | back to the queue, marked        | read no more                                    |
- * | applied or not, nobody knows   | tried again                      | read before anything else is sent; a write that |
- * |                                |                                  | comes late is made to fail, see LateWrites      |
+ * | the transaction               | its keys                                | its nodes                                     |
+ * |-------------------------------|-----------------------------------------|-----------------------------------------------|
+ * | refused, these keys named     | tried again, three times at most        | read again                                    |
+ * | ... and these cannot be read, | back to the queue                       | read again                                    |
+ * | or the brake lets none pass   |                                         |                                               |
+ * | ... and nothing is there, on two nodes or more | tried again, after a backoff | read again; see Contradictions          |
+ * | refused, but not these keys   | tried again                             | known as before: nothing was applied          |
+ * | refused for want of a right   | back to the queue, marked               | read no more                                  |
+ * | applied or not, nobody knows  | tried again                             | read before anything else is sent; a write    |
+ * |                               |                                         | that comes late is made to fail, see LateWrites |
  */
 export class Recovery {
   readonly #options: RecoveryOptions;
@@ -57,9 +61,9 @@ export class Recovery {
   async afterConflict(groups: readonly Group[], conflict: TransactionConflict): Promise<void> {
     const refused = refusedGroups(groups, conflict);
     const nodes = new Set([...refused].flatMap(({ changes }) => nodesTouched(changes)));
-    const isKnown = !conflict.isDenied && (await this.#readAgain(nodes, true));
+    const isKnown = !conflict.isDenied && (await this.#readRefused(nodes));
     if (isKnown) for (const group of refused) this.#noteContradictions(group);
-    const isFinal = !isKnown;
+    const isFinal = !isKnown || !this.#options.brake.tryTake(1);
     for (const { key } of refused) this.#options.submissions.refused(key, conflict, isFinal);
   }
 
@@ -86,23 +90,36 @@ export class Recovery {
     for (const { key, operations } of groups) this.#options.late.add(key, operations);
   }
 
-  /** Reads the nodes of unknown outcomes again; false when what Consul has there is still not known. */
-  async readUncertain(): Promise<boolean> {
+  /** Reads the nodes of unknown outcomes again. @throws Error when what Consul has there is still not known */
+  async readUncertain(): Promise<void> {
     const nodes = new Set(this.#options.nodes.uncertain);
-    const isKnown = nodes.size === 0 || (await this.#readAgain(nodes));
-    if (isKnown) this.#options.nodes.trust(nodes);
-    return isKnown;
+    await this.#readAgain(nodes);
+    this.#options.nodes.trust(nodes);
   }
 
-  async #readAgain(nodes: ReadonlySet<string>, consistent = false): Promise<boolean> {
+  /** False when they could not be read. */
+  async #readRefused(nodes: ReadonlySet<string>): Promise<boolean> {
+    try {
+      await this.#readAgain(nodes, true);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  async #readAgain(nodes: ReadonlySet<string>, consistent = false): Promise<void> {
     const { log, onDrift, own } = this.#options;
+    const read = async (node: string) => onDrift(await own.refresh(node, consistent));
+    const [first, ...others] = nodes;
+    if (first === undefined) return;
     try {
       for (const node of nodes) own.touch(node);
-      await Promise.all([...nodes].map(async (node) => onDrift(await own.refresh(node, consistent))));
-      return true;
+      // Where one cannot be read, the others are not asked for.
+      await read(first);
+      await Promise.all(others.map(read));
     } catch (error) {
       log.warn('Consul nodes could not be read again', { nodes: nodes.size, error });
-      return false;
+      throw error;
     }
   }
 }

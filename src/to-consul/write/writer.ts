@@ -1,10 +1,11 @@
-import { backoffMs } from '../../backoff.ts';
 import type { Clock } from '../../clock.ts';
 import type { Committer } from '../../consul/committer.ts';
 import { ConsulError, TransactionConflict } from '../../consul/errors.ts';
+import { Failures } from '../../consul/failures.ts';
 import type { Committed } from '../../consul/transaction.ts';
 import type { Log } from '../../observability/log.ts';
 import type { Owner } from '../../mark.ts';
+import type { RetryBrake } from '../../retry-brake.ts';
 import type { Touched } from '../observed/own-catalog.ts';
 import { composeBatch, touchedBy, type Batch, type OwnBefore } from './batch.ts';
 import { Burst } from './burst.ts';
@@ -41,6 +42,7 @@ export interface WriterOptions {
   readonly onDrift: (keys: Iterable<string>) => void;
   /** Operations that this Consul takes in one transaction. */
   readonly limit: number;
+  readonly brake: Pick<RetryBrake, 'tryTake'>;
   readonly log: Log;
   readonly clock: Clock;
 }
@@ -53,8 +55,9 @@ export interface WriterOptions {
  * - the operations of a key are one group that never splits; a batch holds as many groups as the limits allow;
  * - a node is created in the transaction of its first instance; groups that need a node which another transaction is
  *   creating wait for that one;
- * - 409: nothing was applied; the nodes of the refused groups are read again and everything is composed anew; a key that
- *   the ACLs deny goes back to the queue, and from then on without others, which it would only make go twice;
+ * - 409: nothing was applied; the nodes of the refused groups are read again and everything is composed anew, while the
+ *   brake lets it, or else the refused keys go back to the queue; so does a key that the ACLs deny, and from then on it goes
+ *   without others, which it would only make go twice;
  * - 409 for creations on several nodes where the read after it finds nothing: Consul contradicts itself, and everything waits with
  *   backoff; see Contradictions;
  * - 413: the limits halve, until the restart; a group that is too large alone costs only itself;
@@ -72,8 +75,8 @@ export class Writer {
   /** What can be sent at all. */
   readonly #most: Limits;
   #limits: Limits;
+  readonly #failures = new Failures(BACKOFF);
   #inFlight = 0;
-  #failures = 0;
   #isFlushScheduled = false;
   /** Ends the pause. Nothing is sent while there is one. */
   #pause: (() => void) | undefined;
@@ -160,16 +163,22 @@ export class Writer {
 
   #flushAfter(ms: number): void {
     this.#pause?.();
-    const pause = this.#options.clock.after(ms, () => {
-      void this.#recovery.readUncertain().then((isKnown) => {
-        // A transaction that failed in the meantime has paused anew.
-        if (this.#pause !== pause || this.#isStopped) return;
-        this.#pause = undefined;
-        if (isKnown) this.#flush(true);
-        else this.#flushAfter(backoffMs(this.#failures++, BACKOFF));
-      });
-    });
+    const pause = this.#options.clock.after(ms, () => void this.#flushWhenKnown(pause));
     this.#pause = pause;
+  }
+
+  async #flushWhenKnown(pause: () => void): Promise<void> {
+    let retryInMs: number | undefined;
+    try {
+      await this.#recovery.readUncertain();
+    } catch (error) {
+      retryInMs = this.#failures.next(error);
+    }
+    // A transaction that failed in the meantime has paused anew.
+    if (this.#pause !== pause || this.#isStopped) return;
+    this.#pause = undefined;
+    if (retryInMs === undefined) this.#flush(true);
+    else this.#flushAfter(retryInMs);
   }
 
   async #send(batch: Batch): Promise<void> {
@@ -203,7 +212,7 @@ export class Writer {
 
   #committed({ groups }: Batch, committed: Committed): void {
     const { clock, own } = this.#options;
-    this.#failures = 0;
+    this.#failures.end();
     this.#recovery.afterCommit();
     this.#burst.add(groups.length, clock.now());
     for (const group of groups) {
@@ -232,9 +241,8 @@ export class Writer {
 
   /** Sends nothing for a while. */
   #rest(error: unknown): void {
-    const wait = backoffMs(this.#failures++, BACKOFF);
+    const wait = this.#failures.next(error);
     this.#options.log.warn('transaction failed, will compose and send it anew', {
-      failures: this.#failures,
       retryInMs: Math.round(wait),
       ...(this.failure === undefined ? {} : { why: this.failure }),
       error,

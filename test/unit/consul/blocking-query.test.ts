@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { followBlockingQuery, type BlockingQueryOptions } from '../../../src/consul/blocking-query.ts';
 import type { ConsulAnswer } from '../../../src/consul/client.ts';
 import { createMetrics } from '../../../src/observability/metrics.ts';
+import { HeldBrake, NO_BRAKE } from '../brake.ts';
 import { TestClock } from '../clock.ts';
 import { recordingLog } from '../log.ts';
 import { answer, Answers, type Said } from './answers.ts';
@@ -33,6 +34,7 @@ function stage(says: Said[], overrides: Partial<BlockingQueryOptions> = {}) {
       failed: () => seen.push('failed'),
     },
     perSecond: 1,
+    brake: NO_BRAKE,
     random: () => 1,
     signal: stop.signal,
     ...{ log, metrics, clock },
@@ -156,6 +158,16 @@ describe('a question that fails', () => {
     await clock.advance(600_000);
     expect(clock.waits.slice(0, 8)).toEqual([400, 800, 1600, 3200, 6400, 12_800, 25_600, 30_000]);
     expect(Math.max(...clock.waits)).toBe(30_000);
+  });
+
+  it('waits at the brake too, and does not count once it is answered', async () => {
+    const brake = new HeldBrake();
+    const { clock, consul, pauses } = stage([outage(), answer('a', { index: 5 })], { brake });
+    await clock.advance(10_000);
+    expect([consul.asked, pauses]).toEqual([[PATH], [true]]);
+    brake.line.shift()?.();
+    await clock.advance(0);
+    expect([consul.asked, pauses, brake.givenBack]).toEqual([[PATH, PATH, waitingFor(5)], [true, false], [1]]);
   });
 
   it('does not have to be told to anybody', async () => {

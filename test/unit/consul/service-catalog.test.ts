@@ -1,8 +1,10 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { NotBelieved } from '../../../src/consul/absence.ts';
-import { ServiceCatalog, type ServiceCatalogOptions } from '../../../src/consul/service-catalog.ts';
 import type { ConsulAnswer } from '../../../src/consul/client.ts';
+import { ServiceCatalog, type ServiceCatalogOptions } from '../../../src/consul/service-catalog.ts';
+import { ConsulError } from '../../../src/consul/errors.ts';
 import { createMetrics } from '../../../src/observability/metrics.ts';
+import { NO_BRAKE } from '../brake.ts';
 import { settled, TestClock } from '../clock.ts';
 import { recordingLog } from '../log.ts';
 import { answer, Answers, row, type Said } from './answers.ts';
@@ -35,7 +37,7 @@ function open(table: Record<string, Said>, overrides: Partial<ServiceCatalogOpti
   const stop = new AbortController();
   stops.push(stop);
   const { log, records } = recordingLog();
-  const waiting = new Map<string, (said: ConsulAnswer) => void>();
+  const waiting = new Map<string, (said: Said) => void>();
   const consul = new Answers((question) => {
     const [path = ''] = question.split(/ (?:near=\S+ )?index=/);
     if (path !== question) return new Promise((resolve) => waiting.set(path, resolve));
@@ -51,6 +53,7 @@ function open(table: Record<string, Said>, overrides: Partial<ServiceCatalogOpti
       takeNamesIndex: (index) => Promise.resolve(void indexes.push(index)),
     },
     filter: 'not ours',
+    brake: NO_BRAKE,
     metrics: createMetrics(),
     signal: stop.signal,
     ...{ log, clock },
@@ -59,7 +62,7 @@ function open(table: Record<string, Said>, overrides: Partial<ServiceCatalogOpti
   const told: string[] = [];
   catalog.subscribe((name) => told.push(name));
   /** Answers the question that waits there, and lets the rest happen that needs no time. */
-  const tell = async (path: string, said: ConsulAnswer) => {
+  const tell = async (path: string, said: Said) => {
     waiting.get(path)?.(said);
     waiting.delete(path);
     await settled();
@@ -239,6 +242,7 @@ describe('a followed service', () => {
   it('is not read by sweeps, nor for its health', async () => {
     const { catalog, clock, consul, reads, tell } = await synced();
     for (const name of ['orders', 'stock']) catalog.follow(name);
+    await clock.advance(125);
     await tell(CRITICAL, answer([check('Orders')], { index: 6 }));
     await tell(NAMES, names(6, 'Orders', 'stock', 'own'));
     await clock.advance(1000);
@@ -264,15 +268,16 @@ describe('a followed service', () => {
     const { catalog, clock, consul, table, tell } = await synced();
     table[read('own')] = instances('own', 5);
     for (const name of ['orders', 'stock', 'own']) catalog.follow(name);
+    await clock.advance(250);
     await tell(NAMES, names(6, 'Orders', 'stock', 'own'));
     await clock.advance(1000);
     expect(consul.asked).not.toContain(SWEEP);
   });
 
   it('is followed no more when nobody wants it, or when Consul does not list it any more', async () => {
-    const { catalog, consul, table, tell } = await synced();
+    const { catalog, clock, consul, table, tell } = await synced();
     for (const name of ['orders', 'stock']) catalog.follow(name);
-    await settled();
+    await clock.advance(125);
     catalog.unfollow('stock');
     catalog.unfollow('stock');
     catalog.unfollow('nobody');
@@ -284,19 +289,42 @@ describe('a followed service', () => {
     expect(consul.asked.slice(before).filter((question) => question.includes('near='))).toEqual([]);
   });
 
-  it('is one that Consul lists, and one of a hundred', async () => {
-    const many = Array.from({ length: 101 }, (_, i) => `many-${i}`);
+  it('that loses its long poll is read by the next sweep, and followed again', async () => {
+    const { catalog, clock, idsOf, table, tell, waiting } = await synced();
+    catalog.follow('orders');
+    await settled();
+    table[read('Orders')] = instances('Orders', 6, 'o1', 'o2');
+    await tell(read('Orders'), new Error('reset'));
+    await clock.advance(200);
+    expect(idsOf('orders')).toEqual(['o1', 'o2']);
+    await clock.advance(400);
+    expect(waiting.has(read('Orders'))).toBe(true);
+  });
+
+  it('gives its long poll up when Consul allows none for the lists', async () => {
+    const { catalog, clock, tell, waiting } = await synced();
+    catalog.follow('orders');
+    await settled();
+    waiting.delete(read('Orders'));
+    await tell(NAMES, new ConsulError('read service names', 429, 'too many connections'));
+    await clock.advance(30_000);
+    expect(waiting.has(read('Orders'))).toBe(false);
+    await clock.advance(10_000);
+    expect(waiting.has(read('Orders'))).toBe(true);
+  });
+
+  it('is one that Consul lists, and one of forty', async () => {
+    const many = Array.from({ length: 41 }, (_, i) => `many-${i}`);
     const table: Record<string, Said> = { ...twoServices(), [NAMES]: names(5, ...many), [SWEEP]: names(5, ...many) };
     for (const name of many) table[read(name)] = instances(name, 5, 'm1');
-    const { catalog, waiting } = await synced(table);
+    const { catalog, clock, waiting } = await synced(table);
     for (const name of ['nobody', ...many]) catalog.follow(name);
-    await settled();
+    await clock.advance(5000);
     const followed = () => [...waiting.keys()].filter((path) => path.startsWith(read('')));
-    expect(followed()).toEqual(many.slice(0, 100).map(read));
+    expect(followed()).toEqual(many.slice(0, 40).map(read));
     catalog.unfollow('many-0');
-    catalog.follow('many-100');
-    await settled();
-    expect(followed()).toContain(read('many-100'));
+    await clock.advance(125);
+    expect(followed()).toContain(read('many-40'));
   });
 });
 
@@ -359,7 +387,7 @@ describe('a service of which something is missing that is not believed to be gon
     await clock.advance(59_999);
     expect(reads('Orders')).toBe(0);
     absence.assertBelievable = () => Promise.resolve();
-    await clock.advance(1);
+    await clock.advance(1000);
     expect([reads('Orders'), idsOf('orders')]).toEqual([1, ['o2', 'o3']]);
   });
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { Controller } from '../../../src/reconcile/controller.ts';
 import { createMetrics } from '../../../src/observability/metrics.ts';
+import { NO_BRAKE } from '../brake.ts';
 import { settled } from '../clock.ts';
 import { recordingLog } from '../log.ts';
 
@@ -26,7 +27,7 @@ function stage(fates: (Error | undefined)[] = []) {
       whenCalm();
       return Promise.resolve();
     },
-    ...{ log, metrics },
+    ...{ brake: NO_BRAKE, log, metrics },
   });
   /** Puts the key into the queue; resolves when a reconcile of it went well. */
   const run = async (key: string) => {
@@ -90,6 +91,13 @@ it('a key that is wanted later is reconciled then', async () => {
   expect(reconciled[0]).toBe('now');
   while (reconciled.length < 2) await settled();
   expect(reconciled).toEqual(['now', 'later']);
+});
+
+it('a key of which somebody reminds is reconciled', async () => {
+  const { controller, reconciled } = stage();
+  controller.remind('a');
+  while (reconciled.length < 1) await settled();
+  expect(reconciled).toEqual(['a']);
 });
 
 it('a controller that is drained takes nothing more', async () => {

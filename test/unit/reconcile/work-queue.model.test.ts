@@ -1,6 +1,7 @@
 import { expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { WorkQueue } from '../../../src/reconcile/work-queue.ts';
+import { NO_BRAKE } from '../brake.ts';
 import { settled } from '../clock.ts';
 
 /**
@@ -8,7 +9,7 @@ import { settled } from '../clock.ts';
  * must hold under any interleaving: no key runs beside itself, never more runs than the concurrency, and in the end every
  * key was seen in its last version.
  */
-type Step = { readonly add: string } | { readonly later: string } | 'turn';
+type Step = { readonly add: string } | { readonly remind: string } | { readonly later: string } | 'turn';
 
 /** How a run goes: over how many turns of the event loop, and whether it fails. */
 interface Fate {
@@ -37,7 +38,7 @@ class Model {
       this.#seen.set(key, version);
       if (this.isDone) this.#atEnd();
     };
-    this.queue = new WorkQueue({ concurrency, process, onFailure: () => undefined });
+    this.queue = new WorkQueue({ concurrency, process, brake: NO_BRAKE, onFailure: () => undefined });
   }
 
   get isDone(): boolean {
@@ -46,9 +47,10 @@ class Model {
 
   async take(step: Step): Promise<void> {
     if (step === 'turn') return settled();
-    const key = 'add' in step ? step.add : step.later;
+    const key = 'add' in step ? step.add : 'remind' in step ? step.remind : step.later;
     this.#version.set(key, (this.#version.get(key) ?? 0) + 1);
     if ('add' in step) this.queue.add(key);
+    else if ('remind' in step) this.queue.remind(key);
     else this.queue.addAfter(key, 1);
   }
 
@@ -65,6 +67,7 @@ const key = fc.constantFrom('a', 'b', 'c');
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 4, arbitrary: key.map((add) => ({ add })) },
   { weight: 1, arbitrary: key.map((later) => ({ later })) },
+  { weight: 2, arbitrary: key.map((remind) => ({ remind })) },
   { weight: 3, arbitrary: fc.constant('turn' as const) },
 );
 const fate = fc.record({ turns: fc.nat({ max: 3 }), fails: fc.boolean() });

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { WorkQueue } from '../../../src/reconcile/work-queue.ts';
-import { settled } from '../clock.ts';
+import { HeldBrake, NO_BRAKE } from '../brake.ts';
+import { settled, TestClock } from '../clock.ts';
 import { Worker } from './worker.ts';
 
 /** Longer than any test may take: what waits for it does not happen. */
@@ -142,6 +143,93 @@ describe('what keys failed for', () => {
   });
 });
 
+describe('a key of which somebody reminds', () => {
+  it('is looked at like any other while it does not fail, and once more when it runs', async () => {
+    const worker = new Worker();
+    worker.queue.remind('a');
+    const first = await worker.next();
+    worker.queue.remind('a');
+    first.succeed();
+    (await worker.next()).succeed();
+    await settled();
+    expect(worker.began).toEqual(['a', 'a']);
+  });
+
+  it('keeps its wait when it fails, whether it waits or runs', async () => {
+    const clock = new TestClock();
+    const worker = new Worker(1, () => undefined, { clock });
+    worker.queue.add('a');
+    for (const during of [true, false]) {
+      const run = await worker.next();
+      if (during) worker.queue.remind('a');
+      await worker.fail(run);
+      worker.queue.remind('a');
+      await settled();
+      expect(clock.timers).toBe(1);
+      await clock.advance(30_000);
+    }
+    (await worker.next()).succeed();
+    await settled();
+    expect(worker.began).toEqual(['a', 'a', 'a']);
+  });
+
+  it('is looked at at once by an event, that counts for more', async () => {
+    const worker = new Worker(1, () => undefined, { clock: new TestClock() });
+    worker.queue.add('a');
+    const run = await worker.next();
+    worker.queue.add('a');
+    worker.queue.remind('a');
+    run.fail();
+    expect((await worker.next()).key).toBe('a');
+  });
+});
+
+describe('a key that waits at the brake', () => {
+  async function held() {
+    const [clock, brake] = [new TestClock(), new HeldBrake()];
+    const worker = new Worker(1, () => undefined, { clock, brake });
+    worker.queue.add('a');
+    await worker.fail(await worker.next());
+    await clock.advance(30_000);
+    expect([worker.began, brake.line.length]).toEqual([['a'], 1]);
+    return { brake, clock, worker };
+  }
+
+  it('is tried again when the brake lets it, and does not count when that goes well', async () => {
+    const { brake, worker } = await held();
+    brake.line.shift()?.();
+    (await worker.next()).succeed();
+    await settled();
+    expect([worker.began, brake.givenBack]).toEqual([['a', 'a'], [3]]);
+  });
+
+  it('counts when it fails again', async () => {
+    const { brake, clock, worker } = await held();
+    brake.line.shift()?.();
+    await worker.fail(await worker.next());
+    await clock.advance(30_000);
+    expect([brake.line.length, brake.givenBack]).toEqual([1, []]);
+  });
+
+  it('is looked at at once when something happens, and not again when its turn comes', async () => {
+    const { brake, worker } = await held();
+    worker.queue.addAfter('a', 1);
+    worker.queue.add('a');
+    (await worker.next()).succeed();
+    brake.line.shift()?.();
+    await settled();
+    expect([worker.began, brake.givenBack]).toEqual([['a', 'a'], []]);
+  });
+
+  it('does not run any more after the end', async () => {
+    const { brake, worker } = await held();
+    await worker.queue.drain(NEVER_MS);
+    brake.line.shift()?.();
+    await settled();
+    expect(worker.began).toEqual(['a']);
+  });
+});
+
 describe('a key that is wanted later', () => {
   it('is looked at then', async () => {
     const worker = new Worker();
@@ -235,6 +323,7 @@ describe('a queue that never gets empty', () => {
     let runs = 0;
     const queue: WorkQueue = new WorkQueue({
       concurrency,
+      brake: NO_BRAKE,
       process: (key) => {
         runs++;
         return process(queue, key);

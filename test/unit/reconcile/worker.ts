@@ -1,4 +1,5 @@
-import { WorkQueue } from '../../../src/reconcile/work-queue.ts';
+import { WorkQueue, type WorkQueueOptions } from '../../../src/reconcile/work-queue.ts';
+import { NO_BRAKE } from '../brake.ts';
 
 interface Run {
   readonly key: string;
@@ -22,8 +23,14 @@ export class Worker {
   #waiting: ((run: Run) => void) | undefined;
   #told: () => void = () => undefined;
 
-  constructor(concurrency = 1, onFailure: (key: string) => void = () => undefined) {
+  constructor(
+    concurrency = 1,
+    onFailure: (key: string) => void = () => undefined,
+    more: Partial<Pick<WorkQueueOptions, 'brake' | 'clock'>> = {},
+  ) {
     this.queue = new WorkQueue({
+      brake: NO_BRAKE,
+      ...more,
       concurrency,
       process: (key) =>
         new Promise((resolve, reject) => {

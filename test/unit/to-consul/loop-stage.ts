@@ -5,6 +5,7 @@ import { FirstProofs } from '../../../src/to-consul/plan/first-proofs.ts';
 import type { Rejection } from '../../../src/to-consul/registration/rejection.ts';
 import { subscribe } from '../../../src/to-consul/subscriptions.ts';
 import { QUIET } from '../log.ts';
+import { NO_BRAKE } from '../brake.ts';
 import { settled, TestClock } from '../clock.ts';
 import { NOBODY, planning, type PlanningGiven } from './planning.ts';
 
@@ -87,6 +88,7 @@ export function loopStage(
       },
     },
     foreign: others,
+    brake: NO_BRAKE,
     writer: {
       submit: (key) => {
         reconciles++;

@@ -11,6 +11,7 @@ import { changesOf } from '../../../src/to-kubernetes/plan/namespace-plan.ts';
 import { Planner, type NamePlan } from '../../../src/to-kubernetes/plan/planner.ts';
 import { subscribe, subscribeToConsul } from '../../../src/to-kubernetes/subscriptions.ts';
 import { createWriter } from '../../../src/to-kubernetes/write/writer.ts';
+import { NO_BRAKE } from '../brake.ts';
 import { instance, owner, service, strings, toKubernetesConfig } from '../builders.ts';
 import { logged } from './plans.ts';
 import { PlainApi, RESOURCES } from './plain-api.ts';
@@ -119,7 +120,14 @@ class World {
       },
     });
     this.#controller = new Controller({
-      ...{ direction: 'to-kubernetes', concurrency: 3, isRace: () => true, log: logged().log, metrics },
+      ...{
+        direction: 'to-kubernetes',
+        concurrency: 3,
+        isRace: () => true,
+        brake: NO_BRAKE,
+        log: logged().log,
+        metrics,
+      },
       reconcile: (name) => {
         this.#reconciles++;
         return loop.reconcile(name);

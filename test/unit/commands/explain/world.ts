@@ -12,6 +12,7 @@ import { HostCache } from '../../../../src/to-kubernetes/addresses/host-cache.ts
 import { isCandidate } from '../../../../src/to-kubernetes/requests/selection.ts';
 import type { World } from '../../../../src/world/world.ts';
 import { node, owner } from '../../builders.ts';
+import { NO_BRAKE } from '../../brake.ts';
 import { TestClock } from '../../clock.ts';
 import { answer, Answers, row } from '../../consul/answers.ts';
 import { QUIET } from '../../log.ts';
@@ -91,7 +92,7 @@ async function toKubernetesOf(
     isCandidate: (name) => isCandidate(config.toKubernetes, name),
     absence: { assertBelievable: () => Promise.resolve() },
     timeLine: { early: () => undefined, failed: () => undefined, takeNamesIndex: () => Promise.resolve() },
-    ...{ filter: 'not ours', log: QUIET, metrics: createMetrics(), signal, clock },
+    ...{ filter: 'not ours', brake: NO_BRAKE, log: QUIET, metrics: createMetrics(), signal, clock },
   });
   await clock.advance(0);
   await catalog.synced;

@@ -20,11 +20,13 @@ let ourIndex: number;
 let otherChecks: string[];
 let told: string[];
 let distrust: Distrust;
+/** How many nodes the brake lets be read. */
+let room: number;
 
 beforeEach(() => {
   clock = new TestClock();
   queries = new Map();
-  [drifted, ourIndex, otherChecks, told] = [[], 0, [], []];
+  [drifted, ourIndex, otherChecks, told, room] = [[], 0, [], [], 10];
   distrust = new Distrust(clock);
   followDrift({
     owner,
@@ -44,6 +46,7 @@ beforeEach(() => {
     },
     timeLine: { takeNamesIndex: (index) => Promise.resolve(void told.push(`index ${index}`)) },
     distrust,
+    brake: { tryTake: () => room-- > 0 },
     foreign: { takeNames: (names) => told.push(`names ${names.join()}`) },
     follow: (query) => queries.set(query.request.purpose, query),
     onDrift: (podKeys) => told.push(...[...podKeys].map((podKey) => `drift ${podKey}`)),
@@ -145,6 +148,14 @@ describe('the lists of checks', () => {
     otherChecks = [WORKER_1];
     await answer(`read ${status} checks`, 5, [{ Node: 'VM-1', CheckID: 'Check', ServiceName: 'orders' }]);
     expect(await after(100_000)).toEqual([`${status}: vm-1/check`, `drift pod on ${WORKER_1}`]);
+  });
+
+  it('leave nodes to a look when there are many, again and again', async () => {
+    otherChecks = [WORKER_1, 'worker-2', 'worker-3'];
+    room = 2;
+    await answer('read critical checks', 5, []);
+    const drifts = [`drift pod on ${WORKER_1}`, 'drift pod on worker-2'];
+    expect(await after(250)).toEqual(['critical: ', ...drifts, 'look after 250', 'looked']);
   });
 
   it.each(['critical', 'warning'])('%s: need no look when they come again', async (status) => {

@@ -14,6 +14,7 @@ class MemoryServices implements ForeignSource {
   readonly services = new Map<string, readonly ServiceInstance[]>();
   readonly reads: string[] = [];
   readonly longPolls = new Map<string, (instances: readonly ServiceInstance[]) => void>();
+  readonly #refuse = new Map<string, () => void>();
   failure: Error | undefined;
 
   names(): Promise<readonly string[]> {
@@ -25,9 +26,19 @@ class MemoryServices implements ForeignSource {
     return this.failure ? Promise.reject(this.failure) : Promise.resolve(this.services.get(service) ?? []);
   }
 
-  follow(service: string, onInstances: (instances: readonly ServiceInstance[]) => void): () => void {
+  follow(
+    service: string,
+    onInstances: (instances: readonly ServiceInstance[]) => void,
+    onRefused: () => void,
+  ): () => void {
     this.longPolls.set(service, onInstances);
+    this.#refuse.set(service, onRefused);
     return () => this.longPolls.delete(service);
+  }
+
+  /** Consul allows no connection for its long poll. */
+  refuse(service: string): void {
+    this.#refuse.get(service)?.();
   }
 
   /** A service changes, and its long poll is answered. */
@@ -163,8 +174,8 @@ describe('a name that is followed', () => {
   });
 });
 
-describe('names beyond twenty that are followed', () => {
-  const names = Array.from({ length: 23 }, (_, i) => `service-${i}`);
+describe('names beyond ten that are followed', () => {
+  const names = Array.from({ length: 13 }, (_, i) => `service-${i}`);
 
   beforeEach(async () => {
     for (const name of names) source.services.set(name, [instance({ id: `of ${name}`, service: name })]);
@@ -175,36 +186,36 @@ describe('names beyond twenty that are followed', () => {
   });
 
   it('are read in turn, each every two seconds', async () => {
-    expect([...source.longPolls.keys()]).toEqual(names.slice(0, 20));
+    expect([...source.longPolls.keys()]).toEqual(names.slice(0, 10));
     await clock.advance(1990);
     expect(source.reads).toEqual([]);
     await clock.advance(2700);
-    expect(source.reads).toEqual(['service-20', 'service-21', 'service-22', 'service-20', 'service-21']);
+    expect(source.reads).toEqual(['service-10', 'service-11', 'service-12', 'service-10', 'service-11']);
     expect(told).toEqual([]);
   });
 
   it('are told when their instances change, and not read any more then', async () => {
-    source.services.set('service-21', [instance({ id: 'another', service: 'service-21' })]);
+    source.services.set('service-11', [instance({ id: 'another', service: 'service-11' })]);
     await clock.advance(6000);
-    expect(told).toEqual(['service-21']);
-    expect(source.reads.filter((name) => name === 'service-21')).toHaveLength(1);
-    expect(source.reads.filter((name) => name === 'service-22').length).toBeGreaterThan(1);
+    expect(told).toEqual(['service-11']);
+    expect(source.reads.filter((name) => name === 'service-11')).toHaveLength(1);
+    expect(source.reads.filter((name) => name === 'service-12').length).toBeGreaterThan(1);
   });
 
   it('get the long poll that became free', async () => {
     await source.put('service-7');
     expect(told).toEqual(['service-7']);
-    expect([...source.longPolls.keys()]).toEqual([...names.filter((name) => name !== 'service-7').slice(0, 20)]);
-    await source.put('service-20');
-    expect(told).toEqual(['service-7', 'service-20']);
+    expect([...source.longPolls.keys()]).toEqual([...names.filter((name) => name !== 'service-7').slice(0, 10)]);
+    await source.put('service-10');
+    expect(told).toEqual(['service-7', 'service-10']);
   });
 
   it('are not read any more when nobody else has them, and when the process ends', async () => {
-    foreign.takeNames(names.slice(0, 21));
+    foreign.takeNames(names.slice(0, 11));
     await clock.advance(4100);
     expect([told, source.reads]).toEqual([
-      ['service-21', 'service-22'],
-      ['service-20', 'service-20'],
+      ['service-11', 'service-12'],
+      ['service-10', 'service-10'],
     ]);
     ended.abort();
     await clock.advance(10_000);
@@ -218,14 +229,42 @@ describe('names beyond twenty that are followed', () => {
     expect(failed).toBeLessThan(60);
     expect(log.of('warn')).toEqual(['service could not be read, will ask again']);
     source.failure = undefined;
-    for (const name of names.slice(20)) source.services.set(name, []);
+    for (const name of names.slice(10)) source.services.set(name, []);
     await clock.advance(40_000);
-    expect([...told].sort()).toEqual(['service-20', 'service-21', 'service-22']);
+    expect([...told].sort()).toEqual(['service-10', 'service-11', 'service-12']);
   });
 
   it('are not read at all when there are none left', async () => {
-    foreign.takeNames(names.slice(0, 20));
+    foreign.takeNames(names.slice(0, 10));
     await clock.advance(10_000);
     expect([source.reads, clock.due]).toEqual([[], []]);
+  });
+});
+
+describe('a name for whose long poll Consul allows no connection', () => {
+  beforeEach(async () => {
+    for (const name of ['one', 'two']) source.services.set(name, [instance({ id: `of ${name}`, service: name })]);
+    foreign.takeNames(['one', 'two']);
+    for (const name of ['one', 'two']) await foreign.ensure(name);
+    source.reads.length = 0;
+    foreign.follow('one');
+    source.refuse('one');
+  });
+
+  it('is read in turn, and so is the next, until a minute has passed', async () => {
+    foreign.follow('two');
+    expect([...source.longPolls.keys()]).toEqual([]);
+    await clock.advance(10_000);
+    expect(new Set(source.reads)).toEqual(new Set(['one', 'two']));
+    await clock.advance(55_000);
+    expect([...source.longPolls.keys()].sort()).toEqual(['one', 'two']);
+  });
+
+  it('is told when its instances change', async () => {
+    await clock.advance(4000);
+    expect(told).toEqual([]);
+    source.services.set('one', []);
+    await clock.advance(4000);
+    expect(told).toEqual(['one']);
   });
 });

@@ -29,6 +29,9 @@ export class WriterStage {
   readonly drifted: string[] = [];
   readonly writer: Writer;
 
+  /** Whether the brake lets anything through. */
+  isBraked = false;
+
   constructor(own = new Picture([NODE_1, NODE_2]), limit = 128) {
     this.own = own;
     this.writer = new Writer({
@@ -38,6 +41,7 @@ export class WriterStage {
       plan: (key) => this.#plan(key),
       onDrift: (keys) => this.drifted.push(...keys),
       limit,
+      brake: { tryTake: () => !this.isBraked },
       log: this.log,
       clock: this.clock,
     });

@@ -4,6 +4,7 @@ import { settled } from '../../clock.ts';
 import { shown } from '../transactions.ts';
 import { instanceOf, NODE_1, NODE_2, Picture } from './picture.ts';
 import { many, WriterStage } from './stage.ts';
+import { registrationOf } from '../instances.ts';
 
 const LONGEST_BACKOFF = 15_000;
 const failed = (status: number, detail = '') => new ConsulError('commit transaction', status, detail);
@@ -76,6 +77,17 @@ describe('409: a transaction that Consul refused', () => {
     expect(stage.podsFrom(3)).toEqual(['b']);
     await stage.commitAll();
     expect(stage.writer.failure).toBeUndefined();
+  });
+
+  it('gives a key back to the queue while the brake lets nothing through, and knows what Consul has by then', async () => {
+    const stage = new WriterStage();
+    stage.isBraked = true;
+    await stage.write(['a', 'b']);
+    stage.sent[0]?.fail(stale(0));
+    await settled();
+    expect(stage.outcomes.get('a')).toBeInstanceOf(TransactionConflict);
+    expect(stage.podsFrom(1)).toEqual(['b']);
+    expect(stage.own.reads).toEqual([NODE_1.name]);
   });
 
   it('sends a key that the ACLs deny without others, until it got through', async () => {
@@ -172,6 +184,22 @@ describe('a transaction that failed', () => {
     stage.own.onRead = () => Promise.resolve([]);
     await stage.clock.advance(LONGEST_BACKOFF);
     expect(stage.podsFrom(1)).toEqual(['a elsewhere']);
+  });
+
+  it('on many nodes costs one read at a time, while these fail', async () => {
+    const nodes = Array.from({ length: 30 }, (_, i) => ({ ...NODE_1, name: `${NODE_1.name}-${i}` }));
+    const stage = new WriterStage(new Picture(nodes));
+    stage.own.onRead = () => Promise.reject(failed(0));
+    for (const [i, node] of nodes.entries()) stage.desired.set(`shop/p${i}`, registrationOf(`p${i}`, { node }));
+    for (const i of nodes.keys()) stage.submit(`p${i}`);
+    await settled();
+    stage.sent[0]?.fail(failed(0));
+    await settled();
+    await stage.clock.advance(60_000);
+    expect(stage.own.reads.length).toBeGreaterThan(12);
+    // Each of the waits is 5 s at most.
+    expect(stage.clock.waits.length).toBe(stage.own.reads.length + 1);
+    expect(Math.max(...stage.clock.waits)).toBeLessThanOrEqual(5000);
   });
 
   it('makes a change that nobody knows of harmless, also when nothing is to change any more', async () => {
