@@ -37,6 +37,8 @@ export interface ReflectorOptions<T extends KubernetesObject> {
   /** @default all namespaces */
   readonly namespace?: string;
   readonly labelSelector?: string;
+  /** `metadata.name=NAME` for one object, with the right to no other. */
+  readonly fieldSelector?: string;
   readonly log: Log;
   readonly metrics: Metrics;
   readonly signal: AbortSignal;
@@ -121,7 +123,7 @@ export class Reflector<T extends KubernetesObject> {
 
   /** One watch until the server ends it; the number of events it brought. */
   async #watch(): Promise<number> {
-    const { client, signal, labelSelector } = this.#options;
+    const { client, signal, labelSelector, fieldSelector } = this.#options;
     // Random, so that the watches of a whole fleet do not end together.
     const timeoutSeconds = String(300 + Math.floor(Math.random() * 300));
     const start =
@@ -137,6 +139,7 @@ export class Reflector<T extends KubernetesObject> {
         timeoutSeconds,
         ...start,
         ...(labelSelector ? { labelSelector } : {}),
+        ...(fieldSelector ? { fieldSelector } : {}),
       },
       accept: this.#protobuf ? ACCEPT.protobufWatch : ACCEPT.json,
       signal,
@@ -187,7 +190,7 @@ export class Reflector<T extends KubernetesObject> {
 
   /** Consistent list in pages, for servers without streaming lists. A page that expires starts the list anew. */
   async #listPages(): Promise<void> {
-    const { client, signal, labelSelector } = this.#options;
+    const { client, signal, labelSelector, fieldSelector } = this.#options;
     const objects = new Map<string, T>();
     let token = '';
     for (;;) {
@@ -198,6 +201,7 @@ export class Reflector<T extends KubernetesObject> {
           limit: String(PAGE_SIZE),
           ...(token ? { continue: token } : {}),
           ...(labelSelector ? { labelSelector } : {}),
+          ...(fieldSelector ? { fieldSelector } : {}),
         },
         accept: this.#protobuf ? ACCEPT.protobuf : ACCEPT.json,
         signal,

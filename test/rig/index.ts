@@ -35,6 +35,7 @@ const QUICK: Timings = {
   lookPace: { firstMs: 50, gapMs: 500, gapInLooks: 1, longestGapMs: 2000 },
   sweepPace: { firstMs: 50, gapMs: 250, longestGapMs: 1000 },
   kindPace: { lookAgainMs: 300, pauseMs: 50, missingMs: 300, grantedMs: 2000 },
+  namespacePace: { lookAgainMs: 200, openMs: 5000, grantedMs: 200 },
   hostLimits: { shortestMs: 200, longestRetryMs: 1000 },
 };
 
@@ -172,7 +173,13 @@ export async function statusOf({ port }: Daemon): Promise<Status> {
 export interface Status {
   readonly ready: boolean;
   readonly toConsul: Work | null;
-  readonly toKubernetes: (Work & { readonly workloadEntries: string; readonly withoutWorkloadEntries: number }) | null;
+  readonly toKubernetes: (Work & ToKubernetesWork) | null;
+}
+
+interface ToKubernetesWork {
+  readonly workloadEntries: string;
+  readonly withoutWorkloadEntries: number;
+  readonly closedNamespaces: Readonly<Record<string, string>>;
 }
 
 export interface Work {
