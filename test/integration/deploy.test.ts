@@ -133,7 +133,7 @@ describe('the manifests', () => {
     expect(rightsOf(optional).map(({ name, clusterWide }) => ({ name, clusterWide }))).toEqual([
       { name: 'patch pods/status', clusterWide: true },
     ]);
-    const subjects = objects.flatMap(({ kind, subjects }) => (kind === 'ClusterRoleBinding' ? [subjects] : []));
+    const subjects = objects.flatMap(({ kind, subjects }) => (kind === 'RoleBinding' ? [subjects] : []));
     expect(optional.flatMap(({ subjects = [] }) => subjects)).toEqual(subjects.flat());
     expect(rightsOf(objects).map(({ name }) => name)).not.toContain('patch pods/status');
   });

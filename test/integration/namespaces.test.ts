@@ -38,7 +38,7 @@ async function openMirrored() {
   await stage.start();
   await register(1);
   for (const place of [opened.own, opened.other])
-    await untilEqual('mirrored', () => place.legacyAddresses(opened.name), ['192.0.2.1:8080']);
+    await untilEqual('mirrored', () => place.legacyAddresses(opened.name), ['192.0.2.51:8080']);
   return opened;
 }
 
@@ -46,7 +46,7 @@ async function openMirrored() {
 const idOf = (number: number) => `${stage.name('orders')}-${number}`;
 const register = (number: number) =>
   rig.consul.registerOnAgent({
-    ...{ id: idOf(number), name: stage.name('orders'), address: `192.0.2.${number}`, port: 8080 },
+    ...{ id: idOf(number), name: stage.name('orders'), address: `192.0.2.${50 + number}`, port: 8080 },
   });
 const deregister = (number: number) => rig.consul.deregisterFromAgent(idOf(number));
 
@@ -64,6 +64,7 @@ describe('a mirror namespace that cannot be written when Consular starts', () =>
   it('without its Role stands still by itself, is told once, and is served when the Role is given', async () => {
     const { own, other, otherName, name } = await open({ entryPace: QUICK_ENTRY });
     await rig.kubernetes.createNamespace(otherName);
+    for (const number of [1, 2]) await register(number);
     await stage.start();
     await until('a ready daemon', isReady);
     const annotations = { 'consular.dev/service-name': stage.name('pods') };
@@ -73,9 +74,8 @@ describe('a mirror namespace that cannot be written when Consular starts', () =>
       metadata: { name: 'taking', annotations: { 'consular.dev/import': name } },
       spec: { ports: [{ port: 80 }] },
     });
-    for (const number of [1, 2]) await register(number);
     await untilEqual('registered', () => rig.consul.summary(stage.name('pods')), [`${ip}:8080 passing`]);
-    const both = ['192.0.2.1:8080', '192.0.2.2:8080'];
+    const both = ['192.0.2.51:8080', '192.0.2.52:8080'];
     await untilEqual('mirrored', () => own.legacyAddresses(name), both);
     await untilEqual('taken in', () => new Mirrored(rig, stage.importNamespace).addresses('taking'), both);
     await untilIdle(stage.daemon);
@@ -100,13 +100,13 @@ describe('a mirror namespace that cannot be written when Consular starts', () =>
     const { own, other, otherName, name } = await open();
     await register(1);
     await stage.start();
-    await untilEqual('mirrored', () => own.legacyAddresses(name), ['192.0.2.1:8080']);
+    await untilEqual('mirrored', () => own.legacyAddresses(name), ['192.0.2.51:8080']);
     expect([await closed(), await isReady()]).toEqual([{ [otherName]: ABSENT }, true]);
     expect(loud()).toEqual([expect.objectContaining({ message: 'rejected', why: told(otherName, ABSENT) })]);
     await rig.kubernetes.createNamespace(otherName);
     await untilEqual('its Role missing', closed, { [otherName]: noRight(otherName) });
     await grantIn(otherName, server, forMirror, stage);
-    await untilEqual('mirrored there too', () => other.legacyAddresses(name), ['192.0.2.1:8080']);
+    await untilEqual('mirrored there too', () => other.legacyAddresses(name), ['192.0.2.51:8080']);
     await until('nothing closed', async () => JSON.stringify(await closed()) === '{}');
   });
 
@@ -131,7 +131,7 @@ describe('a mirror namespace while Consular runs', () => {
     const { own, other, otherName, name } = await openMirrored();
     await until('a second service', async () => {
       const second = stage.name('second');
-      await rig.consul.registerOnAgent({ id: second, name: second, address: '192.0.2.9', port: 8080 });
+      await rig.consul.registerOnAgent({ id: second, name: second, address: '192.0.2.59', port: 8080 });
       return (await other.legacyAddresses(second)).length === 1;
     });
     await untilIdle(stage.daemon);
@@ -140,7 +140,7 @@ describe('a mirror namespace while Consular runs', () => {
     await register(2);
     await deregister(1);
     await rig.consul.deregisterFromAgent(stage.name('second'));
-    await untilEqual('right in its own', () => own.legacyAddresses(name), ['192.0.2.2:8080']);
+    await untilEqual('right in its own', () => own.legacyAddresses(name), ['192.0.2.52:8080']);
     await untilEqual('closed', closed, { [otherName]: noRight(otherName) });
     await untilEqual('gone from its own', () => own.names(), [name]);
     await untilIdle(stage.daemon);
@@ -148,11 +148,11 @@ describe('a mirror namespace while Consular runs', () => {
     expect([await other.names(), await isReady()]).toEqual([[name, stage.name('second')].sort(), true]);
     expect(loud().map(({ reason }) => reason)).toEqual(['NamespaceClosed']);
     await grantIn(otherName, server, forMirror, stage);
-    await untilEqual('right there', () => other.legacyAddresses(name), ['192.0.2.2:8080']);
+    await untilEqual('right there', () => other.legacyAddresses(name), ['192.0.2.52:8080']);
     await untilEqual('gone from there', () => other.names(), [name]);
     // Its v1 Endpoints are followed again: what somebody changes is put right.
     await rig.kubernetes.must('DELETE', other.path('endpoints', name));
-    await untilEqual('put right', () => other.legacyAddresses(name), ['192.0.2.2:8080']);
+    await untilEqual('put right', () => other.legacyAddresses(name), ['192.0.2.52:8080']);
   });
 
   it('that may be read and not written stands still as well', async () => {
@@ -165,7 +165,7 @@ describe('a mirror namespace while Consular runs', () => {
     await untilEqual('both in its own', async () => (await own.legacyAddresses(name)).length, 2);
     const why = `there is no right to create services in namespace ${otherName}, nor to write anything else`;
     await untilEqual('closed', closed, { [otherName]: why });
-    expect(await other.legacyAddresses(name)).toEqual(['192.0.2.1:8080']);
+    expect(await other.legacyAddresses(name)).toEqual(['192.0.2.51:8080']);
     await rig.kubernetes.must('PATCH', role, { rules });
     await untilEqual('both there', async () => (await other.legacyAddresses(name)).length, 2);
   });
