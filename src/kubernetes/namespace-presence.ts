@@ -40,11 +40,6 @@ export class NamespacePresence {
     return namespace.deletionTimestamp === '' ? '' : 'it is being deleted';
   }
 
-  /** False when it is known that there is no such Namespace. */
-  get isThere(): boolean {
-    return this.#view?.get(this.#options.name) !== undefined || !this.#view;
-  }
-
   /** Starts the watch where that is allowed, and ends one that is not any more. @throws Error when there is no answer */
   async look(): Promise<void> {
     if (this.#followed && this.#followed.failure === undefined) return;

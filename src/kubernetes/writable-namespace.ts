@@ -95,9 +95,9 @@ export class WritableNamespace<T extends KubernetesObject> {
     return this.#closed;
   }
 
-  /** False when it is known that there is no such Namespace. */
+  /** False when it is known that there is no such Namespace, or soon will be none: not even an Event can be written there. */
   get isThere(): boolean {
-    return this.#presence.isThere;
+    return this.#presence.absence === '';
   }
 
   /** Why what is known of it may be out of date. A namespace that is closed is no failure. */

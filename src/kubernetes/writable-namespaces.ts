@@ -74,7 +74,7 @@ export class WritableNamespaces<T extends KubernetesObject> {
     return failures.length > 0 ? failures.join('; ') : undefined;
   }
 
-  /** False when it is known that there is no such Namespace. */
+  /** False when it is known that there is no such Namespace, or soon will be none. */
   isThere(name: string): boolean {
     return this.#namespaces.get(name)?.isThere ?? true;
   }

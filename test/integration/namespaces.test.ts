@@ -181,6 +181,9 @@ describe('a mirror namespace while Consular runs', () => {
     await grantIn(otherName, server, forMirror, stage);
     await untilEqual('both there', async () => (await other.legacyAddresses(name)).length, 2);
     expect((await other.service(name))?.metadata.uid).not.toBe(uid);
+    // Not even that an Event could not be written, or a Service not made.
+    const reasons = loud().map(({ reason }) => reason);
+    expect(reasons).toEqual(reasons.map(() => 'NamespaceClosed'));
     expect(await isReady()).toBe(true);
   });
 });

@@ -3,6 +3,8 @@ import { NamespacePresence } from '../../../src/kubernetes/namespace-presence.ts
 import { TestClock } from '../clock.ts';
 import { FollowedObjects, namespaceObject, Rights } from './followed-namespace.ts';
 
+const ABSENT = 'there is no such namespace';
+
 function stage(namespaces = new FollowedObjects(namespaceObject())) {
   const [clock, rights] = [new TestClock(), new Rights()];
   let changes = 0;
@@ -12,22 +14,22 @@ function stage(namespaces = new FollowedObjects(namespaceObject())) {
   });
   const state = async () => {
     await presence.look();
-    return [presence.isThere, presence.absence];
+    return presence.absence;
   };
   return { clock, namespaces, presence, rights, state, changes: () => changes };
 }
 
 describe('a Namespace that may be watched', () => {
-  it.each<[string, FollowedObjects, [boolean, string]]>([
-    ['is there', new FollowedObjects(namespaceObject()), [true, '']],
-    ['is not there', new FollowedObjects(), [false, 'there is no such namespace']],
+  it.each<[string, FollowedObjects, string]>([
+    ['is there', new FollowedObjects(namespaceObject()), ''],
+    ['is not there', new FollowedObjects(), ABSENT],
     [
       'is being deleted',
       new FollowedObjects(namespaceObject({ deletionTimestamp: '2026-10-20T10:00:00Z' })),
-      [true, 'it is being deleted'],
+      'it is being deleted',
     ],
   ])('%s', async (_, namespaces, expected) => {
-    expect(await stage(namespaces).state()).toEqual(expected);
+    expect(await stage(namespaces).state()).toBe(expected);
   });
 
   it('is followed: each change of it is told, and no look asks for anything', async () => {
@@ -36,9 +38,9 @@ describe('a Namespace that may be watched', () => {
     const asked = rights.asked;
     namespaces.view.drop(namespaceObject());
     expect(changes()).toBe(1);
-    expect(await state()).toEqual([false, 'there is no such namespace']);
+    expect(await state()).toBe(ABSENT);
     namespaces.view.put(namespaceObject({ uid: 'another', resourceVersion: '20' }));
-    expect([changes(), await state()]).toEqual([2, [true, '']]);
+    expect([changes(), await state()]).toEqual([2, '']);
     expect([rights.asked, namespaces.signals.length]).toEqual([asked, 1]);
   });
 
@@ -57,10 +59,10 @@ describe('a Namespace that may not be watched', () => {
   it.each(['list namespaces', 'watch namespaces'])('for want of the right to %s is taken as there', async (right) => {
     const { namespaces, rights, state } = stage(new FollowedObjects());
     rights.denied = [right];
-    expect(await state()).toEqual([true, '']);
+    expect(await state()).toBe('');
     expect(namespaces.signals).toEqual([]);
     rights.denied = [];
-    expect(await state()).toEqual([false, 'there is no such namespace']);
+    expect(await state()).toBe(ABSENT);
   });
 
   it('any more is not known any more, once its watch fails', async () => {
@@ -68,7 +70,7 @@ describe('a Namespace that may not be watched', () => {
     await state();
     rights.denied = ['watch namespaces'];
     namespaces.failure = 'watch Namespace: 403';
-    expect(await state()).toEqual([true, '']);
+    expect(await state()).toBe('');
     expect(namespaces.isFollowed).toBe(false);
   });
 
@@ -78,6 +80,6 @@ describe('a Namespace that may not be watched', () => {
     Object.assign(namespaces, { failure: 'reset' });
     rights.error = new Error('reset');
     await expect(presence.look()).rejects.toThrow('reset');
-    expect(presence.isThere).toBe(false);
+    expect(presence.absence).toBe(ABSENT);
   });
 });

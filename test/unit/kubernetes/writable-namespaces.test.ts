@@ -20,16 +20,21 @@ function stage(names: readonly string[], denied: readonly string[] = [], error?:
   const isAllowed = (body: unknown) =>
     !world.denied.some((name) => JSON.stringify(body).includes(`"namespace":"${name}"`));
   const client = new Requester(({ body }) => world.error ?? { status: { allowed: isAllowed(body) } });
+  const watched: FollowedObjects[] = [];
   const objects = new Map(names.map((name) => [name, new FollowedObjects()]));
   const namespaces = new WritableNamespaces<KubernetesObject>({
     ...{ client, names, clock, signal: stop.signal, log: QUIET, metrics: createMetrics() },
     rightsIn: (namespace) => ({ read: [{ verb: 'list', group: '', resource: 'endpoints', namespace }], write: [] }),
-    watch: (name, signal) => new FollowedObjects(namespaceObject({ name })).follow(signal),
+    watch: (name, signal) => {
+      const objects = new FollowedObjects(namespaceObject({ name }));
+      watched.push(objects);
+      return objects.follow(signal);
+    },
     follow: (name, signal) => (objects.get(name) ?? new FollowedObjects()).follow(signal),
   });
   let changes = 0;
   namespaces.subscribe(() => changes++);
-  return { client, clock, namespaces, objects, world, changes: () => changes };
+  return { client, clock, namespaces, objects, watched, world, changes: () => changes };
 }
 
 const noRight = (name: string) => `there is no right to list endpoints in namespace ${name}`;
@@ -62,6 +67,22 @@ describe('namespaces', () => {
     const { clock, namespaces } = stage(['shop'], [], refusal(403));
     await clock.advance(0);
     expect([...namespaces.closed]).toEqual([]);
+  });
+
+  it('are not known while the API server gives no answer, which is said of each', async () => {
+    const { clock, namespaces } = stage(['shop', 'web'], [], new Error('reset'));
+    await clock.advance(0);
+    expect(namespaces.failure).toBe('shop: reset; web: reset');
+    expect([...namespaces.closed.keys()]).toEqual(['shop', 'web']);
+  });
+
+  it('that are gone, or going, are not there for an Event', async () => {
+    const whole = stage(['shop', 'web']);
+    await whole.clock.advance(0);
+    const [shop, web] = whole.watched;
+    shop?.view.drop(namespaceObject({ name: 'shop' }));
+    web?.view.put(namespaceObject({ name: 'web', resourceVersion: '20', deletionTimestamp: '2026-10-20T10:00:00Z' }));
+    expect(['shop', 'web'].map((name) => whole.namespaces.isThere(name))).toEqual([false, false]);
   });
 
   it('that are closed in great number are asked about seldom', async () => {
