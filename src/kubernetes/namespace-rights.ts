@@ -23,8 +23,9 @@ export async function whyClosed(may: MayAccess, { read, write }: NamespaceRights
   const [unreadable] = await missingRights(may, read);
   if (unreadable) return `there is no right to ${describeAccess(unreadable)}`;
   const [first] = write;
-  if (!first || (await missingRights(may, write)).length < write.length) return '';
-  return `there is no right to ${describeAccess(first)}, nor to write anything else`;
+  // One after the other: most often the first answer is enough, and this is asked again and again.
+  for (const right of write) if ((await may(right)) !== false) return '';
+  return first === undefined ? '' : `there is no right to ${describeAccess(first)}, nor to write anything else`;
 }
 
 /** Those that are missing for certain. */

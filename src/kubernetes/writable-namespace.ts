@@ -18,7 +18,7 @@ export interface NamespacePace {
   readonly grantedMs: number;
 }
 
-export const NAMESPACE_PACE: NamespacePace = { lookAgainMs: 3000, openMs: 10 * 60_000, grantedMs: 15_000 };
+export const NAMESPACE_PACE: NamespacePace = { lookAgainMs: 3000, openMs: 60_000, grantedMs: 2000 };
 /** Reading the objects of a namespace may take so long. */
 const READ_LIMIT_MS = 15_000;
 /** Where the API server gives no answer about a namespace: caps of 0.8, 1.6 ... 15 s, full jitter. */
@@ -55,9 +55,9 @@ export interface WritableNamespaceOptions<T extends KubernetesObject> {
  * | the same                         | are enough                      | were read completely     | open                             |
  * | gives no answer                  |                                 |                          | as it was; at the start not known |
  *
- * A look is due when the Namespace changes, every 3 s while it is closed or the watch of its objects fails, every
- * 10 minutes while it is open, and when a write was refused. Its objects are followed while it is open and not longer, so
- * that a view is never older than the rights to it.
+ * A look is due when the Namespace changes, every 3 s while it is closed or the watch of its objects fails, every minute
+ * while it is open, and when a write was refused. Its objects are followed while it is open and not longer, so that a view
+ * is never older than the rights to it.
  */
 export class WritableNamespace<T extends KubernetesObject> {
   readonly #options: WritableNamespaceOptions<T>;

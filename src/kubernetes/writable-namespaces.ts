@@ -12,7 +12,7 @@ import {
   type WritableNamespaceOptions,
 } from './writable-namespace.ts';
 
-/** A namespace that is closed takes one question a look, most often: this many of them at once are five questions a second. */
+/** A look at a closed namespace is one question, most often: however many are closed, that is five questions a second at most. */
 const LEAST_LOOK_MS_EACH = 200;
 
 export interface WritableNamespacesOptions<T extends KubernetesObject> extends Pick<

@@ -50,7 +50,7 @@ describe('namespaces', () => {
     expect([...namespaces.views]).toEqual([['shop', objects.get('shop')?.view]]);
     expect([namespaces.failure, changes()]).toEqual([undefined, 2]);
     Object.assign(world, { denied: ['shop'] });
-    await clock.advance(600_000);
+    await clock.advance(60_000);
     expect([...namespaces.closed]).toEqual([['shop', noRight('shop')]]);
     expect([...namespaces.views.keys()]).toEqual(['web']);
     expect(changes()).toBe(4);
