@@ -16,6 +16,22 @@ export function backoffMs(attempt: number, { baseMs, maxMs, random = Math.random
   return random() * Math.min(maxMs, baseMs * 2 ** attempt);
 }
 
+/** What the promise resolves with, or undefined when that takes longer, or the signal aborts first. */
+export async function inTime<T>(
+  promise: Promise<T>,
+  ms: number,
+  signal: AbortSignal,
+  clock: Clock = systemClock,
+): Promise<T | undefined> {
+  const done = new AbortController();
+  const isOver = sleep(ms, AbortSignal.any([signal, done.signal]), clock).then(() => undefined);
+  try {
+    return await Promise.race([promise, isOver]);
+  } finally {
+    done.abort();
+  }
+}
+
 /** Waits, or returns at once when there is nothing to wait for, or the signal is or becomes aborted. */
 export function sleep(ms: number, signal: AbortSignal, clock: Clock = systemClock): Promise<void> {
   return new Promise((resolve) => {

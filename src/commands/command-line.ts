@@ -7,6 +7,7 @@ import type { OnceContext } from '../world/read-once.ts';
 import { explain } from './explain/explain.ts';
 import { isSettled, KINDS, type Kind } from './explain/explanation.ts';
 import { formatExplanation } from './explain/format.ts';
+import { SHIPPED_ACCOUNT } from './namespace-rights.ts';
 import { formatPlan, makePlan } from './plan.ts';
 import { startDaemon } from './run.ts';
 
@@ -61,6 +62,8 @@ const COMMANDS: readonly Command[] = [
   },
 ];
 
+const ACCOUNT = `${SHIPPED_ACCOUNT.namespace}/${SHIPPED_ACCOUNT.name}`;
+
 const HELP = `consular: a registrar between Kubernetes and Consul, in both directions
 
 Usage:${COMMANDS.map(({ usage }) => usage).join('')}
@@ -69,6 +72,9 @@ Options:
   -c, --config FILE    the configuration; config/consular.yaml shows every setting
   -o, --output FORMAT  text (default) or json; plan and explain
       --take-over      run only: adopt what an installation of another Kubernetes cluster left under this cluster name
+      --account NAMESPACE/NAME
+                       the daemon's service account, where it has another name than in the shipped manifests
+                       (default ${ACCOUNT}): whether it may write what plan and explain consul-service show
       --timeout TIME   seconds that plan and explain wait for both systems (default 30)
   -h, --help           this text
   -v, --version        the version
@@ -90,6 +96,7 @@ Examples:
 const OPTIONS = {
   config: { type: 'string', short: 'c' },
   output: { type: 'string', short: 'o', default: 'text' },
+  account: { type: 'string', default: ACCOUNT },
   timeout: { type: 'string', default: '30' },
   'take-over': { type: 'boolean', default: false },
   help: { type: 'boolean', short: 'h' },
@@ -163,8 +170,8 @@ function failureOf(promise: Promise<unknown>): Promise<unknown> {
 async function printPlan(call: Call): Promise<number> {
   refuseWords(call);
   const context = onceContextOf(call);
-  const { isJson, timeoutMs } = onceOptionsOf(call.options);
-  const plan = await makePlan(context, timeoutMs);
+  const { isJson, timeoutMs, account } = onceOptionsOf(call.options);
+  const plan = await makePlan(context, timeoutMs, account);
   print(call, isJson ? JSON.stringify(plan, null, 2) : formatPlan(plan));
   return plan.changes.length > 0 ? 2 : 0;
 }
@@ -172,8 +179,8 @@ async function printPlan(call: Call): Promise<number> {
 async function printExplanation(call: Call): Promise<number> {
   const { kind, name } = subjectOf(call.words);
   const context = onceContextOf(call);
-  const { isJson, timeoutMs } = onceOptionsOf(call.options);
-  const explanation = await explain(context, timeoutMs, kind, name);
+  const { isJson, timeoutMs, account } = onceOptionsOf(call.options);
+  const explanation = await explain(context, timeoutMs, { kind, name, account });
   print(call, isJson ? JSON.stringify(explanation, null, 2) : formatExplanation(explanation));
   return isSettled(explanation) ? 0 : 2;
 }
@@ -193,13 +200,16 @@ function onceContextOf(call: Call): OnceContext {
   return { config: configOf(call), metrics: createMetrics(), version: call.version, log };
 }
 
-function onceOptionsOf({ output, timeout }: Options) {
+function onceOptionsOf({ output, timeout, account }: Options) {
   if (output !== 'text' && output !== 'json')
     throw new UsageError(`--output: expected text or json, found "${output}"`);
   const seconds = Number(timeout);
   if (!(seconds > 0 && seconds <= 3600))
     throw new UsageError(`--timeout: expected 1 to 3600 seconds, found "${timeout}"`);
-  return { isJson: output === 'json', timeoutMs: seconds * 1000 };
+  const [namespace = '', name = '', ...more] = account.split('/');
+  if (namespace === '' || name === '' || more.length > 0)
+    throw new UsageError(`--account: expected NAMESPACE/NAME, found "${account}"`);
+  return { isJson: output === 'json', timeoutMs: seconds * 1000, account: { namespace, name } };
 }
 
 /** What to explain: a kind, and a name as that kind has it. */

@@ -7,6 +7,7 @@ import { changesOf, type NamespacePlan, type WrittenKind } from '../to-kubernete
 import type { NamePlan } from '../to-kubernetes/plan/planner.ts';
 import type { World } from '../world/world.ts';
 import { planImports, planPods, planServices, readOnce, type OnceContext } from '../world/read-once.ts';
+import { SHIPPED_ACCOUNT, toldOfNamespaces } from './namespace-rights.ts';
 import { splitTold, toldIn, toldOf, toldOfImport, type Told } from './told.ts';
 
 export interface PlannedChange {
@@ -35,13 +36,20 @@ export interface Plan {
 /**
  * Reads both systems once and says what `run` would do. It writes nothing.
  * @param timeoutMs what is not read by then is an error that says what is missing
+ * @param account the daemon's, whose rights may be others than the caller's
  * @throws Error when a system cannot be read
  */
-export function makePlan(context: OnceContext, timeoutMs: number): Promise<Plan> {
-  return readOnce(context, timeoutMs, async (world) => ({
-    cluster: context.config.cluster,
-    ...merge(await planToConsul(context, world), await planToKubernetes(context, world)),
-  }));
+export function makePlan(context: OnceContext, timeoutMs: number, account = SHIPPED_ACCOUNT): Promise<Plan> {
+  return readOnce(context, timeoutMs, async (world, clients) => {
+    const { cluster, toKubernetes } = context.config;
+    const told = toldParts(await toldOfNamespaces(clients, world, toKubernetes.namespaces, account));
+    const parts = [
+      await planToConsul(context, world),
+      { changes: [], ...told },
+      await planToKubernetes(context, world),
+    ];
+    return { cluster, ...merge(...parts) };
+  });
 }
 
 export type Part = Pick<Plan, 'changes' | 'rejections' | 'warnings'>;

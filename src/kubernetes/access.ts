@@ -6,24 +6,58 @@ export interface Access {
   readonly group: string;
   /** Plural name of the kind. */
   readonly resource: string;
+  /** Empty for a kind that is in no namespace. */
   readonly namespace: string;
+  /** The one object that is meant; all of them when there is none. */
+  readonly name?: string;
 }
 
-/**
- * Whether we may do that, as the API server's own authorizers say; undefined when it is not allowed and an authorizer had
- * trouble to tell. Every account may ask.
- */
-export async function mayWe(client: KubernetesRequester, access: Access): Promise<boolean | undefined> {
-  const kind = 'SelfSubjectAccessReview';
+/** Whether somebody may do that; undefined when it is not allowed and an authorizer had trouble to tell. */
+export type MayAccess = (access: Access) => Promise<boolean | undefined>;
+
+/** Somebody else, as the API server knows a service account. */
+export interface ServiceAccount {
+  readonly namespace: string;
+  readonly name: string;
+}
+
+/** Whether we may do that, as the API server's own authorizers say. Every account may ask. */
+export function mayWe(client: KubernetesRequester, access: Access): Promise<boolean | undefined> {
+  return review(client, 'SelfSubjectAccessReview', {}, access);
+}
+
+/** The same of a service account. @throws KubernetesError 403 for whoever may not ask about others */
+export function mayAccount(
+  client: KubernetesRequester,
+  { namespace, name }: ServiceAccount,
+  access: Access,
+): Promise<boolean | undefined> {
+  const user = `system:serviceaccount:${namespace}:${name}`;
+  const groups = ['system:serviceaccounts', `system:serviceaccounts:${namespace}`, 'system:authenticated'];
+  return review(client, 'SubjectAccessReview', { user, groups }, access);
+}
+
+async function review(
+  client: KubernetesRequester,
+  kind: string,
+  who: object,
+  access: Access,
+): Promise<boolean | undefined> {
   const answer = await client.request({
-    purpose: { verb: 'create', kind, object: `about ${access.verb} ${access.resource} in ${access.namespace}` },
+    purpose: { verb: 'create', kind, object: `about ${describeAccess(access)}` },
     method: 'POST',
-    path: '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews',
-    body: { apiVersion: 'authorization.k8s.io/v1', kind, spec: { resourceAttributes: access } },
+    path: `/apis/authorization.k8s.io/v1/${kind.toLowerCase()}s`,
+    body: { apiVersion: 'authorization.k8s.io/v1', kind, spec: { ...who, resourceAttributes: access } },
   });
   const status = objectField(expectObject(answer, kind), 'status');
   if (booleanField(status, 'allowed') === true) return true;
   return stringField(status, 'evaluationError') === '' ? false : undefined;
+}
+
+/** `create services in namespace shop`, `watch namespaces shop`. */
+export function describeAccess({ verb, group, resource, namespace, name }: Access): string {
+  const what = `${verb} ${resource}${group === '' ? '' : `.${group}`}${name === undefined ? '' : ` ${name}`}`;
+  return namespace === '' ? what : `${what} in namespace ${namespace}`;
 }
 
 export interface MissingRight {
@@ -44,8 +78,5 @@ export async function missingRight(
 ): Promise<MissingRight> {
   const allowed = await Promise.all(rights.map((right) => mayWe(client, right)));
   const missing = rights.find((_, i) => allowed[i] === false || (allowed[i] === undefined && !had));
-  return {
-    missing: missing && `${missing.verb} ${missing.resource}.${missing.group} in namespace ${missing.namespace}`,
-    isCertain: !allowed.includes(undefined),
-  };
+  return { missing: missing && describeAccess(missing), isCertain: !allowed.includes(undefined) };
 }

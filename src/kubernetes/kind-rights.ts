@@ -24,8 +24,11 @@ interface KindRightsOptions {
   readonly clock: Pick<Clock, 'now'>;
 }
 
+/** The first right that is missing in a namespace, in words, for each namespace where one is. */
+export type MissingRights = ReadonlyMap<string, string>;
+
 interface Answer {
-  readonly missing: string | undefined;
+  readonly missing: MissingRights;
   readonly forMs: number;
   readonly untilMs: number;
 }
@@ -36,9 +39,9 @@ interface Answer {
  * | the answer                                            | counts for                                         |
  * |-------------------------------------------------------|----------------------------------------------------|
  * | none yet, or it was forgotten                         | the API server is asked at once                    |
- * | we have all rights                                    | 10 minutes                                         |
+ * | we have all rights everywhere                         | 10 minutes                                         |
  * | we had them, and an authorizer in trouble cannot tell | 15 s: until then we have them still                |
- * | a right is missing                                    | 15 s: somebody may be about to give it             |
+ * | a right is missing somewhere                          | 15 s: somebody may be about to give it             |
  * | a right is missing, once more                         | twice as long as the last time, at most 10 minutes |
  */
 export class KindRights {
@@ -55,22 +58,35 @@ export class KindRights {
   }
 
   /**
-   * The first right that is missing, in words; undefined when we have them all.
-   * @param had whether we had them all until now
+   * Where we have not all of them.
+   * @param had the namespaces where we had them all until now
    */
-  async missing(had: boolean): Promise<string | undefined> {
-    const { client, clock, kind, namespaces, pace } = this.#options;
+  async missing(had: ReadonlySet<string>): Promise<MissingRights> {
+    const { clock, pace } = this.#options;
     const now = clock.now();
     const before = this.#answer;
     if (before && now < before.untilMs) return before.missing;
-    const { group, plural: resource } = kind;
-    const rights = namespaces.flatMap((namespace) => VERBS.map((verb) => ({ verb, group, resource, namespace })));
-    const { missing, isCertain } = await missingRight(client, rights, had);
-    const isMissingAgain = missing !== undefined && before?.missing !== undefined;
+    const { missing, isCertain } = await this.#ask(had);
+    const isMissingAgain = missing.size > 0 && before !== undefined && before.missing.size > 0;
     const forMissingMs = isMissingAgain ? 2 * before.forMs : pace.missingMs;
-    const isGranted = missing === undefined && isCertain;
+    const isGranted = missing.size === 0 && isCertain;
     const forMs = isGranted ? pace.grantedMs : Math.min(pace.grantedMs, forMissingMs);
     this.#answer = { missing, forMs, untilMs: now + forMs };
     return missing;
+  }
+
+  async #ask(had: ReadonlySet<string>): Promise<{ readonly missing: MissingRights; readonly isCertain: boolean }> {
+    const { client, kind, namespaces } = this.#options;
+    const { group, plural: resource } = kind;
+    const answers = await Promise.all(
+      namespaces.map(async (namespace) => {
+        const rights = VERBS.map((verb) => ({ verb, group, resource, namespace }));
+        return { namespace, ...(await missingRight(client, rights, had.has(namespace))) };
+      }),
+    );
+    const missing = answers.flatMap(({ namespace, missing }): [string, string][] =>
+      missing === undefined ? [] : [[namespace, missing]],
+    );
+    return { missing: new Map(missing), isCertain: answers.every(({ isCertain }) => isCertain) };
   }
 }

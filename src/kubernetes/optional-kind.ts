@@ -6,10 +6,10 @@ import type { Metrics } from '../observability/metrics.ts';
 import type { KubernetesRequester } from './client.ts';
 import { discover } from './discovery.ts';
 import { hasStatus } from './errors.ts';
-import { KindRights, RIGHTS_PACE, type RightsPace } from './kind-rights.ts';
+import { KindRights, RIGHTS_PACE, type MissingRights, type RightsPace } from './kind-rights.ts';
 import type { KubernetesObject } from './objects.ts';
 import type { CustomKind, Resource } from './resources.ts';
-import type { View } from './view.ts';
+import type { Followed, View } from './view.ts';
 
 /** How often to look whether somebody has installed the kind or taken it away. */
 export interface KindPace extends RightsPace {
@@ -24,18 +24,12 @@ const KIND_PACE: KindPace = { lookAgainMs: 15_000, pauseMs: 1000, ...RIGHTS_PACE
 /** Reading all objects of the kind may take so long. */
 const READ_LIMIT_MS = 15_000;
 
-/** The objects of a namespace while they are followed, as a Reflector does it. */
-export interface FollowedObjects<T extends KubernetesObject> {
-  readonly synced: Promise<View<T>>;
-  readonly failure: string | undefined;
-}
-
 export interface OptionalKindOptions<T extends KubernetesObject> {
   readonly client: KubernetesRequester;
   readonly kind: CustomKind<T>;
   readonly namespaces: readonly string[];
   /** Starts to follow the objects of one namespace, until the signal aborts. */
-  readonly follow: (resource: Resource<T>, namespace: string, signal: AbortSignal) => FollowedObjects<T>;
+  readonly follow: (resource: Resource<T>, namespace: string, signal: AbortSignal) => Followed<T>;
   /** What else has to be read before the kind counts as found. */
   readonly prepare: () => Promise<unknown>;
   readonly log: Log;
@@ -49,10 +43,16 @@ export interface OptionalKindOptions<T extends KubernetesObject> {
   readonly random?: () => number;
 }
 
-/** A kind that is there and may be used, with its objects in each namespace. */
+/** A kind that is there and may be used, with its objects in each namespace where we have the rights. */
 export interface FoundKind<T extends KubernetesObject> {
   readonly resource: Resource<T>;
   readonly views: ReadonlyMap<string, View<T>>;
+}
+
+/** The kind as the API server has it, and where it may not be used. */
+interface Usable<T extends KubernetesObject> {
+  readonly resource: Resource<T>;
+  readonly missing: MissingRights;
 }
 
 interface Absence {
@@ -69,13 +69,14 @@ interface Absence {
  * |--------------------------------------------------|---------------------------------------------------------------|
  * | that it has no such kind                         | absent, not served                                            |
  * | that we may not ask (403)                        | absent; served or not as before                               |
- * | that it has the kind, and that a right is missing | absent, served: with some of the rights it would be worse than with none |
- * | that it has the kind, and all rights are there   | its objects are followed; found once all of them were read    |
- * | the same, in another version than until now      | followed anew; the old views serve until the new are complete |
+ * | that it has the kind, and a right is missing in every namespace | absent, served                                 |
+ * | ... and all rights are there in some namespaces  | its objects there are followed; found once all of them were read |
+ * | ... in another version, or in other namespaces, than until now | followed anew; the old views serve until the new are complete |
  * | anything else, or nothing                        | a failure: nothing changes, and the next look is soon         |
  *
- * How seldom our rights are asked for, KindRights decides: those of a kind that comes are asked for at once, and at the
- * next look after `lookAgain`, after a failure, and while a watch fails.
+ * With some of the rights in a namespace it would be worse than with none: there the kind is absent, and nowhere else for
+ * that reason. How seldom our rights are asked for, KindRights decides: those of a kind that comes are asked for at once,
+ * and at the next look after `lookAgain`, after a failure, and while a watch fails.
  */
 export class OptionalKind<T extends KubernetesObject> {
   readonly #options: OptionalKindOptions<T>;
@@ -88,8 +89,9 @@ export class OptionalKind<T extends KubernetesObject> {
   #isSettled = false;
   #found: FoundKind<T> | undefined;
   #absence: Absence = { why: '', isServed: false };
+  #missing: MissingRights = new Map();
   #failure: string | undefined = 'not read yet';
-  #followed: readonly FollowedObjects<T>[] = [];
+  #followed: readonly Followed<T>[] = [];
   #stopFollowing = new AbortController();
   #wake = new AbortController();
 
@@ -110,9 +112,16 @@ export class OptionalKind<T extends KubernetesObject> {
     return this.#found;
   }
 
-  /** Why the kind is not found; empty when it is. */
+  /** Why the kind is not found; empty when it is, be it in one namespace only. */
   get absence(): string {
     return this.#absence.why;
+  }
+
+  /** Why the kind may not be used in a namespace; empty where it may. */
+  absenceIn(namespace: string): string {
+    if (this.#found?.views.has(namespace)) return '';
+    const missing = this.#missing.get(namespace);
+    return missing === undefined ? this.absence : noRightTo(missing);
   }
 
   /** Why what is known of the kind may be out of date; undefined while all is well, and where there is nothing to follow. */
@@ -158,21 +167,27 @@ export class OptionalKind<T extends KubernetesObject> {
 
   async #look(): Promise<void> {
     const found = await this.#find();
-    if ('why' in found) this.#lose(found);
-    else if (this.#found?.resource.apiVersion !== found.apiVersion) await this.#follow(found);
+    if ('why' in found) return this.#lose(found);
+    const usable = new Set(this.#options.namespaces.filter((namespace) => !found.missing.has(namespace)));
+    this.#missing = found.missing;
+    const isSameVersion = this.#found?.resource.apiVersion === found.resource.apiVersion;
+    if (!isSameVersion || !isSame(usable, new Set(this.#found?.views.keys())))
+      await this.#follow(found.resource, [...usable]);
   }
 
   /** The kind as it can be used, or why it cannot be used. */
-  async #find(): Promise<Resource<T> | Absence> {
-    const { client, kind } = this.#options;
+  async #find(): Promise<Usable<T> | Absence> {
+    const { client, kind, namespaces } = this.#options;
     try {
       const resource = await discover(client, kind);
       if (!resource) {
         this.#rights.forget();
         return { why: `the API server has no ${kind.plural}.${kind.group}`, isServed: false };
       }
-      const missing = await this.#rights.missing(this.#found !== undefined);
-      return missing === undefined ? resource : { why: `there is no right to ${missing}`, isServed: true };
+      const missing = await this.#rights.missing(new Set(this.#found?.views.keys()));
+      const [first] = missing.values();
+      const isMissingEverywhere = first !== undefined && namespaces.every((namespace) => missing.has(namespace));
+      return isMissingEverywhere ? { why: noRightTo(first), isServed: true } : { resource, missing };
     } catch (error) {
       if (!hasStatus(error, 403)) throw error;
       this.#rights.forget();
@@ -180,8 +195,8 @@ export class OptionalKind<T extends KubernetesObject> {
     }
   }
 
-  async #follow(resource: Resource<T>): Promise<void> {
-    const { follow, namespaces, prepare, signal } = this.#options;
+  async #follow(resource: Resource<T>, namespaces: readonly string[]): Promise<void> {
+    const { follow, prepare, signal } = this.#options;
     const stop = new AbortController();
     const until = AbortSignal.any([signal, stop.signal]);
     // Each watch listens to it.
@@ -212,6 +227,7 @@ export class OptionalKind<T extends KubernetesObject> {
   #lose(absence: Absence): void {
     this.#stopFollowing.abort();
     this.#found = undefined;
+    this.#missing = new Map();
     if (absence.why !== this.absence || absence.isServed !== this.isServed) this.#settle(absence);
   }
 
@@ -221,6 +237,14 @@ export class OptionalKind<T extends KubernetesObject> {
     this.#resolveSettled();
     for (const listener of this.#listeners) listener();
   }
+}
+
+function isSame(a: ReadonlySet<string>, b: ReadonlySet<string>): boolean {
+  return a.size === b.size && [...a].every((namespace) => b.has(namespace));
+}
+
+function noRightTo(missing: string): string {
+  return `there is no right to ${missing}`;
 }
 
 function failuresOf(followed: readonly { readonly failure: string | undefined }[]): string[] {

@@ -30,6 +30,8 @@ const END_MARK = only(
 export interface ReflectorOptions<T extends KubernetesObject> extends KindReaderOptions {
   readonly resource: Resource<T>;
   readonly labelSelector?: string;
+  /** `metadata.name=NAME` for one object, with the right to no other. */
+  readonly fieldSelector?: string;
   /** Told when the kind is followed again after the API server was away. */
   readonly onReturn?: () => void;
   readonly log: Log;
@@ -66,6 +68,8 @@ export class Reflector<T extends KubernetesObject> {
   readonly #reader: KindReader;
   readonly #content: KindView<T>;
   readonly #selector: Readonly<Record<string, string>>;
+  /** Without it a look at one object alone would need the right to all. */
+  readonly #field: Readonly<Record<string, string>>;
   /** The newest version that we saw of the time that the API server is in. */
   #version: string | undefined;
   #mustList = true;
@@ -83,7 +87,9 @@ export class Reflector<T extends KubernetesObject> {
     this.#random = options.random ?? Math.random;
     this.#reader = new KindReader(options);
     this.#content = new KindView(options);
-    this.#selector = options.labelSelector ? { labelSelector: options.labelSelector } : {};
+    const { labelSelector, fieldSelector } = options;
+    this.#field = fieldSelector ? { fieldSelector } : {};
+    this.#selector = { ...this.#field, ...(labelSelector ? { labelSelector } : {}) };
     void this.#run();
   }
 
@@ -161,7 +167,8 @@ export class Reflector<T extends KubernetesObject> {
 
   /** A consistent read of as little as possible; a complete list tells as much. */
   async #lookBack(): Promise<void> {
-    if (!this.#mustList) this.#compare((await this.#reader.list({ limit: '1' })).metadata.resourceVersion);
+    if (!this.#mustList)
+      this.#compare((await this.#reader.list({ limit: '1', ...this.#field })).metadata.resourceVersion);
   }
 
   /** Whether the API server still has what we saw. @param found the version of a consistent read */

@@ -6,6 +6,13 @@ export type Listener<T> = (before: T | undefined, after: T | undefined) => void;
 
 /** Takes what the API server answers to a write. */
 export type Answered<T extends KubernetesObject> = Pick<View<T>, 'put' | 'drop'>;
+/** Objects of one kind while they are followed, as a Reflector does it. */
+export interface Followed<T extends KubernetesObject> {
+  /** Resolves when they were read completely. */
+  readonly synced: Promise<View<T>>;
+  /** Why the view may be out of date; undefined while all is well. */
+  readonly failure: string | undefined;
+}
 
 /** Uids of deleted objects that are remembered as evidence; beyond this the oldest need a direct read again. */
 const REMEMBERED_DELETIONS = 50_000;

@@ -11,6 +11,7 @@ export interface Metrics {
   readonly owned: Gauge<'direction'>;
   readonly imports: Gauge;
   readonly istioFallbacks: Gauge;
+  readonly closedNamespaces: Gauge;
   readonly consulTransactions: Counter<'outcome'>;
   readonly consulOperations: Counter;
   readonly consulTransactionSeconds: Histogram;
@@ -60,6 +61,11 @@ export function createMetrics(): Metrics {
     istioFallbacks: new Gauge({
       name: 'consular_istio_fallbacks',
       help: 'Consul services that should have WorkloadEntries and are mirrored without.',
+      registers,
+    }),
+    closedNamespaces: new Gauge({
+      name: 'consular_closed_namespaces',
+      help: 'Namespaces that should get mirrored Services and cannot be written to.',
       registers,
     }),
     consulTransactions: new Counter({

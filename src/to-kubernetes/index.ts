@@ -54,6 +54,8 @@ export interface ToKubernetesStatus extends ControllerStatus {
   readonly workloadEntries: string;
   /** How many Consul services should have WorkloadEntries and do not. */
   readonly withoutWorkloadEntries: number;
+  /** Why nothing is written into a namespace, for each that is closed. */
+  readonly closedNamespaces: Readonly<Record<string, string>>;
 }
 
 export interface ToKubernetes {
@@ -95,12 +97,16 @@ export function runToKubernetes(options: ToKubernetesOptions): ToKubernetes {
   const loop = new ToKubernetesLoop({
     ...{ planner, catalog, hosts, writer, report, fallbacks, imports, metrics, queue },
     grace: createGrace(config.removalGrace, () => performance.now()),
-    workloadEntries: views.workloadEntries,
+    ...{ workloadEntries: views.workloadEntries, namespaces: views.namespaces },
   });
   const enqueue = (names: Iterable<string>) => {
     for (const name of names) queue.enqueue(name);
   };
 
+  const tellNamespaces = () => report.namespaces(views.namespaces);
+
+  tellNamespaces();
+  views.namespaces.subscribe(tellNamespaces);
   hosts.subscribe(queue.enqueue);
   subscribeToConsul(catalog, planner, enqueue);
   subscribe(views, planner, enqueue);
@@ -117,6 +123,7 @@ export function runToKubernetes(options: ToKubernetesOptions): ToKubernetes {
       rejected: report.count,
       workloadEntries: views.workloadEntries.found?.resource.apiVersion ?? views.workloadEntries.absence,
       withoutWorkloadEntries: fallbacks.count,
+      closedNamespaces: Object.fromEntries(views.namespaces.closed),
       ...controller.status,
     }),
     troubles: () => report.messages(),

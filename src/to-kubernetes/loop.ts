@@ -3,6 +3,7 @@ import type { Grace } from './grace.ts';
 import type { NamespacePlan } from './plan/namespace-plan.ts';
 import type { NamePlan, Planner } from './plan/planner.ts';
 import { isSignOfAbsence } from './report/istio-fallbacks.ts';
+import { isSignOfClosing } from './report/write-refusal.ts';
 import type { Catalog } from './views.ts';
 
 export interface ToKubernetesLoopOptions {
@@ -15,6 +16,7 @@ export interface ToKubernetesLoopOptions {
   };
   readonly hosts: { want(host: string, service: string): void };
   readonly writer: { apply(plan: NamespacePlan): Promise<void> };
+  readonly namespaces: { isClosedNow(name: string): Promise<boolean> };
   readonly grace: Grace;
   readonly report: { plan(name: string, plan: NamePlan, failures: ReadonlyMap<string, unknown>): void };
   readonly fallbacks: { note(name: string, plan: NamePlan): void };
@@ -29,7 +31,8 @@ export interface ToKubernetesLoopOptions {
  * - a name that only Kubernetes knows is asked for before its plan is made: a plan on a guess is none;
  * - a service that is gone loses its endpoints at once, and its Service when the grace period is over and the leader of
  *   Consul confirmed that it is gone;
- * - the plan is carried out in each namespace by itself: one that cannot be written to costs only itself;
+ * - the plan is carried out in each namespace by itself: one that cannot be written to costs only itself, and where the
+ *   namespace is closed now, that is told once, and no failure of the name;
  * - a name that has nothing in Kubernetes any more gives up its claim, and those that waited for it are looked at again.
  */
 export class ToKubernetesLoop {
@@ -75,6 +78,7 @@ export class ToKubernetesLoop {
     await Promise.all(
       plan.namespaces.map((part) => writer.apply(part).catch((error: unknown) => failures.set(part.namespace, error))),
     );
+    await this.#forgiveClosed(failures);
     report.plan(name, plan, failures);
     fallbacks.note(name, plan);
     if ([...failures.values()].some(isSignOfAbsence)) workloadEntries.lookAgain();
@@ -82,6 +86,12 @@ export class ToKubernetesLoop {
     this.#follow(name, plan);
     const [first] = failures;
     if (first) throw first[1];
+  }
+
+  /** When the namespace is opened again, all names are looked at. */
+  async #forgiveClosed(failures: Map<string, unknown>): Promise<void> {
+    for (const [namespace, error] of failures)
+      if (isSignOfClosing(error) && (await this.#options.namespaces.isClosedNow(namespace))) failures.delete(namespace);
   }
 
   /** What is mirrored, or taken in, has a long poll of its own. */

@@ -16,6 +16,7 @@ export interface Problem {
 
 /** Every reason, and whether it is a warning only. */
 const WARNS = {
+  NamespaceClosed: false,
   NameConflict: false,
   InstanceRefused: false,
   TooManyServices: false,
@@ -33,6 +34,11 @@ const WARNS = {
   TrafficPolicy: true,
 } as const;
 export type Reason = keyof typeof WARNS;
+
+/** @param why the namespace is closed */
+export function namespaceClosed(namespace: string, why: string): Problem {
+  return problem('NamespaceClosed', `nothing is written into namespace ${namespace}, and nothing removed: ${why}`);
+}
 
 export function problem(reason: Reason, message: string, about?: Service): Problem {
   return { reason, message, about, isWarning: WARNS[reason] };

@@ -1,4 +1,5 @@
-import type { KubernetesObject } from '../kubernetes/objects.ts';
+import type { Endpoints, KubernetesObject } from '../kubernetes/objects.ts';
+import type { View } from '../kubernetes/view.ts';
 import { isOfApiServer } from './addresses/addresses.ts';
 import type { Planner } from './plan/planner.ts';
 import type { Views } from './views.ts';
@@ -32,13 +33,29 @@ export function subscribe(views: Views, planner: Planner, enqueue: Enqueue): voi
     look(before, after);
     if (after) enqueue(planner.nameBehind(after));
   });
-  for (const view of views.endpoints.values())
-    view.subscribe((before, after) => {
-      look(before, after);
-      const endpoints = after ?? before;
-      if (endpoints) enqueue(planner.nameBehind(endpoints));
-    });
+  subscribeToNamespaces(views, planner, enqueue, look);
   subscribeToIstio(views, planner, enqueue, look);
+}
+
+/** A namespace that is opened has other v1 Endpoints than before, and whatever else happened there meanwhile was left alone. */
+function subscribeToNamespaces({ endpoints, namespaces }: Views, planner: Planner, enqueue: Enqueue, look: Look): void {
+  const followed = new WeakSet<View<Endpoints>>();
+  const follow = () => {
+    for (const view of endpoints.values()) {
+      if (followed.has(view)) continue;
+      followed.add(view);
+      view.subscribe((before, after) => {
+        look(before, after);
+        const object = after ?? before;
+        if (object) enqueue(planner.nameBehind(object));
+      });
+    }
+  };
+  follow();
+  namespaces.subscribe(() => {
+    follow();
+    enqueue(planner.keys());
+  });
 }
 
 /** What no endpoint may be has changed: any address may be concerned. */

@@ -9,6 +9,7 @@ import type { Keep } from '../kubernetes/kinds/metadata.ts';
 import { createObjectApi, type ObjectApi } from '../kubernetes/object-api.ts';
 import type { WorkloadEntry } from '../kubernetes/objects.ts';
 import type { KindPace } from '../kubernetes/optional-kind.ts';
+import type { NamespacePace } from '../kubernetes/writable-namespace.ts';
 import { createResources, workloadEntryKind, type CustomKind, type Resources } from '../kubernetes/resources.ts';
 import { ANNOTATION } from '../mark.ts';
 import type { Log } from '../observability/log.ts';
@@ -36,6 +37,8 @@ export interface Timings {
   readonly sweepPace?: SweepPace | undefined;
   /** Of looking for WorkloadEntries. */
   readonly kindPace?: KindPace | undefined;
+  /** Of looking at the mirror namespaces. */
+  readonly namespacePace?: NamespacePace | undefined;
   readonly hostLimits?: HostLimits | undefined;
 }
 
@@ -48,6 +51,8 @@ export interface Context {
   readonly signal: AbortSignal;
   readonly version: string;
   readonly timings?: Timings;
+  /** True for a command that needs no right to write. @default false */
+  readonly isReadOnly?: boolean;
 }
 
 /** Both systems within reach; nothing is read yet. */

@@ -27,7 +27,7 @@ export async function readOnce<T>(
 ): Promise<T> {
   const watches = new AbortController();
   setMaxListeners(0, watches.signal);
-  const whole: Context = { ...context, signal: watches.signal };
+  const whole: Context = { ...context, signal: watches.signal, isReadOnly: true };
   const clients = createClients(whole);
   const readings = new Readings(whole, clients.cluster);
   let timer: NodeJS.Timeout | undefined;

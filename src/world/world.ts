@@ -2,8 +2,9 @@ import type { Family } from '../address.ts';
 import { ServiceCatalog } from '../consul/service-catalog.ts';
 import { readTransactionLimit } from '../consul/transaction-limit.ts';
 import type { KubernetesClient } from '../kubernetes/client.ts';
-import type { Endpoints, EndpointSlice, Pod, Service } from '../kubernetes/objects.ts';
+import type { EndpointSlice, Pod, Service } from '../kubernetes/objects.ts';
 import { OptionalKind } from '../kubernetes/optional-kind.ts';
+import { WritableNamespaces } from '../kubernetes/writable-namespaces.ts';
 import { Reflector } from '../kubernetes/reflector.ts';
 import type { Resources } from '../kubernetes/resources.ts';
 import { isServed } from '../kubernetes/discovery.ts';
@@ -23,6 +24,7 @@ import { highestIndex } from '../to-kubernetes/objects/index-annotation.ts';
 import { readHosts } from '../to-kubernetes/objects/hosts-annotation.ts';
 import type { Views as ToKubernetesViews } from '../to-kubernetes/views.ts';
 import type { Clients, Context } from './context.ts';
+import { mirrorRights } from './mirror-rights.ts';
 import type { Readings } from './readings.ts';
 import { readTrust, type Trust } from './trust.ts';
 
@@ -134,17 +136,14 @@ async function readToKubernetes(
   shared: Shared,
 ): Promise<World['toKubernetes']> {
   const { toKubernetes } = context.config;
-  const scope = { labelSelector: `${LABEL.managedBy}=${MANAGED_BY}` };
-  // Followed even when they are switched off: what was written before has to be seen to be removed.
-  const reading = toKubernetes.namespaces.map(async (namespace): Promise<[string, View<Endpoints>]> => {
-    return [namespace, await readings.reflect(kubernetes, resources.endpoints, { namespace, ...scope })];
-  });
+  const namespaces = followNamespaces(context, kubernetes, resources);
+  readings.add('Kubernetes mirror namespaces', () => namespaces.failure);
   let pods: View<Pod> | undefined;
   // Followed even when nothing should have any, for the same reason.
   const workloadEntries = new OptionalKind({
     ...{ client: kubernetes, kind, namespaces: toKubernetes.namespaces, ...context },
     follow: (resource, namespace, signal) =>
-      new Reflector({ client: kubernetes, resource, namespace, ...scope, ...readings.following, ...context, signal }),
+      new Reflector({ client: kubernetes, resource, namespace, ...MARKED, ...readings.following, ...context, signal }),
     pace: context.timings?.kindPace,
     prepare: async () => (pods = await shared.readPods()),
   });
@@ -162,11 +161,31 @@ async function readToKubernetes(
   });
   readings.add('Consul services', () => catalog.failure);
   const serviceCIDRs = await readServiceCIDRs(kubernetes, resources, readings);
-  await Promise.all([catalog.synced, workloadEntries.settled]);
-  const endpoints = new Map(await Promise.all(reading));
-  const views = { endpoints, serviceCIDRs, workloadEntries, pods: () => pods, ...(await shared.whole) };
+  await Promise.all([catalog.synced, workloadEntries.settled, namespaces.settled]);
+  const kept = { endpoints: namespaces.views, namespaces, serviceCIDRs, workloadEntries };
+  const views = { ...kept, pods: () => pods, ...(await shared.whole) };
   return { catalog, views, hosts: createHosts(context, owner, views, catalog) };
 }
+
+/** v1 Endpoints are followed even when they are switched off: what was written before has to be seen to be removed. */
+function followNamespaces(context: Context, client: KubernetesClient, resources: Resources) {
+  const { config, timings, isReadOnly = false } = context;
+  const rightsIn = (name: string) => mirrorRights(resources, name);
+  return new WritableNamespaces({
+    ...{ client, names: config.toKubernetes.namespaces, pace: timings?.namespacePace, ...context },
+    rightsIn: (name) => (isReadOnly ? { ...rightsIn(name), write: [] } : rightsIn(name)),
+    watch: (name, signal) =>
+      new Reflector({
+        ...{ client, resource: resources.namespaces, fieldSelector: `metadata.name=${name}` },
+        ...{ ...context, signal },
+      }),
+    follow: (namespace, signal) =>
+      new Reflector({ client, resource: resources.endpoints, namespace, ...MARKED, ...context, signal }),
+  });
+}
+
+/** Objects that carry Consular's mark. */
+const MARKED = { labelSelector: `${LABEL.managedBy}=${MANAGED_BY}` };
 
 /** Host names of instances, with what Kubernetes still shows of them. */
 function createHosts(

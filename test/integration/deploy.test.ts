@@ -6,7 +6,10 @@ import { basename, delimiter, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { parseAllDocuments } from 'yaml';
+import { SHIPPED_ACCOUNT } from '../../src/commands/namespace-rights.ts';
 import { parseConfig } from '../../src/config/load.ts';
+import { createResources } from '../../src/kubernetes/resources.ts';
+import { mirrorRights } from '../../src/world/mirror-rights.ts';
 import { openRig, until, type Manifest, type Rig } from '../rig/index.ts';
 import {
   apply,
@@ -106,9 +109,23 @@ describe('the manifests', () => {
       may('delete', 'pods', 'default'),
       may('create', 'pods', 'consular'),
       may('get', 'namespaces', 'default', '', 'default'),
+      may('watch', 'namespaces', '', '', 'consular'),
+      may('list', 'namespaces', ''),
       may('create', 'serviceaccounts', 'consular'),
     ]);
     expect(forbidden).toEqual(forbidden.map(() => false));
+  });
+
+  it('give in a mirror namespace what the daemon asks for there', () => {
+    const given = rightsOf(objects).filter(({ role }) => role === 'consular-mirror');
+    const { read, write } = mirrorRights(createResources({ annotation: () => true, variable: () => true }), 'default');
+    const asked = [...read, ...write].map(({ verb, group, resource }) => [verb, group, resource].join());
+    expect(asked.sort()).toEqual(given.map(({ verb, apiGroup, resource }) => [verb, apiGroup, resource].join()).sort());
+  });
+
+  it('are of the account that consular plan asks about', () => {
+    const { metadata } = ofKind('ServiceAccount');
+    expect({ namespace: metadata.namespace, name: metadata.name }).toEqual(SHIPPED_ACCOUNT);
   });
 
   it('give the right to the status of pods in a folder of its own, to the same account', () => {
@@ -116,7 +133,7 @@ describe('the manifests', () => {
     expect(rightsOf(optional).map(({ name, clusterWide }) => ({ name, clusterWide }))).toEqual([
       { name: 'patch pods/status', clusterWide: true },
     ]);
-    const subjects = objects.flatMap(({ kind, subjects }) => (kind === 'ClusterRoleBinding' ? [subjects] : []));
+    const subjects = objects.flatMap(({ kind, subjects }) => (kind === 'RoleBinding' ? [subjects] : []));
     expect(optional.flatMap(({ subjects = [] }) => subjects)).toEqual(subjects.flat());
     expect(rightsOf(objects).map(({ name }) => name)).not.toContain('patch pods/status');
   });
@@ -142,6 +159,8 @@ describe('the manifests', () => {
     expect(config.http.address).toBe(`0.0.0.0:${container.ports[0]?.containerPort ?? 0}`);
     const written = objects.filter(({ kind }) => kind === 'Role').map(({ metadata }) => metadata.namespace);
     expect(written).toEqual(config.toKubernetes.namespaces);
+    const watched = rightsOf(objects).filter(({ role }) => role === 'consular-namespaces');
+    expect([...new Set(watched.map(({ resourceName }) => resourceName))]).toEqual(config.toKubernetes.namespaces);
   });
 
   it('mount the token and the CA of Consul, when there are any, where the configuration offers them', () => {

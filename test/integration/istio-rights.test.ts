@@ -4,7 +4,7 @@ import { startKubernetes, type KubernetesPlane } from '../control-plane/index.ts
 import { openRig, statusOf, until, untilEqual, untilIdle, type Rig } from '../rig/index.ts';
 import { clientsOf, entriesOf, installWorkloadEntries } from '../rig/istio.ts';
 import { MANIFESTS, render } from '../rig/manifests.ts';
-import { grantMore, openStage, rightsOf, withoutRight, type ApiServer, type Stage } from '../rig/rights.ts';
+import { grantIn, grantMore, openStage, rightsOf, withoutRight, type ApiServer, type Stage } from '../rig/rights.ts';
 
 const objects = render(MANIFESTS);
 const optional = render(join(MANIFESTS, 'istio'));
@@ -46,7 +46,7 @@ describe('the rights to WorkloadEntries, as they are shipped,', () => {
       ['list', 'watch', 'create', 'patch', 'delete'].map((verb) => `${verb} workloadentries.networking.istio.io`),
     );
     expect(rightsOf(objects).filter(({ apiGroup }) => apiGroup.includes('istio'))).toEqual([]);
-    const subjects = objects.flatMap(({ kind, subjects }) => (kind === 'ClusterRoleBinding' ? [subjects] : []));
+    const subjects = objects.flatMap(({ kind, subjects }) => (kind === 'RoleBinding' ? [subjects] : []));
     expect(optional.flatMap(({ subjects = [] }) => subjects)).toEqual(subjects.flat());
   });
 });
@@ -97,6 +97,33 @@ describe('the rights to WorkloadEntries', () => {
     await untilEqual('clients', clients, { everybody: both, mesh: both });
     await untilIdle(stage.daemon);
     expect(stage.daemon.records.filter(({ level }) => level === 'warn' || level === 'error')).toEqual([]);
+    expect(refusals()).toEqual([]);
+  });
+
+  it('are missed in the namespace that lacks them, and in no other', async () => {
+    const alsoInto = ['other'];
+    stage = await openStage({
+      rig,
+      server,
+      objects: [...objects, ...optional],
+      alsoInto,
+      toKubernetes: { mode: 'istio' },
+    });
+    const other = `${stage.cluster}-other`;
+    await rig.kubernetes.createNamespace(other);
+    await grantIn(other, server, render(join(MANIFESTS, 'mirror-namespace')), stage);
+    await stage.start();
+    await register('192.0.2.56');
+    const name = stage.name('apps');
+    const both = ['192.0.2.56:8080'];
+    await untilEqual('clients', () => clientsOf(rig.kubernetes, other, name), { everybody: both, mesh: both });
+    await until('the entry', async () => (await entries()).length === 1);
+    await untilIdle(stage.daemon);
+    expect(await entriesOf(rig.kubernetes, other, name)).toEqual([]);
+    const { workloadEntries, withoutWorkloadEntries } = (await statusOf(stage.daemon)).toKubernetes ?? {};
+    expect([workloadEntries, withoutWorkloadEntries]).toEqual(['networking.istio.io/v1', 1]);
+    await grantIn(other, server, optional, stage);
+    await until('the entry there', async () => (await entriesOf(rig.kubernetes, other, name)).length === 1);
     expect(refusals()).toEqual([]);
   });
 

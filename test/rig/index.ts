@@ -36,6 +36,7 @@ const QUICK: Timings = {
   sweepPace: { firstMs: 50, gapMs: 250, longestGapMs: 1000 },
   kindPace: { lookAgainMs: 300, pauseMs: 50, missingMs: 300, grantedMs: 2000 },
   secondProofMs: 300,
+  namespacePace: { lookAgainMs: 200, openMs: 5000, grantedMs: 200 },
   hostLimits: { shortestMs: 200, longestRetryMs: 1000 },
 };
 
@@ -177,7 +178,13 @@ export interface Status {
     readonly wentBack: { readonly sign: string; readonly until: string } | null;
   };
   readonly toConsul: Work | null;
-  readonly toKubernetes: (Work & { readonly workloadEntries: string; readonly withoutWorkloadEntries: number }) | null;
+  readonly toKubernetes: (Work & ToKubernetesWork) | null;
+}
+
+interface ToKubernetesWork {
+  readonly workloadEntries: string;
+  readonly withoutWorkloadEntries: number;
+  readonly closedNamespaces: Readonly<Record<string, string>>;
 }
 
 export interface Work {

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Timings } from '../../src/world/context.ts';
 import { startEtcd } from '../control-plane/etcd.ts';
 import {
   findKubernetesProgram,
@@ -16,7 +17,7 @@ import { freePort, withFreshPorts } from '../control-plane/ports.ts';
 import type { ConsulApi } from './consul.ts';
 import type { Daemon, DaemonOptions, Rig } from './index.ts';
 import { KubernetesApi } from './kubernetes.ts';
-import { apply, isClusterWide, readKubeconfig, ROOT, type Rendered } from './manifests.ts';
+import { apply, isClusterWide, pathOf, readKubeconfig, ROOT, type Rendered } from './manifests.ts';
 import { until } from './until.ts';
 
 /** One verb on one resource: the smallest thing that can be taken away. */
@@ -119,10 +120,11 @@ export interface StageOptions {
   readonly without?: string;
   /** How long a Service outlives its Consul service. @default 20ms */
   readonly removalGrace?: string;
-  /** Namespaces to mirror into besides the stage's own; no rights are granted in them. */
+  /** What the names of namespaces end in that are mirrored into besides the stage's own. They are not made, and no Role is. */
   readonly alsoInto?: readonly string[];
   /** Other settings of that direction. */
   readonly toKubernetes?: object;
+  readonly timings?: Timings;
 }
 
 /** A cluster name and a namespace of its own, the shipped rights in them, and daemons that have no others. */
@@ -132,8 +134,14 @@ export interface Stage {
   readonly consul: ConsulApi;
   readonly cluster: string;
   readonly namespace: string;
+  /** All that are mirrored into, the one above among them. */
+  readonly mirrorNamespaces: readonly string[];
   /** Whose Services may take Consul instances in; nothing is mirrored into it. */
   readonly importNamespace: string;
+  /** Those of its daemons. */
+  readonly options: DaemonOptions;
+  /** The configuration of its daemons, for a command, in a file. */
+  configFile(): Promise<string>;
   /** Every daemon that ran here; the last one is the newest. */
   readonly daemons: readonly Daemon[];
   readonly daemon: Daemon;
@@ -152,6 +160,7 @@ export async function openStage({
   removalGrace = '20ms',
   alsoInto = [],
   toKubernetes = {},
+  timings = {},
 }: StageOptions): Promise<Stage> {
   const cluster = `r${randomBytes(4).toString('hex')}`;
   const namespace = `${cluster}-apps`;
@@ -161,9 +170,11 @@ export async function openStage({
   // Not createNamespace(): a server of the test's own has no controller that makes the account which that waits for.
   for (const name of [namespace, importNamespace])
     await server.api.must('POST', '/api/v1/namespaces', { metadata: { name } });
+  const mirrorNamespaces = [namespace, ...alsoInto.map((suffix) => `${cluster}-${suffix}`)];
   const kubeconfig = await grant(server, without === undefined ? objects : withoutRight(objects, without), {
     cluster,
     namespace,
+    mirrorNamespaces,
     importNamespace,
     folder,
   });
@@ -172,9 +183,10 @@ export async function openStage({
     kubeconfig,
     token: await createConsulToken(rig.consul, cluster, rules),
     awaitStart: false,
+    timings,
     toConsul: { namespaces: { include: [namespace], exclude: [] }, readinessGate: true },
     toKubernetes: {
-      namespaces: [namespace, ...alsoInto],
+      namespaces: mirrorNamespaces,
       importNamespaces: [importNamespace],
       services: { include: [`${cluster}-*`], exclude: [] },
       // Long enough to see that endpoints go first, and not to be waited for.
@@ -185,7 +197,7 @@ export async function openStage({
   const daemons: Daemon[] = [];
   const stop = async () => void (await Promise.all(daemons.map((daemon) => daemon.stop())));
   return {
-    ...{ rig, cluster, namespace, importNamespace, daemons, stop },
+    ...{ rig, cluster, namespace, mirrorNamespaces, importNamespace, options, daemons, stop },
     kubernetes: server.api,
     consul: rig.consul,
     get daemon() {
@@ -194,6 +206,14 @@ export async function openStage({
       return daemon;
     },
     name: (suffix) => `${cluster}-${suffix}`,
+    configFile: async () => {
+      const file = join(folder, 'consular.json');
+      const tokenFile = join(folder, 'token');
+      await writeFile(tokenFile, options.token ?? '');
+      const { toConsul, toKubernetes } = options;
+      await writeFile(file, JSON.stringify({ cluster, consul: { tokenFile }, toConsul, toKubernetes }));
+      return file;
+    },
     start: async () => {
       const daemon = await rig.startDaemon(options);
       daemons.push(daemon);
@@ -210,13 +230,49 @@ export async function openStage({
 interface Place {
   readonly cluster: string;
   readonly namespace: string;
+  /** All that are mirrored into, the one above among them. */
+  readonly mirrorNamespaces: readonly string[];
   readonly importNamespace: string;
   readonly folder: string;
 }
 
 /** Gives the account of a stage what it did not have from the beginning. */
-export async function grantMore({ api, kubeconfig }: ApiServer, objects: readonly Rendered[], stage: Stage) {
+export function grantMore(server: ApiServer, objects: readonly Rendered[], stage: Stage): Promise<void> {
   const placed = objects.map((object) => placeObject(object, stage));
+  return applyRights(server, placed, stage);
+}
+
+/** The same in another namespace than the stage's own, as a kustomization for one more mirror namespace does. */
+export function grantIn(
+  namespace: string,
+  server: ApiServer,
+  objects: readonly Rendered[],
+  stage: Stage,
+): Promise<void> {
+  return applyRights(server, placeIn(namespace, objects, stage), stage);
+}
+
+/** Takes away what was given there. */
+export async function revokeIn(
+  namespace: string,
+  { api }: ApiServer,
+  objects: readonly Rendered[],
+  stage: Stage,
+): Promise<void> {
+  const placed = placeIn(namespace, objects, stage);
+  for (const object of placed) await api.must('DELETE', pathOf(object));
+  const account = { namespace: stage.namespace, name: 'consular' };
+  for (const right of rightsOf(placed))
+    await until(`${right.name} to be gone`, async () => !(await isAllowed(api, account, right, namespace)));
+}
+
+function placeIn(namespace: string, objects: readonly Rendered[], stage: Stage): Rendered[] {
+  return objects
+    .map((object) => placeObject(object, stage))
+    .map((object) => ({ ...object, metadata: { ...object.metadata, namespace } }));
+}
+
+async function applyRights({ api, kubeconfig }: ApiServer, placed: readonly Rendered[], stage: Stage): Promise<void> {
   for (const object of placed) await apply(readKubeconfig(kubeconfig), object);
   const account = { namespace: stage.namespace, name: 'consular' };
   await Promise.all(rightsOf(placed).map((right) => untilGranted(api, account, right)));
@@ -242,22 +298,34 @@ async function grant({ api, kubeconfig }: ApiServer, objects: readonly Rendered[
 }
 
 /**
- * Names of cluster-wide objects get the cluster, everything else moves to the namespace, what is for imports to theirs;
- * nothing else is changed.
+ * Names of cluster-wide objects get the cluster, everything else moves to the namespace, what is for imports to theirs, and
+ * where the mirror namespace `default` is named, all of the stage are; nothing else is changed.
  */
-function placeObject(object: Rendered, { cluster, namespace, importNamespace }: Omit<Place, 'folder'>): Rendered {
+function placeObject(object: Rendered, place: Omit<Place, 'folder'>): Rendered {
+  const { cluster, namespace, importNamespace, mirrorNamespaces } = place;
   const { kind, metadata } = object;
-  const { roleRef, subjects, ...rest } = object as Rendered & { roleRef?: Reference; subjects?: Reference[] };
+  const { roleRef, subjects, rules, ...rest } = object as Rendered & Referring;
   const name = (of: { kind: string; name: string }) => (of.kind === 'ClusterRole' ? `${of.name}-${cluster}` : of.name);
   return {
     ...rest,
     ...(roleRef && { roleRef: { ...roleRef, name: name(roleRef) } }),
+    ...(rules && {
+      rules: rules.map((rule) =>
+        rule.resourceNames?.includes('default') ? { ...rule, resourceNames: mirrorNamespaces } : rule,
+      ),
+    }),
     ...(subjects && { subjects: subjects.map((subject) => ({ ...subject, namespace })) }),
     metadata: isClusterWide(object)
       ? { ...metadata, name: name({ kind: 'ClusterRole', name: metadata.name }) }
       : { ...metadata, namespace: metadata.name === 'consular-import' ? importNamespace : namespace },
     kind,
   };
+}
+
+interface Referring {
+  readonly roleRef?: Reference;
+  readonly subjects?: readonly Reference[];
+  readonly rules?: Role['rules'];
 }
 
 interface Reference {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { backoffMs, sleep } from '../../src/backoff.ts';
+import { backoffMs, inTime, sleep } from '../../src/backoff.ts';
+import { TestClock } from './clock.ts';
 
 const longest = (attempt: number) => backoffMs(attempt, { baseMs: 800, maxMs: 30_000, random: () => 1 });
 
@@ -40,5 +41,28 @@ describe('sleep', () => {
 
   it('returns when the time is over', async () => {
     await expect(sleep(1, new AbortController().signal)).resolves.toBeUndefined();
+  });
+});
+
+describe('what is waited for', () => {
+  const never = new Promise<string>(() => undefined);
+  const signal = new AbortController().signal;
+
+  it.each<[string, Promise<string>, AbortSignal, string | undefined]>([
+    ['is there in time', Promise.resolve('there'), signal, 'there'],
+    ['is given up when the time is over', never, signal, undefined],
+    ['is given up when the signal aborts', never, AbortSignal.abort(), undefined],
+  ])('%s', async (_, promise, until, expected) => {
+    const clock = new TestClock();
+    const waiting = inTime(promise, 1000, until, clock);
+    await clock.advance(1000);
+    expect(await waiting).toBe(expected);
+    expect(clock.timers).toBe(0);
+  });
+
+  it('may fail in time', async () => {
+    const clock = new TestClock();
+    await expect(inTime(Promise.reject(new Error('reset')), 1000, signal, clock)).rejects.toThrow('reset');
+    expect(clock.timers).toBe(0);
   });
 });

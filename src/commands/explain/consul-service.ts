@@ -23,16 +23,20 @@ import {
   type Explanation,
 } from './explanation.ts';
 import { describeNamespace } from '../plan.ts';
-import { toldIn, toldOf } from '../told.ts';
+import { toldIn, toldOf, type Told } from '../told.ts';
 import { planImports, planServices } from '../../world/read-once.ts';
 import { modeOf } from '../../to-kubernetes/objects/service.ts';
 
-/** Undefined when neither system knows such a service, and no pod wants to be one. */
+/**
+ * Undefined when neither system knows such a service, and no pod wants to be one.
+ * @param namespaces what keeps the daemon from writing into mirror namespaces
+ */
 export async function explainConsulService(
   config: Config,
   world: World,
   consul: ConsulReader,
   given: string,
+  namespaces: readonly Told[],
 ): Promise<Explanation | undefined> {
   const name = given.toLowerCase();
   const { owner, toKubernetes } = world;
@@ -51,7 +55,9 @@ export async function explainConsulService(
   const parts = (plan?.namespaces ?? []).map((namespace) =>
     explainNamespace(name, plan?.mirrored ?? false, namespace, isOfSeveral),
   );
-  const { rule, notes } = decisionOf(config, name, instances, plan);
+  const closed = [...(toKubernetes?.views.namespaces.closed.keys() ?? [])];
+  const { rule, notes } = decisionOf(config, name, instances, plan, closed);
+  const waiting = explainedTold(plan?.mirrored ? namespaces : []);
   return {
     kind: 'consul-service',
     name: given,
@@ -74,10 +80,11 @@ export async function explainConsulService(
     imported: [],
     changes: parts.flatMap(({ changes }) => changes),
     rejections: [
+      ...waiting.rejections,
       ...explainedTold(plan ? toldOf(given, plan) : []).rejections,
       ...parts.flatMap(({ rejections }) => rejections),
     ],
-    warnings: parts.flatMap(({ warnings }) => warnings),
+    warnings: [...waiting.warnings, ...parts.flatMap(({ warnings }) => warnings)],
   };
 }
 
@@ -86,6 +93,7 @@ function decisionOf(
   name: string,
   instances: readonly ServiceInstance[],
   plan: NamePlan | undefined,
+  closed: readonly string[],
 ): Decision {
   const not = (why: string): Decision => ({ rule: `it is not mirrored: ${why}`, notes: [] });
   if (!toKubernetes.enabled) return not('toKubernetes.enabled is false');
@@ -98,8 +106,10 @@ function decisionOf(
       'all of its instances came out of Kubernetes, share an address and port with one that did, are proxies, or lack a required tag or meta',
     );
   const conflicts = plan.namespaces.filter(({ conflict }) => conflict).map(({ namespace }) => namespace);
-  const free = toKubernetes.namespaces.filter((namespace) => !conflicts.includes(namespace));
+  const open = toKubernetes.namespaces.filter((namespace) => !closed.includes(namespace));
+  const free = open.filter((namespace) => !conflicts.includes(namespace));
   const list = (namespaces: readonly string[]) => namespaces.map((namespace) => `namespace ${namespace}`).join(', ');
+  if (open.length === 0) return not(`nothing can be written into ${list(closed)}`);
   if (free.length === 0) return not(`Services of others have its name in ${list(conflicts)}`);
   const healthy = instancesToMirror(instances, cluster, toKubernetes).some((instance) =>
     isHealthy(instance, toKubernetes),
@@ -107,6 +117,7 @@ function decisionOf(
   return {
     rule: `it is mirrored into ${list(free)}`,
     notes: [
+      ...(closed.length > 0 ? [`not into ${list(closed)}: nothing can be written there`] : []),
       ...(conflicts.length > 0 ? [`not into ${list(conflicts)}: a Service of somebody else has its name there`] : []),
       ...(healthy ? [] : ['none of its instances outside Kubernetes is healthy enough: the Service has no endpoints']),
     ],

@@ -72,7 +72,7 @@ function factsOf({ type, clusterIPs, selector, ports }: Service): Fact[] {
 /** @param importing what is said of the Service as one that takes instances in, if it does */
 function decisionOf(
   config: Config,
-  { owner, toConsul }: World,
+  { owner, toConsul, toKubernetes }: World,
   service: Service,
   importing: string | undefined,
 ): Decision {
@@ -80,7 +80,13 @@ function decisionOf(
   const notes = [...(importing === undefined ? [] : [importing]), ...isOff];
   if (ownsObject(owner, service.labels)) {
     const from = service.annotations.get(ANNOTATION.consulService) ?? '(its annotation is gone)';
-    return { rule: `the Service is Consular's own, mirrored from Consul service ${from}`, notes };
+    const why = toKubernetes?.views.namespaces.closed.get(service.namespace);
+    const standsStill =
+      why === undefined ? [] : [`it stays as it is: nothing can be written into its namespace: ${why}`];
+    return {
+      rule: `the Service is Consular's own, mirrored from Consul service ${from}`,
+      notes: [...notes, ...standsStill],
+    };
   }
   if (isMarkedObject(service.labels))
     return { rule: 'the Service was made by a Consular of another cluster, and asks for nothing', notes };

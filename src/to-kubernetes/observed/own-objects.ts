@@ -6,7 +6,7 @@ import {
   type Service,
   type WorkloadEntry,
 } from '../../kubernetes/objects.ts';
-import { Index } from '../../kubernetes/view.ts';
+import { Index, type View } from '../../kubernetes/view.ts';
 import { ANNOTATION, LABEL, ownsObject, SLICE_MANAGER, type Owner } from '../../mark.ts';
 import type { Views } from '../views.ts';
 
@@ -17,7 +17,7 @@ export class OwnObjects {
   readonly #owner: Owner;
   readonly #services: Index<Service>;
   readonly #slices: Index<EndpointSlice>;
-  readonly #endpoints: ReadonlyMap<string, Index<Endpoints>>;
+  #endpoints: ReadonlyMap<string, Index<Endpoints>> = new Map();
   /** Slices of ours on Services of others, by the key of the Service. */
   readonly #imported: Index<EndpointSlice>;
   #workloadEntries: ReadonlyMap<string, Index<WorkloadEntry>> = new Map();
@@ -26,18 +26,24 @@ export class OwnObjects {
     this.#owner = owner;
     this.#services = new Index(views.services, (service) => this.nameOf(service));
     this.#slices = new Index(views.endpointSlices, (slice) => this.nameOf(slice));
-    this.#endpoints = new Map(
-      [...views.endpoints].map(([namespace, view]) => [namespace, new Index(view, (object) => this.nameOf(object))]),
-    );
     this.#imported = new Index(views.endpointSlices, (slice) => (this.isImported(slice) ? [serviceKeyOf(slice)] : []));
+    this.#indexEndpoints(views);
+    views.namespaces.subscribe(() => this.#indexEndpoints(views));
     this.#indexWorkloadEntries(views);
     views.workloadEntries.subscribe(() => this.#indexWorkloadEntries(views));
   }
 
+  #indexEndpoints({ endpoints }: Views): void {
+    this.#endpoints = this.#indexEach(endpoints);
+  }
+
   #indexWorkloadEntries({ workloadEntries: { found } }: Views): void {
-    this.#workloadEntries = new Map(
-      [...(found?.views ?? [])].map(([namespace, view]) => [namespace, new Index(view, (entry) => this.nameOf(entry))]),
-    );
+    this.#workloadEntries = this.#indexEach(found?.views ?? new Map());
+  }
+
+  #indexEach<T extends KubernetesObject>(views: ReadonlyMap<string, View<T>>): ReadonlyMap<string, Index<T>> {
+    const index = (view: View<T>) => new Index(view, (object) => this.nameOf(object));
+    return new Map([...views].map(([namespace, view]) => [namespace, index(view)]));
   }
 
   /** The Consul name that an object of ours stands for, lower case; nothing for anybody else's. */

@@ -59,7 +59,7 @@ export function planNamespace(sources: PlanSources, wish: Wish): NamespacePlan {
   const mirroring = assigned && isWritten(holder) ? mirrorOf(sources, name, observed) : undefined;
   const target = { wish, serviceName, holder, own, mirrored: mirroring?.mirrored };
   const wished = wishedModeFor(holder, mirroring);
-  const fallback = wished === 'istio' ? views.workloadEntries.absence : '';
+  const fallback = wished === 'istio' ? views.workloadEntries.absenceIn(namespace) : '';
   const { mode, switchesTo, addresses } = planMode(observed, fallback === '' ? wished : 'service', (modes) =>
     planAddresses(sources, target, modes),
   );
@@ -83,11 +83,12 @@ function wishedModeFor(holder: Holder, mirroring: ModedMirroring | undefined): M
 
 function planAddresses(sources: PlanSources, target: Target, modes: readonly Mode[]): AddressChanges {
   const { istio } = sources.config;
+  const isUsable = sources.views.workloadEntries.found?.views.has(target.wish.namespace) ?? false;
   const isPod = (address: string) => sources.pods.has(address);
   const spread = spreadOf(target.mirrored?.endpoints ?? [], modes, { ...istio, isPod });
   return {
     slices: planSlices(sources, target, spread),
-    workloadEntries: planWorkloadEntries(istio, target, sources.views.workloadEntries.found ? spread.entries : []),
+    workloadEntries: planWorkloadEntries(istio, target, isUsable ? spread.entries : []),
   };
 }
 

@@ -34,7 +34,13 @@ export interface NamePlan {
  * What differs between Consul and Kubernetes for one Consul service:
  * - `requests/selection` says which services and instances are mirrored at all, `maxServices` how many;
  * - `names/` says what the Service of each is called;
- * - `namespace-plan` compares, for each namespace that should have a copy or has one.
+ * - `namespace-plan` compares, for each namespace that should have a copy or has one, and that is not closed:
+ *
+ * | the namespace               | should have a copy | has objects of ours | is planned                                           |
+ * |-----------------------------|--------------------|---------------------|------------------------------------------------------|
+ * | is open                     | yes or no          | yes or no           | as `namespace-plan` says                             |
+ * | is closed                   | yes or no          | yes or no           | not at all: what cannot be seen is not taken for gone |
+ * | is not in the settings      | no                 | yes                 | as `namespace-plan` says: the objects go             |
  *
  * A plan is made from the views alone, and making it changes nothing. What it says about names counts for other plans once
  * it is noted: that the name is known, its place, and whom it gave way to.
@@ -106,11 +112,13 @@ export class Planner {
 
   /** @param expired when the grace period of a service that is gone is over */
   plan(name: string, expired: boolean): NamePlan {
-    const { config, own } = this.#sources;
+    const { config, own, views } = this.#sources;
     const mirrored = this.isMirrored(name);
     const overLimit = mirrored && !this.#claims.hasPlaceFor(name);
     const wanted = mirrored && !overLimit ? config.namespaces : [];
-    const wishes = [...new Set([...wanted, ...own.namespaces(name)])].map((namespace): Wish => {
+    const concerned = [...new Set([...wanted, ...own.namespaces(name)])];
+    const open = concerned.filter((namespace) => !views.namespaces.closed.has(namespace));
+    const wishes = open.map((namespace): Wish => {
       const assigned = wanted.includes(namespace) ? this.#assigned(name, namespace) : undefined;
       return { name, namespace, assigned, mirrored, expired };
     });

@@ -5,7 +5,7 @@ import type { Resources } from '../../kubernetes/resources.ts';
 import type { Log } from '../../observability/log.ts';
 import type { Metrics } from '../../observability/metrics.ts';
 import type { NamePlan } from '../plan/planner.ts';
-import type { Problem, Reason } from '../problem.ts';
+import { namespaceClosed, type Problem, type Reason } from '../problem.ts';
 import type { Views } from '../views.ts';
 import { namespaceObject } from './namespace-object.ts';
 import { refusalOf } from './write-refusal.ts';
@@ -16,7 +16,7 @@ export interface ReporterOptions {
   readonly resources: Pick<Resources, 'services' | 'namespaces'>;
   readonly events: Pick<EventRecorder, 'report'>;
   readonly log: Log;
-  readonly metrics: Pick<Metrics, 'rejections'>;
+  readonly metrics: Pick<Metrics, 'rejections' | 'closedNamespaces'>;
 }
 
 /** What is to be told of a Service that takes a Consul service in. */
@@ -71,6 +71,15 @@ export function createReporter({ views, events, resources, config, log, metrics 
     /** What is wrong, a message for each object and reason. */
     messages: (): string[] => [...told.values()].flatMap((messages) => [...messages.values()]),
 
+    /** Once for each namespace that is closed, and not for each service that waits for it. */
+    namespaces: (namespaces: Pick<Views['namespaces'], 'closed' | 'isThere'>): void => {
+      metrics.closedNamespaces.set(namespaces.closed.size);
+      for (const name of config.namespaces) {
+        const why = namespaces.closed.get(name);
+        const about: About = namespaces.isThere(name) ? [resources.namespaces, namespaceObject(name)] : undefined;
+        tell(`Namespace ${name}`, why === undefined ? [] : [namespaceClosed(name, why)], () => about);
+      }
+    },
     imports: (key: string, { service, problems }: ImportOutcome): void => {
       const about: About = service && [resources.services, service];
       tell(`Service ${key}`, problems, () => about, `Service ${key}: consular.dev/import: `);

@@ -15,3 +15,9 @@ export function refusalOf(name: string, error: unknown): Problem | undefined {
   if (!REFUSALS.includes(error.status)) return undefined;
   return problem('WriteRefused', `Consul service ${name} is not mirrored as it should be: ${error.message}`);
 }
+
+/** True for a refusal that may be one of the whole namespace: it is gone or going, or we have no rights there any more. */
+export function isSignOfClosing(error: unknown): boolean {
+  if (!(error instanceof KubernetesError)) return false;
+  return error.status === 403 || (error.status === 404 && error.purpose.verb === 'create');
+}

@@ -157,15 +157,15 @@ export function createWriter(
     await remove(attempts, resource, view, slices, { isNeeded: (slice) => missing.lost(slice).length > 0 });
   }
 
-  /** Nothing when the kind has gone since it was planned: then the next plan is another. */
+  /** Nothing when the kind has gone from there since it was planned: then the next plan is another. */
   async function writeEntries(
     attempts: Attempts,
     changes: NamespacePlan['workloadEntries'],
     missing: MissingEndpoints,
   ): Promise<void> {
     const { found } = views.workloadEntries;
-    if (!found) return;
-    const view = found.views.get(attempts.namespace);
+    const view = found?.views.get(attempts.namespace);
+    if (!found || !view) return;
     const body = (desired: DesiredWorkloadEntry, observed?: WorkloadEntry) =>
       workloadEntryBody(labels, desired, ownerOf(attempts.namespace, desired.serviceName), observed);
     await write(attempts, found.resource, view, changes, body, { atOnce: ENTRIES_AT_ONCE });

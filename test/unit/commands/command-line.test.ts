@@ -25,6 +25,11 @@ describe('the command line', () => {
     ['no kind', ['explain'], 'explain: expected pod, service or consul-service, found ""'],
     ['a pod without namespace', ['explain', 'pod', 'a'], 'explain pod: expected NAMESPACE/NAME, found "a"'],
     ['two names', ['explain', 'service', 'a/b', 'c'], 'explain service: expected NAMESPACE/NAME, found "a/b c"'],
+    [
+      'an account without namespace',
+      ['plan', '--config', 'config/consular.yaml', '--account', 'consular'],
+      '--account: expected NAMESPACE/NAME, found "consular"',
+    ],
     ['no name', ['explain', 'consul-service'], 'explain consul-service: expected NAME, found ""'],
   ])('refuses %s', async (_, args, text) => {
     const { status, stdout, stderr } = await consular(...args);

@@ -20,6 +20,8 @@ function stage(overrides: Partial<OptionalKindOptions<WorkloadEntry>> = {}) {
   const world = {
     versions: ['v1'],
     allowed: true,
+    /** The namespace where we have no rights. */
+    denied: '',
     error: undefined as Error | undefined,
     isReadable: true,
     watchFailure: undefined as string | undefined,
@@ -28,9 +30,10 @@ function stage(overrides: Partial<OptionalKindOptions<WorkloadEntry>> = {}) {
   const stop = new AbortController();
   stops.push(stop);
   const { log, records } = recordingLog();
-  const client = new Requester(({ path, method }) => {
+  const client = new Requester(({ path, method, body }) => {
     if (world.error) return world.error;
-    if (method === 'POST') return { status: { allowed: world.allowed } };
+    const isDenied = JSON.stringify(body ?? '').includes(`"namespace":"${world.denied}"`);
+    if (method === 'POST') return { status: { allowed: world.allowed && !isDenied } };
     if (world.versions.length === 0) return refusal(404);
     return path.endsWith('networking.istio.io')
       ? { versions: world.versions.map((version) => ({ version })) }
@@ -271,6 +274,36 @@ describe('the rights to a kind', () => {
     whole.world.error = undefined;
     await whole.clock.advance(16_000);
     expect(whole.reviews()).toBe(20);
+  });
+
+  it('in one namespace are enough for that one', async () => {
+    const whole = stage();
+    whole.world.denied = 'b';
+    await whole.clock.advance(0);
+    expect(state(whole)).toEqual(FOUND);
+    expect(whole.followed()).toEqual(['networking.istio.io/v1 a']);
+    const missing = 'there is no right to list workloadentries.networking.istio.io in namespace b';
+    expect(['a', 'b'].map((namespace) => whole.optional.absenceIn(namespace))).toEqual(['', missing]);
+    whole.world.denied = '';
+    await whole.clock.advance(16_000);
+    expect([...(whole.optional.found?.views.keys() ?? [])]).toEqual(['a', 'b']);
+    expect(whole.optional.absenceIn('b')).toBe('');
+  });
+
+  it('that are lost in one namespace are lost in that one', async () => {
+    const whole = await found();
+    whole.world.denied = 'a';
+    whole.optional.lookAgain();
+    await whole.clock.advance(1000);
+    expect(whole.followed()).toEqual(['networking.istio.io/v1 b']);
+    expect(['a', 'b'].map((namespace) => whole.optional.absenceIn(namespace))).toEqual([
+      'there is no right to list workloadentries.networking.istio.io in namespace a',
+      '',
+    ]);
+    whole.world.denied = 'b';
+    whole.world.versions = [];
+    await whole.clock.advance(16_000);
+    expect(whole.optional.absenceIn('a')).toBe(ABSENT);
   });
 
   it('that are given later are noticed', async () => {

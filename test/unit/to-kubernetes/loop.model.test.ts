@@ -113,6 +113,7 @@ class World {
       report: { plan: (name, plan) => void this.#told.set(name, { reasons: reasonsIn(plan), rivals: plan.rivals }) },
       ...{ workloadEntries: { lookAgain: nothing }, imports: { takesIn: () => false }, metrics },
       writer: createWriter(owner, this.#api, RESOURCES, this.#views, () => 7),
+      namespaces: this.#views.namespaces,
       grace: createGrace(GRACE_MS, () => this.#now),
       queue: {
         enqueue: (name) => this.#controller.enqueue(name),

@@ -25,6 +25,7 @@ class Stage {
   now = 0;
   fails: (namespace: string) => Error | undefined = () => undefined;
   failures: ReadonlyMap<string, unknown> = new Map();
+  readonly closed = new Set<string>();
   readonly metrics = createMetrics();
 
   readonly #loop = new ToKubernetesLoop({
@@ -57,6 +58,7 @@ class Stage {
         return error === undefined ? Promise.resolve() : Promise.reject(error);
       },
     },
+    namespaces: { isClosedNow: (name) => Promise.resolve(this.closed.has(name)) },
     grace: createGrace(GRACE_MS, () => this.now),
     report: { plan: (_name, _plan, failures) => void (this.failures = failures) },
     fallbacks: { note: () => undefined },
@@ -121,6 +123,15 @@ describe('a namespace that cannot be written to', () => {
     await expect(it.reconcile()).rejects.toBe(broken);
     expect(it.did).toEqual(['plan billing', 'note billing', 'apply shop', 'apply web', 'follow billing']);
     expect([...it.failures]).toEqual([['shop', broken]]);
+  });
+
+  it.each([403, 404])('because it is closed, as an answer %d says, is no failure of the name', async (status) => {
+    const refused = refusal('create', 'Service', 'shop/billing', status);
+    const it = stage({ plan: inBoth, fails: (namespace) => (namespace === 'shop' ? refused : undefined) });
+    await expect(it.reconcile()).rejects.toBe(refused);
+    it.closed.add('shop');
+    expect(await it.reconcile()).toContain('apply web');
+    expect([...it.failures]).toEqual([]);
   });
 
   it('keeps the claim of a name that is gone until it is written', async () => {

@@ -20,7 +20,11 @@ const mirrored = service({ name: 'billing', ...ours });
 function stage() {
   const entries = workloadEntries();
   const pods: { view: View<Pod> | undefined } = { view: undefined };
-  const shown = { ...views({ services: [mirrored] }), workloadEntries: entries, pods: () => pods.view };
+  const kept = new Map([['shop', viewOf<Endpoints>()]]);
+  const shown = {
+    ...views({ services: [mirrored] }),
+    ...{ endpoints: kept, workloadEntries: entries, pods: () => pods.view },
+  };
   const catalog = catalogOf(
     new Map([
       ['billing', [instance()]],
@@ -41,7 +45,7 @@ function stage() {
     wakes(() => view?.put(object)),
     wakes(() => view?.drop(object)),
   ];
-  return { views: shown, entries, pods, wakes, wakesWith };
+  return { views: shown, kept, entries, pods, wakes, wakesWith };
 }
 
 describe('a change in Consul', () => {
@@ -82,6 +86,18 @@ describe('an object of ours', () => {
     expect(wakesWith(views.endpointSlices, left)).toEqual([['billing'], []]);
     const unsigned = { ...endpoints, annotations: strings() };
     expect(wakesWith(views.endpoints.get('shop'), unsigned)).toEqual([['billing'], ['billing']]);
+  });
+});
+
+describe('a namespace', () => {
+  it('wakes all names when it is closed or opened, and its v1 Endpoints wake their own from then on', () => {
+    const { kept, views, wakes, wakesWith } = stage();
+    expect(wakes(() => views.namespaces.close('shop'))).toEqual(['billing', 'orders']);
+    const view = viewOf<Endpoints>();
+    kept.set('shop', view);
+    expect(wakes(() => views.namespaces.open('shop'))).toEqual(['billing', 'orders']);
+    const endpoints: Endpoints = { ...service({ name: 'billing', ...ours }), subsets: [], ownerUid: '' };
+    expect(wakesWith(view, endpoints)).toEqual([['billing'], ['billing']]);
   });
 });
 

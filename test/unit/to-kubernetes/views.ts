@@ -23,20 +23,45 @@ export function views(given: {
   readonly slices?: readonly EndpointSlice[];
   readonly endpoints?: readonly Endpoints[];
   readonly serviceCIDRs?: readonly ServiceCIDR[];
-}): Views {
+}): Views & { readonly namespaces: ReturnType<typeof namespaces> } {
   return {
     services: viewOf(...(given.services ?? [])),
     endpointSlices: viewOf(...(given.slices ?? [])),
     endpoints: new Map([['shop', viewOf(...(given.endpoints ?? []))]]),
+    namespaces: namespaces(),
     serviceCIDRs: given.serviceCIDRs && viewOf(...given.serviceCIDRs),
     workloadEntries: {
       isServed: false,
       found: undefined,
       absence: 'not served here',
+      absenceIn: () => 'not served here',
       subscribe: () => undefined,
       lookAgain: () => undefined,
     },
     pods: () => undefined,
+  };
+}
+
+/** The namespaces that are written to, which a test closes and opens; at first they are open. */
+export function namespaces() {
+  const listeners = new Set<() => void>();
+  const closed = new Map<string, string>();
+  const tell = () => {
+    for (const listener of listeners) listener();
+  };
+  return {
+    closed,
+    isThere: () => true,
+    isClosedNow: (name: string) => Promise.resolve(closed.has(name)),
+    subscribe: (listener: () => void) => void listeners.add(listener),
+    close(name: string, why = 'there is no such namespace'): void {
+      closed.set(name, why);
+      tell();
+    },
+    open(name: string): void {
+      closed.delete(name);
+      tell();
+    },
   };
 }
 
@@ -70,6 +95,7 @@ export function workloadEntries() {
     isServed: false,
     found: undefined as Views['workloadEntries']['found'],
     absence: 'not served here',
+    absenceIn: (namespace: string): string => (kind.found?.views.has(namespace) ? '' : kind.absence),
     looks: 0,
     subscribe: (listener: () => void) => void listeners.add(listener),
     lookAgain: () => void kind.looks++,

@@ -6,11 +6,16 @@ import { ANNOTATION, MANAGED_BY, META } from '../../../../src/mark.ts';
 import { annotations, instance, marked, service, strings } from '../../builders.ts';
 import { idOf } from '../../to-consul/observed/memory-nodes.ts';
 import { podNamed } from '../../to-consul/planning.ts';
+import type { Told } from '../../../../src/commands/told.ts';
 import { worldOf, type WorldGiven } from './world.ts';
 
-async function explain(given: WorldGiven, name = 'billing'): Promise<Explanation | undefined> {
+async function explain(
+  given: WorldGiven,
+  name = 'billing',
+  namespaces: readonly Told[] = [],
+): Promise<Explanation | undefined> {
   const { config, world, consul } = await worldOf(given);
-  return explainConsulService(config, world, consul, name);
+  return explainConsulService(config, world, consul, name, namespaces);
 }
 
 const ofInstance = (overrides: Partial<ServiceInstance>, given: WorldGiven = {}) =>
@@ -49,6 +54,7 @@ describe('whether a Consul service is mirrored', () => {
       { services: [others] },
       not('Services of others have its name in namespace shop'),
     ],
+    ['not where nothing can be written', { closed: ['shop'] }, not('nothing can be written into namespace shop')],
     [
       'where Consul has no instance any more: its Service goes',
       { foreign: [], services: [copy] },
@@ -134,5 +140,25 @@ describe('what belongs to a Consul service in Kubernetes', () => {
   it('are no pods where nothing is registered', async () => {
     const pods = [podNamed('a', { annotations: annotations({ 'service-name': 'billing' }) })];
     expect((await ofInstance({}, { pods, toConsul: { enabled: false } }))?.pods).toEqual([]);
+  });
+});
+
+describe('a namespace that cannot be written', () => {
+  const message = 'nothing is planned for it: there is no such namespace';
+  const told: Told = { reason: 'NamespaceClosed', object: 'Namespace web', message, isWarning: false };
+  const given: WorldGiven = { closed: ['web'], toKubernetes: { namespaces: ['shop', 'web'] } };
+
+  it('is named where a service should be mirrored into it', async () => {
+    const explanation = await explain({ foreign: [instance()], ...given }, 'billing', [told]);
+    expect(explanation?.decision).toEqual({
+      rule: 'it is mirrored into namespace shop',
+      notes: expect.arrayContaining(['not into namespace web: nothing can be written there']),
+    });
+    expect(explanation?.rejections).toEqual([{ object: 'Namespace web', reason: 'NamespaceClosed', message }]);
+  });
+
+  it('is not named where it should not', async () => {
+    const explanation = await explain({ foreign: [instance({ kind: 'connect-proxy' })], ...given }, 'billing', [told]);
+    expect(explanation?.rejections).toEqual([]);
   });
 });

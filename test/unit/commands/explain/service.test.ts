@@ -188,6 +188,12 @@ describe('a Service and the Consul service of its name', () => {
     expect(changes(await explain({ services: [service(ours)] }, 'shop/billing'))).toContain('remove Service');
   });
 
+  it('shows that a Service of ours stays as it is where nothing can be written', async () => {
+    const explanation = await explain({ services: [service(ours)], closed: ['shop'] }, 'shop/billing');
+    const why = 'it stays as it is: nothing can be written into its namespace: there is no such namespace';
+    expect([explanation?.decision.notes, changes(explanation)]).toEqual([[why], []]);
+  });
+
   it('shows that a Service of somebody else is in the way', async () => {
     const explanation = await explain({ services: [service(billing)], foreign: [instance()] }, 'shop/billing');
     expect(explanation?.rejections).toMatchObject([{ object: 'Service shop/billing', reason: 'NameConflict' }]);

@@ -30,6 +30,8 @@ export interface WorldGiven {
   readonly foreign?: readonly ServiceInstance[];
   /** Consul nodes that have our names, and are another's. */
   readonly refusedNodes?: readonly string[];
+  /** Namespaces that nothing can be written into. */
+  readonly closed?: readonly string[];
   readonly toConsul?: object;
   readonly toKubernetes?: object;
 }
@@ -97,7 +99,9 @@ async function toKubernetesOf(
   await clock.advance(0);
   await catalog.synced;
   const lookUp = () => Promise.reject(new Error('there is no such name in DNS'));
-  return { views: views(given), catalog, hosts: new HostCache({ lookUp, isUsedBy: () => true }, signal) };
+  const shown = views(given);
+  for (const name of given.closed ?? []) shown.namespaces.close(name);
+  return { views: shown, catalog, hosts: new HostCache({ lookUp, isUsedBy: () => true }, signal) };
 }
 
 /** A Consul in which nothing changes any more. */

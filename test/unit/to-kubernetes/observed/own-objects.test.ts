@@ -1,9 +1,14 @@
 import { describe, expect, it } from '@jest/globals';
-import { SERVICE_NAME_LABEL, type EndpointSlice, type WorkloadEntry } from '../../../../src/kubernetes/objects.ts';
+import {
+  SERVICE_NAME_LABEL,
+  type Endpoints,
+  type EndpointSlice,
+  type WorkloadEntry,
+} from '../../../../src/kubernetes/objects.ts';
 import { ANNOTATION, LABEL, SLICE_MANAGER } from '../../../../src/mark.ts';
 import { OwnObjects } from '../../../../src/to-kubernetes/observed/own-objects.ts';
 import { marked, owner, service, slice, strings } from '../../builders.ts';
-import { views, workloadEntries } from '../views.ts';
+import { viewOf, views, workloadEntries } from '../views.ts';
 
 const of = (consulService: string) => ({ annotations: strings({ [ANNOTATION.consulService]: consulService }) });
 const ours = { labels: marked(), ...of('Billing') };
@@ -44,6 +49,21 @@ describe('the objects of ours', () => {
     expect(own.workloadEntries('billing', 'shop')).toEqual([entry]);
     entries.lose('gone');
     expect(own.workloadEntries('billing', 'shop')).toEqual([]);
+  });
+});
+
+describe('the v1 Endpoints of ours', () => {
+  it('are those of the view that a namespace has since it was opened', () => {
+    const kept = new Map([['shop', viewOf<Endpoints>()]]);
+    const shown = { ...views({}), endpoints: kept };
+    const own = new OwnObjects(owner, shown);
+    expect(own.endpoints('billing', 'shop')).toEqual([]);
+    kept.set('shop', viewOf<Endpoints>({ ...service(ours), subsets: [], ownerUid: '' }));
+    shown.namespaces.open('shop');
+    expect(own.endpoints('billing', 'shop').map(({ name }) => name)).toEqual(['orders']);
+    kept.delete('shop');
+    shown.namespaces.close('shop');
+    expect(own.endpoints('billing', 'shop')).toEqual([]);
   });
 });
 

@@ -4,7 +4,7 @@ import type { ServiceInstance } from '../../../../src/consul/types.ts';
 import type { Service } from '../../../../src/kubernetes/objects.ts';
 import { Planner } from '../../../../src/to-kubernetes/plan/planner.ts';
 import { toHashedServiceName } from '../../../../src/to-kubernetes/names/service-name.ts';
-import { instance, marked, owner, service, strings, toKubernetesConfig } from '../../builders.ts';
+import { instance, marked, owner, service, slice, strings, toKubernetesConfig } from '../../builders.ts';
 import { catalogOf, NO_HOSTS, views } from '../views.ts';
 
 const vm = (name: string, overrides: Partial<ServiceInstance> = {}) =>
@@ -193,5 +193,39 @@ describe('a plan', () => {
     expect(planner.plan('consul', false)).toMatchObject({ mirrored: false, overLimit: false, namespaces: [] });
     consul.clear();
     expect(planner.isMirrored('gone')).toBe(false);
+  });
+});
+
+describe('a namespace that is closed', () => {
+  const inPlan = (planner: Planner, name: string, expired = false) =>
+    planner
+      .plan(name, expired)
+      .namespaces.map(({ namespace, service }) => [namespace, service.create.length, service.remove.length]);
+  const both = (namespaces: readonly string[], services: readonly Service[], consul: readonly string[] = ['a']) => {
+    const slices = services.map(({ namespace, uid, labels, annotations }) =>
+      slice({ namespace, name: 'a-1', labels, annotations, ownerUid: uid }),
+    );
+    const shown = views({ services, slices });
+    const config = toKubernetesConfig({ namespaces: [...namespaces] });
+    const instances = new Map<string, ServiceInstance[]>([['a', consul.map((name) => vm(name))]]);
+    return { shown, planner: new Planner(owner, config, shown, catalogOf(instances), NO_HOSTS) };
+  };
+  const copies = ['shop', 'web'].map((namespace) => mirrored('a', { namespace }));
+
+  it.each<[string, readonly Service[], readonly string[], readonly (readonly [string, number, number])[]]>([
+    ['gets no Service, and the other one does', [], ['a'], [['web', 1, 0]]],
+    ['keeps the Service of a Consul service that is gone, and the other one does not', copies, [], [['web', 0, 1]]],
+  ])('%s', (_, services, consul, expected) => {
+    const { shown, planner } = both(['shop', 'web'], services, consul);
+    shown.namespaces.close('shop');
+    expect(inPlan(planner, 'a', true)).toEqual(expected);
+    shown.namespaces.open('shop');
+    expect(inPlan(planner, 'a', true).map(([namespace]) => namespace)).toEqual(['shop', 'web']);
+  });
+
+  it('holds up nothing in one that is not in the settings any more', () => {
+    const { shown, planner } = both(['shop'], copies);
+    shown.namespaces.close('shop');
+    expect(inPlan(planner, 'a').map(([namespace]) => namespace)).toEqual(['web']);
   });
 });

@@ -92,6 +92,30 @@ describe('what is wrong with a mirrored service', () => {
   });
 });
 
+describe('namespaces that are closed', () => {
+  const gone = 'nothing is written into namespace web, and nothing removed: there is no such namespace';
+  const noRights = 'nothing is written into namespace shop, and nothing removed: there is no right to list endpoints';
+
+  it('are told once each, on the Namespace where there is one, and counted until they are open', async () => {
+    const { reporter, events, records, metrics } = stage();
+    const closed = new Map([
+      ['shop', 'there is no right to list endpoints'],
+      ['web', 'there is no such namespace'],
+    ]);
+    const isThere = (name: string) => name !== 'web';
+    const count = async () => (await metrics.closedNamespaces.get()).values.map(({ value }) => value);
+    for (let i = 0; i < 2; i++) reporter.namespaces({ closed, isThere });
+    expect(events).toEqual([`Namespace shop/shop: NamespaceClosed: ${noRights}`]);
+    expect(records.map(({ fields }) => [fields?.object, fields?.why])).toEqual([
+      ['Namespace shop', noRights],
+      ['Namespace web', gone],
+    ]);
+    expect([reporter.count, reporter.messages(), await count()]).toEqual([2, [noRights, gone], [2]]);
+    reporter.namespaces({ closed: new Map(), isThere });
+    expect([reporter.count, await count()]).toEqual([0, [0]]);
+  });
+});
+
 describe('what is wrong with a Service that takes a Consul service in', () => {
   it('is told on that Service, problems of one reason together', () => {
     const { reporter, events } = stage();

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { KubernetesError, type Purpose } from '../../../../src/kubernetes/errors.ts';
-import { refusalOf } from '../../../../src/to-kubernetes/report/write-refusal.ts';
+import { isSignOfClosing, refusalOf } from '../../../../src/to-kubernetes/report/write-refusal.ts';
 
 describe('a write that failed', () => {
   const purpose = (kind: string): Purpose => ({ verb: 'create', kind, object: 'shop/billing' });
@@ -33,5 +33,20 @@ describe('a write that failed', () => {
     ['nothing', refusalOf('billing', undefined)],
   ])('because of %s is not: that passes', (_, problem) => {
     expect(problem).toBeUndefined();
+  });
+});
+
+describe('a write that failed, and the namespace that it was for', () => {
+  const answered = (verb: Purpose['verb'], status: number) =>
+    new KubernetesError({ verb, kind: 'Service', object: 'shop/billing' }, status, '', 'no');
+
+  it.each<[string, unknown, boolean]>([
+    ['may be closed when the write was forbidden', answered('patch', 403), true],
+    ['may be gone when nothing can be made there', answered('create', 404), true],
+    ['is there when an object is gone', answered('patch', 404), false],
+    ['is there when an object is wrong', answered('create', 422), false],
+    ['is not known about when there was no answer', new Error('socket hang up'), false],
+  ])('%s', (_, error, expected) => {
+    expect(isSignOfClosing(error)).toBe(expected);
   });
 });

@@ -1,0 +1,19 @@
+import type { Access } from '../kubernetes/access.ts';
+import type { NamespaceRights } from '../kubernetes/namespace-rights.ts';
+import type { Resource, Resources } from '../kubernetes/resources.ts';
+import type { KubernetesObject } from '../kubernetes/objects.ts';
+
+type Written = Pick<Resources, 'services' | 'endpointSlices' | 'endpoints'>;
+
+/** What `run` does in a mirror namespace; the Role in deploy/kubernetes/mirror-namespace grants exactly that. */
+export function mirrorRights({ services, endpointSlices, endpoints }: Written, namespace: string): NamespaceRights {
+  const to = (verbs: readonly string[], { apiVersion, plural: resource }: Resource<KubernetesObject>): Access[] => {
+    const group = apiVersion.includes('/') ? (apiVersion.split('/')[0] ?? '') : '';
+    return verbs.map((verb) => ({ verb, group, resource, namespace }));
+  };
+  return {
+    // Services and slices are read everywhere.
+    read: to(['list', 'watch'], endpoints),
+    write: [services, endpointSlices, endpoints].flatMap((kind) => to(['create', 'patch', 'delete'], kind)),
+  };
+}
