@@ -136,7 +136,7 @@ async function readToKubernetes(
   shared: Shared,
 ): Promise<World['toKubernetes']> {
   const { toKubernetes } = context.config;
-  const namespaces = followNamespaces(context, kubernetes, resources);
+  const namespaces = followNamespaces(context, kubernetes, resources, readings);
   readings.add('Kubernetes mirror namespaces', () => namespaces.failure);
   let pods: View<Pod> | undefined;
   // Followed even when nothing should have any, for the same reason.
@@ -168,7 +168,7 @@ async function readToKubernetes(
 }
 
 /** v1 Endpoints are followed even when they are switched off: what was written before has to be seen to be removed. */
-function followNamespaces(context: Context, client: KubernetesClient, resources: Resources) {
+function followNamespaces(context: Context, client: KubernetesClient, resources: Resources, { following }: Readings) {
   const { config, timings, isReadOnly = false } = context;
   const rightsIn = (name: string) => mirrorRights(resources, name);
   return new WritableNamespaces({
@@ -177,10 +177,10 @@ function followNamespaces(context: Context, client: KubernetesClient, resources:
     watch: (name, signal) =>
       new Reflector({
         ...{ client, resource: resources.namespaces, fieldSelector: `metadata.name=${name}` },
-        ...{ ...context, signal },
+        ...{ ...following, ...context, signal },
       }),
     follow: (namespace, signal) =>
-      new Reflector({ client, resource: resources.endpoints, namespace, ...MARKED, ...context, signal }),
+      new Reflector({ client, resource: resources.endpoints, namespace, ...MARKED, ...following, ...context, signal }),
   });
 }
 
