@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { parseConfig } from '../../src/config/load.ts';
 import { createConsulClient, type ConsulClient } from '../../src/consul/client.ts';
 import { ServiceReader, type KnownService } from '../../src/consul/service-reader.ts';
+import { createLog } from '../../src/observability/log.ts';
 import { startConsul, type ConsulServer } from '../control-plane/index.ts';
 import { ConsulApi } from '../rig/consul.ts';
 import { FaultProxy } from '../rig/fault-proxy.ts';
@@ -21,6 +22,7 @@ describe('answers about a service that newer ones overtake', () => {
     client = createConsulClient(
       parseConfig(`{cluster: dev, consul: {address: "${proxy.address}"}}`, {}).consul,
       'test',
+      createLog({ level: 'error', format: 'text' }),
     );
     reader = new ServiceReader(client, new AbortController().signal);
   }, 60_000);

@@ -36,6 +36,7 @@ const QUICK: Timings = {
   sweepPace: { firstMs: 50, gapMs: 250, longestGapMs: 1000 },
   kindPace: { lookAgainMs: 300, pauseMs: 50, missingMs: 300, grantedMs: 2000 },
   hostLimits: { shortestMs: 200, longestRetryMs: 1000 },
+  tlsLookMs: 100,
 };
 
 /** For tests of Consular's own entry. */
@@ -44,6 +45,8 @@ export const QUICK_ENTRY: EntryPace = { gapMs: 300, steadyMs: 100, longestMs: 10
 /** Settings for one daemon: YAML of the configuration below the rig's own, and another kubeconfig or token when wanted. */
 export interface DaemonOptions {
   readonly cluster?: string;
+  /** Beside the address. */
+  readonly consul?: object;
   readonly toConsul?: object;
   readonly toKubernetes?: object;
   readonly kubeconfig?: string;
@@ -127,7 +130,7 @@ async function launch(defaults: Defaults, options: DaemonOptions): Promise<Daemo
   const settings = {
     cluster: options.cluster ?? defaults.cluster,
     kubernetes: { kubeconfig: options.kubeconfig ?? defaults.kubeconfig },
-    consul: { address: options.consulAddress ?? defaults.consulAddress },
+    consul: { address: options.consulAddress ?? defaults.consulAddress, ...options.consul },
     toConsul: { namespaces: { include: [defaults.namespace], exclude: [] }, ...options.toConsul },
     toKubernetes: { namespaces: [defaults.namespace], ...options.toKubernetes },
     http: { address: options.http ?? '127.0.0.1:0' },
