@@ -11,8 +11,8 @@ import type { Resources } from '../kubernetes/resources.ts';
 import { isServed } from '../kubernetes/discovery.ts';
 import type { View } from '../kubernetes/view.ts';
 import type { ObjectApi } from '../kubernetes/object-api.ts';
-import { LABEL, MANAGED_BY, othersFilter, ownsObject, type Owner } from '../mark.ts';
-import { ClusterIdentityError } from '../to-consul/identity/cluster-identity.ts';
+import { LABEL, MANAGED_BY, META, othersFilter, ownsObject, type Owner } from '../mark.ts';
+import { assertNotRenamed, ClusterIdentityError, ClusterRenamedError } from '../to-consul/identity/cluster-identity.ts';
 import { consulNodes } from '../to-consul/observed/consul-nodes.ts';
 import { consulServices } from '../to-consul/observed/consul-services.ts';
 import { ForeignInstances } from '../to-consul/observed/foreign-instances.ts';
@@ -47,8 +47,8 @@ export interface World {
 /**
  * Reads what the enabled directions need, completely, and follows it from then on. What does not answer is waited for;
  * the reason is in `readings` all the while.
- * @param prepare runs once it is known who we are, before Consul's catalog is read
- * @throws ClusterIdentityError, which waiting would not mend
+ * @param prepare runs once it is known who we are, before our nodes in Consul are read
+ * @throws ClusterIdentityError, ClusterRenamedError, which waiting would not mend
  */
 export async function readWorld(
   context: Context,
@@ -76,10 +76,13 @@ export async function readWorld(
     cluster: config.cluster,
     clusterUid: await readings.untilRead('Kubernetes namespace kube-system', () => readClusterUid(api, resources)),
   };
-  await readings.untilRead('Consul nodes to take over', () => prepare(owner));
+  const prepared = readings
+    .untilRead('name of this cluster in Consul', () => readNames(context, clients, owner), isOurMistake)
+    .then(() => readings.untilRead('Consul nodes to take over', () => prepare(owner)));
   const [toConsul, toKubernetes] = await Promise.all([
-    toConsulViews && readToConsul(context, clients, readings, owner, toConsulViews),
+    toConsulViews && prepared.then(() => readToConsul(context, clients, readings, owner, toConsulViews)),
     config.toKubernetes.enabled ? readToKubernetes(context, clients, readings, owner, shared) : undefined,
+    prepared,
   ]);
   return { owner, toConsul, toKubernetes };
 }
@@ -98,6 +101,20 @@ async function readClusterUid(api: ObjectApi, resources: Resources): Promise<str
   return namespace.uid;
 }
 
+/**
+ * What an earlier run under another name left has to be noticed before anything is written, whichever direction is on.
+ * @throws ClusterRenamedError when there is any
+ */
+async function readNames({ config }: Context, { consul }: Clients, owner: Owner): Promise<void> {
+  const nodes = await createNodeReader(consul).list(META.clusterUid, owner.clusterUid);
+  assertNotRenamed(owner, config.besides, nodes);
+}
+
+/** Waiting would not mend it. */
+function isOurMistake(error: unknown): boolean {
+  return error instanceof ClusterIdentityError || error instanceof ClusterRenamedError;
+}
+
 async function readToConsul(
   context: Context,
   { consul }: Clients,
@@ -109,7 +126,7 @@ async function readToConsul(
     readings.untilRead(
       'Consul nodes of this cluster',
       () => OwnCatalog.read(consulNodes(createNodeReader(consul), owner), owner),
-      (error) => error instanceof ClusterIdentityError,
+      isOurMistake,
     ),
     readings.untilRead('Consul service names', () =>
       ForeignInstances.read({ ...context, source: consulServices({ ...context, client: consul }, owner), owner }),
