@@ -78,10 +78,19 @@ export function describe(value: unknown): string {
   return text.length > 128 ? `${text.slice(0, 128)}...` : text;
 }
 
-/** Text of other systems for people to read: control and direction characters are shown, not obeyed. */
+/** Controls, marks of direction and other invisible characters, and separators of lines and paragraphs. */
+const OBEYED = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
+
+/** Text of other systems for people to read: one line, in which such characters are shown, not obeyed. */
 export function escapeControls(text: string): string {
-  return text.replace(
-    /[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2069]/g,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
+  return text.replace(OBEYED, (character) => character.split('').map(escapeUnit).join(''));
+}
+
+/** The same for text with lines of its own: JSON with indents, or a list of problems. JSON stays the same JSON by it. */
+export function escapeLines(text: string): string {
+  return text.split('\n').map(escapeControls).join('\n');
+}
+
+function escapeUnit(unit: string): string {
+  return `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
 }

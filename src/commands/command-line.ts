@@ -1,6 +1,7 @@
 import { parseArgs, type ParseArgsConfig } from 'node:util';
 import { collectDefaultMetrics } from 'prom-client';
 import { ConfigError, loadConfig, type Environment } from '../config/load.ts';
+import { escapeControls, escapeLines } from '../json.ts';
 import { createLog, explainError } from '../observability/log.ts';
 import { createMetrics } from '../observability/metrics.ts';
 import type { OnceContext } from '../world/read-once.ts';
@@ -172,7 +173,7 @@ async function printPlan(call: Call): Promise<number> {
   const context = onceContextOf(call);
   const { isJson, timeoutMs, account } = onceOptionsOf(call.options);
   const plan = await makePlan(context, timeoutMs, account);
-  print(call, isJson ? JSON.stringify(plan, null, 2) : formatPlan(plan));
+  print(call, isJson ? asJson(plan) : formatPlan(plan));
   return plan.changes.length > 0 ? 2 : 0;
 }
 
@@ -181,7 +182,7 @@ async function printExplanation(call: Call): Promise<number> {
   const context = onceContextOf(call);
   const { isJson, timeoutMs, account } = onceOptionsOf(call.options);
   const explanation = await explain(context, timeoutMs, { kind, name, account });
-  print(call, isJson ? JSON.stringify(explanation, null, 2) : formatExplanation(explanation));
+  print(call, isJson ? asJson(explanation) : formatExplanation(explanation));
   return isSettled(explanation) ? 0 : 2;
 }
 
@@ -228,7 +229,12 @@ function print({ stdout }: Pick<Invocation, 'stdout'>, text: string): number {
   return 0;
 }
 
+/** The same values for scripts; a terminal obeys nothing in it. */
+function asJson(value: unknown): string {
+  return escapeLines(JSON.stringify(value, null, 2));
+}
+
 function explainFailure(error: unknown): string {
-  if (error instanceof UsageError) return `${error.message}\nTry consular --help.`;
-  return error instanceof ConfigError ? error.message : explainError(error);
+  if (error instanceof UsageError) return `${escapeLines(error.message)}\nTry consular --help.`;
+  return error instanceof ConfigError ? escapeLines(error.message) : escapeControls(explainError(error));
 }

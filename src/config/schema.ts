@@ -25,6 +25,8 @@ function isClusterName(name: string): boolean {
   return name.length <= 40 && DNS_LABEL.test(name) && !name.includes('--');
 }
 
+const CLUSTER_NAME = 'a DNS label of at most 40 characters, without "--"';
+
 /** `host:port`, the host possibly empty or a bracketed IPv6 address. */
 function isListenAddress(address: string): boolean {
   const colon = address.lastIndexOf(':');
@@ -98,8 +100,14 @@ const policy = z
 export const configSchema = z.strictObject({
   cluster: z
     .string()
-    .refine(isClusterName, 'a DNS label of at most 40 characters, without "--"')
+    .refine(isClusterName, CLUSTER_NAME)
     .describe('Name of this Kubernetes cluster; it stands in the ID of everything that Consular writes to Consul.'),
+  besides: z
+    .array(z.string().refine(isClusterName, CLUSTER_NAME))
+    .default([])
+    .describe(
+      'Names of other Consulars that are meant to run in this same Kubernetes cluster; without them a changed name is an error.',
+    ),
   kubernetes: z
     .strictObject({
       kubeconfig: z

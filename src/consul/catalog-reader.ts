@@ -1,4 +1,4 @@
-import { arrayField, expectObject, isObject, numberField, stringField } from '../json.ts';
+import { expectArray, expectObject, isObject, numberField, stringField, type JsonObject } from '../json.ts';
 import { ALWAYS_THERE, assertTrustworthy, decodeNodeContents, decodeNodeServices, decodeServers } from './catalog.ts';
 import type { ConsulReader, ConsulRequest } from './client.ts';
 import { UntrustworthyAnswer } from './errors.ts';
@@ -79,13 +79,18 @@ export async function readNodeServices(
   const purpose = `read services of Consul node ${name}`;
   const answer = await client.get({ purpose, path: '/catalog/node-services/{node}', params: { node: name } });
   assertTrustworthy(purpose, answer);
-  const contents = answer.body === null ? {} : expectObject(answer.body, purpose);
-  const services = arrayField(contents, 'Services').filter(isObject);
   return {
     index: answer.index,
-    services: services.map((row) => ({
+    services: rowsOfServices(answer.body, purpose).map((row) => ({
       id: stringField(row, 'ID'),
       modifyIndex: numberField(row, 'ModifyIndex') ?? 0,
     })),
   };
+}
+
+/** What Consul says of the services on a node: null when there is no such node, or `Services: null` when it has none (1.22). */
+function rowsOfServices(body: unknown, purpose: string): readonly JsonObject[] {
+  if (body === null) return [];
+  const { Services } = expectObject(body, purpose);
+  return Services === null ? [] : expectArray(Services, purpose).filter(isObject);
 }

@@ -1,12 +1,13 @@
 import { EventEmitter } from 'node:events';
-import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { Agent as HttpAgent, type ClientRequest, type IncomingHttpHeaders, type RequestOptions } from 'node:http';
-import { Agent as HttpsAgent } from 'node:https';
+import type { ClientRequest, IncomingHttpHeaders, RequestOptions } from 'node:http';
 import Consul from 'consul';
 import type { ConsulConfig } from '../config/schema.ts';
+import type { Log } from '../observability/log.ts';
+import { Connections } from './connections.ts';
 import { ConsulError } from './errors.ts';
 import { MOST_LONG_POLLS } from './long-polls.ts';
+import { TlsFiles } from './tls-files.ts';
 
 /** A plain request without an answer by then is given up. */
 const REQUEST_TIMEOUT_MS = 15_000;
@@ -61,7 +62,6 @@ interface Transport {
   _put(options: TransportOptions): Promise<TransportAnswer>;
   /** Calls the function for each request before it is sent. */
   _ext(event: 'onRequest', extension: (sending: Sending, next: () => void) => void): void;
-  destroy(): void;
 }
 interface Sending {
   transport: { request(options: RequestOptions): ClientRequest };
@@ -82,10 +82,25 @@ interface TransportAnswer {
   readonly body: unknown;
 }
 
-export function createConsulClient(config: ConsulConfig, userAgent: string): ConsulClient {
+/**
+ * @param tlsLookMs see TlsFiles
+ * @throws Error when a TLS file cannot be used
+ */
+export function createConsulClient(
+  config: ConsulConfig,
+  userAgent: string,
+  log: Log,
+  tlsLookMs?: number,
+): ConsulClient {
+  const { address, serverName } = config;
+  const tls = new URL(address).protocol === 'https:' ? new TlsFiles(config, log, { lookMs: tlsLookMs }) : undefined;
+  const connections = {
+    longPolls: new Connections({ most: MOST_SOCKETS.longPolls, tls, serverName }),
+    others: new Connections({ most: MOST_SOCKETS.others, tls, serverName }),
+  };
   const transports = {
-    longPolls: createTransport(config, MOST_SOCKETS.longPolls),
-    others: createTransport(config, MOST_SOCKETS.others),
+    longPolls: createTransport(address, connections.longPolls),
+    others: createTransport(address, connections.others),
   };
   const token = createTokenSource(config);
 
@@ -96,6 +111,8 @@ export function createConsulClient(config: ConsulConfig, userAgent: string): Con
     signal?.addEventListener('abort', abort, { once: true });
     try {
       const current = await token.current();
+      // Nobody listened to it while the token was read.
+      signal?.throwIfAborted();
       const answer = await transports['index' in query ? 'longPolls' : 'others'][verb]({
         path,
         params,
@@ -109,6 +126,8 @@ export function createConsulClient(config: ConsulConfig, userAgent: string): Con
     } catch (error) {
       const failure = asConsulError(purpose, error);
       if (failure.status === 403) token.forget();
+      // Perhaps one side does not believe the other's certificate any more.
+      if (failure.status === 0 && !signal?.aborted) void tls?.look();
       throw failure;
     } finally {
       signal?.removeEventListener('abort', abort);
@@ -119,29 +138,21 @@ export function createConsulClient(config: ConsulConfig, userAgent: string): Con
     get: (request) => send('_get', request),
     put: ({ json, ...request }) => send('_put', request, Buffer.from(json)),
     close: () => {
-      for (const transport of Object.values(transports)) transport.destroy();
+      for (const some of Object.values(connections)) some.destroy();
     },
   };
 }
 
-function createTransport(config: ConsulConfig, maxSockets: number): Transport {
-  const url = new URL(config.address);
-  const AgentClass = url.protocol === 'https:' ? HttpsAgent : HttpAgent;
-  const file = (path: string) => (path === '' ? undefined : readFileSync(path));
-  const options = {
-    baseUrl: `${url.origin}${url.pathname.replace(/\/$/, '')}/v1`,
-    agent: new AgentClass({ keepAlive: true, maxSockets }),
-    ca: file(config.caFile),
-    cert: file(config.certFile),
-    key: file(config.keyFile),
-    servername: config.serverName === '' ? undefined : config.serverName,
-  };
-  // The package's types refuse options that its transport takes (baseUrl, agent, TLS) and do not know its verbs.
-  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
-  const transport = new Consul(given) as unknown as Transport;
+function createTransport(address: string, connections: Connections): Transport {
+  const url = new URL(address);
+  // The package's types refuse an option that its transport takes (baseUrl), and do not know its verbs.
+  const options: object = { baseUrl: `${url.origin}${url.pathname.replace(/\/$/, '')}/v1` };
+  const transport = new Consul(options) as unknown as Transport;
   transport._ext('onRequest', (sending, next) => {
     const { transport: plain } = sending;
-    sending.transport = { request: (options) => watchAnswer(plain.request(options)) };
+    sending.transport = {
+      request: (options) => watchAnswer(plain.request({ ...options, agent: connections.agent })),
+    };
     next();
   });
   return transport;

@@ -56,9 +56,9 @@ export class KnownServices {
     if (spelling !== undefined) Object.assign(this.ensure(name), { spelling, listed: true, candidate: true });
   }
 
-  /** True when it is not read any more, and forgotten. */
-  unwant(name: string): boolean {
-    return this.#wanted.delete(name) && !this.#isOfInterest(name) && this.#services.delete(name);
+  /** Unless its name is of interest, the service is not read any more, and forgotten. */
+  unwant(name: string): void {
+    if (this.#wanted.delete(name) && !this.#isOfInterest(name)) this.#services.delete(name);
   }
 
   /** Names that Consul lists and that have instances worth reading. */

@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Registry } from 'prom-client';
+import { escapeControls, escapeLines } from '../json.ts';
 
 export interface StatusSource {
   /** What keeps the daemon from being ready, one sentence each; empty when it is ready. */
@@ -66,12 +67,16 @@ export async function answerTo(
       return text(200, 'ok\n');
     case '/readyz': {
       const reasons = source.notReady();
-      return reasons.length === 0 ? text(200, 'ok\n') : text(503, `${reasons.join('\n')}\n`);
+      return reasons.length === 0 ? text(200, 'ok\n') : text(503, `${reasons.map(escapeControls).join('\n')}\n`);
     }
     case '/metrics':
       return { status: 200, body: await source.registry.metrics(), type: source.registry.contentType };
     case '/status':
-      return { status: 200, body: `${JSON.stringify(source.status(), null, 2)}\n`, type: 'application/json' };
+      return {
+        status: 200,
+        body: `${escapeLines(JSON.stringify(source.status(), null, 2))}\n`,
+        type: 'application/json',
+      };
     default:
       return text(404, 'there is /healthz, /readyz, /metrics and /status\n');
   }

@@ -1,5 +1,5 @@
 import winston from 'winston';
-import { describe } from '../json.ts';
+import { describe, escapeControls } from '../json.ts';
 
 export type Fields = Readonly<Record<string, unknown>>;
 
@@ -18,14 +18,24 @@ export interface LogOptions {
   readonly stream?: NodeJS.WritableStream;
 }
 
-const LONGEST_VALUE = 1024;
+/** Whatever collects logs would cut a longer record anywhere, so it is written with shorter values instead. */
+const LONGEST_RECORD_BYTES = 4096;
+/** Characters of a value: with the last of these, 12 fields fit even when each character has to be escaped. */
+const LONGEST_VALUES = [1024, 256, 40] as const;
 
-/** One record a line. Errors are written with their causes; control characters never reach the terminal raw. */
+/**
+ * One record a line, of at most 4 KB. Errors are written with their causes. What others wrote is shown, not obeyed: control
+ * characters, marks of direction and separators reach neither a terminal nor whoever reads the fields.
+ */
 export function createLog({ level, format, stream = process.stderr }: LogOptions): Log {
-  const { combine, timestamp, json, printf } = winston.format;
+  const { combine, timestamp, printf } = winston.format;
+  const line = format === 'json' ? asJson : asText;
   const logger = winston.createLogger({
     level,
-    format: combine(timestamp(), format === 'json' ? json() : printf(asText)),
+    format: combine(
+      timestamp(),
+      printf((record) => fit(record, line)),
+    ),
     transports: [new winston.transports.Stream({ stream })],
   });
   const write = (at: LogOptions['level']) => (message: string, fields?: Fields) => {
@@ -45,18 +55,34 @@ export function explainError(error: unknown): string {
 }
 
 function printable(fields: Fields = {}): Fields {
-  return Object.fromEntries(
-    Object.entries(fields).map(([key, value]) => {
-      const plain = value instanceof Error ? explainError(value) : value;
-      return [
-        key,
-        typeof plain === 'string' && plain.length > LONGEST_VALUE ? `${plain.slice(0, LONGEST_VALUE)}...` : plain,
-      ];
-    }),
-  );
+  return mapValues(fields, (value) => (value instanceof Error ? explainError(value) : value));
 }
 
-function asText({ timestamp, level, message, ...fields }: winston.Logform.TransformableInfo): string {
-  const rest = Object.entries(fields).map(([key, value]) => `${key}=${JSON.stringify(value)}`);
-  return [String(timestamp), level.toUpperCase().padEnd(5), JSON.stringify(message).slice(1, -1), ...rest].join(' ');
+/** The line with the longest values with which it is short enough. */
+function fit(record: Fields, line: (record: Fields) => string): string {
+  let text = '';
+  for (const longest of LONGEST_VALUES) {
+    text = line(mapValues(record, (value) => shorten(value, longest)));
+    if (Buffer.byteLength(text) < LONGEST_RECORD_BYTES) break;
+  }
+  return text;
+}
+
+function shorten(value: unknown, longest: number): unknown {
+  return typeof value === 'string' && value.length > longest ? `${value.slice(0, longest)}...` : value;
+}
+
+function asJson({ timestamp, level, message, ...fields }: Fields): string {
+  const record = { timestamp, level, message, ...fields };
+  return JSON.stringify(record, (_, value: unknown) => (typeof value === 'string' ? escapeControls(value) : value));
+}
+
+function asText({ timestamp, level, message, ...fields }: Fields): string {
+  const quote = (value: unknown) => escapeControls(JSON.stringify(value) ?? 'undefined');
+  const rest = Object.entries(fields).map(([key, value]) => `${key}=${quote(value)}`);
+  return [String(timestamp), String(level).toUpperCase().padEnd(5), quote(message).slice(1, -1), ...rest].join(' ');
+}
+
+function mapValues(fields: Fields, change: (value: unknown) => unknown): Fields {
+  return Object.fromEntries(Object.entries(fields).map(([key, value]) => [key, change(value)]));
 }

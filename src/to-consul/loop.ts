@@ -6,7 +6,7 @@ import { Controller, type ControllerOptions, type ControllerStatus } from '../re
 import type { OwnInstance } from './observed/own-instance.ts';
 import type { Proof } from './observed/proof-reader.ts';
 import type { FirstProofs } from './plan/first-proofs.ts';
-import type { Places } from './plan/places.ts';
+import { withStaying, type Places } from './plan/places.ts';
 import type { Planner } from './plan/planner.ts';
 import type { PodPlan } from './plan/pod-plan.ts';
 import type { Given } from './plan/proof.ts';
@@ -112,7 +112,7 @@ export class ToConsulLoop {
 
   /** What the key's latest state wants written, and all that goes with writing it. */
   planToWrite(key: string): PodPlan['changes'] {
-    const { planner, places, foreign, report } = this.#options;
+    const { planner, foreign, report } = this.#options;
     const proven = this.#proven.get(key);
     const plan = planner.plan(key, proven);
     // A proof is about the present: an instance that is wanted again needs another to go.
@@ -120,7 +120,8 @@ export class ToConsulLoop {
     for (const instance of proven?.keys() ?? []) if (!going.has(instance)) proven?.delete(instance);
     this.#latest.set(key, plan);
     for (const instance of plan.changes.remove) this.#tellProven(key, instance, proven?.get(instance));
-    for (const freed of places.record(key, plan.places)) this.enqueue(this.#waiting.take(freed));
+    // The removal may be refused, or wait: until then what goes keeps its place.
+    this.#takePlaces(key, withStaying(plan.places, plan.changes.remove));
     this.#waiting.set(key, plan.waitsFor);
     for (const wait of plan.waitsFor) if ('name' in wait) foreign.follow(wait.name);
     report.rejections(key, plan.rejections);
@@ -170,12 +171,23 @@ export class ToConsulLoop {
 
   /** Writes what the latest state wants, and once more when foreign instances had to be read first. */
   async #write(key: string): Promise<void> {
-    const { foreign, writer } = this.#options;
-    await writer.submit(key);
+    const { foreign } = this.#options;
+    await this.#submit(key);
     const unread = this.#latest.get(key)?.unread ?? [];
     if (unread.length === 0) return;
     await Promise.all(unread.map((service) => foreign.ensure(service)));
-    await writer.submit(key);
+    await this.#submit(key);
+  }
+
+  /** Once Consul has what the plan wants, the places of what is gone are free. */
+  async #submit(key: string): Promise<void> {
+    await this.#options.writer.submit(key);
+    const plan = this.#latest.get(key);
+    if (plan) this.#takePlaces(key, plan.places);
+  }
+
+  #takePlaces(key: string, registrations: PodPlan['places']): void {
+    for (const freed of this.#options.places.record(key, registrations)) this.enqueue(this.#waiting.take(freed));
   }
 
   /**

@@ -40,6 +40,8 @@ export interface Timings {
   /** Of looking at the mirror namespaces. */
   readonly namespacePace?: NamespacePace | undefined;
   readonly hostLimits?: HostLimits | undefined;
+  /** Of looking at the TLS files for Consul. */
+  readonly tlsLookMs?: number | undefined;
 }
 
 /** What every command is given. */
@@ -71,10 +73,10 @@ export interface Clients {
 }
 
 /** @throws Error when the kubeconfig is missing or wrong, or a TLS file of Consul's cannot be read. */
-export function createClients({ config, metrics, version }: Context): Clients {
+export function createClients({ config, log, metrics, version, timings }: Context): Clients {
   const userAgent = `consular/${version} (cluster ${config.cluster})`;
   const kubernetes = createKubernetesClient(connectKubernetes(config.kubernetes), userAgent);
-  const consul = createConsulClient(config.consul, userAgent);
+  const consul = createConsulClient(config.consul, userAgent, log, timings?.tlsLookMs);
   const keep: Keep = {
     annotation: (key) => isOurAnnotation(key) || key === ANNOTATION.overCapacity,
     variable: (name) => config.toConsul.registrator && isRegistratorVariable(name),

@@ -9,8 +9,8 @@ import { Reflector } from '../kubernetes/reflector.ts';
 import type { Resources } from '../kubernetes/resources.ts';
 import { isServed } from '../kubernetes/discovery.ts';
 import type { View } from '../kubernetes/view.ts';
-import { LABEL, MANAGED_BY, othersFilter, ownsObject, type Owner } from '../mark.ts';
-import { ClusterIdentityError } from '../to-consul/identity/cluster-identity.ts';
+import { LABEL, MANAGED_BY, META, othersFilter, ownsObject, type Owner } from '../mark.ts';
+import { assertNotRenamed, ClusterIdentityError, ClusterRenamedError } from '../to-consul/identity/cluster-identity.ts';
 import { consulNodes } from '../to-consul/observed/consul-nodes.ts';
 import { consulServices } from '../to-consul/observed/consul-services.ts';
 import { ForeignInstances } from '../to-consul/observed/foreign-instances.ts';
@@ -51,8 +51,8 @@ export interface TrustingWorld extends World {
 /**
  * Reads what the enabled directions need, completely, and follows it from then on. What does not answer is waited for;
  * the reason is in `readings` all the while.
- * @param prepare runs once it is known who we are, before Consul's catalog is read
- * @throws ClusterIdentityError, which waiting would not mend
+ * @param prepare runs once it is known who we are, before our nodes in Consul are read
+ * @throws ClusterIdentityError, ClusterRenamedError, which waiting would not mend
  */
 export async function readWorld(
   context: Context,
@@ -80,10 +80,12 @@ export async function readWorld(
     cluster: config.cluster,
     clusterUid: await readings.untilRead('Kubernetes namespace kube-system', () => cluster.begin()),
   };
-  await readings.untilRead('Consul nodes to take over', () => prepare(owner));
+  const prepared = readings
+    .untilRead('name of this cluster in Consul', () => readNames(context, clients, owner), isOurMistake)
+    .then(() => readings.untilRead('Consul nodes to take over', () => prepare(owner)));
   const hasMirrors = async () =>
     [...(await shared.whole).services.values()].some(({ labels }) => ownsObject(owner, labels));
-  const trust = await readTrust(context, clients, readings, owner, hasMirrors);
+  const [trust] = await Promise.all([readTrust(context, clients, readings, owner, hasMirrors), prepared]);
   const whole = { ...context, ...trust };
   const [toConsul, toKubernetes] = await Promise.all([
     toConsulViews && readToConsul(whole, clients, readings, owner, toConsulViews),
@@ -102,6 +104,19 @@ interface Shared {
 /** With what has to hold before absence in Consul is believed. */
 type TrustingContext = Context & Trust;
 
+/**
+ * What an earlier run under another name left has to be noticed before anything is written, whichever direction is on.
+ * @throws ClusterRenamedError when there is any
+ */
+async function readNames({ config }: Context, { nodes }: Clients, owner: Owner): Promise<void> {
+  assertNotRenamed(owner, config.besides, await nodes.list(META.clusterUid, owner.clusterUid));
+}
+
+/** Waiting would not mend it. */
+function isOurMistake(error: unknown): boolean {
+  return error instanceof ClusterIdentityError || error instanceof ClusterRenamedError;
+}
+
 async function readToConsul(
   context: TrustingContext,
   { consul, nodes, brake }: Clients,
@@ -113,7 +128,7 @@ async function readToConsul(
     readings.untilRead(
       'Consul nodes of this cluster',
       () => OwnCatalog.read(consulNodes(nodes, context, owner), owner),
-      (error) => error instanceof ClusterIdentityError,
+      isOurMistake,
     ),
     readings.untilRead('Consul service names', () =>
       ForeignInstances.read({

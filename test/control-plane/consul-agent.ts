@@ -26,12 +26,21 @@ export interface AgentOptions {
 /** Starts a server; it is not ready before it has found the others. */
 export async function startAgent(options: AgentOptions): Promise<RunningProcess> {
   const { run, name } = options;
-  const file = `${run.path}/${name}.json`;
-  await writeFile(file, JSON.stringify(configuration(options), null, 2), { mode: 0o600 });
+  // In a file of their own: Consul itself adds the settings of a later file to those of an earlier one.
+  const files = {
+    [`${run.path}/${name}.json`]: configuration(options),
+    [`${run.path}/${name}-more.json`]: options.settings,
+  };
+  for (const [file, settings] of Object.entries(files))
+    await writeFile(file, JSON.stringify(settings, null, 2), { mode: 0o600 });
   return startProcess({
     name,
     program: await findConsul(),
-    arguments: ['agent', ...(options.inMemory ? ['-dev'] : []), `-config-file=${file}`],
+    arguments: [
+      'agent',
+      ...(options.inMemory ? ['-dev'] : []),
+      ...Object.keys(files).map((file) => `-config-file=${file}`),
+    ],
     run,
   });
 }
@@ -53,7 +62,6 @@ function configuration(options: AgentOptions): object {
     ...(inMemory ? {} : { bootstrap_expect: cluster.length, retry_interval: '1s' }),
     ...(cluster.length === 1 ? {} : { retry_join: cluster.map((port) => `127.0.0.1:${port}`) }),
     ...(options.managementToken === undefined ? {} : { acl: accessControl(options.managementToken) }),
-    ...options.settings,
   };
 }
 

@@ -3,6 +3,7 @@ import { gzipSync } from 'node:zlib';
 import { parseConfig } from '../../src/config/load.ts';
 import { readNode } from '../../src/consul/catalog-reader.ts';
 import { createConsulClient } from '../../src/consul/client.ts';
+import { createLog } from '../../src/observability/log.ts';
 import { FaultProxy, type Changed, type Reply } from '../rig/fault-proxy.ts';
 import { openRig, until, untilEqual, untilIdle, type Daemon, type Rig } from '../rig/index.ts';
 import { Mirrored } from '../rig/mirrored.ts';
@@ -232,7 +233,7 @@ describe('answers that are not as Consul gives them', () => {
       await rig.consul.must('PUT', '/catalog/register', { Node, Address: '198.51.100.1' });
     const mixing = await FaultProxy.open(rig.consul.address, '');
     const config = parseConfig(`{cluster: dev, consul: {address: "${mixing.address}"}}`, {}).consul;
-    const client = createConsulClient(config, 'test');
+    const client = createConsulClient(config, 'test', createLog({ level: 'error', format: 'text' }));
     try {
       expect((await readNode(client, 'VM-1'))?.node.name).toBe('vm-1');
       mixing.readFault = () => ({ change: ({ body }) => ({ body: body.replaceAll('vm-1', 'vm-2') }) });

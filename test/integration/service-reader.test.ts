@@ -5,6 +5,7 @@ import { Absence, NotBelieved } from '../../src/consul/absence.ts';
 import { createConsulClient, type ConsulClient } from '../../src/consul/client.ts';
 import { Distrust } from '../../src/consul/distrust.ts';
 import { ServiceReader, type KnownService } from '../../src/consul/service-reader.ts';
+import { createLog } from '../../src/observability/log.ts';
 import { TimeLine } from '../../src/consul/time-line.ts';
 import { OwnWitness } from '../../src/to-consul/identity/own-witness.ts';
 import { startConsul, type ConsulServer } from '../control-plane/index.ts';
@@ -29,6 +30,7 @@ describe('answers about a service that newer ones overtake', () => {
     client = createConsulClient(
       parseConfig(`{cluster: dev, consul: {address: "${proxy.address}"}}`, {}).consul,
       'test',
+      createLog({ level: 'error', format: 'text' }),
     );
     const owner = { cluster: 'dev', clusterUid: 'uid' };
     const witness = await OwnWitness.read({ client, owner, distrust, clock: systemClock });

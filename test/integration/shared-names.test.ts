@@ -130,6 +130,7 @@ describe('two Consul names that share a Kubernetes name and are not mirrored', (
     cleanUps.push(() => run.close());
     const daemon = await startConsular(run, {
       cluster: namespace,
+      besides: WAYS.map((way) => `${rig.cluster}-${way.word}`).filter((other) => other !== namespace),
       kubernetes: { kubeconfig: rig.kubeconfig },
       consul: { address: rig.consulServer.address },
       toConsul: { namespaces: { include: [namespace], exclude: [] } },

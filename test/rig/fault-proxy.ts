@@ -81,7 +81,7 @@ export class FaultProxy {
   transactionFault: (transaction: SeenTransaction) => Fault | Promise<Fault> = () => 'pass';
   /** Asked for everything else, by its path below /v1 and its query. */
   readFault: (path: string) => Fault = () => 'pass';
-  /** What the daemon sends is anonymous, as when its token got lost on the way. */
+  /** Loses the token of each request on its way: to Consul it is anybody's. */
   isAnonymous = false;
   #target: URL;
   readonly #unseenNode: string;
@@ -212,9 +212,8 @@ export class FaultProxy {
   }
 
   #forward(incoming: IncomingMessage, outgoing: ServerResponse, body: string | undefined): Promise<IncomingMessage> {
-    const { method, url } = incoming;
-    const { 'x-consul-token': token, ...others } = incoming.headers;
-    const headers = this.isAnonymous || token === undefined ? others : incoming.headers;
+    const { method, url, headers } = incoming;
+    if (this.isAnonymous) delete headers['x-consul-token'];
     return new Promise((resolve, reject) => {
       const onward = request(new URL(url ?? '', this.#target), { method, headers, agent: this.#agent }, resolve);
       onward.on('error', reject);

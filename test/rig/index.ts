@@ -38,6 +38,7 @@ const QUICK: Timings = {
   secondProofMs: 300,
   namespacePace: { lookAgainMs: 200, openMs: 5000, grantedMs: 200 },
   hostLimits: { shortestMs: 200, longestRetryMs: 1000 },
+  tlsLookMs: 100,
 };
 
 /** For tests of Consular's own entry. */
@@ -46,6 +47,10 @@ export const QUICK_ENTRY: EntryPace = { gapMs: 300, steadyMs: 100, longestMs: 10
 /** Settings for one daemon: YAML of the configuration below the rig's own, and another kubeconfig or token when wanted. */
 export interface DaemonOptions {
   readonly cluster?: string;
+  /** @default all other clusters that had a daemon of this rig */
+  readonly besides?: readonly string[];
+  /** Beside the address. */
+  readonly consul?: object;
   readonly toConsul?: object;
   readonly toKubernetes?: object;
   readonly kubeconfig?: string;
@@ -85,6 +90,7 @@ export async function openRig(options: ConsulOptions = {}, ownPlane?: Plane): Pr
   await Promise.all(['node-0', 'node-1', 'node-2'].map((node) => kubernetes.createNode(node)));
   const { kubeconfig } = plane;
   const daemons: Daemon[] = [];
+  const clusters = new Set<string>();
   return {
     kubernetes,
     consul,
@@ -93,6 +99,7 @@ export async function openRig(options: ConsulOptions = {}, ownPlane?: Plane): Pr
     cluster,
     kubeconfig,
     async startDaemon(daemonOptions = {}) {
+      clusters.add(daemonOptions.cluster ?? cluster);
       const daemon = await launch(
         {
           cluster,
@@ -100,6 +107,7 @@ export async function openRig(options: ConsulOptions = {}, ownPlane?: Plane): Pr
           consulAddress: consulServer.address,
           token: consulServer.managementToken ?? '',
           namespace,
+          clusters,
         },
         daemonOptions,
       );
@@ -123,13 +131,16 @@ interface Defaults {
   readonly consulAddress: string;
   readonly token: string;
   readonly namespace: string;
+  readonly clusters: ReadonlySet<string>;
 }
 
 async function launch(defaults: Defaults, options: DaemonOptions): Promise<Daemon> {
+  const cluster = options.cluster ?? defaults.cluster;
   const settings = {
-    cluster: options.cluster ?? defaults.cluster,
+    cluster,
+    besides: options.besides ?? [...defaults.clusters].filter((other) => other !== cluster),
     kubernetes: { kubeconfig: options.kubeconfig ?? defaults.kubeconfig },
-    consul: { address: options.consulAddress ?? defaults.consulAddress },
+    consul: { address: options.consulAddress ?? defaults.consulAddress, ...options.consul },
     toConsul: { namespaces: { include: [defaults.namespace], exclude: [] }, ...options.toConsul },
     toKubernetes: { namespaces: [defaults.namespace], ...options.toKubernetes },
     http: { address: options.http ?? '127.0.0.1:0' },

@@ -3,6 +3,8 @@ import {
   arrayField,
   booleanField,
   describe as describeValue,
+  escapeControls,
+  escapeLines,
   expectArray,
   expectObject,
   isObject,
@@ -110,5 +112,31 @@ describe('describing a value', () => {
     [-Infinity, '-Infinity'],
   ])('%p is not null', (value, text) => {
     expect(describeValue(value)).toBe(text);
+  });
+});
+
+describe('text of others', () => {
+  it.each([
+    ['a line break', 'a\r\nb', 'a\\u000d\\u000ab'],
+    ['an escape sequence', 'a\u001b[31m', 'a\\u001b[31m'],
+    ['a control character beyond ASCII', 'a\u009b31m', 'a\\u009b31m'],
+    ['a separator of lines or paragraphs', 'a\u2028b\u2029c', 'a\\u2028b\\u2029c'],
+    ['a mark of direction', '\u202eabc\u2066\u061c', '\\u202eabc\\u2066\\u061c'],
+    ['an invisible character', 'a\u200bb\ufeffc\u2060', 'a\\u200bb\\ufeffc\\u2060'],
+    ['an invisible character beyond the first 65 536', 'a\u{e0041}', 'a\\udb40\\udc41'],
+    ['nothing of the kind', 'zażółć "日本" 🚀 \\u0041', 'zażółć "日本" 🚀 \\u0041'],
+  ])('is shown with %s', (_, text, shown) => {
+    expect(escapeControls(text)).toBe(shown);
+  });
+
+  it('keeps its lines where it has lines of its own', () => {
+    expect(escapeLines('a\n\tb\u202e')).toBe('a\n\\u0009b\\u202e');
+  });
+
+  it('is the same JSON when JSON is escaped', () => {
+    const value = { 'key\u202e': ['a\u2028b', '\u{e0041}', 'x\ny'] };
+    const text = escapeLines(JSON.stringify(value, null, 2));
+    expect(JSON.parse(text)).toEqual(value);
+    expect(text).not.toMatch(/[\p{Cf}\p{Zl}\p{Zp}]/u);
   });
 });

@@ -1,3 +1,4 @@
+import { escapeControls } from '../../json.ts';
 import type { Pod, Service } from '../../kubernetes/objects.ts';
 
 /**
@@ -31,7 +32,7 @@ export function readinessOf(pod: Pod, isGateOn: boolean): Readiness {
 }
 
 function line(text: string): string {
-  return text.replace(/\s+/g, ' ').slice(0, 1024);
+  return escapeControls(text.replace(/\s+/g, ' ')).slice(0, 1024);
 }
 
 /** Whether the gate of a pod is still to be opened. */

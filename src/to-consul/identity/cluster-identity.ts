@@ -1,5 +1,6 @@
 import type { CatalogNode } from '../../consul/types.ts';
 import { META, ownsNode, type Owner } from '../../mark.ts';
+import { quote } from '../registration/rejection.ts';
 
 /** Another installation uses our cluster name, or we were pointed at another Kubernetes cluster. */
 export class ClusterIdentityError extends Error {
@@ -16,4 +17,34 @@ export class ClusterIdentityError extends Error {
 /** @throws ClusterIdentityError when the node, whose name says that it is ours, is another installation's. */
 export function ownsNodeOrThrow(owner: Owner, node: CatalogNode): void {
   if (!ownsNode(owner, node.meta)) throw new ClusterIdentityError(owner, node);
+}
+
+/** This same Kubernetes cluster is in Consul under another name. */
+export class ClusterRenamedError extends Error {
+  /** @param nodes those with our uid and another name */
+  constructor(owner: Owner, nodes: readonly CatalogNode[]) {
+    const names = [...new Set(nodes.map(({ meta }) => meta.get(META.cluster) ?? ''))].sort();
+    super(
+      `cluster name ${quote(owner.cluster)}: this Kubernetes cluster (uid ${owner.clusterUid}) is in Consul under the name ` +
+        `${names.map(quote).join(' and ')}, on ${nodes.length} node${nodes.length === 1 ? '' : 's'} such as ` +
+        `${quote(nodes[0]?.name ?? '')}. If the setting "cluster" was changed, change it back: what has the old name would ` +
+        'stay for ever, and keep all pods out as duplicates. If another Consular with that name is meant to run in this ' +
+        `Kubernetes cluster beside this one, say so with the setting "besides": [${names.join(', ')}]`,
+    );
+    this.name = 'ClusterRenamedError';
+  }
+}
+
+/**
+ * @param besides names of other installations that are meant to be in this Kubernetes cluster
+ * @param nodes those with our uid
+ * @throws ClusterRenamedError when a Consular made one of them under a name that is neither ours nor one of these
+ */
+export function assertNotRenamed(owner: Owner, besides: readonly string[], nodes: readonly CatalogNode[]): void {
+  const meant = new Set([owner.cluster, ...besides]);
+  const others = nodes.filter(({ meta }) => {
+    const cluster = meta.get(META.cluster);
+    return cluster !== undefined && ownsNode({ ...owner, cluster }, meta) && !meant.has(cluster);
+  });
+  if (others.length > 0) throw new ClusterRenamedError(owner, others);
 }

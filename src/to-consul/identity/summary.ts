@@ -1,3 +1,5 @@
+import { escapeControls } from '../../json.ts';
+
 /** What the check of Consular's own entry says. */
 export interface Summary {
   readonly status: 'passing' | 'warning';
@@ -58,7 +60,8 @@ function count(n: number, what: string): string {
 }
 
 function shorten(text: string): string {
-  return text.length > LONGEST_TROUBLE ? `${text.slice(0, LONGEST_TROUBLE)} (shortened)` : text;
+  const line = escapeControls(text);
+  return line.length > LONGEST_TROUBLE ? `${line.slice(0, LONGEST_TROUBLE)} (shortened)` : line;
 }
 
 /** The smallest of them, without sorting thousands each second. */

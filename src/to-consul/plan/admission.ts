@@ -31,6 +31,9 @@ type Verdict = 'admitted' | 'unread' | { readonly refused: Rejection; readonly w
  * | whose name the policy denies by default, because others or another namespace have it    | refused   | the name           |
  * | of a namespace that has as many instances as the policy allows                          | refused   | room in it         |
  * | any other                                                                               | created   |                    |
+ *
+ * The instances of a namespace are those of its other pods, those that the pod gets, and those of the pod that stay beside
+ * what it wants now.
  */
 export class Admission {
   readonly #policy: Policy;
@@ -43,18 +46,23 @@ export class Admission {
     this.#places = places;
   }
 
-  /** @param wanted by identity */
+  /**
+   * @param wanted by identity
+   * @param staying how many instances of the pod stay that are not wanted; asked only where the policy has a limit
+   */
   admit(
     podKey: string,
     wanted: ReadonlyMap<string, Registration>,
     observed: ReadonlyMap<string, OwnInstance>,
+    staying: () => number,
   ): Admitted {
     const refused = new Map<string, Rejection>();
     const unread = new Set<string>();
     const waitsFor: Wait[] = [];
     const places: Registration[] = [];
     for (const { identity, registration, state } of newOnesLast(wanted, observed)) {
-      const verdict = state === 'there' ? 'admitted' : this.#judge(podKey, registration, state, places.length);
+      const ofPod = () => places.length + staying();
+      const verdict = state === 'there' ? 'admitted' : this.#judge(podKey, registration, state, ofPod);
       if (verdict === 'unread') unread.add(registration.service);
       // What is in Consul keeps its place until somebody says that it has to go.
       if (verdict === 'admitted' || (verdict === 'unread' && state === 'moved')) places.push(registration);
@@ -65,8 +73,8 @@ export class Admission {
     return { refused, unread: [...unread], waitsFor, places };
   }
 
-  /** @param before how many of the pod's registrations are admitted already */
-  #judge(podKey: string, registration: Registration, state: 'moved' | 'new', before: number): Verdict {
+  /** @param ofPod how many instances the pod has without this one */
+  #judge(podKey: string, registration: Registration, state: 'moved' | 'new', ofPod: () => number): Verdict {
     const { service, address, port } = registration;
     const name = service.toLowerCase();
     const namespace = namespaceOf(podKey);
@@ -84,7 +92,7 @@ export class Admission {
     });
     if (denied) return { refused: denied, waitsFor: { name } };
     const { maxInstances } = this.#policy;
-    if (maxInstances === 0 || this.#places.ofOthers(podKey) + before < maxInstances) return 'admitted';
+    if (maxInstances === 0 || this.#places.ofOthers(podKey) + ofPod() < maxInstances) return 'admitted';
     const message = `namespace ${namespace} has ${maxInstances} instances in Consul, as many as toConsul.policy.maxInstances allows`;
     return { refused: { reason: 'QuotaExceeded', message }, waitsFor: { namespace } };
   }

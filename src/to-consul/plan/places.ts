@@ -1,4 +1,5 @@
 import type { Policy } from '../desired/policy.ts';
+import type { OwnInstance } from '../observed/own-instance.ts';
 import type { Registration } from '../registration/registration.ts';
 import type { Ours } from './sources.ts';
 
@@ -11,7 +12,7 @@ export type Wait = { readonly name: string } | { readonly namespace: string };
  * - instances of a namespace, for a policy with `maxInstances`.
  *
  * A pod has the places of its last plan that was about to be written, from that moment on: so no other pod, even of the same
- * transaction, gets the last place as well.
+ * transaction, gets the last place as well. What the plan removes keeps its place until it is gone.
  */
 export class Places {
   readonly #policy: Policy;
@@ -94,6 +95,18 @@ export class Places {
     if (namespaces?.size === 0) this.#publishers.delete(name);
     return true;
   }
+}
+
+/** The places with those of instances that are in Consul and stay there for now. */
+export function withStaying(places: readonly Registration[], staying: readonly OwnInstance[]): readonly Registration[] {
+  if (staying.length === 0) return places;
+  return [...places, ...beside(places, staying).map(({ registration }) => registration)];
+}
+
+/** The instances whose IDs none of the registrations has: one that is to move has one place, not two. */
+export function beside(registrations: Iterable<Registration>, instances: Iterable<OwnInstance>): OwnInstance[] {
+  const ids = new Set(Array.from(registrations, ({ id }) => id.toLowerCase()));
+  return [...instances].filter(({ registration }) => !ids.has(registration.id.toLowerCase()));
 }
 
 export function namespaceOf(podKey: string): string {

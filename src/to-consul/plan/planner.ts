@@ -18,6 +18,7 @@ import {
 import type { Rejection } from '../registration/rejection.ts';
 import type { Views } from '../views.ts';
 import { isThere, type Admission, type Admitted } from './admission.ts';
+import { beside, withStaying } from './places.ts';
 import type { PodIndex } from './pod-index.ts';
 import type { PodPlan } from './pod-plan.ts';
 import { proofNeeded, type Proven } from './proof.ts';
@@ -25,6 +26,7 @@ import { askerOf, judgeRemovals } from './removals.ts';
 import type { Ours } from './sources.ts';
 
 const NOTHING_PROVEN: Proven = new Map();
+const NOBODY: ReadonlySet<string> = new Set();
 
 /**
  * What differs between Kubernetes and Consul for one pod: the `plan` command prints it, the loop and, at the moment of
@@ -67,19 +69,26 @@ export class Planner {
     const desired = sources && desiredRegistrations(this.#owner, this.#config, sources);
     const observed = this.#own.ofPod(podKey);
     const { wanted, refusals } = this.#homes(desired);
-    const admitted = this.#admission.admit(podKey, wanted, observed);
+    const judge = (unwanted: readonly OwnInstance[], holders: ReadonlySet<string>, isUnread: boolean) =>
+      judgeRemovals(unwanted, {
+        ...{ pod, holders, isUnread, proven },
+        proofNeeded: (instance) => proofNeeded(this.#views, this.#index, this.#config, podKey, instance),
+        hasLivingOther: (instance) => this.#hasLivingOther(instance),
+      });
+    const admitted = this.#admission.admit(podKey, wanted, observed, () => {
+      const { held, unproven, unconfirmed } = judge(
+        beside(wanted.values(), observed.values()),
+        desired?.held ?? NOBODY,
+        false,
+      );
+      return held.length + unproven.length + unconfirmed.length;
+    });
     const { refused, unread, waitsFor, places } = admitted;
     const isAdmitted = ([identity]: [string, Registration]) => !refused.has(identity);
     const admissible = refused.size === 0 ? wanted : new Map([...wanted].filter(isAdmitted));
     const changes = this.#changes(admissible, observed, unread);
-    const { remove, held, unproven, unconfirmed } = judgeRemovals(changes.remove, {
-      pod,
-      holders: holdersOf(desired, wanted, admitted),
-      isUnread: unread.length > 0,
-      proofNeeded: (instance) => proofNeeded(this.#views, this.#index, this.#config, podKey, instance),
-      proven,
-      hasLivingOther: (instance) => this.#hasLivingOther(instance),
-    });
+    const holders = holdersOf(desired, wanted, admitted);
+    const { remove, held, unproven, unconfirmed } = judge(changes.remove, holders, unread.length > 0);
     return {
       changes: { ...changes, remove },
       unproven,
@@ -154,13 +163,6 @@ export class Planner {
     const node = this.#own.node(name);
     return node.state === 'ours' && node.isIntact && node.address === address;
   }
-}
-
-/** What stays in Consul keeps its place; an instance that is to move has one place, not two. */
-function withStaying(places: readonly Registration[], staying: readonly OwnInstance[]): Registration[] {
-  const ids = new Set(places.map(({ id }) => id.toLowerCase()));
-  const others = staying.filter(({ registration }) => !ids.has(registration.id.toLowerCase()));
-  return [...places, ...others.map(({ registration }) => registration)];
 }
 
 function hasCheck(registration: Registration, { checkIndex, registration: observed }: OwnInstance): boolean {

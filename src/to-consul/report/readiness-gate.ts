@@ -1,3 +1,4 @@
+import { escapeControls } from '../../json.ts';
 import type { Resources } from '../../kubernetes/resources.ts';
 import type { ObjectApi, PodCondition } from '../../kubernetes/object-api.ts';
 import type { PodPlan } from '../plan/pod-plan.ts';
@@ -62,7 +63,8 @@ export class Gatekeeper {
 export function gateCondition(pod: Pod, plan: GatePlan): Omit<PodCondition, 'lastTransitionTime'> | undefined {
   if (!isShut(pod) || pod.deletionTimestamp !== '') return undefined;
   const [rejection] = plan.rejections.filter(({ reason }) => reason !== 'Duplicate');
-  if (rejection) return { type: GATE, status: 'False', reason: rejection.reason, message: rejection.message };
+  if (rejection)
+    return { type: GATE, status: 'False', reason: rejection.reason, message: escapeControls(rejection.message) };
   if (!readinessOf(pod, true).isReady || plan.unread.length > 0 || !isEmpty(plan.changes)) return undefined;
   const [awaited] = plan.awaited;
   if (awaited) {

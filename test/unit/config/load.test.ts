@@ -56,6 +56,7 @@ describe('a file that is wrong', () => {
   it('reports every problem at once, each with its path, what was expected and what was found', () => {
     const text = `
 cluster: Prod
+besides: [prod, a--b]
 clusters: [a]
 consul: {address: "tcp://x", addres: y}
 kubernetes: {context: 7}
@@ -67,6 +68,7 @@ log: loud
     expect([...problemsOf(text)].sort()).toEqual(
       [
         'cluster: expected a DNS label of at most 40 characters, without "--", found "Prod"',
+        'besides.1: expected a DNS label of at most 40 characters, without "--", found "a--b"',
         'clusters: expected a known setting, found an unknown one',
         'consul.address: expected an http or https URL without credentials, found "tcp://x"',
         'consul.addres: expected a known setting, found an unknown one',

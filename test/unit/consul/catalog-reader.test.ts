@@ -95,6 +95,12 @@ describe('the services of a node, for comparing,', () => {
     });
   });
 
+  it.each([{ Node: row.Node }, { Services: {} }, []])('are not known from an answer like %j', async (body) => {
+    await expect(readNodeServices(new Answers(() => answer(body)), 'vm-1')).rejects.toThrow(
+      /services of Consul node vm-1: expected an (object|array), found/,
+    );
+  });
+
   it('are not believed from an answer that ACLs filtered', async () => {
     const consul = new Answers(() => answer(null, { filteredByAcls: true }));
     await expect(readNodeServices(consul, 'vm-1')).rejects.toThrow(UntrustworthyAnswer);

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { parseConfig } from '../../../src/config/load.ts';
 import { createConsulClient, type ConsulClient } from '../../../src/consul/client.ts';
 import { ConsulError } from '../../../src/consul/errors.ts';
+import { QUIET } from '../log.ts';
 
 /** Where nobody listens: what is said of a request that was never sent has another cause than that. */
 const NOWHERE = 'http://127.0.0.1:1';
@@ -23,14 +24,14 @@ afterEach(async () => {
 
 function open(consul: object): ConsulClient {
   const config = parseConfig(JSON.stringify({ cluster: 'prod', consul: { address: NOWHERE, ...consul } }), {});
-  const client = createConsulClient(config.consul, 'test');
+  const client = createConsulClient(config.consul, 'test', QUIET);
   clients.push(client);
   return client;
 }
 
 /** What a request fails with: its words, and those of its cause. */
-async function refusal(client: ConsulClient): Promise<string> {
-  const refused = await client.get(NAMES).then(
+async function refusal(client: ConsulClient, signal?: AbortSignal): Promise<string> {
+  const refused = await client.get({ ...NAMES, ...(signal ? { signal } : {}) }).then(
     () => undefined,
     (error: unknown) => error,
   );
@@ -65,6 +66,15 @@ describe('a request that gets no answer', () => {
   ])('says what was asked and why there is none, over %s', async (_, address) => {
     expect(await refusal(open({ address }))).toMatch(/ECONNREFUSED/);
   });
+});
+
+it('a request that is called off while its token is read is not sent', async () => {
+  const tokenFile = join(folder, 'token');
+  await writeFile(tokenFile, 'secret');
+  const stop = new AbortController();
+  const refused = refusal(open({ tokenFile }), stop.signal);
+  stop.abort();
+  expect(await refused).toMatch(/AbortError/);
 });
 
 describe('a file for TLS', () => {

@@ -16,12 +16,13 @@ it.each<[string, string, string[], number, string]>([
   ['GET', '/readyz', [], 200, 'ok'],
   ['GET', '/readyz', ['Consul: reset', 'Pods: not read yet'], 503, 'Consul: reset\nPods: not read yet'],
   ['GET', '/metrics', [], 200, '# HELP consular_reconciles_total'],
-  ['GET', '/status', [], 200, '{\n  "cluster": "prod"\n}'],
+  ['GET', '/readyz', ['a\nok', 'b\u202e'], 503, 'a\\u000aok\nb\\u202e\n'],
+  ['GET', '/status', [], 200, '{\n  "cluster": "prod\\u202e"\n}'],
   ['GET', '/', [], 404, 'there is /healthz'],
   ['POST', '/healthz', [], 405, 'only GET'],
 ])('%s %s with %j in the way of readiness is answered %i', async (method, url, reasons, status, start) => {
   const { registry } = createMetrics();
-  const source = { registry, notReady: () => reasons, status: () => ({ cluster: 'prod' }) };
+  const source = { registry, notReady: () => reasons, status: () => ({ cluster: 'prod\u202e' }) };
   const answer = await answerTo({ method, url }, source);
   expect(answer.status).toBe(status);
   expect(answer.body.slice(0, start.length)).toBe(start);

@@ -44,6 +44,31 @@ describe('a log', () => {
     expect(JSON.parse(line)).toMatchObject({ error: 'patch: reset', text: `${'x'.repeat(1024)}...` });
   });
 
+  it.each(['json', 'text'] as const)('as %s shows what others wrote, and obeys nothing of it', async (format) => {
+    const { lines, log } = stage({ format });
+    const foreign = 'a\r\nlevel=error \u001b[2J\u009b \u202e\u2066\u2028\u2029 \u{e0041}';
+    log.warn('failed', { foreign, error: new Error(foreign, { cause: new Error(foreign) }), names: [foreign] });
+    const [line = '', ...more] = await lines();
+    expect(more).toEqual([]);
+    expect(line).not.toMatch(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u);
+    if (format === 'json') expect((JSON.parse(line) as { foreign: string }).foreign).toContain('\\u202e\\u2066');
+  });
+
+  it.each([
+    ['json', 'x'],
+    ['json', '\u0000'],
+    ['text', '\u{e0041}'],
+    ['text', '語'],
+  ] as const)('as %s has records of at most 4 KB, whatever is in them: %j', async (format, character) => {
+    const { lines, log } = stage({ format });
+    const fields = Object.fromEntries(Array.from({ length: 12 }, (_, i) => [`field-${i}`, character.repeat(100_000)]));
+    log.error('failed', fields);
+    const [line = ''] = await lines();
+    expect(Buffer.byteLength(line)).toBeLessThan(4096);
+    expect(line).toContain('field-11');
+    if (format === 'json') expect(Object.keys(JSON.parse(line) as object)).toHaveLength(15);
+  });
+
   it('for people has the fields behind the message, and lets no text break out of its line', async () => {
     const { lines, log } = stage({ format: 'text' });
     log.warn('two\nlines', { name: 'a\u001b[31m' });

@@ -162,6 +162,24 @@ describe('places that a policy limits', () => {
     await stage.untilIdle();
     expect(stage.consul.shown).toEqual([LINE_A]);
   });
+
+  it('are kept by what is to go until it is gone: a removal may be refused', async () => {
+    const stage = loopStage({ pods: [A, B], config: { policy: policy({ maxInstances: 1 }) } });
+    const sizes: number[] = [];
+    const apply = stage.consul.apply.bind(stage.consul);
+    stage.consul.apply = (changes) => {
+      apply(changes);
+      sizes.push(stage.consul.size);
+    };
+    stage.loop.start();
+    await stage.untilIdle();
+    stage.refusals.push(new Error('no leader'));
+    stage.views.pods.delete({ ...A, resourceVersion: '101' });
+    await settled();
+    await stage.untilIdle();
+    expect(stage.consul.shown).toEqual([LINE_B]);
+    expect(Math.max(...sizes)).toBe(1);
+  });
 });
 
 describe('a removal that nobody witnessed', () => {

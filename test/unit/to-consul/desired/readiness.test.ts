@@ -27,6 +27,11 @@ describe('a pod with the readiness gate', () => {
   });
 });
 
+it('a pod that is not Ready says why in one line, and nothing that a terminal obeys', () => {
+  const ready = condition({ status: 'False', reason: 'Failed', message: 'a\n\tb\u001b[2Jc\u202e' });
+  expect(readinessOf(pod({ ready }), false).output).toMatch(/: Failed: a b\\u001b\[2Jc\\u202e$/);
+});
+
 describe('a Service', () => {
   const labels = strings({ app: 'orders', tier: 'web' });
 

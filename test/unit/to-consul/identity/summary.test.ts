@@ -55,6 +55,14 @@ describe("the summary of Consular's own entry", () => {
     expect(output.split('\n').slice(1)).toEqual(['a', 'b', 'c', 'd', 'e', 'and 2 more']);
   });
 
+  it('has one line for each trouble, whatever is in it', () => {
+    const { output } = summarize(sums({ rejected: 1, troubles: ['Pod shop/a: x\n0 rejected\u202e'] }));
+    expect(output.split('\n')).toEqual([
+      '12 instances registered, 1 rejected, 0 held, 3 services mirrored',
+      'Pod shop/a: x\\u000a0 rejected\\u202e',
+    ]);
+  });
+
   it('is short, however long the troubles are', () => {
     const { output } = summarize(sums({ rejected: 9, troubles: Array.from({ length: 9 }, () => 'x'.repeat(10_000)) }));
     expect(output.length).toBeLessThan(2000);

@@ -24,9 +24,11 @@ interface Given {
   readonly policy?: Partial<Policy>;
   /** Instances of other pods of ours. */
   readonly more?: readonly OwnInstance[];
+  /** How many instances the pod keeps that are not wanted. */
+  readonly staying?: number;
 }
 
-function admit({ wanted = [WANTED], observed = [], others = NOBODY, more = [], ...given }: Given) {
+function admit({ wanted = [WANTED], observed = [], others = NOBODY, more = [], staying = 0, ...given }: Given) {
   const places = new Places(policy(given.policy), new MemoryConsul(...observed, ...more));
   const admission = new Admission(policy(given.policy), others, places);
   const byIdentity = <T>(all: readonly T[], registration: (one: T) => Registration) =>
@@ -35,6 +37,7 @@ function admit({ wanted = [WANTED], observed = [], others = NOBODY, more = [], .
     POD,
     byIdentity(wanted, (registration) => registration),
     byIdentity(observed, ({ registration }) => registration),
+    () => staying,
   );
 }
 
@@ -145,6 +148,11 @@ describe('a registration', () => {
       ['place orders'],
     ],
     [
+      'beside what its pod keeps counts with that',
+      { policy: { maxInstances: 2 }, staying: 1, more: [ofPodOf('shop', 'b')] },
+      ['QuotaExceeded', 'waits for room in shop'],
+    ],
+    [
       'beside others of its pod counts with them',
       {
         wanted: [WANTED, registrationOf('a', { id: 'prod.shop.a:admin:9000', service: 'admin', port: 9000 })],
@@ -178,7 +186,8 @@ it('admitting again gives the same answer: nothing is remembered', () => {
   const places = new Places(policy({ maxInstances: 1, default: 'deny' }), new MemoryConsul());
   const admission = new Admission(policy({ maxInstances: 1, default: 'deny' }), NOBODY, places);
   const wanted = new Map([[identityOf(WANTED), WANTED]]);
-  const first = admission.admit(POD, wanted, new Map());
-  expect(admission.admit('shop/b', wanted, new Map()).refused.size).toBe(0);
-  expect(admission.admit(POD, wanted, new Map())).toEqual(first);
+  const admit = (podKey: string) => admission.admit(podKey, wanted, new Map(), () => 0);
+  const first = admit(POD);
+  expect(admit('shop/b').refused.size).toBe(0);
+  expect(admit(POD)).toEqual(first);
 });

@@ -2,13 +2,14 @@ import { describe, expect, it } from '@jest/globals';
 import type { OwnInstance } from '../../../../src/to-consul/observed/own-instance.ts';
 import type { Planner } from '../../../../src/to-consul/plan/planner.ts';
 import type { PodPlan } from '../../../../src/to-consul/plan/pod-plan.ts';
-import { annotations, instance, node, pod, policy, service, slice, strings } from '../../builders.ts';
+import { annotations, endpoint, instance, node, pod, policy, service, slice, strings } from '../../builders.ts';
 import { GATE } from '../../../../src/to-consul/desired/readiness.ts';
 import { WORKER_1 } from '../instances.ts';
 import { others, planning, podNamed, registered, type PlanningGiven } from '../planning.ts';
 
 const POD = podNamed('a');
 const [THERE] = registered({ pods: [POD] }) as [OwnInstance];
+const TARGETING_A = endpoint('10.1.0.7', { target: { kind: 'Pod', namespace: 'shop', name: 'a' } });
 const HOLDER = instance({ id: 'self', service: 'orders', address: '10.1.0.7', port: 8080 });
 
 const OTHER = podNamed('b', { podIPs: ['10.1.0.8'] });
@@ -130,6 +131,26 @@ describe('the plan for a pod', () => {
         config: { policy: policy({ default: 'deny' }) },
       },
       ['hold orders', 'PolicyDenied', 'waits for other'],
+    ],
+    [
+      'has no room for what a Service asks for beside what it holds',
+      {
+        pods: [podNamed('a', {}, { 'service-port': 'none' })],
+        services: [service({ name: 'api', annotations: annotations({ 'service-name': 'api' }) })],
+        slices: [slice({ labels: strings({ 'kubernetes.io/service-name': 'api' }), endpoints: [TARGETING_A] })],
+        observed: [THERE],
+        config: { policy: policy({ maxInstances: 1 }) },
+      },
+      ['hold orders', 'InvalidPort', 'QuotaExceeded', 'waits for shop'],
+    ],
+    [
+      'has room for what takes the place of what it removes',
+      {
+        pods: [podNamed('a', {}, { 'service-name': 'other' })],
+        observed: [THERE],
+        config: { policy: policy({ maxInstances: 1 }) },
+      },
+      ['create other 10.1.0.7:8080', 'remove orders'],
     ],
   ])('%s', (_, given, expected) => {
     expect(planOf(given)).toEqual(expected);
