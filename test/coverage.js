@@ -11,7 +11,7 @@ const DECIDING = {
 };
 const LEAST_DECIDING = 95;
 const OF_SERVERS = [
-  'src/kubernetes/{client,connection,reflector}.ts',
+  'src/kubernetes/{client,connection,kind-reader,reflector}.ts',
   'src/consul/client.ts',
   'src/world/**/*.ts',
   'src/commands/**/*.ts',

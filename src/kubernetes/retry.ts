@@ -60,6 +60,6 @@ export function failureKind(error: unknown): FailureKind {
 
 /** Node.js and undici give the errors of sockets, of names and of time limits a code, and the client wraps them. */
 function isOfConnection(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
-  return ('code' in error && typeof error.code === 'string') || isOfConnection(error.cause);
+  if (typeof error !== 'object' || error === null) return false;
+  return ('code' in error && typeof error.code === 'string') || ('cause' in error && isOfConnection(error.cause));
 }
