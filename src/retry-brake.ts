@@ -2,8 +2,8 @@ import PQueue from 'p-queue';
 import { sleep } from './backoff.ts';
 import { systemClock, type Clock } from './clock.ts';
 
-/** Requests a second that only repeat what failed, on average, and how many of them may come at once. */
-const PER_SECOND = 20;
+/** Requests a second that only repeat what failed, on average, and how many of them may come at once. 20 are promised. */
+const PER_SECOND = 18;
 const BURST = 20;
 
 /** A turn of the brake: by default one request. */
