@@ -150,7 +150,7 @@ describe('rights that are gone', () => {
         const asked = () => reads + proxy.transactions.length;
         const [start, requests, words] = [performance.now(), asked(), written(daemon).length];
         const seconds = () => (performance.now() - start) / 1000;
-        await until('some seconds', () => Promise.resolve(seconds() > 6));
+        await until('some seconds', () => Promise.resolve(seconds() > 4));
         expect((asked() - requests) / seconds()).toBeLessThan(30);
         expect(written(daemon).length - words).toBeLessThan(10);
 
