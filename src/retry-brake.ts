@@ -2,17 +2,17 @@ import PQueue from 'p-queue';
 import { sleep } from './backoff.ts';
 import { systemClock, type Clock } from './clock.ts';
 
-/** Requests a second that only repeat what failed, on average, and how many of them may come at once. */
-const PER_SECOND = 20;
+/** Requests a second that only repeat what failed, on average, and how many of them may come at once. 20 are promised. */
+const PER_SECOND = 18;
 const BURST = 20;
 
-/** A turn of the brake: by default one request. */
+/** One try that waits at the brake. */
 export interface Turn {
-  /** In a row, so far: who failed least goes first, so that a new failure does not wait for what fails for hours. */
+  /** Failures in a row so far. The fewest go first: what fails for the first time does not wait for what fails for hours. */
   readonly failures: number;
   /** Requests that the try takes, more or less. @default 1 */
   readonly requests?: number;
-  /** Asked when the turn comes; what is not wanted any more takes no place. */
+  /** Asked when the turn comes: a try that is not wanted any more takes no tokens. */
   readonly isWanted: () => boolean;
 }
 
@@ -34,13 +34,13 @@ export class RetryBrake {
     this.#at = clock.now();
   }
 
-  /** Resolves when it may be tried again, or is not wanted any more. */
+  /** Resolves when the try may be made, or is not wanted any more. */
   turn({ failures, requests = 1, isWanted }: Turn): Promise<void> {
     return this.#line.add(() => this.#whenFree(requests, isWanted), { priority: -failures });
   }
 
   /**
-   * True when it may be tried again right now. It may take more than there is: the others wait longer then.
+   * True when something may be tried again right now. It may take more tokens than there are: the line waits longer then.
    * @param requests that the try takes
    */
   tryTake(requests: number): boolean {

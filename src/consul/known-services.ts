@@ -15,6 +15,18 @@ export interface Known extends KnownService {
   following?: Following;
 }
 
+/** What a list of all names changes. */
+export interface NameChanges {
+  readonly added: readonly string[];
+  /** Names that were listed before, of those that matter. */
+  readonly gone: readonly string[];
+  /**
+   * Names that were not listed before either, and of which instances are known: they came, were read and went between two
+   * lists, perhaps. Each list says it again, until such a name is read as gone.
+   */
+  readonly doubtful: readonly string[];
+}
+
 /** Its own blocking query wakes when it changes. */
 export function isWatched({ following }: Known): boolean {
   return following !== undefined && !following.paused;
@@ -79,8 +91,8 @@ export class KnownServices {
       .map(([name]) => name);
   }
 
-  /** Takes in the list of all names; tells which are new, and which of those that mattered are gone. */
-  takeNames(spellings: readonly string[]): { readonly added: readonly string[]; readonly gone: readonly string[] } {
+  /** Takes in the list of all names; tells what it changes. */
+  takeNames(spellings: readonly string[]): NameChanges {
     this.#spellings = bySpelling(spellings);
     const listed = this.#readOf(this.#spellings);
     const added: string[] = [];
@@ -92,15 +104,16 @@ export class KnownServices {
       Object.assign(known, { spelling, listed: true });
     }
     const gone: string[] = [];
+    const doubtful: string[] = [];
     for (const [name, known] of this.#services) {
       if (listed.has(name)) continue;
-      const mattered = known.listed && (known.candidate || known.following !== undefined);
-      // Unlisted it matters still, until it is read as gone: it came, was read and went between two lists, perhaps.
-      if (mattered || (known.instances?.length ?? 0) > 0) gone.push(name);
+      const hasInstances = (known.instances?.length ?? 0) > 0;
+      if (known.listed && (known.candidate || known.following !== undefined || hasInstances)) gone.push(name);
+      else if (hasInstances) doubtful.push(name);
       // Its index need not move with that: what is read next is news in any case.
       Object.assign(known, { listed: false, candidate: false, index: 0 });
     }
-    return { added, gone };
+    return { added, gone, doubtful };
   }
 
   /**

@@ -9,7 +9,7 @@ import { NotBelieved, type Absence } from './absence.ts';
 import { ConsulError } from './errors.ts';
 import { FollowedServices } from './followed-services.ts';
 import { watchHealth } from './health-watch.ts';
-import { isWatched, KnownServices } from './known-services.ts';
+import { isWatched, KnownServices, type NameChanges } from './known-services.ts';
 import { ServiceReader, type KnownService } from './service-reader.ts';
 import { ServiceReads } from './service-reads.ts';
 import type { ServiceInstance } from './types.ts';
@@ -168,10 +168,11 @@ export class ServiceCatalog {
     });
   }
 
-  #readChanged({ added, gone }: ReturnType<KnownServices['takeNames']>): void {
+  #readChanged({ added, gone, doubtful }: NameChanges): void {
     // A blocking query about a name that does not exist returns at every change of the whole catalog.
     for (const name of gone) this.unfollow(name);
     for (const name of [...gone, ...(added.length > MOST_NEW ? [] : added)]) this.#reads.readSoon(name);
+    for (const name of doubtful) this.#reads.readAgain(name);
     this.#reads.schedule();
   }
 

@@ -33,7 +33,7 @@ async function expectFollowing({ kubernetes, consul, namespace }: Rig, mirrored:
 }
 
 describe('a Consul that allows few connections', () => {
-  const SERVICES = Array.from({ length: 60 }, (_, i) => `many-${i}`);
+  const SERVICES = Array.from({ length: 50 }, (_, i) => `many-${i}`);
   const register = ({ consul }: Rig, name: string, ...instances: number[]) =>
     Promise.all(
       instances.map((instance) =>
@@ -150,8 +150,7 @@ describe('rights that are gone', () => {
         const asked = () => reads + proxy.transactions.length;
         const [start, requests, words] = [performance.now(), asked(), written(daemon).length];
         const seconds = () => (performance.now() - start) / 1000;
-        await until('some seconds', () => Promise.resolve(seconds() > 6));
-        console.log({ perSecond: (asked() - requests) / seconds(), words: written(daemon).length - words });
+        await until('some seconds', () => Promise.resolve(seconds() > 4));
         expect((asked() - requests) / seconds()).toBeLessThan(30);
         expect(written(daemon).length - words).toBeLessThan(10);
 

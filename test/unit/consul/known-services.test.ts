@@ -20,7 +20,7 @@ describe('the services that are known', () => {
     expect(known.get('orders')?.spelling).toBe('Orders');
     expect([...known.takeCandidates(['consul', 'Orders'])]).toEqual(['orders']);
     expect(known.candidates()).toEqual(['orders']);
-    expect(known.takeNames(['Orders', 'consul', 'pods'])).toEqual({ added: [], gone: [] });
+    expect(known.takeNames(['Orders', 'consul', 'pods'])).toEqual({ added: [], gone: [], doubtful: [] });
   });
 
   it('with several spellings are one, by the first of them', () => {
@@ -43,11 +43,11 @@ describe('the services that are known', () => {
     known.takeCandidates(['candidate']);
     read('read', 'vm-1');
     follow('followed', false);
-    expect(known.takeNames([])).toEqual({ added: [], gone: ['read', 'followed', 'candidate'] });
+    expect(known.takeNames([])).toEqual({ added: [], gone: ['read', 'followed', 'candidate'], doubtful: [] });
     expect(known.candidates()).toEqual([]);
-    expect(known.takeNames([]).gone).toEqual(['read']);
+    expect(known.takeNames([])).toEqual({ added: [], gone: [], doubtful: ['read'] });
     read('read');
-    expect(known.takeNames([]).gone).toEqual([]);
+    expect(known.takeNames([])).toEqual({ added: [], gone: [], doubtful: [] });
     expect(known.takeNames(['read']).added).toEqual(['read']);
   });
 
@@ -95,9 +95,9 @@ describe('the services that are known', () => {
     expect(known.onNodes(new Set())).toEqual([]);
   });
 
-  it('are gone too when they came, were read and went between two lists', () => {
+  it('are doubtful when they came, were read and went between two lists', () => {
     known.takeNames(['other']);
     read('short', 'vm');
-    expect(known.takeNames(['other']).gone).toEqual(['short']);
+    expect(known.takeNames(['other']).doubtful).toEqual(['short']);
   });
 });

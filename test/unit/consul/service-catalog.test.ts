@@ -4,7 +4,7 @@ import type { ConsulAnswer } from '../../../src/consul/client.ts';
 import { ServiceCatalog, type ServiceCatalogOptions } from '../../../src/consul/service-catalog.ts';
 import { ConsulError } from '../../../src/consul/errors.ts';
 import { createMetrics } from '../../../src/observability/metrics.ts';
-import { NO_BRAKE } from '../brake.ts';
+import { HeldBrake, NO_BRAKE } from '../brake.ts';
 import { settled, TestClock } from '../clock.ts';
 import { recordingLog } from '../log.ts';
 import { answer, Answers, row, type Said } from './answers.ts';
@@ -155,6 +155,22 @@ describe('a change of the list of names', () => {
     await tell(NAMES, names(6, 'Orders', 'stock', ...many));
     await clock.advance(200);
     expect(many.filter((name) => reads(name) > 0)).toEqual(['many-3']);
+  });
+
+  it('that goes on without a name of which instances are known has it read no more often than the brake allows', async () => {
+    const brake = new HeldBrake();
+    const { clock, reads, table, tell } = await synced(twoServices(), { brake });
+    table[SWEEP] = names(6, 'stock');
+    await tell(NAMES, names(6, 'stock'));
+    expect(reads('Orders')).toBe(1);
+    for (let index = 7; index < 12; index++) {
+      await clock.advance(1000);
+      await tell(NAMES, names(index, 'stock'));
+    }
+    expect(reads('Orders')).toBe(1);
+    brake.line.shift()?.();
+    await clock.advance(10_000);
+    expect(reads('Orders')).toBe(2);
   });
 
   it('tells its index, from which others see that time went back', async () => {
