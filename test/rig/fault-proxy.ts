@@ -81,6 +81,8 @@ export class FaultProxy {
   transactionFault: (transaction: SeenTransaction) => Fault | Promise<Fault> = () => 'pass';
   /** Asked for everything else, by its path below /v1 and its query. */
   readFault: (path: string) => Fault = () => 'pass';
+  /** Loses the token of each request on its way: to Consul it is anybody's. */
+  isAnonymous = false;
   readonly #target: URL;
   readonly #unseenNode: string;
   readonly #agent = new Agent({ keepAlive: true });
@@ -202,6 +204,7 @@ export class FaultProxy {
 
   #forward(incoming: IncomingMessage, outgoing: ServerResponse, body: string | undefined): Promise<IncomingMessage> {
     const { method, url, headers } = incoming;
+    if (this.isAnonymous) delete headers['x-consul-token'];
     return new Promise((resolve, reject) => {
       const onward = request(new URL(url ?? '', this.#target), { method, headers, agent: this.#agent }, resolve);
       onward.on('error', reject);
