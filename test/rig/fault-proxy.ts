@@ -83,7 +83,7 @@ export class FaultProxy {
   readFault: (path: string) => Fault = () => 'pass';
   /** Loses the token of each request on its way: to Consul it is anybody's. */
   isAnonymous = false;
-  readonly #target: URL;
+  #target: URL;
   readonly #unseenNode: string;
   readonly #agent = new Agent({ keepAlive: true });
   readonly #server = createServer((incoming, outgoing) => {
