@@ -1,0 +1,112 @@
+import { expect } from '@jest/globals';
+import { nextPodIP, openRig, statusOf, until, untilEqual, untilIdle, type Daemon, type Rig } from './index.ts';
+import { Mirrored } from './mirrored.ts';
+
+/** Services outside that a test mirrors, and what it waits for when time goes back in Consul. */
+
+export const OLD = ['old-0', 'old-1', 'old-2'];
+export const NEW = Array.from({ length: 10 }, (_, i) => `new-${i}`);
+export const addressOf = (service: string) =>
+  `192.0.2.${service.startsWith('old') ? 10 : 20 + Number(service.slice(4))}`;
+export const toKubernetes = { removalGrace: '0s' };
+
+export const register = ({ consul }: Rig, service: string) => consul.registerOutside(service, addressOf(service));
+const endpointsOf = (mirrored: Mirrored, names: readonly string[]) =>
+  Promise.all(names.map(async (name) => `${name} ${(await mirrored.addresses(name)).join()}`));
+export const untilMirrored = (mirrored: Mirrored, names: readonly string[]) =>
+  untilEqual(
+    'all mirrored',
+    () => endpointsOf(mirrored, names),
+    names.map((name) => `${name} ${addressOf(name)}:80`),
+  );
+export const signOf = async (daemon: Daemon) => (await statusOf(daemon)).consul.wentBack?.sign;
+
+/** A change in Consul that the daemon has followed: it looks at what happened before, and has done what it wants to do. */
+export async function untilFollowing(rig: Rig, daemon: Daemon, tag: string): Promise<void> {
+  await rig.consul.registerOutside(`marker-${tag}`, '192.0.2.99');
+  await until(`marker ${tag}`, () => new Mirrored(rig).service(`marker-${tag}`));
+  await until('reads of what is missing', () =>
+    Promise.resolve(
+      NEW.every((name) =>
+        daemon.records.some(({ error }) => String(error).startsWith(`read service ${name}: something is missing`)),
+      ),
+    ),
+  );
+}
+
+/** Somebody else registers and changes other services all the time. */
+export function churn({ consul }: Rig): { stop(): Promise<void> } {
+  let isOn = true;
+  const churning = (async () => {
+    for (let i = 0; isOn && i < 10_000; i++) {
+      await consul.registerOutside('churning', '192.0.2.98', 1000 + (i % 50));
+      await new Promise((resolve) => setTimeout(resolve, 33));
+    }
+  })();
+  return {
+    stop: async () => {
+      isOn = false;
+      await churning;
+    },
+  };
+}
+
+/** What else somebody writes to Consul at some moment. */
+type Writing = (rig: Rig) => Promise<unknown>;
+const NOTHING: Writing = () => Promise.resolve();
+
+/**
+ * Restores a snapshot that does not know the new services, and expects that they stay mirrored, over a restart of the daemon too.
+ * @param before what is written before the restore, beside the new services
+ * @param after what is written at once after it
+ */
+export async function expectNothingLost({
+  before = NOTHING,
+  after = NOTHING,
+}: {
+  before?: Writing;
+  after?: Writing;
+}): Promise<void> {
+  const rig = await openRig({ persistent: true });
+  try {
+    const mirrored = new Mirrored(rig);
+    for (const name of OLD) await register(rig, name);
+    const ip = nextPodIP();
+    await rig.kubernetes.createPod(rig.namespace, 'early', {
+      ip,
+      annotations: { 'consular.dev/service-name': 'early' },
+    });
+    const daemon = await rig.startDaemon({ toKubernetes });
+    await untilMirrored(mirrored, OLD);
+    const snapshot = await rig.consul.saveSnapshot();
+    for (const name of NEW) await register(rig, name);
+    const lateIP = nextPodIP();
+    await rig.kubernetes.createPod(rig.namespace, 'late', {
+      ip: lateIP,
+      annotations: { 'consular.dev/service-name': 'late' },
+    });
+    await before(rig);
+    await untilMirrored(mirrored, NEW);
+    await untilEqual('the late pod', () => rig.consul.summary('late'), [`${lateIP}:8080 passing`]);
+    await untilIdle(daemon);
+    await rig.consul.restoreSnapshot(snapshot);
+    await after(rig);
+    await until('the sign', () => signOf(daemon));
+    await untilFollowing(rig, daemon, 'a');
+    await untilMirrored(mirrored, NEW);
+    // What is ours in Consul is there again, and what a start makes of it is the same.
+    await untilEqual('the late pod again', () => rig.consul.summary('late'), [`${lateIP}:8080 passing`]);
+    await until('the entry that tells of it', async () => {
+      const entry = (await rig.consul.instances('consular')).find(({ Node }) => Node.Node === `k8s-${rig.cluster}`);
+      return entry?.Service.Meta['data-lost-at'];
+    });
+    await daemon.stop();
+    const next = await rig.startDaemon({ toKubernetes });
+    expect(await signOf(next)).toBe('told-by-own-entry');
+    await rig.consul.registerOutside('marker-b', '192.0.2.99');
+    await until('marker b', () => mirrored.service('marker-b'));
+    await untilMirrored(mirrored, NEW);
+  } finally {
+    await rig.close();
+  }
+}
