@@ -169,6 +169,15 @@ describe('a look', () => {
     expect(whole.changes()).toBe(1);
   });
 
+  it('that fails again and again is tried again after short waits: whoever is away may come back', async () => {
+    const whole = await found();
+    whole.world.error = new Error('reset');
+    await whole.clock.advance(16_000);
+    const before = whole.clock.waits.length;
+    await whole.clock.advance(60_000);
+    expect(Math.max(...whole.clock.waits.slice(before))).toBe(5000);
+  });
+
   it('that fails at first leaves it open whether the kind is there', async () => {
     const whole = stage();
     whole.world.error = new Error('reset');
