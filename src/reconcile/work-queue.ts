@@ -103,7 +103,7 @@ export class WorkQueue {
     for (const [key, state] of this.#keys) {
       if (state.failures === 0) continue;
       state.failures = 0;
-      if (state.timer) this.add(key);
+      if (state.timer || state.isHeld) this.add(key);
     }
   }
 
