@@ -22,7 +22,7 @@ describe('Consul nodes that are empty', () => {
 
   beforeAll(async () => {
     stage = await WriterStage.open();
-    await stage.start({ timings: { emptyNodeMs: 300 } });
+    await stage.start({ timings: { emptyNodeMs: 300, distrustMs: 300 } });
     marks = (await nodeRow(nodeName('node-1')))?.Meta ?? {};
   }, 60_000);
   beforeEach(() => stage.settle());

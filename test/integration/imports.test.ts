@@ -188,6 +188,7 @@ describe('a Service that takes instances of a Consul service in', () => {
     await services.annotate('changing', imports('after'));
     await untilEndpoints('changing', ['+http=192.0.2.11:8080', 'http=192.0.2.99:8080']);
     expect((await services.ourSlices('changing'))[0]?.metadata.annotations).toEqual({
+      'consular.dev/consul-index': expect.stringMatching(/^\d+$/),
       'consular.dev/imported-from': 'after',
     });
     await services.annotate('changing', { 'consular.dev/import': null });
@@ -287,6 +288,7 @@ describe('a Service that takes instances of a Consul service in', () => {
     });
     await untilEndpoints('drifting', ['+http=192.0.2.16:8080']);
     expect((await services.ourSlices('drifting'))[0]?.metadata.annotations).toEqual({
+      'consular.dev/consul-index': expect.stringMatching(/^\d+$/),
       'consular.dev/imported-from': 'drifting',
     });
     await services.removeSlice(name);

@@ -146,7 +146,9 @@ describe('a mirror namespace while Consular runs', () => {
     await untilIdle(stage.daemon);
     expect(await other.all(name)).toEqual(before);
     expect([await other.names(), await isReady()]).toEqual([[name, stage.name('second')].sort(), true]);
-    expect(loud().map(({ reason }) => reason)).toEqual(['NamespaceClosed']);
+    // A write may be refused before the rights are looked at.
+    const reasons = loud().map(({ reason }) => reason);
+    expect(reasons.filter((reason) => reason === 'NamespaceClosed')).toHaveLength(1);
     await grantIn(otherName, server, forMirror, stage);
     await untilEqual('right there', () => other.legacyAddresses(name), ['192.0.2.52:8080']);
     await untilEqual('gone from there', () => other.names(), [name]);

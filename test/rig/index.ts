@@ -73,6 +73,8 @@ export interface Rig {
   /** Namespace for pods and for mirrored Services; a fresh one. */
   readonly namespace: string;
   readonly cluster: string;
+  /** Every cluster that a daemon of this rig had. */
+  readonly clusters: ReadonlySet<string>;
   readonly kubeconfig: string;
   startDaemon(options?: DaemonOptions): Promise<Daemon>;
   close(): Promise<void>;
@@ -97,6 +99,7 @@ export async function openRig(options: ConsulOptions = {}, ownPlane?: Plane): Pr
     consulServer,
     namespace,
     cluster,
+    clusters,
     kubeconfig,
     async startDaemon(daemonOptions = {}) {
       clusters.add(daemonOptions.cluster ?? cluster);

@@ -211,7 +211,8 @@ export async function openStage({
       const tokenFile = join(folder, 'token');
       await writeFile(tokenFile, options.token ?? '');
       const { toConsul, toKubernetes } = options;
-      await writeFile(file, JSON.stringify({ cluster, consul: { tokenFile }, toConsul, toKubernetes }));
+      const besides = [...rig.clusters].filter((other) => other !== cluster);
+      await writeFile(file, JSON.stringify({ cluster, besides, consul: { tokenFile }, toConsul, toKubernetes }));
       return file;
     },
     start: async () => {

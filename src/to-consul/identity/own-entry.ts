@@ -4,10 +4,9 @@ import type { Committer } from '../../consul/committer.ts';
 import type { Distrust } from '../../consul/distrust.ts';
 import type { NodeReader } from '../../consul/node-reader.ts';
 import { operationList, type Committed } from '../../consul/transaction.ts';
-import type { NodeContents } from '../../consul/types.ts';
 import { explainError, type Log } from '../../observability/log.ts';
 import { ClusterIdentityError, ownsNodeOrThrow } from './cluster-identity.ts';
-import { entryId, entryIn, entryOperations, nonceOf, ownNodeName, type Entry } from './entry.ts';
+import { entryId, entryOperations, ownNodeName, type Entry } from './entry.ts';
 import { knownEntry, type OwnWitness } from './own-witness.ts';
 import type { Summary } from './summary.ts';
 import { SummaryPace, type EntryPace } from './summary-pace.ts';
@@ -141,15 +140,19 @@ export class OwnEntry {
   }
 
   async #compareAndWrite(summary: Summary | undefined): Promise<void> {
-    const { nodes, committer, owner, distrust, witness } = this.#options;
+    const { clock, createNonce, nodes, committer, owner, distrust, witness } = this.#options;
     const contents = await nodes.read(ownNodeName(owner), true);
     if (contents) ownsNodeOrThrow(owner, contents.node);
-    const nonce = this.#nonce(contents);
-    const { loss } = distrust;
-    const operations = entryOperations({ ...this.#options, nonce, lostAt: loss?.at, summary }, contents);
-    const committed = operations.length > 0 ? await committer.commit([operationList(operations)]) : undefined;
-    if (committed) this.#options.onCommit(highestOf(committed));
     const found = knownEntry(owner, contents);
+    const nonce = found?.nonce ?? createNonce();
+    const isLost = witness.known !== undefined && witness.known.nonce !== nonce;
+    const { loss } = distrust;
+    const lostAt = isLost ? clock.date() : loss?.at;
+    const operations = entryOperations({ ...this.#options, nonce, lostAt, summary }, contents);
+    const committed = operations.length > 0 ? await committer.commit([operationList(operations)]) : undefined;
+    // Not before it is written: an entry that is hidden from a token without rights is not lost.
+    if (isLost) distrust.begin('own-entry-lost', lostAt);
+    if (committed) this.#options.onCommit(highestOf(committed));
     witness.trust({
       nonce,
       nodeIndex: committed?.nodes.get(ownNodeName(owner)) ?? found?.nodeIndex ?? 0,
@@ -159,16 +162,7 @@ export class OwnEntry {
     // An entry that is new says no more than that Consular is starting.
     else if (nonce !== found?.nonce) this.#pace.forget();
     // A loss that was noticed meanwhile is not written yet.
-    if (distrust.loss === loss) this.#isUrgent = false;
-  }
-
-  #nonce(contents: NodeContents | undefined): string {
-    const { createNonce, distrust, owner, witness } = this.#options;
-    const entry = entryIn(owner, contents);
-    const nonce = entry && nonceOf(entry);
-    const known = witness.known?.nonce;
-    if (known !== undefined && nonce !== known) distrust.begin('own-entry-lost');
-    return nonce ?? createNonce();
+    if (isLost || distrust.loss === loss) this.#isUrgent = false;
   }
 
   /** Once for each reason. */

@@ -267,6 +267,14 @@ describe('the nonce', () => {
   });
 });
 
+it('an entry that is only hidden, so that it cannot be written, is no loss', async () => {
+  const stage = await Stage.started();
+  stage.contents = undefined;
+  stage.committer.onSent = (transaction) => transaction.fail(new ConsulError('commit transaction', 403, 'denied'));
+  await expect(stage.witness.restore()).rejects.toThrow('denied');
+  expect([stage.distrust.loss, stage.witness.known?.nonce]).toEqual([undefined, 'nonce-1']);
+});
+
 describe('an entry that is lost', () => {
   it('is written once, however many ask for it at a time', async () => {
     const stage = await Stage.started();
