@@ -543,10 +543,9 @@ describe('a watch in protobuf', () => {
     await until('the new node', () => Promise.resolve(reading.view.get('new') !== undefined));
     expect(contentOf(reading).map(({ name }) => name)).toEqual(['new', 'old']);
     expect(reading.records.filter(({ message }) => message === 'read completely')).toHaveLength(2);
-    // The look before the watch is resumed is a list.
-    expect([...reading.answered].sort()).toEqual([
-      'application/vnd.kubernetes.protobuf',
-      'application/vnd.kubernetes.protobuf;stream=watch',
-    ]);
+    // The look before the watch is resumed is a list, unless everything is to be read again anyway.
+    const answered = [...reading.answered];
+    expect(answered).toContain('application/vnd.kubernetes.protobuf;stream=watch');
+    expect(answered.filter((type) => !type.startsWith('application/vnd.kubernetes.protobuf'))).toEqual([]);
   });
 });
