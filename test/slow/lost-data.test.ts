@@ -74,16 +74,18 @@ it.each<[string, (rig: Rig, daemon: Daemon) => Promise<Daemon>]>([
 });
 
 it('a Consul that lost data is believed in what it has, and in what it has not when the time for that is over', async () => {
+  const critical = '192.0.2.90:80 critical';
   const start = (rig: Rig) =>
     rig.startDaemon({
       toKubernetes: { removalGrace: '0s' },
-      timings: { entryPace: QUICK_ENTRY, distrustMs: 12_000 },
+      timings: { entryPace: QUICK_ENTRY, distrustMs: 20_000 },
     });
   await withMirror(async (rig, _, mirrored) => {
     await loseData(rig);
     for (const port of [80, 83]) await register(rig, port);
     await untilEqual('the new one beside the missing', () => mirrored.addresses('vm'), at(80, 81, 82, 83));
     await rig.consul.setHealth('vm-80', 'fail');
+    await until('the critical one in Consul', async () => (await rig.consul.summary('vm')).includes(critical));
     await untilEqual('without the critical one', () => mirrored.addresses('vm'), at(81, 82, 83));
     // Nothing changes any more, and what is gone for good must not stay for ever.
     await untilEqual('without the missing', () => mirrored.addresses('vm'), at(83));
