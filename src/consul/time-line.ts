@@ -110,11 +110,13 @@ export class TimeLine implements AnswerTimes {
   async #askLeader(): Promise<void> {
     const { client, distrust, log } = this.#options;
     const doubt = this.#doubt;
+    // What comes meanwhile may be newer than the leader's answer.
+    const known = this.#namesIndex;
     const answer = await client.get({ ...SERVICES_REQUEST, query: { consistent: '' } });
     decodeServiceNames(answer);
     if (answer.index === 0) throw new UntrustworthyAnswer(SERVICES_REQUEST.purpose, 'one without an index');
     const leader = await readLeader(client);
-    if (answer.index < this.#namesIndex) {
+    if (answer.index < known) {
       distrust.begin('lower-names-index');
       this.#namesIndex = answer.index;
     } else if (doubt?.isEarly && leader === this.#leader) distrust.begin('early-answer');

@@ -77,6 +77,18 @@ describe('the leader is asked', () => {
     expect([consul.asked, sign()]).toEqual([[NAMES, LEADER], undefined]);
   });
 
+  it('and a list that is newer than the answer, which came meanwhile, is no sign', async () => {
+    let arrive: (said: Said) => void = () => undefined;
+    const { timeLine, sign } = await stage({ names: new Promise<Said>((resolve) => (arrive = resolve)) });
+    timeLine.failed();
+    const asserted = timeLine.assertUnbroken();
+    await settled();
+    await timeLine.takeNamesIndex(30);
+    arrive(names(25));
+    await asserted;
+    expect([sign(), timeLine.namesIndex]).toEqual([undefined, 30]);
+  });
+
   it('of a list without an index nothing follows', async () => {
     const { timeLine, consul, sign } = await stage({ names: names(5) });
     await timeLine.takeNamesIndex(0);
