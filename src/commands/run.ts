@@ -124,6 +124,8 @@ function startDirections(
   const { config, log, metrics, timings } = context;
   const events = new EventRecorder(kubernetes, hostname(), log, metrics);
   const common = { owner, api, consul, nodes, resources, events, brake, ...trust, ...context };
+  const { timeLine, witness } = trust;
+  const consulMark = () => ({ index: timeLine.namesIndex, nonce: witness.known?.nonce ?? '' });
   return {
     events,
     ownEntry,
@@ -139,7 +141,8 @@ function startDirections(
         checkCluster: () => cluster.check(),
         onLook: () => ownEntry.forget(),
       }),
-    toKubernetes: toKubernetes && runToKubernetes({ ...common, config: config.toKubernetes, ...toKubernetes }),
+    toKubernetes:
+      toKubernetes && runToKubernetes({ ...common, consulMark, config: config.toKubernetes, ...toKubernetes }),
   };
 }
 

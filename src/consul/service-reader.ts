@@ -63,8 +63,7 @@ export class ServiceReader {
   async confirm(known: KnownService): Promise<boolean> {
     const { index } = known;
     const answer = await this.#ask(known, CONSISTENT);
-    if (known.index !== index && answer.index < known.index)
-      throw new UntrustworthyAnswer(instancesRequest(known.spelling).purpose, 'one that a newer one has overtaken');
+    if (known.index !== index && answer.index < known.index) this.#overtaken(known, true);
     return this.#judge(known, answer, true);
   }
 
@@ -97,12 +96,18 @@ export class ServiceReader {
     if (isRemoval || (missing ? missing.length > 0 : instances.length === 0)) {
       const doubt = await this.#doubt(purpose);
       // While it was found out a newer answer may have been taken.
-      if (known.index !== index) return false;
+      if (known.index !== index) return this.#overtaken(known, isRemoval);
       if (doubt !== undefined) return this.#takePart(known, instances, missing, doubt);
     }
     known.index = answer.index;
     known.instances = instances;
     return !before || fingerprint(before) !== fingerprint(instances);
+  }
+
+  /** @throws UntrustworthyAnswer when a removal was to be decided on the answer */
+  #overtaken(known: KnownService, isRemoval: boolean): false {
+    if (!isRemoval) return false;
+    throw new UntrustworthyAnswer(instancesRequest(known.spelling).purpose, 'one that a newer one has overtaken');
   }
 
   /** Why what is missing may not be gone; undefined when it is. */

@@ -37,8 +37,10 @@ export class ServiceReads {
   readonly #sweep: Sweep;
   /** Names of which the log says already that they could not be read. */
   readonly #complainedOf = new Set<string>();
-  /** Names that wait for their turn to be read again. */
+  /** Names that wait for their turn to be read again, */
   readonly #again = new Set<string>();
+  /** and those of them that no sweep reads before. */
+  readonly #resting = new Set<string>();
 
   constructor(options: ServiceReadsOptions) {
     this.#options = options;
@@ -79,11 +81,13 @@ export class ServiceReads {
     const { brake, clock, signal } = this.#options;
     if (this.#again.has(name)) return;
     this.#again.add(name);
+    if (!until) this.#resting.add(name);
     const turn = until
       ? sleep(until.getTime() - clock.date().getTime(), signal, clock)
       : brake.turn({ failures: 1, isWanted: () => !signal.aborted });
     void turn.then(() => {
       this.#again.delete(name);
+      this.#resting.delete(name);
       this.#sweep.readLater(name);
     });
   }
@@ -96,7 +100,7 @@ export class ServiceReads {
     const names = decodeServiceNames(answer);
     await this.#options.timeLine.takeNamesIndex(answer.index);
     const candidates = known.takeCandidates(names);
-    for (const name of this.#again) candidates.delete(name);
+    for (const name of this.#resting) candidates.delete(name);
     return candidates;
   }
 

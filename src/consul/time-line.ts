@@ -14,7 +14,8 @@ export interface AnswerTimes {
 
 /** What was seen since Consul was last found to be no older than we know it. */
 interface Doubt {
-  readonly isEarly: boolean;
+  /** The leader of the time when an answer came early; undefined when none did. */
+  readonly earlyUnder: string | undefined;
 }
 
 export interface TimeLineOptions {
@@ -71,7 +72,7 @@ export class TimeLine implements AnswerTimes {
 
   early(purpose: string): void {
     this.#options.log.info('Consul answered long before it had to, with nothing new', { query: purpose });
-    this.#doubt = { isEarly: true };
+    this.#doubt = { earlyUnder: this.#doubt?.earlyUnder ?? this.#leader };
     // At once: what is asked next would hide what happened.
     this.#confirm().catch((error: unknown) =>
       this.#options.log.warn('whether Consul went back in time is not known yet', { error }),
@@ -79,7 +80,7 @@ export class TimeLine implements AnswerTimes {
   }
 
   failed(): void {
-    this.#doubt = { isEarly: this.#doubt?.isEarly ?? false };
+    this.#doubt = { earlyUnder: this.#doubt?.earlyUnder };
   }
 
   /** The list of all services was answered with that index, whatever its filter; 0 when Consul told none. */
@@ -119,12 +120,13 @@ export class TimeLine implements AnswerTimes {
     if (answer.index < known) {
       distrust.begin('lower-names-index');
       this.#namesIndex = answer.index;
-    } else if (doubt?.isEarly && leader === this.#leader) distrust.begin('early-answer');
+    } else if (doubt?.earlyUnder === leader) distrust.begin('early-answer');
     else if (leader !== this.#leader) log.info('Consul has another leader', { before: this.#leader, leader });
     this.#namesIndex = Math.max(answer.index, this.#namesIndex);
     this.#leader = leader;
-    // What was seen since the question needs another answer.
+    // What was seen since the question needs another answer. Early answers come together: those after the first say no more.
     if (this.#doubt === doubt) this.#doubt = undefined;
+    else if (doubt?.earlyUnder !== undefined) this.#doubt = { earlyUnder: undefined };
   }
 }
 

@@ -1,6 +1,5 @@
 import type { ToKubernetesConfig } from '../config/schema.ts';
 import type { Distrust } from '../consul/distrust.ts';
-import type { TimeLine } from '../consul/time-line.ts';
 import type { ServiceCatalog } from '../consul/service-catalog.ts';
 import { hasStatus } from '../kubernetes/errors.ts';
 import type { EventRecorder } from '../kubernetes/events.ts';
@@ -14,6 +13,7 @@ import type { Owner } from '../mark.ts';
 import { createGrace } from './grace.ts';
 import type { HostCache } from './addresses/host-cache.ts';
 import { runImports } from './imports/index.ts';
+import type { ConsulMark } from './objects/index-annotation.ts';
 import { ToKubernetesLoop } from './loop.ts';
 import { Planner } from './plan/planner.ts';
 import { reportLosses } from './report/consul-losses.ts';
@@ -36,7 +36,8 @@ export interface ToKubernetesOptions {
   readonly resources: Resources;
   readonly events: EventRecorder;
   readonly distrust: Pick<Distrust, 'loss' | 'subscribe'>;
-  readonly timeLine: Pick<TimeLine, 'namesIndex'>;
+  /** How far Consul is now. */
+  readonly consulMark: () => ConsulMark;
   /** Holds back what is tried again after a failure. */
   readonly brake: RetryBrake;
   readonly log: Log;
@@ -75,7 +76,7 @@ export interface ToKubernetes {
 export function runToKubernetes(options: ToKubernetesOptions): ToKubernetes {
   const { owner, config, views, catalog, hosts, api, resources, brake, log, metrics } = options;
   const planner = new Planner(owner, config, views, catalog, hosts);
-  const writer = createWriter(owner, api, resources, views, () => options.timeLine.namesIndex);
+  const writer = createWriter(owner, api, resources, views, options.consulMark);
   const report = createReporter(options);
   const fallbacks = createFallbacks(options);
   reportLosses(options);

@@ -5,7 +5,7 @@ import { followBlockingQuery } from '../consul/blocking-query.ts';
 import { TimeLine } from '../consul/time-line.ts';
 import { systemClock } from '../clock.ts';
 import type { Owner } from '../mark.ts';
-import { lossIn, ownNodeName } from '../to-consul/identity/entry.ts';
+import { entryIn, lossIn, ownNodeName } from '../to-consul/identity/entry.ts';
 import { followOwnNode, knownEntry, OwnWitness } from '../to-consul/identity/own-witness.ts';
 import type { Clients, Context } from './context.ts';
 import type { Readings } from './readings.ts';
@@ -21,7 +21,7 @@ export interface Trust {
 /**
  * Reads who our witness is, and whether time went back while nobody watched:
  *
- * | Consular's own entry     | mirrored Services of ours | outcome                                                         |
+ * | Consular's own entry     | objects of ours           | outcome                                                         |
  * |--------------------------|---------------------------|-----------------------------------------------------------------|
  * | is there                 |                           | it is the witness; a loss that it tells of counts                |
  * | is not there             | none                      | we were never here: Consul's servers are the witness for now     |
@@ -53,7 +53,7 @@ export async function readTrust(
       const lostAt = contents && lossIn(owner, contents);
       if (lostAt) distrust.begin('told-by-own-entry', lostAt);
       if (entry) witness.trust(entry);
-      else if (!contents && (await hasMirrors())) distrust.begin('own-entry-lost');
+      else if (!entryIn(owner, contents) && (await hasMirrors())) distrust.begin('own-entry-lost');
       return witness;
     }),
   ]);

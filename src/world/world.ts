@@ -83,8 +83,10 @@ export async function readWorld(
   const prepared = readings
     .untilRead('name of this cluster in Consul', () => readNames(context, clients, owner), isOurMistake)
     .then(() => readings.untilRead('Consul nodes to take over', () => prepare(owner)));
-  const hasMirrors = async () =>
-    [...(await shared.whole).services.values()].some(({ labels }) => ownsObject(owner, labels));
+  const hasMirrors = async () => {
+    const { services, endpointSlices } = await shared.whole;
+    return [...services.values(), ...endpointSlices.values()].some(({ labels }) => ownsObject(owner, labels));
+  };
   const [trust] = await Promise.all([readTrust(context, clients, readings, owner, hasMirrors), prepared]);
   const whole = { ...context, ...trust };
   const [toConsul, toKubernetes] = await Promise.all([
@@ -165,7 +167,7 @@ async function readToKubernetes(
   readings.add(`Kubernetes ${kind.plural}`, () => workloadEntries.failure);
   const { endpointSlices } = await shared.whole;
   const ours = [...endpointSlices.values()].filter(({ labels }) => ownsObject(owner, labels));
-  context.timeLine.remember(highestIndex(ours));
+  context.timeLine.remember(highestIndex(ours, context.witness.known?.nonce ?? ''));
   const catalog = new ServiceCatalog({
     client: consul,
     isCandidate: (name) => isCandidate(toKubernetes, name),

@@ -188,7 +188,7 @@ describe('a Service that takes instances of a Consul service in', () => {
     await services.annotate('changing', imports('after'));
     await untilEndpoints('changing', ['+http=192.0.2.11:8080', 'http=192.0.2.99:8080']);
     expect((await services.ourSlices('changing'))[0]?.metadata.annotations).toEqual({
-      'consular.dev/consul-index': expect.stringMatching(/^\d+$/),
+      'consular.dev/consul-index': expect.stringMatching(/^\d+@[0-9a-f-]{36}$/),
       'consular.dev/imported-from': 'after',
     });
     await services.annotate('changing', { 'consular.dev/import': null });
@@ -288,7 +288,7 @@ describe('a Service that takes instances of a Consul service in', () => {
     });
     await untilEndpoints('drifting', ['+http=192.0.2.16:8080']);
     expect((await services.ourSlices('drifting'))[0]?.metadata.annotations).toEqual({
-      'consular.dev/consul-index': expect.stringMatching(/^\d+$/),
+      'consular.dev/consul-index': expect.stringMatching(/^\d+@[0-9a-f-]{36}$/),
       'consular.dev/imported-from': 'drifting',
     });
     await services.removeSlice(name);

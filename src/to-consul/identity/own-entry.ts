@@ -7,7 +7,7 @@ import { operationList, type Committed } from '../../consul/transaction.ts';
 import { explainError, type Log } from '../../observability/log.ts';
 import { ClusterIdentityError, ownsNodeOrThrow } from './cluster-identity.ts';
 import { entryId, entryOperations, ownNodeName, type Entry } from './entry.ts';
-import { knownEntry, type OwnWitness } from './own-witness.ts';
+import { knownEntry, testimony, type OwnWitness } from './own-witness.ts';
 import type { Summary } from './summary.ts';
 import { SummaryPace, type EntryPace } from './summary-pace.ts';
 
@@ -141,7 +141,9 @@ export class OwnEntry {
 
   async #compareAndWrite(summary: Summary | undefined): Promise<void> {
     const { clock, createNonce, nodes, committer, owner, distrust, witness } = this.#options;
+    const before = witness.known;
     const contents = await nodes.read(ownNodeName(owner), true);
+    if (before && testimony(owner, before, contents) === 'older') distrust.begin('older-entry');
     if (contents) ownsNodeOrThrow(owner, contents.node);
     const found = knownEntry(owner, contents);
     const nonce = found?.nonce ?? createNonce();

@@ -143,8 +143,8 @@ export class OwnWitness implements Witness {
   async #ask(known: KnownEntry, signal: AbortSignal | undefined): Promise<void> {
     const { client, distrust, owner } = this.#options;
     const contents = await readWithoutChecks(client, ownNodeName(owner), signal);
-    // Written while it was read: the answer may be of before.
-    if (this.#known !== known) return;
+    // Written or seen while it was read: the answer may be of before.
+    if (this.#known && this.#known !== known) return this.#ask(this.#known, signal);
     const found = testimony(owner, known, contents);
     if (found !== 'missing') {
       if (found === 'older') distrust.begin('older-entry');

@@ -145,12 +145,13 @@ export class NodeReads {
   async refresh(name: string, consistent = false): Promise<Set<string>> {
     let isConfirmed = consistent;
     for (let attempt = 0; attempt < REFRESH_ATTEMPTS; attempt++) {
+      // As it was before the question: what is known by the time of the answer may be newer than the answer.
+      const known = { node: this.#known.node(name), instances: new Map(this.#known.ofNode(name)) };
       const { contents, overtaken } = await this.#read(name, isConfirmed);
       const observation = observe(this.#owner, contents, this.#known.node(name));
       const isWhole = !overtaken.all && overtaken.pods.size === 0;
       this.#hidden ||= !isWhole;
       if (!isWhole && (overtaken.all || observation.node.state !== 'ours')) continue;
-      const known = { node: this.#known.node(name), instances: this.#known.ofNode(name) };
       if (hasOlder(known, observation, overtaken.pods)) {
         // A server that has just become the leader may not be up to date for a moment.
         if (!isConfirmed) {

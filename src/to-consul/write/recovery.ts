@@ -2,7 +2,7 @@ import type { TransactionConflict } from '../../consul/errors.ts';
 import type { Log } from '../../observability/log.ts';
 import type { RetryBrake } from '../../retry-brake.ts';
 import type { Touched } from '../observed/own-catalog.ts';
-import type { OwnInstance } from '../observed/own-instance.ts';
+import type { NodeState, OwnInstance } from '../observed/own-instance.ts';
 import { identityOf } from '../registration/registration.ts';
 import { refusedGroups, type Group } from './batch.ts';
 import type { BusyNodes } from './busy-nodes.ts';
@@ -22,6 +22,7 @@ export interface ReadableNodes {
   refresh(node: string, consistent?: boolean): Promise<Iterable<string>>;
   /** Our instances for the pod, by `node/id`. */
   ofPod(podKey: string): ReadonlyMap<string, OwnInstance>;
+  node(name: string): NodeState;
 }
 
 export interface RecoveryOptions {
@@ -72,8 +73,8 @@ export class Recovery {
     return this.#contradictions.why;
   }
 
-  /** A transaction was applied. */
-  afterCommit(): void {
+  /** A transaction was applied, or nothing is left to be written. */
+  forgetContradictions(): void {
     this.#contradictions.clear();
   }
 
@@ -81,7 +82,8 @@ export class Recovery {
   #noteContradictions({ key, changes }: Group): void {
     const observed = this.#options.own.ofPod(key);
     for (const registration of changes.create)
-      if (!observed.has(identityOf(registration))) this.#contradictions.add(registration.node.name);
+      if (!observed.has(identityOf(registration)) && this.#options.own.node(registration.node.name).state !== 'refused')
+        this.#contradictions.add(registration.node.name);
   }
 
   /** Nobody knows whether the transaction was applied, or will be. */

@@ -144,7 +144,7 @@ export class Writer {
   #flush(gathered = false): void {
     for (let ripe = gathered; !this.#isStopped && this.#inFlight < MOST_IN_FLIGHT; ripe = false) {
       const { waiting } = this.#submissions;
-      if (waiting === 0) return;
+      if (waiting === 0) return this.#nothingWaits();
       if (!ripe && waiting < this.#limits.operations / 2 && this.#burst.isOn(this.#options.clock.now()))
         return this.#flushAfter(GATHER_MS);
       const batch = this.#compose();
@@ -152,6 +152,10 @@ export class Writer {
       if (batch.groups.length === 0) return;
       void this.#send(batch);
     }
+  }
+
+  #nothingWaits(): void {
+    if (this.#inFlight === 0) this.#recovery.forgetContradictions();
   }
 
   #compose(): Batch {
@@ -213,7 +217,7 @@ export class Writer {
   #committed({ groups }: Batch, committed: Committed): void {
     const { clock, own } = this.#options;
     this.#failures.end();
-    this.#recovery.afterCommit();
+    this.#recovery.forgetContradictions();
     this.#burst.add(groups.length, clock.now());
     for (const group of groups) {
       recordCommit(own, group, committed);

@@ -13,7 +13,7 @@ import { createAttempts, type Attempts } from './attempts.ts';
 import { readHosts } from '../objects/hosts-annotation.ts';
 import type { Views } from '../views.ts';
 import { type DesiredWorkloadEntry, workloadEntryBody } from '../objects/workload-entry.ts';
-import { withIndex } from '../objects/index-annotation.ts';
+import { withIndex, type ConsulMark } from '../objects/index-annotation.ts';
 import { endpointsBody } from '../objects/endpoints.ts';
 import { serviceBody } from '../objects/service.ts';
 
@@ -50,7 +50,7 @@ export function createWriter(
   api: Pick<ObjectApi, 'create' | 'patch' | 'remove'>,
   resources: Resources,
   views: Views,
-  consulIndex: () => number,
+  consulMark: () => ConsulMark,
 ): Writer {
   const labels = ownershipLabels(owner);
   const ownerOf = (namespace: string, name: string) =>
@@ -128,7 +128,7 @@ export function createWriter(
     missing: MissingEndpoints,
   ): Promise<void> {
     const changes = { create, update: growingFirst(update), remove: [] };
-    const bodyNow = (desired: D) => withIndex(body(desired), consulIndex());
+    const bodyNow = (desired: D) => withIndex(body(desired), consulMark());
     return write(attempts, resources.endpointSlices, views.endpointSlices, changes, bodyNow, {
       onFailure: (desired) => missing.add(desired),
       keep: (desired, observed) => {

@@ -123,6 +123,33 @@ describe('while the leader cannot be asked', () => {
   });
 });
 
+it('an answer that comes early while the leader is asked for another reason is a sign of its own', async () => {
+  let arrive: (said: Said) => void = () => undefined;
+  const { timeLine, now, sign } = await stage({ names: new Promise<Said>((resolve) => (arrive = resolve)) });
+  timeLine.failed();
+  const asserted = timeLine.assertUnbroken();
+  await settled();
+  timeLine.early('read service orders');
+  now.names = names(20);
+  arrive(names(20));
+  await asserted;
+  expect(sign()).toBe('early-answer');
+});
+
+it('several answers that come early at once are one sign, or none', async () => {
+  let arrive: (said: Said) => void = () => undefined;
+  const { distrust, timeLine, now, sign } = await stage({ names: new Promise<Said>((resolve) => (arrive = resolve)) });
+  timeLine.early('read service orders');
+  await settled();
+  timeLine.early('read service billing');
+  timeLine.failed();
+  [now.leader, now.names] = [leader('b'), names(20)];
+  arrive(names(20));
+  await settled();
+  await timeLine.assertUnbroken();
+  expect([sign(), distrust.loss]).toEqual([undefined, undefined]);
+});
+
 it('what is seen while the leader is asked needs another answer', async () => {
   let arrive: (said: Said) => void = () => undefined;
   const { timeLine, consul, now } = await stage({ names: new Promise<Said>((resolve) => (arrive = resolve)) });

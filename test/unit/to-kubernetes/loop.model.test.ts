@@ -112,7 +112,7 @@ class World {
       ...{ hosts: { want: nothing }, fallbacks: { note: nothing } },
       report: { plan: (name, plan) => void this.#told.set(name, { reasons: reasonsIn(plan), rivals: plan.rivals }) },
       ...{ workloadEntries: { lookAgain: nothing }, imports: { takesIn: () => false }, metrics },
-      writer: createWriter(owner, this.#api, RESOURCES, this.#views, () => 7),
+      writer: createWriter(owner, this.#api, RESOURCES, this.#views, () => ({ index: 7, nonce: 'n' })),
       namespaces: this.#views.namespaces,
       grace: createGrace(GRACE_MS, () => this.#now),
       queue: {

@@ -267,6 +267,13 @@ describe('the nonce', () => {
   });
 });
 
+it('an entry that is older than it was says that time went back', async () => {
+  const stage = await Stage.started();
+  stage.has({ nonce: 'nonce-1' }, 11);
+  await stage.clock.advance(60_000);
+  expect(stage.distrust.loss?.sign).toBe('older-entry');
+});
+
 it('an entry that is only hidden, so that it cannot be written, is no loss', async () => {
   const stage = await Stage.started();
   stage.contents = undefined;

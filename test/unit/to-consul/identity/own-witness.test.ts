@@ -95,13 +95,14 @@ describe('the entry as witness', () => {
 
   it('is not judged by an answer that its own writing overtook', async () => {
     let arrive: (said: Said) => void = () => undefined;
-    const { sign, witness } = await stage({ entry: new Promise<Said>((resolve) => (arrive = resolve)) });
+    const { consul, now, sign, witness } = await stage({ entry: new Promise<Said>((resolve) => (arrive = resolve)) });
     witness.trust(KNOWN);
     const asserted = witness.assertThere();
     witness.trust({ nonce: 'n2', nodeIndex: 20, serviceIndex: 20 });
+    now.entry = entry({ nonce: 'n2', nodeIndex: 20, serviceIndex: 20 });
     arrive(entry());
     await asserted;
-    expect([sign(), witness.failure]).toEqual([undefined, undefined]);
+    expect([consul.asked, sign(), witness.failure]).toEqual([[ENTRY, ENTRY], undefined, undefined]);
   });
 });
 

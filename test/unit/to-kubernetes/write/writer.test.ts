@@ -46,7 +46,12 @@ function stage(slices: readonly EndpointSlice[] = [], services = [ours]) {
   const api = new PlainApi();
   const entries = workloadEntries();
   const shown = { ...views({ services, slices }), workloadEntries: entries };
-  return { api, views: shown, entries, writer: createWriter(owner, api, RESOURCES, shown, () => 7) };
+  return {
+    api,
+    views: shown,
+    entries,
+    writer: createWriter(owner, api, RESOURCES, shown, () => ({ index: 7, nonce: 'n' })),
+  };
 }
 const addressesIn = (slices: Iterable<EndpointSlice>) =>
   Object.fromEntries(
