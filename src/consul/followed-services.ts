@@ -133,6 +133,8 @@ export class FollowedServices {
   #failed(known: Known, take: Take, error: unknown): void {
     // First, or the next in line would begin at once.
     this.#nextAt = Math.max(this.#nextAt, this.#clock.now() + this.#failures.next(error));
+    // A Consul that comes back with less than it had would keep a question waiting that has an index of before.
+    known.index = 0;
     this.#lose(known, take);
     if (error instanceof ConsulError && error.isTooMany) this.refused();
   }

@@ -73,6 +73,11 @@ export class KnownServices {
     if (this.#wanted.delete(name) && !this.#isOfInterest(name)) this.#services.delete(name);
   }
 
+  /** Consul may be another, or older: the indexes of before mean nothing, and whatever is read next is news. */
+  forgetIndexes(): void {
+    for (const known of this.#services.values()) known.index = 0;
+  }
+
   /** Names that Consul lists and that have instances worth reading. */
   candidates(): string[] {
     return [...this.#services].filter(([, { listed, candidate }]) => listed && candidate).map(([name]) => name);

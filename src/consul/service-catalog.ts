@@ -153,7 +153,11 @@ export class ServiceCatalog {
   #watchNames(): Promise<void> {
     return new Promise((resolve) => {
       let first = true;
-      const onFailure = this.#noteFailure(SERVICES_REQUEST.purpose);
+      const note = this.#noteFailure(SERVICES_REQUEST.purpose);
+      const onFailure = (error: unknown) => {
+        if (error !== undefined) this.#known.forgetIndexes();
+        note(error);
+      };
       const onAnswer = async (answer: ConsulAnswer) => {
         const names = decodeServiceNames(answer);
         await this.#options.timeLine.takeNamesIndex(answer.index);

@@ -115,7 +115,7 @@ describe('an address that leads to another Consul', () => {
         await untilIdle(daemon);
         proxy.lead(other.address);
         await untilFollowing(there, daemon, 'a');
-        expect(await signOf(daemon)).toBe(sign);
+        expect(await signOf(daemon)).toMatch(sign);
         await untilMirrored(mirrored, NEW);
         await untilEqual('our pod', () => there.consul.summary('ours'), [`${ip}:8080 passing`]);
       } finally {

@@ -77,6 +77,15 @@ describe('the services that are known', () => {
     expect([...known.takeCandidates(['Excluded'])]).toEqual([]);
   });
 
+  it('have no index any more when those of before mean nothing', () => {
+    known.takeNames(['orders']);
+    read('orders', 'vm-1');
+    known.ensure('orders').index = 7;
+    known.forgetIndexes();
+    expect(known.get('orders')).toMatchObject({ index: 0, listed: true });
+    expect(known.get('orders')?.instances).toHaveLength(1);
+  });
+
   it('of interest are not forgotten when nobody wants them any more', () => {
     known.takeNames(['orders']);
     read('orders', 'vm-1');
