@@ -48,14 +48,20 @@ export class Distrust {
 
   /** @param at by the clock of some machine, which may be wrong: the distrust lasts ten minutes at the longest */
   begin(sign: Sign, at = this.#clock.date()): void {
-    const { loss } = this;
-    if (loss && at.getTime() - loss.at.getTime() < SAME_LOSS_MS) return;
+    if (isOf(this.loss, at)) return;
     const now = this.#clock.date().getTime();
     const remaining = Math.min(this.#lastsMs, at.getTime() + this.#lastsMs - now);
     if (remaining <= 0) return;
     this.#until = this.#clock.now() + remaining;
     this.#loss = { sign, at, until: new Date(now + remaining) };
     for (const listener of this.#listeners) listener(this.#loss);
+  }
+
+  /** When a loss that is noticed now was noticed first: another sign of it may have been seen just before. */
+  momentOfLoss(): Date {
+    const now = this.#clock.date();
+    const { loss } = this;
+    return loss && isOf(loss, now) ? loss.at : now;
   }
 
   /** What happened; undefined when nothing did, or too long ago to count. */
@@ -67,6 +73,11 @@ export class Distrust {
   subscribe(listener: (loss: Loss) => void): void {
     this.#listeners.add(listener);
   }
+}
+
+/** Whether a sign at that time is one of that loss. */
+function isOf(loss: Loss | undefined, at: Date): boolean {
+  return loss !== undefined && at.getTime() - loss.at.getTime() < SAME_LOSS_MS;
 }
 
 /** In words, for whoever wonders why something stays. */

@@ -19,7 +19,7 @@ export interface OwnEntryOptions extends Pick<Entry, 'owner' | 'address' | 'port
   readonly nodes: Pick<NodeReader, 'read'>;
   readonly committer: Committer;
   readonly witness: Pick<OwnWitness, 'known' | 'trust' | 'restoredBy'>;
-  readonly distrust: Pick<Distrust, 'begin' | 'loss' | 'subscribe'>;
+  readonly distrust: Pick<Distrust, 'begin' | 'loss' | 'momentOfLoss' | 'subscribe'>;
   /** What there is to say, or undefined while it is still being found out. */
   readonly summary: () => Summary | undefined;
   /** Told of the index of each write. */
@@ -140,7 +140,7 @@ export class OwnEntry {
   }
 
   async #compareAndWrite(summary: Summary | undefined): Promise<void> {
-    const { clock, createNonce, nodes, committer, owner, distrust, witness } = this.#options;
+    const { createNonce, nodes, committer, owner, distrust, witness } = this.#options;
     const before = witness.known;
     const contents = await nodes.read(ownNodeName(owner), true);
     if (before && testimony(owner, before, contents) === 'older') distrust.begin('older-entry');
@@ -149,7 +149,7 @@ export class OwnEntry {
     const nonce = found?.nonce ?? createNonce();
     const isLost = witness.known !== undefined && witness.known.nonce !== nonce;
     const { loss } = distrust;
-    const lostAt = isLost ? clock.date() : loss?.at;
+    const lostAt = isLost ? distrust.momentOfLoss() : loss?.at;
     const operations = entryOperations({ ...this.#options, nonce, lostAt, summary }, contents);
     const committed = operations.length > 0 ? await committer.commit([operationList(operations)]) : undefined;
     // Not before it is written: an entry that is hidden from a token without rights is not lost.

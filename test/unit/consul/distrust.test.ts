@@ -45,9 +45,11 @@ describe('the distrust of a Consul that lost data', () => {
     distrust.subscribe((loss) => told.push(loss));
     distrust.begin('early-answer');
     await clock.advance(MINUTE - 1);
+    expect(distrust.momentOfLoss()).toEqual(told[0]?.at);
     distrust.begin('own-entry-lost');
     expect(told.map(({ sign }) => sign)).toEqual(['early-answer']);
     await clock.advance(1);
+    expect(distrust.momentOfLoss()).toEqual(clock.date());
     distrust.begin('own-entry-lost');
     expect(told.map(({ sign }) => sign)).toEqual(['early-answer', 'own-entry-lost']);
   });
