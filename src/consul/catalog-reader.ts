@@ -76,12 +76,12 @@ export async function readNodeServices(
   client: ConsulReader,
   name: string,
 ): Promise<{ index: number; services: Pick<CatalogService, 'id' | 'modifyIndex'>[] }> {
-  const purpose = `read services of Consul node ${name}`;
-  const answer = await client.get({ purpose, path: '/catalog/node-services/{node}', params: { node: name } });
-  assertTrustworthy(purpose, answer);
+  const request = nodeServicesRequest(name);
+  const answer = await client.get(request);
+  assertTrustworthy(request.purpose, answer);
   return {
     index: answer.index,
-    services: rowsOfServices(answer.body, purpose).map((row) => ({
+    services: rowsOfServices(answer.body, request.purpose).map((row) => ({
       id: stringField(row, 'ID'),
       modifyIndex: numberField(row, 'ModifyIndex') ?? 0,
     })),

@@ -1,5 +1,8 @@
 import { expect } from '@jest/globals';
 import { nextPodIP, openRig, statusOf, until, untilEqual, untilIdle, type Daemon, type Rig } from './index.ts';
+import { startConsul } from '../control-plane/index.ts';
+import { ConsulApi } from './consul.ts';
+import { FaultProxy } from './fault-proxy.ts';
 import { Mirrored } from './mirrored.ts';
 
 /** Services outside that a test mirrors, and what it waits for when time goes back in Consul. */
@@ -108,5 +111,44 @@ export async function expectNothingLost({
     await untilMirrored(mirrored, NEW);
   } finally {
     await rig.close();
+  }
+}
+
+/**
+ * Leads the daemon to another Consul, and expects that nothing of the first is lost.
+ * @param writes so many moves of the index that the other Consul has already
+ * @param sign by which that is noticed. Where the index is lower, nothing is written until then: the own entry, written anew, is
+ *   a sign as well
+ */
+export async function expectNothingLostTo(writes: number, sign: 'lower-names-index' | 'own-entry-lost'): Promise<void> {
+  const rig = await openRig();
+  const other = await startConsul();
+  const proxy = await FaultProxy.open(rig.consulServer.address, '');
+  const there: Rig = { ...rig, consul: new ConsulApi(other.address) };
+  try {
+    await Promise.all(Array.from({ length: writes }, (_, i) => there.consul.must('PUT', `/kv/${i}`, {})));
+    const mirrored = new Mirrored(rig);
+    for (const name of NEW) await register(rig, name);
+    const ip = nextPodIP();
+    await rig.kubernetes.createPod(rig.namespace, 'ours', {
+      ip,
+      annotations: { 'consular.dev/service-name': 'ours' },
+    });
+    const daemon = await rig.startDaemon({ toKubernetes, consulAddress: proxy.address });
+    await untilMirrored(mirrored, NEW);
+    await untilIdle(daemon);
+    const gate = sign === 'lower-names-index' ? proxy.hold() : undefined;
+    proxy.lead(other.address);
+    await until('the sign', () => signOf(daemon));
+    gate?.release();
+    await untilFollowing(there, daemon, 'a');
+    expect(await signOf(daemon)).toBe(sign);
+    await untilMirrored(mirrored, NEW);
+    await untilEqual('our pod', () => there.consul.summary('ours'), [`${ip}:8080 passing`]);
+  } finally {
+    await rig.close();
+    await proxy.close();
+    await there.consul.close();
+    await other.stop();
   }
 }

@@ -1,13 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
-import { startConsul } from '../control-plane/index.ts';
-import { ConsulApi } from '../rig/consul.ts';
-import { FaultProxy } from '../rig/fault-proxy.ts';
-import { nextPodIP, openRig, until, untilEqual, untilIdle, type Rig } from '../rig/index.ts';
+import { openRig, until, untilEqual, untilIdle, type Rig } from '../rig/index.ts';
 import { Mirrored } from '../rig/mirrored.ts';
 import {
   addressOf,
   churn,
   expectNothingLost,
+  expectNothingLostTo,
   NEW,
   OLD,
   register,
@@ -93,39 +91,8 @@ describe('a snapshot that is restored', () => {
   });
 });
 
-describe('an address that leads to another Consul', () => {
-  it.each([['whose index is lower', 0, 'lower-names-index']])(
-    'takes no live endpoint away, %s',
-    async (_, writes, sign) => {
-      const rig = await openRig();
-      const other = await startConsul();
-      const proxy = await FaultProxy.open(rig.consulServer.address, '');
-      const there: Rig = { ...rig, consul: new ConsulApi(other.address) };
-      try {
-        await Promise.all(Array.from({ length: writes }, (_, i) => there.consul.must('PUT', `/kv/${i}`, {})));
-        const mirrored = new Mirrored(rig);
-        for (const name of NEW) await register(rig, name);
-        const ip = nextPodIP();
-        await rig.kubernetes.createPod(rig.namespace, 'ours', {
-          ip,
-          annotations: { 'consular.dev/service-name': 'ours' },
-        });
-        const daemon = await rig.startDaemon({ toKubernetes, consulAddress: proxy.address });
-        await untilMirrored(mirrored, NEW);
-        await untilIdle(daemon);
-        proxy.lead(other.address);
-        await untilFollowing(there, daemon, 'a');
-        expect(await signOf(daemon)).toMatch(sign);
-        await untilMirrored(mirrored, NEW);
-        await untilEqual('our pod', () => there.consul.summary('ours'), [`${ip}:8080 passing`]);
-      } finally {
-        await rig.close();
-        await proxy.close();
-        await there.consul.close();
-        await other.stop();
-      }
-    },
-  );
+it('another Consul at the same address takes no live endpoint away, whose index is lower', async () => {
+  await expectNothingLostTo(0, 'lower-names-index');
 });
 
 async function changeTheOld({ consul }: Rig): Promise<void> {
