@@ -85,6 +85,11 @@ export function isHostName(text: string): boolean {
   );
 }
 
+/** One text for all spellings of a host name: DNS ignores case, and the dot at the end says that no other domain is meant. */
+export function hostKey(host: string): string {
+  return host.toLowerCase().replace(/\.$/, '');
+}
+
 /** One text for all notations of an address, for comparing; lower case for anything that is none. */
 export function canonicalAddress(text: string): string {
   return isIPv6(text) && !text.includes('%') ? canonicalIPv6(text).address : text.toLowerCase();

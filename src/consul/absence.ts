@@ -18,6 +18,7 @@ export interface AbsenceOptions {
   readonly distrust: Distrust;
   readonly timeLine: Pick<TimeLine, 'assertUnbroken'>;
   readonly witness: Witness;
+  readonly signal: AbortSignal;
 }
 
 /**
@@ -31,10 +32,12 @@ export interface AbsenceOptions {
  * | no                                     | yes                                         | yes                  | yes      |
  *
  * The witness is read after the answer, and the first question is asked once more at the end: whatever happened before the
- * answer was given is noticed by then.
+ * answer was given is noticed by then. Whoever asks while it is being read shares the next reading with all others who do.
  */
 export class Absence {
   readonly #options: AbsenceOptions;
+  #reading: Promise<void> = Promise.resolve();
+  #next: Promise<void> | undefined;
 
   constructor(options: AbsenceOptions) {
     this.#options = options;
@@ -44,17 +47,28 @@ export class Absence {
    * @param purpose what was asked, for the error
    * @throws NotBelieved when what is missing may be there all the same
    */
-  async assertBelievable(purpose: string, signal?: AbortSignal): Promise<void> {
-    const { timeLine, witness } = this.#options;
+  async assertBelievable(purpose: string): Promise<void> {
     this.#assertTrusted(purpose);
     try {
-      await timeLine.assertUnbroken();
-      await witness.assertThere(signal);
-      await timeLine.assertUnbroken();
+      await (this.#next ??= this.#readNext());
     } catch (cause) {
       throw new NotBelieved(purpose, 'nobody knows whether the answer shows everything', undefined, cause);
     }
     this.#assertTrusted(purpose);
+  }
+
+  /** Begins when the last reading is over. */
+  async #readNext(): Promise<void> {
+    await this.#reading.catch(() => undefined);
+    this.#next = undefined;
+    await (this.#reading = this.#read());
+  }
+
+  async #read(): Promise<void> {
+    const { timeLine, witness, signal } = this.#options;
+    await timeLine.assertUnbroken();
+    await witness.assertThere(signal);
+    await timeLine.assertUnbroken();
   }
 
   #assertTrusted(purpose: string): void {

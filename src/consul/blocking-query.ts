@@ -86,6 +86,7 @@ export async function followBlockingQuery(options: BlockingQueryOptions): Promis
       const isNews = moved && (await onAnswer(answer)) !== false;
       index = isEarly || answer.index < index ? 0 : answer.index;
       if (failures > 0) {
+        timeLine.answeredAgain();
         onFailure?.(undefined);
         retries.end();
         brake.giveBack();

@@ -1,4 +1,5 @@
-import type { KnownService } from './service-reader.ts';
+import { identity, type KnownService } from './service-reader.ts';
+import type { ServiceInstance } from './types.ts';
 
 /** A blocking query of a service's own, which rests while it is paused. */
 export interface Following {
@@ -54,7 +55,7 @@ export class KnownServices {
 
   ensure(name: string): Known {
     let known = this.#services.get(name);
-    if (!known) this.#services.set(name, (known = { spelling: name, listed: false, candidate: false, index: 0 }));
+    if (!known) this.#services.set(name, (known = unread(name)));
     return known;
   }
 
@@ -94,6 +95,27 @@ export class KnownServices {
     return [...this.#services]
       .filter(([, { instances }]) => instances?.some(({ node }) => nodes.has(node)))
       .map(([name]) => name);
+  }
+
+  /**
+   * Other names that have instances which came to this one: their IDs are registered under another name now, which need not move
+   * the index of the old one (seen on Consul 1.22.0). What is read of those next is news.
+   * @param before the instances of the name before they came
+   */
+  losing(name: string, before: readonly ServiceInstance[] = []): string[] {
+    const were = new Set(before.map(identity));
+    const came = new Set(
+      this.#services
+        .get(name)
+        ?.instances?.map(identity)
+        .filter((id) => !were.has(id)),
+    );
+    if (came.size === 0) return [];
+    const losing = [...this.#services].filter(
+      ([other, { instances }]) => other !== name && instances?.some((instance) => came.has(identity(instance))),
+    );
+    for (const [, known] of losing) known.index = 0;
+    return losing.map(([other]) => other);
   }
 
   /** Takes in the list of all names; tells what it changes. */
@@ -144,6 +166,10 @@ export class KnownServices {
   #readOf(names: ReadonlyMap<string, string>): Map<string, string> {
     return new Map([...names].filter(([name]) => this.#wanted.has(name) || this.#isOfInterest(name)));
   }
+}
+
+function unread(name: string): Known {
+  return { spelling: name, listed: false, candidate: false, index: 0, isComplete: false };
 }
 
 /** Lower-case names; of several spellings the first in order stands for all. */

@@ -23,7 +23,7 @@ export interface ServiceCatalogOptions {
   readonly client: ConsulReader;
   /** Lower-case names that are worth reading at all. */
   readonly isCandidate: (name: string) => boolean;
-  readonly timeLine: Pick<TimeLine, 'early' | 'failed' | 'takeNamesIndex'>;
+  readonly timeLine: Pick<TimeLine, 'early' | 'failed' | 'answeredAgain' | 'takeNamesIndex'>;
   /** When what is missing is gone. */
   readonly absence: Pick<Absence, 'assertBelievable'>;
   /**
@@ -60,6 +60,7 @@ export class ServiceCatalog {
   readonly #listeners = new Set<(name: string) => void>();
   /** When every candidate was asked for once. */
   readonly synced: Promise<void>;
+  #isSynced = false;
   readonly #failures = new Map<string, string>([[SERVICES_REQUEST.purpose, 'not read yet']]);
 
   constructor(options: ServiceCatalogOptions) {
@@ -72,7 +73,9 @@ export class ServiceCatalog {
     const onLost = ({ spelling }: KnownService) => this.#reads.readAgain(spelling.toLowerCase());
     this.#followed = new FollowedServices({ ...options, onLost });
     // Health first: a check that changes between the first reading and the first list would be noticed by neither.
-    this.synced = this.#watchHealth().then(() => this.#watchNames());
+    this.synced = this.#watchHealth()
+      .then(() => this.#watchNames())
+      .then(() => void (this.#isSynced = true));
   }
 
   /** Why the catalog cannot be trusted to be fresh right now. */
@@ -97,13 +100,20 @@ export class ServiceCatalog {
     return this.#known.get(name)?.instances;
   }
 
+  /** True when what these instances do not have is known to be gone. Told like any change when it becomes true. */
+  isComplete(name: string): boolean {
+    return this.#known.get(name)?.isComplete ?? false;
+  }
+
   subscribe(listener: (name: string) => void): void {
     this.#listeners.add(listener);
   }
 
   /** Reads one service now. @throws ConsulError, UntrustworthyAnswer; NotBelieved when it was taken in part */
   async refresh(name: string): Promise<void> {
-    if (await this.#reader.read(this.#known.ensure(name))) this.#notify(name);
+    const known = this.#known.ensure(name);
+    const before = known.instances;
+    if (await this.#reader.read(known)) this.#changed(name, before);
   }
 
   /** The same for a read that decides a removal. @throws the same, when nothing may be removed on the answer */
@@ -132,8 +142,9 @@ export class ServiceCatalog {
     const known = this.#known.ensure(name);
     this.#followed.follow(known, async (answer) => {
       try {
+        const before = known.instances;
         const changed = await this.#reader.take(known, answer);
-        if (changed) this.#notify(name);
+        if (changed) this.#changed(name, before);
         return changed;
       } catch (error) {
         if (!(error instanceof NotBelieved)) throw error;
@@ -201,6 +212,12 @@ export class ServiceCatalog {
       // The lists come before the services of which each has a long poll of its own.
       if (error instanceof ConsulError && error.isTooMany) this.#followed.refused();
     };
+  }
+
+  #changed(name: string, before: readonly ServiceInstance[] | undefined): void {
+    this.#notify(name);
+    // What is read at first was registered long ago.
+    if (this.#isSynced) for (const old of this.#known.losing(name, before)) this.#reads.readSoon(old);
   }
 
   #notify(name: string): void {

@@ -15,6 +15,8 @@ export interface KnownService {
   index: number;
   /** Undefined until an answer was believed: not read is not empty. */
   instances?: readonly ServiceInstance[];
+  /** True when what these instances do not have is known to be gone; an earlier run may have seen more. */
+  isComplete: boolean;
 }
 
 /**
@@ -27,7 +29,8 @@ export interface KnownService {
  * | no index, no leader, filtered               | error; nothing changes                                            |
  * | index lower than before                     | read again, confirmed by the leader, and judged by the other rows: the index of a name goes back when its last instance gets another name |
  * | nothing is missing that was known           | taken                                                             |
- * | an instance less, or none at first sight    | taken when absence is believable                                  |
+ * | an instance less                            | taken when absence is believable                                  |
+ * | at first sight: who knows what was there    | the same                                                          |
  * | ... and absence is not believable           | what it has is taken, what it has not stays; error: read again    |
  * | asked for to decide a removal               | as if something were missing                                      |
  */
@@ -92,8 +95,9 @@ export class ServiceReader {
     if (answer.index === 0) throw new UntrustworthyAnswer(purpose, 'one without an index');
     const { index, instances: before } = known;
     const present = new Set(instances.map(identity));
-    const missing = before?.filter((instance) => !present.has(identity(instance)));
-    if (isRemoval || (missing ? missing.length > 0 : instances.length === 0)) {
+    const missing = before?.filter((instance) => !present.has(identity(instance))) ?? [];
+    const wasComplete = known.isComplete;
+    if (isRemoval || !wasComplete || missing.length > 0) {
       const doubt = await this.#doubt(purpose);
       // While it was found out a newer answer may have been taken.
       if (known.index !== index) return this.#overtaken(known, isRemoval);
@@ -101,7 +105,8 @@ export class ServiceReader {
     }
     known.index = answer.index;
     known.instances = instances;
-    return !before || fingerprint(before) !== fingerprint(instances);
+    known.isComplete = true;
+    return !before || !wasComplete || fingerprint(before) !== fingerprint(instances);
   }
 
   /** @throws UntrustworthyAnswer when a removal was to be decided on the answer */
@@ -113,7 +118,7 @@ export class ServiceReader {
   /** Why what is missing may not be gone; undefined when it is. */
   async #doubt(purpose: string): Promise<unknown> {
     try {
-      await this.#absence.assertBelievable(purpose, this.#signal);
+      await this.#absence.assertBelievable(purpose);
       return undefined;
     } catch (error) {
       return error;
@@ -121,31 +126,32 @@ export class ServiceReader {
   }
 
   /**
-   * An instance that is missing proves nothing, and one that is there is as true as ever. No index is known then, so that the
-   * next answer is news even if nothing has changed by then, and so that no question waits for an index of a lost time.
+   * An instance that is missing proves nothing, and one that is there is as true as ever; an answer with none says nothing at
+   * first sight. No index is known then, so that the next answer is news even if nothing has changed by then, and so that no
+   * question waits for an index of a lost time.
    * @throws the doubt, always
    */
   #takePart(
     known: KnownService,
     instances: readonly ServiceInstance[],
-    missing: readonly ServiceInstance[] = [],
+    missing: readonly ServiceInstance[],
     doubt: unknown,
   ): never {
     const { instances: before } = known;
     known.index = 0;
-    if (before) {
+    if (before || instances.length > 0) {
       // Registered anew under another ID it is the same one, and its health is what it says now.
       const taken = new Set(instances.map(location));
       const merged = [...instances, ...missing.filter((instance) => !taken.has(location(instance)))];
       known.instances = merged;
-      if (fingerprint(before) !== fingerprint(merged)) this.#onPart(known);
+      if (!before || fingerprint(before) !== fingerprint(merged)) this.#onPart(known);
     }
     throw doubt;
   }
 }
 
 /** An ID is unique on its node only. */
-function identity(instance: ServiceInstance): string {
+export function identity(instance: ServiceInstance): string {
   return `${instance.node}/${instance.id}`;
 }
 

@@ -135,6 +135,7 @@ export class ServiceReads {
         try {
           return await read(name);
         } catch (error) {
+          if (error instanceof NotBelieved) return this.failed(name, error);
           log.warn('service could not be read', { service: name, attempt, error });
           if (!brake.tryTake(1)) return;
           await sleep(backoffMs(attempt, { baseMs: 100, maxMs: 2000 }), signal, clock);

@@ -1,3 +1,4 @@
+import type { Clock } from '../clock.ts';
 import type { Log } from '../observability/log.ts';
 import { decodeServiceNames, SERVICES_REQUEST } from './catalog.ts';
 import type { ConsulReader } from './client.ts';
@@ -10,42 +11,59 @@ export interface AnswerTimes {
   early(purpose: string): void;
   /** A question was not answered. */
   failed(): void;
+  /** Such a question was answered now. */
+  answeredAgain(): void;
 }
 
 /** What was seen since Consul was last found to be no older than we know it. */
 interface Doubt {
-  /** The leader of the time when an answer came early; undefined when none did. */
-  readonly earlyUnder: string | undefined;
+  /** Undefined when no answer came early. */
+  readonly early:
+    | {
+        /** The leader of that time. */
+        readonly leader: string;
+        /** Of the list of all services, where it is certain that it is of before; else undefined. */
+        readonly namesIndex: number | undefined;
+      }
+    | undefined;
 }
 
 export interface TimeLineOptions {
   readonly client: ConsulReader;
   readonly distrust: Distrust;
   readonly log: Log;
+  readonly clock: Pick<Clock, 'now'>;
 }
 
+/** An index that the list has for so long when an answer comes early was there before Consul gave up its state. */
+const SETTLED_MS = 10_000;
 const CONFIRM_ATTEMPTS = 3;
 
 /**
- * Whether Consul still is what we know, or was put back to an older state meanwhile. Doubt costs nothing until somebody wants
- * to believe that something is gone; then the leader is asked for the list of all services:
+ * Whether Consul still is what we know, or was put back to an older state meanwhile. Doubt after a failure costs nothing until
+ * somebody wants to believe that something is gone; then, and at once after an early answer, the leader is asked for the list of
+ * all services:
  *
  * | what was seen                             | the leader's list then                    | outcome                          |
  * |-------------------------------------------|-------------------------------------------|----------------------------------|
  * | any                                       | cannot be had                             | the doubt stays                  |
  * | any                                       | has a lower index than before             | time went back                   |
+ * | an answer that came early                 | has the very index that it had before     | no sign: no service was lost     |
  * | an answer that came early                 | comes from the leader of before           | time went back                   |
  * | an answer that came early                 | comes from another leader                 | no sign: the old leader stopped  |
  * | a question that failed, or a lower index  | has no lower index                        | no sign                          |
  *
  * An early answer is what the restore of a snapshot causes: Consul gives up the state that its questions wait on. The index may
  * have caught up by the time that anybody looks, so the answer alone is the sign; a server that stops does the same, which is why
- * the leader counts. Source: hashicorp/consul agent/blockingquery, seen on 1.22.0.
+ * the leader counts. A lone server that stops comes back as its own successor, with the index that it had: after a restore the
+ * list cannot have that index unless no service was written since the snapshot, because whatever is written next has a
+ * higher one. Source: hashicorp/consul agent/blockingquery, seen on 1.22.0.
  */
 export class TimeLine implements AnswerTimes {
   readonly #options: TimeLineOptions;
   /** Highest index that the list of all services ever had. */
   #namesIndex = 0;
+  #namesIndexAt = -Infinity;
   #leader: string;
   #doubt: Doubt | undefined;
   #confirming: Promise<void> | undefined;
@@ -67,28 +85,26 @@ export class TimeLine implements AnswerTimes {
 
   /** An earlier run has seen the list of all services with that index. */
   remember(namesIndex: number): void {
-    this.#namesIndex = Math.max(this.#namesIndex, namesIndex);
+    this.#raise(namesIndex);
   }
 
   early(purpose: string): void {
     this.#options.log.info('Consul answered long before it had to, with nothing new', { query: purpose });
-    this.#doubt = { earlyUnder: this.#doubt?.earlyUnder ?? this.#leader };
-    // At once: what is asked next would hide what happened.
-    this.#confirm().catch((error: unknown) =>
-      this.#options.log.warn('whether Consul went back in time is not known yet', { error }),
-    );
+    this.#doubt = { early: this.#doubt?.early ?? this.#before() };
+    this.#confirmSoon();
   }
 
   failed(): void {
-    this.#doubt = { earlyUnder: this.#doubt?.earlyUnder };
+    this.#doubt = { early: this.#doubt?.early };
+  }
+
+  answeredAgain(): void {
+    if (this.#doubt?.early) this.#confirmSoon();
   }
 
   /** The list of all services was answered with that index, whatever its filter; 0 when Consul told none. */
   async takeNamesIndex(index: number): Promise<void> {
-    if (index === 0 || index >= this.#namesIndex) {
-      this.#namesIndex = Math.max(index, this.#namesIndex);
-      return;
-    }
+    if (index === 0 || index >= this.#namesIndex) return this.#raise(index);
     this.failed();
     await this.assertUnbroken();
   }
@@ -101,6 +117,25 @@ export class TimeLine implements AnswerTimes {
     for (let attempt = 0; this.#doubt && attempt < CONFIRM_ATTEMPTS; attempt++) await this.#confirm();
     if (this.#doubt)
       throw new UntrustworthyAnswer(SERVICES_REQUEST.purpose, 'connections to Consul that break again and again');
+  }
+
+  /** Whatever Consul takes in meanwhile hides what happened. */
+  #confirmSoon(): void {
+    this.#confirm().catch((error: unknown) =>
+      this.#options.log.warn('whether Consul went back in time is not known yet', { error }),
+    );
+  }
+
+  #raise(namesIndex: number): void {
+    if (namesIndex <= this.#namesIndex) return;
+    this.#namesIndex = namesIndex;
+    this.#namesIndexAt = this.#options.clock.now();
+  }
+
+  /** What is known of the time before an answer that came early. */
+  #before(): NonNullable<Doubt['early']> {
+    const isSettled = this.#options.clock.now() - this.#namesIndexAt >= SETTLED_MS;
+    return { leader: this.#leader, namesIndex: isSettled ? this.#namesIndex : undefined };
   }
 
   #confirm(): Promise<void> {
@@ -117,16 +152,17 @@ export class TimeLine implements AnswerTimes {
     decodeServiceNames(answer);
     if (answer.index === 0) throw new UntrustworthyAnswer(SERVICES_REQUEST.purpose, 'one without an index');
     const leader = await readLeader(client);
+    const isSame = answer.index === doubt?.early?.namesIndex;
     if (answer.index < known) {
       distrust.begin('lower-names-index');
       this.#namesIndex = answer.index;
-    } else if (doubt?.earlyUnder === leader) distrust.begin('early-answer');
+    } else if (doubt?.early?.leader === leader && !isSame) distrust.begin('early-answer');
     else if (leader !== this.#leader) log.info('Consul has another leader', { before: this.#leader, leader });
-    this.#namesIndex = Math.max(answer.index, this.#namesIndex);
+    this.#raise(answer.index);
     this.#leader = leader;
     // What was seen since the question needs another answer. Early answers come together: those after the first say no more.
     if (this.#doubt === doubt) this.#doubt = undefined;
-    else if (doubt?.earlyUnder !== undefined) this.#doubt = { earlyUnder: undefined };
+    else if (doubt?.early) this.#doubt = { early: undefined };
   }
 }
 

@@ -7,7 +7,7 @@ import { isSignOfClosing } from './report/write-refusal.ts';
 import type { Catalog } from './views.ts';
 
 export interface ToKubernetesLoopOptions {
-  readonly planner: Pick<Planner, 'plan' | 'note' | 'release' | 'isMirrored' | 'owns' | 'owned'>;
+  readonly planner: Pick<Planner, 'plan' | 'note' | 'release' | 'isKnown' | 'isMirrored' | 'owns' | 'owned'>;
   readonly catalog: Pick<Catalog, 'instances'> & {
     refresh(name: string): Promise<void>;
     confirm(name: string): Promise<void>;
@@ -28,7 +28,8 @@ export interface ToKubernetesLoopOptions {
 
 /**
  * Makes Kubernetes right for one Consul service, by its lower-case name:
- * - a name that only Kubernetes knows is asked for before its plan is made: a plan on a guess is none;
+ * - a name that only Kubernetes knows, as far as Consul can be believed, is asked for before its plan is made: a plan on a
+ *   guess is none;
  * - a service that is gone loses its endpoints at once, and its Service when the grace period is over and the leader of
  *   Consul confirmed that it is gone;
  * - the plan is carried out in each namespace by itself: one that cannot be written to costs only itself, and where the
@@ -44,7 +45,7 @@ export class ToKubernetesLoop {
 
   async reconcile(name: string): Promise<void> {
     const { catalog, planner } = this.#options;
-    if (catalog.instances(name) === undefined) await catalog.refresh(name);
+    if (!planner.isKnown(name)) await catalog.refresh(name);
     const isGone = !planner.isMirrored(name) && planner.owns(name);
     const remaining = this.#grace(name, isGone);
     const isExpired = isGone && remaining === 0;

@@ -28,4 +28,6 @@ export interface Catalog {
   names(): readonly string[];
   spelling(name: string): string;
   instances(name: string): readonly ServiceInstance[] | undefined;
+  /** False while Consul may have more instances than it shows, because it lost data or nobody knows whether it did. */
+  isComplete(name: string): boolean;
 }

@@ -95,7 +95,7 @@ export async function planServices(
 ): Promise<PlannedServices> {
   const planner = new ToKubernetesPlanner(owner, config.toKubernetes, views, catalog, hosts);
   // What could not be read, or is known to Kubernetes only, is asked for: a plan on a guess is none.
-  for (const name of planner.keys()) if (catalog.instances(name) === undefined) await catalog.refresh(name);
+  for (const name of planner.keys()) if (!planner.isKnown(name)) await catalog.refresh(name);
   const plans = new Map<string, NamePlan>();
   for (const name of planner.keys()) {
     const plan = planner.plan(name, true);

@@ -42,7 +42,7 @@ export async function readTrust(
     log.warn('time went back in Consul', { sign: loss.sign, why: explainLoss(loss) });
   });
   const [timeLine, witness] = await Promise.all([
-    readings.untilRead('Consul leader', () => TimeLine.read({ client: consul, distrust, log })),
+    readings.untilRead('Consul leader', () => TimeLine.read({ client: consul, distrust, log, clock: systemClock })),
     readings.untilRead("Consular's own entry", async () => {
       const options = { client: consul, owner, distrust, clock: systemClock };
       const [witness, contents] = await Promise.all([
@@ -62,5 +62,5 @@ export async function readTrust(
   void witness.trusted.then(() =>
     followBlockingQuery({ ...context, ...followOwnNode(owner, witness), client: consul, timeLine, brake }),
   );
-  return { distrust, timeLine, witness, absence: new Absence({ distrust, timeLine, witness }) };
+  return { distrust, timeLine, witness, absence: new Absence({ distrust, timeLine, witness, signal: context.signal }) };
 }

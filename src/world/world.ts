@@ -1,4 +1,4 @@
-import type { Family } from '../address.ts';
+import { hostKey, type Family } from '../address.ts';
 import { ServiceCatalog } from '../consul/service-catalog.ts';
 import { readTransactionLimit } from '../consul/transaction-limit.ts';
 import type { KubernetesClient } from '../kubernetes/client.ts';
@@ -17,7 +17,7 @@ import { ForeignInstances } from '../to-consul/observed/foreign-instances.ts';
 import { OwnCatalog } from '../to-consul/observed/own-catalog.ts';
 import type { Views as ToConsulViews } from '../to-consul/views.ts';
 import { serviceFamilies } from '../to-kubernetes/addresses/addresses.ts';
-import { HostCache, hostKey } from '../to-kubernetes/addresses/host-cache.ts';
+import { HostCache } from '../to-kubernetes/addresses/host-cache.ts';
 import { createHostLookup } from '../to-kubernetes/addresses/host-lookup.ts';
 import { isCandidate } from '../to-kubernetes/requests/selection.ts';
 import { highestIndex } from '../to-kubernetes/objects/index-annotation.ts';

@@ -34,8 +34,10 @@ describe('answers about a service that newer ones overtake', () => {
     );
     const owner = { cluster: 'dev', clusterUid: 'uid' };
     const witness = await OwnWitness.read({ client, owner, distrust, clock: systemClock });
-    absence = new Absence({ distrust, timeLine: await TimeLine.read({ client, distrust, log: QUIET }), witness });
-    reader = new ServiceReader(client, new AbortController().signal, absence);
+    const { signal } = new AbortController();
+    const timeLine = await TimeLine.read({ client, distrust, log: QUIET, clock: systemClock });
+    absence = new Absence({ distrust, timeLine, witness, signal });
+    reader = new ServiceReader(client, signal, absence);
   }, 60_000);
   afterAll(async () => {
     client.close();
@@ -54,7 +56,7 @@ describe('answers about a service that newer ones overtake', () => {
   /** A service with these instances, as it was read. */
   async function readOf(...ids: readonly [string, ...string[]]): Promise<KnownService> {
     for (const id of ids) await register(id);
-    const known: KnownService = { spelling: service(ids[0]), index: 0 };
+    const known: KnownService = { spelling: service(ids[0]), index: 0, isComplete: false };
     await reader.read(known);
     expect(idsOf(known)).toEqual(ids);
     return known;

@@ -13,6 +13,27 @@ it('another Consul at the same address takes no live endpoint away, whose index 
   await expectNothingLostTo(300, 'own-entry-lost');
 });
 
+it('an instance that gets another name leaves its old one, although Consul moves no index of that', async () => {
+  const rig = await openRig();
+  try {
+    const mirrored = new Mirrored(rig);
+    const registerAs = (name: string, host: number) =>
+      rig.consul.must('PUT', '/catalog/register', {
+        ...{ Node: `outside-${host}`, Address: `192.0.2.${host}` },
+        Service: { ID: `app-${host}`, Service: name, Port: 80 },
+      });
+    for (const host of [60, 61]) await registerAs('before', host);
+    const daemon = await rig.startDaemon({ toKubernetes });
+    const addresses = async () => [await mirrored.addresses('before'), await mirrored.addresses('after')];
+    await untilEqual('the old name', addresses, [['192.0.2.60:80', '192.0.2.61:80'], []]);
+    await untilIdle(daemon);
+    await registerAs('after', 61);
+    await untilEqual('both names', addresses, [['192.0.2.60:80'], ['192.0.2.61:80']]);
+  } finally {
+    await rig.close();
+  }
+});
+
 describe('an index that goes back without time', () => {
   it('is that of a name whose last instance gets another name: what goes later goes at once', async () => {
     const rig = await openRig();

@@ -67,3 +67,34 @@ it.each<[string, NodeJS.Signals]>([
     await rig.close();
   }
 });
+
+it.each<[string, NodeJS.Signals]>([
+  ['is told to stop', 'SIGTERM'],
+  ['leaves', 'SIGINT'],
+])('a lone server that %s and comes back with its data starts no distrust', async (_, signal) => {
+  const rig = await openRig({ persistent: true });
+  const { consul, consulServer } = rig;
+  try {
+    const mirrored = new Mirrored(rig);
+    for (const name of ['a', 'b', 'c']) await consul.registerOutside(name, '192.0.2.10');
+    const ip = nextPodIP();
+    await rig.kubernetes.createPod(rig.namespace, 'p', { ip, annotations: { 'consular.dev/service-name': 'orders' } });
+    const daemon = await rig.startDaemon({ toKubernetes: { removalGrace: '0s' } });
+    await untilEqual('all mirrored', () => mirrored.names(), ['a', 'b', 'c']);
+    await untilIdle(daemon);
+    const idleSince = performance.now();
+    // An index that moved just now could be of the state after.
+    await until('an index that stands still', () => Promise.resolve(performance.now() - idleSince > 11_000));
+    await consulServer.kill(signal);
+    await until('a daemon that notices', async () => !(await statusOf(daemon)).ready);
+    await consulServer.start();
+    await until('a daemon that follows again', async () => (await statusOf(daemon)).ready);
+    await consul.registerOutside('d', '192.0.2.10');
+    await untilEqual('what comes', () => mirrored.names(), ['a', 'b', 'c', 'd']);
+    await consul.deregisterFromCatalog({ node: 'outside-a', id: 'a-80' });
+    await untilEqual('what goes', () => mirrored.names(), ['b', 'c', 'd']);
+    expect((await statusOf(daemon)).consul.wentBack).toBeNull();
+  } finally {
+    await rig.close();
+  }
+});

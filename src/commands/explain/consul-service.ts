@@ -128,10 +128,16 @@ function describeCopy(service: Service): string {
   return `Service ${objectKey(service)}${modeOf(service) === 'istio' ? ', which selects WorkloadEntries' : ''}`;
 }
 
-function notesOn({ namespace, serviceName, conflict, fallback }: NamespacePlan): string[] {
+function notesOn({ namespace, serviceName, conflict, fallback, held }: NamespacePlan): string[] {
+  const places = held.map(({ address, family, port }) =>
+    family === 'IPv6' ? `[${address}]:${port}` : `${address}:${port}`,
+  );
   return [
     ...(serviceName === '' || conflict ? [] : [`its name in namespace ${namespace} is ${serviceName}`]),
     ...(fallback === '' ? [] : [`it should have WorkloadEntries in namespace ${namespace}, and has none: ${fallback}`]),
+    ...(held.length === 0
+      ? []
+      : [`Consul may have lost instances: these stay endpoints in namespace ${namespace}: ${places.join(', ')}`]),
   ];
 }
 

@@ -103,7 +103,7 @@ async function tryToRemove(
   let isSent = false;
   try {
     const contents = await nodes.read(node, true);
-    await absence.assertBelievable(`remove empty Consul node ${node}`, signal);
+    await absence.assertBelievable(`remove empty Consul node ${node}`);
     const why = contents && whyNodeStays(owner, contents);
     if (why !== undefined) {
       log.debug('Consul node without instances of ours stays', { node, why });

@@ -1,4 +1,5 @@
 import PQueue from 'p-queue';
+import { hostKey } from '../../address.ts';
 import { backoffMs } from '../../backoff.ts';
 import type { HostAnswer } from './host-lookup.ts';
 
@@ -157,9 +158,4 @@ export class HostCache {
     this.#queue.clear();
     for (const { timer } of this.#entries.values()) clearTimeout(timer);
   }
-}
-
-/** DNS ignores case, and the dot at the end says that no other domain is meant. */
-export function hostKey(host: string): string {
-  return host.toLowerCase().replace(/\.$/, '');
 }

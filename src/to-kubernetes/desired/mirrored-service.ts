@@ -21,8 +21,8 @@ export interface MirroredEndpoint {
   readonly zone: string;
   /** The host name that the address was resolved from; empty when Consul has the address itself. */
   readonly host: string;
-  /** Where it comes from. */
-  readonly instance: ServiceInstance;
+  /** Where it comes from; undefined for an endpoint that stays although Consul does not show its instance. */
+  readonly instance: ServiceInstance | undefined;
 }
 
 /** An instance that cannot be an endpoint, and why. */

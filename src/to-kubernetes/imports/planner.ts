@@ -13,6 +13,7 @@ import {
   type SkippedEndpoint,
   type SlicesOfService,
 } from './slices.ts';
+import { heldEndpoints, withEndpoints } from '../plan/held-endpoints.ts';
 import { mirrorOf, type PlanSources } from '../plan/sources.ts';
 import { byName } from '../plan/target.ts';
 import { problem, type Problem } from '../problem.ts';
@@ -114,8 +115,11 @@ export class ImportPlanner {
     const instances = catalog.instances(from.name);
     // Not read is not empty.
     if (!instances) return { slices: NO_CHANGES, problems, ...NOTHING };
-    const { mirrored, refused, doubtful, hosts } = mirrorOf(this.#sources, from.name, undefined);
+    const { mirrored: shown, refused, doubtful, hosts } = mirrorOf(this.#sources, from.name, undefined);
     const slices = this.#slicesOf(key, service);
+    const ofThis = slices.own.filter((slice) => otherOrigin(slice, from) === undefined);
+    const held = heldEndpoints(this.#sources, from.name, { slices: ofThis, workloadEntries: [] });
+    const mirrored = withEndpoints(shown, held);
     // A name that nobody has is most often a typo: what was taken in from a service of another name stays until that is clear.
     const origins = slices.own.flatMap((slice) => otherOrigin(slice, from) ?? []);
     const [kept] = instances.length === 0 ? origins : [];

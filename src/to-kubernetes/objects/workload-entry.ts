@@ -25,30 +25,47 @@ export interface DesiredWorkloadEntry {
   readonly host: string;
 }
 
-/** One for each endpoint: instances at the same address and port are one endpoint already. */
+/**
+ * One for each endpoint: instances at the same address and port are one endpoint already. An endpoint whose instance Consul does
+ * not show keeps the entry that it has.
+ * @param observed the entries as they are
+ */
 export function desiredWorkloadEntries(
   serviceName: string,
   { consulService, ports }: Pick<MirroredService, 'consulService' | 'ports'>,
   endpoints: readonly MirroredEndpoint[],
   { labels, locality, serviceAccountMeta }: Omit<ToKubernetesConfig['istio'], 'slices'>,
+  observed: readonly WorkloadEntry[] = [],
 ): DesiredWorkloadEntry[] {
-  return endpoints.map(({ address, port, host, instance }) => ({
-    name: `${serviceName}-${address.replaceAll(':', '-')}-${port}`,
-    consulService,
-    serviceName,
-    address,
-    ports: new Map([[MAIN_PORT, port], ...(ports.alias === undefined ? [] : [[ALIAS_PORT, port] as const])]),
-    labels: new Map([
-      ...labelsOf(instance, labels),
-      [APP_LABEL, serviceName],
-      ...Object.entries(workloadSelector(serviceName)),
-    ]),
-    locality: localityOf(instance, locality),
-    // To Istio 0 is as good as nothing said, which is 1.
-    weight: Math.max(1, Math.trunc(instance.weight)),
-    serviceAccount: serviceAccountOf(instance, serviceAccountMeta),
-    host,
-  }));
+  return endpoints.map(({ address, port, host, instance }) => {
+    const name = `${serviceName}-${address.replaceAll(':', '-')}-${port}`;
+    const place = { name, consulService, serviceName, address, host };
+    const kept = instance ? undefined : observed.find((entry) => entry.name === name);
+    if (kept) return { ...place, ...asItIs(kept) };
+    return {
+      ...place,
+      ports: new Map([[MAIN_PORT, port], ...(ports.alias === undefined ? [] : [[ALIAS_PORT, port] as const])]),
+      labels: new Map([
+        ...(instance ? labelsOf(instance, labels) : []),
+        [APP_LABEL, serviceName],
+        ...Object.entries(workloadSelector(serviceName)),
+      ]),
+      locality: instance ? localityOf(instance, locality) : '',
+      // To Istio 0 is as good as nothing said, which is 1.
+      weight: Math.max(1, Math.trunc(instance?.weight ?? 1)),
+      serviceAccount: instance ? serviceAccountOf(instance, serviceAccountMeta) : '',
+    };
+  });
+}
+
+function asItIs({
+  ports,
+  workloadLabels: labels,
+  locality,
+  weight = 1,
+  serviceAccount,
+}: WorkloadEntry): Omit<DesiredWorkloadEntry, 'name' | 'consulService' | 'serviceName' | 'address' | 'host'> {
+  return { ports, labels, locality, weight, serviceAccount };
 }
 
 /** Its own labels may be more than ours (policies put some on everything), but none that we wrote and no longer want. */

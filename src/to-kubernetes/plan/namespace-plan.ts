@@ -7,7 +7,7 @@ import {
   type WorkloadEntry,
 } from '../../kubernetes/objects.ts';
 import { isEmpty, type Changes } from '../../reconcile/changes.ts';
-import type { RefusedInstance } from '../desired/mirrored-service.ts';
+import type { MirroredEndpoint, RefusedInstance } from '../desired/mirrored-service.ts';
 import { planMode, type AddressChanges } from '../istio/mode-plan.ts';
 import { spreadOf } from '../istio/spread.ts';
 import type { DesiredEndpoints } from '../objects/endpoints.ts';
@@ -16,6 +16,7 @@ import type { DesiredSlice } from '../objects/slice.ts';
 import type { DesiredWorkloadEntry } from '../objects/workload-entry.ts';
 import type { Problem } from '../problem.ts';
 import { planEndpoints } from './endpoints-plan.ts';
+import { heldEndpoints, withEndpoints } from './held-endpoints.ts';
 import { conflictOf, holderOf, isWritten, ownInNamespace, type Holder } from './holder.ts';
 import { problemsOf } from './problems.ts';
 import { planService } from './service-plan.ts';
@@ -41,6 +42,8 @@ export interface NamespacePlan {
   readonly fallback: string;
   /** The mode that it is on its way to: more steps follow. */
   readonly switchesTo: Mode | undefined;
+  /** Endpoints that stay although Consul does not show their instances: it may have lost them. */
+  readonly held: readonly MirroredEndpoint[];
   /** Host names of its instances, for whoever carries the plan out to have them looked up. */
   readonly hosts: readonly string[];
 }
@@ -57,7 +60,8 @@ export function planNamespace(sources: PlanSources, wish: Wish): NamespacePlan {
   const observed = assigned && views.services.get(objectKey({ namespace, name: serviceName }));
   const holder = holderOf(sources, name, observed, own);
   const mirroring = assigned && isWritten(holder) ? mirrorOf(sources, name, observed) : undefined;
-  const target = { wish, serviceName, holder, own, mirrored: mirroring?.mirrored };
+  const held = mirroring ? heldEndpoints(sources, name, own) : [];
+  const target = { wish, serviceName, holder, own, mirrored: mirroring && withEndpoints(mirroring.mirrored, held) };
   const wished = wishedModeFor(holder, mirroring);
   const fallback = wished === 'istio' ? views.workloadEntries.absenceIn(namespace) : '';
   const { mode, switchesTo, addresses } = planMode(observed, fallback === '' ? wished : 'service', (modes) =>
@@ -66,7 +70,7 @@ export function planNamespace(sources: PlanSources, wish: Wish): NamespacePlan {
   const conflict = conflictOf(holder);
   const isMeshed = views.workloadEntries.isServed && wished === 'service' && switchesTo === undefined;
   return {
-    ...{ namespace, serviceName, conflict, fallback, switchesTo },
+    ...{ namespace, serviceName, conflict, fallback, switchesTo, held },
     service: planService(target, mode),
     ...addresses,
     endpoints: planEndpoints(sources, target, mode),
@@ -111,5 +115,6 @@ export function changesOf({
 
 /** Nothing to write, and nothing to tell anybody. */
 export function isQuiet(plan: NamespacePlan): boolean {
-  return plan.problems.length === 0 && plan.fallback === '' && changesOf(plan).every(([, changes]) => isEmpty(changes));
+  const isUntold = plan.problems.length + plan.held.length === 0 && plan.fallback === '';
+  return isUntold && changesOf(plan).every(([, changes]) => isEmpty(changes));
 }

@@ -82,6 +82,16 @@ export class Planner {
     return this.#sources.own.services(name).length > 0;
   }
 
+  /**
+   * False where a plan would be a guess: Consul was not asked for the service yet, or shows nothing of it that Kubernetes should
+   * see, and may have lost what it does not show.
+   */
+  isKnown(name: string): boolean {
+    const { catalog, own } = this.#sources;
+    if (catalog.instances(name) === undefined) return false;
+    return catalog.isComplete(name) || this.isMirrored(name) || own.namespaces(name).length === 0;
+  }
+
   /** The Consul name that an object of ours stands for, lower case; nothing for anybody else's. */
   nameOf(object: KubernetesObject): string[] {
     return this.#sources.own.nameOf(object);

@@ -11,7 +11,7 @@ export function planWorkloadEntries(
   { serviceName, holder, own, mirrored }: Target,
   endpoints: readonly MirroredEndpoint[],
 ): Changes<DesiredWorkloadEntry, WorkloadEntry> {
-  const desired = mirrored ? desiredWorkloadEntries(serviceName, mirrored, endpoints, config) : [];
+  const desired = mirrored ? desiredWorkloadEntries(serviceName, mirrored, endpoints, config, own.workloadEntries) : [];
   return compare(byName(desired), byName(own.workloadEntries), (wanted, observed) => {
     return sameWorkloadEntry(wanted, observed) && observed.ownerUid === holder.service?.uid;
   });

@@ -1,7 +1,7 @@
 import { expect, it } from '@jest/globals';
 import { Absence, NotBelieved } from '../../../src/consul/absence.ts';
 import { Distrust } from '../../../src/consul/distrust.ts';
-import { TestClock } from '../clock.ts';
+import { settled, TestClock } from '../clock.ts';
 
 interface Facts {
   readonly distrust: Distrust;
@@ -19,17 +19,20 @@ function stage() {
     meanwhile: () => undefined,
   };
   const reject = (why: string) => Promise.reject(new Error(why));
+  let readings = 0;
   const absence = new Absence({
+    signal: new AbortController().signal,
     distrust: facts.distrust,
     timeLine: { assertUnbroken: () => (facts.isUnbroken ? Promise.resolve() : reject('the leader is away')) },
     witness: {
       assertThere: () => {
+        readings++;
         facts.meanwhile();
         return facts.isWitnessThere ? Promise.resolve() : reject('no witness');
       },
     },
   });
-  return { facts, absence };
+  return { facts, absence, readings: () => readings };
 }
 
 it('what is missing is believed to be gone when the witness is there and time is unbroken', async () => {
@@ -49,6 +52,18 @@ it.each<[string, (facts: Facts) => void]>([
   const { facts, absence } = stage();
   spoil(facts);
   await expect(absence.assertBelievable('read service orders')).rejects.toThrow(NotBelieved);
+});
+
+it('all who ask while the witness is read share the next reading, which begins when that is over', async () => {
+  const { facts, absence, readings } = stage();
+  const ask = () => absence.assertBelievable('read service orders');
+  const first = ask();
+  await settled();
+  facts.isWitnessThere = false;
+  const later = Array.from({ length: 20 }, () => ask().catch((error: unknown) => error));
+  await first;
+  for (const error of await Promise.all(later)) expect(error).toBeInstanceOf(NotBelieved);
+  expect(readings()).toBe(2);
 });
 
 it('the error says what was asked, why, and until when', async () => {

@@ -32,6 +32,7 @@ function stage(says: Said[], overrides: Partial<BlockingQueryOptions> = {}) {
     timeLine: {
       early: (purpose) => seen.push(`early: ${purpose}`),
       failed: () => seen.push('failed'),
+      answeredAgain: () => seen.push('answered again'),
     },
     perSecond: 1,
     brake: NO_BRAKE,
@@ -83,6 +84,13 @@ describe('a followed question', () => {
     answerLater(answer('b', { index: 5 }));
     await clock.advance(0);
     expect(news).toEqual(['a', 'b']);
+  });
+
+  it('says that it is answered again after a failure, once', async () => {
+    const says = [answer('a', { index: 5 }), new Error('connection reset'), answer('a', { index: 5 })];
+    const { clock, seen } = stage(says);
+    await clock.advance(5000);
+    expect(seen).toEqual(['failed', 'answered again']);
   });
 
   it('starts over after an index that went back, and then everything is news', async () => {

@@ -39,7 +39,7 @@ function stage(count: number) {
           signal?.addEventListener('abort', () => polls.delete(name));
         }),
     },
-    timeLine: { early: () => undefined, failed: () => undefined },
+    timeLine: { early: () => undefined, failed: () => undefined, answeredAgain: () => undefined },
     onLost: ({ spelling }) => lost.push(spelling),
     brake: NO_BRAKE,
     random: () => 1,
@@ -47,7 +47,7 @@ function stage(count: number) {
     ...{ log, clock, metrics: createMetrics() },
   });
   const services = Array.from({ length: count }, (_, i): Known => ({
-    ...{ spelling: `service-${i}`, index: 5, listed: true, candidate: true },
+    ...{ spelling: `service-${i}`, index: 5, listed: true, candidate: true, isComplete: true },
   }));
   for (const known of services) followed.follow(known, () => true);
   const fail = async (name: string, error: Error) => {
@@ -81,7 +81,7 @@ describe('services to follow', () => {
 
   it('are not those that Consul does not list', async () => {
     const { clock, followed, names } = stage(0);
-    followed.follow({ spelling: 'gone', index: 5, listed: false, candidate: false }, () => true);
+    followed.follow({ spelling: 'gone', index: 5, listed: false, candidate: false, isComplete: true }, () => true);
     await clock.advance(1000);
     expect(names()).toEqual([]);
   });

@@ -49,6 +49,7 @@ function open(table: Record<string, Said>, overrides: Partial<ServiceCatalogOpti
     absence,
     timeLine: {
       early: () => undefined,
+      answeredAgain: () => undefined,
       failed: () => undefined,
       takeNamesIndex: (index) => Promise.resolve(void indexes.push(index)),
     },
@@ -428,3 +429,20 @@ function elsewhere(index: number, ...ids: string[]): ConsulAnswer {
 function notBelieved(until?: Date): () => Promise<never> {
   return () => Promise.reject(new NotBelieved('read service Orders', 'the test says so', until));
 }
+
+describe('an instance that is registered under another name', () => {
+  it('is looked for under its old name, although the index of that stood still', async () => {
+    const { catalog, clock, consul, idsOf, table, tell, told } = await synced({
+      ...twoServices(),
+      [read('Orders')]: instances('Orders', 5, 'o1', 'o2'),
+      [read('shop')]: instances('shop', 6, 'o2'),
+    });
+    catalog.follow('orders');
+    await clock.advance(200);
+    table[read('Orders')] = instances('Orders', 5, 'o1');
+    consul.asked.length = 0;
+    await tell(NAMES, names(6, 'Orders', 'stock', 'shop'));
+    expect(told).toEqual(['shop', 'orders']);
+    expect([idsOf('orders'), idsOf('shop'), consul.asked.includes(read('stock'))]).toEqual([['o1'], ['o2'], false]);
+  });
+});

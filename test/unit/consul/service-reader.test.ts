@@ -45,9 +45,10 @@ async function stage(table: Readonly<Record<string, Said | (() => Said | Promise
   const signal = new AbortController().signal;
   const absence = new TestAbsence();
   const reader = new ServiceReader(consul, signal, absence, (known) => parts.push(known));
-  const known: KnownService = { spelling: 'orders', index: 0 };
+  const known: KnownService = { spelling: 'orders', index: 0, isComplete: false };
   expect(await reader.read(known)).toBe(true);
   consul.asked.length = 0;
+  absence.asked = 0;
   return { absence, consul, known, parts, reader };
 }
 
@@ -195,15 +196,28 @@ describe('the first answer about a service', () => {
   const first = (said: Said) => {
     const absence = new TestAbsence();
     const consul = new Answers(() => said);
-    const reader = new ServiceReader(consul, new AbortController().signal, absence);
-    const known: KnownService = { spelling: 'orders', index: 0 };
-    return { absence, reader, known };
+    const parts: KnownService[] = [];
+    const reader = new ServiceReader(consul, new AbortController().signal, absence, (part) => parts.push(part));
+    const known: KnownService = { spelling: 'orders', index: 0, isComplete: false };
+    return { absence, parts, reader, known };
   };
 
-  it('is taken', async () => {
+  it('is all that there is when absence is believable', async () => {
     const { absence, reader, known } = first(orders(5, 'i1'));
     expect(await reader.read(known)).toBe(true);
-    expect([idsOf(known), absence.asked]).toEqual([['i1'], 0]);
+    expect([known.index, idsOf(known), known.isComplete, absence.asked]).toEqual([5, ['i1'], true, 1]);
+  });
+
+  it('is taken when it is not, and may be a part of what there is, until it is believable', async () => {
+    const { absence, parts, reader, known } = first(orders(5, 'i1'));
+    absence.isBelievable = false;
+    for (const look of [1, 2]) {
+      await expect(reader.read(known)).rejects.toThrow(NotBelieved);
+      expect([look, known.index, idsOf(known), known.isComplete, parts.length]).toEqual([look, 0, ['i1'], false, 1]);
+    }
+    absence.isBelievable = true;
+    expect(await reader.read(known)).toBe(true);
+    expect([known.index, idsOf(known), known.isComplete]).toEqual([5, ['i1'], true]);
   });
 
   it('that is empty is taken when absence is believable', async () => {

@@ -21,12 +21,13 @@ async function stage(said: { names: Said | Promise<Said>; leader?: Said }) {
     }
     return question === LEADER ? now.leader : now.names;
   });
-  const distrust = new Distrust(new TestClock());
+  const clock = new TestClock();
+  const distrust = new Distrust(clock);
   const log = new TestLog();
-  const timeLine = await TimeLine.read({ client: consul, distrust, log });
+  const timeLine = await TimeLine.read({ client: consul, distrust, log, clock });
   await timeLine.takeNamesIndex(20);
   consul.asked.length = 0;
-  return { consul, distrust, log, now, timeLine, sign: () => distrust.loss?.sign };
+  return { clock, consul, distrust, log, now, timeLine, sign: () => distrust.loss?.sign };
 }
 
 it('asks nobody while nothing was seen', async () => {
@@ -39,9 +40,8 @@ it('asks nobody while nothing was seen', async () => {
 
 it('does not begin in a Consul without a leader', async () => {
   const consul = new Answers(() => leader(''));
-  await expect(TimeLine.read({ client: consul, distrust: new Distrust(), log: new TestLog() })).rejects.toThrow(
-    'no leader',
-  );
+  const options = { client: consul, distrust: new Distrust(), log: new TestLog(), clock: new TestClock() };
+  await expect(TimeLine.read(options)).rejects.toThrow('no leader');
 });
 
 describe('the leader is asked', () => {
@@ -69,6 +69,24 @@ describe('the leader is asked', () => {
     staged.timeLine.early('read service orders');
     await settled();
     expect([staged.consul.asked, staged.sign()]).toEqual([[NAMES, LEADER], sign]);
+  });
+
+  it.each<[string, number, number, string | undefined]>([
+    ['has the index that it had long before, because a lone server stopped and came back', 10_000, 20, undefined],
+    ['has the index that it had just before, perhaps already from the state of after', 9999, 20, 'early-answer'],
+    ['has a higher index', 10_000, 21, 'early-answer'],
+    ['has a lower index', 10_000, 19, 'lower-names-index'],
+  ])('after an answer that came early: where its list %s', async (_, ms, index, sign) => {
+    const staged = await stage({ names: new Error('connection refused') });
+    await staged.clock.advance(ms);
+    staged.timeLine.early('read service orders');
+    await settled();
+    // A list that comes meanwhile says nothing of the time before.
+    await staged.timeLine.takeNamesIndex(index > 20 ? index : 20);
+    staged.now.names = names(index);
+    staged.timeLine.answeredAgain();
+    await settled();
+    expect([staged.consul.asked, staged.sign()]).toEqual([[NAMES, NAMES, LEADER], sign]);
   });
 
   it('at once after a list with a lower index, which may only come from a server that is not up to date', async () => {

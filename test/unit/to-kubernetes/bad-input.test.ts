@@ -57,6 +57,7 @@ function planned(consul: Readonly<Record<string, readonly ServiceInstance[]>>, c
     names: () => [...byName.keys()],
     spelling: (name: string) => byName.get(name)?.name ?? name,
     instances: (name: string) => byName.get(name)?.instances,
+    isComplete: () => true,
   };
   const planner = new Planner(owner, settings, shown, catalog, NO_HOSTS);
   return planner.keys().flatMap((name) => {

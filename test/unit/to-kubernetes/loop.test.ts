@@ -17,6 +17,8 @@ class Stage {
   instances: readonly ServiceInstance[] | undefined = [instance()];
   /** What a read of Consul brings. */
   answer: readonly ServiceInstance[] = [];
+  /** False when there may be more instances than Consul shows. */
+  isKnown = true;
   plan: NamePlan = namePlan();
   owns = true;
   takesIn = false;
@@ -33,6 +35,7 @@ class Stage {
       plan: (name, expired) => this.#did(`plan ${name}${expired ? ' expired' : ''}`, this.plan),
       note: (name) => this.#did(`note ${name}`, this.noted),
       release: (name) => this.#did(`release ${name}`, this.released),
+      isKnown: () => this.isKnown && this.instances !== undefined,
       isMirrored: () => (this.instances ?? []).length > 0,
       owns: () => this.owns,
       owned: 7,
@@ -148,6 +151,13 @@ describe('a namespace that cannot be written to', () => {
     const it = stage({ plan: inBoth, fails: () => refusal('create', 'WorkloadEntry', 'shop/a', status) });
     await expect(it.reconcile()).rejects.toMatchObject({ status });
     expect(it.did.includes('look for WorkloadEntries')).toBe(looks);
+  });
+});
+
+describe('a name that only Kubernetes knows, because Consul may have lost what it does not show', () => {
+  it('is asked for before it is planned', async () => {
+    const it = stage({ isKnown: false, answer: [instance()] });
+    expect(await it.reconcile()).toEqual(['refresh billing', 'plan billing', 'note billing', 'follow billing']);
   });
 });
 

@@ -76,12 +76,19 @@ export function serviceCIDR(name: string, ...cidrs: string[]): ServiceCIDR {
 /** Where all host names are unknown for good. */
 export const NO_HOSTS: Hosts = { known: () => ({ addresses: [], failure: 'nobody knows' }) };
 
-/** Consul as the planners see it: by lower-case name. What is not there was not read. */
-export function catalogOf(services: ReadonlyMap<string, readonly ServiceInstance[]>): Catalog {
+/**
+ * Consul as the planners see it: by lower-case name. What is not there was not read.
+ * @param incomplete names of which Consul may have lost instances
+ */
+export function catalogOf(
+  services: ReadonlyMap<string, readonly ServiceInstance[]>,
+  incomplete: ReadonlySet<string> = new Set(),
+): Catalog {
   return {
     names: () => [...services.keys()],
     spelling: (name) => name,
     instances: (name) => services.get(name),
+    isComplete: (name) => services.has(name) && !incomplete.has(name),
   };
 }
 

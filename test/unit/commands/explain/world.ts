@@ -93,7 +93,12 @@ async function toKubernetesOf(
     client: consul,
     isCandidate: (name) => isCandidate(config.toKubernetes, name),
     absence: { assertBelievable: () => Promise.resolve() },
-    timeLine: { early: () => undefined, failed: () => undefined, takeNamesIndex: () => Promise.resolve() },
+    timeLine: {
+      early: () => undefined,
+      failed: () => undefined,
+      answeredAgain: () => undefined,
+      takeNamesIndex: () => Promise.resolve(),
+    },
     ...{ filter: 'not ours', brake: NO_BRAKE, log: QUIET, metrics: createMetrics(), signal, clock },
   });
   await clock.advance(0);

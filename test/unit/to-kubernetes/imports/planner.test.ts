@@ -15,6 +15,7 @@ import { importing, KEY, othersSlice, shown, stage } from './stage.ts';
 
 const vm = (last: number, overrides: Parameters<typeof instance>[0] = {}) =>
   instance({ node: `vm-${last}`, id: `billing-${last}`, address: `10.20.0.${last}`, ...overrides });
+const OURS = strings({ 'managed-by': 'consular' });
 const messages = (plan: ReturnType<ReturnType<typeof stage>['plan']>) => plan.problems.map(({ reason }) => reason);
 
 /** The slice that an import of one instance makes, as Kubernetes has it, but for what somebody changed. */
@@ -93,6 +94,22 @@ describe('the slices of a Service that takes a Consul service in', () => {
     const { apply, plan } = stage([importing()], [vm(1), vm(2, { port: 9090 })]);
     apply(plan());
     expect(shown(plan())).toEqual([]);
+  });
+});
+
+describe('instances that Consul does not show any more', () => {
+  it.each<[string, boolean, readonly ReturnType<typeof vm>[], string[]]>([
+    ['stay while it may have lost them', false, [vm(2)], []],
+    ['stay while it may have lost them, although it shows pods of ours', false, [vm(8, { meta: OURS })], []],
+    ['go when it shows all that there is', true, [vm(2)], ['update orders-# http=8080/TCP 10.20.0.2']],
+    ['go when they are critical', false, [vm(1, { status: 'critical' })], ['update orders-# http=8080/TCP 10.20.0.2']],
+  ])('%s', (_, isComplete, left, expected) => {
+    const before = stage([importing()], [vm(1), vm(2)]);
+    before.apply(before.plan());
+    const after = stage([importing()], left, [...before.views.endpointSlices.values()]);
+    after.given.isComplete = isComplete;
+    expect(shown(after.plan())).toEqual(expected);
+    expect(after.plan().isEmptied).toBe(false);
   });
 });
 

@@ -61,11 +61,13 @@ export function stage(
     names: () => (instances ? ['billing'] : []),
     spelling: () => 'Billing',
     instances: (name) => (name === 'billing' ? instances : undefined),
+    isComplete: () => given.isComplete,
   };
+  const given = { isComplete: true };
   const mirrors = new Planner(owner, toKubernetes, shown, catalog, hosts);
   const planner = new ImportPlanner(mirrors.sources);
   return {
-    ...{ views: shown, mirrors, planner },
+    ...{ views: shown, mirrors, planner, given },
     plan: (key = KEY): ImportPlan => planner.plan(key),
     /** The views after the plan was carried out. */
     apply: ({ slices }: ImportPlan): void => {

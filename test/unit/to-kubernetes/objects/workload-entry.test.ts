@@ -28,6 +28,21 @@ const entryOf = (overrides: Partial<MirroredEndpoint> = {}): DesiredWorkloadEntr
 const LABELS = { app: 'billing', 'consular.dev/workload-of': 'billing' };
 const meta = strings({ version: 'v2', region: 'eu', zone: 'eu-1a', account: 'billing-vm', other: 'x' });
 
+describe('the WorkloadEntry of an endpoint whose instance Consul does not show', () => {
+  const [unknown] = addresses(1, { instance: undefined });
+
+  it('stays as it is', () => {
+    const observed = written(entryOf({ instance: instance({ meta, weight: 3 }) }));
+    const [kept] = desiredWorkloadEntries('billing', mirrored(), unknown ? [unknown] : [], CONFIG, [observed]);
+    expect(kept && sameWorkloadEntry(kept, observed)).toBe(true);
+  });
+
+  it('says nothing of it where there is none yet', () => {
+    const [made] = entriesOf(unknown ? [unknown] : []);
+    expect(made).toMatchObject({ labels: strings(LABELS), locality: '', weight: 1, serviceAccount: '' });
+  });
+});
+
 describe('the WorkloadEntry of an instance', () => {
   it('has its address, its own port under every name, its labels, place and weight', () => {
     expect(entryOf({ port: 9098, instance: instance({ meta, weight: 3 }) })).toEqual({

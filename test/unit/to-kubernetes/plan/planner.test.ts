@@ -37,6 +37,23 @@ function stage(names: readonly string[], services: readonly Service[] = [], maxS
   };
 }
 
+describe('a name of which Consul may have lost instances', () => {
+  const ours = vm('billing', { meta: strings({ 'managed-by': 'consular' }) });
+
+  it.each<[string, readonly ServiceInstance[] | undefined, readonly Service[], boolean, boolean]>([
+    ['shows nothing to mirror, and has a Service', [ours], [mirrored('billing')], false, false],
+    ['shows nothing to mirror, and has nothing in Kubernetes', [ours], [], false, true],
+    ['shows an instance', [vm('billing')], [mirrored('billing')], false, true],
+    ['shows nothing to mirror, which is all that there is', [ours], [mirrored('billing')], true, true],
+    ['was not read', undefined, [mirrored('billing')], true, false],
+  ])('that %s', (_, instances, services, isComplete, isKnown) => {
+    const consul = new Map(instances ? [['billing', instances]] : []);
+    const catalog = catalogOf(consul, new Set(isComplete ? [] : ['billing']));
+    const config = toKubernetesConfig({ namespaces: ['shop'] });
+    expect(new Planner(owner, config, views({ services }), catalog, NO_HOSTS).isKnown('billing')).toBe(isKnown);
+  });
+});
+
 describe('the limit of mirrored services', () => {
   it('goes to whoever comes first, and is told to the others', () => {
     const { plans } = stage(['a', 'b', 'c'], [], 2);
