@@ -4,13 +4,13 @@ import type { Witness } from './witness.ts';
 
 /** Something is missing from an answer, and may be there all the same. */
 export class NotBelieved extends Error {
-  /** When it can be believed at the earliest; undefined when nobody knows. */
-  readonly until: Date | undefined;
+  /** Milliseconds until it can be believed at the earliest; undefined when nobody knows. */
+  readonly inMs: number | undefined;
 
-  constructor(purpose: string, why: string, until?: Date, cause?: unknown) {
+  constructor(purpose: string, why: string, inMs?: number, cause?: unknown) {
     super(`${purpose}: something is missing, which is not believed to be gone: ${why}`, { cause });
     this.name = 'NotBelieved';
-    this.until = until;
+    this.inMs = inMs;
   }
 }
 
@@ -72,7 +72,7 @@ export class Absence {
   }
 
   #assertTrusted(purpose: string): void {
-    const { loss } = this.#options.distrust;
-    if (loss) throw new NotBelieved(purpose, explainLoss(loss), loss.until);
+    const { loss, remainingMs } = this.#options.distrust;
+    if (loss) throw new NotBelieved(purpose, explainLoss(loss), remainingMs);
   }
 }

@@ -6,13 +6,12 @@ import type { RetryBrake } from '../retry-brake.ts';
 import type { ConsulAnswer, ConsulReader, ConsulRequest } from './client.ts';
 import { Failures } from './failures.ts';
 import { createPace } from './pace.ts';
-import type { AnswerTimes } from './time-line.ts';
+import { PEACE_MS, type AnswerTimes } from './time-line.ts';
 
+/** A little longer than `PEACE_MS`. */
 const WAIT_SECONDS = 30;
 /** Consul adds up to 1/16 of the wait as jitter: 30 s become at most 31.9 s. */
 const DEADLINE_MS = 34_000;
-/** Nothing new before this much of the wait is over is no answer that Consul gives in peace. */
-const EARLY_MS = 10_000;
 const BACKOFF = { baseMs: 400, maxMs: 30_000 };
 
 export interface BlockingQueryOptions {
@@ -51,8 +50,8 @@ type Outcome = boolean | undefined | void;
 /**
  * Follows one Consul endpoint by blocking queries until the signal aborts:
  * - the index of the last good answer goes into the next question; Consul answers when it moves or the wait is over;
- * - an index that did not move is no news and is not passed on; long before the end of the wait it is a sign that Consul gave up
- *   the state that it had, and the next question has no index;
+ * - an index that did not move is no news and is not passed on; before the end of the wait it is a sign that Consul gave up the
+ *   state that it had, and the next question has no index;
  * - an index that went back (a restored snapshot, another server) starts over from 0, where everything is news;
  * - after a failure the question does not wait: a Consul that came back with less than it had would keep it waiting;
  * - an answer without an index would make the next question return at once, so it is asked again at the slowest rate.
@@ -80,7 +79,7 @@ export async function followBlockingQuery(options: BlockingQueryOptions): Promis
         timeoutMs: DEADLINE_MS,
         signal,
       });
-      const isEarly = 'index' in blocking && answer.index === index && clock.now() - askedAt < EARLY_MS;
+      const isEarly = 'index' in blocking && answer.index === index && clock.now() - askedAt < PEACE_MS;
       if (isEarly) timeLine.early(request.purpose);
       const moved = answer.index !== index || index === 0;
       const isNews = moved && (await onAnswer(answer)) !== false;

@@ -69,6 +69,11 @@ export class Distrust {
     return this.#clock.now() < this.#until ? this.#loss : undefined;
   }
 
+  /** Milliseconds until nothing counts any more that happened, whatever becomes of the time of day; 0 when nothing does. */
+  get remainingMs(): number {
+    return Math.max(0, this.#until - this.#clock.now());
+  }
+
   /** Told of each loss when it is noticed. */
   subscribe(listener: (loss: Loss) => void): void {
     this.#listeners.add(listener);

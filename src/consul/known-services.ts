@@ -1,5 +1,4 @@
-import { identity, type KnownService } from './service-reader.ts';
-import type { ServiceInstance } from './types.ts';
+import type { KnownService } from './service-reader.ts';
 
 /** A blocking query of a service's own, which rests while it is paused. */
 export interface Following {
@@ -95,27 +94,6 @@ export class KnownServices {
     return [...this.#services]
       .filter(([, { instances }]) => instances?.some(({ node }) => nodes.has(node)))
       .map(([name]) => name);
-  }
-
-  /**
-   * Other names that have instances which came to this one: their IDs are registered under another name now, which need not move
-   * the index of the old one (seen on Consul 1.22.0). What is read of those next is news.
-   * @param before the instances of the name before they came
-   */
-  losing(name: string, before: readonly ServiceInstance[] = []): string[] {
-    const were = new Set(before.map(identity));
-    const came = new Set(
-      this.#services
-        .get(name)
-        ?.instances?.map(identity)
-        .filter((id) => !were.has(id)),
-    );
-    if (came.size === 0) return [];
-    const losing = [...this.#services].filter(
-      ([other, { instances }]) => other !== name && instances?.some((instance) => came.has(identity(instance))),
-    );
-    for (const [, known] of losing) known.index = 0;
-    return losing.map(([other]) => other);
   }
 
   /** Takes in the list of all names; tells what it changes. */

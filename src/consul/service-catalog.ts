@@ -9,6 +9,7 @@ import { NotBelieved, type Absence } from './absence.ts';
 import { ConsulError } from './errors.ts';
 import { FollowedServices } from './followed-services.ts';
 import { watchHealth } from './health-watch.ts';
+import { InstanceNames } from './instance-names.ts';
 import { isWatched, KnownServices, type NameChanges } from './known-services.ts';
 import { ServiceReader, type KnownService } from './service-reader.ts';
 import { ServiceReads } from './service-reads.ts';
@@ -56,26 +57,26 @@ export class ServiceCatalog {
   readonly #reader: ServiceReader;
   readonly #reads: ServiceReads;
   readonly #known: KnownServices;
+  readonly #instanceNames = new InstanceNames();
   readonly #followed: FollowedServices;
   readonly #listeners = new Set<(name: string) => void>();
   /** When every candidate was asked for once. */
   readonly synced: Promise<void>;
-  #isSynced = false;
   readonly #failures = new Map<string, string>([[SERVICES_REQUEST.purpose, 'not read yet']]);
 
   constructor(options: ServiceCatalogOptions) {
     this.#options = options;
     const { absence, client, isCandidate, signal, clock = systemClock } = options;
     this.#known = new KnownServices(isCandidate);
-    const onPart = ({ spelling }: KnownService) => this.#notify(spelling.toLowerCase());
-    this.#reader = new ServiceReader(client, signal, absence, onPart);
+    this.#reader = new ServiceReader(client, signal, absence, {
+      onPart: ({ spelling }) => this.#notify(spelling.toLowerCase()),
+      onAnswer: ({ spelling }, instances) => this.#readOldNames(spelling.toLowerCase(), instances),
+    });
     this.#reads = new ServiceReads({ ...options, clock, known: this.#known, read: (name) => this.refresh(name) });
     const onLost = ({ spelling }: KnownService) => this.#reads.readAgain(spelling.toLowerCase());
     this.#followed = new FollowedServices({ ...options, onLost });
     // Health first: a check that changes between the first reading and the first list would be noticed by neither.
-    this.synced = this.#watchHealth()
-      .then(() => this.#watchNames())
-      .then(() => void (this.#isSynced = true));
+    this.synced = this.#watchHealth().then(() => this.#watchNames());
   }
 
   /** Why the catalog cannot be trusted to be fresh right now. */
@@ -111,9 +112,7 @@ export class ServiceCatalog {
 
   /** Reads one service now. @throws ConsulError, UntrustworthyAnswer; NotBelieved when it was taken in part */
   async refresh(name: string): Promise<void> {
-    const known = this.#known.ensure(name);
-    const before = known.instances;
-    if (await this.#reader.read(known)) this.#changed(name, before);
+    if (await this.#reader.read(this.#known.ensure(name))) this.#notify(name);
   }
 
   /** The same for a read that decides a removal. @throws the same, when nothing may be removed on the answer */
@@ -142,9 +141,8 @@ export class ServiceCatalog {
     const known = this.#known.ensure(name);
     this.#followed.follow(known, async (answer) => {
       try {
-        const before = known.instances;
         const changed = await this.#reader.take(known, answer);
-        if (changed) this.#changed(name, before);
+        if (changed) this.#notify(name);
         return changed;
       } catch (error) {
         if (!(error instanceof NotBelieved)) throw error;
@@ -214,10 +212,15 @@ export class ServiceCatalog {
     };
   }
 
-  #changed(name: string, before: readonly ServiceInstance[] | undefined): void {
-    this.#notify(name);
-    // What is read at first was registered long ago.
-    if (this.#isSynced) for (const old of this.#known.losing(name, before)) this.#reads.readSoon(old);
+  /** An instance has one name only: those that it had before are out of date, whatever their index says. */
+  #readOldNames(name: string, instances: readonly ServiceInstance[]): void {
+    for (const old of this.#instanceNames.see(name, instances)) {
+      const known = this.#known.get(old);
+      if (!known) continue;
+      known.index = 0;
+      // Not at once: two servers that never agree would have both read for ever.
+      this.#reads.readLater(old);
+    }
   }
 
   #notify(name: string): void {

@@ -19,6 +19,13 @@ export interface KnownService {
   isComplete: boolean;
 }
 
+interface Listener {
+  /** Told when something that matters changed by an answer that is an error all the same. */
+  readonly onPart?: (known: KnownService) => void;
+  /** Told what an answer has that is taken, in whole or in part. */
+  readonly onAnswer?: (known: KnownService, instances: readonly ServiceInstance[]) => void;
+}
+
 /**
  * Reads services one by one and decides what to believe. Whatever would take an instance away must come from a
  * complete, current answer about that one service, and its absence must be believable (see Absence):
@@ -38,19 +45,18 @@ export class ServiceReader {
   readonly #client: ConsulReader;
   readonly #signal: AbortSignal;
   readonly #absence: Pick<Absence, 'assertBelievable'>;
-  readonly #onPart: (known: KnownService) => void;
+  readonly #listener: Listener;
 
-  /** @param onPart told when something that matters changed by an answer that is an error all the same */
   constructor(
     client: ConsulReader,
     signal: AbortSignal,
     absence: Pick<Absence, 'assertBelievable'>,
-    onPart: (known: KnownService) => void = () => undefined,
+    listener: Listener = {},
   ) {
     this.#client = client;
     this.#signal = signal;
     this.#absence = absence;
-    this.#onPart = onPart;
+    this.#listener = listener;
   }
 
   /** Reads the service now; true when something that matters changed. */
@@ -93,19 +99,20 @@ export class ServiceReader {
     const { purpose } = instancesRequest(known.spelling);
     const instances = decodeInstances(answer, known.spelling);
     if (answer.index === 0) throw new UntrustworthyAnswer(purpose, 'one without an index');
-    const { index, instances: before } = known;
-    const present = new Set(instances.map(identity));
-    const missing = before?.filter((instance) => !present.has(identity(instance))) ?? [];
-    const wasComplete = known.isComplete;
-    if (isRemoval || !wasComplete || missing.length > 0) {
+    const { index } = known;
+    if (isRemoval || !known.isComplete || missingFrom(known, instances).length > 0) {
       const doubt = await this.#doubt(purpose);
-      // While it was found out a newer answer may have been taken.
-      if (known.index !== index) return this.#overtaken(known, isRemoval);
-      if (doubt !== undefined) return this.#takePart(known, instances, missing, doubt);
+      // While it was found out another answer may have been taken.
+      if (known.index !== index && known.index >= answer.index) return this.#overtaken(known, isRemoval);
+      if (doubt !== undefined) return this.#takePart(known, instances, doubt);
     }
-    known.index = answer.index;
-    known.instances = instances;
-    known.isComplete = true;
+    return this.#takeWhole(known, instances, answer.index);
+  }
+
+  #takeWhole(known: KnownService, instances: readonly ServiceInstance[], index: number): boolean {
+    const { instances: before, isComplete: wasComplete } = known;
+    Object.assign(known, { index, instances, isComplete: true });
+    this.#listener.onAnswer?.(known, instances);
     return !before || !wasComplete || fingerprint(before) !== fingerprint(instances);
   }
 
@@ -131,23 +138,29 @@ export class ServiceReader {
    * question waits for an index of a lost time.
    * @throws the doubt, always
    */
-  #takePart(
-    known: KnownService,
-    instances: readonly ServiceInstance[],
-    missing: readonly ServiceInstance[],
-    doubt: unknown,
-  ): never {
+  #takePart(known: KnownService, instances: readonly ServiceInstance[], doubt: unknown): never {
     const { instances: before } = known;
     known.index = 0;
     if (before || instances.length > 0) {
       // Registered anew under another ID it is the same one, and its health is what it says now.
       const taken = new Set(instances.map(location));
-      const merged = [...instances, ...missing.filter((instance) => !taken.has(location(instance)))];
+      const staying = missingFrom(known, instances).filter((instance) => !taken.has(location(instance)));
+      const merged = [...instances, ...staying];
       known.instances = merged;
-      if (!before || fingerprint(before) !== fingerprint(merged)) this.#onPart(known);
+      this.#listener.onAnswer?.(known, instances);
+      if (!before || fingerprint(before) !== fingerprint(merged)) this.#listener.onPart?.(known);
     }
     throw doubt;
   }
+}
+
+/** What is known of a service, and not in an answer about it. */
+function missingFrom(
+  { instances: known = [] }: KnownService,
+  instances: readonly ServiceInstance[],
+): readonly ServiceInstance[] {
+  const present = new Set(instances.map(identity));
+  return known.filter((instance) => !present.has(identity(instance)));
 }
 
 /** An ID is unique on its node only. */

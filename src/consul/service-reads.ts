@@ -62,6 +62,11 @@ export class ServiceReads {
     this.#sweep.readSoon(name);
   }
 
+  /** Reads one service at the time of the next sweep, without sweeping for its sake. */
+  readLater(name: string): void {
+    this.#sweep.readLater(name);
+  }
+
   /** A service could not be read as a whole. */
   failed(name: string, error: unknown): void {
     const level = this.#complainedOf.has(name) ? 'debug' : 'warn';
@@ -70,21 +75,20 @@ export class ServiceReads {
       service: name,
       error,
     });
-    this.readAgain(name, error instanceof NotBelieved ? error.until : undefined);
+    this.readAgain(name, error instanceof NotBelieved ? error.inMs : undefined);
   }
 
   /**
    * Reads one service again, which could not be read or of whose changes nobody tells any more.
-   * @param until when that makes sense at the earliest; without it as soon as its turn comes
+   * @param inMs after so long at the earliest; without it as soon as its turn comes
    */
-  readAgain(name: string, until?: Date): void {
+  readAgain(name: string, inMs?: number): void {
     const { brake, clock, signal } = this.#options;
     if (this.#again.has(name)) return;
     this.#again.add(name);
-    if (!until) this.#resting.add(name);
-    const turn = until
-      ? sleep(until.getTime() - clock.date().getTime(), signal, clock)
-      : brake.turn({ failures: 1, isWanted: () => !signal.aborted });
+    if (inMs === undefined) this.#resting.add(name);
+    const turn =
+      inMs === undefined ? brake.turn({ failures: 1, isWanted: () => !signal.aborted }) : sleep(inMs, signal, clock);
     void turn.then(() => {
       this.#again.delete(name);
       this.#resting.delete(name);

@@ -7,7 +7,7 @@ import { UntrustworthyAnswer } from './errors.ts';
 
 /** What a followed question tells of the state that it was answered from. */
 export interface AnswerTimes {
-  /** A question was answered long before its wait was over, and its index had not moved. */
+  /** A question was answered before its wait was over, and its index had not moved. */
   early(purpose: string): void;
   /** A question was not answered. */
   failed(): void;
@@ -35,8 +35,12 @@ export interface TimeLineOptions {
   readonly clock: Pick<Clock, 'now'>;
 }
 
-/** An index that the list has for so long when an answer comes early was there before Consul gave up its state. */
-const SETTLED_MS = 10_000;
+/**
+ * A wait of 30 s is never over sooner (what Consul adds to it is random), so nothing new before that is no answer that Consul
+ * gives in peace. What the list said so long ago, it said before the question began that was answered early: before Consul gave
+ * up its state.
+ */
+export const PEACE_MS = 29_000;
 const CONFIRM_ATTEMPTS = 3;
 
 /**
@@ -48,7 +52,7 @@ const CONFIRM_ATTEMPTS = 3;
  * |-------------------------------------------|-------------------------------------------|----------------------------------|
  * | any                                       | cannot be had                             | the doubt stays                  |
  * | any                                       | has a lower index than before             | time went back                   |
- * | an answer that came early                 | has the very index that it had before     | no sign: no service was lost     |
+ * | an answer that came early                 | has the very index that it had 29 s before | no sign: no service was lost    |
  * | an answer that came early                 | comes from the leader of before           | time went back                   |
  * | an answer that came early                 | comes from another leader                 | no sign: the old leader stopped  |
  * | a question that failed, or a lower index  | has no lower index                        | no sign                          |
@@ -56,7 +60,7 @@ const CONFIRM_ATTEMPTS = 3;
  * An early answer is what the restore of a snapshot causes: Consul gives up the state that its questions wait on. The index may
  * have caught up by the time that anybody looks, so the answer alone is the sign; a server that stops does the same, which is why
  * the leader counts. A lone server that stops comes back as its own successor, with the index that it had: after a restore the
- * list cannot have that index unless no service was written since the snapshot, because whatever is written next has a
+ * list cannot have that index unless no service was written since the snapshot, because whatever that Consul writes next has a
  * higher one. Source: hashicorp/consul agent/blockingquery, seen on 1.22.0.
  */
 export class TimeLine implements AnswerTimes {
@@ -89,7 +93,7 @@ export class TimeLine implements AnswerTimes {
   }
 
   early(purpose: string): void {
-    this.#options.log.info('Consul answered long before it had to, with nothing new', { query: purpose });
+    this.#options.log.info('Consul answered before it had to, with nothing new', { query: purpose });
     this.#doubt = { early: this.#doubt?.early ?? this.#before() };
     this.#confirmSoon();
   }
@@ -134,7 +138,7 @@ export class TimeLine implements AnswerTimes {
 
   /** What is known of the time before an answer that came early. */
   #before(): NonNullable<Doubt['early']> {
-    const isSettled = this.#options.clock.now() - this.#namesIndexAt >= SETTLED_MS;
+    const isSettled = this.#options.clock.now() - this.#namesIndexAt >= PEACE_MS;
     return { leader: this.#leader, namesIndex: isSettled ? this.#namesIndex : undefined };
   }
 
@@ -162,7 +166,7 @@ export class TimeLine implements AnswerTimes {
     this.#leader = leader;
     // What was seen since the question needs another answer. Early answers come together: those after the first say no more.
     if (this.#doubt === doubt) this.#doubt = undefined;
-    else if (doubt?.early) this.#doubt = { early: undefined };
+    else if (doubt?.early && !isSame) this.#doubt = { early: undefined };
   }
 }
 

@@ -125,7 +125,7 @@ describe('answers about a service that newer ones overtake', () => {
   it('take nothing away from a Consul that lost data, and count for what they have, until they are believed', async () => {
     const known = await readOf('back-1', 'back-2', 'back-3');
     let told = 0;
-    const wary = new ServiceReader(client, new AbortController().signal, absence, () => told++);
+    const wary = new ServiceReader(client, new AbortController().signal, absence, { onPart: () => told++ });
     distrust.begin('early-answer');
     await consul.setHealth('back-1', 'fail');
     for (const id of ['back-2', 'back-3']) await deregister(id);

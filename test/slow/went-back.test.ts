@@ -22,6 +22,7 @@ describe('a snapshot that is restored', () => {
   it.each<[string, Parameters<typeof expectNothingLost>[0]]>([
     ['after changes of what it has, too', { before: changeTheOld }],
     ['and others register in it at once', { after: registerMany }],
+    ['long after all questions were asked that wait', { after: registerMany, restMs: 15_000 }],
   ])('takes no live endpoint away, %s', async (_, writing) => {
     await expectNothingLost(writing);
   });

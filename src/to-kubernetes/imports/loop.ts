@@ -92,7 +92,7 @@ export class ImportsLoop {
     const { services, planner, catalog, writer, report, metrics } = this.#options;
     const serviceKey = key.slice(KEY_PREFIX.length);
     const name = planner.nameOf(services.get(serviceKey));
-    if (name !== undefined && catalog.instances(name) === undefined) await catalog.refresh(name);
+    if (name !== undefined && catalog.instances(name) === undefined) await this.#read(name);
     let plan = this.#plan(serviceKey);
     // Of a Consul service that is gone the last endpoint goes only on a fresh answer that proves that it is gone.
     if (name !== undefined && plan.isEmptied && catalog.instances(name)?.length === 0) {
@@ -102,6 +102,16 @@ export class ImportsLoop {
     report.imports(serviceKey, plan);
     metrics.imports.set(planner.count);
     await writer.applyImport(plan);
+  }
+
+  /** What could be taken in part is enough for a plan, which keeps the rest. */
+  async #read(name: string): Promise<void> {
+    const { catalog } = this.#options;
+    try {
+      await catalog.refresh(name);
+    } catch (error) {
+      if (catalog.instances(name) === undefined) throw error;
+    }
   }
 
   #plan(serviceKey: string): ImportPlan {

@@ -40,7 +40,7 @@ export function desiredWorkloadEntries(
   return endpoints.map(({ address, port, host, instance }) => {
     const name = `${serviceName}-${address.replaceAll(':', '-')}-${port}`;
     const place = { name, consulService, serviceName, address, host };
-    const kept = instance ? undefined : observed.find((entry) => entry.name === name);
+    const kept = instance ? undefined : observed.find((entry) => isAt(entry, address, port));
     if (kept) return { ...place, ...asItIs(kept) };
     return {
       ...place,
@@ -56,6 +56,10 @@ export function desiredWorkloadEntries(
       serviceAccount: instance ? serviceAccountOf(instance, serviceAccountMeta) : '',
     };
   });
+}
+
+function isAt(entry: WorkloadEntry, address: string, port: number): boolean {
+  return entry.address === address && entry.ports.get(MAIN_PORT) === port;
 }
 
 function asItIs({

@@ -52,7 +52,7 @@ export function heldEndpoints(
   for (const place of placesIn(carriers)) {
     const judged = network.judge(place.address);
     if ('address' in judged && !isKnown(place))
-      held.set(locationOf(place.address, place.port), { ...place, family: judged.family, instance: undefined });
+      held.set(locationOf(place.address, place.port), { ...place, ...judged, instance: undefined });
   }
   return [...held.values()];
 }

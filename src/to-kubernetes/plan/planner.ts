@@ -87,9 +87,11 @@ export class Planner {
    * see, and may have lost what it does not show.
    */
   isKnown(name: string): boolean {
-    const { catalog, own } = this.#sources;
+    const { config, catalog, own } = this.#sources;
     if (catalog.instances(name) === undefined) return false;
-    return catalog.isComplete(name) || this.isMirrored(name) || own.namespaces(name).length === 0;
+    // Where the settings decide, or nothing is at stake, it does not matter what Consul may have lost.
+    const isDecided = !isCandidate(config, name) || own.namespaces(name).length === 0;
+    return catalog.isComplete(name) || this.isMirrored(name) || isDecided;
   }
 
   /** The Consul name that an object of ours stands for, lower case; nothing for anybody else's. */

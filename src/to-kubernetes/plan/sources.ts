@@ -8,7 +8,8 @@ import { Leftovers } from '../observed/leftovers.ts';
 import type { Service } from '../../kubernetes/objects.ts';
 import { instancesToMirror } from '../requests/selection.ts';
 import { mirror, type Mirroring } from '../desired/mirrored-service.ts';
-import type { Mode } from '../objects/service.ts';
+import { MAIN_PORT } from '../desired/mirrored-ports.ts';
+import { modeOf, type Mode } from '../objects/service.ts';
 import { wishedMode } from '../istio/wished-mode.ts';
 
 /** What a plan is made from. */
@@ -36,7 +37,15 @@ export function mirrorOf(
 ): ModedMirroring {
   const foreign = instancesToMirror(catalog.instances(name) ?? [], owner.cluster, config);
   const mirroring = mirror(catalog.spelling(name), foreign, config, observed, addresses.network());
+  // Those that are missing may say something else: what they chose stays.
+  if (observed && !catalog.isComplete(name)) return asChosen(mirroring, observed);
   // Istio lets no headless Service select WorkloadEntries.
   const mode = mirroring.mirrored.shape.headless ? 'service' : wishedMode(foreign, config.mode);
   return { mode, ...mirroring };
+}
+
+function asChosen(mirroring: Mirroring, observed: Service): ModedMirroring {
+  const { mirrored } = mirroring;
+  const appProtocol = observed.ports.find(({ name }) => name === MAIN_PORT)?.appProtocol ?? mirrored.appProtocol;
+  return { ...mirroring, mirrored: { ...mirrored, appProtocol }, mode: modeOf(observed) };
 }

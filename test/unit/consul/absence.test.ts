@@ -66,15 +66,15 @@ it('all who ask while the witness is read share the next reading, which begins w
   expect(readings()).toBe(2);
 });
 
-it('the error says what was asked, why, and until when', async () => {
+it('the error says what was asked, why, and for how long', async () => {
   const { facts, absence } = stage();
   facts.isWitnessThere = false;
   const undated = await absence.assertBelievable('read service orders').catch((error: unknown) => error);
-  expect(undated).toMatchObject({ until: undefined, cause: new Error('no witness') });
+  expect(undated).toMatchObject({ inMs: undefined, cause: new Error('no witness') });
   facts.distrust.begin('own-entry-lost');
   const dated = await absence.assertBelievable('read service orders').catch((error: unknown) => error);
   expect(dated).toMatchObject({
-    until: facts.distrust.loss?.until,
+    inMs: facts.distrust.remainingMs,
     message: expect.stringMatching(
       /^read service orders: something is missing, .* \(own-entry-lost\): until /,
     ) as unknown,

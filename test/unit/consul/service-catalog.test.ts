@@ -394,8 +394,7 @@ describe('a service of which something is missing that is not believed to be gon
     const { absence, catalog, clock, idsOf, reads, table, tell } = await synced();
     catalog.follow('orders');
     await settled();
-    const until = new Date(clock.date().getTime() + 60_000);
-    absence.assertBelievable = notBelieved(until);
+    absence.assertBelievable = notBelieved(60_000);
     await tell(read('Orders'), elsewhere(6, 'o2'));
     expect(idsOf('orders')?.sort()).toEqual(['o1', 'o2']);
     await tell(read('Orders'), elsewhere(7, 'o2', 'o3'));
@@ -426,13 +425,13 @@ function elsewhere(index: number, ...ids: string[]): ConsulAnswer {
   return answer(rows, { index });
 }
 
-function notBelieved(until?: Date): () => Promise<never> {
-  return () => Promise.reject(new NotBelieved('read service Orders', 'the test says so', until));
+function notBelieved(inMs?: number): () => Promise<never> {
+  return () => Promise.reject(new NotBelieved('read service Orders', 'the test says so', inMs));
 }
 
 describe('an instance that is registered under another name', () => {
   it('is looked for under its old name, although the index of that stood still', async () => {
-    const { catalog, clock, consul, idsOf, table, tell, told } = await synced({
+    const { catalog, clock, idsOf, table, tell, told } = await synced({
       ...twoServices(),
       [read('Orders')]: instances('Orders', 5, 'o1', 'o2'),
       [read('shop')]: instances('shop', 6, 'o2'),
@@ -440,9 +439,42 @@ describe('an instance that is registered under another name', () => {
     catalog.follow('orders');
     await clock.advance(200);
     table[read('Orders')] = instances('Orders', 5, 'o1');
-    consul.asked.length = 0;
+    await tell(CRITICAL, answer([check('shop')], { index: 6 }));
     await tell(NAMES, names(6, 'Orders', 'stock', 'shop'));
+    await clock.advance(10_000);
     expect(told).toEqual(['shop', 'orders']);
-    expect([idsOf('orders'), idsOf('shop'), consul.asked.includes(read('stock'))]).toEqual([['o1'], ['o2'], false]);
+    expect([idsOf('orders'), idsOf('shop')]).toEqual([['o1'], ['o2']]);
+  });
+
+  it('and back again is under the name that it has in the end', async () => {
+    const { clock, idsOf, table, tell } = await synced({
+      ...twoServices(),
+      [read('Orders')]: instances('Orders', 5, 'o1', 'o2'),
+      [read('stock')]: instances('stock', 5, 's1'),
+    });
+    table[read('stock')] = instances('stock', 6, 's1', 'o2');
+    // It is back before anybody looks for it.
+    await tell(CRITICAL, answer([check('stock')], { index: 6 }));
+    table[read('stock')] = instances('stock', 6, 's1');
+    await clock.advance(2000);
+    expect([idsOf('orders'), idsOf('stock')]).toEqual([['o1', 'o2'], ['s1']]);
+  });
+
+  it('while it is not believed that anything is gone leaves its old name when it is', async () => {
+    const { absence, clock, idsOf, table, tell } = await synced({
+      ...twoServices(),
+      [read('Orders')]: instances('Orders', 5, 'o1', 'o2'),
+    });
+    absence.assertBelievable = notBelieved(60_000);
+    table[read('Orders')] = instances('Orders', 5, 'o1');
+    table[read('stock')] = instances('stock', 6, 's1', 'o2');
+    await tell(CRITICAL, answer([check('stock')], { index: 6 }));
+    expect([idsOf('orders')?.sort(), idsOf('stock')]).toEqual([
+      ['o1', 'o2'],
+      ['s1', 'o2'],
+    ]);
+    absence.assertBelievable = () => Promise.resolve();
+    await clock.advance(62_000);
+    expect([idsOf('orders'), idsOf('stock')]).toEqual([['o1'], ['s1', 'o2']]);
   });
 });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { NotBelieved } from '../../../src/consul/absence.ts';
+import type { ConsulAnswer } from '../../../src/consul/client.ts';
 import { UntrustworthyAnswer } from '../../../src/consul/errors.ts';
 import { ServiceReader, type KnownService } from '../../../src/consul/service-reader.ts';
 import { answer, Answers, row, type Said } from './answers.ts';
@@ -44,7 +45,7 @@ async function stage(table: Readonly<Record<string, Said | (() => Said | Promise
   });
   const signal = new AbortController().signal;
   const absence = new TestAbsence();
-  const reader = new ServiceReader(consul, signal, absence, (known) => parts.push(known));
+  const reader = new ServiceReader(consul, signal, absence, { onPart: (known) => parts.push(known) });
   const known: KnownService = { spelling: 'orders', index: 0, isComplete: false };
   expect(await reader.read(known)).toBe(true);
   consul.asked.length = 0;
@@ -197,7 +198,9 @@ describe('the first answer about a service', () => {
     const absence = new TestAbsence();
     const consul = new Answers(() => said);
     const parts: KnownService[] = [];
-    const reader = new ServiceReader(consul, new AbortController().signal, absence, (part) => parts.push(part));
+    const reader = new ServiceReader(consul, new AbortController().signal, absence, {
+      onPart: (part) => parts.push(part),
+    });
     const known: KnownService = { spelling: 'orders', index: 0, isComplete: false };
     return { absence, parts, reader, known };
   };
@@ -231,6 +234,34 @@ describe('the first answer about a service', () => {
     absence.isBelievable = false;
     await expect(reader.read(known)).rejects.toThrow(NotBelieved);
     expect(known.instances).toBeUndefined();
+  });
+});
+
+describe('two answers that wait for the same proof', () => {
+  /** Both are given before it is known whether absence is believable. */
+  async function both(first: ConsulAnswer, second: ConsulAnswer, isBelievable: boolean) {
+    const { absence, reader, known } = await stage({});
+    absence.isBelievable = isBelievable;
+    let proven: () => void = () => undefined;
+    const proof = new Promise<void>((resolve) => (proven = resolve));
+    absence.meanwhile = () => proof;
+    const taken = [first, second].map((said) => reader.take(known, said).catch((error: unknown) => error));
+    proven();
+    await Promise.all(taken);
+    return known;
+  }
+
+  it('count both for what they have while it is not', async () => {
+    const known = await both(orders(6, 'i1', 'i3'), orders(7, 'i1'), false);
+    expect([known.index, idsOf(known)]).toEqual([0, ['i1', 'i2', 'i3']]);
+  });
+
+  it.each([
+    ['the newer last', orders(6, 'i1', 'i3'), orders(7, 'i1')],
+    ['the newer first', orders(7, 'i1'), orders(6, 'i1', 'i3')],
+  ])('are settled by the newer when it is, %s', async (_, first, second) => {
+    const known = await both(first, second, true);
+    expect([known.index, idsOf(known)]).toEqual([7, ['i1']]);
   });
 });
 

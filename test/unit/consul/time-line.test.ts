@@ -72,10 +72,10 @@ describe('the leader is asked', () => {
   });
 
   it.each<[string, number, number, string | undefined]>([
-    ['has the index that it had long before, because a lone server stopped and came back', 10_000, 20, undefined],
-    ['has the index that it had just before, perhaps already from the state of after', 9999, 20, 'early-answer'],
-    ['has a higher index', 10_000, 21, 'early-answer'],
-    ['has a lower index', 10_000, 19, 'lower-names-index'],
+    ['has the index that it had long before, because a lone server stopped and came back', 29_000, 20, undefined],
+    ['has the index that it had just before, perhaps already from the state of after', 28_999, 20, 'early-answer'],
+    ['has a higher index', 29_000, 21, 'early-answer'],
+    ['has a lower index', 29_000, 19, 'lower-names-index'],
   ])('after an answer that came early: where its list %s', async (_, ms, index, sign) => {
     const staged = await stage({ names: new Error('connection refused') });
     await staged.clock.advance(ms);
@@ -151,6 +151,22 @@ it('an answer that comes early while the leader is asked for another reason is a
   now.names = names(20);
   arrive(names(20));
   await asserted;
+  expect(sign()).toBe('early-answer');
+});
+
+it('an answer that comes early while it is found out that an earlier one was no sign is a sign of its own', async () => {
+  const { clock, timeLine, now, sign } = await stage({ names: names(20) });
+  let lead: (said: Said) => void = () => undefined;
+  await clock.advance(29_000);
+  now.leader = new Promise<Said>((resolve) => (lead = resolve)) as unknown as typeof now.leader;
+  timeLine.early('read service orders');
+  await settled();
+  // The list has been answered: a restore, and then others write.
+  timeLine.early('read service stock');
+  now.names = names(25);
+  lead(leader('a'));
+  await settled();
+  await timeLine.assertUnbroken();
   expect(sign()).toBe('early-answer');
 });
 
