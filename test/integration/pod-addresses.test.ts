@@ -36,3 +36,30 @@ describe('an address of class E, as clouds give them to pods', () => {
     expect(told.note).toContain('its address 255.255.255.255 is in 255.255.255.255/32 (broadcast)');
   });
 });
+
+describe('a pod on a node whose kubelet tells no hostIP', () => {
+  let rig: Rig;
+
+  beforeAll(async () => {
+    rig = await openRig();
+    await rig.startDaemon({ toKubernetes: { enabled: false } });
+  }, 60_000);
+  afterAll(() => rig.close(), 30_000);
+
+  const nodeAddress = async (service: string) => (await rig.consul.instances(service)).map(({ Node }) => Node.Address);
+
+  it('is registered on a Consul node with the IP of the pod, until the Node has an InternalIP', async () => {
+    const { kubernetes, namespace, cluster } = rig;
+    const node = `${cluster}-virtual`;
+    await kubernetes.createNode(node);
+    await kubernetes.createPod(namespace, 'v-0', {
+      ip: '10.244.250.8',
+      hostIP: '',
+      node,
+      annotations: NAMED('virtual'),
+    });
+    await untilEqual('the instance', () => nodeAddress('virtual'), ['10.244.250.8']);
+    await kubernetes.setNodeAddresses(node, [{ type: 'InternalIP', address: '192.0.2.50' }]);
+    await untilEqual('the address of the Node', () => nodeAddress('virtual'), ['192.0.2.50']);
+  });
+});

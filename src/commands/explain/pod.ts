@@ -77,7 +77,7 @@ function factsOf(pod: Pod, { toConsul }: Config): Fact[] {
   const fact = (what: string, value: string): Fact[] => (value === '' ? [] : [{ what, value }]);
   return [
     ...fact('phase', pod.phase || '(none)'),
-    ...fact('node', pod.nodeName === '' ? '(none)' : `${pod.nodeName} (${pod.hostIP || 'no address yet'})`),
+    ...fact('node', pod.nodeName === '' ? '(none)' : `${pod.nodeName} (${pod.hostIP || 'no hostIP'})`),
     ...fact('IPs', pod.podIPs.join(', ') || '(none)'),
     ...fact('hostNetwork', pod.hostNetwork ? 'true' : ''),
     ...fact('Ready', pod.ready ? `${pod.ready.status}${since(pod.ready.lastTransitionTime)}` : '(no such condition)'),
