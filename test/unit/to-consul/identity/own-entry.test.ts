@@ -47,6 +47,7 @@ class Stage {
     address: '192.0.2.1',
     port: 9990,
     version: '1.0.0',
+    tags: [],
     summary: () => this.summary,
     onCommit: (index) => void this.committed.push(index),
     witness: this.witness,
