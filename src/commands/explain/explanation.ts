@@ -207,11 +207,13 @@ export function differencesOf(
 const NONE = '(none)';
 const CHECK_FIELDS = ['check.status', 'check.notes'];
 
-function fieldsOf({ service, address, port, weight, tags, meta, check }: Registration): Map<string, string> {
+function fieldsOf(registration: Registration): Map<string, string> {
+  const { service, address, port, taggedAddresses, weight, tags, meta, check } = registration;
   return new Map([
     ['service', service],
     ['address', address],
     ['port', String(port)],
+    ...[...taggedAddresses].map(([key, value]) => [`taggedAddresses.${key}`, value] as const),
     ['weight', String(weight)],
     ['tags', JSON.stringify(tags)],
     ...[...meta].map(([key, value]) => [`meta.${key}`, JSON.stringify(value)] as const),

@@ -226,6 +226,21 @@ function addressOf(pod: Pod, { addressFamily, hostNetwork }: DesiredConfig): str
   return 'refused' in judged ? invalid(`pod IP ${quote(found)}: ${judged.refused}`) : judged.address;
 }
 
+const ONE_FAMILY: ReadonlyMap<string, string> = new Map();
+
+/** The first usable address of each family, if the pod has both: Consul's DNS answers AAAA with the one, A with the other. */
+function addressesOfBoth({ podIPs }: Pod): ReadonlyMap<string, string> {
+  if (podIPs.length < 2) return ONE_FAMILY;
+  const usable = podIPs.map((ip) => judgeAddress(ip)).filter((judged) => 'address' in judged);
+  const ipv4 = usable.find(({ family }) => family === 'IPv4');
+  const ipv6 = usable.find(({ family }) => family === 'IPv6');
+  if (!ipv4 || !ipv6) return ONE_FAMILY;
+  return new Map([
+    ['lan_ipv4', ipv4.address],
+    ['lan_ipv6', ipv6.address],
+  ]);
+}
+
 /** Whether a call to that address reaches the pod. */
 export function isAddressOf({ podIPs, hostIP, hostNetwork }: Pod, address: string): boolean {
   const own = hostNetwork ? [hostIP, ...podIPs] : podIPs;
@@ -271,6 +286,7 @@ function build(
     service: name,
     address,
     port,
+    taggedAddresses: addressesOfBoth(pod),
     tags: wishes.tags ?? [],
     meta,
     weight: wishes.weight ?? 1,

@@ -38,7 +38,16 @@ function inConsul(service: Partial<CatalogService> = {}, check: Partial<CatalogC
     node: { name: 'k8s-prod', address, meta: strings(nodeMeta(owner)), modifyIndex: 10 },
     services: [
       {
-        ...{ id, service: 'consular', address, port: 9990, tags: ['traefik.enable=false'], meta, weight: 1 },
+        ...{
+          id,
+          service: 'consular',
+          address,
+          port: 9990,
+          taggedAddresses: strings(),
+          tags: ['traefik.enable=false'],
+          meta,
+          weight: 1,
+        },
         ...{ modifyIndex: 11, ...service },
       },
     ],
