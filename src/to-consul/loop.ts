@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts';
 import { TransactionConflict } from '../consul/errors.ts';
+import { isGone } from '../kubernetes/errors.ts';
 import type { Log } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import { Controller, type ControllerOptions, type ControllerStatus } from '../reconcile/controller.ts';
@@ -89,7 +90,8 @@ export class ToConsulLoop {
     this.#controller = new Controller({
       direction: 'to-consul',
       concurrency: CONCURRENCY,
-      isRace: (error) => (error instanceof TransactionConflict && !error.isDenied) || error instanceof ViewBehind,
+      isRace: (error) =>
+        (error instanceof TransactionConflict && !error.isDenied) || error instanceof ViewBehind || isGone(error),
       brake: options.brake,
       log: options.log,
       metrics: options.metrics,
