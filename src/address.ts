@@ -1,4 +1,5 @@
 import { BlockList, isIP, isIPv6 } from 'node:net';
+import { escapeControls } from './json.ts';
 
 export type Family = 'IPv4' | 'IPv6';
 
@@ -23,15 +24,28 @@ export function rangesOf(ranges: readonly string[]): AddressRanges {
 }
 
 /**
- * Addresses that can never be an endpoint: the API server refuses some of them, and with them the whole object.
- * `::/96` has the unspecified address, loopback, and the old form of IPv4 addresses.
+ * Ranges of addresses that can never be an endpoint: the API server refuses some of them, and with them the whole object.
+ * `::/96` is the old form of IPv4 addresses.
  */
-const NEVER_IPV6 = rangesOf(['::/96', 'fe80::/10', 'ff00::/8']);
+const NEVER_IPV6 = [
+  { range: '::/128', name: 'unspecified' },
+  { range: '::1/128', name: 'loopback' },
+  { range: '::/96', name: 'IPv4-compatible, out of use' },
+  { range: 'fe80::/10', name: 'link-local' },
+  { range: 'ff00::/8', name: 'multicast' },
+].map(({ range, name }) => ({ said: `${range} (${name})`, has: rangesOf([range]) }));
 
-/** This network, loopback, link-local, multicast and reserved ranges. The address of each pod is looked up here at each plan. */
-function isNeverIPv4(address: string): boolean {
+/**
+ * The same of IPv4, by hand, because the address of each pod is looked up here at each plan. The rest of 240.0.0.0/4
+ * (class E) is reserved too, but clouds give addresses of it to pods.
+ */
+function neverIPv4(address: string): string | undefined {
   const first = parseInt(address, 10);
-  return first === 0 || first === 127 || first >= 224 || address.startsWith('169.254.');
+  if (first === 0) return '0.0.0.0/8 (this network)';
+  if (first === 127) return '127.0.0.0/8 (loopback)';
+  if (first === 169 && address.startsWith('169.254.')) return '169.254.0.0/16 (link-local)';
+  if (first >= 224 && first < 240) return '224.0.0.0/4 (multicast)';
+  return address === '255.255.255.255' ? '255.255.255.255/32 (broadcast)' : undefined;
 }
 
 /** Where clouds tell a machine its credentials, beside the link-local address that most have: Alibaba, Azure, Oracle, AWS, Google. */
@@ -48,29 +62,37 @@ export type Judged = Address | { readonly refused: string };
 /**
  * One address as Kubernetes wants it (canonical, as discovery/v1 requires), or why it cannot be used. Only the plain
  * notations are addresses: `127.1` and `0x7f.1` are not.
- * @param refusalOf why a canonical address cannot be used here, in words that follow "its address"
+ * @param refusalOf why a canonical address cannot be used here, in words that follow "its address 10.0.0.1"
  */
 export function judgeAddress(
   text: string,
   refusalOf: (address: Address) => string | undefined = () => undefined,
 ): Judged {
   const version = isIP(text);
-  if (version === 0) return { refused: text === '' ? 'it has no address' : 'its address is not an IP address' };
-  if (text.includes('%')) return { refused: 'its address has a zone, which means nothing on another machine' };
+  if (text === '') return { refused: 'it has no address' };
+  if (version === 0) return { refused: `its address ${shown(text)} is not an IP address` };
+  if (text.includes('%'))
+    return { refused: `its address ${shown(text)} has a zone, which means nothing on another machine` };
   const found: Address = version === 4 ? { address: text, family: 'IPv4' } : canonicalIPv6(text);
   const gateway = found.family === 'IPv6' && NAT64(found.address, 'IPv6') ? [lastFourBytes(found.address)] : [];
   for (const address of [found, ...gateway]) {
     const refusal = generalRefusalOf(address) ?? refusalOf(address);
-    if (refusal !== undefined) return { refused: `its address ${refusal}` };
+    const way = address === found ? '' : `${found.address} leads to `;
+    if (refusal !== undefined) return { refused: `its address ${way}${address.address}${way && ', which'} ${refusal}` };
   }
   return found;
 }
 
 function generalRefusalOf({ address, family }: Address): string | undefined {
-  if (family === 'IPv4' ? isNeverIPv4(address) : NEVER_IPV6(address, family))
-    return 'is loopback, link-local, multicast or reserved';
+  const range = family === 'IPv4' ? neverIPv4(address) : NEVER_IPV6.find(({ has }) => has(address, family))?.said;
+  if (range !== undefined) return `is in ${range}`;
   if (METADATA.has(address)) return 'is where a cloud tells machines their credentials';
   return undefined;
+}
+
+/** What somebody else wrote, for a message. */
+function shown(text: string): string {
+  return escapeControls(JSON.stringify(text.slice(0, 64)));
 }
 
 const HOST_LABEL = /^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$/i;

@@ -157,7 +157,7 @@ function createOwnEntry(
   const { distrust, witness } = trust;
   return new OwnEntry({
     ...{ ...given, owner, address, port, version, distrust, witness, onCommit, log },
-    ...{ createNonce: randomUUID, clock: systemClock, pace: timings?.entryPace },
+    ...{ tags: config.toConsul.ownEntry.tags, createNonce: randomUUID, clock: systemClock, pace: timings?.entryPace },
   });
 }
 

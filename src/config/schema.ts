@@ -170,6 +170,14 @@ export const configSchema = z.strictObject({
         .default(true)
         .describe("As registrator's -explicit: ports without a SERVICE_NAME are left out."),
       policy,
+      ownEntry: z
+        .strictObject({
+          tags: z
+            .array(name)
+            .default(['traefik.enable=false'])
+            .describe("Tags of Consular's own entry in Consul; the default keeps Traefik from routing to it."),
+        })
+        .prefault({}),
     })
     .prefault({}),
   toKubernetes: z

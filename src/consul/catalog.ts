@@ -176,16 +176,32 @@ export function decodeNodeServices(answer: ConsulAnswer, purpose: string): Omit<
 }
 
 function decodeService(row: JsonObject): CatalogService {
+  const port = numberField(row, 'Port') ?? 0;
   return {
     id: stringField(row, 'ID'),
     service: stringField(row, 'Service'),
     address: stringField(row, 'Address'),
-    port: numberField(row, 'Port') ?? 0,
+    port,
+    taggedAddresses: decodeTaggedAddresses(objectField(row, 'TaggedAddresses'), port),
     tags: stringListField(row, 'Tags'),
     meta: stringMapField(row, 'Meta'),
     weight: numberField(objectField(row, 'Weights'), 'Passing') ?? 1,
     modifyIndex: numberField(row, 'ModifyIndex') ?? 0,
   };
+}
+
+const NO_ADDRESSES: ReadonlyMap<string, string> = new Map();
+
+function decodeTaggedAddresses(tagged: JsonObject, port: number): ReadonlyMap<string, string> {
+  const keys = Object.keys(tagged);
+  if (keys.length === 0) return NO_ADDRESSES;
+  return new Map(
+    keys.map((key) => {
+      const address = stringField(objectField(tagged, key), 'Address');
+      const own = numberField(objectField(tagged, key), 'Port') ?? 0;
+      return [key, own === port ? address : `${address} ${own}`];
+    }),
+  );
 }
 
 function decodeCheck(row: JsonObject): CatalogCheck {

@@ -15,6 +15,8 @@ export interface CatalogService {
   readonly service: string;
   readonly address: string;
   readonly port: number;
+  /** Other addresses, by what each is for; one with another port than that of the service as `address port`. */
+  readonly taggedAddresses: Strings;
   readonly tags: readonly string[];
   readonly meta: Strings;
   readonly weight: number;

@@ -45,3 +45,8 @@ export function errorFromBody(purpose: Purpose, status: number, contentType: str
 export function hasStatus(error: unknown, status: number): error is KubernetesError {
   return error instanceof KubernetesError && error.status === status;
 }
+
+/** Whether somebody deleted the object that was to be changed. What is created has no object: there its namespace is missing. */
+export function isGone(error: unknown): boolean {
+  return hasStatus(error, 404) && error.reason === 'NotFound' && error.purpose.verb === 'patch';
+}

@@ -4,6 +4,7 @@ import { escapeControls } from '../json.ts';
 import type { Log } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import type { KubernetesRequester } from './client.ts';
+import { hasStatus } from './errors.ts';
 import type { KubernetesObject } from './objects.ts';
 import type { Resource } from './resources.ts';
 
@@ -116,7 +117,8 @@ export class EventRecorder {
       this.#metrics.events.inc({ outcome: 'written' });
     } catch (error) {
       this.#metrics.events.inc({ outcome: 'failed' });
-      this.#log.warn('Event could not be written', { reason, error });
+      // Nobody looks for an Event in a namespace that was deleted.
+      this.#log[hasStatus(error, 404) ? 'debug' : 'warn']('Event could not be written', { reason, error });
     }
   }
 }

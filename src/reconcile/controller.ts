@@ -1,3 +1,4 @@
+import { systemClock, type Clock } from '../clock.ts';
 import { explainError, type Log } from '../observability/log.ts';
 import type { Direction, Metrics } from '../observability/metrics.ts';
 import { WorkQueue, type WorkQueueOptions } from './work-queue.ts';
@@ -12,6 +13,8 @@ export interface ControllerOptions {
   readonly brake: WorkQueueOptions['brake'];
   readonly log: Log;
   readonly metrics: Metrics;
+  /** @default systemClock */
+  readonly clock?: Pick<Clock, 'now'>;
 }
 
 export interface ControllerStatus {
@@ -22,18 +25,35 @@ export interface ControllerStatus {
 
 /** From this many failures in a row a key is worth an error, before that a warning. */
 const PERSISTENT_FAILURES = 5;
+/** The first tries of a key follow each other so quickly that all of these say the same: one of them is told. */
+const ONE_WARNING_MS = 2000;
+
+interface Failing {
+  readonly why: string;
+  readonly sinceMs: number;
+  readonly isTold: boolean;
+}
 
 /**
  * One direction's loop: keys in, reconciled keys out. Errors of a key are judged here and nowhere below;
  * endless loops judge their own. Any error means "this key again, later"; none ends the process.
+ *
+ * | a key                                    | in the log                     |
+ * |------------------------------------------|--------------------------------|
+ * | lost a race, less than 5 times in a row  | debug                          |
+ * | fails for less than 2 s, the first time  | a warning                      |
+ * | fails for less than 2 s, again           | debug                          |
+ * | fails for longer                         | a warning, from 5 on an error  |
  */
 export class Controller {
   readonly #options: ControllerOptions;
   readonly #queue: WorkQueue;
-  readonly #failing = new Map<string, string>();
+  readonly #failing = new Map<string, Failing>();
+  readonly #clock: Pick<Clock, 'now'>;
 
   constructor(options: ControllerOptions) {
     this.#options = options;
+    this.#clock = options.clock ?? systemClock;
     this.#queue = new WorkQueue({
       process: (key) => this.#process(key),
       onFailure: (key, error, failures, retryInMs) => this.#judge(key, error, failures, retryInMs),
@@ -47,7 +67,7 @@ export class Controller {
     return {
       waiting: this.#queue.depth,
       busy: this.#queue.running,
-      failing: Object.fromEntries([...this.#failing].slice(0, 100)),
+      failing: Object.fromEntries([...this.#failing].slice(0, 100).map(([key, { why }]) => [key, why])),
     };
   }
 
@@ -89,14 +109,18 @@ export class Controller {
 
   #judge(key: string, error: unknown, failures: number, retryInMs: number): void {
     const { direction, isRace, log, metrics } = this.#options;
-    this.#failing.set(key, explainError(error));
+    const now = this.#clock.now();
+    const { sinceMs, isTold } = this.#failing.get(key) ?? { sinceMs: now, isTold: false };
     const fields = { direction, key, failures, retryInMs: Math.round(retryInMs), error };
-    if (failures < PERSISTENT_FAILURES && isRace(error)) {
-      metrics.reconciles.inc({ direction, outcome: 'race' });
-      return log.debug('lost a race, will look again', fields);
-    }
-    metrics.reconciles.inc({ direction, outcome: 'failed' });
-    if (failures < PERSISTENT_FAILURES) log.warn('reconciling failed, will try again', fields);
+    const isLostRace = failures < PERSISTENT_FAILURES && isRace(error);
+    this.#failing.set(key, { why: explainError(error), sinceMs, isTold: isTold || !isLostRace });
+    metrics.reconciles.inc({ direction, outcome: isLostRace ? 'race' : 'failed' });
+    if (isLostRace) return log.debug('lost a race, will look again', fields);
+    const isFirst = now - sinceMs < ONE_WARNING_MS;
+    if (isFirst && isTold) log.debug(WILL_TRY_AGAIN, fields);
+    else if (isFirst || failures < PERSISTENT_FAILURES) log.warn(WILL_TRY_AGAIN, fields);
     else log.error('reconciling keeps failing', fields);
   }
 }
+
+const WILL_TRY_AGAIN = 'reconciling failed, will try again';

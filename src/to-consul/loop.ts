@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts';
 import { TransactionConflict } from '../consul/errors.ts';
+import { isGone } from '../kubernetes/errors.ts';
 import type { Log } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import { Controller, type ControllerOptions, type ControllerStatus } from '../reconcile/controller.ts';
@@ -10,8 +11,10 @@ import { withStaying, type Places } from './plan/places.ts';
 import type { Planner } from './plan/planner.ts';
 import type { PodPlan } from './plan/pod-plan.ts';
 import type { Given } from './plan/proof.ts';
+import { askerOf } from './plan/removals.ts';
 import { Waiting } from './plan/waiting.ts';
 import { HeldInstances } from './report/held.ts';
+import type { Patience } from './report/patience.ts';
 import type { Reporter } from './report/reporter.ts';
 
 /** Keys that may wait for their transaction at a time: more than any batch takes, so that reconciling never caps it. */
@@ -42,7 +45,8 @@ export interface LoopOptions {
   /** Direct reads of Kubernetes. */
   readonly proofs: { exists(podKey: string, proof: Proof): Promise<boolean> };
   readonly firstProofs: Pick<FirstProofs, 'give' | 'forget' | 'settle'>;
-  readonly report: Pick<Reporter, 'rejections' | 'warnings' | 'rejected'>;
+  readonly patience: Pick<Patience, 'judge'>;
+  readonly report: Pick<Reporter, 'rejections' | 'warnings' | 'ofServices' | 'rejected'>;
   /** Undefined while the readiness gate is off. */
   readonly gate: { settle(podKey: string, plan: PodPlan): Promise<void> } | undefined;
   readonly brake: ControllerOptions['brake'];
@@ -86,7 +90,8 @@ export class ToConsulLoop {
     this.#controller = new Controller({
       direction: 'to-consul',
       concurrency: CONCURRENCY,
-      isRace: (error) => (error instanceof TransactionConflict && !error.isDenied) || error instanceof ViewBehind,
+      isRace: (error) =>
+        (error instanceof TransactionConflict && !error.isDenied) || error instanceof ViewBehind || isGone(error),
       brake: options.brake,
       log: options.log,
       metrics: options.metrics,
@@ -124,10 +129,18 @@ export class ToConsulLoop {
     this.#takePlaces(key, withStaying(plan.places, plan.changes.remove));
     this.#waiting.set(key, plan.waitsFor);
     for (const wait of plan.waitsFor) if ('name' in wait) foreign.follow(wait.name);
-    report.rejections(key, plan.rejections);
+    report.rejections(key, plan.rejections, plan.held.length > 0);
     report.warnings(key, plan.warnings);
+    this.#reportServices(key, plan);
     if (plan.refusedNodes.length > 0) this.#controller.enqueueAfter(key, REFUSED_NODE_RETRY_MS);
     return plan.changes;
+  }
+
+  #reportServices(key: string, { ofServices, held }: PodPlan): void {
+    const { patience, report, clock } = this.#options;
+    const { due, nextInMs } = patience.judge(key, ofServices, clock.now());
+    report.ofServices(key, due, new Set(held.map(({ registration }) => askerOf(registration.meta))));
+    if (nextInMs !== undefined) this.#controller.enqueueAfter(key, nextInMs);
   }
 
   get status(): LoopStatus {

@@ -1,7 +1,7 @@
 import type { ToKubernetesConfig } from '../config/schema.ts';
 import type { Distrust } from '../consul/distrust.ts';
 import type { ServiceCatalog } from '../consul/service-catalog.ts';
-import { hasStatus } from '../kubernetes/errors.ts';
+import { hasStatus, isGone } from '../kubernetes/errors.ts';
 import type { EventRecorder } from '../kubernetes/events.ts';
 import type { Resources } from '../kubernetes/resources.ts';
 import type { ObjectApi } from '../kubernetes/object-api.ts';
@@ -87,7 +87,7 @@ export function runToKubernetes(options: ToKubernetesOptions): ToKubernetes {
   const controller = new Controller({
     direction: 'to-kubernetes',
     concurrency: CONCURRENCY,
-    isRace: (error) => error instanceof NameTaken || hasStatus(error, 409),
+    isRace: (error) => error instanceof NameTaken || hasStatus(error, 409) || isGone(error),
     brake,
     log,
     metrics,

@@ -308,7 +308,7 @@ describe('consular explain', () => {
       [
         'hybrid-71 yes',
         'hybrid-72 no: it is critical',
-        'hybrid-73 no: its address is loopback, link-local, multicast or reserved',
+        'hybrid-73 no: its address 127.0.0.1 is in 127.0.0.0/8 (loopback)',
         `hybrid-74 no: EndpointSlice ${slice?.metadata.name ?? ''} has it`,
         'hybrid-75 no: it came out of Kubernetes',
       ],

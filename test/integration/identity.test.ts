@@ -88,6 +88,22 @@ describe("Consular's own entry", () => {
   });
 });
 
+describe("the tags of Consular's own entry", () => {
+  it('keep Traefik away, and are those of the settings at the next start', async () => {
+    const rig = await openRig();
+    try {
+      const tags = async () => (await ownEntry(rig))?.Service.Tags;
+      const first = await rig.startDaemon(MIRRORING_IS_OFF);
+      await untilEqual('the tag for Traefik', tags, ['traefik.enable=false']);
+      await first.stop();
+      await rig.startDaemon({ ...MIRRORING_IS_OFF, toConsul: { ownEntry: { tags: ['internal', 'no-lb'] } } });
+      await untilEqual('the tags of the settings', tags, ['internal', 'no-lb']);
+    } finally {
+      await rig.close();
+    }
+  }, 60_000);
+});
+
 describe('a cluster name that another Kubernetes cluster has', () => {
   it('keeps a second installation from starting, which touches nothing', async () => {
     const rig = await openRig();

@@ -206,6 +206,13 @@ describe('between the look and the write', () => {
     expect(await consul.summary(DENIED)).toEqual([]);
     const refusal = `lacks permission 'service:write' on "${DENIED}"`;
     expect(stage.daemon.records.some(({ error }) => String(error).includes(refusal))).toBe(true);
+    const told = () =>
+      stage.daemon.records.filter(
+        ({ key, level }) => key === `${stage.rig.namespace}/${DENIED}-0` && ['warn', 'error'].includes(level),
+      );
+    await until('that it keeps failing', () => Promise.resolve(told().some(({ level }) => level === 'error')));
+    const [first, second] = told().map(({ timestamp }) => Date.parse(String(timestamp)));
+    expect((second ?? 0) - (first ?? 0)).toBeGreaterThan(1900);
     await stage.rig.kubernetes.deletePod(stage.rig.namespace, `${DENIED}-0`);
   });
 });

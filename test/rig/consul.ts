@@ -7,6 +7,7 @@ export interface InstanceRow {
     readonly Service: string;
     readonly Address: string;
     readonly Port: number;
+    readonly TaggedAddresses: Record<string, { readonly Address: string; readonly Port: number }> | null;
     readonly Tags: string[];
     readonly Meta: Record<string, string>;
     readonly Weights: { readonly Passing: number; readonly Warning: number };

@@ -173,6 +173,7 @@ export function registration(overrides: Partial<Registration> = {}): Registratio
     service: 'orders',
     address: '10.1.0.7',
     port: 8080,
+    taggedAddresses: strings(),
     tags: [],
     meta: strings({ secure: 'false' }),
     weight: 1,

@@ -9,6 +9,7 @@ import {
   annotationSettings,
   explainedObserved,
   explainedRegistration,
+  explainedTold,
   podChanges,
   rejectionsOf,
   variableSettings,
@@ -16,6 +17,7 @@ import {
   type Fact,
   type Setting,
 } from './explanation.ts';
+import { toldOfServices } from '../told.ts';
 import { planPods, type PodPlans } from '../../world/read-once.ts';
 import type { PodPlan } from '../../to-consul/plan/pod-plan.ts';
 import { gateCondition } from '../../to-consul/report/readiness-gate.ts';
@@ -52,6 +54,7 @@ export async function explainPod(
   const plan = await plans.plan(key);
   const sources = pod && plans.index.sourcesOf(pod);
   const desired = sources && desiredRegistrations(owner, config.toConsul, sources);
+  const ofServices = explainedTold(toldOfServices(plan.ofServices), true);
   return {
     kind: 'pod',
     name: key,
@@ -65,8 +68,8 @@ export async function explainPod(
     pods: [],
     imported: [],
     changes: podChanges(plan),
-    rejections: rejectionsOf(`Pod ${key}`, plan.rejections),
-    warnings: plan.warnings,
+    rejections: [...rejectionsOf(`Pod ${key}`, plan.rejections), ...ofServices.rejections],
+    warnings: [...plan.warnings, ...ofServices.warnings],
   };
 }
 
@@ -74,7 +77,7 @@ function factsOf(pod: Pod, { toConsul }: Config): Fact[] {
   const fact = (what: string, value: string): Fact[] => (value === '' ? [] : [{ what, value }]);
   return [
     ...fact('phase', pod.phase || '(none)'),
-    ...fact('node', pod.nodeName === '' ? '(none)' : `${pod.nodeName} (${pod.hostIP || 'no address yet'})`),
+    ...fact('node', pod.nodeName === '' ? '(none)' : `${pod.nodeName} (${pod.hostIP || 'no hostIP'})`),
     ...fact('IPs', pod.podIPs.join(', ') || '(none)'),
     ...fact('hostNetwork', pod.hostNetwork ? 'true' : ''),
     ...fact('Ready', pod.ready ? `${pod.ready.status}${since(pod.ready.lastTransitionTime)}` : '(no such condition)'),

@@ -16,6 +16,8 @@ export interface Entry {
   readonly address: string;
   readonly port: number;
   readonly version: string;
+  /** For those who take every service in Consul for their own business. */
+  readonly tags: readonly string[];
   /** Made when the entry is written anew, and kept: by it the entry is known to be ours, and of this Consul. */
   readonly nonce: string;
   /** When Consul lost data, as long as that counts. */
@@ -68,7 +70,7 @@ function nodeOperations({ owner, address }: Entry, found: CatalogNode | undefine
 }
 
 function serviceOperations(
-  { owner, address, port, version, nonce, lostAt }: Entry,
+  { owner, address, port, version, tags, nonce, lostAt }: Entry,
   found: CatalogService | undefined,
 ): Operation[] {
   const meta = {
@@ -80,13 +82,14 @@ function serviceOperations(
     [NONCE]: nonce,
     ...(lostAt ? { [DATA_LOST_AT]: lostAt.toISOString() } : {}),
   };
-  if (found?.address === address && found.port === port && hasMeta(found.meta, meta)) return [];
+  const isThere = found?.address === address && found.port === port && hasMeta(found.meta, meta);
+  if (isThere && hasTags(found, tags)) return [];
   const service = {
     ID: entryId(owner),
     Service: MANAGED_BY,
     Address: address,
     Port: port,
-    Tags: [],
+    Tags: tags,
     Meta: meta,
     Weights: { Passing: 1, Warning: 1 },
     ModifyIndex: found?.modifyIndex ?? 0,
@@ -122,6 +125,10 @@ export function entryId({ cluster }: Owner): string {
 /** What the check says already, unless somebody else gave it a status that is none of ours. */
 function summaryIn(check: CatalogCheck | undefined): Summary | undefined {
   return check && { status: check.status === 'warning' ? 'warning' : 'passing', output: check.output };
+}
+
+function hasTags({ tags: found }: CatalogService, wanted: readonly string[]): boolean {
+  return found.length === wanted.length && wanted.every((tag, i) => tag === found[i]);
 }
 
 function hasMeta(found: ReadonlyMap<string, string>, wanted: Readonly<Record<string, string>>): boolean {

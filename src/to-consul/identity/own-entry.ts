@@ -15,7 +15,7 @@ import { SummaryPace, type EntryPace } from './summary-pace.ts';
 const BACKOFF = { baseMs: 500, maxMs: 5000 };
 
 /** The address must not change while nothing else does: a restart would write the entry again. */
-export interface OwnEntryOptions extends Pick<Entry, 'owner' | 'address' | 'port' | 'version'> {
+export interface OwnEntryOptions extends Pick<Entry, 'owner' | 'address' | 'port' | 'version' | 'tags'> {
   readonly nodes: Pick<NodeReader, 'read'>;
   readonly committer: Committer;
   readonly witness: Pick<OwnWitness, 'known' | 'trust' | 'restoredBy'>;

@@ -3,10 +3,11 @@ import type { NodeReader } from '../../consul/node-reader.ts';
 import { operationList } from '../../consul/transaction.ts';
 import type { CatalogNode } from '../../consul/types.ts';
 import { MANAGED_BY, META, type Owner } from '../../mark.ts';
+import { ROOM_FOR_FENCE } from '../write/limits.ts';
 import { nodeOperation } from '../write/operations.ts';
 
-/** What any Consul takes in one transaction. */
-const NODES_IN_TRANSACTION = 64;
+/** What any Consul takes in one transaction is 64. */
+const NODES_IN_TRANSACTION = 64 - ROOM_FOR_FENCE;
 
 export interface AdoptOptions {
   readonly nodes: Pick<NodeReader, 'list'>;

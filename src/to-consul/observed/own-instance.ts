@@ -98,6 +98,7 @@ function toOwnInstance(
       service: service.service,
       address: service.address,
       port: service.port,
+      taggedAddresses: service.taggedAddresses,
       tags: service.tags,
       meta,
       weight: service.weight,

@@ -18,6 +18,7 @@ import {
 import type { Rejection } from '../registration/rejection.ts';
 import type { Views } from '../views.ts';
 import { isThere, type Admission, type Admitted } from './admission.ts';
+import { heldNames, keepSaid } from './held-wishes.ts';
 import { beside, withStaying } from './places.ts';
 import type { PodIndex } from './pod-index.ts';
 import type { PodPlan } from './pod-plan.ts';
@@ -86,7 +87,7 @@ export class Planner {
     const { refused, unread, waitsFor, places } = admitted;
     const isAdmitted = ([identity]: [string, Registration]) => !refused.has(identity);
     const admissible = refused.size === 0 ? wanted : new Map([...wanted].filter(isAdmitted));
-    const changes = this.#changes(admissible, observed, unread);
+    const changes = this.#changes(withHeld(admissible, observed, sources, desired), observed, unread);
     const holders = holdersOf(desired, wanted, admitted);
     const { remove, held, unproven, unconfirmed } = judge(changes.remove, holders, unread.length > 0);
     return {
@@ -95,6 +96,7 @@ export class Planner {
       unconfirmed,
       rejections: [...(desired?.rejections ?? []), ...refused.values(), ...refusals.values()],
       warnings: desired?.warnings ?? [],
+      ofServices: desired?.ofServices ?? [],
       refusedNodes: [...refusals.keys()],
       unread,
       waitsFor,
@@ -167,6 +169,18 @@ export class Planner {
 
 function hasCheck(registration: Registration, { checkIndex, registration: observed }: OwnInstance): boolean {
   return checkIndex > 0 && sameCheck(registration.check, observed.check);
+}
+
+/** Broken input of one asker takes nothing from an instance that another asks for as well. */
+function withHeld(
+  wanted: ReadonlyMap<string, Registration>,
+  observed: ReadonlyMap<string, OwnInstance>,
+  sources: PlanSources | undefined,
+  desired: Desired | undefined,
+): ReadonlyMap<string, Registration> {
+  const held = sources && desired ? heldNames(sources, desired) : NOBODY;
+  if (held.size === 0) return wanted;
+  return new Map([...wanted].map(([identity, one]) => [identity, keepSaid(one, observed.get(identity), held)]));
 }
 
 /**

@@ -10,6 +10,8 @@ export interface Registration {
   readonly service: string;
   readonly address: string;
   readonly port: number;
+  /** Of a dual-stack pod its addresses of both families, by the names under which Consul's DNS looks for them; else none. */
+  readonly taggedAddresses: ReadonlyMap<string, string>;
   readonly tags: readonly string[];
   readonly meta: ReadonlyMap<string, string>;
   readonly weight: number;
@@ -148,9 +150,13 @@ export function sameService(a: Registration, b: Registration): boolean {
     a.weight === b.weight &&
     a.tags.length === b.tags.length &&
     a.tags.every((tag, i) => tag === b.tags[i]) &&
-    a.meta.size === b.meta.size &&
-    [...a.meta].every(([key, value]) => b.meta.get(key) === value)
+    sameStrings(a.meta, b.meta) &&
+    sameStrings(a.taggedAddresses, b.taggedAddresses)
   );
+}
+
+function sameStrings(a: ReadonlyMap<string, string>, b: ReadonlyMap<string, string>): boolean {
+  return a.size === b.size && [...a].every(([key, value]) => b.get(key) === value);
 }
 
 export function sameCheck(a: Check, b: Check): boolean {

@@ -79,7 +79,7 @@ export function renewalOperations(
 }
 
 function serviceOperation(
-  { node, id, service, address, port, tags, meta, weight }: Registration,
+  { node, id, service, address, port, taggedAddresses, tags, meta, weight }: Registration,
   modifyIndex: number,
 ): ServiceOperation {
   return {
@@ -91,6 +91,7 @@ function serviceOperation(
         Service: service,
         Address: address,
         Port: port,
+        ...(taggedAddresses.size > 0 ? { TaggedAddresses: withPort(taggedAddresses, port) } : {}),
         Tags: tags,
         Meta: Object.fromEntries(meta),
         Weights: { Passing: weight, Warning: weight },
@@ -98,6 +99,10 @@ function serviceOperation(
       },
     },
   };
+}
+
+function withPort(addresses: ReadonlyMap<string, string>, port: number) {
+  return Object.fromEntries([...addresses].map(([key, address]) => [key, { Address: address, Port: port }]));
 }
 
 function checkOperation({ node, id, service, check }: Registration, modifyIndex: number): CheckOperation {

@@ -45,6 +45,7 @@ describe('one node', () => {
           service: 'Orders',
           address: '10.20.0.9',
           port: 8080,
+          taggedAddresses: strings(),
           tags: ['v1', 'secure=true'],
           meta: strings({ zone: 'eu-1a' }),
           weight: 5,
@@ -65,6 +66,17 @@ describe('one node', () => {
       ],
       index: 7,
     });
+  });
+
+  it('has the tagged addresses of its services, with a port where that is another than the own one', () => {
+    const TaggedAddresses = {
+      lan_ipv4: { Address: '10.20.0.9', Port: 8080 },
+      lan_ipv6: { Address: 'fd00::9', Port: 1 },
+      wan: null,
+    };
+    const Service = { ...row.Service, TaggedAddresses };
+    const [service] = decode({ Node: row.Node, Services: [Service] }, [])?.services ?? [];
+    expect(service?.taggedAddresses).toEqual(strings({ lan_ipv4: '10.20.0.9', lan_ipv6: 'fd00::9 1', wan: ' 0' }));
   });
 
   it('is empty when Consul says that nothing is there', () => {

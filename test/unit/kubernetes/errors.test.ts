@@ -1,5 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
-import { describePurpose, errorFromBody, hasStatus, type Purpose } from '../../../src/kubernetes/errors.ts';
+import {
+  describePurpose,
+  errorFromBody,
+  hasStatus,
+  isGone,
+  KubernetesError,
+  type Purpose,
+} from '../../../src/kubernetes/errors.ts';
 import { refusal } from './requester.ts';
 
 const purpose: Purpose = { verb: 'patch', kind: 'Service', object: 'shop/orders' };
@@ -36,5 +43,14 @@ describe('an error of the API server', () => {
     expect(hasStatus(refusal(404), 404)).toBe(true);
     expect(hasStatus(refusal(409), 404)).toBe(false);
     expect(hasStatus(new Error('reset'), 404)).toBe(false);
+  });
+
+  it.each([
+    ['of an object that somebody deleted', purpose, 404, 'NotFound', true],
+    ['of a proxy on the way', purpose, 404, '', false],
+    ['of a conflict', purpose, 409, 'Conflict', false],
+    ['of a namespace that is not there', { ...purpose, verb: 'create' as const }, 404, 'NotFound', false],
+  ])('says that the object is gone when it is one %s', (_, of, status, reason, gone) => {
+    expect(isGone(new KubernetesError(of, status, reason, 'not found'))).toBe(gone);
   });
 });

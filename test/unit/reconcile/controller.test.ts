@@ -8,7 +8,8 @@ import { recordingLog } from '../log.ts';
 const RACE = new Error('somebody was faster');
 
 /** A controller whose reconciles end as the test says, one after the other, and then well. */
-function stage(fates: (Error | undefined)[] = []) {
+function stage(fates: (Error | undefined)[] = [], msBetween = 0) {
+  let nowMs = 0;
   const metrics = createMetrics();
   const { log, records } = recordingLog();
   const reconciled: string[] = [];
@@ -27,7 +28,7 @@ function stage(fates: (Error | undefined)[] = []) {
       whenCalm();
       return Promise.resolve();
     },
-    ...{ brake: NO_BRAKE, log, metrics },
+    ...{ brake: NO_BRAKE, log, metrics, clock: { now: () => (nowMs += msBetween) } },
   });
   /** Puts the key into the queue; resolves when a reconcile of it went well. */
   const run = async (key: string) => {
@@ -70,10 +71,34 @@ describe('a reconcile', () => {
     ['fails', new Error('reset'), 'warn reconciling failed, will try again', ['failed 5', 'done 1']],
     ['loses races', RACE, 'debug lost a race, will look again', ['race 4', 'failed 1', 'done 1']],
   ])('that %s five times in a row is an error', async (_, fate, first, counted) => {
-    const { outcomes, records, run } = stage(Array<Error>(5).fill(fate));
+    const { outcomes, records, run } = stage(Array<Error>(5).fill(fate), 2000);
     await run('a');
     expect(records).toEqual([...Array<string>(4).fill(first), 'error reconciling keeps failing']);
     expect(await outcomes()).toEqual(counted);
+  });
+
+  it('that fails again and again is one warning until it has failed for 2 s, then one each time', async () => {
+    const { outcomes, records, run } = stage(Array<Error>(7).fill(new Error('reset')), 400);
+    await run('a');
+    const again = 'reconciling failed, will try again';
+    expect(records).toEqual([
+      ...[`warn ${again}`, ...Array<string>(4).fill(`debug ${again}`)],
+      ...Array<string>(2).fill('error reconciling keeps failing'),
+    ]);
+    expect(await outcomes()).toEqual(['failed 7', 'done 1']);
+  });
+
+  it('that fails after it went well is told anew', async () => {
+    const { records, run } = stage([new Error('reset'), undefined, new Error('reset')]);
+    await run('a');
+    await run('a');
+    expect(records).toEqual(Array<string>(2).fill('warn reconciling failed, will try again'));
+  });
+
+  it('that failed after a lost race is told', async () => {
+    const { records, run } = stage([RACE, new Error('reset'), new Error('reset')]);
+    await run('a');
+    expect(records.map((record) => record.split(' ')[0])).toEqual(['debug', 'warn', 'debug']);
   });
 
   it('that failed is told with its reason until it goes well', async () => {

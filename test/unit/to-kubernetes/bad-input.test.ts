@@ -117,15 +117,19 @@ describe('names', () => {
 
 describe('addresses', () => {
   it.each<[string, string, readonly string[]]>([
-    ['B37', 'loopback', ['127.0.0.1', '127.8.9.1', '::1', '0.0.0.0', '::']],
+    ['B37', 'loopback', ['127.0.0.1', '127.8.9.1', '::1']],
+    ['B37', '0.0.0.0/8 (this network)', ['0.0.0.0', '0.1.2.3']],
+    ['B37', 'unspecified', ['::']],
     ['B38', 'link-local', ['169.254.169.254', 'fe80::1']],
     ['B38', 'credentials', ['fd00:ec2::254', '100.100.100.200', '168.63.129.16']],
     ['B39', 'API server', ['192.168.1.10', '::ffff:192.168.1.10']],
     ['B39', 'gives to Services', ['10.96.0.1', '10.96.7.7', 'fd00:96::7', '10.99.0.7', 'FD00:99::7']],
-    ['B40', 'loopback', ['::ffff:127.0.0.1', '::ffff:7f00:1', '::127.0.0.1', '64:ff9b::127.0.0.1']],
+    ['B40', 'loopback', ['::ffff:127.0.0.1', '::ffff:7f00:1', '64:ff9b::127.0.0.1']],
+    ['B40', 'IPv4-compatible', ['::127.0.0.1']],
     ['B40', 'neither an IP address nor a host name', ['0x7f.1', '017700000001', '2130706433', '127.1', '127.0.0.01']],
     ['B40', 'zone', ['fe80::1%eth0', 'fd00::1%1']],
-    ['B41', 'multicast', ['224.0.0.1', '239.255.255.255', 'ff02::1', '255.255.255.255', '240.0.0.1', '254.1.1.1']],
+    ['B41', 'multicast', ['224.0.0.1', '239.255.255.255', 'ff02::1']],
+    ['B41', 'broadcast', ['255.255.255.255']],
     ['B42', 'neither an IP address nor a host name', ['vm 1', 'http://vm-1/', 'vm-1:80', 'x'.repeat(300), 'vm-1\n']],
     ['B42', 'cannot be resolved', ['vm-1.example.com']],
   ])('%s: refused (%s), and the neighbours are endpoints: %j', (_, reason, addresses) => {

@@ -53,7 +53,7 @@ describe('a Service that takes a Consul service in', () => {
       'vm-1/billing-4 no: it is a connect-proxy',
       'vm-1/billing-5 no: it came out of Kubernetes',
       'vm-1/billing-6 no: it lacks a required tag or meta, or shares its address and port with one that came out of Kubernetes',
-      'vm-1/billing-7 no: its address is loopback, link-local, multicast or reserved',
+      'vm-1/billing-7 no: its address 127.0.0.1 is in 127.0.0.0/8 (loopback)',
       'vm-1/billing-8 yes',
       'vm-1/billing-9 no: EndpointSlice orders-pods has it',
     ]);

@@ -33,7 +33,7 @@ describe('what is found of a pod', () => {
   it.each<[string, Partial<Pod>, string[]]>([
     ['phase', { phase: '' }, ['phase: (none)']],
     ['node', { nodeName: '', hostIP: '' }, ['node: (none)']],
-    ['address of its node', { hostIP: '' }, ['node: worker-1 (no address yet)']],
+    ['address of its node', { hostIP: '' }, ['node: worker-1 (no hostIP)']],
     ['IP', { podIPs: [] }, ['IPs: (none)']],
     [
       'Ready condition',

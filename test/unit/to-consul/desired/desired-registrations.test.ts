@@ -172,6 +172,7 @@ describe('the registration of a pod', () => {
         service: 'orders',
         address: '10.1.0.7',
         port: 8080,
+        taggedAddresses: strings(),
         tags: ['v1'],
         weight: 3,
         meta: strings({
@@ -249,6 +250,19 @@ describe('the registration of a pod', () => {
   ] as const)('has the %s address of a pod with %j', (addressFamily, podIPs, address) => {
     const { registrations } = desired({ podIPs, config: { addressFamily } });
     expect(registrations.map((registration) => registration.address)).toEqual([address]);
+  });
+
+  it.each<[string, string[], Record<string, string>]>([
+    ['both families', ['10.1.0.7', 'FD00:0::7'], { lan_ipv4: '10.1.0.7', lan_ipv6: 'fd00::7' }],
+    ['both, IPv6 first', ['fd00::7', '10.1.0.7'], { lan_ipv4: '10.1.0.7', lan_ipv6: 'fd00::7' }],
+    ['one family', ['10.1.0.7'], {}],
+    ['one family twice', ['10.1.0.7', '10.1.0.8'], {}],
+    ['a second address that nobody can call', ['10.1.0.7', 'fe80::7'], {}],
+  ])('tells both addresses to the DNS of Consul of a pod with %s', (_, podIPs, tagged) => {
+    for (const addressFamily of ['pod', 'IPv4'] as const) {
+      const { registrations } = desired({ podIPs, config: { addressFamily } });
+      expect(registrations.map(({ taggedAddresses }) => Object.fromEntries(taggedAddresses))).toEqual([tagged]);
+    }
   });
 
   it('has the address of its node with hostNetwork, when that is switched on', () => {

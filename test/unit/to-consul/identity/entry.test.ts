@@ -14,6 +14,7 @@ function entry(overrides: Partial<Entry> = {}): Entry {
     address: '192.0.2.1',
     port: 9990,
     version: '1.0.0',
+    tags: ['traefik.enable=false'],
     nonce: 'n1',
     lostAt: undefined,
     summary,
@@ -36,7 +37,19 @@ function inConsul(service: Partial<CatalogService> = {}, check: Partial<CatalogC
   return {
     node: { name: 'k8s-prod', address, meta: strings(nodeMeta(owner)), modifyIndex: 10 },
     services: [
-      { id, service: 'consular', address, port: 9990, tags: [], meta, weight: 1, modifyIndex: 11, ...service },
+      {
+        ...{
+          id,
+          service: 'consular',
+          address,
+          port: 9990,
+          taggedAddresses: strings(),
+          tags: ['traefik.enable=false'],
+          meta,
+          weight: 1,
+        },
+        ...{ modifyIndex: 11, ...service },
+      },
     ],
     checks: [
       {
@@ -68,6 +81,8 @@ describe("the operations of Consular's own entry", () => {
     ['its port is another', { port: 9991 }, inConsul(), [SERVICE]],
     ['its nonce is another', { nonce: 'n2' }, inConsul(), [SERVICE]],
     ['its version is another', { version: '1.0.1' }, inConsul(), [SERVICE]],
+    ['an earlier version wrote it, without tags', {}, inConsul({ tags: [] }), [SERVICE]],
+    ['its tags are others', { tags: [] }, inConsul(), [SERVICE]],
     ['somebody took a mark away', {}, inConsul({ meta: without('managed-by') }), [SERVICE]],
     ['somebody added meta', {}, inConsul({ meta: new Map([...META, ['note', 'ours']]) }), []],
     ['Consul lost data', { lostAt: new Date(LOST) }, inConsul(), [SERVICE]],

@@ -47,6 +47,7 @@ class Stage {
     address: '192.0.2.1',
     port: 9990,
     version: '1.0.0',
+    tags: [],
     summary: () => this.summary,
     onCommit: (index) => void this.committed.push(index),
     witness: this.witness,
@@ -71,7 +72,7 @@ class Stage {
   /** The entry with that meta, as Consul has it. */
   has(meta: Readonly<Record<string, string>>, modifyIndex = 11): void {
     const node = { name: 'k8s-prod', address: '192.0.2.1', meta: strings(nodeMeta(owner)), modifyIndex: 10 };
-    const where = { address: '192.0.2.1', port: 9990, tags: [], weight: 1, modifyIndex };
+    const where = { address: '192.0.2.1', port: 9990, taggedAddresses: strings(), tags: [], weight: 1, modifyIndex };
     const service = { id: 'consular-prod', service: 'consular', meta: strings(meta), ...where };
     this.contents = { node, services: [service], checks: [], index: modifyIndex };
   }

@@ -18,6 +18,7 @@ const foreignService: CatalogService = {
   service: 'squatter',
   address: '',
   port: 80,
+  taggedAddresses: strings(),
   tags: [],
   meta: strings(),
   weight: 1,

@@ -113,7 +113,8 @@ export function idOf(pod: string): string {
 
 function serviceOf(pod: string, modifyIndex: number): NodeContents['services'][number] {
   const meta = strings({ [META.managedBy]: MANAGED_BY, [META.cluster]: 'prod', [META.podUid]: `uid-of-${pod}` });
-  return { id: idOf(pod), service: 'orders', address: '10.1.0.7', port: 8080, tags: [], meta, weight: 1, modifyIndex };
+  const where = { address: '10.1.0.7', port: 8080, taggedAddresses: strings() };
+  return { id: idOf(pod), service: 'orders', ...where, tags: [], meta, weight: 1, modifyIndex };
 }
 
 function checkOf(id: string, modifyIndex: number): NodeContents['checks'][number] {

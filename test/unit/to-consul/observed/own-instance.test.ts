@@ -18,6 +18,7 @@ function service(overrides: Partial<CatalogService> = {}): CatalogService {
     service: 'orders',
     address: '10.1.0.7',
     port: 8080,
+    taggedAddresses: strings(),
     tags: [],
     meta: strings(MARKS),
     weight: 1,

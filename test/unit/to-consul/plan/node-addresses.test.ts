@@ -19,7 +19,19 @@ describe('the address of a Consul node', () => {
     ],
     ['is the InternalIP where no pod has any', [on('a', '')], '10.0.0.9', '10.0.0.9'],
     ['is that of those that have any', [on('a', ''), on('b', '10.0.0.1')], '10.0.0.9', '10.0.0.1'],
-    ['is not known where nobody knows', [on('a', '')], '', ''],
+    [
+      'is the smallest IP of the pods where nobody else knows',
+      [on('a', '', { podIPs: ['10.1.0.8', '10.1.0.1'] }), on('b', '', { podIPs: ['10.1.0.7'] })],
+      '',
+      '10.1.0.7',
+    ],
+    [
+      'is not the IP of a pod where another pod has a hostIP',
+      [on('a', '', { podIPs: ['10.0.0.0'] }), on('b', '10.0.0.1')],
+      '',
+      '10.0.0.1',
+    ],
+    ['is not known where nobody knows', [on('a', '', { podIPs: [] })], '', ''],
     [
       'is not that of pods that have ended',
       [on('a', '10.0.0.1', { phase: 'Failed' }), on('b', '10.0.0.2')],
@@ -47,5 +59,21 @@ describe('the address of a Consul node', () => {
     expect(addresses.of('worker-1')).toBe('10.0.0.2');
     pods.drop(on('b', '10.0.0.2'));
     expect(addresses.of('worker-1')).toBe('10.0.0.9');
+  });
+
+  it('follows the IPs of the pods of a virtual kubelet', () => {
+    const at = (name: string, ip: string, version: string) => on(name, '', { podIPs: [ip], resourceVersion: version });
+    const pods = viewOf(at('a', '10.1.0.5', '100'));
+    const addresses = new NodeAddresses(pods, viewOf(node({ name: 'worker-1', internalIP: '' })));
+    expect(addresses.of('worker-1')).toBe('10.1.0.5');
+    pods.put(at('b', '10.1.0.3', '101'));
+    pods.put(at('c', '10.1.0.4', '102'));
+    expect(addresses.of('worker-1')).toBe('10.1.0.3');
+    pods.drop(at('b', '10.1.0.3', '103'));
+    expect(addresses.of('worker-1')).toBe('10.1.0.4');
+    pods.put(at('c', '10.1.0.9', '104'));
+    expect(addresses.of('worker-1')).toBe('10.1.0.5');
+    pods.put(on('a', '10.0.0.1', { podIPs: ['10.1.0.5'], resourceVersion: '105' }));
+    expect(addresses.of('worker-1')).toBe('10.0.0.1');
   });
 });

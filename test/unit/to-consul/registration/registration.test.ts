@@ -176,6 +176,7 @@ describe('two registrations are the same service', () => {
     ['with another address: no', { address: '10.1.0.8' }, false],
     ['with another port: no', { port: 1 }, false],
     ['with another weight: no', { weight: 2 }, false],
+    ['with a second address: no', { taggedAddresses: strings({ lan_ipv6: 'fd00::7' }) }, false],
     ['with tags in another order: no', { tags: ['b', 'a'] }, false],
     ['with a tag less: no', { tags: ['a'] }, false],
     ['with a tag more: no', { tags: ['a', 'b', 'c'] }, false],

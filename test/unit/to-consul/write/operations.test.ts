@@ -99,6 +99,22 @@ describe('the operations of a pod', () => {
     expect(withoutVerb(first)).not.toEqual(withoutVerb(usual));
   });
 
+  it('have the addresses of both families of a dual-stack pod, with the port of the service', () => {
+    const taggedAddresses = strings({ lan_ipv4: '10.1.0.7', lan_ipv6: 'fd00::7' });
+    const [service] = toOperations(changes({ create: [registration({ taggedAddresses })] }));
+    expect(service).toMatchObject({
+      Service: {
+        Service: {
+          Address: '10.1.0.7',
+          TaggedAddresses: {
+            lan_ipv4: { Address: '10.1.0.7', Port: 8080 },
+            lan_ipv6: { Address: 'fd00::7', Port: 8080 },
+          },
+        },
+      },
+    });
+  });
+
   it('are in the words of Consul', () => {
     const text = registration({ tags: ['v1'], weight: 3, meta: new Map([['__proto__', 'data']]) });
     const [service, check] = toOperations(changes({ create: [text] }));

@@ -98,7 +98,12 @@ describe('a host name of an instance', () => {
       { addresses: [], failure: 'there is no such name' },
       'vm-1 cannot be resolved: there is no such name',
     ],
-    ['leads to one that cannot be', 'vm-1', at('127.0.0.1'), 'its host name vm-1: its address is loopback'],
+    [
+      'leads to one that cannot be',
+      'vm-1',
+      at('127.0.0.1'),
+      'its host name vm-1: its address 127.0.0.1 is in 127.0.0.0/8 (loopback)',
+    ],
     ['leads to a Service', 'redis.shop.svc.cluster.local', at('10.96.3.4'), 'gives to Services'],
   ])('that %s is refused', (_, host, known, reason) => {
     expect(judge(host, known)).toEqual({ host, refused: expect.stringContaining(reason) });
