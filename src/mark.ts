@@ -106,9 +106,12 @@ export function cameFromKubernetes({
   );
 }
 
-/** The instances that `ownsInstance` refuses, in the words of Consul's filters; a missing key is different from any value. */
+/**
+ * The instances that `ownsInstance` refuses, without proxies and gateways, in the words of Consul's filters; a missing key is
+ * different from any value.
+ */
 export function othersFilter(owner: Owner): string {
-  return `ServiceMeta["${META.managedBy}"] != "${MANAGED_BY}" or ServiceMeta["${META.cluster}"] != "${owner.cluster}"`;
+  return `ServiceKind == "" and (ServiceMeta["${META.managedBy}"] != "${MANAGED_BY}" or ServiceMeta["${META.cluster}"] != "${owner.cluster}")`;
 }
 
 /** The labels that mark an object as this installation's. */

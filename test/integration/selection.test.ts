@@ -36,7 +36,7 @@ describe('what is mirrored', () => {
     await inCatalog('mixed-pod', 'mixed', { Tags: ['k8s'] });
     await consul.registerOnAgent({ id: 'mixed-vm', name: 'mixed', address: '192.0.2.101', port: 80 });
     // Its management port, as Spring registers it.
-    await consul.registerOnAgent({ id: 'mixed-management', name: 'mixed-management', address: other, port: 81 });
+    await consul.registerOnAgent({ id: 'mixed-vm-management', name: 'mixed-management', address: other, port: 81 });
     const daemon = await rig.startDaemon();
     await untilEqual('the pod that registered itself', () => mirrored.addresses('self'), [`${self}:8080`]);
     await untilEqual('the machine', () => mirrored.addresses('mixed'), ['192.0.2.101:80']);

@@ -13,7 +13,7 @@ import {
   type SkippedEndpoint,
   type SlicesOfService,
 } from './slices.ts';
-import { mirrorOf, type PlanSources } from '../plan/sources.ts';
+import { importedInstances, mirrorOf, type PlanSources } from '../plan/sources.ts';
 import { byName } from '../plan/target.ts';
 import { problem, type Problem } from '../problem.ts';
 import type { DesiredSlice } from '../objects/slice.ts';
@@ -114,7 +114,12 @@ export class ImportPlanner {
     const instances = catalog.instances(from.name);
     // Not read is not empty.
     if (!instances) return { slices: NO_CHANGES, problems, ...NOTHING };
-    const { mirrored, refused, doubtful, hosts } = mirrorOf(this.#sources, from.name, undefined);
+    const { mirrored, refused, doubtful, hosts } = mirrorOf(
+      this.#sources,
+      from.name,
+      importedInstances(this.#sources, from.name),
+      undefined,
+    );
     const slices = this.#slicesOf(key, service);
     // A name that nobody has is most often a typo: what was taken in from a service of another name stays until that is clear.
     const origins = slices.own.flatMap((slice) => otherOrigin(slice, from) ?? []);

@@ -20,7 +20,7 @@ import { conflictOf, holderOf, isWritten, ownInNamespace, type Holder } from './
 import { problemsOf } from './problems.ts';
 import { planService } from './service-plan.ts';
 import { planSlices } from './slice-plan.ts';
-import { mirrorOf, type ModedMirroring, type PlanSources } from './sources.ts';
+import { mirroredInstances, mirrorOf, type ModedMirroring, type PlanSources } from './sources.ts';
 import type { Target, Wish } from './target.ts';
 import { planWorkloadEntries } from './workload-entry-plan.ts';
 
@@ -56,7 +56,8 @@ export function planNamespace(sources: PlanSources, wish: Wish): NamespacePlan {
   const own = ownInNamespace(sources.own, name, namespace);
   const observed = assigned && views.services.get(objectKey({ namespace, name: serviceName }));
   const holder = holderOf(sources, name, observed, own);
-  const mirroring = assigned && isWritten(holder) ? mirrorOf(sources, name, observed) : undefined;
+  const mirroring =
+    assigned && isWritten(holder) ? mirrorOf(sources, name, mirroredInstances(sources, name), observed) : undefined;
   const target = { wish, serviceName, holder, own, mirrored: mirroring?.mirrored };
   const wished = wishedModeFor(holder, mirroring);
   const fallback = wished === 'istio' ? views.workloadEntries.absenceIn(namespace) : '';

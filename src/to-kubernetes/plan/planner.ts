@@ -8,11 +8,12 @@ import { ServiceNames, type AssignedName } from '../names/service-names.ts';
 import { Leftovers } from '../observed/leftovers.ts';
 import { OwnObjects } from '../observed/own-objects.ts';
 import type { Problem } from '../problem.ts';
-import { instancesToMirror, isCandidate } from '../requests/selection.ts';
+import { ManagementEntries } from '../requests/management-entries.ts';
+import { isCandidate } from '../requests/selection.ts';
 import type { Catalog, Views } from '../views.ts';
 import { isQuiet, planNamespace, type NamespacePlan } from './namespace-plan.ts';
 import { tooManyServices } from './problems.ts';
-import type { PlanSources } from './sources.ts';
+import { mirroredInstances, type PlanSources } from './sources.ts';
 import type { Wish } from './target.ts';
 
 export interface NamePlan {
@@ -49,11 +50,13 @@ export class Planner {
   readonly #sources: PlanSources;
   readonly #names: ServiceNames;
   readonly #claims: Claims;
+  readonly #management: ManagementEntries;
 
   constructor(owner: Owner, config: ToKubernetesConfig, views: Views, catalog: Catalog, hosts: Hosts) {
     const own = new OwnObjects(owner, views);
+    this.#management = new ManagementEntries(catalog);
     this.#sources = {
-      ...{ owner, config, views, catalog, own },
+      ...{ owner, config, views, catalog, own, management: this.#management },
       addresses: new Addresses(views, config, hosts),
       pods: new KnownPods(views),
       leftovers: new Leftovers(owner, views),
@@ -104,10 +107,7 @@ export class Planner {
   }
 
   isMirrored(name: string): boolean {
-    const { owner, config, catalog } = this.#sources;
-    return (
-      isCandidate(config, name) && instancesToMirror(catalog.instances(name) ?? [], owner.cluster, config).length > 0
-    );
+    return isCandidate(this.#sources.config, name) && mirroredInstances(this.#sources, name).length > 0;
   }
 
   /** @param expired when the grace period of a service that is gone is over */
@@ -133,9 +133,14 @@ export class Planner {
     };
   }
 
-  /** Consul told something of that name: whoever is planned next knows of it, also when its own plan comes later. */
-  learn(name: string): void {
-    if (!this.#names.has(name) && this.isMirrored(name)) this.#names.add(name);
+  /**
+   * Consul told something of that name: whoever is planned next knows of it, also when its own plan comes later. Returns the
+   * names to look at: itself, and those that are told apart by it.
+   */
+  learn(name: string): string[] {
+    const names = [name, ...this.#management.learn(name)];
+    for (const other of names) if (!this.#names.has(other) && this.isMirrored(other)) this.#names.add(other);
+    return names;
   }
 
   /** What a plan says about names counts from now on. Returns the names to look at again. */

@@ -12,9 +12,14 @@ export interface Selection {
   readonly otherClusters: boolean;
 }
 
-/** Names that are never mirrored: Consul's and Consular's own, and what belongs to a service rather than being one. */
+/** Lower-case names that never leave Consul, whoever asks for them: Consul's own and Consular's. */
 export function isNeverMirrored(name: string): boolean {
-  return name === 'consul' || name === 'consular' || /-(management|sidecar-proxy)$/.test(name);
+  return name === 'consul' || name === 'consular';
+}
+
+/** True when the settings ask for that lower-case name itself, and not for all that a pattern matches. */
+export function isNamed({ services }: Pick<Selection, 'services'>, name: string): boolean {
+  return services.include.includes(name);
 }
 
 /** Lower-case names that are worth reading at all. */

@@ -50,6 +50,18 @@ describe('whether a Consul service is mirrored', () => {
       ),
     ],
     [
+      'not where it only is a management entry',
+      { foreign: [instance({ id: 'b-1', tags: ['management'] })] },
+      not(
+        "all that it has outside Kubernetes are Spring's management entries: vm-1/b-1: it has the tag management; they would be if toKubernetes.services.include had its name, billing",
+      ),
+    ],
+    [
+      'where it is a management entry that the settings have the name of',
+      { foreign: [instance({ tags: ['management'] })], toKubernetes: { services: { include: ['billing'] } } },
+      'it is mirrored into namespace shop',
+    ],
+    [
       'not where somebody else has its name',
       { services: [others] },
       not('Services of others have its name in namespace shop'),
@@ -83,6 +95,13 @@ describe('whether a Consul service is mirrored', () => {
   it('has a note when no instance is healthy: callers would find nobody', async () => {
     expect((await ofInstance({ status: 'critical' }))?.decision.notes).toContain(
       'none of its instances outside Kubernetes is healthy enough: the Service has no endpoints',
+    );
+  });
+
+  it('has a note when some of its instances are management entries', async () => {
+    const told = await explain({ foreign: [instance(), instance({ id: 'b-1', tags: ['management'] })] });
+    expect(told?.decision.notes).toContain(
+      "without Spring's management entries: vm-1/b-1: it has the tag management; they would be if toKubernetes.services.include had its name, billing",
     );
   });
 

@@ -89,6 +89,12 @@ describe('the slices of a Service that takes a Consul service in', () => {
     expect(messages(plan)).toEqual(['InstanceRefused']);
   });
 
+  it('have management entries too, because they are asked for', () => {
+    const entry = instance({ id: 'b-1', address: '10.20.0.9', tags: ['management'] });
+    const plan = stage([importing()], [entry]).plan();
+    expect(plan.endpoints).toEqual([{ address: '10.20.0.9', port: 8080 }]);
+  });
+
   it('stay as they are once they are written', () => {
     const { apply, plan } = stage([importing()], [vm(1), vm(2, { port: 9090 })]);
     apply(plan());

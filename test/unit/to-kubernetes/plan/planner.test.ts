@@ -37,6 +37,28 @@ function stage(names: readonly string[], services: readonly Service[] = [], maxS
   };
 }
 
+describe('a management entry of Spring', () => {
+  function stageOf(include: string[]) {
+    const consul = new Map([
+      ['orders', [vm('orders', { id: 'orders-1' })]],
+      ['orders-mgmt', [vm('orders-mgmt', { id: 'orders-1-mgmt' })]],
+      ['user-management', [vm('user-management')]],
+    ]);
+    const config = toKubernetesConfig({ namespaces: ['shop'], services: { include, exclude: [] } });
+    const planner = new Planner(owner, config, views({}), catalogOf(consul), NO_HOSTS);
+    return { planner, mirrored: planner.keys().filter((name) => planner.isMirrored(name)) };
+  }
+
+  it('is not mirrored, and what is only called like one is', () => {
+    expect(stageOf(['*']).mirrored).toEqual(['orders', 'user-management']);
+  });
+
+  it('is mirrored when the settings have its name, and not because of a pattern', () => {
+    expect(stageOf(['*', 'orders-mgmt']).mirrored).toEqual(['orders', 'orders-mgmt', 'user-management']);
+    expect(stageOf(['orders-*']).mirrored).toEqual([]);
+  });
+});
+
 describe('the limit of mirrored services', () => {
   it('goes to whoever comes first, and is told to the others', () => {
     const { plans } = stage(['a', 'b', 'c'], [], 2);

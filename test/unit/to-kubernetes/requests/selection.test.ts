@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import type { ServiceInstance } from '../../../../src/consul/types.ts';
 import {
   instancesToMirror,
+  isNamed,
   isNeverMirrored,
   type Selection,
 } from '../../../../src/to-kubernetes/requests/selection.ts';
@@ -11,14 +12,23 @@ describe('isNeverMirrored', () => {
   it.each([
     ['consul', true],
     ['consular', true],
-    ['orders-management', true],
-    ['orders-sidecar-proxy', true],
     ['orders', false],
     ['consul-ui', false],
-    ['management', false],
-    ['orders-management-ui', false],
+    ['orders-management', false],
+    ['orders-sidecar-proxy', false],
   ])('%s: %p', (name, never) => {
     expect(isNeverMirrored(name)).toBe(never);
+  });
+});
+
+describe('isNamed', () => {
+  it.each([
+    [['user-management'], true],
+    [['*', 'user-management'], true],
+    [['*'], false],
+    [['user-*'], false],
+  ])('%j: %p', (include, named) => {
+    expect(isNamed({ services: { include, exclude: [] } }, 'user-management')).toBe(named);
   });
 });
 
