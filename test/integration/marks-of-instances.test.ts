@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { openRig, untilEqual, untilIdle, type Daemon, type Rig } from '../rig/index.ts';
+import { openRig, until, untilEqual, untilIdle, type Daemon, type Rig } from '../rig/index.ts';
 import { Mirrored } from '../rig/mirrored.ts';
 
 /** What instances say of themselves in Consul, by tags, IDs, meta and weights, and what becomes of them in Kubernetes. */
@@ -17,6 +17,55 @@ describe('what an instance says of itself', () => {
   }, 60_000);
   afterAll(() => rig.close(), 30_000);
 
+  describe('that it gets no traffic', () => {
+    const register = (id: string, port: number, more: object) =>
+      rig.consul.registerOnAgent({
+        id,
+        name: id.replace(/-\d$/, ''),
+        address: `192.0.2.4${id.slice(-1)}`,
+        port,
+        ...more,
+      });
+    const secure = { meta: { secure: 'true' } };
+
+    it('leaves the ports to those that are endpoints, which correct what was chosen before there were any', async () => {
+      await register('ghost-1', 8081, { status: 'critical' });
+      await register('ghost-2', 8081, { status: 'critical' });
+      const ports = async () =>
+        (await mirrored.service('ghost'))?.spec.ports.map(({ name, port }) => `${name} ${port}`);
+      await untilEqual('a guess', ports, ['main 80', 'alias 8081']);
+      await register('ghost-3', 9443, secure);
+      await untilEqual('the ports of the endpoint', ports, ['main 443', 'alias 9443']);
+      await untilEqual('its address', () => mirrored.addresses('ghost'), ['192.0.2.43:9443']);
+      await rig.consul.setHealth('ghost-1', 'pass');
+      await rig.consul.deregisterFromAgent('ghost-3');
+      await untilEqual('the other', () => mirrored.addresses('ghost'), ['192.0.2.41:8081']);
+      await untilIdle(daemon);
+      expect(await ports()).toEqual(['main 443', 'alias 9443']);
+    });
+
+    it('makes a Service anew that was made without a ClusterIP, or with one, before there were endpoints', async () => {
+      await register('reshaped-1', 5432, { status: 'critical' });
+      const before = await until('the Service', () => mirrored.service('reshaped'));
+      expect(before.spec.clusterIP).not.toBe('None');
+      await register('reshaped-2', 5432, { meta: { 'consular-headless': 'true' } });
+      await until('a headless one', async () => (await mirrored.service('reshaped'))?.spec.clusterIP === 'None');
+      await untilEqual('its endpoint', () => mirrored.addresses('reshaped'), ['192.0.2.42:5432']);
+      await untilEqual('Endpoints', () => mirrored.legacyAddresses('reshaped'), ['192.0.2.42:5432']);
+    });
+
+    it('makes it no endpoint while its weight is 0, which a warning can make it', async () => {
+      const weights = { Passing: 10, Warning: 0 };
+      await register('drained-1', 80, { weights });
+      await register('drained-2', 80, { weights });
+      await untilEqual('both', () => mirrored.addresses('drained'), ['192.0.2.41:80', '192.0.2.42:80']);
+      await rig.consul.setHealth('drained-1', 'warn');
+      await untilEqual('one', () => mirrored.addresses('drained'), ['192.0.2.42:80']);
+      await rig.consul.setHealth('drained-1', 'pass');
+      await untilEqual('both again', () => mirrored.addresses('drained'), ['192.0.2.41:80', '192.0.2.42:80']);
+    });
+  });
+
   describe('that it is the management entry of a Spring application', () => {
     const register = (name: string, id: string, address: string, tags: string[] = []) =>
       rig.consul.registerOnAgent({ id, name, address, port: 8081, tags });
@@ -31,7 +80,8 @@ describe('what an instance says of itself', () => {
       await untilEqual('no proxy', () => mirrored.addresses('edge-sidecar-proxy'), ['192.0.2.33:8081']);
       await untilEqual('orders', () => mirrored.addresses('orders'), ['192.0.2.30:8081']);
       await untilIdle(daemon);
-      expect(await mirrored.names()).toEqual(['edge-sidecar-proxy', 'orders', 'user-management']);
+      const names = await mirrored.names();
+      expect(names.filter((name) => name.endsWith('-mgmt'))).toEqual([]);
     });
 
     it('does not count where the settings have its name', async () => {

@@ -5,7 +5,7 @@ import { objectKey, type Service } from '../../kubernetes/objects.ts';
 import { cameFromKubernetes } from '../../mark.ts';
 import type { ImportPlan } from '../../to-kubernetes/imports/planner.ts';
 import { type ImportRequest } from '../../to-kubernetes/requests/import-request.ts';
-import { isHealthy } from '../../to-kubernetes/desired/mirrored-service.ts';
+import { whyNoTraffic } from '../../to-kubernetes/desired/mirrored-service.ts';
 import { instancesToMirror } from '../../to-kubernetes/requests/selection.ts';
 import type { World } from '../../world/world.ts';
 import { explainedTold, type ExplainedImport, type Explanation } from './explanation.ts';
@@ -78,7 +78,8 @@ function explainInstances(
     const reason = refused.get(`${instance.node}/${instance.id}`);
     const slice = skipped.get(location);
     if (!foreign.has(instance)) return whyNotForeign(instance);
-    if (!isHealthy(instance, toKubernetes)) return `it is ${instance.status}`;
+    const unfit = whyNoTraffic(instance, toKubernetes);
+    if (unfit !== undefined) return unfit;
     if (slice !== undefined) return `EndpointSlice ${slice} has it`;
     if (reason !== undefined) return reason;
     if (plan.request?.verdict === 'unclear' && !taken.has(location))

@@ -21,7 +21,8 @@ export const ALIAS_PORT = 'alias';
 const SECURE_PORT = 443;
 
 /**
- * Sticky: a number that a Service has stays, or routes and URLs would break with the next instance.
+ * Sticky: a number that a Service has stays, or routes and URLs would break with the next instance. Only a number that was
+ * chosen without an endpoint is chosen anew, with the first.
  *
  * | Service         | main                                                                        | alias                              |
  * |-----------------|-----------------------------------------------------------------------------|------------------------------------|
@@ -51,9 +52,17 @@ export function isPort(port: number): boolean {
   return Number.isInteger(port) && port >= 1 && port <= 65_535;
 }
 
-/** As it is remembered beside the ports themselves, so that an edit of those can be told from a choice and is repaired. */
-export function portChoice({ main, alias }: MirroredPorts): string {
-  return alias === undefined ? String(main) : `${main},${alias}`;
+/**
+ * As it is remembered beside the ports themselves, so that an edit of those can be told from a choice and is repaired.
+ * @param isGuess true when no instance was an endpoint, which a question mark says
+ */
+export function portChoice({ main, alias }: MirroredPorts, isGuess = false): string {
+  return `${alias === undefined ? String(main) : `${main},${alias}`}${isGuess ? '?' : ''}`;
+}
+
+/** True for a Service that is still to be made, or was made when no instance was an endpoint, and never had one since. */
+export function isGuess(observed: Service | undefined): boolean {
+  return !observed || (observed.annotations.get(ANNOTATION.portChoice) ?? '').endsWith('?');
 }
 
 function observedPorts(observed: Service | undefined): {
@@ -61,7 +70,7 @@ function observedPorts(observed: Service | undefined): {
   readonly alias?: number | undefined;
 } {
   const [, main, alias] =
-    /^(\d{1,5})(?:,(\d{1,5}))?$/.exec(observed?.annotations.get(ANNOTATION.portChoice) ?? '') ?? [];
+    /^(\d{1,5})(?:,(\d{1,5}))?\??$/.exec(observed?.annotations.get(ANNOTATION.portChoice) ?? '') ?? [];
   const numbers = [main, alias].map((number) => (number === undefined ? undefined : Number(number)));
   if (main !== undefined && numbers.every((number) => number === undefined || isPort(number)))
     return { main: numbers[0], alias: numbers[1] };

@@ -1,7 +1,14 @@
 import type { Address, Family } from '../../address.ts';
 import type { ServiceInstance } from '../../consul/types.ts';
 import type { Service } from '../../kubernetes/objects.ts';
-import { chooseAppProtocol, choosePorts, isPort, type MirroredPorts, type PortsConfig } from './mirrored-ports.ts';
+import {
+  chooseAppProtocol,
+  choosePorts,
+  isGuess,
+  isPort,
+  type MirroredPorts,
+  type PortsConfig,
+} from './mirrored-ports.ts';
 import { chooseShape, isHeadless, wantsHeadless, type ServiceShape, type ShapeConfig } from './service-shape.ts';
 
 /** A Consul service as Kubernetes should see it. */
@@ -10,6 +17,8 @@ export interface MirroredService {
   readonly consulService: string;
   readonly shape: ServiceShape;
   readonly ports: MirroredPorts;
+  /** True while its ports, and its shape, are what instances say of which none was ever an endpoint. */
+  readonly isGuess: boolean;
   readonly appProtocol: string;
   readonly endpoints: readonly MirroredEndpoint[];
 }
@@ -60,6 +69,8 @@ export interface Mirroring {
   readonly doubtful: readonly RefusedInstance[];
   /** The host names that its instances have, known or not: all that has to be looked up. */
   readonly hosts: ReadonlySet<string>;
+  /** Those that say what the Service is like: its endpoints, and while there is none all that it has in Consul. */
+  readonly voters: readonly ServiceInstance[];
   /** Whether the Service should be headless; what there is stays as it is. */
   readonly wantsHeadless: boolean;
 }
@@ -76,13 +87,18 @@ export function mirror(
   const doubtful: RefusedInstance[] = [];
   const endpoints = new Map<string, MirroredEndpoint>();
   const families = new Set<Family>();
+  const servedFamilies = new Set<Family>();
+  const healthy: ServiceInstance[] = [];
   const hosts = new Set<string>();
   // In an order of our own: Consul promises none, and which of two instances at one address is taken must not change.
   for (const instance of [...foreign].sort((a, b) => (identityOf(a) < identityOf(b) ? -1 : 1))) {
     const located = locate(instance, network);
     if (located.host !== undefined) hosts.add(located.host);
-    if ('pending' in located) continue;
-    // The host name of an instance that is not well counts too: its address will be wanted again.
+    if ('pending' in located) {
+      // It will be an endpoint in a moment: what it says must not change twice for that.
+      if (isHealthy(instance, config)) healthy.push(instance);
+      continue;
+    }
     if ('family' in located) families.add(located.family);
     if (!isHealthy(instance, config)) continue;
     if ('refused' in located) {
@@ -91,6 +107,8 @@ export function mirror(
     }
     const { address, family, host = '', doubt } = located;
     if (doubt !== undefined) doubtful.push({ instance: identityOf(instance), reason: doubt });
+    servedFamilies.add(family);
+    healthy.push(instance);
     // A ghost beside a live instance: the same address and port is one endpoint.
     endpoints.set(`${address} ${instance.port}`, {
       address,
@@ -101,21 +119,33 @@ export function mirror(
       instance,
     });
   }
-  const wished = wantsHeadless(consulService, foreign, config);
+  const isServed = endpoints.size > 0;
+  const voters = healthy.length > 0 ? healthy : foreign;
+  const wished = wantsHeadless(consulService, voters, config);
   const headless = observed ? isHeadless(observed) : wished;
   const mirrored = {
     consulService,
-    shape: chooseShape(headless, families, network.families, observed),
-    ports: choosePorts(foreign, config, observed, headless),
-    appProtocol: chooseAppProtocol(foreign),
+    shape: chooseShape(headless, isServed ? servedFamilies : families, network.families, observed),
+    ports: choosePorts(voters, config, isServed && isGuess(observed) ? undefined : observed, headless),
+    isGuess: !isServed && isGuess(observed),
+    appProtocol: chooseAppProtocol(voters),
     endpoints: [...endpoints.values()],
   };
-  return { mirrored, refused, doubtful, hosts, wantsHeadless: wished };
+  return { mirrored, refused, doubtful, hosts, voters, wantsHeadless: wished };
 }
 
 /** Well enough to get traffic. */
-export function isHealthy({ status }: ServiceInstance, { minHealth }: Pick<MirrorConfig, 'minHealth'>): boolean {
-  return status === 'passing' || (status === 'warning' && minHealth === 'warning');
+export function isHealthy(instance: ServiceInstance, config: Pick<MirrorConfig, 'minHealth'>): boolean {
+  return whyNoTraffic(instance, config) === undefined;
+}
+
+/** Why an instance is to get no traffic; undefined when it is. A weight of 0 is Consul's way to say so: for a warning, mostly. */
+export function whyNoTraffic(
+  { status, weight }: ServiceInstance,
+  { minHealth }: Pick<MirrorConfig, 'minHealth'>,
+): string | undefined {
+  if (status === 'critical' || (status === 'warning' && minHealth === 'passing')) return `it is ${status}`;
+  return weight > 0 ? undefined : `it is ${status}, and its weight is ${weight} then`;
 }
 
 function identityOf({ node, id }: ServiceInstance): string {

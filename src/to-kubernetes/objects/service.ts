@@ -22,7 +22,7 @@ export interface DesiredService {
 
 export function desiredService(
   name: string,
-  { consulService, shape, ports, appProtocol }: MirroredService,
+  { consulService, shape, ports, appProtocol, isGuess }: MirroredService,
   mode: Mode,
 ): DesiredService {
   const port = (portName: string, number: number): ServicePort => ({
@@ -36,7 +36,7 @@ export function desiredService(
     name,
     consulService,
     shape,
-    portChoice: portChoice(ports),
+    portChoice: portChoice(ports, isGuess),
     mode,
     ports: [port(MAIN_PORT, ports.main), ...(ports.alias === undefined ? [] : [port(ALIAS_PORT, ports.alias)])],
   };

@@ -53,6 +53,6 @@ export function mirrorOf(
 ): ModedMirroring {
   const mirroring = mirror(catalog.spelling(name), foreign, config, observed, addresses.network());
   // Istio lets no headless Service select WorkloadEntries.
-  const mode = mirroring.mirrored.shape.headless ? 'service' : wishedMode(foreign, config.mode);
+  const mode = mirroring.mirrored.shape.headless ? 'service' : wishedMode(mirroring.voters, config.mode);
   return { mode, ...mirroring };
 }

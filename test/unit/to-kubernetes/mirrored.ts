@@ -18,6 +18,7 @@ export function mirrored(overrides: Partial<MirroredService> = {}): MirroredServ
     consulService: 'Billing',
     shape: { headless: false, onlyFamily: undefined, dualStack: false },
     ports: { main: 80, alias: undefined },
+    isGuess: false,
     appProtocol: 'http',
     endpoints: [],
     ...overrides,

@@ -91,6 +91,37 @@ describe('the ports that were chosen', () => {
   });
 });
 
+describe('ports that were chosen without an endpoint', () => {
+  const guessed = service({ annotations: strings({ 'consular.dev/port-choice': '80,8081?' }) });
+  const known = service({ annotations: strings({ 'consular.dev/port-choice': '80,8081' }) });
+  const ghost = instance({ port: 8082, status: 'critical' });
+  const secured = secure({ port: 9443 });
+
+  it.each<[string, ServiceInstance[], Service, object]>([
+    [
+      'are chosen anew with the first endpoint',
+      [secured, ghost],
+      guessed,
+      { ports: { main: 443, alias: 9443 }, isGuess: false },
+    ],
+    ['stay while there is none', [ghost], guessed, { ports: { main: 80, alias: 8081 }, isGuess: true }],
+    [
+      'are not what others are: these stay with other endpoints',
+      [secured],
+      known,
+      { ports: { main: 80, alias: 8081 }, isGuess: false },
+    ],
+    ['nor are these when the last endpoint goes', [ghost], known, { ports: { main: 80, alias: 8081 }, isGuess: false }],
+  ])('%s', (_, instances, observed, expected) => {
+    expect(mirrorOf(instances, {}, observed).mirrored).toMatchObject(expected);
+  });
+
+  it('are remembered with a question mark', () => {
+    expect(portChoice({ main: 80, alias: 8081 }, true)).toBe('80,8081?');
+    expect(portChoice({ main: 80, alias: undefined }, true)).toBe('80?');
+  });
+});
+
 describe('the port of a headless Service', () => {
   const on = (...ports: number[]) => ports.map((port, i) => instance({ id: `i${i}`, port }));
   const headless = (ports: ServicePort[]) => service({ clusterIPs: ['None'], ports });

@@ -38,6 +38,36 @@ function planOf(
   return stage(services, instances, slices).mirrors.plan('billing', expired).namespaces[0];
 }
 
+describe('a Service that was made while no instance was an endpoint', () => {
+  const made = (choice: string) =>
+    service({
+      ...{ name: 'billing', selector: strings(), labels: marked() },
+      annotations: strings({ [ANNOTATION.consulService]: 'Billing', [ANNOTATION.portChoice]: choice }),
+    });
+  const headless = vm(1, { meta: strings({ 'consular-headless': 'true' }) });
+  const filled = slice({
+    ...{ name: 'billing-x', labels: marked(owner.cluster, { [SERVICE_NAME_LABEL]: 'billing' }) },
+    annotations: strings({ [ANNOTATION.consulService]: 'Billing' }),
+    endpoints: [endpoint('10.20.0.1')],
+  });
+
+  it('goes, to be made anew, when its first endpoint wants it headless', () => {
+    const guessed = made('80,8080?');
+    const plan = planOf([guessed], [headless]);
+    expect(plan).toMatchObject({ service: { create: [], update: [], remove: [guessed] }, slices: NOTHING });
+    expect(planOf([], [headless])?.service.create).toMatchObject([{ shape: { headless: true }, portChoice: '8080' }]);
+  });
+
+  it.each<[string, Service, ServiceInstance[], EndpointSlice[]]>([
+    ['was made with an endpoint', made('80,8080'), [headless], []],
+    ['has no endpoint yet', made('80,8080?'), [{ ...headless, status: 'critical' }], []],
+    ['has the shape already', made('80,8080?'), [vm(1)], []],
+    ['has endpoints, although the choice could not be written', made('80,8080?'), [headless], [filled]],
+  ])('stays when it %s', (_, guessed, instances, slices) => {
+    expect(planOf([guessed], instances, slices)?.service.remove ?? []).toEqual([]);
+  });
+});
+
 describe('the slices of a mirrored Service that was handed over to an import of the same', () => {
   /** The Service as it is now: somebody's own. */
   const handedOver = importing({}, { name: 'billing', selector: strings() });
