@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { openRig, until, untilEqual, untilIdle, type Daemon, type Rig } from '../rig/index.ts';
+import type { Manifest } from '../rig/kubernetes.ts';
 import { Mirrored } from '../rig/mirrored.ts';
 
 /** What instances say of themselves in Consul, by tags, IDs, meta and weights, and what becomes of them in Kubernetes. */
@@ -64,6 +65,36 @@ describe('what an instance says of itself', () => {
       await rig.consul.setHealth('drained-1', 'pass');
       await untilEqual('both again', () => mirrored.addresses('drained'), ['192.0.2.41:80', '192.0.2.42:80']);
     });
+  });
+
+  it('makes its ports and endpoints those of UDP, beside TCP where the service speaks both', async () => {
+    const ports = async (name: string) =>
+      (await mirrored.service(name))?.spec.ports.map(({ protocol, port }) => `${port}/${protocol}`);
+    const inSlices = async (name: string) =>
+      (await mirrored.slices(name))
+        .flatMap(({ ports, endpoints }) =>
+          (endpoints ?? []).map(
+            ({ addresses }) => `${addresses.join()}:${ports[0]?.port ?? 0}/${ports[0]?.protocol ?? ''}`,
+          ),
+        )
+        .sort();
+    const udp = { id: 'host1:statsd:8125:udp', name: 'statsd', address: '192.0.2.51', port: 8125, tags: ['udp'] };
+    await rig.consul.registerOnAgent(udp);
+    await untilEqual('UDP endpoints', () => inSlices('statsd'), ['192.0.2.51:8125/UDP']);
+    expect(await ports('statsd')).toEqual(['80/UDP', '8125/UDP']);
+    await rig.consul.registerOnAgent({ ...udp, id: 'host1:statsd:8125', tags: [] });
+    await untilEqual('both', () => inSlices('statsd'), ['192.0.2.51:8125/TCP', '192.0.2.51:8125/UDP']);
+    await untilEqual('ports of both', () => ports('statsd'), ['80/TCP', '8125/TCP', '80/UDP', '8125/UDP']);
+    await untilEqual('v1 Endpoints of both', () => mirrored.legacyAddresses('statsd'), [
+      ...['192.0.2.51:8125', '192.0.2.51:8125'],
+    ]);
+    await untilIdle(daemon);
+    const before = await mirrored.all('statsd');
+    await rig.consul.setHealth('host1:statsd:8125', 'fail');
+    await untilEqual('UDP alone', () => inSlices('statsd'), ['192.0.2.51:8125/UDP']);
+    await rig.consul.setHealth('host1:statsd:8125', 'pass');
+    await untilEqual('both again', () => inSlices('statsd'), ['192.0.2.51:8125/TCP', '192.0.2.51:8125/UDP']);
+    expect((await mirrored.service('statsd'))?.metadata).toEqual((before as { service: Manifest }).service.metadata);
   });
 
   describe('that it is the management entry of a Spring application', () => {

@@ -71,6 +71,7 @@ function explainInstances(
   const foreign = new Set(instancesToMirror(instances, cluster, toKubernetes));
   const refused = new Map(plan.refused.map(({ instance, reason }) => [instance, reason]));
   const skipped = new Map(plan.skipped.map(({ address, port, slice }) => [`${address} ${port}`, slice]));
+  const misfits = new Map(plan.misfits.map(({ instance, protocol }) => [instance, protocol]));
   const taken = new Set(plan.endpoints.map(({ address, port }) => `${address} ${port}`));
 
   function whyNot(instance: ServiceInstance): string | undefined {
@@ -80,6 +81,8 @@ function explainInstances(
     if (!foreign.has(instance)) return whyNotForeign(instance);
     const unfit = whyNoTraffic(instance, toKubernetes);
     if (unfit !== undefined) return unfit;
+    const protocol = misfits.get(instance);
+    if (protocol !== undefined) return `it is ${protocol}, and the port of the Service is not`;
     if (slice !== undefined) return `EndpointSlice ${slice} has it`;
     if (reason !== undefined) return reason;
     if (plan.request?.verdict === 'unclear' && !taken.has(location))

@@ -1,14 +1,8 @@
 import type { Address, Family } from '../../address.ts';
 import type { ServiceInstance } from '../../consul/types.ts';
-import type { Service } from '../../kubernetes/objects.ts';
-import {
-  chooseAppProtocol,
-  choosePorts,
-  isGuess,
-  isPort,
-  type MirroredPorts,
-  type PortsConfig,
-} from './mirrored-ports.ts';
+import type { Protocol, Service } from '../../kubernetes/objects.ts';
+import { choosePorts, isGuess, isPort, type MirroredPorts, type PortsConfig } from './mirrored-ports.ts';
+import { protocolOf } from './protocol.ts';
 import { chooseShape, isHeadless, wantsHeadless, type ServiceShape, type ShapeConfig } from './service-shape.ts';
 
 /** A Consul service as Kubernetes should see it. */
@@ -16,10 +10,10 @@ export interface MirroredService {
   /** As Consul spells it. */
   readonly consulService: string;
   readonly shape: ServiceShape;
-  readonly ports: MirroredPorts;
+  /** For each protocol that it speaks. */
+  readonly ports: readonly MirroredPorts[];
   /** True while its ports, and its shape, are what instances say of which none was ever an endpoint. */
   readonly isGuess: boolean;
-  readonly appProtocol: string;
   readonly endpoints: readonly MirroredEndpoint[];
 }
 
@@ -27,6 +21,8 @@ export interface MirroredEndpoint {
   readonly address: string;
   readonly family: Family;
   readonly port: number;
+  /** Behind a port of somebody else's Service what that has. */
+  readonly protocol: Protocol;
   readonly zone: string;
   /** The host name that the address was resolved from; empty when Consul has the address itself. */
   readonly host: string;
@@ -83,11 +79,37 @@ export function mirror(
   observed: Service | undefined,
   network: Network,
 ): Mirroring {
+  const { endpoints, healthy, families, ...told } = sortOut(foreign, config, network);
+  const isServed = endpoints.length > 0;
+  const voters = healthy.length > 0 ? healthy : foreign;
+  const wished = wantsHeadless(consulService, voters, config);
+  const headless = observed ? isHeadless(observed) : wished;
+  const servedFamilies = new Set(endpoints.map(({ family }) => family));
+  // What was chosen without an endpoint does not count once there is one.
+  const chosen = isServed && isGuess(observed) ? undefined : observed;
+  const mirrored = {
+    consulService,
+    shape: chooseShape(headless, isServed ? servedFamilies : families, network.families, observed),
+    ports: choosePorts({ voters, foreign }, config, chosen, headless),
+    isGuess: !isServed && isGuess(observed),
+    endpoints,
+  };
+  return { mirrored, ...told, voters, wantsHeadless: wished };
+}
+
+interface Sorted extends Pick<Mirroring, 'refused' | 'doubtful' | 'hosts'> {
+  readonly endpoints: readonly MirroredEndpoint[];
+  /** Those that are endpoints, and those that will be once more is known of their host name. */
+  readonly healthy: readonly ServiceInstance[];
+  /** Of all that have an address, endpoints or not. */
+  readonly families: ReadonlySet<Family>;
+}
+
+function sortOut(foreign: readonly ServiceInstance[], config: MirrorConfig, network: Network): Sorted {
   const refused: RefusedInstance[] = [];
   const doubtful: RefusedInstance[] = [];
   const endpoints = new Map<string, MirroredEndpoint>();
   const families = new Set<Family>();
-  const servedFamilies = new Set<Family>();
   const healthy: ServiceInstance[] = [];
   const hosts = new Set<string>();
   // In an order of our own: Consul promises none, and which of two instances at one address is taken must not change.
@@ -107,31 +129,20 @@ export function mirror(
     }
     const { address, family, host = '', doubt } = located;
     if (doubt !== undefined) doubtful.push({ instance: identityOf(instance), reason: doubt });
-    servedFamilies.add(family);
     healthy.push(instance);
+    const protocol = protocolOf(instance);
     // A ghost beside a live instance: the same address and port is one endpoint.
-    endpoints.set(`${address} ${instance.port}`, {
+    endpoints.set(`${address} ${instance.port} ${protocol}`, {
       address,
       family,
       port: instance.port,
+      protocol,
       zone: zoneOf(instance),
       host,
       instance,
     });
   }
-  const isServed = endpoints.size > 0;
-  const voters = healthy.length > 0 ? healthy : foreign;
-  const wished = wantsHeadless(consulService, voters, config);
-  const headless = observed ? isHeadless(observed) : wished;
-  const mirrored = {
-    consulService,
-    shape: chooseShape(headless, isServed ? servedFamilies : families, network.families, observed),
-    ports: choosePorts(voters, config, isServed && isGuess(observed) ? undefined : observed, headless),
-    isGuess: !isServed && isGuess(observed),
-    appProtocol: chooseAppProtocol(voters),
-    endpoints: [...endpoints.values()],
-  };
-  return { mirrored, refused, doubtful, hosts, voters, wantsHeadless: wished };
+  return { endpoints: [...endpoints.values()], healthy, families, refused, doubtful, hosts };
 }
 
 /** Well enough to get traffic. */

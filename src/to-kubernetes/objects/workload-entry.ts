@@ -1,7 +1,7 @@
 import type { ToKubernetesConfig } from '../../config/schema.ts';
 import type { WorkloadEntry } from '../../kubernetes/objects.ts';
 import { ANNOTATION } from '../../mark.ts';
-import { ALIAS_PORT, MAIN_PORT } from '../desired/mirrored-ports.ts';
+import { endpointPorts } from './ports.ts';
 import type { MirroredEndpoint, MirroredService } from '../desired/mirrored-service.ts';
 import { writeHosts } from './hosts-annotation.ts';
 import { APP_LABEL, labelsOf, localityOf, serviceAccountOf } from './workload-labels.ts';
@@ -28,16 +28,17 @@ export interface DesiredWorkloadEntry {
 /** One for each endpoint: instances at the same address and port are one endpoint already. */
 export function desiredWorkloadEntries(
   serviceName: string,
-  { consulService, ports }: Pick<MirroredService, 'consulService' | 'ports'>,
+  mirrored: Pick<MirroredService, 'consulService' | 'ports'>,
   endpoints: readonly MirroredEndpoint[],
   { labels, locality, serviceAccountMeta }: Omit<ToKubernetesConfig['istio'], 'slices'>,
 ): DesiredWorkloadEntry[] {
-  return endpoints.map(({ address, port, host, instance }) => ({
+  const { consulService } = mirrored;
+  return endpoints.map(({ address, port, protocol, host, instance }) => ({
     name: `${serviceName}-${address.replaceAll(':', '-')}-${port}`,
     consulService,
     serviceName,
     address,
-    ports: new Map([[MAIN_PORT, port], ...(ports.alias === undefined ? [] : [[ALIAS_PORT, port] as const])]),
+    ports: new Map(endpointPorts(mirrored, { port, protocol }).map(({ name }) => [name, port])),
     labels: new Map([
       ...labelsOf(instance, labels),
       [APP_LABEL, serviceName],

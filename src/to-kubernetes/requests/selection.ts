@@ -1,6 +1,7 @@
 import { matchesPattern, selects, type Patterns } from '../../config/pattern.ts';
 import { locationOf } from '../../address.ts';
 import type { ServiceInstance } from '../../consul/types.ts';
+import { protocolOf } from '../desired/protocol.ts';
 import { cameFromKubernetes, isOfOtherCluster } from '../../mark.ts';
 
 /** Settings that decide what is mirrored at all. */
@@ -36,7 +37,7 @@ export function isCandidate({ services }: Pick<Selection, 'services'>, name: str
  * | of this cluster's Consular, or of consul-k8s                                   | no                             |
  * | of another cluster's Consular                                                  | with `otherClusters`           |
  * | without a required tag or meta                                                 | no                             |
- * | at the address and port of one that came out of Kubernetes and is not mirrored | no: a pod that registers twice |
+ * | at the address, port and protocol of one that came out of Kubernetes and is not mirrored | no: a pod that registers twice |
  * | any other; a pod that registers itself is one                                  | yes                            |
  *
  * @param cluster the name of this one
@@ -68,6 +69,7 @@ function parseRequirement(text: string): { readonly key: string; readonly patter
   return { key: text.slice(0, end), pattern: text.slice(end + 1) };
 }
 
-function placeOf({ address, nodeAddress, port }: ServiceInstance): string {
-  return locationOf(address || nodeAddress, port);
+function placeOf(instance: ServiceInstance): string {
+  const { address, nodeAddress, port } = instance;
+  return `${locationOf(address || nodeAddress, port)} ${protocolOf(instance)}`;
 }

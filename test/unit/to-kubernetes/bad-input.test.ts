@@ -242,7 +242,7 @@ describe('what an instance says', () => {
     const told = strings({ fits, long, [long]: 'a', 'a b': 'a', broken: 'a b', zone: long, protocol: long });
     expect([...labelsOf(instance({ meta: told }), ANY_LABEL)]).toEqual([['fits', fits]]);
     const { mirrored } = mirrorOf([vm(1), bad({ address: '10.20.0.2', meta: told })]);
-    expect(mirrored).toMatchObject({ appProtocol: '', endpoints: [{ zone: '' }, { zone: '' }] });
+    expect(mirrored).toMatchObject({ ports: [{ appProtocol: '' }], endpoints: [{ zone: '' }, { zone: '' }] });
   });
 });
 

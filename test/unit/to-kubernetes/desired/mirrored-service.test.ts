@@ -30,7 +30,7 @@ describe('what a mirrored service is like', () => {
 
   it('is for its endpoints to say, however many others there are', () => {
     const { mirrored, voters } = mirrorOf([...ghosts, secure]);
-    expect(mirrored).toMatchObject({ ports: { main: 9443 }, appProtocol: 'https', shape: { headless: true } });
+    expect(mirrored).toMatchObject({ ports: [{ main: 9443, appProtocol: 'https' }], shape: { headless: true } });
     expect(voters).toEqual([secure]);
   });
 
@@ -38,18 +38,20 @@ describe('what a mirrored service is like', () => {
     const pending = { pending: true, host: 'vm-1' } as const;
     const network = { ...NETWORK, judge: (text: string) => (text === 'vm-1' ? pending : NETWORK.judge(text)) };
     expect(mirrorOf([...ghosts, at('vm-1', { port: 9443 })], {}, undefined, network).mirrored).toMatchObject({
-      ...{ ports: { main: 80, alias: 9443 }, isGuess: true },
+      ...{ ports: [{ main: 80, alias: 9443 }], isGuess: true },
     });
   });
 
   it('is for the others to say while there is none', () => {
     const { mirrored } = mirrorOf(ghosts);
-    expect(mirrored).toMatchObject({ ports: { main: 80, alias: 8080 }, isGuess: true, endpoints: [] });
+    expect(mirrored).toMatchObject({ ports: [{ main: 80, alias: 8080 }], isGuess: true, endpoints: [] });
   });
 
   it('is not for an instance of weight 0, or at an address that no endpoint may have', () => {
     const none = [at('10.20.0.1', { weight: 0, port: 81 }), at('127.0.0.1', { port: 82 })];
-    expect(mirrorOf([...none, at('10.20.0.3', { port: 9443 })]).mirrored.ports).toEqual({ main: 80, alias: 9443 });
+    expect(mirrorOf([...none, at('10.20.0.3', { port: 9443 })]).mirrored.ports).toMatchObject([
+      { main: 80, alias: 9443 },
+    ]);
   });
 
   it('has the IP families of its endpoints', () => {
@@ -70,9 +72,9 @@ describe('the endpoints of a mirrored service', () => {
     const { mirrored, refused } = mirrorOf([one, two, three]);
     expect(mirrored).toMatchObject({ consulService: 'Billing' });
     expect(mirrored.endpoints).toEqual([
-      { address: '10.20.0.2', family: 'IPv4', port: 81, zone: '', host: '', instance: two },
-      { address: '10.20.0.1', family: 'IPv4', port: 8080, zone: 'eu-1a', host: '', instance: one },
-      { address: 'fd00::1', family: 'IPv6', port: 8080, zone: '', host: '', instance: three },
+      { address: '10.20.0.2', family: 'IPv4', port: 81, protocol: 'TCP', zone: '', host: '', instance: two },
+      { address: '10.20.0.1', family: 'IPv4', port: 8080, protocol: 'TCP', zone: 'eu-1a', host: '', instance: one },
+      { address: 'fd00::1', family: 'IPv6', port: 8080, protocol: 'TCP', zone: '', host: '', instance: three },
     ]);
     expect(refused).toEqual([]);
   });
@@ -90,6 +92,11 @@ describe('the endpoints of a mirrored service', () => {
       mirrorOf([warning, passing], { minHealth }).mirrored.endpoints.map(({ address }) => address);
     expect(endpoints('passing')).toEqual(['10.20.0.2']);
     expect(endpoints('warning')).toEqual(['10.20.0.1', '10.20.0.2']);
+  });
+
+  it('are two where one address and port has TCP and UDP', () => {
+    const { endpoints } = mirrorOf([at('10.20.0.1'), at('10.20.0.1', { id: '10.20.0.1:udp' })]).mirrored;
+    expect(endpoints.map(({ protocol }) => protocol)).toEqual(['TCP', 'UDP']);
   });
 
   it.each<[string, Partial<ServiceInstance>, boolean]>([

@@ -96,6 +96,14 @@ describe('foreign instances', () => {
     expect(shown(all)).toEqual(['other']);
   });
 
+  it('are what speaks UDP where TCP is ours, and the other way round', () => {
+    const pod = { address: '10.1.0.7', port: 53 };
+    const udp = instance({ id: 'self:udp', ...pod });
+    expect(shown([consular(pod), udp])).toEqual(['self:udp']);
+    expect(shown([consular({ ...pod, id: 'ours:udp' }), udp])).toEqual([]);
+    expect(shown([consular({ ...pod, id: 'ours:udp' }), instance({ id: 'self', ...pod })])).toEqual(['self']);
+  });
+
   it('have the address of their node when they have none of their own', () => {
     const own = consular({ address: '10.20.0.1', port: 8080 });
     expect(shown([own, instance({ id: 'self', address: '', nodeAddress: '10.20.0.1', port: 8080 })])).toEqual([]);
