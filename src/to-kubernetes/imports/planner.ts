@@ -19,7 +19,7 @@ import {
   type SkippedEndpoint,
   type SlicesOfService,
 } from './slices.ts';
-import { importedInstances, mirrorOf, type PlanSources } from '../plan/sources.ts';
+import { importedInstances, mirrorOf, withoutRefused, type PlanSources } from '../plan/sources.ts';
 import { byName } from '../plan/target.ts';
 import { problem, type Problem } from '../problem.ts';
 import type { DesiredSlice } from '../objects/slice.ts';
@@ -122,11 +122,12 @@ export class ImportPlanner {
     const instances = catalog.instances(from.name);
     // Not read is not empty.
     if (!instances) return { slices: NO_CHANGES, problems, ...NOTHING };
-    const { mirrored, refused, doubtful, hosts } = mirrorOf(
+    const foreign = importedInstances(this.#sources, from.name);
+    const { mirrored, refused, doubtful, hosts } = withoutRefused(
       this.#sources,
-      from.name,
-      importedInstances(this.#sources, from.name),
-      undefined,
+      mirrorOf(this.#sources, from.name, foreign, undefined),
+      service.namespace,
+      service.name,
     );
     const slices = this.#slicesOf(key, service);
     // A name that nobody has is most often a typo: what was taken in from a service of another name stays until that is clear.

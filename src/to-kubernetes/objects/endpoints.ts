@@ -1,6 +1,6 @@
 import type { EndpointSubset, Endpoints } from '../../kubernetes/objects.ts';
 import type { MirroredService } from '../desired/mirrored-service.ts';
-import { groupBy, endpointPorts, sameList, samePort } from './ports.ts';
+import { groupBy, endpointPorts, sameList, samePort, type Place } from './ports.ts';
 import { LABEL, ANNOTATION } from '../../mark.ts';
 import { type Body, withoutEmpty, type Labels } from './body.ts';
 
@@ -74,4 +74,19 @@ export function endpointsBody(
     },
     immutable: {},
   };
+}
+
+/** Where the endpoints are called, and the object with some of them only. */
+export function placesInEndpoints({ subsets }: Pick<DesiredEndpoints, 'subsets'>): Place[] {
+  return subsets.flatMap(({ addresses, ports: [port] }) =>
+    port ? addresses.map((address) => ({ address, port: port.port })) : [],
+  );
+}
+
+export function endpointsWith(endpoints: DesiredEndpoints, isKept: (place: Place) => boolean): DesiredEndpoints {
+  const subsets = endpoints.subsets.map(({ addresses, ports }) => ({
+    ports,
+    addresses: addresses.filter((address) => ports[0] && isKept({ address, port: ports[0].port })),
+  }));
+  return { ...endpoints, subsets: subsets.filter(({ addresses }) => addresses.length > 0) };
 }

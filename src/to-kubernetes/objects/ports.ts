@@ -5,6 +5,12 @@ import { namedPorts } from '../desired/mirrored-ports.ts';
 /** What an endpoint is called at. */
 export type Target = Pick<MirroredEndpoint, 'port' | 'protocol'>;
 
+/** An endpoint in an object, as it is or as it should be. */
+export interface Place {
+  readonly address: string;
+  readonly port: number;
+}
+
 /** The same target port under every name that the Service has for the protocol: slices are joined to Service ports by name. */
 export function endpointPorts({ ports }: Pick<MirroredService, 'ports'>, { port, protocol }: Target): EndpointPort[] {
   return namedPorts(ports)

@@ -29,7 +29,7 @@ import {
 import { problemsOf } from './problems.ts';
 import { planService } from './service-plan.ts';
 import { planSlices } from './slice-plan.ts';
-import { mirroredInstances, mirrorOf, type ModedMirroring, type PlanSources } from './sources.ts';
+import { mirroredInstances, mirrorOf, withoutRefused, type ModedMirroring, type PlanSources } from './sources.ts';
 import type { Target, Wish } from './target.ts';
 import { planWorkloadEntries } from './workload-entry-plan.ts';
 
@@ -66,7 +66,14 @@ export function planNamespace(sources: PlanSources, wish: Wish): NamespacePlan {
   const observed = assigned && views.services.get(objectKey({ namespace, name: serviceName }));
   const holder = holderOf(sources, name, observed, own);
   const mirroring =
-    assigned && isWritten(holder) ? mirrorOf(sources, name, mirroredInstances(sources, name), observed) : undefined;
+    assigned && isWritten(holder)
+      ? withoutRefused(
+          sources,
+          mirrorOf(sources, name, mirroredInstances(sources, name), observed),
+          namespace,
+          serviceName,
+        )
+      : undefined;
   if (mirroring && isWrongGuess(holder, own, mirroring))
     return planAnew({ wish, serviceName, holder, own }, [...mirroring.hosts]);
   const target = { wish, serviceName, holder, own, mirrored: mirroring?.mirrored };

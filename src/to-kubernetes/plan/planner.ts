@@ -13,7 +13,7 @@ import { isCandidate } from '../requests/selection.ts';
 import type { Catalog, Views } from '../views.ts';
 import { isQuiet, planNamespace, type NamespacePlan } from './namespace-plan.ts';
 import { tooManyServices } from './problems.ts';
-import { mirroredInstances, type PlanSources } from './sources.ts';
+import { mirroredInstances, NO_REFUSALS, type PlanSources, type Refusals } from './sources.ts';
 import type { Wish } from './target.ts';
 
 export interface NamePlan {
@@ -52,11 +52,18 @@ export class Planner {
   readonly #claims: Claims;
   readonly #management: ManagementEntries;
 
-  constructor(owner: Owner, config: ToKubernetesConfig, views: Views, catalog: Catalog, hosts: Hosts) {
+  constructor(
+    owner: Owner,
+    config: ToKubernetesConfig,
+    views: Views,
+    catalog: Catalog,
+    hosts: Hosts,
+    refusals: Refusals = NO_REFUSALS,
+  ) {
     const own = new OwnObjects(owner, views);
     this.#management = new ManagementEntries(catalog);
     this.#sources = {
-      ...{ owner, config, views, catalog, own, management: this.#management },
+      ...{ owner, config, views, catalog, own, refusals, management: this.#management },
       addresses: new Addresses(views, config, hosts),
       pods: new KnownPods(views),
       leftovers: new Leftovers(owner, views),

@@ -9,7 +9,7 @@ import type { Service } from '../../kubernetes/objects.ts';
 import type { ManagementEntries } from '../requests/management-entries.ts';
 import { instancesToMirror, isNamed } from '../requests/selection.ts';
 import type { ServiceInstance } from '../../consul/types.ts';
-import { mirror, type Mirroring } from '../desired/mirrored-service.ts';
+import { mirror, type MirroredEndpoint, type Mirroring } from '../desired/mirrored-service.ts';
 import type { Mode } from '../objects/service.ts';
 import { wishedMode } from '../istio/wished-mode.ts';
 
@@ -23,7 +23,51 @@ export interface PlanSources {
   readonly addresses: Addresses;
   readonly pods: KnownPods;
   readonly leftovers: Leftovers;
+  readonly refusals: Refusals;
   readonly management: Pick<ManagementEntries, 'markOf'>;
+}
+
+/** What the API server answered when an endpoint was to be written. */
+export interface Refusal {
+  readonly why: string;
+  /** True when it is to be tried again. */
+  readonly isDue: boolean;
+}
+
+/** Endpoints that the API server refused when they were written. */
+export interface Refusals {
+  of(
+    kind: 'EndpointSlice' | 'Endpoints',
+    namespace: string,
+    serviceName: string,
+    place: Pick<MirroredEndpoint, 'address' | 'port'>,
+  ): Refusal | undefined;
+}
+
+/** Of those who write nothing. */
+export const NO_REFUSALS: Refusals = { of: () => undefined };
+
+/** Without the endpoints that the API server refuses: these are told as whatever else cannot be one. */
+export function withoutRefused<M extends Mirroring>(
+  { refusals }: Pick<PlanSources, 'refusals'>,
+  mirroring: M,
+  namespace: string,
+  serviceName: string,
+): M {
+  const { mirrored, refused } = mirroring;
+  const found = new Map(
+    mirrored.endpoints.flatMap((endpoint) => {
+      const refusal = refusals.of('EndpointSlice', namespace, serviceName, endpoint);
+      return refusal ? [[endpoint, refusal]] : [];
+    }),
+  );
+  if (found.size === 0) return mirroring;
+  const reasons = [...found].map(([{ instance }, { why }]) => ({
+    instance: `${instance.node}/${instance.id}`,
+    reason: `the API server refuses it: ${why}`,
+  }));
+  const endpoints = mirrored.endpoints.filter((endpoint) => found.get(endpoint)?.isDue !== false);
+  return { ...mirroring, mirrored: { ...mirrored, endpoints }, refused: [...refused, ...reasons] };
 }
 
 export interface ModedMirroring extends Mirroring {
