@@ -67,6 +67,13 @@ describe('what an instance says of itself', () => {
     });
   });
 
+  it('keeps no virtual machine out because of a tag that consul-k8s uses too', async () => {
+    await rig.consul.registerOnAgent({
+      ...{ id: 'tagged', name: 'tagged', address: '192.0.2.60', port: 80, tags: ['k8s', 'prod'] },
+    });
+    await untilEqual('the machine', () => mirrored.addresses('tagged'), ['192.0.2.60:80']);
+  });
+
   it('makes its ports and endpoints those of UDP, beside TCP where the service speaks both', async () => {
     const ports = async (name: string) =>
       (await mirrored.service(name))?.spec.ports.map(({ protocol, port }) => `${port}/${protocol}`);

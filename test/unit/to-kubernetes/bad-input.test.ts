@@ -256,7 +256,10 @@ describe('marks', () => {
 
   it.each<[string, Partial<ServiceInstance>]>([
     ['B49: what we registered ourselves', { node: 'k8s-prod--worker-1', meta: marks() }],
-    ['B49: what the catalog sync of consul-k8s registered from a mirrored Service', { tags: ['k8s'] }],
+    [
+      'B49: what the catalog sync of consul-k8s registered from a mirrored Service',
+      { tags: ['k8s'], meta: strings({ 'external-source': 'kubernetes' }) },
+    ],
     ['B50: what the Consular of another cluster registered', { meta: marks('other') }],
     ['B51: what says that it is ours and is not', { meta: marks() }],
   ])('%s is not mirrored back, and its neighbours are', (_, given) => {

@@ -114,7 +114,8 @@ describe('an instance of a Consul service', () => {
   it.each<[string, Partial<ServiceInstance>, string]>([
     ['foreign', {}, 'foreign'],
     ['a proxy', { kind: 'connect-proxy' }, 'foreign, a connect-proxy'],
-    ['of consul-k8s', { tags: ['k8s'] }, 'out of Kubernetes, not by Consular'],
+    ['of consul-k8s', { meta: strings({ 'external-source': 'kubernetes' }) }, 'out of Kubernetes, not by Consular'],
+    ['of a VM with the tag of consul-k8s', { tags: ['k8s'] }, 'foreign'],
     ['of another cluster', { meta: byConsular({ [META.cluster]: 'stage' }) }, 'of the Consular of cluster stage'],
     ['of a cluster that is not told', { meta: byConsular({}) }, 'of the Consular of cluster (unknown)'],
     ['ours', { id: idOf('a'), meta: byConsular({ [META.cluster]: 'prod' }) }, 'ours, for Pod shop/a'],

@@ -49,7 +49,7 @@ describe('foreign instances', () => {
       instance({ meta: strings({ 'external-source': 'kubernetes' }) }),
       false,
     ],
-    ['of the catalog sync of consul-k8s, by its tag', instance({ tags: ['blue', 'k8s'] }), false],
+    ['of a VM with the tag that consul-k8s uses too', instance({ tags: ['k8s', 'prod'] }), true],
     [
       'of the mesh of consul-k8s',
       instance({ meta: strings({ 'managed-by': 'consul-k8s-endpoints-controller' }) }),
