@@ -1,6 +1,5 @@
 import type { ToKubernetesConfig } from '../config/schema.ts';
 import type { Distrust } from '../consul/distrust.ts';
-import type { ServiceCatalog } from '../consul/service-catalog.ts';
 import { systemClock } from '../clock.ts';
 import { hasStatus } from '../kubernetes/errors.ts';
 import { objectKey } from '../kubernetes/objects.ts';
@@ -21,6 +20,7 @@ import { Planner } from './plan/planner.ts';
 import { reportLosses } from './report/consul-losses.ts';
 import { createReporter } from './report/reporter.ts';
 import { subscribe, subscribeToAddresses, subscribeToConsul } from './subscriptions.ts';
+import type { ReadCatalog } from './tagged-catalog.ts';
 import type { Views } from './views.ts';
 import { createFallbacks } from './report/istio-fallbacks.ts';
 import { RefusedEndpoints } from './write/refused-endpoints.ts';
@@ -33,7 +33,7 @@ export interface ToKubernetesOptions {
   readonly owner: Owner;
   readonly config: ToKubernetesConfig;
   readonly views: Views;
-  readonly catalog: ServiceCatalog;
+  readonly catalog: ReadCatalog;
   readonly hosts: HostCache;
   readonly api: ObjectApi;
   readonly resources: Resources;

@@ -13,7 +13,12 @@ describe('what an instance says of itself', () => {
     rig = await openRig();
     mirrored = new Mirrored(rig);
     daemon = await rig.startDaemon({
-      toKubernetes: { removalGrace: '0s', services: { include: ['*', 'named-mgmt'] } },
+      toKubernetes: {
+        removalGrace: '0s',
+        services: { include: ['*', 'named-mgmt'] },
+        tagServices: [{ service: 'pgsql-*', tags: ['master', 'replica'] }],
+        importNamespaces: [rig.namespace],
+      },
     });
   }, 60_000);
   afterAll(() => rig.close(), 30_000);
@@ -65,6 +70,43 @@ describe('what an instance says of itself', () => {
       await rig.consul.setHealth('drained-1', 'pass');
       await untilEqual('both again', () => mirrored.addresses('drained'), ['192.0.2.41:80', '192.0.2.42:80']);
     });
+  });
+
+  it('makes Services for its tags, where the settings say so, which follow from one instance to another', async () => {
+    const register = (last: number, tags: string[]) =>
+      rig.consul.registerOnAgent({
+        ...{ id: `pgsql-${last}`, name: 'pgsql-main', address: `192.0.2.7${last}`, port: 5432, tags },
+      });
+    const at = (...lasts: number[]) => lasts.map((last) => `192.0.2.7${last}:5432`);
+    await register(1, ['master']);
+    await register(2, ['replica']);
+    await register(3, ['replica']);
+    await rig.consul.registerOnAgent({ id: 'exporter', name: 'pgsql-exporter', address: '192.0.2.79', port: 9187 });
+    await untilEqual('all', () => mirrored.addresses('pgsql-main'), at(1, 2, 3));
+    await untilEqual('the master', () => mirrored.addresses('pgsql-main-master'), at(1));
+    await untilEqual('the replicas', () => mirrored.addresses('pgsql-main-replica'), at(2, 3));
+    await untilEqual('v1 Endpoints', () => mirrored.legacyAddresses('pgsql-main-replica'), at(2, 3));
+    const before = await mirrored.service('pgsql-main-master');
+    expect(before?.spec.ports.map(({ port }) => port)).toEqual([80, 5432]);
+
+    await register(1, []);
+    await untilEqual('no master', () => mirrored.addresses('pgsql-main-master'), []);
+    await register(2, ['master']);
+    await untilEqual('the new master', () => mirrored.addresses('pgsql-main-master'), at(2));
+    await untilEqual('the other replica', () => mirrored.addresses('pgsql-main-replica'), at(3));
+    const after = await mirrored.service('pgsql-main-master');
+    expect(after?.metadata.uid).toBe(before?.metadata.uid);
+
+    await rig.kubernetes.must('POST', `/api/v1/namespaces/${rig.namespace}/services`, {
+      metadata: { name: 'db', annotations: { 'consular.dev/import': 'pgsql-main/master' } },
+      spec: { ports: [{ port: 5432 }] },
+    });
+    await untilEqual('what takes the master in', () => mirrored.addresses('db'), at(2));
+
+    for (const last of [1, 2, 3]) await rig.consul.deregisterFromAgent(`pgsql-${last}`);
+    for (const name of ['pgsql-main', 'pgsql-main-master', 'pgsql-main-replica'])
+      await until(`no Service ${name}`, async () => (await mirrored.service(name)) === undefined);
+    expect(await mirrored.names()).not.toContain('pgsql-exporter-master');
   });
 
   it('keeps no virtual machine out because of a tag that consul-k8s uses too', async () => {

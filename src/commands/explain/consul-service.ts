@@ -12,6 +12,7 @@ import type { NamespacePlan } from '../../to-kubernetes/plan/namespace-plan.ts';
 import { limitReached } from '../../to-kubernetes/plan/problems.ts';
 import type { NamePlan } from '../../to-kubernetes/plan/planner.ts';
 import { instancesToMirror, isNamed, isNeverMirrored } from '../../to-kubernetes/requests/selection.ts';
+import { consulServiceOf, instancesWith, tagServiceNamed } from '../../to-kubernetes/requests/tag-services.ts';
 import type { World } from '../../world/world.ts';
 import { plansFor } from './pod.ts';
 import {
@@ -41,8 +42,10 @@ export async function explainConsulService(
   const name = given.toLowerCase();
   const { owner, toKubernetes } = world;
   // Read by itself: what is never mirrored, or not selected, is not in the catalog.
-  const request = instancesRequest(given);
-  const instances = decodeInstances(await consul.get(request), given);
+  const tagged = tagServiceNamed(config.toKubernetes.tagServices, name);
+  const asked = tagged?.service ?? given;
+  const all = decodeInstances(await consul.get(instancesRequest(asked)), asked);
+  const instances = tagged ? instancesWith(all, tagged) : all;
   const services = toKubernetes && (await planServices(config, owner, toKubernetes));
   const plan = services?.plans.get(name);
   const copies = [...(toKubernetes?.views.services.values() ?? [])].filter((service) =>
@@ -97,7 +100,7 @@ function managementMarks(
   instances: readonly ServiceInstance[],
   planner: PlannedServices['planner'] | undefined,
 ): string[] {
-  if (isNamed(toKubernetes, name)) return [];
+  if (isNamed(toKubernetes, consulServiceOf(toKubernetes.tagServices, name))) return [];
   return instancesToMirror(instances, cluster, toKubernetes).flatMap((instance) => {
     const mark = planner?.sources.management.markOf(instance);
     return mark === undefined ? [] : [`${instance.node}/${instance.id}: ${mark}`];
@@ -115,8 +118,9 @@ function decisionOf(
   const not = (why: string): Decision => ({ rule: `it is not mirrored: ${why}`, notes: [] });
   if (!toKubernetes.enabled) return not('toKubernetes.enabled is false');
   if (isNeverMirrored(name)) return not('the name is one of those that never are');
-  if (!selects(toKubernetes.services, name)) return not('toKubernetes.services does not select it');
-  if (instances.length === 0) return not('Consul has no instance of it');
+  const service = consulServiceOf(toKubernetes.tagServices, name);
+  if (!selects(toKubernetes.services, service)) return not('toKubernetes.services does not select it');
+  if (instances.length === 0 && !plan?.mirrored) return not('Consul has no instance of it');
   if (plan?.overLimit) return not(limitReached(toKubernetes.maxServices));
   const [mark, ...more] = management;
   const others = more.length === 0 ? '' : `, and ${more.length} more like that`;

@@ -9,6 +9,7 @@ import { Leftovers } from '../observed/leftovers.ts';
 import { OwnObjects } from '../observed/own-objects.ts';
 import type { Problem } from '../problem.ts';
 import { ManagementEntries } from '../requests/management-entries.ts';
+import { consulServiceOf } from '../requests/tag-services.ts';
 import { isCandidate } from '../requests/selection.ts';
 import type { Catalog, Views } from '../views.ts';
 import { isQuiet, planNamespace, type NamespacePlan } from './namespace-plan.ts';
@@ -114,7 +115,12 @@ export class Planner {
   }
 
   isMirrored(name: string): boolean {
-    return isCandidate(this.#sources.config, name) && mirroredInstances(this.#sources, name).length > 0;
+    const { config } = this.#sources;
+    const service = consulServiceOf(config.tagServices, name);
+    if (!isCandidate(config, service)) return false;
+    if (mirroredInstances(this.#sources, name).length > 0) return true;
+    // Between two leaders nobody has the tag: the Service waits for the next, as long as there is anybody who could be it.
+    return service !== name && this.owns(name) && mirroredInstances(this.#sources, service).length > 0;
   }
 
   /** @param expired when the grace period of a service that is gone is over */

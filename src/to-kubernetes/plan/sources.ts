@@ -7,6 +7,7 @@ import { KnownPods } from '../istio/known-pods.ts';
 import { Leftovers } from '../observed/leftovers.ts';
 import type { Service } from '../../kubernetes/objects.ts';
 import type { ManagementEntries } from '../requests/management-entries.ts';
+import { consulServiceOf } from '../requests/tag-services.ts';
 import { instancesToMirror, isNamed } from '../requests/selection.ts';
 import type { ServiceInstance } from '../../consul/types.ts';
 import { mirror, type MirroredEndpoint, type Mirroring } from '../desired/mirrored-service.ts';
@@ -78,7 +79,7 @@ export interface ModedMirroring extends Mirroring {
 /** The instances that Kubernetes should see of a Consul service that no Service asks for: no management entries. */
 export function mirroredInstances(sources: PlanSources, name: string): ServiceInstance[] {
   const foreign = importedInstances(sources, name);
-  return isNamed(sources.config, name)
+  return isNamed(sources.config, consulServiceOf(sources.config.tagServices, name))
     ? foreign
     : foreign.filter((instance) => sources.management.markOf(instance) === undefined);
 }

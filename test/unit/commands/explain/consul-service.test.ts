@@ -105,6 +105,16 @@ describe('whether a Consul service is mirrored', () => {
     );
   });
 
+  it('is told of a service that stands for a tag, with the instances that have it', async () => {
+    const toKubernetes = { tagServices: [{ service: 'bill*', tags: ['master'] }], services: { include: ['billing'] } };
+    const told = await explain(
+      { foreign: [instance(), instance({ id: 'b-1', tags: ['master'] })], toKubernetes },
+      'billing/master',
+    );
+    expect(told?.decision.rule).toBe('it is mirrored into namespace shop');
+    expect(told?.observed.map(({ id }) => id)).toEqual(['b-1']);
+  });
+
   it('is nothing to tell where nobody knows or wants the service', async () => {
     expect(await explain({})).toBeUndefined();
   });
