@@ -2,7 +2,7 @@ import type { ServiceInstance } from '../../consul/types.ts';
 import type { Service } from '../../kubernetes/objects.ts';
 import { ANNOTATION } from '../../mark.ts';
 import { mostCommon, saidByMost } from './majority.ts';
-import { declaredProtocol, protocolOf, PROTOCOLS, type InstanceProtocol } from './protocol.ts';
+import { declaredProtocol, protocolOf, PROTOCOLS, type InstanceProtocol } from '../../consul/protocol.ts';
 
 /** The ports of a Service for one protocol. */
 export interface MirroredPorts extends PortNumbers {

@@ -2,7 +2,7 @@ import type { Address, Family } from '../../address.ts';
 import type { ServiceInstance } from '../../consul/types.ts';
 import type { Protocol, Service } from '../../kubernetes/objects.ts';
 import { choosePorts, isGuess, isPort, type MirroredPorts, type PortsConfig } from './mirrored-ports.ts';
-import { protocolOf } from './protocol.ts';
+import { protocolOf } from '../../consul/protocol.ts';
 import { chooseShape, isHeadless, wantsHeadless, type ServiceShape, type ShapeConfig } from './service-shape.ts';
 
 /** A Consul service as Kubernetes should see it. */

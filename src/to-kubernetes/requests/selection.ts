@@ -1,7 +1,7 @@
 import { matchesPattern, selects, type Patterns } from '../../config/pattern.ts';
 import { locationOf } from '../../address.ts';
 import type { ServiceInstance } from '../../consul/types.ts';
-import { protocolOf } from '../desired/protocol.ts';
+import { protocolOf } from '../../consul/protocol.ts';
 import { cameFromKubernetes, isOfOtherCluster } from '../../mark.ts';
 
 /** Settings that decide what is mirrored at all. */

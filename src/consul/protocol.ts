@@ -1,8 +1,7 @@
-import type { ServiceInstance } from '../../consul/types.ts';
-import type { Protocol } from '../../kubernetes/objects.ts';
+import type { ServiceInstance } from './types.ts';
 
 /** What an instance speaks below its application: Consul has no field for it, so that those who register say it by their marks. */
-export type InstanceProtocol = Exclude<Protocol, 'SCTP'>;
+export type InstanceProtocol = 'TCP' | 'UDP';
 
 /** In the order in which a Service has its ports. */
 export const PROTOCOLS: readonly InstanceProtocol[] = ['TCP', 'UDP'];

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
-import { protocolOf } from '../../../../src/to-kubernetes/desired/protocol.ts';
-import type { ServiceInstance } from '../../../../src/consul/types.ts';
-import { instance, strings } from '../../builders.ts';
+import { protocolOf } from '../../../src/consul/protocol.ts';
+import type { ServiceInstance } from '../../../src/consul/types.ts';
+import { instance, strings } from '../builders.ts';
 
 describe('an instance speaks', () => {
   it.each<[string, string, Partial<ServiceInstance>]>([
