@@ -86,29 +86,29 @@ export function isOfOtherCluster(cluster: string, meta: Strings): boolean {
   return meta.get(META.managedBy) === MANAGED_BY && meta.get(META.cluster) !== cluster;
 }
 
-/** What consul-k8s writes on what it registers: its catalog sync a tag and the meta of the UI's badge, its mesh a meta. */
-const CONSUL_K8S = { tag: 'k8s', managedBy: 'consul-k8s-endpoints-controller' };
+/**
+ * What consul-k8s writes on what it registers, each time: its catalog sync the meta of the UI's badge, which annotations may
+ * overwrite, and the namespace, its mesh a meta of its own. The tag `k8s` of the catalog sync is a word that anybody uses.
+ */
+const CONSUL_K8S = { namespace: 'external-k8s-ns', managedBy: 'consul-k8s-endpoints-controller' };
 
 /** A service instance that came out of Kubernetes, by Consular of any cluster or by consul-k8s: never mirrored back. */
-export function cameFromKubernetes({
-  meta,
-  tags,
-}: {
-  readonly meta: Strings;
-  readonly tags: readonly string[];
-}): boolean {
+export function cameFromKubernetes({ meta }: { readonly meta: Strings }): boolean {
   const managedBy = meta.get(META.managedBy);
   return (
     managedBy === MANAGED_BY ||
     managedBy === CONSUL_K8S.managedBy ||
     meta.get(META.externalSource) === 'kubernetes' ||
-    tags.includes(CONSUL_K8S.tag)
+    meta.has(CONSUL_K8S.namespace)
   );
 }
 
-/** The instances that `ownsInstance` refuses, in the words of Consul's filters; a missing key is different from any value. */
+/**
+ * The instances that `ownsInstance` refuses, without proxies and gateways, in the words of Consul's filters; a missing key is
+ * different from any value.
+ */
 export function othersFilter(owner: Owner): string {
-  return `ServiceMeta["${META.managedBy}"] != "${MANAGED_BY}" or ServiceMeta["${META.cluster}"] != "${owner.cluster}"`;
+  return `ServiceKind == "" and (ServiceMeta["${META.managedBy}"] != "${MANAGED_BY}" or ServiceMeta["${META.cluster}"] != "${owner.cluster}")`;
 }
 
 /** The labels that mark an object as this installation's. */

@@ -195,6 +195,12 @@ export const configSchema = z.strictObject({
       services: patterns(name.toLowerCase(), ['*'], []).describe(
         'Consul services to mirror, in any case; * stands for any run of characters.',
       ),
+      tagServices: z
+        .array(z.strictObject({ service: name.toLowerCase(), tags: z.array(name.min(1)).min(1) }))
+        .default([])
+        .describe(
+          'Services for single tags: {service: pgsql-*, tags: [master]} makes pgsql-main-master beside pgsql-main, of its instances with that tag.',
+        ),
       requiredTags: z.array(name).default([]).describe('Only instances with all of these tags are mirrored.'),
       requiredMeta: z
         .array(z.string().refine((text) => /^[^=]+=/.test(text), 'a key and a value like environment=prod'))

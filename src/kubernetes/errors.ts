@@ -42,6 +42,13 @@ export function errorFromBody(purpose: Purpose, status: number, contentType: str
   return new KubernetesError(purpose, status, reason, message.slice(0, 512));
 }
 
+/** Answers that say that the object itself cannot be written, whenever it is tried: a quota, a webhook, a rule. */
+const REFUSALS = [400, 403, 413, 422];
+
+export function isRefusal(error: unknown): error is KubernetesError {
+  return error instanceof KubernetesError && REFUSALS.includes(error.status);
+}
+
 export function hasStatus(error: unknown, status: number): error is KubernetesError {
   return error instanceof KubernetesError && error.status === status;
 }

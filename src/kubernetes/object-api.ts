@@ -15,14 +15,23 @@ export interface ObjectApi {
   /** All objects with that label as they are now, in one piece. @throws TypeError when one of them cannot be read */
   list<T extends KubernetesObject>(resource: Resource<T>, namespace: string, labelSelector: string): Promise<T[]>;
   /** @throws KubernetesError 409 AlreadyExists when somebody has that name already. */
-  create<T extends KubernetesObject>(resource: Resource<T>, namespace: string, name: string, body: object): Promise<T>;
+  create<T extends KubernetesObject>(
+    resource: Resource<T>,
+    namespace: string,
+    name: string,
+    body: object,
+    mode?: WriteMode,
+  ): Promise<T>;
   /** A merge patch of the given fields. @throws KubernetesError 409 Conflict when the object is not the observed one any more. */
-  patch<T extends KubernetesObject>(resource: Resource<T>, observed: T, body: PatchBody): Promise<T>;
+  patch<T extends KubernetesObject>(resource: Resource<T>, observed: T, body: PatchBody, mode?: WriteMode): Promise<T>;
   /** Sets one condition in the status of a pod, whatever else changed of it. @throws KubernetesError 409 when it is another pod by now. */
   setCondition(resource: Resource<Pod>, observed: Pod, condition: PodCondition): Promise<void>;
   /** Deletes exactly the observed object; one that is gone already is fine. @throws KubernetesError 409 when it changed. */
   remove<T extends KubernetesObject>(resource: Resource<T>, observed: T): Promise<void>;
 }
+
+/** With `trial` the API server answers as ever, and writes nothing. @default write */
+export type WriteMode = 'write' | 'trial';
 
 export interface PatchBody {
   readonly metadata?: Readonly<Record<string, unknown>>;
@@ -63,25 +72,27 @@ export function createObjectApi(client: KubernetesRequester, metrics: Metrics): 
         resource.decode(item),
       );
     },
-    async create(resource, namespace, name, body) {
+    async create(resource, namespace, name, body, mode) {
       const created = await client.request({
         purpose: purpose('create', resource.kind, objectKey({ namespace, name })),
         method: 'POST',
         path: pathOf(resource, namespace),
+        ...dryRun(mode),
         body: { apiVersion: resource.apiVersion, kind: resource.kind, ...body },
       });
-      metrics.kubernetesWrites.inc({ verb: 'create', kind: resource.kind });
+      if (mode !== 'trial') metrics.kubernetesWrites.inc({ verb: 'create', kind: resource.kind });
       return resource.decode(created);
     },
-    async patch(resource, observed, body) {
+    async patch(resource, observed, body, mode) {
       const { uid, resourceVersion } = observed;
       const patched = await client.request({
         purpose: purpose('patch', resource.kind, objectKey(observed)),
         method: 'PATCH',
         path: pathOf(resource, observed.namespace, observed.name),
+        ...dryRun(mode),
         body: { ...body, metadata: { ...body.metadata, uid, resourceVersion } },
       });
-      metrics.kubernetesWrites.inc({ verb: 'patch', kind: resource.kind });
+      if (mode !== 'trial') metrics.kubernetesWrites.inc({ verb: 'patch', kind: resource.kind });
       return resource.decode(patched);
     },
     async setCondition(resource, observed, condition) {
@@ -109,4 +120,8 @@ export function createObjectApi(client: KubernetesRequester, metrics: Metrics): 
       }
     },
   };
+}
+
+function dryRun(mode: WriteMode = 'write'): { readonly query?: Readonly<Record<string, string>> } {
+  return mode === 'trial' ? { query: { dryRun: 'All' } } : {};
 }

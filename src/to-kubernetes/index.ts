@@ -1,7 +1,8 @@
 import type { ToKubernetesConfig } from '../config/schema.ts';
 import type { Distrust } from '../consul/distrust.ts';
-import type { ServiceCatalog } from '../consul/service-catalog.ts';
+import { systemClock } from '../clock.ts';
 import { hasStatus, isGone } from '../kubernetes/errors.ts';
+import { objectKey } from '../kubernetes/objects.ts';
 import type { EventRecorder } from '../kubernetes/events.ts';
 import type { Resources } from '../kubernetes/resources.ts';
 import type { ObjectApi } from '../kubernetes/object-api.ts';
@@ -19,8 +20,10 @@ import { Planner } from './plan/planner.ts';
 import { reportLosses } from './report/consul-losses.ts';
 import { createReporter } from './report/reporter.ts';
 import { subscribe, subscribeToAddresses, subscribeToConsul } from './subscriptions.ts';
+import type { ReadCatalog } from './tagged-catalog.ts';
 import type { Views } from './views.ts';
 import { createFallbacks } from './report/istio-fallbacks.ts';
+import { RefusedEndpoints } from './write/refused-endpoints.ts';
 import { createWriter, NameTaken } from './write/writer.ts';
 
 /** Each key writes its objects one after the other; this many keys at a time keep the API server comfortable. */
@@ -30,7 +33,7 @@ export interface ToKubernetesOptions {
   readonly owner: Owner;
   readonly config: ToKubernetesConfig;
   readonly views: Views;
-  readonly catalog: ServiceCatalog;
+  readonly catalog: ReadCatalog;
   readonly hosts: HostCache;
   readonly api: ObjectApi;
   readonly resources: Resources;
@@ -75,8 +78,9 @@ export interface ToKubernetes {
  */
 export function runToKubernetes(options: ToKubernetesOptions): ToKubernetes {
   const { owner, config, views, catalog, hosts, api, resources, brake, log, metrics } = options;
-  const planner = new Planner(owner, config, views, catalog, hosts);
-  const writer = createWriter(owner, api, resources, views, options.consulMark);
+  const refused = new RefusedEndpoints(systemClock);
+  const planner = new Planner(owner, config, views, catalog, hosts, refused);
+  const writer = createWriter(owner, api, resources, views, options.consulMark, refused);
   const report = createReporter(options);
   const fallbacks = createFallbacks(options);
   reportLosses(options);
@@ -91,7 +95,11 @@ export function runToKubernetes(options: ToKubernetesOptions): ToKubernetes {
     brake,
     log,
     metrics,
-    reconcile: (key) => (imports.hasKey(key) ? imports.reconcile(key) : loop.reconcile(key)),
+    reconcile: async (key) => {
+      await (imports.hasKey(key) ? imports.reconcile(key) : loop.reconcile(key));
+      const wait = refused.waitMs((of) => key === of.consulService || imports.isKeyOf(key, of));
+      if (wait !== undefined) queue.enqueueAfter(key, wait);
+    },
   });
   const { sources } = planner;
   const imports = runImports({ ...{ sources, catalog, hosts, writer, report, metrics }, enqueue: queue.enqueue });
@@ -109,6 +117,11 @@ export function runToKubernetes(options: ToKubernetesOptions): ToKubernetes {
   tellNamespaces();
   views.namespaces.subscribe(tellNamespaces);
   hosts.subscribe(queue.enqueue);
+  // What could be written is another thing than before: the plan of now says so.
+  refused.subscribe((of) => {
+    queue.enqueue(of.consulService);
+    imports.look(objectKey({ namespace: of.namespace, name: of.serviceName }));
+  });
   subscribeToConsul(catalog, planner, enqueue);
   subscribe(views, planner, enqueue);
   subscribeToAddresses(views, () => {

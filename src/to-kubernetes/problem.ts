@@ -2,7 +2,8 @@ import type { Service } from '../kubernetes/objects.ts';
 
 /**
  * Something for somebody to mend: what the Event, the log, the metric and Consular's own entry say, and `plan` and
- * `explain` too, but for ClusterIPRangeFull and WriteRefused, which only a write can find out.
+ * `explain` too, but for ClusterIPRangeFull, WriteRefused and the addresses that the API server refuses, which only a write can
+ * find out.
  */
 export interface Problem {
   readonly reason: Reason;

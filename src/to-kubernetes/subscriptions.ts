@@ -12,10 +12,7 @@ type Look = (before: KubernetesObject | undefined, after: KubernetesObject | und
 
 /** From what changed in Consul to the names to look at. A name is known before the next is planned, whichever that is. */
 export function subscribeToConsul(catalog: Subscribable, planner: Pick<Planner, 'learn'>, enqueue: Enqueue): void {
-  catalog.subscribe((name) => {
-    planner.learn(name);
-    enqueue([name]);
-  });
+  catalog.subscribe((name) => enqueue(planner.learn(name)));
 }
 
 /** From what changed in Kubernetes to the names to look at. */

@@ -20,6 +20,7 @@ import { serviceFamilies } from '../to-kubernetes/addresses/addresses.ts';
 import { HostCache } from '../to-kubernetes/addresses/host-cache.ts';
 import { createHostLookup } from '../to-kubernetes/addresses/host-lookup.ts';
 import { isCandidate } from '../to-kubernetes/requests/selection.ts';
+import { TaggedCatalog, type ReadCatalog } from '../to-kubernetes/tagged-catalog.ts';
 import { highestIndex } from '../to-kubernetes/objects/index-annotation.ts';
 import { readHosts } from '../to-kubernetes/objects/hosts-annotation.ts';
 import type { Views as ToKubernetesViews } from '../to-kubernetes/views.ts';
@@ -40,7 +41,7 @@ export interface World {
       }
     | undefined;
   readonly toKubernetes:
-    { readonly views: ToKubernetesViews; readonly catalog: ServiceCatalog; readonly hosts: HostCache } | undefined;
+    { readonly views: ToKubernetesViews; readonly catalog: ReadCatalog; readonly hosts: HostCache } | undefined;
 }
 
 /** The same, with what is known of how far Consul can be trusted. */
@@ -168,7 +169,7 @@ async function readToKubernetes(
   const { endpointSlices } = await shared.whole;
   const ours = [...endpointSlices.values()].filter(({ labels }) => ownsObject(owner, labels));
   context.timeLine.remember(highestIndex(ours, context.witness.known?.nonce ?? ''));
-  const catalog = new ServiceCatalog({
+  const services = new ServiceCatalog({
     client: consul,
     isCandidate: (name) => isCandidate(toKubernetes, name),
     filter: othersFilter(owner),
@@ -176,9 +177,10 @@ async function readToKubernetes(
     brake,
     ...context,
   });
-  readings.add('Consul services', () => catalog.failure);
+  readings.add('Consul services', () => services.failure);
+  const catalog = new TaggedCatalog(services, toKubernetes.tagServices);
   const serviceCIDRs = await readServiceCIDRs(kubernetes, resources, readings);
-  await Promise.all([catalog.synced, workloadEntries.settled, namespaces.settled]);
+  await Promise.all([services.synced, workloadEntries.settled, namespaces.settled]);
   const kept = { endpoints: namespaces.views, namespaces, serviceCIDRs, workloadEntries };
   const views = { ...kept, pods: () => pods, ...(await shared.whole) };
   return { catalog, views, hosts: createHosts(context, owner, views, catalog) };
@@ -209,7 +211,7 @@ function createHosts(
   { config, signal, timings }: Context,
   owner: Owner,
   views: ToKubernetesViews,
-  catalog: ServiceCatalog,
+  catalog: ReadCatalog,
 ): HostCache {
   const ask = createHostLookup(config.toKubernetes.dns, signal);
   const lookUp = (host: string) => ask(host, [...new Set<Family>([...serviceFamilies(views), 'IPv4', 'IPv6'])]);

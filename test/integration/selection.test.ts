@@ -31,12 +31,13 @@ describe('what is mirrored', () => {
     await kubernetes.createPod(namespace, 'self', { ip: self });
     await consul.registerOnAgent({ id: 'self', name: 'self', address: self, port: 8080 });
     await inCatalog('by-meta', 'synced-by-meta', { Meta: { 'external-source': 'kubernetes' } });
-    await inCatalog('by-tag', 'synced-by-tag', { Tags: ['k8s', 'blue'] });
+    const synced = { Tags: ['k8s', 'blue'], Meta: { 'external-source': 'changed', 'external-k8s-ns': 'shop' } };
+    await inCatalog('by-namespace', 'synced-by-namespace', synced);
     await inCatalog('mesh', 'of-the-mesh', { Meta: { 'managed-by': 'consul-k8s-endpoints-controller' } });
-    await inCatalog('mixed-pod', 'mixed', { Tags: ['k8s'] });
+    await inCatalog('mixed-pod', 'mixed', { Tags: ['k8s'], Meta: { 'external-source': 'kubernetes' } });
     await consul.registerOnAgent({ id: 'mixed-vm', name: 'mixed', address: '192.0.2.101', port: 80 });
     // Its management port, as Spring registers it.
-    await consul.registerOnAgent({ id: 'mixed-management', name: 'mixed-management', address: other, port: 81 });
+    await consul.registerOnAgent({ id: 'mixed-vm-management', name: 'mixed-management', address: other, port: 81 });
     const daemon = await rig.startDaemon();
     await untilEqual('the pod that registered itself', () => mirrored.addresses('self'), [`${self}:8080`]);
     await untilEqual('the machine', () => mirrored.addresses('mixed'), ['192.0.2.101:80']);

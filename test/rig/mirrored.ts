@@ -14,7 +14,7 @@ export interface ServiceManifest extends Manifest {
     ipFamilies: string[];
     ipFamilyPolicy: string;
     selector?: object;
-    ports: { name: string; port: number }[];
+    ports: { name: string; port: number; protocol: string }[];
   };
 }
 

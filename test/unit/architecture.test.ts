@@ -40,6 +40,7 @@ const ROOMS = [
       'grace.ts',
       'desired',
       'requests',
+      'tagged-catalog.ts',
       'objects',
       'addresses',
       'observed',

@@ -32,17 +32,19 @@ describe('a service instance', () => {
     ['of ours', { 'managed-by': 'consular', 'k8s-cluster': 'prod' }, true, true],
     ["of another cluster's Consular", { 'managed-by': 'consular', 'k8s-cluster': 'test' }, false, true],
     ['of the catalog sync of consul-k8s', { 'external-source': 'kubernetes' }, false, true],
+    [
+      'of the catalog sync of consul-k8s, with another source by annotation',
+      { 'external-source': 'x', 'external-k8s-ns': 'shop' },
+      false,
+      true,
+    ],
     ['of the mesh of consul-k8s', { 'managed-by': 'consul-k8s-endpoints-controller' }, false, true],
     ['with our cluster and not our mark', { 'k8s-cluster': 'prod' }, false, false],
     ['of nomad', { 'external-source': 'nomad' }, false, false],
     ['of a Spring application', { secure: 'false' }, false, false],
   ])('%s', (_, meta, ours, fromKubernetes) => {
     expect(ownsInstance(owner, strings(meta))).toBe(ours);
-    expect(cameFromKubernetes({ meta: strings(meta), tags: ['v1'] })).toBe(fromKubernetes);
-  });
-
-  it('of the catalog sync of consul-k8s is known by its tag too', () => {
-    expect(cameFromKubernetes({ meta: strings(), tags: ['v1', 'k8s'] })).toBe(true);
+    expect(cameFromKubernetes({ meta: strings(meta) })).toBe(fromKubernetes);
   });
 
   it.each([

@@ -11,7 +11,8 @@ import { isHealthy } from '../../to-kubernetes/desired/mirrored-service.ts';
 import type { NamespacePlan } from '../../to-kubernetes/plan/namespace-plan.ts';
 import { limitReached } from '../../to-kubernetes/plan/problems.ts';
 import type { NamePlan } from '../../to-kubernetes/plan/planner.ts';
-import { instancesToMirror, isNeverMirrored } from '../../to-kubernetes/requests/selection.ts';
+import { instancesToMirror, isNamed, isNeverMirrored } from '../../to-kubernetes/requests/selection.ts';
+import { consulServiceOf, instancesWith, tagServiceNamed } from '../../to-kubernetes/requests/tag-services.ts';
 import type { World } from '../../world/world.ts';
 import { plansFor } from './pod.ts';
 import {
@@ -24,7 +25,7 @@ import {
 } from './explanation.ts';
 import { describeNamespace } from '../plan.ts';
 import { toldIn, toldOf, type Told } from '../told.ts';
-import { planImports, planServices } from '../../world/read-once.ts';
+import { planImports, planServices, type PlannedServices } from '../../world/read-once.ts';
 import { modeOf } from '../../to-kubernetes/objects/service.ts';
 
 /**
@@ -41,8 +42,10 @@ export async function explainConsulService(
   const name = given.toLowerCase();
   const { owner, toKubernetes } = world;
   // Read by itself: what is never mirrored, or not selected, is not in the catalog.
-  const request = instancesRequest(given);
-  const instances = decodeInstances(await consul.get(request), given);
+  const tagged = tagServiceNamed(config.toKubernetes.tagServices, name);
+  const asked = tagged?.service ?? given;
+  const all = decodeInstances(await consul.get(instancesRequest(asked)), asked);
+  const instances = tagged ? instancesWith(all, tagged) : all;
   const services = toKubernetes && (await planServices(config, owner, toKubernetes));
   const plan = services?.plans.get(name);
   const copies = [...(toKubernetes?.views.services.values() ?? [])].filter((service) =>
@@ -56,7 +59,8 @@ export async function explainConsulService(
     explainNamespace(name, plan?.mirrored ?? false, namespace, isOfSeveral),
   );
   const closed = [...(toKubernetes?.views.namespaces.closed.keys() ?? [])];
-  const { rule, notes } = decisionOf(config, name, instances, plan, closed);
+  const management = managementMarks(config, owner, name, instances, services?.planner);
+  const { rule, notes } = decisionOf(config, name, instances, management, plan, closed);
   const waiting = explainedTold(plan?.mirrored ? namespaces : []);
   return {
     kind: 'consul-service',
@@ -88,19 +92,41 @@ export async function explainConsulService(
   };
 }
 
+/** The instances that are left out because they are management entries, and by which mark. */
+function managementMarks(
+  { toKubernetes }: Config,
+  { cluster }: Owner,
+  name: string,
+  instances: readonly ServiceInstance[],
+  planner: PlannedServices['planner'] | undefined,
+): string[] {
+  if (isNamed(toKubernetes, consulServiceOf(toKubernetes.tagServices, name))) return [];
+  return instancesToMirror(instances, cluster, toKubernetes).flatMap((instance) => {
+    const mark = planner?.sources.management.markOf(instance);
+    return mark === undefined ? [] : [`${instance.node}/${instance.id}: ${mark}`];
+  });
+}
+
 function decisionOf(
   { cluster, toKubernetes }: Config,
   name: string,
   instances: readonly ServiceInstance[],
+  management: readonly string[],
   plan: NamePlan | undefined,
   closed: readonly string[],
 ): Decision {
   const not = (why: string): Decision => ({ rule: `it is not mirrored: ${why}`, notes: [] });
   if (!toKubernetes.enabled) return not('toKubernetes.enabled is false');
   if (isNeverMirrored(name)) return not('the name is one of those that never are');
-  if (!selects(toKubernetes.services, name)) return not('toKubernetes.services does not select it');
-  if (instances.length === 0) return not('Consul has no instance of it');
+  const service = consulServiceOf(toKubernetes.tagServices, name);
+  if (!selects(toKubernetes.services, service)) return not('toKubernetes.services does not select it');
+  if (instances.length === 0 && !plan?.mirrored) return not('Consul has no instance of it');
   if (plan?.overLimit) return not(limitReached(toKubernetes.maxServices));
+  const [mark, ...more] = management;
+  const others = more.length === 0 ? '' : `, and ${more.length} more like that`;
+  const named = `they would be if toKubernetes.services.include had its name, ${name}`;
+  if (!plan?.mirrored && mark !== undefined)
+    return not(`all that it has outside Kubernetes are Spring's management entries: ${mark}${others}; ${named}`);
   if (!plan?.mirrored)
     return not(
       'all of its instances came out of Kubernetes, share an address and port with one that did, are proxies, or lack a required tag or meta',
@@ -119,6 +145,7 @@ function decisionOf(
     notes: [
       ...(closed.length > 0 ? [`not into ${list(closed)}: nothing can be written there`] : []),
       ...(conflicts.length > 0 ? [`not into ${list(conflicts)}: a Service of somebody else has its name there`] : []),
+      ...(mark === undefined ? [] : [`without Spring's management entries: ${mark}${others}; ${named}`]),
       ...(healthy ? [] : ['none of its instances outside Kubernetes is healthy enough: the Service has no endpoints']),
     ],
   };

@@ -5,7 +5,7 @@ import { objectKey, type Service } from '../../kubernetes/objects.ts';
 import { cameFromKubernetes } from '../../mark.ts';
 import type { ImportPlan } from '../../to-kubernetes/imports/planner.ts';
 import { type ImportRequest } from '../../to-kubernetes/requests/import-request.ts';
-import { isHealthy } from '../../to-kubernetes/desired/mirrored-service.ts';
+import { whyNoTraffic } from '../../to-kubernetes/desired/mirrored-service.ts';
 import { instancesToMirror } from '../../to-kubernetes/requests/selection.ts';
 import type { World } from '../../world/world.ts';
 import { explainedTold, type ExplainedImport, type Explanation } from './explanation.ts';
@@ -71,6 +71,7 @@ function explainInstances(
   const foreign = new Set(instancesToMirror(instances, cluster, toKubernetes));
   const refused = new Map(plan.refused.map(({ instance, reason }) => [instance, reason]));
   const skipped = new Map(plan.skipped.map(({ address, port, slice }) => [`${address} ${port}`, slice]));
+  const misfits = new Map(plan.misfits.map(({ instance, protocol }) => [instance, protocol]));
   const taken = new Set(plan.endpoints.map(({ address, port }) => `${address} ${port}`));
 
   function whyNot(instance: ServiceInstance): string | undefined {
@@ -78,7 +79,10 @@ function explainInstances(
     const reason = refused.get(`${instance.node}/${instance.id}`);
     const slice = skipped.get(location);
     if (!foreign.has(instance)) return whyNotForeign(instance);
-    if (!isHealthy(instance, toKubernetes)) return `it is ${instance.status}`;
+    const unfit = whyNoTraffic(instance, toKubernetes);
+    if (unfit !== undefined) return unfit;
+    const protocol = misfits.get(instance);
+    if (protocol !== undefined) return `it is ${protocol}, and the port of the Service is not`;
     if (slice !== undefined) return `EndpointSlice ${slice} has it`;
     if (reason !== undefined) return reason;
     if (plan.request?.verdict === 'unclear' && !taken.has(location))

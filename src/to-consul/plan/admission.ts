@@ -1,3 +1,4 @@
+import { protocolOf } from '../../consul/protocol.ts';
 import type { ServiceInstance } from '../../consul/types.ts';
 import { mayPublish, type Policy } from '../desired/policy.ts';
 import type { OwnInstance } from '../observed/own-instance.ts';
@@ -131,14 +132,20 @@ export function isThere(desired: Location, observed: Location): boolean {
   return desired.address === observed.address && desired.port === observed.port;
 }
 
-/** The live instance that already serves at this address and port under this name, if there is one. */
+/**
+ * The live instance that already serves at this address and port under this name, if there is one. What is marked as UDP does not
+ * hold the place of TCP; what says nothing may be either.
+ */
 export function holderOf(
   instances: readonly ServiceInstance[],
-  { address, port }: Location,
+  registration: Location & Pick<Registration, 'id' | 'tags' | 'meta'>,
 ): ServiceInstance | undefined {
+  const { address, port } = registration;
+  const protocol = protocolOf(registration);
   return instances.find(
     (instance) =>
       instance.status !== 'critical' &&
+      (protocol === 'UDP' || protocolOf(instance) === 'TCP') &&
       (instance.port === port || instance.namedPorts.includes(port)) &&
       (instance.address || instance.nodeAddress) === address,
   );

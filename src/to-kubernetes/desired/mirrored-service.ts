@@ -1,7 +1,8 @@
 import type { Address, Family } from '../../address.ts';
 import type { ServiceInstance } from '../../consul/types.ts';
-import type { Service } from '../../kubernetes/objects.ts';
-import { chooseAppProtocol, choosePorts, isPort, type MirroredPorts, type PortsConfig } from './mirrored-ports.ts';
+import type { Protocol, Service } from '../../kubernetes/objects.ts';
+import { choosePorts, isGuess, isPort, type MirroredPorts, type PortsConfig } from './mirrored-ports.ts';
+import { protocolOf } from '../../consul/protocol.ts';
 import { chooseShape, isHeadless, wantsHeadless, type ServiceShape, type ShapeConfig } from './service-shape.ts';
 
 /** A Consul service as Kubernetes should see it. */
@@ -9,8 +10,10 @@ export interface MirroredService {
   /** As Consul spells it. */
   readonly consulService: string;
   readonly shape: ServiceShape;
-  readonly ports: MirroredPorts;
-  readonly appProtocol: string;
+  /** For each protocol that it speaks. */
+  readonly ports: readonly MirroredPorts[];
+  /** True while its ports, and its shape, are what instances say of which none was ever an endpoint. */
+  readonly isGuess: boolean;
   readonly endpoints: readonly MirroredEndpoint[];
 }
 
@@ -18,6 +21,8 @@ export interface MirroredEndpoint {
   readonly address: string;
   readonly family: Family;
   readonly port: number;
+  /** Behind a port of somebody else's Service what that has. */
+  readonly protocol: Protocol;
   readonly zone: string;
   /** The host name that the address was resolved from; empty when Consul has the address itself. */
   readonly host: string;
@@ -60,6 +65,8 @@ export interface Mirroring {
   readonly doubtful: readonly RefusedInstance[];
   /** The host names that its instances have, known or not: all that has to be looked up. */
   readonly hosts: ReadonlySet<string>;
+  /** Those that say what the Service is like: its endpoints, and while there is none all that it has in Consul. */
+  readonly voters: readonly ServiceInstance[];
   /** Whether the Service should be headless; what there is stays as it is. */
   readonly wantsHeadless: boolean;
 }
@@ -72,17 +79,48 @@ export function mirror(
   observed: Service | undefined,
   network: Network,
 ): Mirroring {
+  const { endpoints, healthy, families, ...told } = sortOut(foreign, config, network);
+  const isServed = endpoints.length > 0;
+  const voters = healthy.length > 0 ? healthy : foreign;
+  const wished = wantsHeadless(consulService, voters, config);
+  const headless = observed ? isHeadless(observed) : wished;
+  const servedFamilies = new Set(endpoints.map(({ family }) => family));
+  // What was chosen without an endpoint does not count once there is one.
+  const chosen = isServed && isGuess(observed) ? undefined : observed;
+  const mirrored = {
+    consulService,
+    shape: chooseShape(headless, isServed ? servedFamilies : families, network.families, observed),
+    ports: choosePorts({ voters, foreign }, config, chosen, headless),
+    isGuess: !isServed && isGuess(observed),
+    endpoints,
+  };
+  return { mirrored, ...told, voters, wantsHeadless: wished };
+}
+
+interface Sorted extends Pick<Mirroring, 'refused' | 'doubtful' | 'hosts'> {
+  readonly endpoints: readonly MirroredEndpoint[];
+  /** Those that are endpoints, and those that will be once more is known of their host name. */
+  readonly healthy: readonly ServiceInstance[];
+  /** Of all that have an address, endpoints or not. */
+  readonly families: ReadonlySet<Family>;
+}
+
+function sortOut(foreign: readonly ServiceInstance[], config: MirrorConfig, network: Network): Sorted {
   const refused: RefusedInstance[] = [];
   const doubtful: RefusedInstance[] = [];
   const endpoints = new Map<string, MirroredEndpoint>();
   const families = new Set<Family>();
+  const healthy: ServiceInstance[] = [];
   const hosts = new Set<string>();
   // In an order of our own: Consul promises none, and which of two instances at one address is taken must not change.
   for (const instance of [...foreign].sort((a, b) => (identityOf(a) < identityOf(b) ? -1 : 1))) {
     const located = locate(instance, network);
     if (located.host !== undefined) hosts.add(located.host);
-    if ('pending' in located) continue;
-    // The host name of an instance that is not well counts too: its address will be wanted again.
+    if ('pending' in located) {
+      // It will be an endpoint in a moment: what it says must not change twice for that.
+      if (isHealthy(instance, config)) healthy.push(instance);
+      continue;
+    }
     if ('family' in located) families.add(located.family);
     if (!isHealthy(instance, config)) continue;
     if ('refused' in located) {
@@ -91,31 +129,34 @@ export function mirror(
     }
     const { address, family, host = '', doubt } = located;
     if (doubt !== undefined) doubtful.push({ instance: identityOf(instance), reason: doubt });
+    healthy.push(instance);
+    const protocol = protocolOf(instance);
     // A ghost beside a live instance: the same address and port is one endpoint.
-    endpoints.set(`${address} ${instance.port}`, {
+    endpoints.set(`${address} ${instance.port} ${protocol}`, {
       address,
       family,
       port: instance.port,
+      protocol,
       zone: zoneOf(instance),
       host,
       instance,
     });
   }
-  const wished = wantsHeadless(consulService, foreign, config);
-  const headless = observed ? isHeadless(observed) : wished;
-  const mirrored = {
-    consulService,
-    shape: chooseShape(headless, families, network.families, observed),
-    ports: choosePorts(foreign, config, observed, headless),
-    appProtocol: chooseAppProtocol(foreign),
-    endpoints: [...endpoints.values()],
-  };
-  return { mirrored, refused, doubtful, hosts, wantsHeadless: wished };
+  return { endpoints: [...endpoints.values()], healthy, families, refused, doubtful, hosts };
 }
 
 /** Well enough to get traffic. */
-export function isHealthy({ status }: ServiceInstance, { minHealth }: Pick<MirrorConfig, 'minHealth'>): boolean {
-  return status === 'passing' || (status === 'warning' && minHealth === 'warning');
+export function isHealthy(instance: ServiceInstance, config: Pick<MirrorConfig, 'minHealth'>): boolean {
+  return whyNoTraffic(instance, config) === undefined;
+}
+
+/** Why an instance is to get no traffic; undefined when it is. A weight of 0 is Consul's way to say so: for a warning, mostly. */
+export function whyNoTraffic(
+  { status, weight }: ServiceInstance,
+  { minHealth }: Pick<MirrorConfig, 'minHealth'>,
+): string | undefined {
+  if (status === 'critical' || (status === 'warning' && minHealth === 'passing')) return `it is ${status}`;
+  return weight > 0 ? undefined : `it is ${status}, and its weight is ${weight} then`;
 }
 
 function identityOf({ node, id }: ServiceInstance): string {

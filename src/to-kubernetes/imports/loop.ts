@@ -43,6 +43,14 @@ export class ImportsLoop {
     return key.startsWith(KEY_PREFIX);
   }
 
+  /** True for the key of that Service. */
+  isKeyOf(
+    key: string,
+    { namespace, serviceName }: { readonly namespace: string; readonly serviceName: string },
+  ): boolean {
+    return key === KEY_PREFIX + objectKey({ namespace, name: serviceName });
+  }
+
   get count(): number {
     return this.#options.planner.count;
   }
@@ -59,19 +67,19 @@ export class ImportsLoop {
   }
 
   lookAtAll(): void {
-    for (const key of this.#options.planner.keys()) this.#look(key);
+    for (const key of this.#options.planner.keys()) this.look(key);
   }
 
   /** Something about a Consul service is another. */
   onConsulService(name: string): void {
-    for (const service of this.#options.planner.importing(name)) this.#look(objectKey(service));
+    for (const service of this.#options.planner.importing(name)) this.look(objectKey(service));
   }
 
   onService(before: Service | undefined, after: Service | undefined): void {
     const { planner } = this.#options;
     const [was, is] = [planner.nameOf(before), planner.nameOf(after)];
     if (was !== is) for (const name of [was, is]) if (name !== undefined) this.#follow(name);
-    for (const service of [before, after]) if (service && planner.concerns(service)) this.#look(objectKey(service));
+    for (const service of [before, after]) if (service && planner.concerns(service)) this.look(objectKey(service));
   }
 
   onSlice(before: EndpointSlice | undefined, after: EndpointSlice | undefined): void {
@@ -81,7 +89,7 @@ export class ImportsLoop {
       const key = serviceKeyOf(slice);
       const service = services.get(key);
       if (!service || !planner.concerns(service)) continue;
-      this.#look(key);
+      this.look(key);
       // A mirrored Service that was let go keeps what it has until other slices have all of it: this may be the last of them.
       const name = planner.nameOf(service);
       if (name !== undefined && isMirroredIn(name, slice.namespace)) enqueue(name);
@@ -122,7 +130,8 @@ export class ImportsLoop {
     return plan;
   }
 
-  #look(serviceKey: string): void {
+  /** Something that is written for that Service is to be looked at. */
+  look(serviceKey: string): void {
     this.#options.enqueue(KEY_PREFIX + serviceKey);
   }
 

@@ -1,8 +1,14 @@
-import { objectKey, serviceKeyOf, type EndpointSlice, type Service } from '../../kubernetes/objects.ts';
+import {
+  objectKey,
+  serviceKeyOf,
+  type EndpointSlice,
+  type Service,
+  type ServicePort,
+} from '../../kubernetes/objects.ts';
 import { Index } from '../../kubernetes/view.ts';
 import { compare, type Changes } from '../../reconcile/changes.ts';
 import { isMarkedObject } from '../../mark.ts';
-import type { RefusedInstance } from '../desired/mirrored-service.ts';
+import type { MirroredEndpoint, RefusedInstance } from '../desired/mirrored-service.ts';
 import { hostsUnresolved, instancesRefused } from '../plan/problems.ts';
 import { importRequest, nameWanted, type ImportRequest } from '../requests/import-request.ts';
 import {
@@ -14,7 +20,7 @@ import {
   type SlicesOfService,
 } from './slices.ts';
 import { heldEndpoints, withEndpoints } from '../plan/held-endpoints.ts';
-import { mirrorOf, type PlanSources } from '../plan/sources.ts';
+import { importedInstances, mirrorOf, withoutRefused, type PlanSources } from '../plan/sources.ts';
 import { byName } from '../plan/target.ts';
 import { problem, type Problem } from '../problem.ts';
 import type { DesiredSlice } from '../objects/slice.ts';
@@ -32,13 +38,15 @@ export interface ImportPlan {
   readonly isEmptied: boolean;
   readonly refused: readonly RefusedInstance[];
   readonly skipped: readonly SkippedEndpoint[];
+  /** Endpoints that speak another protocol than the port of the Service. */
+  readonly misfits: readonly MirroredEndpoint[];
   readonly problems: readonly Problem[];
   /** Host names of its instances, for whoever carries the plan out to have them looked up. */
   readonly hosts: readonly string[];
 }
 
 const NO_CHANGES: ImportPlan['slices'] = { create: [], update: [], remove: [] };
-const NOTHING = { endpoints: [], isEmptied: false, refused: [], skipped: [], hosts: [] };
+const NOTHING = { endpoints: [], isEmptied: false, refused: [], skipped: [], misfits: [], hosts: [] };
 
 /** What differs between Consul and the slices that Services of others take in, from the views alone. */
 export class ImportPlanner {
@@ -115,18 +123,32 @@ export class ImportPlanner {
     const instances = catalog.instances(from.name);
     // Not read is not empty.
     if (!instances) return { slices: NO_CHANGES, problems, ...NOTHING };
-    const { mirrored: shown, refused, doubtful, hosts } = mirrorOf(this.#sources, from.name, undefined);
+    const foreign = importedInstances(this.#sources, from.name);
+    const {
+      mirrored: shown,
+      refused,
+      doubtful,
+      hosts,
+    } = withoutRefused(
+      this.#sources,
+      mirrorOf(this.#sources, from.name, foreign, undefined),
+      service.namespace,
+      service.name,
+    );
     const slices = this.#slicesOf(key, service);
     const ofThis = slices.own.filter((slice) => otherOrigin(slice, from) === undefined);
-    const held = heldEndpoints(this.#sources, from.name, { slices: ofThis, workloadEntries: [] });
+    const held = heldEndpoints(this.#sources, from.name, { slices: ofThis, workloadEntries: [] }, true);
     const mirrored = withEndpoints(shown, held);
     // A name that nobody has is most often a typo: what was taken in from a service of another name stays until that is clear.
     const origins = slices.own.flatMap((slice) => otherOrigin(slice, from) ?? []);
     const [kept] = instances.length === 0 ? origins : [];
-    const { slices: desired, skipped } =
-      request.verdict === 'accepted' && kept === undefined
-        ? importedSlices(slices, from, request.port, mirrored)
-        : { slices: heldSlices(slices, from, mirrored.endpoints), skipped: [] };
+    const {
+      slices: desired,
+      skipped,
+      misfits,
+    } = request.verdict === 'accepted' && kept === undefined
+      ? importedSlices(slices, from, request.port, mirrored)
+      : { slices: heldSlices(slices, from, mirrored.endpoints), skipped: [], misfits: [] };
     const endpoints = desired.flatMap(endpointsOf);
     return {
       slices: compare(byName(desired), byName(slices.own), (wish, observed) =>
@@ -136,6 +158,7 @@ export class ImportPlanner {
       isEmptied: endpoints.length === 0 && slices.own.some(({ endpoints }) => endpoints.length > 0),
       refused,
       skipped,
+      misfits,
       hosts: [...hosts],
       problems: [
         ...problems,
@@ -143,6 +166,9 @@ export class ImportPlanner {
           instances.length === 0 ? unknownService(from.spelling, kept) : undefined,
           instancesRefused(from.spelling, refused),
           hostsUnresolved(from.spelling, doubtful),
+          request.verdict === 'accepted' && endpoints.length + skipped.length === 0
+            ? otherProtocol(from.spelling, request.port, misfits)
+            : undefined,
         ].flatMap((found) => found ?? []),
       ],
     };
@@ -165,6 +191,17 @@ export class ImportPlanner {
 
 function endpointsOf({ ports: [target], endpoints }: DesiredSlice): ImportPlan['endpoints'] {
   return endpoints.map(({ address }) => ({ address, port: target?.port ?? 0 }));
+}
+
+/** Nothing is behind the port because all that could be speaks another protocol. */
+function otherProtocol(
+  name: string,
+  { port, protocol }: ServicePort,
+  [first]: readonly MirroredEndpoint[],
+): Problem | undefined {
+  if (!first) return undefined;
+  const message = `port ${port} of the Service is ${protocol}, and the instances of Consul service ${JSON.stringify(name)} are ${first.protocol}: consular.dev/import-port names another port`;
+  return problem('InvalidPort', message);
 }
 
 /** @param kept the service of another name whose endpoints stay for that reason */

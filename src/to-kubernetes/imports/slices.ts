@@ -1,6 +1,7 @@
 import { locationOf } from '../../address.ts';
 import type { EndpointPort, EndpointSlice, Service, ServicePort } from '../../kubernetes/objects.ts';
 import { ANNOTATION, LABEL } from '../../mark.ts';
+import type { Target } from '../objects/ports.ts';
 import { desiredSlices, type DesiredSlice, sameSlice } from '../objects/slice.ts';
 import type { MirroredEndpoint, MirroredService } from '../desired/mirrored-service.ts';
 import { isHeadless } from '../desired/service-shape.ts';
@@ -32,23 +33,38 @@ export function importedSlices(
   { spelling }: ConsulName,
   port: ServicePort,
   mirrored: MirroredService,
-): { readonly slices: DesiredSlice[]; readonly skipped: SkippedEndpoint[] } {
+): {
+  readonly slices: DesiredSlice[];
+  readonly skipped: SkippedEndpoint[];
+  /** Those that speak another protocol than the port. */
+  readonly misfits: readonly MirroredEndpoint[];
+} {
   const taken = endpointsOf(others, port);
   const skipped: SkippedEndpoint[] = [];
-  const endpoints = mirrored.endpoints.filter(({ address, port }) => {
+  const fitting = fittingEndpoints(mirrored.endpoints, port);
+  const endpoints = fitting.filter(({ address, port }) => {
     const slice = taken.get(locationOf(address, port));
     if (slice !== undefined) skipped.push({ address, port, slice });
     return slice === undefined;
   });
   const reusable = own.filter((slice) => isReusable(slice, service));
   const isOthers = (name: string) => isTaken(name) && !reusable.some((slice) => slice.name === name);
-  const slices = desiredSlices(service.name, { ...mirrored, endpoints }, reusable, isOthers).map((slice) => ({
-    ...slice,
-    consulService: spelling,
-    headless: isHeadless(service),
-    ports: slice.ports.slice(0, 1).map((target) => behind(port, target)),
-  }));
-  return { slices, skipped };
+  const { protocol } = port;
+  const source = { ...mirrored, endpoints: endpoints.map((endpoint) => ({ ...endpoint, protocol })) };
+  const slices = desiredSlices(service.name, source, reusable, isOthers, false, (target) => [behind(port, target)]).map(
+    (slice) => ({ ...slice, consulService: spelling, headless: isHeadless(service) }),
+  );
+  return { slices, skipped, misfits: mirrored.endpoints.filter((endpoint) => !fitting.includes(endpoint)) };
+}
+
+/**
+ * What marks itself as UDP is called by no other protocol. Whatever says nothing is what the port says, unless others say it of
+ * themselves.
+ */
+function fittingEndpoints(endpoints: readonly MirroredEndpoint[], { protocol }: ServicePort): MirroredEndpoint[] {
+  const silent = endpoints.filter((endpoint) => endpoint.protocol === 'TCP');
+  const said = endpoints.filter((endpoint) => endpoint.protocol === 'UDP');
+  return protocol === 'UDP' && said.length > 0 ? said : silent;
 }
 
 /** The Consul service that a slice of ours was taken from, if it is another than the given service. */
@@ -113,7 +129,7 @@ function isReusable({ ownerUid, labels }: EndpointSlice, service: Service): bool
 }
 
 /** Slices are joined to a port of the Service by its name; the number is the instance's. */
-function behind({ name, protocol, appProtocol }: ServicePort, { port }: EndpointPort): EndpointPort {
+function behind({ name, protocol, appProtocol }: ServicePort, { port }: Target): EndpointPort {
   return { name, port, protocol, appProtocol };
 }
 

@@ -19,17 +19,18 @@ export interface SpreadOptions {
  * | for                            | plain slices | slices that Istio passes over | WorkloadEntries |
  * |--------------------------------|--------------|-------------------------------|-----------------|
  * | service                        | all          | none                          | none            |
- * | istio                          | pods         | all others                    | all others      |
- * | both, while a Service switches | all          | all but pods                  | all but pods    |
+ * | istio                          | pods, UDP    | all others                    | all others      |
+ * | both, while a Service switches | all          | all but these                 | all but these   |
  */
 export function spreadOf(
   endpoints: readonly MirroredEndpoint[],
   modes: readonly Mode[],
   { slices, isPod }: SpreadOptions,
 ): Spread {
-  const others = modes.includes('istio') ? endpoints.filter(({ address }) => !isPod(address)) : [];
+  const isForEntry = ({ address, protocol }: MirroredEndpoint) => protocol === 'TCP' && !isPod(address);
+  const others = modes.includes('istio') ? endpoints.filter(isForEntry) : [];
   return {
-    plain: modes.includes('service') ? endpoints : endpoints.filter(({ address }) => isPod(address)),
+    plain: modes.includes('service') ? endpoints : endpoints.filter((endpoint) => !isForEntry(endpoint)),
     hiddenFromIstio: slices ? others : [],
     entries: others,
   };

@@ -1,6 +1,6 @@
 import type { EndpointSubset, Endpoints } from '../../kubernetes/objects.ts';
 import type { MirroredService } from '../desired/mirrored-service.ts';
-import { groupBy, endpointPorts, sameList, samePort } from './ports.ts';
+import { groupBy, endpointPorts, sameList, samePort, type Place } from './ports.ts';
 import { LABEL, ANNOTATION } from '../../mark.ts';
 import { type Body, withoutEmpty, type Labels } from './body.ts';
 
@@ -16,17 +16,21 @@ export interface DesiredEndpoints {
 /** The limit of v1 Endpoints; a reader that needs more must read slices. */
 const MOST_IN_ENDPOINTS = 1000;
 
-/** One subset for each port: a subset says that every address of it has every port of it. */
+/** One subset for each port and protocol: a subset says that every address of it has every port of it. */
 export function desiredEndpoints(name: string, mirrored: MirroredService): DesiredEndpoints {
   const shown = [...mirrored.endpoints]
-    .sort((a, b) => a.port - b.port || (a.address < b.address ? -1 : 1))
+    .sort((a, b) => a.port - b.port || compare(a.protocol, b.protocol) || compare(a.address, b.address))
     .slice(0, MOST_IN_ENDPOINTS);
-  const subsets = [...groupBy(shown, ({ port }) => port)].map(([port, endpoints]) => ({
+  const subsets = [...groupBy(shown, ({ port, protocol }) => `${port} ${protocol}`).values()].map((endpoints) => ({
     addresses: endpoints.map(({ address }) => address),
-    ports: endpointPorts(mirrored, port),
+    ports: endpoints.slice(0, 1).flatMap((target) => endpointPorts(mirrored, target)),
   }));
   const truncated = mirrored.endpoints.length > shown.length;
   return { name, consulService: mirrored.consulService, headless: mirrored.shape.headless, subsets, truncated };
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
 }
 
 /** Whether it is as it should be in all that we write. What others add (other labels, fields that we have no opinion on) is theirs. */
@@ -70,4 +74,19 @@ export function endpointsBody(
     },
     immutable: {},
   };
+}
+
+/** Where the endpoints are called, and the object with some of them only. */
+export function placesInEndpoints({ subsets }: Pick<DesiredEndpoints, 'subsets'>): Place[] {
+  return subsets.flatMap(({ addresses, ports: [port] }) =>
+    port ? addresses.map((address) => ({ address, port: port.port })) : [],
+  );
+}
+
+export function endpointsWith(endpoints: DesiredEndpoints, isKept: (place: Place) => boolean): DesiredEndpoints {
+  const subsets = endpoints.subsets.map(({ addresses, ports }) => ({
+    ports,
+    addresses: addresses.filter((address) => ports[0] && isKept({ address, port: ports[0].port })),
+  }));
+  return { ...endpoints, subsets: subsets.filter(({ addresses }) => addresses.length > 0) };
 }

@@ -1,11 +1,21 @@
-import type { MirroredService } from '../desired/mirrored-service.ts';
+import type { MirroredEndpoint, MirroredService } from '../desired/mirrored-service.ts';
 import type { EndpointPort } from '../../kubernetes/objects.ts';
-import { MAIN_PORT, ALIAS_PORT } from '../desired/mirrored-ports.ts';
+import { namedPorts } from '../desired/mirrored-ports.ts';
 
-/** The same target port under every name of the Service: slices are joined to Service ports by name. */
-export function endpointPorts({ ports, appProtocol }: MirroredService, port: number): EndpointPort[] {
-  const named = (name: string): EndpointPort => ({ name, port, protocol: 'TCP', appProtocol });
-  return [named(MAIN_PORT), ...(ports.alias === undefined ? [] : [named(ALIAS_PORT)])];
+/** What an endpoint is called at. */
+export type Target = Pick<MirroredEndpoint, 'port' | 'protocol'>;
+
+/** An endpoint in an object, as it is or as it should be. */
+export interface Place {
+  readonly address: string;
+  readonly port: number;
+}
+
+/** The same target port under every name that the Service has for the protocol: slices are joined to Service ports by name. */
+export function endpointPorts({ ports }: Pick<MirroredService, 'ports'>, { port, protocol }: Target): EndpointPort[] {
+  return namedPorts(ports)
+    .filter((named) => named.protocol === protocol)
+    .map(({ name, appProtocol }) => ({ name, port, protocol, appProtocol }));
 }
 
 export function samePort(a: EndpointPort, b: EndpointPort): boolean {

@@ -1,7 +1,7 @@
 import type { ServiceShape } from '../desired/service-shape.ts';
 import type { ServicePort, Service } from '../../kubernetes/objects.ts';
 import type { MirroredService } from '../desired/mirrored-service.ts';
-import { portChoice, MAIN_PORT, ALIAS_PORT } from '../desired/mirrored-ports.ts';
+import { namedPorts, portChoice } from '../desired/mirrored-ports.ts';
 import { LABEL, ANNOTATION } from '../../mark.ts';
 import { samePort, sameList } from './ports.ts';
 import { type Body, withoutEmpty, type Labels } from './body.ts';
@@ -22,23 +22,18 @@ export interface DesiredService {
 
 export function desiredService(
   name: string,
-  { consulService, shape, ports, appProtocol }: MirroredService,
+  { consulService, shape, ports, isGuess }: MirroredService,
   mode: Mode,
 ): DesiredService {
-  const port = (portName: string, number: number): ServicePort => ({
-    name: portName,
-    port: number,
-    protocol: 'TCP',
-    targetPort: portName,
-    appProtocol,
-  });
   return {
     name,
     consulService,
     shape,
-    portChoice: portChoice(ports),
+    portChoice: portChoice(ports, isGuess),
     mode,
-    ports: [port(MAIN_PORT, ports.main), ...(ports.alias === undefined ? [] : [port(ALIAS_PORT, ports.alias)])],
+    ports: namedPorts(ports).map(({ name: targetPort, number, protocol, appProtocol }) => {
+      return { name: targetPort, port: number, protocol, targetPort, appProtocol };
+    }),
   };
 }
 

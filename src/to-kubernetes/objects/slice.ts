@@ -8,7 +8,7 @@ import {
 } from '../../kubernetes/objects.ts';
 import { LABEL, SLICE_MANAGER, ANNOTATION } from '../../mark.ts';
 import type { MirroredEndpoint, MirroredService } from '../desired/mirrored-service.ts';
-import { groupBy, endpointPorts, sameList, samePort } from './ports.ts';
+import { groupBy, endpointPorts, sameList, samePort, type Place, type Target } from './ports.ts';
 import { writeHosts } from './hosts-annotation.ts';
 import { type Body, withoutEmpty, type Labels } from './body.ts';
 
@@ -34,12 +34,13 @@ interface DesiredEndpoint {
 /** As Kubernetes' own controller: a change rewrites one slice on every node, so slices stay small. */
 const MOST_IN_SLICE = 100;
 /**
- * One group of slices for each (address family, port), because ports are a slice's and not an endpoint's. An endpoint
+ * One group of slices for each (address family, port, protocol), because ports are a slice's and not an endpoint's. An endpoint
  * stays in the slice it is in, a new one fills the first slice with room: one instance that changes is one slice written.
  * @param observed our slices of that Service
  * @param isTaken true for a slice name that somebody else has
  * @param hiddenFromIstio true for slices that Istio's sidecars are to pass over; a slice never turns from one kind into the
  * other, because Istio passes over that change too and would keep the endpoints for ever
+ * @param portsOf the ports of a slice whose endpoints are called at that target
  */
 export function desiredSlices(
   name: string,
@@ -47,10 +48,11 @@ export function desiredSlices(
   observed: readonly EndpointSlice[],
   isTaken: (sliceName: string) => boolean = () => false,
   hiddenFromIstio = false,
+  portsOf: (target: Target) => readonly EndpointPort[] = (target) => endpointPorts(mirrored, target),
 ): DesiredSlice[] {
-  const groups = groupBy(mirrored.endpoints, ({ family, port }) => `${family} ${port}`);
+  const groups = groupBy(mirrored.endpoints, ({ family, port, protocol }) => `${family} ${port} ${protocol}`);
   return [...groups.values()].flatMap((endpoints) =>
-    sliceGroup(name, mirrored, endpoints, observed, isTaken, hiddenFromIstio),
+    sliceGroup(name, mirrored, endpoints, observed, isTaken, hiddenFromIstio, portsOf),
   );
 }
 
@@ -65,15 +67,16 @@ function sliceGroup(
   observed: readonly EndpointSlice[],
   isTaken: (sliceName: string) => boolean,
   hiddenFromIstio: boolean,
+  portsOf: (target: Target) => readonly EndpointPort[],
 ): DesiredSlice[] {
   const [first] = endpoints;
   if (!first) return [];
-  const { family, port } = first;
+  const { family, port, protocol } = first;
   const waiting = new Map(endpoints.map(({ address, zone, host }) => [address, { address, zone, host }]));
   const isOfGroup = (slice: EndpointSlice) =>
     slice.addressType === family &&
     slice.ports.length > 0 &&
-    slice.ports.every((slicePort) => slicePort.port === port) &&
+    slice.ports.every((slicePort) => slicePort.port === port && slicePort.protocol === protocol) &&
     isHiddenFromIstio(slice) === hiddenFromIstio;
   const ofGroup = observed.filter(isOfGroup);
   const shards = new Map<string, DesiredEndpoint[]>();
@@ -89,7 +92,11 @@ function sliceGroup(
   // A slice of another group can have a name of ours, when somebody changed its ports.
   const taken = new Set(observed.filter((slice) => !isOfGroup(slice)).map(({ name }) => name));
   for (let number = 0; waiting.size > 0; number++) {
-    const name = sliceName(serviceName, hiddenFromIstio ? [family, port, number, 'istio'] : [family, port, number]);
+    const name = sliceName(serviceName, [
+      ...[family, port, number],
+      ...(hiddenFromIstio ? ['istio'] : []),
+      ...(protocol === 'TCP' ? [] : [protocol]),
+    ]);
     if (!shards.has(name) && !taken.has(name) && !isTaken(name)) shards.set(name, fill(waiting, []));
   }
   return [...shards]
@@ -101,7 +108,7 @@ function sliceGroup(
       headless: mirrored.shape.headless,
       addressType: family,
       hiddenFromIstio,
-      ports: endpointPorts(mirrored, port),
+      ports: portsOf(first),
       endpoints: shard,
     }));
 }
@@ -202,4 +209,14 @@ export function importedSliceBody(labels: Labels, desired: DesiredSlice, owner: 
     [ANNOTATION.hosts]: writeHosts(desired.endpoints),
   };
   return { ...body, metadata: { ...metadata, annotations } };
+}
+
+/** Where the endpoints of a slice are called, and the slice with some of them only. */
+export function placesInSlice({ ports: [port], endpoints }: DesiredSlice | EndpointSlice): Place[] {
+  return port ? endpoints.map(({ address }) => ({ address, port: port.port })) : [];
+}
+
+export function sliceWith(slice: DesiredSlice, isKept: (place: Place) => boolean): DesiredSlice {
+  const [port] = slice.ports;
+  return { ...slice, endpoints: slice.endpoints.filter(({ address }) => port && isKept({ address, port: port.port })) };
 }

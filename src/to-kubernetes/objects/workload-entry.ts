@@ -1,7 +1,8 @@
 import type { ToKubernetesConfig } from '../../config/schema.ts';
 import type { WorkloadEntry } from '../../kubernetes/objects.ts';
 import { ANNOTATION } from '../../mark.ts';
-import { ALIAS_PORT, MAIN_PORT } from '../desired/mirrored-ports.ts';
+import { PORT_NAMES } from '../desired/mirrored-ports.ts';
+import { endpointPorts } from './ports.ts';
 import type { MirroredEndpoint, MirroredService } from '../desired/mirrored-service.ts';
 import { writeHosts } from './hosts-annotation.ts';
 import { APP_LABEL, labelsOf, localityOf, serviceAccountOf } from './workload-labels.ts';
@@ -32,19 +33,20 @@ export interface DesiredWorkloadEntry {
  */
 export function desiredWorkloadEntries(
   serviceName: string,
-  { consulService, ports }: Pick<MirroredService, 'consulService' | 'ports'>,
+  mirrored: Pick<MirroredService, 'consulService' | 'ports'>,
   endpoints: readonly MirroredEndpoint[],
   { labels, locality, serviceAccountMeta }: Omit<ToKubernetesConfig['istio'], 'slices'>,
   observed: readonly WorkloadEntry[] = [],
 ): DesiredWorkloadEntry[] {
-  return endpoints.map(({ address, port, host, instance }) => {
+  const { consulService } = mirrored;
+  return endpoints.map(({ address, port, protocol, host, instance }) => {
     const name = `${serviceName}-${address.replaceAll(':', '-')}-${port}`;
     const place = { name, consulService, serviceName, address, host };
     const kept = instance ? undefined : observed.find((entry) => isAt(entry, address, port));
     if (kept) return { ...place, ...asItIs(kept) };
     return {
       ...place,
-      ports: new Map([[MAIN_PORT, port], ...(ports.alias === undefined ? [] : [[ALIAS_PORT, port] as const])]),
+      ports: new Map(endpointPorts(mirrored, { port, protocol }).map(({ name }) => [name, port])),
       labels: new Map([
         ...(instance ? labelsOf(instance, labels) : []),
         [APP_LABEL, serviceName],
@@ -59,7 +61,7 @@ export function desiredWorkloadEntries(
 }
 
 function isAt(entry: WorkloadEntry, address: string, port: number): boolean {
-  return entry.address === address && entry.ports.get(MAIN_PORT) === port;
+  return entry.address === address && entry.ports.get(PORT_NAMES.TCP.main) === port;
 }
 
 function asItIs({

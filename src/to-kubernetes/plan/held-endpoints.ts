@@ -1,9 +1,12 @@
 import { hostKey, locationOf } from '../../address.ts';
+import type { ToKubernetesConfig } from '../../config/schema.ts';
+import { protocolOf } from '../../consul/protocol.ts';
 import type { EndpointSlice, WorkloadEntry } from '../../kubernetes/objects.ts';
 import type { Addresses } from '../addresses/addresses.ts';
-import { MAIN_PORT } from '../desired/mirrored-ports.ts';
+import { PORT_NAMES } from '../desired/mirrored-ports.ts';
 import type { MirroredEndpoint, MirroredService } from '../desired/mirrored-service.ts';
 import { readHosts } from '../objects/hosts-annotation.ts';
+import { consulServiceOf } from '../requests/tag-services.ts';
 import type { PlanSources } from './sources.ts';
 
 /** The objects of ours that carry the addresses of one Service. */
@@ -13,11 +16,12 @@ export interface Carriers {
 }
 
 interface HeldSources extends Pick<PlanSources, 'catalog'> {
+  readonly config: Pick<ToKubernetesConfig, 'tagServices'>;
   readonly addresses: Pick<Addresses, 'network'>;
 }
 
 /** An endpoint as it is. */
-type Place = Pick<MirroredEndpoint, 'address' | 'port' | 'zone' | 'host'>;
+type Place = Pick<MirroredEndpoint, 'address' | 'port' | 'protocol' | 'zone' | 'host'>;
 
 /**
  * The endpoints that stay although Consul does not show an instance for them, because it may have lost it
@@ -31,28 +35,34 @@ type Place = Pick<MirroredEndpoint, 'address' | 'port' | 'zone' | 'host'>;
  * | no instance there, and the address may be none any more | goes                      |
  *
  * A daemon that runs keeps such instances by itself; this is for what an earlier run has written.
+ * @param isImport behind a port of somebody else's Service, where the protocol is that port's and not the instance's
  */
 export function heldEndpoints(
-  { catalog, addresses }: HeldSources,
+  { config, catalog, addresses }: HeldSources,
   name: string,
   carriers: Carriers,
+  isImport = false,
 ): MirroredEndpoint[] {
   if (catalog.isComplete(name)) return [];
   const network = addresses.network();
+  const keyOf = (address: string, port: number, protocol: string) =>
+    `${locationOf(hostKey(address), port)} ${isImport ? '' : protocol}`;
   const known = new Set<string>();
-  for (const { address, nodeAddress, port } of catalog.instances(name) ?? []) {
+  // Of a single tag all instances of its service decide: one that lost the tag is not missing.
+  for (const instance of catalog.instances(consulServiceOf(config.tagServices, name)) ?? []) {
+    const { address, nodeAddress, port } = instance;
     const text = address || nodeAddress;
     const judged = network.judge(text);
-    known.add(locationOf(hostKey(text), port));
-    if ('address' in judged) known.add(locationOf(judged.address, port));
+    for (const one of [text, ...('address' in judged ? [judged.address] : [])])
+      known.add(keyOf(one, port, protocolOf(instance)));
   }
-  const isKnown = ({ address, port, host }: Place) =>
-    known.has(locationOf(address, port)) || (host !== '' && known.has(locationOf(hostKey(host), port)));
   const held = new Map<string, MirroredEndpoint>();
   for (const place of placesIn(carriers)) {
-    const judged = network.judge(place.address);
-    if ('address' in judged && !isKnown(place))
-      held.set(locationOf(place.address, place.port), { ...place, ...judged, instance: undefined });
+    const { address, port, protocol, host } = place;
+    const judged = network.judge(address);
+    const isKnown = [address, ...(host === '' ? [] : [host])].some((one) => known.has(keyOf(one, port, protocol)));
+    if ('address' in judged && !isKnown)
+      held.set(`${locationOf(address, port)} ${protocol}`, { ...place, ...judged, instance: undefined });
   }
   return [...held.values()];
 }
@@ -64,15 +74,15 @@ export function withEndpoints(mirrored: MirroredService, more: readonly Mirrored
 /** Slices last: they know the zone. */
 function* placesIn({ slices, workloadEntries }: Carriers): Generator<Place> {
   for (const { address, ports, annotations } of workloadEntries) {
-    const port = ports.get(MAIN_PORT);
+    const port = ports.get(PORT_NAMES.TCP.main);
     const host = readHosts({ annotations, endpoints: [{ address }] }).get(address) ?? '';
-    if (port !== undefined) yield { address, port, host, zone: '' };
+    if (port !== undefined) yield { address, port, protocol: 'TCP', host, zone: '' };
   }
   for (const slice of slices) {
     const [port] = slice.ports;
     const hosts = readHosts(slice);
     if (port)
       for (const { address, zone } of slice.endpoints)
-        yield { address, port: port.port, zone, host: hosts.get(address) ?? '' };
+        yield { address, port: port.port, protocol: port.protocol, zone, host: hosts.get(address) ?? '' };
   }
 }

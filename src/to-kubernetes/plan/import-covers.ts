@@ -12,7 +12,7 @@ import type { Views } from '../views.ts';
 interface Place {
   /** Name and protocol: what joins it to the port of the Service. */
   readonly port: string;
-  /** Address and number. */
+  /** Address, number and protocol. */
   readonly location: string;
 }
 
@@ -43,7 +43,7 @@ export function isCovered(
 
 function placesOf({ ports, endpoints }: EndpointSlice): Place[] {
   return endpoints.flatMap(({ address }) =>
-    ports.map((port) => ({ port: portOf(port), location: locationOf(address, port.port) })),
+    ports.map((port) => ({ port: portOf(port), location: `${locationOf(address, port.port)} ${port.protocol}` })),
   );
 }
 
@@ -51,7 +51,7 @@ function placesOf({ ports, endpoints }: EndpointSlice): Place[] {
 function placesOfEntry({ address, ports }: WorkloadEntry): Place[] {
   return [...ports].map(([name, port]) => ({
     port: portOf({ name, protocol: 'TCP' }),
-    location: locationOf(address, port),
+    location: `${locationOf(address, port)} TCP`,
   }));
 }
 

@@ -7,6 +7,7 @@ import {
   type WorkloadEntry,
 } from '../../kubernetes/objects.ts';
 import { isEmpty, type Changes } from '../../reconcile/changes.ts';
+import { isGuess } from '../desired/mirrored-ports.ts';
 import type { MirroredEndpoint, RefusedInstance } from '../desired/mirrored-service.ts';
 import { planMode, type AddressChanges } from '../istio/mode-plan.ts';
 import { spreadOf } from '../istio/spread.ts';
@@ -17,11 +18,19 @@ import type { DesiredWorkloadEntry } from '../objects/workload-entry.ts';
 import type { Problem } from '../problem.ts';
 import { planEndpoints } from './endpoints-plan.ts';
 import { heldEndpoints, withEndpoints } from './held-endpoints.ts';
-import { conflictOf, holderOf, isWritten, ownInNamespace, type Holder } from './holder.ts';
+import {
+  conflictOf,
+  holderOf,
+  isWritten,
+  ourService,
+  ownInNamespace,
+  type Holder,
+  type OwnInNamespace,
+} from './holder.ts';
 import { problemsOf } from './problems.ts';
 import { planService } from './service-plan.ts';
 import { planSlices } from './slice-plan.ts';
-import { mirrorOf, type ModedMirroring, type PlanSources } from './sources.ts';
+import { mirroredInstances, mirrorOf, withoutRefused, type ModedMirroring, type PlanSources } from './sources.ts';
 import type { Target, Wish } from './target.ts';
 import { planWorkloadEntries } from './workload-entry-plan.ts';
 
@@ -59,7 +68,17 @@ export function planNamespace(sources: PlanSources, wish: Wish): NamespacePlan {
   const own = ownInNamespace(sources.own, name, namespace);
   const observed = assigned && views.services.get(objectKey({ namespace, name: serviceName }));
   const holder = holderOf(sources, name, observed, own);
-  const mirroring = assigned && isWritten(holder) ? mirrorOf(sources, name, observed) : undefined;
+  const mirroring =
+    assigned && isWritten(holder)
+      ? withoutRefused(
+          sources,
+          mirrorOf(sources, name, mirroredInstances(sources, name), observed),
+          namespace,
+          serviceName,
+        )
+      : undefined;
+  if (mirroring && isWrongGuess(holder, own, mirroring))
+    return planAnew({ wish, serviceName, holder, own }, [...mirroring.hosts]);
   const held = mirroring ? heldEndpoints(sources, name, own) : [];
   const target = { wish, serviceName, holder, own, mirrored: mirroring && withEndpoints(mirroring.mirrored, held) };
   const wished = wishedModeFor(holder, mirroring);
@@ -77,6 +96,36 @@ export function planNamespace(sources: PlanSources, wish: Wish): NamespacePlan {
     refused: mirroring?.refused ?? [],
     problems: problemsOf({ name, serviceName, rivals, conflict, mirroring, observed, isMeshed }),
     hosts: [...(mirroring?.hosts ?? [])],
+  };
+}
+
+/**
+ * A Service with a ClusterIP cannot become headless, nor the other way round. One that was made while no instance was an
+ * endpoint, and that nobody could call since, is made anew in the shape that its first endpoint wants.
+ */
+function isWrongGuess(holder: Holder, own: OwnInNamespace, { mirrored, wantsHeadless }: ModedMirroring): boolean {
+  return (
+    isGuess(ourService(holder)) &&
+    mirrored.endpoints.length > 0 &&
+    mirrored.shape.headless !== wantsHeadless &&
+    own.slices.every(({ endpoints }) => endpoints.length === 0)
+  );
+}
+
+/** All goes, and the next plan finds the name free. */
+function planAnew(
+  { wish, serviceName, holder, own }: Omit<Target, 'mirrored'>,
+  hosts: readonly string[],
+): NamespacePlan {
+  const nothing = { create: [], update: [], remove: [] };
+  const service = ourService(holder);
+  return {
+    ...{ namespace: wish.namespace, serviceName, conflict: undefined, fallback: '' },
+    ...{ switchesTo: undefined, refused: [], problems: [], held: [], hosts },
+    service: { ...nothing, remove: service ? [service] : [] },
+    slices: { ...nothing, remove: own.slices },
+    endpoints: { ...nothing, remove: own.endpoints },
+    workloadEntries: { ...nothing, remove: own.workloadEntries },
   };
 }
 

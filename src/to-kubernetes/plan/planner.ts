@@ -8,11 +8,13 @@ import { ServiceNames, type AssignedName } from '../names/service-names.ts';
 import { Leftovers } from '../observed/leftovers.ts';
 import { OwnObjects } from '../observed/own-objects.ts';
 import type { Problem } from '../problem.ts';
-import { instancesToMirror, isCandidate } from '../requests/selection.ts';
+import { ManagementEntries } from '../requests/management-entries.ts';
+import { consulServiceOf } from '../requests/tag-services.ts';
+import { isCandidate } from '../requests/selection.ts';
 import type { Catalog, Views } from '../views.ts';
 import { isQuiet, planNamespace, type NamespacePlan } from './namespace-plan.ts';
 import { tooManyServices } from './problems.ts';
-import type { PlanSources } from './sources.ts';
+import { mirroredInstances, NO_REFUSALS, type PlanSources, type Refusals } from './sources.ts';
 import type { Wish } from './target.ts';
 
 export interface NamePlan {
@@ -49,11 +51,20 @@ export class Planner {
   readonly #sources: PlanSources;
   readonly #names: ServiceNames;
   readonly #claims: Claims;
+  readonly #management: ManagementEntries;
 
-  constructor(owner: Owner, config: ToKubernetesConfig, views: Views, catalog: Catalog, hosts: Hosts) {
+  constructor(
+    owner: Owner,
+    config: ToKubernetesConfig,
+    views: Views,
+    catalog: Catalog,
+    hosts: Hosts,
+    refusals: Refusals = NO_REFUSALS,
+  ) {
     const own = new OwnObjects(owner, views);
+    this.#management = new ManagementEntries(catalog);
     this.#sources = {
-      ...{ owner, config, views, catalog, own },
+      ...{ owner, config, views, catalog, own, refusals, management: this.#management },
       addresses: new Addresses(views, config, hosts),
       pods: new KnownPods(views),
       leftovers: new Leftovers(owner, views),
@@ -90,7 +101,8 @@ export class Planner {
     const { config, catalog, own } = this.#sources;
     if (catalog.instances(name) === undefined) return false;
     // Where the settings decide, or nothing is at stake, it does not matter what Consul may have lost.
-    const isDecided = !isCandidate(config, name) || own.namespaces(name).length === 0;
+    const service = consulServiceOf(config.tagServices, name);
+    const isDecided = !isCandidate(config, service) || own.namespaces(name).length === 0;
     return catalog.isComplete(name) || this.isMirrored(name) || isDecided;
   }
 
@@ -116,10 +128,12 @@ export class Planner {
   }
 
   isMirrored(name: string): boolean {
-    const { owner, config, catalog } = this.#sources;
-    return (
-      isCandidate(config, name) && instancesToMirror(catalog.instances(name) ?? [], owner.cluster, config).length > 0
-    );
+    const { config } = this.#sources;
+    const service = consulServiceOf(config.tagServices, name);
+    if (!isCandidate(config, service)) return false;
+    if (mirroredInstances(this.#sources, name).length > 0) return true;
+    // Between two leaders nobody has the tag: the Service waits for the next, as long as there is anybody who could be it.
+    return service !== name && this.owns(name) && mirroredInstances(this.#sources, service).length > 0;
   }
 
   /** @param expired when the grace period of a service that is gone is over */
@@ -145,9 +159,14 @@ export class Planner {
     };
   }
 
-  /** Consul told something of that name: whoever is planned next knows of it, also when its own plan comes later. */
-  learn(name: string): void {
-    if (!this.#names.has(name) && this.isMirrored(name)) this.#names.add(name);
+  /**
+   * Consul told something of that name: whoever is planned next knows of it, also when its own plan comes later. Returns the
+   * names to look at: itself, and those that are told apart by it.
+   */
+  learn(name: string): string[] {
+    const names = [name, ...this.#management.learn(name)];
+    for (const other of names) if (!this.#names.has(other) && this.isMirrored(other)) this.#names.add(other);
+    return names;
   }
 
   /** What a plan says about names counts from now on. Returns the names to look at again. */

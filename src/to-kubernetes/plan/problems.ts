@@ -94,9 +94,11 @@ function unservedFamily(name: string, { shape, endpoints }: MirroredService, obs
 }
 
 /** Of all endpoints of a Service with one IP and one port name, Istio's sidecars keep one (seen on istiod 1.31-dev). */
-function sharedAddress(name: string, { shape, endpoints }: MirroredService): Problem | undefined {
+function sharedAddress(name: string, { shape, endpoints: all }: MirroredService): Problem | undefined {
   if (shape.headless) return undefined;
   const seen = new Set<string>();
+  // UDP goes past the sidecars.
+  const endpoints = all.filter(({ protocol }) => protocol === 'TCP');
   const hidden = endpoints.filter(({ address }) => seen.size === seen.add(address).size);
   const [first] = hidden;
   if (!first) return undefined;

@@ -6,9 +6,13 @@ import { Addresses } from '../addresses/addresses.ts';
 import { KnownPods } from '../istio/known-pods.ts';
 import { Leftovers } from '../observed/leftovers.ts';
 import type { Service } from '../../kubernetes/objects.ts';
-import { instancesToMirror } from '../requests/selection.ts';
-import { mirror, type Mirroring } from '../desired/mirrored-service.ts';
-import { MAIN_PORT } from '../desired/mirrored-ports.ts';
+import type { ManagementEntries } from '../requests/management-entries.ts';
+import { consulServiceOf } from '../requests/tag-services.ts';
+import { instancesToMirror, isNamed } from '../requests/selection.ts';
+import type { ServiceInstance } from '../../consul/types.ts';
+import { mirror, type MirroredEndpoint, type Mirroring } from '../desired/mirrored-service.ts';
+import { PORT_NAMES, type MirroredPorts } from '../desired/mirrored-ports.ts';
+import { PROTOCOLS } from '../../consul/protocol.ts';
 import { modeOf, type Mode } from '../objects/service.ts';
 import { wishedMode } from '../istio/wished-mode.ts';
 
@@ -22,6 +26,51 @@ export interface PlanSources {
   readonly addresses: Addresses;
   readonly pods: KnownPods;
   readonly leftovers: Leftovers;
+  readonly refusals: Refusals;
+  readonly management: Pick<ManagementEntries, 'markOf'>;
+}
+
+/** What the API server answered when an endpoint was to be written. */
+export interface Refusal {
+  readonly why: string;
+  /** True when it is to be tried again. */
+  readonly isDue: boolean;
+}
+
+/** Endpoints that the API server refused when they were written. */
+export interface Refusals {
+  of(
+    kind: 'EndpointSlice' | 'Endpoints',
+    namespace: string,
+    serviceName: string,
+    place: Pick<MirroredEndpoint, 'address' | 'port'>,
+  ): Refusal | undefined;
+}
+
+/** Of those who write nothing. */
+export const NO_REFUSALS: Refusals = { of: () => undefined };
+
+/** Without the endpoints that the API server refuses: these are told as whatever else cannot be one. */
+export function withoutRefused<M extends Mirroring>(
+  { refusals }: Pick<PlanSources, 'refusals'>,
+  mirroring: M,
+  namespace: string,
+  serviceName: string,
+): M {
+  const { mirrored, refused } = mirroring;
+  const found = new Map(
+    mirrored.endpoints.flatMap((endpoint) => {
+      const refusal = refusals.of('EndpointSlice', namespace, serviceName, endpoint);
+      return refusal ? [[endpoint, refusal]] : [];
+    }),
+  );
+  if (found.size === 0) return mirroring;
+  const reasons = [...found].map(([{ instance }, { why }]) => ({
+    instance: instance ? `${instance.node}/${instance.id}` : 'one that Consul does not show',
+    reason: `the API server refuses it: ${why}`,
+  }));
+  const endpoints = mirrored.endpoints.filter((endpoint) => found.get(endpoint)?.isDue !== false);
+  return { ...mirroring, mirrored: { ...mirrored, endpoints }, refused: [...refused, ...reasons] };
 }
 
 export interface ModedMirroring extends Mirroring {
@@ -29,23 +78,42 @@ export interface ModedMirroring extends Mirroring {
   readonly mode: Mode;
 }
 
+/** The instances that Kubernetes should see of a Consul service that no Service asks for: no management entries. */
+export function mirroredInstances(sources: PlanSources, name: string): ServiceInstance[] {
+  const foreign = importedInstances(sources, name);
+  return isNamed(sources.config, consulServiceOf(sources.config.tagServices, name))
+    ? foreign
+    : foreign.filter((instance) => sources.management.markOf(instance) === undefined);
+}
+
+/** The same where a Service asks for it: all that live outside Kubernetes. */
+export function importedInstances({ owner, config, catalog }: PlanSources, name: string): ServiceInstance[] {
+  return instancesToMirror(catalog.instances(name) ?? [], owner.cluster, config);
+}
+
 /** @param observed the Service that has the name: ours, or a released one whose addresses are kept */
 export function mirrorOf(
-  { owner, config, catalog, addresses }: PlanSources,
+  { config, catalog, addresses }: PlanSources,
   name: string,
+  foreign: readonly ServiceInstance[],
   observed: Service | undefined,
 ): ModedMirroring {
-  const foreign = instancesToMirror(catalog.instances(name) ?? [], owner.cluster, config);
   const mirroring = mirror(catalog.spelling(name), foreign, config, observed, addresses.network());
   // Those that are missing may say something else: what they chose stays.
   if (observed && !catalog.isComplete(name)) return asChosen(mirroring, observed);
   // Istio lets no headless Service select WorkloadEntries.
-  const mode = mirroring.mirrored.shape.headless ? 'service' : wishedMode(foreign, config.mode);
+  const mode = mirroring.mirrored.shape.headless ? 'service' : wishedMode(mirroring.voters, config.mode);
   return { mode, ...mirroring };
 }
 
 function asChosen(mirroring: Mirroring, observed: Service): ModedMirroring {
   const { mirrored } = mirroring;
-  const appProtocol = observed.ports.find(({ name }) => name === MAIN_PORT)?.appProtocol ?? mirrored.appProtocol;
-  return { ...mirroring, mirrored: { ...mirrored, appProtocol }, mode: modeOf(observed) };
+  const ports = PROTOCOLS.flatMap((protocol): MirroredPorts[] => {
+    const { main, alias } = PORT_NAMES[protocol];
+    const chosen = observed.ports.find(({ name }) => name === main);
+    if (!chosen) return mirrored.ports.filter((of) => of.protocol === protocol);
+    const { appProtocol, port } = chosen;
+    return [{ protocol, appProtocol, main: port, alias: observed.ports.find(({ name }) => name === alias)?.port }];
+  });
+  return { ...mirroring, mirrored: { ...mirrored, ports }, mode: modeOf(observed) };
 }

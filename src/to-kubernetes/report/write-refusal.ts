@@ -1,8 +1,5 @@
-import { KubernetesError } from '../../kubernetes/errors.ts';
+import { isRefusal, KubernetesError } from '../../kubernetes/errors.ts';
 import { problem, type Problem } from '../problem.ts';
-
-/** Answers that say that the object itself cannot be written, whenever it is tried: a quota, a webhook, a rule. */
-const REFUSALS = [400, 403, 413, 422];
 
 /** What the API server says no to, and trying again alone does not mend; undefined for what passes by itself. */
 export function refusalOf(name: string, error: unknown): Problem | undefined {
@@ -12,7 +9,7 @@ export function refusalOf(name: string, error: unknown): Problem | undefined {
       'ClusterIPRangeFull',
       `Consul service ${name} cannot be mirrored: the cluster has no ClusterIP left for it`,
     );
-  if (!REFUSALS.includes(error.status)) return undefined;
+  if (!isRefusal(error)) return undefined;
   return problem('WriteRefused', `Consul service ${name} is not mirrored as it should be: ${error.message}`);
 }
 

@@ -1,6 +1,7 @@
 import { matchesPattern, selects, type Patterns } from '../../config/pattern.ts';
 import { locationOf } from '../../address.ts';
 import type { ServiceInstance } from '../../consul/types.ts';
+import { protocolOf } from '../../consul/protocol.ts';
 import { cameFromKubernetes, isOfOtherCluster } from '../../mark.ts';
 
 /** Settings that decide what is mirrored at all. */
@@ -12,9 +13,14 @@ export interface Selection {
   readonly otherClusters: boolean;
 }
 
-/** Names that are never mirrored: Consul's and Consular's own, and what belongs to a service rather than being one. */
+/** Lower-case names that never leave Consul, whoever asks for them: Consul's own and Consular's. */
 export function isNeverMirrored(name: string): boolean {
-  return name === 'consul' || name === 'consular' || /-(management|sidecar-proxy)$/.test(name);
+  return name === 'consul' || name === 'consular';
+}
+
+/** True when the settings ask for that lower-case name itself, and not for all that a pattern matches. */
+export function isNamed({ services }: Pick<Selection, 'services'>, name: string): boolean {
+  return services.include.includes(name);
 }
 
 /** Lower-case names that are worth reading at all. */
@@ -31,7 +37,7 @@ export function isCandidate({ services }: Pick<Selection, 'services'>, name: str
  * | of this cluster's Consular, or of consul-k8s                                   | no                             |
  * | of another cluster's Consular                                                  | with `otherClusters`           |
  * | without a required tag or meta                                                 | no                             |
- * | at the address and port of one that came out of Kubernetes and is not mirrored | no: a pod that registers twice |
+ * | at the address, port and protocol of one that came out of Kubernetes and is not mirrored | no: a pod that registers twice |
  * | any other; a pod that registers itself is one                                  | yes                            |
  *
  * @param cluster the name of this one
@@ -63,6 +69,7 @@ function parseRequirement(text: string): { readonly key: string; readonly patter
   return { key: text.slice(0, end), pattern: text.slice(end + 1) };
 }
 
-function placeOf({ address, nodeAddress, port }: ServiceInstance): string {
-  return locationOf(address || nodeAddress, port);
+function placeOf(instance: ServiceInstance): string {
+  const { address, nodeAddress, port } = instance;
+  return `${locationOf(address || nodeAddress, port)} ${protocolOf(instance)}`;
 }

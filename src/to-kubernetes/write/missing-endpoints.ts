@@ -4,7 +4,7 @@ import { objectKey, type EndpointPort, type KubernetesObject, type WorkloadEntry
 
 /** What is looked at of a slice, as it is or as it should be. */
 export interface SliceAddresses<E extends HasAddress = HasAddress> {
-  readonly ports: readonly Pick<EndpointPort, 'port'>[];
+  readonly ports: readonly Pick<EndpointPort, 'port' | 'protocol'>[];
   readonly endpoints: readonly E[];
 }
 interface HasAddress {
@@ -37,7 +37,7 @@ export class MissingEndpoints {
 
   /** True when all that leads to it is this entry. */
   needs({ address, ports }: Pick<WorkloadEntry, 'address' | 'ports'>): boolean {
-    const numbers = [...ports.values()].map((port) => ({ port }));
+    const numbers = [...ports.values()].map((port) => ({ port, protocol: 'TCP' as const }));
     return this.lost({ ports: numbers, endpoints: [{ address }] }).length > 0;
   }
 }
@@ -70,6 +70,8 @@ function hasMore(one: SliceAddresses, other: SliceAddresses): boolean {
 }
 
 function locationsOf({ ports, endpoints }: SliceAddresses): string[] {
-  const numbers = new Set(ports.map(({ port }) => port));
-  return endpoints.flatMap(({ address }) => [...numbers].map((port) => locationOf(address, port)));
+  const targets = new Map(ports.map(({ port, protocol }) => [`${port} ${protocol}`, port]));
+  return endpoints.flatMap(({ address }) =>
+    [...targets].map(([target, port]) => `${locationOf(address, port)} ${target}`),
+  );
 }

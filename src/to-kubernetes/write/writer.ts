@@ -2,7 +2,7 @@ import { hasStatus } from '../../kubernetes/errors.ts';
 import type { EndpointSlice, KubernetesObject, Service, WorkloadEntry } from '../../kubernetes/objects.ts';
 import type { Resource, Resources } from '../../kubernetes/resources.ts';
 import type { View } from '../../kubernetes/view.ts';
-import type { ObjectApi } from '../../kubernetes/object-api.ts';
+import type { ObjectApi, WriteMode } from '../../kubernetes/object-api.ts';
 import type { Changes } from '../../reconcile/changes.ts';
 import { ownershipLabels, type Owner } from '../../mark.ts';
 import { ownerReference, toCreate, toPatch, type Body } from '../objects/body.ts';
@@ -14,7 +14,10 @@ import { readHosts } from '../objects/hosts-annotation.ts';
 import type { Views } from '../views.ts';
 import { type DesiredWorkloadEntry, workloadEntryBody } from '../objects/workload-entry.ts';
 import { withIndex, type ConsulMark } from '../objects/index-annotation.ts';
-import { endpointsBody } from '../objects/endpoints.ts';
+import { endpointsBody, endpointsWith, type DesiredEndpoints } from '../objects/endpoints.ts';
+import type { Place } from '../objects/ports.ts';
+import { ENDPOINTS, slicesDivided, writeDivided, type Attempt, type Divided, type Outcome } from './divided-write.ts';
+import type { RefusedEndpoints } from './refused-endpoints.ts';
 import { serviceBody } from '../objects/service.ts';
 
 /** One address is in one entry, so that their order does not matter; and there are as many as instances. */
@@ -51,6 +54,7 @@ export function createWriter(
   resources: Resources,
   views: Views,
   consulMark: () => ConsulMark,
+  refused: Pick<RefusedEndpoints, 'of' | 'refuse' | 'take'>,
 ): Writer {
   const labels = ownershipLabels(owner);
   const ownerOf = (namespace: string, name: string) =>
@@ -62,27 +66,33 @@ export function createWriter(
     view: View<O> | undefined,
     { create, update }: Changes<D, O>,
     body: (desired: D, observed?: O) => Body,
-    { atOnce, onFailure, keep }: WriteOptions<NoInfer<D>, NoInfer<O>> = {},
+    { atOnce, onFailure, keep, divided }: WriteOptions<NoInfer<D>, NoInfer<O>> = {},
   ): Promise<void> {
     const { namespace } = attempts;
-    const orTell = async (desired: D, attempt: () => Promise<O>) => {
-      try {
-        const answered = view?.beginWrite();
-        const object = await attempt();
-        answered?.put(object);
-      } catch (error) {
+    const orTell = async (desired: D, wish: D, observed: O | undefined, attempt: Attempt<D, O>) => {
+      const answered = view?.beginWrite();
+      const part = { namespace, desired: wish, observed, attempt };
+      const outcome: Outcome<D, O> = await (
+        divided ? writeDivided(refused, divided, part) : attempt(wish, 'write').then((written) => ({ written }))
+      ).catch((error: unknown) => {
         onFailure?.(desired);
         throw error;
-      }
+      });
+      if (outcome.written) answered?.put(outcome.written);
+      if (!outcome.stranded) return;
+      onFailure?.(outcome.stranded.desired);
+      throw outcome.stranded.error;
     };
     const creations = create.map((desired) => async () => {
-      await orTell(desired, () =>
-        createNew(resource, namespace, desired.name, toCreate(body(desired), namespace, desired.name)),
+      await orTell(desired, desired, undefined, (wish, mode) =>
+        createNew(resource, namespace, wish.name, toCreate(body(wish), namespace, wish.name), mode),
       );
     });
     const updates = update.map(({ desired, observed }) => async () => {
       const wish = keep?.(desired, observed) ?? desired;
-      await orTell(desired, () => api.patch(resource, observed, toPatch(body(wish, observed))));
+      await orTell(desired, wish, observed, (wish, mode) =>
+        api.patch(resource, observed, toPatch(body(wish, observed)), mode),
+      );
       if (wish !== desired) throw staysError('patch', resource.kind, observed);
     });
     await attempts.attempt([...creations, ...updates], atOnce);
@@ -93,9 +103,10 @@ export function createWriter(
     namespace: string,
     name: string,
     body: object,
+    mode: WriteMode,
   ): Promise<O> {
     try {
-      return await api.create(resource, namespace, name, body);
+      return await api.create(resource, namespace, name, body, mode);
     } catch (cause) {
       if (!hasStatus(cause, 409)) throw cause;
       throw new NameTaken(`create ${resource.kind} ${namespace}/${name}: expected no object of that name, found one`, {
@@ -121,15 +132,17 @@ export function createWriter(
   }
 
   /** What could not be written is missing afterwards. */
-  function writeSlices<D extends DesiredSlice>(
+  function writeSlices(
     attempts: Attempts,
-    { create, update }: Changes<D, EndpointSlice>,
-    body: (desired: D) => Body,
+    slices: Changes<DesiredSlice, EndpointSlice>,
+    body: (desired: DesiredSlice) => Body,
     missing: MissingEndpoints,
   ): Promise<void> {
+    const { create, update } = slices;
     const changes = { create, update: growingFirst(update), remove: [] };
-    const bodyNow = (desired: D) => withIndex(body(desired), consulMark());
+    const bodyNow = (desired: DesiredSlice) => withIndex(body(desired), consulMark());
     return write(attempts, resources.endpointSlices, views.endpointSlices, changes, bodyNow, {
+      divided: slicesDivided([...update.map(({ observed }) => observed), ...slices.remove]),
       onFailure: (desired) => missing.add(desired),
       keep: (desired, observed) => {
         const lost = missing.lost(observed, desired);
@@ -181,9 +194,12 @@ export function createWriter(
       const missing = new MissingEndpoints();
       const body = (desired: DesiredSlice) => sliceBody(labels, desired, ownerOf(namespace, desired.serviceName));
       await writeSlices(attempts, slices, body, missing);
-      await write(attempts, resources.endpoints, endpointsView, endpoints, (desired) =>
-        endpointsBody(labels, desired, ownerOf(namespace, desired.name)),
-      );
+      // They say what the slices say: what these could not have is left out here too.
+      const isTaken = (name: string) => (place: Place) =>
+        refused.of('EndpointSlice', namespace, name, place)?.isDue !== false;
+      const bodyOfEndpoints = (desired: DesiredEndpoints) =>
+        endpointsBody(labels, endpointsWith(desired, isTaken(desired.name)), ownerOf(namespace, desired.name));
+      await write(attempts, resources.endpoints, endpointsView, endpoints, bodyOfEndpoints, { divided: ENDPOINTS });
       await writeEntries(attempts, workloadEntries, missing);
       await remove(attempts, resources.endpoints, endpointsView, endpoints);
       await removeSlices(attempts, slices, missing);
@@ -210,6 +226,8 @@ interface WriteOptions<D, O> {
   readonly onFailure?: (desired: D) => void;
   /** The wish, or more than that where something would be lost by it. */
   readonly keep?: (desired: D, observed: O) => D;
+  /** How it is written without the endpoints that are refused. */
+  readonly divided?: Divided<D, O>;
 }
 
 interface RemoveOptions<O> {

@@ -71,6 +71,17 @@ describe('a write', () => {
     expect(await writes()).toEqual(['patch Service 1']);
   });
 
+  it('may be a trial, which is counted as none', async () => {
+    const { api, sent, writes } = stage(manifest);
+    await api.create(services, 'shop', 'orders', { spec: {} }, 'trial');
+    expect(sent()).toMatchObject({ method: 'POST', query: { dryRun: 'All' } });
+    await api.patch(services, observed, { spec: {} }, 'trial');
+    expect(await writes()).toEqual([]);
+    const other = stage(manifest);
+    await other.api.patch(services, observed, { spec: {} }, 'trial');
+    expect(other.sent()).toMatchObject({ method: 'PATCH', query: { dryRun: 'All' } });
+  });
+
   it('deletes the object that was observed, in the state that was observed', async () => {
     const { api, sent, writes } = stage({});
     await api.remove(services, observed);

@@ -247,7 +247,7 @@ describe('what an instance says', () => {
     const told = strings({ fits, long, [long]: 'a', 'a b': 'a', broken: 'a b', zone: long, protocol: long });
     expect([...labelsOf(instance({ meta: told }), ANY_LABEL)]).toEqual([['fits', fits]]);
     const { mirrored } = mirrorOf([vm(1), bad({ address: '10.20.0.2', meta: told })]);
-    expect(mirrored).toMatchObject({ appProtocol: '', endpoints: [{ zone: '' }, { zone: '' }] });
+    expect(mirrored).toMatchObject({ ports: [{ appProtocol: '' }], endpoints: [{ zone: '' }, { zone: '' }] });
   });
 });
 
@@ -261,7 +261,10 @@ describe('marks', () => {
 
   it.each<[string, Partial<ServiceInstance>]>([
     ['B49: what we registered ourselves', { node: 'k8s-prod--worker-1', meta: marks() }],
-    ['B49: what the catalog sync of consul-k8s registered from a mirrored Service', { tags: ['k8s'] }],
+    [
+      'B49: what the catalog sync of consul-k8s registered from a mirrored Service',
+      { tags: ['k8s'], meta: strings({ 'external-source': 'kubernetes' }) },
+    ],
     ['B50: what the Consular of another cluster registered', { meta: marks('other') }],
     ['B51: what says that it is ours and is not', { meta: marks() }],
   ])('%s is not mirrored back, and its neighbours are', (_, given) => {

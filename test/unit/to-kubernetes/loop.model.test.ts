@@ -10,6 +10,8 @@ import { ToKubernetesLoop } from '../../../src/to-kubernetes/loop.ts';
 import { changesOf } from '../../../src/to-kubernetes/plan/namespace-plan.ts';
 import { Planner, type NamePlan } from '../../../src/to-kubernetes/plan/planner.ts';
 import { subscribe, subscribeToConsul } from '../../../src/to-kubernetes/subscriptions.ts';
+import { systemClock } from '../../../src/clock.ts';
+import { RefusedEndpoints } from '../../../src/to-kubernetes/write/refused-endpoints.ts';
 import { createWriter } from '../../../src/to-kubernetes/write/writer.ts';
 import { NO_BRAKE } from '../brake.ts';
 import { instance, owner, service, strings, toKubernetesConfig } from '../builders.ts';
@@ -112,7 +114,10 @@ class World {
       ...{ hosts: { want: nothing }, fallbacks: { note: nothing } },
       report: { plan: (name, plan) => void this.#told.set(name, { reasons: reasonsIn(plan), rivals: plan.rivals }) },
       ...{ workloadEntries: { lookAgain: nothing }, imports: { takesIn: () => false }, metrics },
-      writer: createWriter(owner, this.#api, RESOURCES, this.#views, () => ({ index: 7, nonce: 'n' })),
+      writer: createWriter(
+        ...([owner, this.#api, RESOURCES, this.#views, () => ({ index: 7, nonce: 'n' })] as const),
+        new RefusedEndpoints(systemClock),
+      ),
       namespaces: this.#views.namespaces,
       grace: createGrace(GRACE_MS, () => this.#now),
       queue: {

@@ -3,6 +3,7 @@ import type { ServiceInstance } from '../../../src/consul/types.ts';
 import type { ToKubernetesConfig } from '../../../src/config/schema.ts';
 import { MULTICLUSTER_SERVICE_LABEL, type EndpointSlice, type Service } from '../../../src/kubernetes/objects.ts';
 import { ANNOTATION, LABEL, SLICE_MANAGER } from '../../../src/mark.ts';
+import type { MirroredPorts } from '../../../src/to-kubernetes/desired/mirrored-ports.ts';
 import { desiredSlices, type DesiredSlice } from '../../../src/to-kubernetes/objects/slice.ts';
 import {
   mirror,
@@ -13,12 +14,16 @@ import {
 import { writeHosts } from '../../../src/to-kubernetes/objects/hosts-annotation.ts';
 import { endpoint, instance, service, servicePort, slice, strings, toKubernetesConfig } from '../builders.ts';
 
+export function tcpPorts(main: number, alias?: number): MirroredPorts {
+  return { protocol: 'TCP', main, alias, appProtocol: 'http' };
+}
+
 export function mirrored(overrides: Partial<MirroredService> = {}): MirroredService {
   return {
     consulService: 'Billing',
     shape: { headless: false, onlyFamily: undefined, dualStack: false },
-    ports: { main: 80, alias: undefined },
-    appProtocol: 'http',
+    ports: [tcpPorts(80)],
+    isGuess: false,
     endpoints: [],
     ...overrides,
   };
@@ -30,6 +35,7 @@ export function addresses(count: number, overrides: Partial<MirroredEndpoint> = 
     address: overrides.family === 'IPv6' ? `fd00::${i.toString(16)}` : `10.20.${i >> 8}.${i & 255}`,
     family: 'IPv4',
     port: 8080,
+    protocol: 'TCP',
     zone: '',
     host: '',
     instance: instance(),

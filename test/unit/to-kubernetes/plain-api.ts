@@ -1,6 +1,6 @@
 import { isObject } from '../../../src/json.ts';
 import { KubernetesError, type Purpose } from '../../../src/kubernetes/errors.ts';
-import type { ObjectApi } from '../../../src/kubernetes/object-api.ts';
+import type { ObjectApi, WriteMode } from '../../../src/kubernetes/object-api.ts';
 import { objectKey, type KubernetesObject } from '../../../src/kubernetes/objects.ts';
 import { createResources, workloadEntryKind, type Resource } from '../../../src/kubernetes/resources.ts';
 
@@ -24,22 +24,42 @@ export class PlainApi implements Pick<ObjectApi, 'create' | 'patch' | 'remove'> 
   /** The bodies of these calls. */
   readonly bodies: Json[] = [];
   /** The status of the answer to a call; undefined for one that works. */
-  refuses: (call: string) => number | undefined = () => undefined;
+  refuses: (call: string, body: Json) => number | undefined = () => undefined;
+  /** What was asked and not written. */
+  readonly trials: string[] = [];
   readonly #objects = new Map<string, Json>();
   #writes = 0;
 
-  create<T extends KubernetesObject>(resource: Resource<T>, namespace: string, name: string, body: object): Promise<T> {
-    return this.#call('create', resource, objectKey({ namespace, name }), body as Json, (key) => {
-      const number = this.#writes;
-      const metadata = { ...(body as { metadata: Json }).metadata, uid: `uid-${number}` };
-      const spec = resource.kind === 'Service' ? { clusterIP: `10.96.1.${number % 250}` } : {};
-      return this.#keep(resource, key, merged({ spec }, { ...body, metadata }));
-    });
+  create<T extends KubernetesObject>(
+    resource: Resource<T>,
+    namespace: string,
+    name: string,
+    body: object,
+    mode?: WriteMode,
+  ): Promise<T> {
+    return this.#call(
+      'create',
+      resource,
+      objectKey({ namespace, name }),
+      body as Json,
+      (key) => {
+        const number = this.#writes;
+        const metadata = { ...(body as { metadata: Json }).metadata, uid: `uid-${number}` };
+        const spec = resource.kind === 'Service' ? { clusterIP: `10.96.1.${number % 250}` } : {};
+        return this.#keep(resource, key, merged({ spec }, { ...body, metadata }), mode);
+      },
+      mode,
+    );
   }
 
-  patch<T extends KubernetesObject>(resource: Resource<T>, observed: T, body: object): Promise<T> {
-    return this.#call('patch', resource, objectKey(observed), body as Json, (key) =>
-      this.#keep(resource, key, merged(this.#objects.get(key) ?? bare(observed), body as Json)),
+  patch<T extends KubernetesObject>(resource: Resource<T>, observed: T, body: object, mode?: WriteMode): Promise<T> {
+    return this.#call(
+      'patch',
+      resource,
+      objectKey(observed),
+      body as Json,
+      (key) => this.#keep(resource, key, merged(this.#objects.get(key) ?? bare(observed), body as Json), mode),
+      mode,
     );
   }
 
@@ -53,21 +73,25 @@ export class PlainApi implements Pick<ObjectApi, 'create' | 'patch' | 'remove'> 
     object: string,
     body: Json,
     answer: (key: string) => R,
+    mode: WriteMode = 'write',
   ): Promise<R> {
     const call = `${verb} ${kind} ${object}`;
-    this.calls.push(call);
-    this.bodies.push(body);
-    this.#writes++;
+    if (mode === 'trial') this.trials.push(call);
+    else {
+      this.calls.push(call);
+      this.bodies.push(body);
+      this.#writes++;
+    }
     // As over a network: nobody has the answer in the same turn.
     await new Promise(setImmediate);
-    const status = this.refuses(call);
+    const status = this.refuses(call, body);
     if (status !== undefined) throw refusal(verb, kind, object, status);
     return answer(`${kind} ${object}`);
   }
 
-  #keep<T extends KubernetesObject>(resource: Resource<T>, key: string, object: Json): T {
+  #keep<T extends KubernetesObject>(resource: Resource<T>, key: string, object: Json, mode?: WriteMode): T {
     const kept = merged(object, { metadata: { resourceVersion: String(1000 + this.#writes) } });
-    this.#objects.set(key, kept);
+    if (mode !== 'trial') this.#objects.set(key, kept);
     return resource.decode(kept);
   }
 }

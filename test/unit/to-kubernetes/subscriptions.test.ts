@@ -49,12 +49,12 @@ function stage() {
 }
 
 describe('a change in Consul', () => {
-  it('has its name known before it is looked at', () => {
+  it('has its name known before it is looked at, and whatever is told apart by it', () => {
     const did: string[] = [];
     const catalog = { subscribe: (listener: (name: string) => void) => listener('billing') };
-    const planner = { learn: (name: string) => void did.push(`learn ${name}`) };
+    const planner = { learn: (name: string) => (did.push(`learn ${name}`), [name, `${name}-mgmt`]) };
     subscribeToConsul(catalog, planner, (names) => did.push(...names));
-    expect(did).toEqual(['learn billing', 'billing']);
+    expect(did).toEqual(['learn billing', 'billing', 'billing-mgmt']);
   });
 });
 

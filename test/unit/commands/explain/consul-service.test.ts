@@ -50,6 +50,18 @@ describe('whether a Consul service is mirrored', () => {
       ),
     ],
     [
+      'not where it only is a management entry',
+      { foreign: [instance({ id: 'b-1', tags: ['management'] })] },
+      not(
+        "all that it has outside Kubernetes are Spring's management entries: vm-1/b-1: it has the tag management; they would be if toKubernetes.services.include had its name, billing",
+      ),
+    ],
+    [
+      'where it is a management entry that the settings have the name of',
+      { foreign: [instance({ tags: ['management'] })], toKubernetes: { services: { include: ['billing'] } } },
+      'it is mirrored into namespace shop',
+    ],
+    [
       'not where somebody else has its name',
       { services: [others] },
       not('Services of others have its name in namespace shop'),
@@ -86,6 +98,23 @@ describe('whether a Consul service is mirrored', () => {
     );
   });
 
+  it('has a note when some of its instances are management entries', async () => {
+    const told = await explain({ foreign: [instance(), instance({ id: 'b-1', tags: ['management'] })] });
+    expect(told?.decision.notes).toContain(
+      "without Spring's management entries: vm-1/b-1: it has the tag management; they would be if toKubernetes.services.include had its name, billing",
+    );
+  });
+
+  it('is told of a service that stands for a tag, with the instances that have it', async () => {
+    const toKubernetes = { tagServices: [{ service: 'bill*', tags: ['master'] }], services: { include: ['billing'] } };
+    const told = await explain(
+      { foreign: [instance(), instance({ id: 'b-1', tags: ['master'] })], toKubernetes },
+      'billing/master',
+    );
+    expect(told?.decision.rule).toBe('it is mirrored into namespace shop');
+    expect(told?.observed.map(({ id }) => id)).toEqual(['b-1']);
+  });
+
   it('is nothing to tell where nobody knows or wants the service', async () => {
     expect(await explain({})).toBeUndefined();
   });
@@ -95,7 +124,8 @@ describe('an instance of a Consul service', () => {
   it.each<[string, Partial<ServiceInstance>, string]>([
     ['foreign', {}, 'foreign'],
     ['a proxy', { kind: 'connect-proxy' }, 'foreign, a connect-proxy'],
-    ['of consul-k8s', { tags: ['k8s'] }, 'out of Kubernetes, not by Consular'],
+    ['of consul-k8s', { meta: strings({ 'external-source': 'kubernetes' }) }, 'out of Kubernetes, not by Consular'],
+    ['of a VM with the tag of consul-k8s', { tags: ['k8s'] }, 'foreign'],
     ['of another cluster', { meta: byConsular({ [META.cluster]: 'stage' }) }, 'of the Consular of cluster stage'],
     ['of a cluster that is not told', { meta: byConsular({}) }, 'of the Consular of cluster (unknown)'],
     ['ours', { id: idOf('a'), meta: byConsular({ [META.cluster]: 'prod' }) }, 'ours, for Pod shop/a'],

@@ -1,6 +1,7 @@
 import { parseConfig } from '../../../../src/config/load.ts';
 import type { Config } from '../../../../src/config/schema.ts';
 import type { ConsulReader } from '../../../../src/consul/client.ts';
+import { TaggedCatalog } from '../../../../src/to-kubernetes/tagged-catalog.ts';
 import { ServiceCatalog } from '../../../../src/consul/service-catalog.ts';
 import type { ServiceInstance } from '../../../../src/consul/types.ts';
 import type { EndpointSlice, Node, Pod, Service } from '../../../../src/kubernetes/objects.ts';
@@ -89,7 +90,7 @@ async function toKubernetesOf(
   signal: AbortSignal,
 ): Promise<World['toKubernetes']> {
   const clock = new TestClock();
-  const catalog = new ServiceCatalog({
+  const services = new ServiceCatalog({
     client: consul,
     isCandidate: (name) => isCandidate(config.toKubernetes, name),
     absence: { assertBelievable: () => Promise.resolve() },
@@ -102,7 +103,8 @@ async function toKubernetesOf(
     ...{ filter: 'not ours', brake: NO_BRAKE, log: QUIET, metrics: createMetrics(), signal, clock },
   });
   await clock.advance(0);
-  await catalog.synced;
+  await services.synced;
+  const catalog = new TaggedCatalog(services, config.toKubernetes.tagServices);
   const lookUp = () => Promise.reject(new Error('there is no such name in DNS'));
   const shown = views(given);
   for (const name of given.closed ?? []) shown.namespaces.close(name);

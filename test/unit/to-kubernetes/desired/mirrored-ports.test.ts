@@ -2,13 +2,15 @@ import { describe, expect, it } from '@jest/globals';
 import type { ServiceInstance } from '../../../../src/consul/types.ts';
 import type { Service, ServicePort } from '../../../../src/kubernetes/objects.ts';
 import {
+  namedPorts,
   portChoice,
   type MirroredPorts,
   type PortsConfig,
 } from '../../../../src/to-kubernetes/desired/mirrored-ports.ts';
 import { instance, service, servicePort, strings } from '../../builders.ts';
-import { mirrorOf, type ObservedPorts } from '../mirrored.ts';
+import { mirrorOf, tcpPorts, type ObservedPorts } from '../mirrored.ts';
 
+const udp = (main: number, alias?: number): MirroredPorts => ({ ...tcpPorts(main, alias), protocol: 'UDP' });
 const secure = (overrides: Partial<ServiceInstance> = {}) =>
   instance({ meta: strings({ secure: 'true' }), ...overrides });
 
@@ -60,7 +62,50 @@ describe('the ports of a mirrored service', () => {
     ],
     ['present: without any of our ports', on(8080), {}, {}, { main: 80, alias: 8080 }],
   ])('%s', (_, foreign, config, present, ports) => {
-    expect(mirrorOf(foreign, config, present).mirrored.ports).toEqual(ports);
+    expect(mirrorOf(foreign, config, present).mirrored.ports).toMatchObject([ports]);
+  });
+});
+
+describe('the ports of a mirrored service that speaks UDP', () => {
+  const tcp = instance({ id: 'dns-1', port: 5353 });
+  const datagram = instance({ id: 'dns-1:udp', port: 5354 });
+  const ill = { status: 'critical' } as const;
+  const present = (choice: string) => service({ annotations: strings({ 'consular.dev/port-choice': choice }) });
+  const [ofTcp, ofUdp] = [
+    { protocol: 'TCP', main: 80, alias: 5353 },
+    { protocol: 'UDP', main: 80, alias: 5354 },
+  ];
+
+  it.each<[string, ServiceInstance[], Service | undefined, object[]]>([
+    ['are UDP ports only', [datagram], undefined, [ofUdp]],
+    ['are beside those of TCP where it speaks both', [datagram, tcp], undefined, [ofTcp, ofUdp]],
+    ['are not those of a critical instance of TCP', [datagram, { ...tcp, ...ill }], undefined, [ofUdp]],
+    [
+      'stay while their instance is critical',
+      [{ ...datagram, ...ill }, tcp],
+      present('80,5353 udp:80,5354'),
+      [ofTcp, ofUdp],
+    ],
+    ['go with their last instance', [tcp], present('80,5353 udp:80,5354'), [ofTcp]],
+    ['take the place of those that another version chose', [datagram], present('80,5354'), [ofUdp]],
+    ['keep their numbers', [{ ...datagram, port: 9 }], present('udp:80,5354'), [ofUdp]],
+  ])('%s', (_, instances, observed, ports) => {
+    expect(mirrorOf(instances, {}, observed).mirrored.ports).toMatchObject(ports);
+    expect(mirrorOf(instances, {}, observed).mirrored.ports).toHaveLength(ports.length);
+  });
+
+  it('are no 443, and say no appProtocol that only repeats the protocol, or is that of TCP', () => {
+    const said = (meta: Readonly<Record<string, string>>) =>
+      mirrorOf([instance({ tags: ['udp'], meta: strings({ secure: 'true', ...meta }) })]).mirrored.ports;
+    expect(said({})).toMatchObject([{ main: 80, appProtocol: '' }]);
+    expect(said({ protocol: 'UDP' })).toMatchObject([{ appProtocol: '' }]);
+    expect(said({ protocol: 'quic' })).toMatchObject([{ appProtocol: 'quic' }]);
+  });
+
+  it('have names of their own', () => {
+    expect(namedPorts([tcpPorts(80, 5353), udp(80, 5354)]).map(({ name, number }) => `${name} ${number}`)).toEqual([
+      ...['main 80', 'alias 5353', 'main-udp 80', 'alias-udp 5354'],
+    ]);
   });
 });
 
@@ -78,16 +123,55 @@ describe('the ports that were chosen', () => {
     ['are those of the Service where what is remembered is no choice', 'main', { main: 443, alias: 1 }],
     ['may have been without an alias: it comes', '80', { main: 80, alias: 8080 }],
   ])('%s', (_, choice, ports) => {
-    expect(mirrorOf([instance()], {}, edited(choice)).mirrored.ports).toEqual(ports);
+    expect(mirrorOf([instance()], {}, edited(choice)).mirrored.ports).toMatchObject([ports]);
   });
 
-  it.each<[MirroredPorts, string]>([
-    [{ main: 80, alias: undefined }, '80'],
-    [{ main: 443, alias: 9098 }, '443,9098'],
+  it.each<[MirroredPorts[], string]>([
+    [[tcpPorts(80)], '80'],
+    [[tcpPorts(443, 9098)], '443,9098'],
+    [[udp(80, 8125)], 'udp:80,8125'],
+    [[tcpPorts(80, 8080), udp(80)], '80,8080 udp:80'],
   ])('%j are remembered as %s', (ports, text) => {
-    expect(portChoice(ports)).toBe(text);
+    expect(portChoice(ports, false)).toBe(text);
     const present = service({ ports: [], annotations: strings({ 'consular.dev/port-choice': text }) });
-    expect(mirrorOf([], {}, present).mirrored.ports).toEqual(ports);
+    const numbers = ports.map(({ protocol, main, alias }) => ({ protocol, main, alias }));
+    expect(mirrorOf([], {}, present).mirrored.ports).toMatchObject(numbers);
+  });
+});
+
+describe('ports that were chosen without an endpoint', () => {
+  const guessed = service({ annotations: strings({ 'consular.dev/port-choice': '80,8081?' }) });
+  const known = service({ annotations: strings({ 'consular.dev/port-choice': '80,8081' }) });
+  const ghost = instance({ port: 8082, status: 'critical' });
+  const secured = secure({ port: 9443 });
+
+  it.each<[string, ServiceInstance[], Service, object]>([
+    [
+      'are chosen anew with the first endpoint',
+      [secured, ghost],
+      guessed,
+      { ports: [{ main: 443, alias: 9443 }], isGuess: false },
+    ],
+    ['stay while there is none', [ghost], guessed, { ports: [{ main: 80, alias: 8081 }], isGuess: true }],
+    [
+      'are not what others are: these stay with other endpoints',
+      [secured],
+      known,
+      { ports: [{ main: 80, alias: 8081 }], isGuess: false },
+    ],
+    [
+      'nor are these when the last endpoint goes',
+      [ghost],
+      known,
+      { ports: [{ main: 80, alias: 8081 }], isGuess: false },
+    ],
+  ])('%s', (_, instances, observed, expected) => {
+    expect(mirrorOf(instances, {}, observed).mirrored).toMatchObject(expected);
+  });
+
+  it('are remembered with a question mark', () => {
+    expect(portChoice([tcpPorts(80, 8081)], true)).toBe('80,8081?');
+    expect(portChoice([tcpPorts(80)], true)).toBe('80?');
   });
 });
 
@@ -101,14 +185,14 @@ describe('the port of a headless Service', () => {
     ['present: it stays', on(9098), headless([servicePort({ name: 'main', port: 9000 })]), 9000],
   ])('%s', (_, foreign, present, main) => {
     const { ports } = mirrorOf(foreign, { headless: ['bill*'] }, present).mirrored;
-    expect(ports).toEqual({ main, alias: undefined });
+    expect(ports).toMatchObject([{ main, alias: undefined }]);
   });
 });
 
 describe('appProtocol', () => {
   const protocolOf = (...said: { meta?: Record<string, string>; tags?: string[] }[]) =>
     mirrorOf(said.map(({ meta = {}, tags = [] }, i) => instance({ id: `i${i}`, meta: strings(meta), tags }))).mirrored
-      .appProtocol;
+      .ports[0]?.appProtocol;
 
   it.each([
     ['nothing', {}, ''],

@@ -2,10 +2,65 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import type { ServiceInstance } from '../../../../src/consul/types.ts';
 import { instance, strings } from '../../builders.ts';
+import { whyNoTraffic, type Network } from '../../../../src/to-kubernetes/desired/mirrored-service.ts';
 import { mirrorOf, NETWORK } from '../mirrored.ts';
 
 const at = (address: string, overrides: Partial<ServiceInstance> = {}) =>
   instance({ id: address, address, ...overrides });
+
+describe('why an instance gets no traffic', () => {
+  it.each<[Partial<ServiceInstance>, 'warning' | 'passing', string | undefined]>([
+    [{ status: 'critical' }, 'warning', 'it is critical'],
+    [{ status: 'warning' }, 'passing', 'it is warning'],
+    [{ status: 'warning', weight: 0 }, 'warning', 'it is warning, and its weight is 0 then'],
+    [{ status: 'warning' }, 'warning', undefined],
+    [{}, 'passing', undefined],
+  ])('%j with minHealth %s: %p', (overrides, minHealth, why) => {
+    expect(whyNoTraffic(instance(overrides), { minHealth })).toBe(why);
+  });
+});
+
+describe('what a mirrored service is like', () => {
+  const critical = { status: 'critical' } as const;
+  const ghosts = [at('10.20.0.1', critical), at('10.20.0.2', critical)];
+  const secure = at('10.20.0.3', {
+    port: 9443,
+    meta: strings({ secure: 'true', 'consular-headless': 'true', 'consular-mode': 'istio' }),
+  });
+
+  it('is for its endpoints to say, however many others there are', () => {
+    const { mirrored, voters } = mirrorOf([...ghosts, secure]);
+    expect(mirrored).toMatchObject({ ports: [{ main: 9443, appProtocol: 'https' }], shape: { headless: true } });
+    expect(voters).toEqual([secure]);
+  });
+
+  it('is for those to say that will be endpoints when their host name is known', () => {
+    const pending = { pending: true, host: 'vm-1' } as const;
+    const network = { ...NETWORK, judge: (text: string) => (text === 'vm-1' ? pending : NETWORK.judge(text)) };
+    expect(mirrorOf([...ghosts, at('vm-1', { port: 9443 })], {}, undefined, network).mirrored).toMatchObject({
+      ...{ ports: [{ main: 80, alias: 9443 }], isGuess: true },
+    });
+  });
+
+  it('is for the others to say while there is none', () => {
+    const { mirrored } = mirrorOf(ghosts);
+    expect(mirrored).toMatchObject({ ports: [{ main: 80, alias: 8080 }], isGuess: true, endpoints: [] });
+  });
+
+  it('is not for an instance of weight 0, or at an address that no endpoint may have', () => {
+    const none = [at('10.20.0.1', { weight: 0, port: 81 }), at('127.0.0.1', { port: 82 })];
+    expect(mirrorOf([...none, at('10.20.0.3', { port: 9443 })]).mirrored.ports).toMatchObject([
+      { main: 80, alias: 9443 },
+    ]);
+  });
+
+  it('has the IP families of its endpoints', () => {
+    const network: Network = { ...NETWORK, families: ['IPv4', 'IPv6'] };
+    const shapeOf = (...instances: ServiceInstance[]) => mirrorOf(instances, {}, undefined, network).mirrored.shape;
+    expect(shapeOf(at('fd00::1'), at('10.20.0.1', critical))).toMatchObject({ onlyFamily: 'IPv6', dualStack: false });
+    expect(shapeOf(at('fd00::1', critical), at('10.20.0.1', critical))).toMatchObject({ dualStack: true });
+  });
+});
 
 describe('the endpoints of a mirrored service', () => {
   it('are its instances, with address, family, port and zone', () => {
@@ -17,9 +72,9 @@ describe('the endpoints of a mirrored service', () => {
     const { mirrored, refused } = mirrorOf([one, two, three]);
     expect(mirrored).toMatchObject({ consulService: 'Billing' });
     expect(mirrored.endpoints).toEqual([
-      { address: '10.20.0.2', family: 'IPv4', port: 81, zone: '', host: '', instance: two },
-      { address: '10.20.0.1', family: 'IPv4', port: 8080, zone: 'eu-1a', host: '', instance: one },
-      { address: 'fd00::1', family: 'IPv6', port: 8080, zone: '', host: '', instance: three },
+      { address: '10.20.0.2', family: 'IPv4', port: 81, protocol: 'TCP', zone: '', host: '', instance: two },
+      { address: '10.20.0.1', family: 'IPv4', port: 8080, protocol: 'TCP', zone: 'eu-1a', host: '', instance: one },
+      { address: 'fd00::1', family: 'IPv6', port: 8080, protocol: 'TCP', zone: '', host: '', instance: three },
     ]);
     expect(refused).toEqual([]);
   });
@@ -37,6 +92,20 @@ describe('the endpoints of a mirrored service', () => {
       mirrorOf([warning, passing], { minHealth }).mirrored.endpoints.map(({ address }) => address);
     expect(endpoints('passing')).toEqual(['10.20.0.2']);
     expect(endpoints('warning')).toEqual(['10.20.0.1', '10.20.0.2']);
+  });
+
+  it('are two where one address and port has TCP and UDP', () => {
+    const { endpoints } = mirrorOf([at('10.20.0.1'), at('10.20.0.1', { id: '10.20.0.1:udp' })]).mirrored;
+    expect(endpoints.map(({ protocol }) => protocol)).toEqual(['TCP', 'UDP']);
+  });
+
+  it.each<[string, Partial<ServiceInstance>, boolean]>([
+    ['a weight of 0 while warning', { status: 'warning', weight: 0 }, false],
+    ['a weight of 1 while warning', { status: 'warning', weight: 1 }, true],
+    ['a weight of 0 while passing', { status: 'passing', weight: 0 }, false],
+  ])('with %s: %p', (_, overrides, isEndpoint) => {
+    const { mirrored, refused } = mirrorOf([instance(overrides)]);
+    expect([mirrored.endpoints.length, refused]).toEqual([isEndpoint ? 1 : 0, []]);
   });
 
   it('are one for instances at the same address and port, in any notation', () => {

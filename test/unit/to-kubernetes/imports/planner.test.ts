@@ -1,3 +1,4 @@
+import type { ServiceInstance } from '../../../../src/consul/types.ts';
 import { describe, expect, it } from '@jest/globals';
 import type { EndpointSlice } from '../../../../src/kubernetes/objects.ts';
 import { ANNOTATION, LABEL } from '../../../../src/mark.ts';
@@ -11,7 +12,7 @@ import {
   servicePort,
   strings,
 } from '../../builders.ts';
-import { importing, KEY, othersSlice, shown, stage } from './stage.ts';
+import { importing, KEY, othersSlice, shown, stage, written } from './stage.ts';
 
 const vm = (last: number, overrides: Parameters<typeof instance>[0] = {}) =>
   instance({ node: `vm-${last}`, id: `billing-${last}`, address: `10.20.0.${last}`, ...overrides });
@@ -88,6 +89,48 @@ describe('the slices of a Service that takes a Consul service in', () => {
     expect(shown(plan)).toEqual(['create orders-# http=8080/TCP 10.20.0.1']);
     expect(plan.refused.map(({ instance }) => instance)).toEqual(['vm-2/billing-2', 'vm-3/billing-3']);
     expect(messages(plan)).toEqual(['InstanceRefused']);
+  });
+
+  describe('behind a port of one protocol', () => {
+    const ports = [servicePort(), servicePort({ name: 'udp', port: 53, protocol: 'UDP' })];
+    const [tcp, udp] = [vm(1), vm(2, { tags: ['udp'] })];
+    const planned = (asked: Readonly<Record<string, string>>, instances: ServiceInstance[]) =>
+      stage([importing(asked, { ports })], instances).plan();
+
+    it('are the instances that speak it', () => {
+      expect(shown(planned({}, [tcp, udp]))).toEqual(['create orders-# http=8080/TCP 10.20.0.1']);
+      expect(shown(planned({ 'import-port': 'udp' }, [tcp, udp]))).toEqual(['create orders-# udp=8080/UDP 10.20.0.2']);
+      expect(planned({}, [tcp, udp]).problems).toEqual([]);
+    });
+
+    it('are those that say nothing, where none says that it is UDP', () => {
+      const plan = planned({ 'import-port': 'udp' }, [tcp]);
+      expect(shown(plan)).toEqual(['create orders-# udp=8080/UDP 10.20.0.1']);
+      const again = stage(
+        [importing({ 'import-port': 'udp' }, { ports })],
+        [tcp],
+        plan.slices.create.map((s) => written(s)),
+      );
+      expect(shown(again.plan())).toEqual([]);
+    });
+
+    it('are none where all speak another, which is told', () => {
+      const plan = planned({}, [udp]);
+      expect(plan).toMatchObject({ endpoints: [], misfits: [{ instance: udp }] });
+      expect(plan.problems).toEqual([
+        expect.objectContaining({
+          reason: 'InvalidPort',
+          message:
+            'port 80 of the Service is TCP, and the instances of Consul service "Billing" are UDP: consular.dev/import-port names another port',
+        }),
+      ]);
+    });
+  });
+
+  it('have management entries too, because they are asked for', () => {
+    const entry = instance({ id: 'b-1', address: '10.20.0.9', tags: ['management'] });
+    const plan = stage([importing()], [entry]).plan();
+    expect(plan.endpoints).toEqual([{ address: '10.20.0.9', port: 8080 }]);
   });
 
   it('stay as they are once they are written', () => {

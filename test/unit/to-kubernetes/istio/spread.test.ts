@@ -9,6 +9,14 @@ if (!vm || !pod) throw new Error('expected two endpoints');
 const isPod = (address: string) => address === pod.address;
 
 describe('the endpoints of a service go', () => {
+  it('past Istio when they speak UDP', () => {
+    const [datagram] = addresses(1, { protocol: 'UDP' });
+    if (!datagram) throw new Error('expected an endpoint');
+    expect(spreadOf([datagram, vm], ['istio'], { slices: true, isPod })).toEqual({
+      ...{ plain: [datagram], hiddenFromIstio: [vm], entries: [vm] },
+    });
+  });
+
   it.each<[string, Mode[], boolean, Spread]>([
     ['for everybody', ['service'], true, { plain: [vm, pod], hiddenFromIstio: [], entries: [] }],
     ['for Istio', ['istio'], true, { plain: [pod], hiddenFromIstio: [vm], entries: [vm] }],

@@ -4,7 +4,7 @@ import { ANNOTATION, LABEL } from '../../../../src/mark.ts';
 import { toCreate, toPatch } from '../../../../src/to-kubernetes/objects/body.ts';
 import { desiredEndpoints, endpointsBody, sameEndpoints } from '../../../../src/to-kubernetes/objects/endpoints.ts';
 import { service, strings } from '../../builders.ts';
-import { addresses, mirrored } from '../mirrored.ts';
+import { addresses, mirrored, tcpPorts } from '../mirrored.ts';
 
 const main = { name: 'main', protocol: 'TCP', appProtocol: 'http' } as const;
 
@@ -25,6 +25,15 @@ describe('the v1 Endpoints of a mirrored service', () => {
       ],
     });
     expect(backward).toEqual(forward);
+  });
+
+  it('have a subset for each protocol too', () => {
+    const endpoints = [...addresses(1, { protocol: 'UDP' }), ...addresses(2)];
+    const ports = [tcpPorts(80), { ...tcpPorts(80), protocol: 'UDP' as const }];
+    expect(desiredEndpoints('billing', mirrored({ endpoints, ports })).subsets).toEqual([
+      { addresses: ['10.20.0.0', '10.20.0.1'], ports: [{ ...main, port: 8080 }] },
+      { addresses: ['10.20.0.0'], ports: [{ ...main, name: 'main-udp', protocol: 'UDP', port: 8080 }] },
+    ]);
   });
 
   it('have no subset without instances, and at most 1000 addresses with many', () => {

@@ -5,14 +5,14 @@ import type { ServiceShape } from '../../../../src/to-kubernetes/desired/service
 import { toCreate, toPatch } from '../../../../src/to-kubernetes/objects/body.ts';
 import { desiredService, sameService, serviceBody } from '../../../../src/to-kubernetes/objects/service.ts';
 import { service, servicePort, strings } from '../../builders.ts';
-import { mirrored } from '../mirrored.ts';
+import { mirrored, tcpPorts } from '../mirrored.ts';
 
 const labels = { marked: 'yes' };
 const main = { name: 'main', protocol: 'TCP', appProtocol: 'http' } as const;
 
 describe('the Service of a mirrored service', () => {
   it('has a port main, and a port alias when there is one; both lead to their own name in the slices', () => {
-    expect(desiredService('billing', mirrored({ ports: { main: 80, alias: 8080 } }), 'service')).toEqual({
+    expect(desiredService('billing', mirrored({ ports: [tcpPorts(80, 8080)] }), 'service')).toEqual({
       name: 'billing',
       consulService: 'Billing',
       shape: { headless: false, onlyFamily: undefined, dualStack: false },

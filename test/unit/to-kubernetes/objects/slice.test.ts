@@ -1,17 +1,18 @@
+import type { MirroredEndpoint } from '../../../../src/to-kubernetes/desired/mirrored-service.ts';
 import { describe, expect, it } from '@jest/globals';
 import { MULTICLUSTER_SERVICE_LABEL, type EndpointSlice } from '../../../../src/kubernetes/objects.ts';
 import { LABEL, SLICE_MANAGER } from '../../../../src/mark.ts';
 import { toCreate, toPatch } from '../../../../src/to-kubernetes/objects/body.ts';
 import { desiredSlices, sameSlice, sliceBody } from '../../../../src/to-kubernetes/objects/slice.ts';
 import { endpoint, endpointPort, strings } from '../../builders.ts';
-import { addresses, asSlice, mirrored, written } from '../mirrored.ts';
+import { addresses, asSlice, mirrored, tcpPorts, written } from '../mirrored.ts';
 
 const main = { name: 'main', protocol: 'TCP', appProtocol: 'http' } as const;
 
 describe('the slices of a mirrored service', () => {
   it('are one for each address family and port, with every port name of the Service', () => {
     const endpoints = [...addresses(2), ...addresses(1, { port: 9090 }), ...addresses(1, { family: 'IPv6' })];
-    const slices = desiredSlices('billing', mirrored({ endpoints, ports: { main: 80, alias: 8080 } }), []);
+    const slices = desiredSlices('billing', mirrored({ endpoints, ports: [tcpPorts(80, 8080)] }), []);
     expect(
       slices.map(({ addressType, ports, endpoints }) => [
         addressType,
@@ -25,6 +26,22 @@ describe('the slices of a mirrored service', () => {
     ]);
     for (const { name, serviceName } of slices)
       expect([name, serviceName]).toEqual([expect.stringMatching(/^billing-[0-9a-f]{8}$/), 'billing']);
+  });
+
+  it('are one group for each protocol, and those of TCP keep their names', () => {
+    const [tcp, udp] = [addresses(1), addresses(1, { protocol: 'UDP' })];
+    const ports = [tcpPorts(80), { ...tcpPorts(80), protocol: 'UDP' as const }];
+    const names = (endpoints: MirroredEndpoint[]) =>
+      desiredSlices('billing', mirrored({ endpoints, ports }), []).map(({ name }) => name);
+    const slices = desiredSlices('billing', mirrored({ endpoints: [...tcp, ...udp], ports }), []);
+    expect(slices.map(({ ports }) => ports)).toEqual([
+      [{ ...main, port: 8080 }],
+      [{ ...main, name: 'main-udp', protocol: 'UDP', port: 8080 }],
+    ]);
+    expect(slices.map(({ name }) => name)).toEqual([...names(tcp), ...names(udp)]);
+    expect(new Set(slices.map(({ name }) => name)).size).toBe(2);
+    const observed = slices.map(written);
+    expect(desiredSlices('billing', mirrored({ endpoints: [...tcp, ...udp], ports }), observed)).toEqual(slices);
   });
 
   it('are none for a service without endpoints', () => {

@@ -9,7 +9,7 @@ import {
 } from '../../../../src/to-kubernetes/objects/workload-entry.ts';
 import type { MirroredEndpoint } from '../../../../src/to-kubernetes/desired/mirrored-service.ts';
 import { instance, strings } from '../../builders.ts';
-import { addresses, mirrored } from '../mirrored.ts';
+import { addresses, mirrored, tcpPorts } from '../mirrored.ts';
 
 const CONFIG = {
   labels: { include: ['version'], exclude: [] },
@@ -17,7 +17,7 @@ const CONFIG = {
   serviceAccountMeta: 'account',
 };
 
-const entriesOf = (endpoints: readonly MirroredEndpoint[], ports = { main: 80, alias: 8080 as number | undefined }) =>
+const entriesOf = (endpoints: readonly MirroredEndpoint[], ports = [tcpPorts(80, 8080)]) =>
   desiredWorkloadEntries('billing', mirrored({ ports }), endpoints, CONFIG);
 const entryOf = (overrides: Partial<MirroredEndpoint> = {}): DesiredWorkloadEntry => {
   const [entry] = entriesOf(addresses(1, overrides));
@@ -63,7 +63,7 @@ describe('the WorkloadEntry of an instance', () => {
   });
 
   it('has the one port, when the Service has', () => {
-    expect(entriesOf(addresses(1), { main: 80, alias: undefined })[0]?.ports).toEqual(new Map([['main', 8080]]));
+    expect(entriesOf(addresses(1), [tcpPorts(80)])[0]?.ports).toEqual(new Map([['main', 8080]]));
   });
 
   it.each([

@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import type { Endpoints, Service } from '../../../../src/kubernetes/objects.ts';
 import { ANNOTATION, LABEL } from '../../../../src/mark.ts';
 import { planEndpoints } from '../../../../src/to-kubernetes/plan/endpoints-plan.ts';
+import { NO_REFUSALS } from '../../../../src/to-kubernetes/plan/sources.ts';
 import { Leftovers } from '../../../../src/to-kubernetes/observed/leftovers.ts';
 import type { Mode } from '../../../../src/to-kubernetes/objects/service.ts';
 import type { Target } from '../../../../src/to-kubernetes/plan/target.ts';
@@ -33,7 +34,7 @@ interface Setting {
 function changed(given: Target, { there = [], isOn = true, mode = 'service' }: Setting = {}) {
   const leftovers = new Leftovers(owner, views({ services: [ours], endpoints: there }));
   const { create, update, remove } = planEndpoints(
-    { config: toKubernetesConfig({ endpoints: isOn }), leftovers },
+    { config: toKubernetesConfig({ endpoints: isOn }), leftovers, refusals: NO_REFUSALS },
     given,
     mode,
   );

@@ -3,7 +3,7 @@ import type { ServiceInstance } from '../../../../src/consul/types.ts';
 import type { EndpointSlice, WorkloadEntry } from '../../../../src/kubernetes/objects.ts';
 import { ANNOTATION } from '../../../../src/mark.ts';
 import { heldEndpoints } from '../../../../src/to-kubernetes/plan/held-endpoints.ts';
-import { endpoint, endpointPort, instance, slice, strings } from '../../builders.ts';
+import { endpoint, endpointPort, instance, slice, strings, toKubernetesConfig } from '../../builders.ts';
 import { NETWORK } from '../mirrored.ts';
 import { catalogOf } from '../views.ts';
 
@@ -20,11 +20,16 @@ interface Given {
   readonly slices?: readonly EndpointSlice[];
   readonly workloadEntries?: readonly WorkloadEntry[];
   readonly isComplete?: boolean;
+  readonly isImport?: boolean;
 }
 
-function held({ instances = [], slices = [], workloadEntries = [], isComplete = false }: Given): string[] {
+function sources(instances: readonly ServiceInstance[], isComplete = false) {
   const catalog = catalogOf(new Map([['billing', instances]]), new Set(isComplete ? [] : ['billing']));
-  return heldEndpoints({ catalog, addresses }, 'billing', { slices, workloadEntries }).map(
+  return { config: toKubernetesConfig({}), catalog, addresses };
+}
+
+function held({ instances = [], slices = [], workloadEntries = [], isComplete = false, isImport }: Given): string[] {
+  return heldEndpoints(sources(instances, isComplete), 'billing', { slices, workloadEntries }, isImport).map(
     ({ address, family, port, zone, host }) =>
       [address, port, family, zone, host].filter((part) => part !== '').join(' '),
   );
@@ -80,6 +85,21 @@ describe('endpoints that stay while Consul may have lost their instances', () =>
     expect(held({ slices, instances: [instance({ address: 'db.example' })] })).toEqual([
       '10.20.0.7 8080 IPv4 old.example',
     ]);
+  });
+
+  it('are those of another protocol at the same place, but for what a Service takes in', () => {
+    const slices = [withTwo, slice({ ports: [endpointPort({ protocol: 'UDP' })], endpoints: [endpoint('10.20.0.1')] })];
+    const instances = [instance({ address: '10.20.0.1' }), instance({ address: '10.20.0.2' })];
+    expect(held({ slices, instances })).toEqual(['10.20.0.1 8080 IPv4']);
+    expect(held({ slices, instances, isImport: true })).toEqual([]);
+  });
+
+  it('are not those of an instance that lost the tag that they are for', () => {
+    const { config, catalog } = sources([instance({ address: '10.20.0.1', tags: ['replica'] })]);
+    const tagServices = [{ service: 'billing', tags: ['master'] }];
+    const given = { config: { ...config, tagServices }, catalog, addresses };
+    const carriers = { slices: [withTwo], workloadEntries: [] };
+    expect(heldEndpoints(given, 'billing/master', carriers).map(({ address }) => address)).toEqual(['10.20.0.2']);
   });
 
   it('are those of WorkloadEntries too, each once', () => {

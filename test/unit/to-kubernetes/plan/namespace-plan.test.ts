@@ -20,7 +20,11 @@ import {
   servicePort,
   slice,
   strings,
+  toKubernetesConfig,
 } from '../../builders.ts';
+import { Planner } from '../../../../src/to-kubernetes/plan/planner.ts';
+import type { Refusals } from '../../../../src/to-kubernetes/plan/sources.ts';
+import { catalogOf, NO_HOSTS, views } from '../views.ts';
 import { importing, shown, stage } from '../imports/stage.ts';
 import { workloadSelector } from '../../../../src/to-kubernetes/objects/service.ts';
 
@@ -37,6 +41,76 @@ function planOf(
 ): NamespacePlan | undefined {
   return stage(services, instances, slices).mirrors.plan('billing', expired).namespaces[0];
 }
+
+describe('an endpoint that the API server refuses', () => {
+  const planWith = (refusals: Refusals) => {
+    const consul = new Map([['billing', [vm(1), vm(2)]]]);
+    const config = toKubernetesConfig({ namespaces: ['shop'] });
+    const planner = new Planner(owner, config, views({}), catalogOf(consul), NO_HOSTS, refusals);
+    const [plan] = planner.plan('billing', false).namespaces;
+    if (!plan) throw new Error('expected a plan');
+    const { slices, endpoints, problems } = plan;
+    return {
+      slices: slices.create.flatMap(({ endpoints }) => endpoints.map(({ address }) => address)),
+      endpoints: endpoints.create.flatMap(({ subsets }) => subsets.flatMap(({ addresses }) => addresses)),
+      problems: problems.map(({ message }) => message),
+    };
+  };
+  const refusing = (isDue: boolean, refusedKind: string): Refusals => ({
+    of: (kind, _namespace, _service, { address }) =>
+      kind === refusedKind && address === '10.20.0.2' ? { why: 'not here', isDue } : undefined,
+  });
+  const [one, both] = [['10.20.0.1'], ['10.20.0.1', '10.20.0.2']];
+  const told = [
+    '1 instance of Consul service billing cannot be an endpoint: vm-2/billing-2: the API server refuses it: not here',
+  ];
+
+  it.each([
+    ['is left out, and told', refusing(false, 'EndpointSlice'), { slices: one, endpoints: one, problems: told }],
+    [
+      'is tried when it is due, and told still',
+      refusing(true, 'EndpointSlice'),
+      { slices: both, endpoints: both, problems: told },
+    ],
+    [
+      'in v1 Endpoints only is left out there',
+      refusing(false, 'Endpoints'),
+      { slices: both, endpoints: one, problems: [] },
+    ],
+  ])('%s', (_, refusals, expected) => {
+    expect(planWith(refusals)).toEqual(expected);
+  });
+});
+
+describe('a Service that was made while no instance was an endpoint', () => {
+  const made = (choice: string) =>
+    service({
+      ...{ name: 'billing', selector: strings(), labels: marked() },
+      annotations: strings({ [ANNOTATION.consulService]: 'Billing', [ANNOTATION.portChoice]: choice }),
+    });
+  const headless = vm(1, { meta: strings({ 'consular-headless': 'true' }) });
+  const filled = slice({
+    ...{ name: 'billing-x', labels: marked(owner.cluster, { [SERVICE_NAME_LABEL]: 'billing' }) },
+    annotations: strings({ [ANNOTATION.consulService]: 'Billing' }),
+    endpoints: [endpoint('10.20.0.1')],
+  });
+
+  it('goes, to be made anew, when its first endpoint wants it headless', () => {
+    const guessed = made('80,8080?');
+    const plan = planOf([guessed], [headless]);
+    expect(plan).toMatchObject({ service: { create: [], update: [], remove: [guessed] }, slices: NOTHING });
+    expect(planOf([], [headless])?.service.create).toMatchObject([{ shape: { headless: true }, portChoice: '8080' }]);
+  });
+
+  it.each<[string, Service, ServiceInstance[], EndpointSlice[]]>([
+    ['was made with an endpoint', made('80,8080'), [headless], []],
+    ['has no endpoint yet', made('80,8080?'), [{ ...headless, status: 'critical' }], []],
+    ['has the shape already', made('80,8080?'), [vm(1)], []],
+    ['has endpoints, although the choice could not be written', made('80,8080?'), [headless], [filled]],
+  ])('stays when it %s', (_, guessed, instances, slices) => {
+    expect(planOf([guessed], instances, slices)?.service.remove ?? []).toEqual([]);
+  });
+});
 
 describe('the slices of a mirrored Service that was handed over to an import of the same', () => {
   /** The Service as it is now: somebody's own. */

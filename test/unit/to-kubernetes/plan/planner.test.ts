@@ -5,6 +5,7 @@ import type { Service } from '../../../../src/kubernetes/objects.ts';
 import { Planner } from '../../../../src/to-kubernetes/plan/planner.ts';
 import { toHashedServiceName } from '../../../../src/to-kubernetes/names/service-name.ts';
 import { instance, marked, owner, service, slice, strings, toKubernetesConfig } from '../../builders.ts';
+import { TaggedCatalog } from '../../../../src/to-kubernetes/tagged-catalog.ts';
 import { catalogOf, NO_HOSTS, views } from '../views.ts';
 
 const vm = (name: string, overrides: Partial<ServiceInstance> = {}) =>
@@ -51,6 +52,71 @@ describe('a name of which Consul may have lost instances', () => {
     const catalog = catalogOf(consul, new Set(isComplete ? [] : ['billing']));
     const config = toKubernetesConfig({ namespaces: ['shop'] });
     expect(new Planner(owner, config, views({ services }), catalog, NO_HOSTS).isKnown('billing')).toBe(isKnown);
+  });
+});
+
+describe('a management entry of Spring', () => {
+  function stageOf(include: string[]) {
+    const consul = new Map([
+      ['orders', [vm('orders', { id: 'orders-1' })]],
+      ['orders-mgmt', [vm('orders-mgmt', { id: 'orders-1-mgmt' })]],
+      ['user-management', [vm('user-management')]],
+    ]);
+    const config = toKubernetesConfig({ namespaces: ['shop'], services: { include, exclude: [] } });
+    const planner = new Planner(owner, config, views({}), catalogOf(consul), NO_HOSTS);
+    return { planner, mirrored: planner.keys().filter((name) => planner.isMirrored(name)) };
+  }
+
+  it('is not mirrored, and what is only called like one is', () => {
+    expect(stageOf(['*']).mirrored).toEqual(['orders', 'user-management']);
+  });
+
+  it('is mirrored when the settings have its name, and not because of a pattern', () => {
+    expect(stageOf(['*', 'orders-mgmt']).mirrored).toEqual(['orders', 'orders-mgmt', 'user-management']);
+    expect(stageOf(['orders-*']).mirrored).toEqual([]);
+  });
+});
+
+describe('a Service for a tag', () => {
+  const tagServices = [{ service: 'db-*', tags: ['master'] }];
+  const made = mirrored('db-main-master', { annotations: strings({ [ANNOTATION.consulService]: 'db-main/master' }) });
+
+  function plannerOf(
+    instances: readonly ServiceInstance[],
+    services: readonly Service[] = [],
+    include: string[] = ['db-main'],
+  ): Planner {
+    const consul = new Map([['db-main', instances]]);
+    const config = toKubernetesConfig({ namespaces: ['shop'], tagServices, services: { include, exclude: [] } });
+    const read = { ...catalogOf(consul), subscribe: () => undefined };
+    const none = () => Promise.resolve();
+    const ignored = () => undefined;
+    const catalog = new TaggedCatalog(
+      {
+        ...read,
+        ...{ refresh: none, confirm: none, want: ignored, unwant: ignored, follow: ignored, unfollow: ignored },
+      },
+      tagServices,
+    );
+    return new Planner(owner, config, views({ services }), catalog, NO_HOSTS);
+  }
+  const master = vm('db-main', { tags: ['master'] });
+
+  it('has the name of both, and is selected with its Consul service', () => {
+    const planner = plannerOf([master]);
+    expect(planner.keys()).toEqual(['db-main', 'db-main/master']);
+    const created = planner.plan('db-main/master', false).namespaces.flatMap(({ service }) => service.create);
+    expect(created).toMatchObject([{ name: 'db-main-master', consulService: 'db-main/master' }]);
+    expect(plannerOf([master], [], ['other']).isMirrored('db-main/master')).toBe(false);
+  });
+
+  it('is not made before an instance has the tag', () => {
+    expect(plannerOf([vm('db-main')]).isMirrored('db-main/master')).toBe(false);
+  });
+
+  it('stays while none has it, as long as the Consul service has any', () => {
+    expect(plannerOf([vm('db-main')], [made]).isMirrored('db-main/master')).toBe(true);
+    expect(plannerOf([], [made]).isMirrored('db-main/master')).toBe(false);
   });
 });
 

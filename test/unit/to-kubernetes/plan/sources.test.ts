@@ -16,14 +16,14 @@ describe('what the instances of a service choose together', () => {
   const chosenBy = (isComplete: boolean, observed: typeof selecting | undefined) => {
     const { given, mirrors } = stage([], [plain]);
     given.isComplete = isComplete;
-    const { mode, mirrored } = mirrorOf(mirrors.sources, 'billing', observed);
-    return [mode, mirrored.appProtocol];
+    const { mode, mirrored } = mirrorOf(mirrors.sources, 'billing', [plain], observed);
+    return [mode, mirrored.ports.map(({ appProtocol }) => appProtocol).join()];
   };
 
   it('is what those choose that Consul has', () => {
     expect(chosenBy(true, selecting)[0]).toBe('service');
     const { mirrors } = stage([], [inIstio]);
-    expect(mirrorOf(mirrors.sources, 'billing', undefined).mode).toBe('istio');
+    expect(mirrorOf(mirrors.sources, 'billing', [inIstio], undefined).mode).toBe('istio');
   });
 
   it('stays as it is while Consul may have lost some of them', () => {

@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import type { ServiceInstance } from '../../../../src/consul/types.ts';
 import {
   instancesToMirror,
+  isNamed,
   isNeverMirrored,
   type Selection,
 } from '../../../../src/to-kubernetes/requests/selection.ts';
@@ -11,14 +12,23 @@ describe('isNeverMirrored', () => {
   it.each([
     ['consul', true],
     ['consular', true],
-    ['orders-management', true],
-    ['orders-sidecar-proxy', true],
     ['orders', false],
     ['consul-ui', false],
-    ['management', false],
-    ['orders-management-ui', false],
+    ['orders-management', false],
+    ['orders-sidecar-proxy', false],
   ])('%s: %p', (name, never) => {
     expect(isNeverMirrored(name)).toBe(never);
+  });
+});
+
+describe('isNamed', () => {
+  it.each([
+    [['user-management'], true],
+    [['*', 'user-management'], true],
+    [['*'], false],
+    [['user-*'], false],
+  ])('%j: %p', (include, named) => {
+    expect(isNamed({ services: { include, exclude: [] } }, 'user-management')).toBe(named);
   });
 });
 
@@ -39,7 +49,7 @@ describe('foreign instances', () => {
       instance({ meta: strings({ 'external-source': 'kubernetes' }) }),
       false,
     ],
-    ['of the catalog sync of consul-k8s, by its tag', instance({ tags: ['blue', 'k8s'] }), false],
+    ['of a VM with the tag that consul-k8s uses too', instance({ tags: ['k8s', 'prod'] }), true],
     [
       'of the mesh of consul-k8s',
       instance({ meta: strings({ 'managed-by': 'consul-k8s-endpoints-controller' }) }),
@@ -84,6 +94,14 @@ describe('foreign instances', () => {
       instance({ id: 'other', ...pod, port: 81 }),
     ];
     expect(shown(all)).toEqual(['other']);
+  });
+
+  it('are what speaks UDP where TCP is ours, and the other way round', () => {
+    const pod = { address: '10.1.0.7', port: 53 };
+    const udp = instance({ id: 'self:udp', ...pod });
+    expect(shown([consular(pod), udp])).toEqual(['self:udp']);
+    expect(shown([consular({ ...pod, id: 'ours:udp' }), udp])).toEqual([]);
+    expect(shown([consular({ ...pod, id: 'ours:udp' }), instance({ id: 'self', ...pod })])).toEqual(['self']);
   });
 
   it('have the address of their node when they have none of their own', () => {

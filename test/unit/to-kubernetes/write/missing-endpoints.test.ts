@@ -2,8 +2,12 @@ import { describe, expect, it } from '@jest/globals';
 import { growingFirst, MissingEndpoints, staysError } from '../../../../src/to-kubernetes/write/missing-endpoints.ts';
 import { slice as sliceObject, strings } from '../../builders.ts';
 
-const slice = (port: number, ...addresses: string[]) => ({
-  ports: [{ port }, { port }],
+const slice = (port: number, ...addresses: string[]) => sliceOf('TCP', port, ...addresses);
+const sliceOf = (protocol: 'TCP' | 'UDP', port: number, ...addresses: string[]) => ({
+  ports: [
+    { port, protocol },
+    { port, protocol },
+  ],
   endpoints: addresses.map((address) => ({ address })),
 });
 

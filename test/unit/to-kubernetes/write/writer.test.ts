@@ -4,6 +4,7 @@ import { desiredEndpoints } from '../../../../src/to-kubernetes/objects/endpoint
 import { desiredService } from '../../../../src/to-kubernetes/objects/service.ts';
 import { desiredSlices, type DesiredSlice } from '../../../../src/to-kubernetes/objects/slice.ts';
 import { desiredWorkloadEntries } from '../../../../src/to-kubernetes/objects/workload-entry.ts';
+import { RefusedEndpoints } from '../../../../src/to-kubernetes/write/refused-endpoints.ts';
 import { createWriter, NameTaken } from '../../../../src/to-kubernetes/write/writer.ts';
 import { ANNOTATION } from '../../../../src/mark.ts';
 import { endpoint, endpointPort, marked, owner, service, slice, strings, toKubernetesConfig } from '../../builders.ts';
@@ -45,12 +46,14 @@ const entry = (name: string, address: string): WorkloadEntry => ({
 function stage(slices: readonly EndpointSlice[] = [], services = [ours]) {
   const api = new PlainApi();
   const entries = workloadEntries();
+  const refused = new RefusedEndpoints({ now: () => 0 });
   const shown = { ...views({ services, slices }), workloadEntries: entries };
   return {
     api,
     views: shown,
     entries,
-    writer: createWriter(owner, api, RESOURCES, shown, () => ({ index: 7, nonce: 'n' })),
+    refused,
+    writer: createWriter(owner, api, RESOURCES, shown, () => ({ index: 7, nonce: 'n' }), refused),
   };
 }
 const addressesIn = (slices: Iterable<EndpointSlice>) =>
@@ -142,6 +145,134 @@ describe('the plan of a namespace', () => {
     const { api, writer } = stage();
     await writer.apply(namespacePlan({ workloadEntries: { ...NOTHING, create: [wishedEntry] } }));
     expect(api.calls).toEqual([]);
+  });
+});
+
+describe('an address that the API server refuses', () => {
+  /** Refuses what has one of these addresses, by their last bytes, in slices and Endpoints alike. */
+  function refusing(slices: readonly EndpointSlice[], ...lasts: number[]) {
+    const whole = stage(slices);
+    whole.api.refuses = (_, body) =>
+      lasts.some((last) => JSON.stringify(body).includes(`"10.20.0.${last}"`)) ? 422 : undefined;
+    const refusedOf = (kind: 'EndpointSlice' | 'Endpoints' = 'EndpointSlice') =>
+      [1, 2, 3, 4, 5].filter(
+        (last) => whole.refused.of(kind, 'shop', 'billing', { address: `10.20.0.${last}`, port: 8080 }) !== undefined,
+      );
+    return { ...whole, refusedOf };
+  }
+  const update = (desired: DesiredSlice, ...lasts: number[]) =>
+    namespacePlan({ slices: { ...NOTHING, update: [{ desired, observed: observed(desired.name, ...lasts) }] } });
+
+  it('is left out and remembered: others come, and what left Consul goes', async () => {
+    const { writer, views, refusedOf } = refusing([observed('a', 1, 2)], 3);
+    await writer.apply(update(wish('a', 1, 3, 4), 1, 2));
+    expect(addressesIn(views.endpointSlices.values())).toEqual({ a: '1,4' });
+    expect(refusedOf()).toEqual([3]);
+  });
+
+  it('is left out of v1 Endpoints too, which need not find it out again', async () => {
+    const { writer, api, refusedOf } = refusing([], 1);
+    const both = mirrored({ endpoints: addresses(3) });
+    const [slice] = desiredSlices('billing', both, []);
+    if (!slice) throw new Error('expected a slice');
+    await writer.apply(
+      namespacePlan({
+        slices: { ...NOTHING, create: [slice] },
+        endpoints: { ...NOTHING, create: [desiredEndpoints('billing', both)] },
+      }),
+    );
+    const [, , made] = api.bodies;
+    expect(made).toMatchObject({ subsets: [{ addresses: [{ ip: '10.20.0.0' }, { ip: '10.20.0.2' }] }] });
+    expect(api.trials.some((call) => call.includes('Endpoints '))).toBe(false);
+    expect([refusedOf(), refusedOf('Endpoints')]).toEqual([[1], []]);
+  });
+
+  it('only in v1 Endpoints is left out there, and costs no slice', async () => {
+    const { writer, api, views, refusedOf } = refusing([], 1);
+    const refuses = api.refuses;
+    api.refuses = (call, body) => (call.includes('Endpoints ') ? refuses(call, body) : undefined);
+    const both = mirrored({ endpoints: addresses(3) });
+    await writer.apply(
+      namespacePlan({
+        slices: { ...NOTHING, create: [{ ...wishedSlice, endpoints: wish('x', 0, 1, 2).endpoints }] },
+        endpoints: { ...NOTHING, create: [desiredEndpoints('billing', both)] },
+      }),
+    );
+    expect(Object.values(addressesIn(views.endpointSlices.values()))).toEqual(['0,1,2']);
+    expect([refusedOf(), refusedOf('Endpoints')]).toEqual([[], [1]]);
+  });
+
+  it('stays where it is when nothing has to go, and goes when something has', async () => {
+    const one = refusing([observed('a', 1, 2)], 2);
+    await expect(one.writer.apply(update(wish('a', 1, 2, 3), 1, 2))).rejects.toMatchObject({ status: 422 });
+    expect(addressesIn(one.views.endpointSlices.values())).toEqual({ a: '1,2' });
+    expect(one.refusedOf()).toEqual([]);
+    const other = refusing([observed('a', 1, 2, 5)], 2);
+    await other.writer.apply(update(wish('a', 1, 2, 3), 1, 2, 5));
+    expect(addressesIn(other.views.endpointSlices.values())).toEqual({ a: '1,3' });
+    expect(other.refusedOf()).toEqual([2]);
+  });
+
+  it('makes no slice when it is all that the slice would have', async () => {
+    const { writer, api, views, refusedOf } = refusing([], 1, 2);
+    await writer.apply(namespacePlan({ slices: { ...NOTHING, create: [wish('a', 1, 2)] } }));
+    expect(api.calls).toEqual(['create EndpointSlice shop/a']);
+    expect([...views.endpointSlices.values()]).toEqual([]);
+    expect(refusedOf()).toEqual([1, 2]);
+  });
+
+  it('stays in the slice that it is in when that is another, is not forgotten, and is an error', async () => {
+    const slices = [observed('from', 1, 2), observed('to', 4)] as const;
+    const { writer, api, views, refusedOf } = refusing(slices);
+    api.refuses = (call, body) => {
+      return call.endsWith('/to') && JSON.stringify(body).includes('"10.20.0.1"') ? 422 : undefined;
+    };
+    const plan = namespacePlan({
+      slices: {
+        ...NOTHING,
+        update: [
+          { desired: wish('from', 2), observed: slices[0] },
+          { desired: wish('to', 4, 1, 5), observed: slices[1] },
+        ],
+      },
+    });
+    await expect(writer.apply(plan)).rejects.toMatchObject({ status: 422 });
+    expect(addressesIn(views.endpointSlices.values())).toEqual({ from: '2,1', to: '4,5' });
+    expect(refusedOf()).toEqual([]);
+  });
+
+  it('is remembered no more when it is taken', async () => {
+    const { writer, refused, refusedOf } = refusing([observed('a', 1)]);
+    const told: string[] = [];
+    refused.subscribe(({ consulService }) => told.push(consulService));
+    refused.refuse(
+      'EndpointSlice',
+      { namespace: 'shop', serviceName: 'billing', consulService: 'billing' },
+      [{ address: '10.20.0.3', port: 8080 }],
+      'no',
+    );
+    await writer.apply(update(wish('a', 1, 3), 1));
+    expect(refusedOf()).toEqual([]);
+    expect(told).toEqual(['billing', 'billing']);
+  });
+
+  it('is not what is looked for where no endpoint is the reason, or the answer is none', async () => {
+    const whole = stage([observed('a', 1)]);
+    whole.api.refuses = () => 403;
+    await expect(whole.writer.apply(update(wish('a', 1, 3), 1))).rejects.toMatchObject({ status: 403 });
+    expect(whole.api.trials).toHaveLength(1);
+    const other = stage([observed('a', 1)]);
+    other.api.refuses = () => 500;
+    await expect(other.writer.apply(update(wish('a', 1, 3), 1))).rejects.toMatchObject({ status: 500 });
+    expect(other.api.trials).toEqual([]);
+  });
+
+  it('costs the write when it cannot be found out which it is', async () => {
+    const { writer, api, refusedOf } = refusing([observed('a', 1)], 3);
+    const refuses = api.refuses;
+    api.refuses = (call, body) => (api.trials.length > 1 ? 500 : refuses(call, body));
+    await expect(writer.apply(update(wish('a', 1, 3), 1))).rejects.toMatchObject({ status: 500 });
+    expect(refusedOf()).toEqual([]);
   });
 });
 
