@@ -1,3 +1,4 @@
+import { isReadableName } from '../consul/readable-name.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import type { Grace } from './grace.ts';
 import type { NamespacePlan } from './plan/namespace-plan.ts';
@@ -44,7 +45,7 @@ export class ToKubernetesLoop {
 
   async reconcile(name: string): Promise<void> {
     const { catalog, planner } = this.#options;
-    if (catalog.instances(name) === undefined) await catalog.refresh(name);
+    if (catalog.instances(name) === undefined && isReadableName(name)) await catalog.refresh(name);
     const isGone = !planner.isMirrored(name) && planner.owns(name);
     const remaining = this.#grace(name, isGone);
     const isExpired = isGone && remaining === 0;

@@ -20,6 +20,7 @@ const WARNS = {
   NameConflict: false,
   InstanceRefused: false,
   TooManyServices: false,
+  UnreadableService: false,
   NameCollision: true,
   ServiceShape: true,
   AddressFamily: true,

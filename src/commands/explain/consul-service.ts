@@ -1,6 +1,7 @@
 import { selects } from '../../config/pattern.ts';
 import type { Config } from '../../config/schema.ts';
 import { decodeInstances, instancesRequest } from '../../consul/catalog.ts';
+import { isReadableName } from '../../consul/readable-name.ts';
 import type { ConsulReader } from '../../consul/client.ts';
 import type { ServiceInstance } from '../../consul/types.ts';
 import { objectKey, type Service } from '../../kubernetes/objects.ts';
@@ -9,9 +10,11 @@ import { desiredRegistrations } from '../../to-consul/desired/desired-registrati
 import { podKeyOf } from '../../to-consul/registration/registration.ts';
 import { isHealthy } from '../../to-kubernetes/desired/mirrored-service.ts';
 import type { NamespacePlan } from '../../to-kubernetes/plan/namespace-plan.ts';
-import { limitReached } from '../../to-kubernetes/plan/problems.ts';
+import { limitReached, PATH_OF_DOTS, unreadableService } from '../../to-kubernetes/plan/problems.ts';
 import type { NamePlan } from '../../to-kubernetes/plan/planner.ts';
 import { instancesToMirror, isNeverMirrored } from '../../to-kubernetes/requests/selection.ts';
+import type { Problem } from '../../to-kubernetes/problem.ts';
+import { explainError } from '../../observability/log.ts';
 import type { World } from '../../world/world.ts';
 import { plansFor } from './pod.ts';
 import {
@@ -40,9 +43,7 @@ export async function explainConsulService(
 ): Promise<Explanation | undefined> {
   const name = given.toLowerCase();
   const { owner, toKubernetes } = world;
-  // Read by itself: what is never mirrored, or not selected, is not in the catalog.
-  const request = instancesRequest(given);
-  const instances = decodeInstances(await consul.get(request), given);
+  const { instances, unread } = await readInstances(consul, given);
   const services = toKubernetes && (await planServices(config, owner, toKubernetes));
   const plan = services?.plans.get(name);
   const copies = [...(toKubernetes?.views.services.values() ?? [])].filter((service) =>
@@ -50,21 +51,25 @@ export async function explainConsulService(
   );
   const pods = await podsWanting(config, world, name);
   const importing = services && toKubernetes ? (await planImports(services, toKubernetes)).planner.importing(name) : [];
-  if (instances.length + copies.length + pods.length + importing.length === 0) return undefined;
+  const isKnown = instances.length + copies.length + pods.length + importing.length > 0;
+  if (!isKnown && unread === undefined) return undefined;
   const isOfSeveral = config.toKubernetes.namespaces.length > 1;
   const parts = (plan?.namespaces ?? []).map((namespace) =>
     explainNamespace(name, plan?.mirrored ?? false, namespace, isOfSeveral),
   );
   const closed = [...(toKubernetes?.views.namespaces.closed.keys() ?? [])];
-  const { rule, notes } = decisionOf(config, name, instances, plan, closed);
+  const { rule, notes } =
+    unread === undefined
+      ? decisionOf(config, name, instances, plan, closed)
+      : { rule: 'nothing is known of its instances, and what there is stays as it is', notes: [] };
   const waiting = explainedTold(plan?.mirrored ? namespaces : []);
   return {
     kind: 'consul-service',
     name: given,
     cluster: config.cluster,
-    exists: instances.length > 0,
+    exists: instances.length > 0 || unread !== undefined,
     found: [
-      { what: 'instances', value: String(instances.length) },
+      { what: 'instances', value: unread === undefined ? String(instances.length) : 'cannot be read' },
       {
         what: 'outside Kubernetes',
         value: String(instancesToMirror(instances, owner.cluster, config.toKubernetes).length),
@@ -81,11 +86,24 @@ export async function explainConsulService(
     changes: parts.flatMap(({ changes }) => changes),
     rejections: [
       ...waiting.rejections,
-      ...explainedTold(plan ? toldOf(given, plan) : []).rejections,
+      ...explainedTold(toldOf(given, unread ? { problems: [unread] } : (plan ?? { problems: [] }))).rejections,
       ...parts.flatMap(({ rejections }) => rejections),
     ],
     warnings: [...waiting.warnings, ...parts.flatMap(({ warnings }) => warnings)],
   };
+}
+
+/** Read by itself: what is never mirrored, or not selected, is not in the catalog. */
+async function readInstances(
+  consul: ConsulReader,
+  name: string,
+): Promise<{ readonly instances: readonly ServiceInstance[]; readonly unread?: Problem }> {
+  if (!isReadableName(name)) return { instances: [], unread: unreadableService(name, PATH_OF_DOTS) };
+  try {
+    return { instances: decodeInstances(await consul.get(instancesRequest(name)), name) };
+  } catch (error) {
+    return { instances: [], unread: unreadableService(name, explainError(error)) };
+  }
 }
 
 function decisionOf(

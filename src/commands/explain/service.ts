@@ -10,6 +10,7 @@ import type { World } from '../../world/world.ts';
 import { plansFor } from './pod.ts';
 import {
   annotationSettings,
+  explainedTold,
   explainedObserved,
   podChanges,
   rejectionsOf,
@@ -18,6 +19,7 @@ import {
   type Explanation,
   type Fact,
 } from './explanation.ts';
+import { toldOf } from '../told.ts';
 import { explainImport } from './import.ts';
 import { explainNamespace } from './consul-service.ts';
 import { planServices, type PlannedServices } from '../../world/read-once.ts';
@@ -157,8 +159,10 @@ function mirrors({ planner, plans }: PlannedServices, service: Service): Part {
     [...names].map((name): Part => {
       const plan = plans.get(name);
       const here = plan?.namespaces.find(({ namespace }) => namespace === service.namespace);
-      if (!plan || !here) return NOTHING;
-      const isOwn = planner.nameOf(service).includes(name) || here.serviceName === service.name;
+      if (!plan) return NOTHING;
+      const isCopy = planner.nameOf(service).includes(name);
+      if (!here) return isCopy ? { ...NOTHING, ...explainedTold(toldOf(name, plan)) } : NOTHING;
+      const isOwn = isCopy || here.serviceName === service.name;
       return isOwn ? { ...NOTHING, ...explainNamespace(name, plan.mirrored, here) } : NOTHING;
     }),
   );

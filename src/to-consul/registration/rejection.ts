@@ -14,6 +14,7 @@ export interface Rejection {
     | 'NodeConflict'
     | 'HostNetwork'
     | 'Duplicate'
+    | 'UnreadableService'
     | 'PolicyDenied'
     | 'QuotaExceeded';
   /** One sentence for the person who can fix it. */

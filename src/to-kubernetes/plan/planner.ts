@@ -1,4 +1,5 @@
 import type { ToKubernetesConfig } from '../../config/schema.ts';
+import { isReadableName } from '../../consul/readable-name.ts';
 import type { Endpoints, EndpointSlice, KubernetesObject, Pod } from '../../kubernetes/objects.ts';
 import type { Owner } from '../../mark.ts';
 import { Addresses, type Hosts } from '../addresses/addresses.ts';
@@ -11,7 +12,7 @@ import type { Problem } from '../problem.ts';
 import { instancesToMirror, isCandidate } from '../requests/selection.ts';
 import type { Catalog, Views } from '../views.ts';
 import { isQuiet, planNamespace, type NamespacePlan } from './namespace-plan.ts';
-import { tooManyServices } from './problems.ts';
+import { PATH_OF_DOTS, tooManyServices, unreadableService } from './problems.ts';
 import type { PlanSources } from './sources.ts';
 import type { Wish } from './target.ts';
 
@@ -128,7 +129,7 @@ export class Planner {
       overLimit,
       rivals: [...new Set(wishes.flatMap(({ assigned }) => assigned?.rivals ?? []))],
       hosts: [...new Set(plans.flatMap(({ hosts }) => hosts))],
-      problems: overLimit ? [tooManyServices(name, config.maxServices)] : [],
+      problems: this.#problems(name, overLimit),
       namespaces: plans.filter((plan) => !isQuiet(plan)),
     };
   }
@@ -158,6 +159,13 @@ export class Planner {
   /** How many names wait for a place. */
   get waiting(): number {
     return this.#claims.waiting;
+  }
+
+  #problems(name: string, overLimit: boolean): Problem[] {
+    const { catalog, config } = this.#sources;
+    if (overLimit) return [tooManyServices(name, config.maxServices)];
+    const isUnreadable = !isReadableName(name) && catalog.names().includes(name);
+    return isUnreadable ? [unreadableService(name, PATH_OF_DOTS)] : [];
   }
 
   #assigned(name: string, namespace: string): AssignedName {

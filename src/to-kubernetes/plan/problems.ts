@@ -1,3 +1,4 @@
+import { describe } from '../../json.ts';
 import type { Service } from '../../kubernetes/objects.ts';
 import type { MirroredService, Mirroring, RefusedInstance } from '../desired/mirrored-service.ts';
 import { familiesOf } from '../desired/service-shape.ts';
@@ -60,6 +61,14 @@ export function tooManyServices(name: string, most: number): Problem {
   const message = `Consul service ${name} is not mirrored: ${limitReached(most)}`;
   return problem('TooManyServices', message);
 }
+
+/** @param why nothing is known of its instances, in words that follow "cannot be read" */
+export function unreadableService(name: string, why: string): Problem {
+  return problem('UnreadableService', `Consul service ${describe(name)} cannot be read: ${why}`);
+}
+
+/** Why nobody can ask Consul for a service with such a name. */
+export const PATH_OF_DOTS = 'Consul takes a path with that name for another path; give the service another name';
 
 function nameCollision(name: string, serviceName: string, rivals: readonly string[]): Problem | undefined {
   if (rivals.length === 0) return undefined;

@@ -1,3 +1,4 @@
+import { isReadableName } from '../../consul/readable-name.ts';
 import { describe } from '../../json.ts';
 import type { Service, ServicePort } from '../../kubernetes/objects.ts';
 import { isMarkedObject } from '../../mark.ts';
@@ -78,8 +79,7 @@ function whyNoName({ annotations }: Service, { name, spelling }: ConsulName): Pr
   const expected = (found: string) =>
     problem('InvalidAnnotation', `annotation ${IMPORT}: expected the name of a Consul service, found ${found}`);
   if (!annotations.has(IMPORT)) return expected(`none beside ${IMPORT_PORT}`);
-  // A path of dots leads elsewhere, however it is encoded.
-  if (name === '' || name.length > LONGEST_NAME || /^\.{1,2}$/.test(name)) return expected(describe(spelling));
+  if (name === '' || name.length > LONGEST_NAME || !isReadableName(name)) return expected(describe(spelling));
   if (!isNeverMirrored(name)) return undefined;
   return problem('ImportDenied', `Consul service ${describe(spelling)} is one that never leaves Consul`);
 }

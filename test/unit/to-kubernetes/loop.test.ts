@@ -87,6 +87,13 @@ class Stage {
 const stage = (given: Partial<Stage> = {}) => Object.assign(new Stage(), given);
 const inBoth = namePlan({ namespaces: [namespacePlan({ namespace: 'shop' }), namespacePlan({ namespace: 'web' })] });
 
+describe('a name that nobody can ask Consul for', () => {
+  it('is planned without a question', async () => {
+    const it = stage({ instances: undefined, owns: false, plan: GONE });
+    expect(await it.reconcile('..')).toEqual(['plan ..', 'note ..', 'unfollow ..', 'release ..']);
+  });
+});
+
 describe('a Consul service that is mirrored', () => {
   it('is planned, noted, and written in each namespace; it is followed, and its hosts are looked up', async () => {
     const it = stage({ plan: { ...inBoth, hosts: ['vm-1', 'vm-2'] } });
