@@ -104,7 +104,7 @@ export function runToKubernetes(options: ToKubernetesOptions): ToKubernetes {
     for (const name of names) queue.enqueue(name);
   };
 
-  const tellNamespaces = () => report.namespaces(views.namespaces);
+  const tellNamespaces = () => report.namespaces();
 
   tellNamespaces();
   views.namespaces.subscribe(tellNamespaces);

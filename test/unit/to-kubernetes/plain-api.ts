@@ -10,8 +10,14 @@ export const WORKLOAD_ENTRIES = workloadEntryKind(keep).at('v1');
 
 type Json = Readonly<Record<string, unknown>>;
 
-export function refusal(verb: Purpose['verb'], kind: string, object: string, status: number): KubernetesError {
-  return new KubernetesError({ verb, kind, object }, status, '', 'no');
+export function refusal(
+  verb: Purpose['verb'],
+  kind: string,
+  object: string,
+  status: number,
+  message = 'no',
+): KubernetesError {
+  return new KubernetesError({ verb, kind, object }, status, '', message);
 }
 
 /**
