@@ -9,6 +9,7 @@ import { cameFromKubernetes, MANAGED_BY, META, ownsInstance, type Owner } from '
 import { desiredRegistrations } from '../../to-consul/desired/desired-registrations.ts';
 import { podKeyOf } from '../../to-consul/registration/registration.ts';
 import { isHealthy } from '../../to-kubernetes/desired/mirrored-service.ts';
+import { isGoing } from '../../to-kubernetes/plan/going.ts';
 import type { NamespacePlan } from '../../to-kubernetes/plan/namespace-plan.ts';
 import { limitReached, PATH_OF_DOTS, unreadableService } from '../../to-kubernetes/plan/problems.ts';
 import type { NamePlan } from '../../to-kubernetes/plan/planner.ts';
@@ -143,7 +144,13 @@ function decisionOf(
 }
 
 function describeCopy(service: Service): string {
-  return `Service ${objectKey(service)}${modeOf(service) === 'istio' ? ', which selects WorkloadEntries' : ''}`;
+  const selecting = modeOf(service) === 'istio' ? ', which selects WorkloadEntries' : '';
+  return `Service ${objectKey(service)}${selecting}${isGoing(service) ? `, ${describeGoing(service)}` : ''}`;
+}
+
+/** Somebody deleted a Service of ours, and a finalizer holds it. */
+export function describeGoing({ deletionTimestamp }: Service): string {
+  return `which is being deleted since ${deletionTimestamp} and is held by a finalizer: it is made anew when it is gone, if Consul has instances then`;
 }
 
 function notesOn({ namespace, serviceName, conflict, fallback }: NamespacePlan): string[] {

@@ -21,7 +21,8 @@ import {
 } from './explanation.ts';
 import { toldOf } from '../told.ts';
 import { explainImport } from './import.ts';
-import { explainNamespace } from './consul-service.ts';
+import { describeGoing, explainNamespace } from './consul-service.ts';
+import { isGoing } from '../../to-kubernetes/plan/going.ts';
 import { planServices, type PlannedServices } from '../../world/read-once.ts';
 
 type Part = Pick<Explanation, 'pods' | 'observed' | 'changes' | 'rejections' | 'warnings'> & {
@@ -59,8 +60,9 @@ export async function explainService(config: Config, world: World, key: string):
   };
 }
 
-function factsOf({ type, clusterIPs, selector, ports }: Service): Fact[] {
+function factsOf({ type, clusterIPs, selector, ports, deletionTimestamp }: Service): Fact[] {
   return [
+    ...(deletionTimestamp === '' ? [] : [{ what: 'deletion', value: deletionTimestamp }]),
     { what: 'type', value: type },
     { what: 'ClusterIPs', value: clusterIPs.join(', ') || '(none)' },
     { what: 'selector', value: [...selector].map(([key, value]) => `${key}=${value}`).join(', ') || '(none)' },
@@ -85,9 +87,10 @@ function decisionOf(
     const why = toKubernetes?.views.namespaces.closed.get(service.namespace);
     const standsStill =
       why === undefined ? [] : [`it stays as it is: nothing can be written into its namespace: ${why}`];
+    const going = isGoing(service) ? [`the Service is one ${describeGoing(service)}`] : [];
     return {
       rule: `the Service is Consular's own, mirrored from Consul service ${from}`,
-      notes: [...notes, ...standsStill],
+      notes: [...notes, ...standsStill, ...going],
     };
   }
   if (isMarkedObject(service.labels))

@@ -3,6 +3,7 @@ import { Index } from '../../kubernetes/view.ts';
 import { compare, type Changes } from '../../reconcile/changes.ts';
 import { isMarkedObject } from '../../mark.ts';
 import type { RefusedInstance } from '../desired/mirrored-service.ts';
+import { withoutGoing } from '../plan/going.ts';
 import { hostsUnresolved, instancesRefused } from '../plan/problems.ts';
 import { importRequest, nameWanted, type ImportRequest } from '../requests/import-request.ts';
 import {
@@ -98,7 +99,7 @@ export class ImportPlanner {
     if (!service) return { namespace, service, request: undefined, slices: NO_CHANGES, problems: [], ...NOTHING };
     const request = this.#request(service);
     if (!request || request.verdict === 'denied') {
-      const slices = { ...NO_CHANGES, remove: own.importedSlices(key) };
+      const slices = withoutGoing({ ...NO_CHANGES, remove: own.importedSlices(key) });
       return { namespace, service, request, slices, problems: request?.problems ?? [], ...NOTHING };
     }
     return { namespace, service, request, ...this.#planSlices(key, service, request) };
@@ -125,8 +126,8 @@ export class ImportPlanner {
         : { slices: heldSlices(slices, from, mirrored.endpoints), skipped: [] };
     const endpoints = desired.flatMap(endpointsOf);
     return {
-      slices: compare(byName(desired), byName(slices.own), (wish, observed) =>
-        sameImportedSlice(wish, observed, service),
+      slices: withoutGoing(
+        compare(byName(desired), byName(slices.own), (wish, observed) => sameImportedSlice(wish, observed, service)),
       ),
       endpoints,
       isEmptied: endpoints.length === 0 && slices.own.some(({ endpoints }) => endpoints.length > 0),

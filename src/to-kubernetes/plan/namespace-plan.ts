@@ -16,6 +16,7 @@ import type { DesiredSlice } from '../objects/slice.ts';
 import type { DesiredWorkloadEntry } from '../objects/workload-entry.ts';
 import type { Problem } from '../problem.ts';
 import { planEndpoints } from './endpoints-plan.ts';
+import { withoutGoing } from './going.ts';
 import { conflictOf, holderOf, isWritten, ownInNamespace, type Holder } from './holder.ts';
 import { problemsOf } from './problems.ts';
 import { planService } from './service-plan.ts';
@@ -67,9 +68,10 @@ export function planNamespace(sources: PlanSources, wish: Wish): NamespacePlan {
   const isMeshed = views.workloadEntries.isServed && wished === 'service' && switchesTo === undefined;
   return {
     ...{ namespace, serviceName, conflict, fallback, switchesTo },
-    service: planService(target, mode),
-    ...addresses,
-    endpoints: planEndpoints(sources, target, mode),
+    service: withoutGoing(planService(target, mode)),
+    slices: withoutGoing(addresses.slices),
+    workloadEntries: withoutGoing(addresses.workloadEntries),
+    endpoints: withoutGoing(planEndpoints(sources, target, mode)),
     refused: mirroring?.refused ?? [],
     problems: problemsOf({ name, serviceName, rivals, conflict, mirroring, observed, isMeshed }),
     hosts: [...(mirroring?.hosts ?? [])],

@@ -2,6 +2,7 @@ import { describe } from '../../json.ts';
 import type { Service } from '../../kubernetes/objects.ts';
 import type { MirroredService, Mirroring, RefusedInstance } from '../desired/mirrored-service.ts';
 import { familiesOf } from '../desired/service-shape.ts';
+import { trafficPolicies } from '../requests/traffic-policy.ts';
 import { problem, type Problem } from '../problem.ts';
 
 /** What the problems of a mirrored service in one namespace are found in. */
@@ -34,6 +35,7 @@ export function problemsOf({ name, conflict, mirroring, ...rest }: ProblemSource
           observed && otherShape(name, mirroring),
           observed && unservedFamily(name, mirroring.mirrored, observed),
           isMeshed ? sharedAddress(name, mirroring.mirrored) : undefined,
+          ...(observed ? trafficPolicies(observed) : []),
         ]
       : []),
   ].flatMap((found) => found ?? []);

@@ -27,6 +27,17 @@ describe('a mirrored service', () => {
     expect(more).toEqual([]);
   });
 
+  it.each([
+    [{ internalTrafficPolicy: 'Local' }, /^TrafficPolicy: internalTrafficPolicy Local leads to .* on none$/],
+    [{ trafficDistribution: 'PreferSameNode' }, /^TrafficPolicy: trafficDistribution PreferSameNode works only when/],
+  ])('of whose Service somebody set %j says who is not reached', (policy, expected) => {
+    const [told, ...more] = found({ observed: service(policy) });
+    expect([`${told?.reason ?? ''}: ${told?.message ?? ''}`, told?.isWarning, more]).toEqual([
+      ...[expect.stringMatching(expected), true, []],
+    ]);
+    expect(reasons({ observed: service({ ...policy, clusterIPs: ['None'] }), mirroring: undefined })).toEqual([]);
+  });
+
   it('with an instance whose host name is not known any more says where it stays', () => {
     const doubtful = ['a', 'b', 'c'].map((id) => ({ instance: `vm-1/${id}`, reason: `no ${id}` }));
     const mirroring = mirrorOf([instance()]);
