@@ -21,6 +21,7 @@ import { createReporter } from './report/reporter.ts';
 import { subscribe, subscribeToAddresses, subscribeToConsul } from './subscriptions.ts';
 import type { Views } from './views.ts';
 import { createFallbacks } from './report/istio-fallbacks.ts';
+import { Disputes } from './write/disputes.ts';
 import { createWriter, NameTaken } from './write/writer.ts';
 
 /** Each key writes its objects one after the other; this many keys at a time keep the API server comfortable. */
@@ -76,8 +77,9 @@ export interface ToKubernetes {
 export function runToKubernetes(options: ToKubernetesOptions): ToKubernetes {
   const { owner, config, views, catalog, hosts, api, resources, brake, log, metrics } = options;
   const planner = new Planner(owner, config, views, catalog, hosts);
-  const writer = createWriter(owner, api, resources, views, options.consulMark);
   const report = createReporter(options);
+  const disputes = new Disputes({ tell: report.disputed });
+  const writer = createWriter(owner, api, resources, views, options.consulMark, disputes);
   const fallbacks = createFallbacks(options);
   reportLosses(options);
   const queue = {
@@ -129,6 +131,9 @@ export function runToKubernetes(options: ToKubernetesOptions): ToKubernetes {
     }),
     troubles: () => report.messages(),
     lookAgain: () => controller.lookAgain(),
-    stop: async (limitMs) => void (await controller.drain(limitMs)),
+    async stop(limitMs) {
+      await controller.drain(limitMs);
+      disputes.end();
+    },
   };
 }

@@ -2,7 +2,7 @@ import type { Service } from '../kubernetes/objects.ts';
 
 /**
  * Something for somebody to mend: what the Event, the log, the metric and Consular's own entry say, and `plan` and
- * `explain` too, but for ClusterIPRangeFull and WriteRefused, which only a write can find out.
+ * `explain` too, but for ClusterIPRangeFull, WriteRefused, Contested and Altered, which only a write can find out.
  */
 export interface Problem {
   readonly reason: Reason;
@@ -28,6 +28,8 @@ const WARNS = {
   HostUnresolved: true,
   ClusterIPRangeFull: false,
   WriteRefused: false,
+  Contested: false,
+  Altered: false,
   ImportDenied: false,
   InvalidAnnotation: false,
   InvalidPort: false,

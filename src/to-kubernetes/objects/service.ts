@@ -69,6 +69,20 @@ export function sameService(desired: DesiredService, observed: Service): boolean
   );
 }
 
+/**
+ * What somebody who gave a Service another type may have set beside the type, and what goes with that: of some of it the API
+ * server says that a ClusterIP Service cannot have it, and refuses the change of the type.
+ */
+const OF_OTHER_TYPES = {
+  allocateLoadBalancerNodePorts: null,
+  externalName: null,
+  externalTrafficPolicy: null,
+  healthCheckNodePort: null,
+  loadBalancerClass: null,
+  loadBalancerIP: null,
+  loadBalancerSourceRanges: null,
+};
+
 export function serviceBody(
   labels: Labels,
   { name, consulService, mode, portChoice, shape, ports }: DesiredService,
@@ -84,6 +98,7 @@ export function serviceBody(
     fields: {
       spec: {
         type: 'ClusterIP',
+        ...OF_OTHER_TYPES,
         // null: somebody may have added one, which would make the endpoints controller overwrite our Endpoints.
         selector: mode === 'istio' ? workloadSelector(name) : null,
         ports: ports.map((port) => withoutEmpty(port)),

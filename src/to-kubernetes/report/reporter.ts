@@ -8,6 +8,7 @@ import type { NamePlan } from '../plan/planner.ts';
 import { namespaceClosed, type Problem, type Reason } from '../problem.ts';
 import { nameWanted, type ImportRequest } from '../requests/import-request.ts';
 import type { Views } from '../views.ts';
+import type { Subject } from '../write/disputes.ts';
 import { namespaceObject } from './namespace-object.ts';
 import { SharedRefusals } from './shared-refusals.ts';
 import { refusalOf, sharedRefusalOf } from './write-refusal.ts';
@@ -29,6 +30,9 @@ interface ImportOutcome {
   readonly request: ImportRequest | undefined;
   readonly problems: readonly Problem[];
 }
+
+/** What is found out by a write, also where there is no Service yet. */
+const OF_A_WRITE: ReadonlySet<Reason> = new Set<Reason>(['WriteRefused', 'Contested', 'Altered']);
 
 export type Reporter = ReturnType<typeof createReporter>;
 
@@ -64,7 +68,7 @@ export function createReporter({ views, events, resources, config, log, metrics 
   function aboutOf({ about, reason }: Problem, namespace: string, serviceName: string): About {
     const service = about ?? views.services.get(objectKey({ namespace, name: serviceName }));
     if (service) return [resources.services, service];
-    return reason === 'WriteRefused' ? [resources.namespaces, namespaceObject(namespace)] : undefined;
+    return OF_A_WRITE.has(reason) ? [resources.namespaces, namespaceObject(namespace)] : undefined;
   }
 
   /** Once for each namespace, and not for each service that waits for it or is refused the same. */
@@ -105,6 +109,10 @@ export function createReporter({ views, events, resources, config, log, metrics 
       const about: About = service && [resources.services, service];
       const refused = ownRefusal(`Service ${key}`, nameWanted(request) ?? '', namespace, failure);
       tell(`Service ${key}`, [...problems, ...refused], () => about, `Service ${key}: consular.dev/import: `);
+    },
+    /** An object that somebody else will have otherwise, or undefined when that is over. */
+    disputed: ({ kind, namespace, name, serviceName }: Subject, problem: Problem | undefined): void => {
+      tell(`${kind} ${namespace}/${name}`, problem ? [problem] : [], (found) => aboutOf(found, namespace, serviceName));
     },
     /** @param failures why the plans of namespaces could not be carried out, by namespace */
     plan: (name: string, { namespaces, problems }: NamePlan, failures: ReadonlyMap<string, unknown>): void => {

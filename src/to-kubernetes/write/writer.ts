@@ -9,12 +9,20 @@ import { ownerReference, toCreate, toPatch, type Body } from '../objects/body.ts
 import { type DesiredSlice, endpointsField, importedSliceBody, sliceBody } from '../objects/slice.ts';
 import { growingFirst, MissingEndpoints, staysError } from './missing-endpoints.ts';
 import type { NamespacePlan } from '../plan/namespace-plan.ts';
+import type { Disputes } from './disputes.ts';
 import { createAttempts, type Attempts } from './attempts.ts';
 import { readHosts } from '../objects/hosts-annotation.ts';
 import type { Views } from '../views.ts';
 import { type DesiredWorkloadEntry, workloadEntryBody } from '../objects/workload-entry.ts';
 import { withIndex, type ConsulMark } from '../objects/index-annotation.ts';
-import { endpointsBody } from '../objects/endpoints.ts';
+import {
+  endpointsDifferences,
+  serviceDifferences,
+  sliceDifferences,
+  workloadEntryDifferences,
+  type Difference,
+} from '../objects/differences.ts';
+import { endpointsBody, type DesiredEndpoints } from '../objects/endpoints.ts';
 import { serviceBody } from '../objects/service.ts';
 
 /** One address is in one entry, so that their order does not matter; and there are as many as instances. */
@@ -51,38 +59,44 @@ export function createWriter(
   resources: Resources,
   views: Views,
   consulMark: () => ConsulMark,
+  disputes: Pick<Disputes, 'assertRested' | 'wrote' | 'forget'>,
 ): Writer {
   const labels = ownershipLabels(owner);
   const ownerOf = (namespace: string, name: string) =>
     ownerReference(views.services.get(`${namespace}/${name}`), namespace, name);
 
-  async function write<D extends { readonly name: string }, O extends KubernetesObject>(
+  async function write<D extends Named, O extends KubernetesObject>(
     attempts: Attempts,
     resource: Resource<O>,
     view: View<O> | undefined,
     { create, update }: Changes<D, O>,
     body: (desired: D, observed?: O) => Body,
-    { atOnce, onFailure, keep }: WriteOptions<NoInfer<D>, NoInfer<O>> = {},
+    { differences, atOnce, onFailure, keep }: WriteOptions<NoInfer<D>, NoInfer<O>>,
   ): Promise<void> {
     const { namespace } = attempts;
-    const orTell = async (desired: D, attempt: () => Promise<O>) => {
+    const orTell = async (desired: D, before: O | undefined, attempt: () => Promise<O>) => {
+      const { name, serviceName = name } = desired;
+      const subject = { kind: resource.kind, namespace, name, serviceName };
       try {
+        disputes.assertRested({ ...subject, desired });
         const answered = view?.beginWrite();
         const object = await attempt();
         answered?.put(object);
+        const undone = before ? differences(desired, before) : [];
+        disputes.wrote({ ...subject, desired, before, undone, altered: differences(desired, object) });
       } catch (error) {
         onFailure?.(desired);
         throw error;
       }
     };
     const creations = create.map((desired) => async () => {
-      await orTell(desired, () =>
+      await orTell(desired, undefined, () =>
         createNew(resource, namespace, desired.name, toCreate(body(desired), namespace, desired.name)),
       );
     });
     const updates = update.map(({ desired, observed }) => async () => {
       const wish = keep?.(desired, observed) ?? desired;
-      await orTell(desired, () => api.patch(resource, observed, toPatch(body(wish, observed))));
+      await orTell(wish, observed, () => api.patch(resource, observed, toPatch(body(wish, observed))));
       if (wish !== desired) throw staysError('patch', resource.kind, observed);
     });
     await attempts.attempt([...creations, ...updates], atOnce);
@@ -116,6 +130,7 @@ export function createWriter(
       const answered = view?.beginWrite();
       await api.remove(resource, object);
       answered?.drop(object);
+      disputes.forget({ kind: resource.kind, serviceName: '', ...object });
     });
     await attempts.attempt(removals, atOnce);
   }
@@ -130,6 +145,7 @@ export function createWriter(
     const changes = { create, update: growingFirst(update), remove: [] };
     const bodyNow = (desired: D) => withIndex(body(desired), consulMark());
     return write(attempts, resources.endpointSlices, views.endpointSlices, changes, bodyNow, {
+      differences: sliceDifferences,
       onFailure: (desired) => missing.add(desired),
       keep: (desired, observed) => {
         const lost = missing.lost(observed, desired);
@@ -168,7 +184,8 @@ export function createWriter(
     if (!found || !view) return;
     const body = (desired: DesiredWorkloadEntry, observed?: WorkloadEntry) =>
       workloadEntryBody(labels, desired, ownerOf(attempts.namespace, desired.serviceName), observed);
-    await write(attempts, found.resource, view, changes, body, { atOnce: ENTRIES_AT_ONCE });
+    const differences = workloadEntryDifferences;
+    await write(attempts, found.resource, view, changes, body, { differences, atOnce: ENTRIES_AT_ONCE });
     const isNeeded = (entry: WorkloadEntry) => missing.needs(entry);
     await remove(attempts, found.resource, view, changes, { atOnce: ENTRIES_AT_ONCE, isNeeded });
   }
@@ -177,13 +194,17 @@ export function createWriter(
     async apply({ namespace, service, slices, endpoints, workloadEntries }) {
       const attempts = createAttempts(namespace);
       const endpointsView = views.endpoints.get(namespace);
-      await write(attempts, resources.services, views.services, service, (desired) => serviceBody(labels, desired));
+      await write(attempts, resources.services, views.services, service, (desired) => serviceBody(labels, desired), {
+        differences: serviceDifferences,
+      });
       const missing = new MissingEndpoints();
       const body = (desired: DesiredSlice) => sliceBody(labels, desired, ownerOf(namespace, desired.serviceName));
       await writeSlices(attempts, slices, body, missing);
-      await write(attempts, resources.endpoints, endpointsView, endpoints, (desired) =>
-        endpointsBody(labels, desired, ownerOf(namespace, desired.name)),
-      );
+      const legacyBody = (desired: DesiredEndpoints) =>
+        endpointsBody(labels, desired, ownerOf(namespace, desired.name));
+      await write(attempts, resources.endpoints, endpointsView, endpoints, legacyBody, {
+        differences: endpointsDifferences,
+      });
       await writeEntries(attempts, workloadEntries, missing);
       await remove(attempts, resources.endpoints, endpointsView, endpoints);
       await removeSlices(attempts, slices, missing);
@@ -203,7 +224,15 @@ export function createWriter(
   };
 }
 
+interface Named {
+  readonly name: string;
+  /** @default its own name */
+  readonly serviceName?: string;
+}
+
 interface WriteOptions<D, O> {
+  /** What of an object is not as it is wanted. */
+  readonly differences: (desired: D, observed: O) => Difference[];
   /** @default 1 */
   readonly atOnce?: number;
   /** Told of what could not be written. */

@@ -20,6 +20,9 @@ export function refusal(
   return new KubernetesError({ verb, kind, object }, status, '', message);
 }
 
+/** Where nobody else has a hand in what is written. */
+export const NO_DISPUTES = { assertRested: () => undefined, wrote: () => undefined, forget: () => undefined };
+
 /**
  * What a writer needs of the API, as a plain object: it keeps what it is sent, and gives it back as the decoders read it. The
  * test says what is refused.

@@ -9,7 +9,7 @@ import { ANNOTATION } from '../../../../src/mark.ts';
 import { endpoint, endpointPort, marked, owner, service, slice, strings, toKubernetesConfig } from '../../builders.ts';
 import { addresses, mirrored } from '../mirrored.ts';
 import { ourBilling } from '../plan/targets.ts';
-import { PlainApi, RESOURCES } from '../plain-api.ts';
+import { NO_DISPUTES, PlainApi, RESOURCES } from '../plain-api.ts';
 import { namespacePlan } from '../plans.ts';
 import { views, workloadEntries } from '../views.ts';
 
@@ -50,7 +50,7 @@ function stage(slices: readonly EndpointSlice[] = [], services = [ours]) {
     api,
     views: shown,
     entries,
-    writer: createWriter(owner, api, RESOURCES, shown, () => ({ index: 7, nonce: 'n' })),
+    writer: createWriter(owner, api, RESOURCES, shown, () => ({ index: 7, nonce: 'n' }), NO_DISPUTES),
   };
 }
 const addressesIn = (slices: Iterable<EndpointSlice>) =>
