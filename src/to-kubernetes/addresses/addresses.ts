@@ -20,20 +20,34 @@ export type Hosts = Pick<HostCache, 'known'>;
 
 /**
  * From the address of an instance, as Consul tells it, to one that an endpoint can have in this cluster. Whoever may
- * register in Consul decides where traffic inside Kubernetes goes, so what leads back into Kubernetes itself is refused.
+ * register in Consul decides where traffic inside Kubernetes goes, so what leads back into Kubernetes itself is refused:
+ *
+ * | the address                                                     |                                              |
+ * |-----------------------------------------------------------------|----------------------------------------------|
+ * | is one that no slice can have                                   | refused                                      |
+ * | is in `denyAddresses`                                           | refused                                      |
+ * | is in `allowAddresses`                                          | taken                                        |
+ * | is special, of the API server, or one that Services can have    | refused                                      |
+ * | any other                                                       | taken                                        |
  */
 export class Addresses {
   readonly #isDenied: AddressRanges;
+  readonly #isAllowed: AddressRanges;
   readonly #views: Views;
   readonly #hosts: Hosts;
   readonly #clusterIPs: Index<Service>;
   readonly #apiServer: Index<EndpointSlice>;
   #isOfServices: AddressRanges = () => false;
 
-  constructor(views: Views, { denyAddresses }: Pick<ToKubernetesConfig, 'denyAddresses'>, hosts: Hosts) {
+  constructor(
+    views: Views,
+    { denyAddresses, allowAddresses }: Pick<ToKubernetesConfig, 'denyAddresses' | 'allowAddresses'>,
+    hosts: Hosts,
+  ) {
     this.#views = views;
     this.#hosts = hosts;
     this.#isDenied = rangesOf(denyAddresses);
+    this.#isAllowed = rangesOf(allowAddresses);
     this.#clusterIPs = new Index(views.services, ({ clusterIPs }) => clusterIPs);
     this.#apiServer = new Index(views.endpointSlices, (slice) =>
       isOfApiServer(slice) ? slice.endpoints.map(({ address }) => address) : [],
@@ -65,12 +79,18 @@ export class Addresses {
   }
 
   #judgeIP(text: string): Judged {
-    return judgeAddress(text, (address) => this.#refusalOf(address));
+    return judgeAddress(
+      text,
+      (address) => this.#refusalOf(address),
+      ({ address, family }) => this.#isAllowed(address, family),
+    );
   }
 
   #refusalOf({ address, family }: Address): string | undefined {
     if (this.#isDenied(address, family)) return 'is in a range of toKubernetes.denyAddresses';
-    if (this.#apiServer.get(address).length > 0) return 'is that of the API server';
+    if (this.#isAllowed(address, family)) return undefined;
+    if (this.#apiServer.get(address).length > 0)
+      return 'is that of the API server, and in no range of toKubernetes.allowAddresses';
     // Without the ranges only those addresses are known that a Service has.
     if (this.#isOfServices(address, family) || this.#clusterIPs.get(address).length > 0)
       return 'is one that Kubernetes gives to Services';

@@ -53,11 +53,21 @@ export interface Network {
   readonly families: readonly Family[];
 }
 
+/** An address and port at which several Consul nodes have an instance: it is one endpoint. */
+export interface RepeatedEndpoint {
+  readonly address: string;
+  readonly port: number;
+  /** Names of these nodes, in order. */
+  readonly nodes: readonly string[];
+}
+
 export interface Mirroring {
   readonly mirrored: MirroredService;
   readonly refused: readonly RefusedInstance[];
   /** Those that are endpoints at an address that may be out of date. */
   readonly doubtful: readonly RefusedInstance[];
+  /** Those that several Consul nodes have. */
+  readonly repeated: readonly RepeatedEndpoint[];
   /** The host names that its instances have, known or not: all that has to be looked up. */
   readonly hosts: ReadonlySet<string>;
   /** Whether the Service should be headless; what there is stays as it is. */
@@ -75,6 +85,7 @@ export function mirror(
   const refused: RefusedInstance[] = [];
   const doubtful: RefusedInstance[] = [];
   const endpoints = new Map<string, MirroredEndpoint>();
+  const nodes = new Map<string, Set<string>>();
   const families = new Set<Family>();
   const hosts = new Set<string>();
   // In an order of our own: Consul promises none, and which of two instances at one address is taken must not change.
@@ -92,7 +103,9 @@ export function mirror(
     const { address, family, host = '', doubt } = located;
     if (doubt !== undefined) doubtful.push({ instance: identityOf(instance), reason: doubt });
     // A ghost beside a live instance: the same address and port is one endpoint.
-    endpoints.set(`${address} ${instance.port}`, {
+    const place = `${address} ${instance.port}`;
+    nodes.set(place, (nodes.get(place) ?? new Set()).add(instance.node));
+    endpoints.set(place, {
       address,
       family,
       port: instance.port,
@@ -110,7 +123,11 @@ export function mirror(
     appProtocol: chooseAppProtocol(foreign),
     endpoints: [...endpoints.values()],
   };
-  return { mirrored, refused, doubtful, hosts, wantsHeadless: wished };
+  const repeated = [...endpoints].flatMap(([place, { address, port }]) => {
+    const names = [...(nodes.get(place) ?? [])];
+    return names.length > 1 ? [{ address, port, nodes: names }] : [];
+  });
+  return { mirrored, refused, doubtful, repeated, hosts, wantsHeadless: wished };
 }
 
 /** Well enough to get traffic. */

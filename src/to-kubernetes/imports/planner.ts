@@ -2,7 +2,7 @@ import { objectKey, serviceKeyOf, type EndpointSlice, type Service } from '../..
 import { Index } from '../../kubernetes/view.ts';
 import { compare, type Changes } from '../../reconcile/changes.ts';
 import { isMarkedObject } from '../../mark.ts';
-import type { RefusedInstance } from '../desired/mirrored-service.ts';
+import type { RefusedInstance, RepeatedEndpoint } from '../desired/mirrored-service.ts';
 import { withoutGoing } from '../plan/going.ts';
 import { hostsUnresolved, instancesRefused } from '../plan/problems.ts';
 import { importRequest, nameWanted, type ImportRequest } from '../requests/import-request.ts';
@@ -31,6 +31,7 @@ export interface ImportPlan {
   /** True when there were endpoints, and will be none. */
   readonly isEmptied: boolean;
   readonly refused: readonly RefusedInstance[];
+  readonly repeated: readonly RepeatedEndpoint[];
   readonly skipped: readonly SkippedEndpoint[];
   readonly problems: readonly Problem[];
   /** Host names of its instances, for whoever carries the plan out to have them looked up. */
@@ -38,7 +39,7 @@ export interface ImportPlan {
 }
 
 const NO_CHANGES: ImportPlan['slices'] = { create: [], update: [], remove: [] };
-const NOTHING = { endpoints: [], isEmptied: false, refused: [], skipped: [], hosts: [] };
+const NOTHING = { endpoints: [], isEmptied: false, refused: [], repeated: [], skipped: [], hosts: [] };
 
 /** What differs between Consul and the slices that Services of others take in, from the views alone. */
 export class ImportPlanner {
@@ -115,7 +116,7 @@ export class ImportPlanner {
     const instances = catalog.instances(from.name);
     // Not read is not empty.
     if (!instances) return { slices: NO_CHANGES, problems, ...NOTHING };
-    const { mirrored, refused, doubtful, hosts } = mirrorOf(this.#sources, from.name, undefined);
+    const { mirrored, refused, repeated, doubtful, hosts } = mirrorOf(this.#sources, from.name, undefined);
     const slices = this.#slicesOf(key, service);
     // A name that nobody has is most often a typo: what was taken in from a service of another name stays until that is clear.
     const origins = slices.own.flatMap((slice) => otherOrigin(slice, from) ?? []);
@@ -132,6 +133,7 @@ export class ImportPlanner {
       endpoints,
       isEmptied: endpoints.length === 0 && slices.own.some(({ endpoints }) => endpoints.length > 0),
       refused,
+      repeated,
       skipped,
       hosts: [...hosts],
       problems: [

@@ -7,7 +7,7 @@ import {
   type WorkloadEntry,
 } from '../../kubernetes/objects.ts';
 import { isEmpty, type Changes } from '../../reconcile/changes.ts';
-import type { RefusedInstance } from '../desired/mirrored-service.ts';
+import type { RefusedInstance, RepeatedEndpoint } from '../desired/mirrored-service.ts';
 import { planMode, type AddressChanges } from '../istio/mode-plan.ts';
 import { spreadOf } from '../istio/spread.ts';
 import type { DesiredEndpoints } from '../objects/endpoints.ts';
@@ -37,6 +37,8 @@ export interface NamespacePlan {
   /** A Service of somebody else's that has the name: it is not touched. */
   readonly conflict: Service | undefined;
   readonly refused: readonly RefusedInstance[];
+  /** Good to know, and nothing that `run` tells: a virtual IP is registered like that. */
+  readonly repeated: readonly RepeatedEndpoint[];
   readonly problems: readonly Problem[];
   /** Why it has no WorkloadEntries although it should; empty when all is as it should be. */
   readonly fallback: string;
@@ -73,6 +75,7 @@ export function planNamespace(sources: PlanSources, wish: Wish): NamespacePlan {
     workloadEntries: withoutGoing(addresses.workloadEntries),
     endpoints: withoutGoing(planEndpoints(sources, target, mode)),
     refused: mirroring?.refused ?? [],
+    repeated: mirroring?.repeated ?? [],
     problems: problemsOf({ name, serviceName, rivals, conflict, mirroring, observed, isMeshed }),
     hosts: [...(mirroring?.hosts ?? [])],
   };
@@ -113,5 +116,10 @@ export function changesOf({
 
 /** Nothing to write, and nothing to tell anybody. */
 export function isQuiet(plan: NamespacePlan): boolean {
-  return plan.problems.length === 0 && plan.fallback === '' && changesOf(plan).every(([, changes]) => isEmpty(changes));
+  const { problems, repeated } = plan;
+  return (
+    problems.length + repeated.length === 0 &&
+    plan.fallback === '' &&
+    changesOf(plan).every(([, changes]) => isEmpty(changes))
+  );
 }
