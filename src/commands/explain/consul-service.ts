@@ -28,6 +28,8 @@ import {
 } from './explanation.ts';
 import { describeNamespace } from '../plan.ts';
 import { toldIn, toldOf, type Told } from '../told.ts';
+import { describeEndpoints } from './endpoints.ts';
+import { differencesIn, withDifferences } from './differences.ts';
 import { planImports, planServices } from '../../world/read-once.ts';
 import { modeOf } from '../../to-kubernetes/objects/service.ts';
 
@@ -51,7 +53,8 @@ export async function explainConsulService(
     services?.planner.nameOf(service).includes(name),
   );
   const pods = await podsWanting(config, world, name);
-  const importing = services && toKubernetes ? (await planImports(services, toKubernetes)).planner.importing(name) : [];
+  const imports = services && toKubernetes && (await planImports(services, toKubernetes));
+  const importing = imports?.planner.importing(name) ?? [];
   const isKnown = instances.length + copies.length + pods.length + importing.length > 0;
   if (!isKnown && unread === undefined) return undefined;
   const isOfSeveral = config.toKubernetes.namespaces.length > 1;
@@ -63,6 +66,12 @@ export async function explainConsulService(
     unread === undefined
       ? decisionOf(config, name, instances, plan, closed)
       : { rule: 'nothing is known of its instances, and what there is stays as it is', notes: [] };
+  const mirrors = mirrorsOf(plan, copies, closed);
+  const takers = new Map(
+    [...(imports?.plans ?? [])].filter(([key]) => importing.some((taker) => objectKey(taker) === key)),
+  );
+  const endpoint =
+    services && describeEndpoints(services.planner.sources, given, instances, { mirrors, imports: takers });
   const waiting = explainedTold(plan?.mirrored ? namespaces : []);
   return {
     kind: 'consul-service',
@@ -81,7 +90,7 @@ export async function explainConsulService(
     settings: [],
     decision: { rule, notes: [...notes, ...(plan?.namespaces ?? []).flatMap(notesOn)] },
     desired: [],
-    observed: instances.map((instance) => explainedInstance(owner, instance)),
+    observed: instances.map((instance) => explainedInstance(owner, instance, endpoint)),
     pods,
     imported: [],
     changes: parts.flatMap(({ changes }) => changes),
@@ -168,14 +177,31 @@ export function explainNamespace(
 ): Pick<Explanation, 'changes' | 'rejections' | 'warnings'> {
   const { changes } = describeNamespace(name, mirrored, namespace);
   return {
-    changes: changes.map(({ action, kind, object, note }) => ({ action, kind, object, note, differences: [] })),
+    changes: withDifferences(changes, differencesIn(namespace)),
     ...explainedTold(toldIn(namespace), isOfSeveral),
   };
 }
 
-function explainedInstance(owner: Owner, instance: ServiceInstance): ExplainedInstance {
+/** The Services that it is mirrored as, or is to be: those in a closed namespace stand still. */
+function mirrorsOf(plan: NamePlan | undefined, copies: readonly Service[], closed: readonly string[]): string[] {
+  if (!plan?.mirrored || plan.overLimit) return [];
+  const there = copies.filter(({ namespace }) => !closed.includes(namespace)).map(objectKey);
+  const planned = plan.namespaces
+    .filter(({ serviceName, conflict }) => serviceName !== '' && !conflict)
+    .map(({ namespace, serviceName }) => objectKey({ namespace, name: serviceName }));
+  return [...new Set([...there, ...planned])].sort();
+}
+
+function explainedInstance(
+  owner: Owner,
+  instance: ServiceInstance,
+  endpointOf: ((instance: ServiceInstance) => string) | undefined,
+): ExplainedInstance {
   const { node, id, service, address, nodeAddress, port, status, tags } = instance;
-  return { node, id, service, address: address || nodeAddress, port, status, tags, origin: originOf(owner, instance) };
+  return {
+    ...{ node, id, service, address: address || nodeAddress, port, status, tags, origin: originOf(owner, instance) },
+    ...(endpointOf && { endpoint: endpointOf(instance) }),
+  };
 }
 
 function originOf(owner: Owner, instance: ServiceInstance): string {

@@ -2,7 +2,6 @@ import { canonicalAddress } from '../../address.ts';
 import type { Config } from '../../config/schema.ts';
 import type { ServiceInstance } from '../../consul/types.ts';
 import { objectKey, type Service } from '../../kubernetes/objects.ts';
-import { cameFromKubernetes } from '../../mark.ts';
 import type { ImportPlan } from '../../to-kubernetes/imports/planner.ts';
 import { type ImportRequest } from '../../to-kubernetes/requests/import-request.ts';
 import { isHealthy } from '../../to-kubernetes/desired/mirrored-service.ts';
@@ -11,6 +10,8 @@ import type { World } from '../../world/world.ts';
 import { explainedTold, type ExplainedImport, type Explanation } from './explanation.ts';
 import { describeImport } from '../plan.ts';
 import { toldOfImport } from '../told.ts';
+import { whyNotForeign } from './endpoints.ts';
+import { differencesInImport, withDifferences } from './differences.ts';
 import { planImports, type PlannedServices } from '../../world/read-once.ts';
 
 export type ImportPart = Pick<Explanation, 'imported' | 'changes' | 'rejections' | 'warnings'> & {
@@ -42,7 +43,7 @@ export async function explainImport(
   return {
     rule: ruleOf(request),
     imported: explainInstances(config, plan, instances),
-    changes: changes.map(({ action, kind, object, note }) => ({ action, kind, object, note, differences: [] })),
+    changes: withDifferences(changes, differencesInImport(plan)),
     ...explainedTold(toldOfImport(key, plan)),
   };
 }
@@ -97,10 +98,4 @@ function explainInstances(
       };
     })
     .sort((a, b) => (a.instance < b.instance ? -1 : 1));
-}
-
-function whyNotForeign(instance: ServiceInstance): string {
-  if (cameFromKubernetes(instance)) return 'it came out of Kubernetes';
-  if (instance.kind !== '') return `it is a ${instance.kind}`;
-  return 'it lacks a required tag or meta, or shares its address and port with one that came out of Kubernetes';
 }

@@ -8,6 +8,7 @@ import {
   type Family,
   type Judged,
 } from '../../address.ts';
+import { describe } from '../../json.ts';
 import type { ToKubernetesConfig } from '../../config/schema.ts';
 import { serviceKeyOf, type EndpointSlice, type Service } from '../../kubernetes/objects.ts';
 import { Index } from '../../kubernetes/view.ts';
@@ -63,7 +64,7 @@ export class Addresses {
 
   #judge(text: string): Judgement {
     if (isIP(text) !== 0 || text === '') return this.#judgeIP(text);
-    if (!isHostName(text)) return { refused: 'its address is neither an IP address nor a host name' };
+    if (!isHostName(text)) return { refused: `its address ${describe(text)} is neither an IP address nor a host name` };
     const known = this.#hosts.known(text);
     return known ? { ...this.#judgeHost(text, known), host: text } : { pending: true, host: text };
   }
