@@ -21,6 +21,7 @@ import { createReporter } from './report/reporter.ts';
 import { subscribe, subscribeToAddresses, subscribeToConsul } from './subscriptions.ts';
 import type { Views } from './views.ts';
 import { createFallbacks } from './report/istio-fallbacks.ts';
+import { createTagsPace } from './write/tags-pace.ts';
 import { Disputes } from './write/disputes.ts';
 import { createWriter, NameTaken } from './write/writer.ts';
 
@@ -100,6 +101,7 @@ export function runToKubernetes(options: ToKubernetesOptions): ToKubernetes {
   const loop = new ToKubernetesLoop({
     ...{ planner, catalog, hosts, writer, report, fallbacks, imports, metrics, queue },
     grace: createGrace(config.removalGrace, () => performance.now()),
+    tagsPace: createTagsPace(() => performance.now()),
     ...{ workloadEntries: views.workloadEntries, namespaces: views.namespaces },
   });
   const enqueue = (names: Iterable<string>) => {

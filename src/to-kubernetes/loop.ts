@@ -6,6 +6,7 @@ import type { NamePlan, Planner } from './plan/planner.ts';
 import { isSignOfAbsence } from './report/istio-fallbacks.ts';
 import { isSignOfClosing } from './report/write-refusal.ts';
 import type { Catalog } from './views.ts';
+import type { TagsPace } from './write/tags-pace.ts';
 
 export interface ToKubernetesLoopOptions {
   readonly planner: Pick<Planner, 'plan' | 'note' | 'release' | 'isMirrored' | 'owns' | 'owned'>;
@@ -18,6 +19,7 @@ export interface ToKubernetesLoopOptions {
   readonly hosts: { want(host: string, service: string): void };
   readonly writer: { apply(plan: NamespacePlan): Promise<void> };
   readonly namespaces: { isClosedNow(name: string): Promise<boolean> };
+  readonly tagsPace: TagsPace;
   readonly grace: Grace;
   readonly report: { plan(name: string, plan: NamePlan, failures: ReadonlyMap<string, unknown>): void };
   readonly fallbacks: { note(name: string, plan: NamePlan): void };
@@ -74,10 +76,12 @@ export class ToKubernetesLoop {
 
   /** @throws the first failure, after everything else was done */
   async #carryOut(name: string, plan: NamePlan): Promise<void> {
-    const { writer, report, fallbacks, workloadEntries, metrics, planner } = this.#options;
+    const { report, fallbacks, workloadEntries, metrics, planner } = this.#options;
     const failures = new Map<string, unknown>();
     await Promise.all(
-      plan.namespaces.map((part) => writer.apply(part).catch((error: unknown) => failures.set(part.namespace, error))),
+      plan.namespaces.map((part) =>
+        this.#apply(name, part).catch((error: unknown) => failures.set(part.namespace, error)),
+      ),
     );
     await this.#forgiveClosed(failures);
     report.plan(name, plan, failures);
@@ -87,6 +91,13 @@ export class ToKubernetesLoop {
     this.#follow(name, plan);
     const [first] = failures;
     if (first) throw first[1];
+  }
+
+  async #apply(name: string, part: NamespacePlan): Promise<void> {
+    const { writer, tagsPace, queue } = this.#options;
+    const { plan, waitMs } = tagsPace.hold(part);
+    if (waitMs > 0) queue.enqueueAfter(name, waitMs);
+    await writer.apply(plan);
   }
 
   /** When the namespace is opened again, all names are looked at. */

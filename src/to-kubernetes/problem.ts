@@ -35,6 +35,7 @@ const WARNS = {
   InvalidPort: false,
   UnknownService: false,
   TrafficPolicy: true,
+  TagsOmitted: true,
 } as const;
 export type Reason = keyof typeof WARNS;
 

@@ -56,6 +56,37 @@ async function consular(...args: string[]): Promise<string> {
   return stdout;
 }
 
+describe('the tags of a Consul service', () => {
+  const tagsOn = async (name: string) =>
+    (await mirrored.service(name))?.metadata.annotations?.['consular.dev/consul-tags'];
+  const registerWith = (name: string, tags: string[], last = 73) =>
+    rig.consul.registerOnAgent({ id: `${name}-${last}`, name, address: `192.0.2.${last}`, port: 8080, tags });
+
+  it('are on its Service in order, and are no write for each of their changes', async () => {
+    await registerWith('tagged', ['v2', 'Host(`a`,`b`)']);
+    await untilEqual('the tags', () => tagsOn('tagged'), 'Host(`a`\\,`b`),v2');
+    await registerWith('tagged', ['leader', 'v2']);
+    await untilEqual('other tags', () => tagsOn('tagged'), 'leader,v2');
+    await untilIdle(daemon);
+    const before = await servicesPatched();
+    for (let i = 0; i < 10; i++) await registerWith('tagged', i % 2 === 0 ? ['v2'] : ['leader', 'v2']);
+    // What comes after all of these is there: they were looked at.
+    await registerWith('tagged', ['v2'], 74);
+    await untilEqual('another endpoint', () => mirrored.addresses('tagged'), ['192.0.2.73:8080', '192.0.2.74:8080']);
+    await untilIdle(daemon);
+    expect(await servicesPatched()).toBe(before);
+  });
+
+  it('are left out when they are too long, which is told', async () => {
+    await registerWith(
+      'wordy',
+      Array.from({ length: 50 }, (_, i) => `${'x'.repeat(100)}${i}`),
+    );
+    await until('an Event', async () => (await reasonsOn('wordy')).includes('TagsOmitted'));
+    expect(await tagsOn('wordy')).toBeUndefined();
+  });
+});
+
 describe('a mirrored Service', () => {
   it('that somebody sets internalTrafficPolicy: Local on gets an Event, as one that takes something in does', async () => {
     const name = await openService();

@@ -12,6 +12,8 @@ export interface MirroredService {
   readonly ports: MirroredPorts;
   readonly appProtocol: string;
   readonly endpoints: readonly MirroredEndpoint[];
+  /** Of all its instances outside Kubernetes, well or not, each once and in order. */
+  readonly tags: readonly string[];
 }
 
 export interface MirroredEndpoint {
@@ -122,6 +124,7 @@ export function mirror(
     ports: choosePorts(foreign, config, observed, headless),
     appProtocol: chooseAppProtocol(foreign),
     endpoints: [...endpoints.values()],
+    tags: [...new Set(foreign.flatMap(({ tags }) => tags))].sort(),
   };
   const repeated = [...endpoints].flatMap(([place, { address, port }]) => {
     const names = [...(nodes.get(place) ?? [])];

@@ -44,6 +44,7 @@ export function serviceDifferences(desired: DesiredService, observed: Service): 
     annotation(ANNOTATION.consulService, desired.consulService, observed),
     annotation(ANNOTATION.portChoice, desired.portChoice, observed),
     annotation(ANNOTATION.consulK8sSync, 'false', observed),
+    annotation(ANNOTATION.consulTags, desired.tags ?? undefined, observed),
   ]);
 }
 

@@ -3,6 +3,7 @@ import type { ServicePort, Service } from '../../kubernetes/objects.ts';
 import type { MirroredService } from '../desired/mirrored-service.ts';
 import { portChoice, MAIN_PORT, ALIAS_PORT } from '../desired/mirrored-ports.ts';
 import { LABEL, ANNOTATION } from '../../mark.ts';
+import { writeTags } from './tags-annotation.ts';
 import { samePort, sameList } from './ports.ts';
 import { type Body, withoutEmpty, type Labels } from './body.ts';
 
@@ -18,11 +19,13 @@ export interface DesiredService {
   /** With `istio` it selects its WorkloadEntries. */
   readonly mode: Mode;
   readonly ports: readonly ServicePort[];
+  /** As the annotation has them; null where there is none. */
+  readonly tags: string | null;
 }
 
 export function desiredService(
   name: string,
-  { consulService, shape, ports, appProtocol }: MirroredService,
+  { consulService, shape, ports, appProtocol, tags }: MirroredService,
   mode: Mode,
 ): DesiredService {
   const port = (portName: string, number: number): ServicePort => ({
@@ -38,6 +41,7 @@ export function desiredService(
     shape,
     portChoice: portChoice(ports),
     mode,
+    tags: writeTags(tags),
     ports: [port(MAIN_PORT, ports.main), ...(ports.alias === undefined ? [] : [port(ALIAS_PORT, ports.alias)])],
   };
 }
@@ -62,6 +66,7 @@ export function sameService(desired: DesiredService, observed: Service): boolean
     observed.annotations.get(ANNOTATION.consulService) === desired.consulService &&
     observed.annotations.get(ANNOTATION.consulK8sSync) === 'false' &&
     observed.annotations.get(ANNOTATION.portChoice) === desired.portChoice &&
+    (observed.annotations.get(ANNOTATION.consulTags) ?? null) === desired.tags &&
     (desired.mode === 'istio' ? modeOf(observed) === 'istio' : observed.selector.size === 0) &&
     observed.type === 'ClusterIP' &&
     (!desired.shape.dualStack || observed.ipFamilyPolicy.endsWith('DualStack')) &&
@@ -85,11 +90,12 @@ const OF_OTHER_TYPES = {
 
 export function serviceBody(
   labels: Labels,
-  { name, consulService, mode, portChoice, shape, ports }: DesiredService,
+  { name, consulService, mode, portChoice, shape, ports, tags }: DesiredService,
 ): Body {
   const annotations = {
     [ANNOTATION.consulService]: consulService,
     [ANNOTATION.portChoice]: portChoice,
+    [ANNOTATION.consulTags]: tags,
     [ANNOTATION.consulK8sSync]: 'false',
   };
   const { headless, onlyFamily, dualStack } = shape;

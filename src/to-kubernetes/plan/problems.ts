@@ -3,6 +3,7 @@ import type { Service } from '../../kubernetes/objects.ts';
 import type { MirroredService, Mirroring, RefusedInstance } from '../desired/mirrored-service.ts';
 import { familiesOf } from '../desired/service-shape.ts';
 import { trafficPolicies } from '../requests/traffic-policy.ts';
+import { areTooLong } from '../objects/tags-annotation.ts';
 import { problem, type Problem } from '../problem.ts';
 
 /** What the problems of a mirrored service in one namespace are found in. */
@@ -33,6 +34,7 @@ export function problemsOf({ name, conflict, mirroring, ...rest }: ProblemSource
           nameCollision(name, serviceName, rivals),
           hostsUnresolved(name, mirroring.doubtful),
           observed && otherShape(name, mirroring),
+          tagsOmitted(name, mirroring.mirrored),
           observed && unservedFamily(name, mirroring.mirrored, observed),
           isMeshed ? sharedAddress(name, mirroring.mirrored) : undefined,
           ...(observed ? trafficPolicies(observed) : []),
@@ -92,6 +94,12 @@ function otherShape(name: string, { mirrored, wantsHeadless }: Mirroring): Probl
   const [wanted, is] = wantsHeadless ? ['headless', 'has a ClusterIP'] : ['with a ClusterIP', 'is headless'];
   const message = `Consul service ${name} should be ${wanted} and its Service ${is}, which cannot be changed: delete the Service, and it is made anew`;
   return problem('ServiceShape', message);
+}
+
+function tagsOmitted(name: string, { tags }: MirroredService): Problem | undefined {
+  if (!areTooLong(tags)) return undefined;
+  const message = `the tags of Consul service ${name} are not on its Service: all ${tags.length} together are longer than the 4 KiB that its annotation may have`;
+  return problem('TagsOmitted', message);
 }
 
 function unservedFamily(name: string, { shape, endpoints }: MirroredService, observed: Service): Problem | undefined {

@@ -14,6 +14,7 @@ import { createWriter } from '../../../src/to-kubernetes/write/writer.ts';
 import { NO_BRAKE } from '../brake.ts';
 import { instance, owner, service, strings, toKubernetesConfig } from '../builders.ts';
 import { logged } from './plans.ts';
+import { createTagsPace } from '../../../src/to-kubernetes/write/tags-pace.ts';
 import { NO_DISPUTES, PlainApi, RESOURCES } from './plain-api.ts';
 import { catalogOf, NO_HOSTS, views } from './views.ts';
 
@@ -115,6 +116,7 @@ class World {
       writer: createWriter(owner, this.#api, RESOURCES, this.#views, () => ({ index: 7, nonce: 'n' }), NO_DISPUTES),
       namespaces: this.#views.namespaces,
       grace: createGrace(GRACE_MS, () => this.#now),
+      tagsPace: createTagsPace(() => this.#now),
       queue: {
         enqueue: (name) => this.#controller.enqueue(name),
         enqueueAfter: (name, ms) => void this.#later.set(name, this.#now + ms),

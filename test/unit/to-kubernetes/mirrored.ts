@@ -20,6 +20,7 @@ export function mirrored(overrides: Partial<MirroredService> = {}): MirroredServ
     ports: { main: 80, alias: undefined },
     appProtocol: 'http',
     endpoints: [],
+    tags: [],
     ...overrides,
   };
 }

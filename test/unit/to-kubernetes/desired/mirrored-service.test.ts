@@ -58,6 +58,14 @@ describe('the endpoints of a mirrored service', () => {
     expect(mirrored.endpoints).toHaveLength(1);
   });
 
+  it('have the tags of all of them, well or not, each once and in order', () => {
+    const tagged = (id: string, status: 'passing' | 'critical', ...tags: string[]) => instance({ id, status, tags });
+    expect(mirrorOf([tagged('a', 'passing', 'v2', 'b'), tagged('b', 'critical', 'a', 'b')]).mirrored.tags).toEqual([
+      ...['a', 'b', 'v2'],
+    ]);
+    expect(mirrorOf([]).mirrored.tags).toEqual([]);
+  });
+
   it('name the Consul nodes that have the same one, where these are several and it is one', () => {
     const at = (node: string, id: string, address = '172.17.0.2', more: Parameters<typeof instance>[0] = {}) =>
       instance({ node, id, address, ...more });

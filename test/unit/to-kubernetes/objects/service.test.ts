@@ -19,6 +19,7 @@ describe('the Service of a mirrored service', () => {
       shape: { headless: false, onlyFamily: undefined, dualStack: false },
       portChoice: '80,8080',
       mode: 'service',
+      tags: null,
       ports: [
         { ...main, port: 80, targetPort: 'main' },
         { ...main, name: 'alias', port: 8080, targetPort: 'alias' },
@@ -51,6 +52,7 @@ describe('the Service in Kubernetes', () => {
     ['for none', without(ANNOTATION.consulService), false],
     ['with another choice of ports', noted({ [ANNOTATION.portChoice]: '80,8080' }), false],
     ['without the choice of its ports', without(ANNOTATION.portChoice), false],
+    ['with tags that it should not have', noted({ [ANNOTATION.consulTags]: 'a' }), false],
     ['that consul-k8s would send back', without(ANNOTATION.consulK8sSync), false],
     ['with a selector that somebody added', { selector: strings({ app: 'billing' }) }, false],
     ['with the selector of the other mode', { selector: ofWorkloads }, false],
