@@ -1,3 +1,4 @@
+import type { ToKubernetesConfig } from '../config/schema.ts';
 import { escapeControls } from '../json.ts';
 import type { Changes } from '../reconcile/changes.ts';
 import { identityOf } from '../to-consul/registration/registration.ts';
@@ -7,6 +8,7 @@ import { changesOf, type NamespacePlan, type WrittenKind } from '../to-kubernete
 import type { NamePlan } from '../to-kubernetes/plan/planner.ts';
 import type { World } from '../world/world.ts';
 import { planImports, planPods, planServices, readOnce, type OnceContext } from '../world/read-once.ts';
+import { toldOfQuotas } from './namespace-quotas.ts';
 import { SHIPPED_ACCOUNT, toldOfNamespaces } from './namespace-rights.ts';
 import { splitTold, toldIn, toldOf, toldOfImport, type Told } from './told.ts';
 
@@ -43,13 +45,17 @@ export function makePlan(context: OnceContext, timeoutMs: number, account = SHIP
   return readOnce(context, timeoutMs, async (world, clients) => {
     const { cluster, toKubernetes } = context.config;
     const told = toldParts(await toldOfNamespaces(clients, world, toKubernetes.namespaces, account));
-    const parts = [
-      await planToConsul(context, world),
-      { changes: [], ...told },
-      await planToKubernetes(context, world),
-    ];
+    const toConsul = await planToConsul(context, world);
+    const mirrors = await planToKubernetes(context, world);
+    const quotas = await toldOfQuotas(clients.kubernetes, namespacesOf(toKubernetes), mirrors.changes);
+    const parts = [toConsul, { changes: [], ...told }, { changes: [], ...toldParts(quotas) }, mirrors];
     return { cluster, ...merge(...parts) };
   });
+}
+
+/** Those that objects are made in. */
+export function namespacesOf({ namespaces, importNamespaces }: ToKubernetesConfig): string[] {
+  return [...new Set([...namespaces, ...importNamespaces])];
 }
 
 export type Part = Pick<Plan, 'changes' | 'rejections' | 'warnings'>;

@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openRunDirectory, type RunDirectory } from '../control-plane/index.ts';
-import { commandLine } from '../rig/command-line.ts';
+import { commandLine, type CallConsular } from '../rig/command-line.ts';
 import { openRig, QUICK_ENTRY, statusOf, until, untilEqual, type Daemon, type Rig } from '../rig/index.ts';
 import { MANIFESTS, render } from '../rig/manifests.ts';
 import { Mirrored } from '../rig/mirrored.ts';
@@ -50,11 +50,22 @@ const entrySays = (text: string, cluster = rig.cluster) =>
     const check = entry?.Checks.find(({ ServiceID }) => ServiceID !== '');
     return check?.Status === 'warning' && check.Output.includes(text);
   });
+const consular: CallConsular = (...args) =>
+  commandLine({ KUBECONFIG: rig.kubeconfig, CONSUL_HTTP_ADDR: rig.consulServer.address })(...args);
+async function configOf(namespaces: readonly string[]): Promise<string> {
+  const [file, tokenFile] = [join(run.path, 'consular.json'), join(run.path, 'token')];
+  await writeFile(tokenFile, rig.consulServer.managementToken ?? '');
+  const { cluster } = rig;
+  const settings = { cluster, consul: { tokenFile }, toConsul: { enabled: false }, toKubernetes: { namespaces } };
+  await writeFile(file, JSON.stringify(settings));
+  return file;
+}
+const plan = async (namespaces: readonly string[]) => consular('plan', '--config', await configOf(namespaces));
 const reasonsOn = async (namespace: string) =>
   (await rig.kubernetes.eventsAbout(namespace, namespace)).map(({ reason }) => reason);
 
 it('a namespace that does not exist is one line of run, plan and explain, and nothing is planned for it', async () => {
-  const { namespace, cluster, consulServer } = rig;
+  const { namespace } = rig;
   const typo = `${namespace}-typo`;
   const daemon = await start([typo]);
   const why = `nothing is written into namespace ${typo}, and nothing removed: there is no such namespace`;
@@ -62,23 +73,10 @@ it('a namespace that does not exist is one line of run, plan and explain, and no
   await entrySays(why);
   expect([told(daemon), loud(daemon)]).toEqual([[`Namespace ${typo}: ${why}`], 1]);
   await daemon.stop();
-  const config = join(run.path, 'typo.yaml');
-  const tokenFile = join(run.path, 'token');
-  await writeFile(tokenFile, consulServer.managementToken ?? '');
-  await writeFile(
-    config,
-    JSON.stringify({
-      cluster,
-      consul: { tokenFile },
-      toConsul: { enabled: false },
-      toKubernetes: { namespaces: [typo] },
-    }),
-  );
-  const consular = commandLine({ KUBECONFIG: rig.kubeconfig, CONSUL_HTTP_ADDR: consulServer.address });
-  const plan = await consular('plan', '--config', config);
-  expect(plan.stdout).toContain('Plan: 0 to create, 0 to update, 0 to remove, 1 rejected.');
-  expect(plan.stdout).toContain(`! Namespace ${typo}: nothing is planned for it: there is no such namespace`);
-  const explained = await consular('explain', 'consul-service', NAMES[0] ?? '', '--config', config);
+  const planned = await plan([typo]);
+  expect(planned.stdout).toContain('Plan: 0 to create, 0 to update, 0 to remove, 1 rejected.');
+  expect(planned.stdout).toContain(`! Namespace ${typo}: nothing is planned for it: there is no such namespace`);
+  const explained = await consular('explain', 'consul-service', NAMES[0] ?? '', '--config', await configOf([typo]));
   expect(explained.stdout).toContain(`! Namespace ${typo}: NamespaceClosed: nothing is planned for it`);
 });
 
@@ -92,6 +90,8 @@ it('a quota that is used up is one line and one Event, and all are mirrored when
   const setQuota = (services: string) =>
     kubernetes.must('PATCH', `${quotas}/small/status`, { status: { hard: { services }, used: { services: '0' } } });
   await setQuota('2');
+  const said = `Namespace ${full}: quota small has room for 2 more of services (0 of 2 are used), and ${COUNT} are to be created: the others are refused`;
+  expect((await plan([full])).stdout.split('\n').filter((line) => line.startsWith('  ! '))).toEqual([`  ! ${said}`]);
   const daemon = await start([full]);
   const mirrored = new Mirrored(rig, full);
   await untilEqual('as many as may be', async () => (await mirrored.names()).length, 2);
@@ -101,6 +101,11 @@ it('a quota that is used up is one line and one Event, and all are mirrored when
   expect(told(daemon)).toEqual([expect.stringMatching(`^Namespace ${full}: .*${why}$`)]);
   expect(loud(daemon)).toBeLessThan(10);
   await untilEqual('an Event on the namespace', () => reasonsOn(full), ['WriteRefused']);
+  const [name = ''] = Object.keys((await statusOf(daemon)).toKubernetes?.failing ?? {});
+  const explained = await consular('explain', 'consul-service', name, '--config', await configOf([full]));
+  expect(explained.stdout).toContain(
+    'WriteRefused: quota small has room for 0 more of services (2 of 2 are used), and 1',
+  );
   await setQuota('100');
   await untilEqual('all of them', async () => (await mirrored.names()).length, COUNT);
   await until('nothing wrong', async () => (await statusOf(daemon)).toKubernetes?.rejected === 0);
