@@ -130,9 +130,7 @@ function decisionOf(
   if (instances.length === 0) return not('Consul has no instance of it');
   if (plan?.overLimit) return not(limitReached(toKubernetes.maxServices));
   if (!plan?.mirrored)
-    return not(
-      'all of its instances came out of Kubernetes, share an address and port with one that did, are proxies, or lack a required tag or meta',
-    );
+    return not('no instance of it is one from outside Kubernetes that the settings ask for; why not is said of each');
   const conflicts = plan.namespaces.filter(({ conflict }) => conflict).map(({ namespace }) => namespace);
   const open = toKubernetes.namespaces.filter((namespace) => !closed.includes(namespace));
   const free = open.filter((namespace) => !conflicts.includes(namespace));

@@ -1,10 +1,9 @@
 import { locationOf } from '../../address.ts';
 import type { ServiceInstance } from '../../consul/types.ts';
-import { cameFromKubernetes } from '../../mark.ts';
 import { isHealthy, mirror } from '../../to-kubernetes/desired/mirrored-service.ts';
 import type { ImportPlan } from '../../to-kubernetes/imports/planner.ts';
 import type { PlanSources } from '../../to-kubernetes/plan/sources.ts';
-import { instancesToMirror } from '../../to-kubernetes/requests/selection.ts';
+import { instancesToMirror, whyNotMirrored } from '../../to-kubernetes/requests/selection.ts';
 
 /** Where instances of a Consul service can be endpoints. */
 export interface EndpointTargets {
@@ -29,7 +28,7 @@ export function describeEndpoints(
   const holders = new Map(mirrored.endpoints.map(({ address, port, instance }) => [`${address} ${port}`, instance]));
 
   function whyNot(instance: ServiceInstance): string | undefined {
-    if (!outside.has(instance)) return whyNotForeign(instance);
+    if (!outside.has(instance)) return whyNotMirrored(instance, instances, owner.cluster, config);
     if (!isHealthy(instance, config)) return `it is ${instance.status}`;
     return reasons.get(identityOf(instance));
   }
@@ -50,13 +49,6 @@ export function describeEndpoints(
     const shared = holder && holder !== instance ? `, which it shares with ${identityOf(holder)}` : '';
     return `endpoint of ${services.join(', ')} at ${judged.address}:${instance.port}${shared}`;
   };
-}
-
-/** Why an instance is none of those that live outside Kubernetes, or that the settings ask for. */
-export function whyNotForeign(instance: ServiceInstance): string {
-  if (cameFromKubernetes(instance)) return 'it came out of Kubernetes';
-  if (instance.kind !== '') return `it is a ${instance.kind}`;
-  return 'it lacks a required tag or meta, or shares its address and port with one that came out of Kubernetes';
 }
 
 function identityOf({ node, id }: ServiceInstance): string {

@@ -5,12 +5,11 @@ import { objectKey, type Service } from '../../kubernetes/objects.ts';
 import type { ImportPlan } from '../../to-kubernetes/imports/planner.ts';
 import { type ImportRequest } from '../../to-kubernetes/requests/import-request.ts';
 import { isHealthy } from '../../to-kubernetes/desired/mirrored-service.ts';
-import { instancesToMirror } from '../../to-kubernetes/requests/selection.ts';
+import { instancesToMirror, whyNotMirrored } from '../../to-kubernetes/requests/selection.ts';
 import type { World } from '../../world/world.ts';
 import { explainedTold, type ExplainedImport, type Explanation } from './explanation.ts';
 import { describeImport } from '../plan.ts';
 import { toldOfImport } from '../told.ts';
-import { whyNotForeign } from './endpoints.ts';
 import { differencesInImport, withDifferences } from './differences.ts';
 import { planImports, type PlannedServices } from '../../world/read-once.ts';
 
@@ -78,7 +77,7 @@ function explainInstances(
     const location = `${canonicalAddress(instance.address || instance.nodeAddress)} ${instance.port}`;
     const reason = refused.get(`${instance.node}/${instance.id}`);
     const slice = skipped.get(location);
-    if (!foreign.has(instance)) return whyNotForeign(instance);
+    if (!foreign.has(instance)) return whyNotMirrored(instance, instances, cluster, toKubernetes);
     if (!isHealthy(instance, toKubernetes)) return `it is ${instance.status}`;
     if (slice !== undefined) return `EndpointSlice ${slice} has it`;
     if (reason !== undefined) return reason;

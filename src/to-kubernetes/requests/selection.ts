@@ -1,4 +1,5 @@
 import { matchesPattern, selects, type Patterns } from '../../config/pattern.ts';
+import { describe } from '../../json.ts';
 import { locationOf } from '../../address.ts';
 import type { ServiceInstance } from '../../consul/types.ts';
 import { cameFromKubernetes, isOfOtherCluster } from '../../mark.ts';
@@ -65,4 +66,30 @@ function parseRequirement(text: string): { readonly key: string; readonly patter
 
 function placeOf({ address, nodeAddress, port }: ServiceInstance): string {
   return locationOf(address || nodeAddress, port);
+}
+
+/** The one rule of `instancesToMirror` that keeps an instance out, in words; undefined for one that Kubernetes should see. */
+export function whyNotMirrored(
+  instance: ServiceInstance,
+  instances: readonly ServiceInstance[],
+  cluster: string,
+  selection: Omit<Selection, 'services'>,
+): string | undefined {
+  const { requiredTags, requiredMeta, otherClusters } = selection;
+  const isInside = ({ meta, tags }: ServiceInstance) =>
+    cameFromKubernetes({ meta, tags }) && !(otherClusters && isOfOtherCluster(cluster, meta));
+  if (isInside(instance))
+    return isOfOtherCluster(cluster, instance.meta)
+      ? 'it is of the Consular of another cluster, and toKubernetes.otherClusters is false'
+      : 'it came out of Kubernetes';
+  if (instance.kind !== '') return `it is a ${instance.kind}`;
+  const tag = requiredTags.find((required) => !instance.tags.includes(required));
+  if (tag !== undefined) return `it lacks the tag ${describe(tag)} of toKubernetes.requiredTags`;
+  const meta = requiredMeta.find((text) => {
+    const { key, pattern } = parseRequirement(text);
+    return !matchesPattern(pattern, instance.meta.get(key) ?? '') || !instance.meta.has(key);
+  });
+  if (meta !== undefined) return `it lacks the meta ${describe(meta)} of toKubernetes.requiredMeta`;
+  const isShared = instances.some((other) => isInside(other) && placeOf(other) === placeOf(instance));
+  return isShared ? 'it shares its address and port with one that came out of Kubernetes' : undefined;
 }

@@ -47,9 +47,7 @@ describe('whether a Consul service is mirrored', () => {
     [
       'not where it only is a proxy',
       { foreign: [instance({ kind: 'connect-proxy' })] },
-      not(
-        'all of its instances came out of Kubernetes, share an address and port with one that did, are proxies, or lack a required tag or meta',
-      ),
+      not('no instance of it is one from outside Kubernetes that the settings ask for; why not is said of each'),
     ],
     [
       'not where somebody else has its name',

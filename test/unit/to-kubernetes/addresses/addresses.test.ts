@@ -43,14 +43,14 @@ describe('an address of an instance', () => {
   });
 
   it.each([
-    ['of a Service', '10.99.0.7', 'gives to Services'],
+    ['of a Service', '10.99.0.7', 'gives to Services, to shop/orders'],
     ['of a Service, in IPv6 and another notation', 'FD00:99:0::7', 'gives to Services'],
-    ['that a Service can get', '10.96.255.255', 'gives to Services'],
+    ['that a Service can get', '10.96.255.255', 'is in 10.96.0.0/16, which Kubernetes gives to Services'],
     ['that a Service can get, in IPv6', 'fd00:96::1234', 'gives to Services'],
     ['of a range that was added', '10.97.0.1', 'gives to Services'],
     ['of an API server', '192.168.1.11', 'API server'],
     ['of an API server, in another notation', '::ffff:192.168.1.11', 'API server'],
-    ['in a denied range', '10.66.1.1', 'toKubernetes.denyAddresses'],
+    ['in a denied range', '10.66.1.1', 'is in 10.66.0.0/16 of toKubernetes.denyAddresses'],
     ['in a denied range, in another notation', '::ffff:10.66.1.1', 'toKubernetes.denyAddresses'],
     ['that a gateway takes to a denied range', '64:ff9b::10.66.1.1', 'toKubernetes.denyAddresses'],
     ['in a denied range of IPv6', 'fd66::1', 'toKubernetes.denyAddresses'],
