@@ -63,10 +63,12 @@ export type Judged = Address | { readonly refused: string };
  * One address as Kubernetes wants it (canonical, as discovery/v1 requires), or why it cannot be used. Only the plain
  * notations are addresses: `127.1` and `0x7f.1` are not.
  * @param refusalOf why a canonical address cannot be used here, in words that follow "its address 10.0.0.1"
+ * @param isAllowed true for an address that somebody vouches for: then only what no object can have is refused
  */
 export function judgeAddress(
   text: string,
   refusalOf: (address: Address) => string | undefined = () => undefined,
+  isAllowed: (address: Address) => boolean = () => false,
 ): Judged {
   const version = isIP(text);
   if (text === '') return { refused: 'it has no address' };
@@ -76,7 +78,8 @@ export function judgeAddress(
   const found: Address = version === 4 ? { address: text, family: 'IPv4' } : canonicalIPv6(text);
   const gateway = found.family === 'IPv6' && NAT64(found.address, 'IPv6') ? [lastFourBytes(found.address)] : [];
   for (const address of [found, ...gateway]) {
-    const refusal = generalRefusalOf(address) ?? refusalOf(address);
+    const general = isAllowed(address) ? refusalOfApiServer(address) : generalRefusalOf(address);
+    const refusal = general ?? refusalOf(address);
     const way = address === found ? '' : `${found.address} leads to `;
     if (refusal !== undefined) return { refused: `its address ${way}${address.address}${way && ', which'} ${refusal}` };
   }
@@ -93,6 +96,16 @@ function generalRefusalOf({ address, family }: Address): string | undefined {
 /** What somebody else wrote, for a message. */
 function shown(text: string): string {
   return escapeControls(JSON.stringify(text.slice(0, 64)));
+}
+
+/** What discovery/v1 refuses in any slice (kube-apiserver 1.36.3): unspecified, loopback, link-local, link-local multicast. */
+const IN_NO_SLICE = rangesOf([
+  ...['0.0.0.0/32', '127.0.0.0/8', '169.254.0.0/16', '224.0.0.0/24'],
+  ...['::/127', 'fe80::/10', 'ff02::/16', 'ff12::/16', 'ff32::/16'],
+]);
+
+function refusalOfApiServer({ address, family }: Address): string | undefined {
+  return IN_NO_SLICE(address, family) ? 'is unspecified, loopback or link-local, which no slice can have' : undefined;
 }
 
 const HOST_LABEL = /^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$/i;

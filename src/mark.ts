@@ -47,6 +47,8 @@ export const ANNOTATION = {
   hosts: 'consular.dev/hosts',
   /** On a slice: the index of Consul's list of services when it was written, so that a restart notices a Consul that went back. */
   consulIndex: 'consular.dev/consul-index',
+  /** On a mirrored Service: the tags that its instances have in Consul. */
+  consulTags: 'consular.dev/consul-tags',
   /** Kubernetes' own word, on v1 Endpoints that do not show all addresses. */
   overCapacity: 'endpoints.kubernetes.io/over-capacity',
   /** Tells the catalog sync of consul-k8s, where that runs too, to leave a Service out: it came from Consul. */

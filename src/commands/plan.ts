@@ -1,3 +1,4 @@
+import type { ToKubernetesConfig } from '../config/schema.ts';
 import { escapeControls } from '../json.ts';
 import type { Changes } from '../reconcile/changes.ts';
 import { identityOf } from '../to-consul/registration/registration.ts';
@@ -13,6 +14,7 @@ import type { PodPlan } from '../to-consul/plan/pod-plan.ts';
 import { LAST_OF_ITS_SERVICE, STAYS } from '../to-consul/report/held.ts';
 import { noPod } from '../to-consul/report/reporter.ts';
 import { objectKey } from '../kubernetes/objects.ts';
+import { toldOfQuotas } from './namespace-quotas.ts';
 import { SHIPPED_ACCOUNT, toldOfNamespaces } from './namespace-rights.ts';
 import { splitTold, toldIn, toldOf, toldOfImport, toldOfServices, type Told } from './told.ts';
 
@@ -60,9 +62,16 @@ export function makePlan(context: OnceContext, timeoutMs: number, account = SHIP
     const { cluster, toKubernetes } = context.config;
     const told = toldParts(await toldOfNamespaces(clients, world, toKubernetes.namespaces, account));
     const { held, ...toConsul } = await planToConsul(context, world);
-    const parts = [toConsul, { changes: [], ...told }, await planToKubernetes(context, world)];
+    const mirrors = await planToKubernetes(context, world);
+    const quotas = await toldOfQuotas(clients.kubernetes, namespacesOf(toKubernetes), mirrors.changes);
+    const parts = [toConsul, { changes: [], ...told }, { changes: [], ...toldParts(quotas) }, mirrors];
     return { cluster, held, ...merge(...parts) };
   });
+}
+
+/** Those that objects are made in. */
+export function namespacesOf({ namespaces, importNamespaces }: ToKubernetesConfig): string[] {
+  return [...new Set([...namespaces, ...importNamespaces])];
 }
 
 export type Part = Pick<Plan, 'changes' | 'rejections' | 'warnings'>;

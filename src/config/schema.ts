@@ -222,6 +222,12 @@ export const configSchema = z.strictObject({
         .describe(
           'Address ranges that no endpoint may be in, like 10.0.0.0/8; those of Services, and what no other machine can call, never may.',
         ),
+      allowAddresses: z
+        .array(z.string().refine(isAddressRange, 'an address range like 192.0.2.7/32'))
+        .default([])
+        .describe(
+          'Address ranges that endpoints may be in although Consular would refuse them, like the machine of the API server; not those that the API server refuses.',
+        ),
       dns: z
         .strictObject({
           servers: z

@@ -1,3 +1,4 @@
+import { isReadableName } from './readable-name.ts';
 import type { KnownService } from './service-reader.ts';
 
 /** A blocking query of a service's own, which rests while it is paused. */
@@ -83,9 +84,9 @@ export class KnownServices {
     return [...this.#services].filter(([, { listed, candidate }]) => listed && candidate).map(([name]) => name);
   }
 
-  /** Everything that Consul lists is watched: there is nothing left to look for. */
+  /** Everything that Consul lists, and that anybody can ask for, is watched: there is nothing left to look for. */
   areAllWatched(): boolean {
-    return [...this.#services.values()].every((known) => !known.listed || isWatched(known));
+    return [...this.#services].every(([name, known]) => !known.listed || isWatched(known) || !isReadableName(name));
   }
 
   /** Names with an instance on one of these nodes. */

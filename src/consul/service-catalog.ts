@@ -11,6 +11,7 @@ import { FollowedServices } from './followed-services.ts';
 import { watchHealth } from './health-watch.ts';
 import { InstanceNames } from './instance-names.ts';
 import { isWatched, KnownServices, type NameChanges } from './known-services.ts';
+import { isReadableName } from './readable-name.ts';
 import { ServiceReader, type KnownService } from './service-reader.ts';
 import { ServiceReads } from './service-reads.ts';
 import type { ServiceInstance } from './types.ts';
@@ -186,6 +187,8 @@ export class ServiceCatalog {
     for (const name of gone) this.unfollow(name);
     for (const name of [...gone, ...(added.length > MOST_NEW ? [] : added)]) this.#reads.readSoon(name);
     for (const name of doubtful) this.#reads.readAgain(name);
+    // No answer will ever tell of these.
+    for (const name of [...added, ...gone]) if (!isReadableName(name)) this.#notify(name);
     this.#reads.schedule();
   }
 

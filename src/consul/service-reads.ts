@@ -6,6 +6,7 @@ import { NotBelieved } from './absence.ts';
 import { decodeServiceNames, SERVICES_REQUEST } from './catalog.ts';
 import type { ConsulReader } from './client.ts';
 import type { KnownServices } from './known-services.ts';
+import { isReadableName } from './readable-name.ts';
 import { Sweep, type SweepPace } from './sweep.ts';
 import type { TimeLine } from './time-line.ts';
 
@@ -30,7 +31,7 @@ export interface ServiceReadsOptions {
 /**
  * Decides when which service is read: all of them at first, single ones soon, and the rest by sweeps. A service that
  * cannot be read waits for its turn at the brake, or until Consul is believed again; it is read at the next sweep then, and by no
- * sweep before. The log warns of it once, until it can be read.
+ * sweep before. The log warns of it once, until it can be read. A name that nobody can ask for is never read.
  */
 export class ServiceReads {
   readonly #options: ServiceReadsOptions;
@@ -59,7 +60,7 @@ export class ServiceReads {
 
   /** Reads one service before all that wait for their sweep. */
   readSoon(name: string): void {
-    this.#sweep.readSoon(name);
+    if (isReadableName(name)) this.#sweep.readSoon(name);
   }
 
   /** Reads one service at the time of the next sweep, without sweeping for its sake. */
@@ -104,7 +105,7 @@ export class ServiceReads {
     const names = decodeServiceNames(answer);
     await this.#options.timeLine.takeNamesIndex(answer.index);
     const candidates = known.takeCandidates(names);
-    for (const name of this.#resting) candidates.delete(name);
+    for (const name of candidates) if (this.#resting.has(name) || !isReadableName(name)) candidates.delete(name);
     return candidates;
   }
 

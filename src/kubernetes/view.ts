@@ -77,19 +77,17 @@ export class View<T extends KubernetesObject> {
   /** A DELETED event. A newer object of the same name, with another uid, stays. */
   delete(object: T): void {
     this.#rememberDeletion(object);
-    this.drop(object);
+    if (this.#objects.get(objectKey(object))?.uid === object.uid) this.#take(object);
   }
 
   /**
    * The API server took a DELETE of ours: gone from here, but no evidence that it is gone (somebody's finalizer may keep
-   * it), so a later event brings it back.
+   * it), so a later event brings it back. An event that was quicker than the answer to the DELETE counts.
+   * @param object as it was when its deletion was asked for
    */
   drop(object: T): void {
-    const key = objectKey(object);
-    const before = this.#objects.get(key);
-    if (before?.uid !== object.uid) return;
-    this.#objects.delete(key);
-    this.#notify(before, undefined);
+    const before = this.#objects.get(objectKey(object));
+    if (before?.uid === object.uid && !isNewer(before.resourceVersion, object.resourceVersion)) this.#take(object);
   }
 
   /**
@@ -128,6 +126,13 @@ export class View<T extends KubernetesObject> {
       if (before?.uid !== after.uid || before.resourceVersion !== after.resourceVersion) this.#notify(before, after);
     }
     for (const [key, before] of old) if (!objects.has(key)) this.#notify(before, undefined);
+  }
+
+  #take(object: T): void {
+    const key = objectKey(object);
+    const before = this.#objects.get(key);
+    this.#objects.delete(key);
+    this.#notify(before, undefined);
   }
 
   #rememberDeletion({ uid, resourceVersion }: T): void {

@@ -24,6 +24,8 @@ import type { ReadCatalog } from './tagged-catalog.ts';
 import type { Views } from './views.ts';
 import { createFallbacks } from './report/istio-fallbacks.ts';
 import { RefusedEndpoints } from './write/refused-endpoints.ts';
+import { createTagsPace } from './write/tags-pace.ts';
+import { Disputes } from './write/disputes.ts';
 import { createWriter, NameTaken } from './write/writer.ts';
 
 /** Each key writes its objects one after the other; this many keys at a time keep the API server comfortable. */
@@ -80,8 +82,9 @@ export function runToKubernetes(options: ToKubernetesOptions): ToKubernetes {
   const { owner, config, views, catalog, hosts, api, resources, brake, log, metrics } = options;
   const refused = new RefusedEndpoints(systemClock);
   const planner = new Planner(owner, config, views, catalog, hosts, refused);
-  const writer = createWriter(owner, api, resources, views, options.consulMark, refused);
   const report = createReporter(options);
+  const disputes = new Disputes({ tell: report.disputed });
+  const writer = createWriter(owner, api, resources, views, options.consulMark, { refused, disputes });
   const fallbacks = createFallbacks(options);
   reportLosses(options);
   const queue = {
@@ -106,13 +109,14 @@ export function runToKubernetes(options: ToKubernetesOptions): ToKubernetes {
   const loop = new ToKubernetesLoop({
     ...{ planner, catalog, hosts, writer, report, fallbacks, imports, metrics, queue },
     grace: createGrace(config.removalGrace, () => performance.now()),
+    tagsPace: createTagsPace(() => performance.now()),
     ...{ workloadEntries: views.workloadEntries, namespaces: views.namespaces },
   });
   const enqueue = (names: Iterable<string>) => {
     for (const name of names) queue.enqueue(name);
   };
 
-  const tellNamespaces = () => report.namespaces(views.namespaces);
+  const tellNamespaces = () => report.namespaces();
 
   tellNamespaces();
   views.namespaces.subscribe(tellNamespaces);
@@ -142,6 +146,9 @@ export function runToKubernetes(options: ToKubernetesOptions): ToKubernetes {
     }),
     troubles: () => report.messages(),
     lookAgain: () => controller.lookAgain(),
-    stop: async (limitMs) => void (await controller.drain(limitMs)),
+    async stop(limitMs) {
+      await controller.drain(limitMs);
+      disputes.end();
+    },
   };
 }

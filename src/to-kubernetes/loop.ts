@@ -1,3 +1,4 @@
+import { isReadableName } from '../consul/readable-name.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import type { Grace } from './grace.ts';
 import type { NamespacePlan } from './plan/namespace-plan.ts';
@@ -5,6 +6,7 @@ import type { NamePlan, Planner } from './plan/planner.ts';
 import { isSignOfAbsence } from './report/istio-fallbacks.ts';
 import { isSignOfClosing } from './report/write-refusal.ts';
 import type { Catalog } from './views.ts';
+import type { TagsPace } from './write/tags-pace.ts';
 
 export interface ToKubernetesLoopOptions {
   readonly planner: Pick<Planner, 'plan' | 'note' | 'release' | 'isKnown' | 'isMirrored' | 'owns' | 'owned'>;
@@ -17,6 +19,7 @@ export interface ToKubernetesLoopOptions {
   readonly hosts: { want(host: string, service: string): void };
   readonly writer: { apply(plan: NamespacePlan): Promise<void> };
   readonly namespaces: { isClosedNow(name: string): Promise<boolean> };
+  readonly tagsPace: TagsPace;
   readonly grace: Grace;
   readonly report: { plan(name: string, plan: NamePlan, failures: ReadonlyMap<string, unknown>): void };
   readonly fallbacks: { note(name: string, plan: NamePlan): void };
@@ -45,7 +48,7 @@ export class ToKubernetesLoop {
 
   async reconcile(name: string): Promise<void> {
     const { catalog, planner } = this.#options;
-    if (!planner.isKnown(name)) await catalog.refresh(name);
+    if (!planner.isKnown(name) && isReadableName(name)) await catalog.refresh(name);
     const isGone = !planner.isMirrored(name) && planner.owns(name);
     const remaining = this.#grace(name, isGone);
     const isExpired = isGone && remaining === 0;
@@ -74,10 +77,12 @@ export class ToKubernetesLoop {
 
   /** @throws the first failure, after everything else was done */
   async #carryOut(name: string, plan: NamePlan): Promise<void> {
-    const { writer, report, fallbacks, workloadEntries, metrics, planner } = this.#options;
+    const { report, fallbacks, workloadEntries, metrics, planner } = this.#options;
     const failures = new Map<string, unknown>();
     await Promise.all(
-      plan.namespaces.map((part) => writer.apply(part).catch((error: unknown) => failures.set(part.namespace, error))),
+      plan.namespaces.map((part) =>
+        this.#apply(name, part).catch((error: unknown) => failures.set(part.namespace, error)),
+      ),
     );
     await this.#forgiveClosed(failures);
     report.plan(name, plan, failures);
@@ -87,6 +92,13 @@ export class ToKubernetesLoop {
     this.#follow(name, plan);
     const [first] = failures;
     if (first) throw first[1];
+  }
+
+  async #apply(name: string, part: NamespacePlan): Promise<void> {
+    const { writer, tagsPace, queue } = this.#options;
+    const { plan, waitMs } = tagsPace.hold(part);
+    if (waitMs > 0) queue.enqueueAfter(name, waitMs);
+    await writer.apply(plan);
   }
 
   /** When the namespace is opened again, all names are looked at. */

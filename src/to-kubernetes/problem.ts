@@ -2,8 +2,8 @@ import type { Service } from '../kubernetes/objects.ts';
 
 /**
  * Something for somebody to mend: what the Event, the log, the metric and Consular's own entry say, and `plan` and
- * `explain` too, but for ClusterIPRangeFull, WriteRefused and the addresses that the API server refuses, which only a write can
- * find out.
+ * `explain` too, but for ClusterIPRangeFull, WriteRefused, Contested, Altered and the addresses that the API server refuses,
+ * which only a write can find out.
  */
 export interface Problem {
   readonly reason: Reason;
@@ -21,6 +21,7 @@ const WARNS = {
   NameConflict: false,
   InstanceRefused: false,
   TooManyServices: false,
+  UnreadableService: false,
   NameCollision: true,
   ServiceShape: true,
   AddressFamily: true,
@@ -28,11 +29,14 @@ const WARNS = {
   HostUnresolved: true,
   ClusterIPRangeFull: false,
   WriteRefused: false,
+  Contested: false,
+  Altered: false,
   ImportDenied: false,
   InvalidAnnotation: false,
   InvalidPort: false,
   UnknownService: false,
   TrafficPolicy: true,
+  TagsOmitted: true,
 } as const;
 export type Reason = keyof typeof WARNS;
 

@@ -7,9 +7,14 @@ import { PodIndex } from '../to-consul/plan/pod-index.ts';
 import { ImportPlanner, type ImportPlan } from '../to-kubernetes/imports/planner.ts';
 import { Planner as ToKubernetesPlanner, type NamePlan } from '../to-kubernetes/plan/planner.ts';
 import { createClients, type Clients, type Context } from './context.ts';
+import { explainError } from '../observability/log.ts';
+import { isReadableName } from '../consul/readable-name.ts';
+import { PATH_OF_DOTS, unreadableService } from '../to-kubernetes/plan/problems.ts';
 import { readWorld, type World } from './world.ts';
 import { Readings } from './readings.ts';
 import { nameWanted } from '../to-kubernetes/requests/import-request.ts';
+import type { ReadCatalog } from '../to-kubernetes/tagged-catalog.ts';
+import { quote, type Rejection } from '../to-consul/registration/rejection.ts';
 import type { PodPlan } from '../to-consul/plan/pod-plan.ts';
 
 /** What a command is given that reads once and ends. */
@@ -55,7 +60,7 @@ export async function readOnce<T>(
 export interface PodPlans {
   readonly planner: PodPlanner;
   readonly index: PodIndex;
-  /** The plan for one pod, with all that it depends on read. */
+  /** The plan for one pod, with all that it depends on read; what cannot be read is one of its rejections. */
   plan(podKey: string): Promise<PodPlan>;
 }
 
@@ -73,12 +78,31 @@ export function planPods(
     index,
     plan: async (podKey) => {
       let plan = planner.plan(podKey);
-      for (const service of plan.unread) await foreign.ensure(service);
+      const unreadable: Rejection[] = [];
+      for (const service of plan.unread) {
+        const why = await whyNot(() => foreign.ensure(service));
+        if (why !== undefined) unreadable.push(waitsForService(service, why));
+      }
       if (plan.unread.length > 0) plan = planner.plan(podKey);
       places.record(podKey, plan.places);
-      return plan;
+      return { ...plan, rejections: [...plan.rejections, ...unreadable] };
     },
   };
+}
+
+function waitsForService(service: string, why: string): Rejection {
+  const message = `nothing is registered as ${quote(service)} before it is known who else is there: ${why}`;
+  return { reason: 'UnreadableService', message };
+}
+
+/** Why something could not be done; undefined when it was. */
+async function whyNot(attempt: () => Promise<void>): Promise<string | undefined> {
+  try {
+    await attempt();
+    return undefined;
+  } catch (error) {
+    return explainError(error);
+  }
 }
 
 export interface PlannedServices {
@@ -87,17 +111,28 @@ export interface PlannedServices {
   readonly plans: ReadonlyMap<string, NamePlan>;
 }
 
-/** The plans for all Consul services: what one of them becomes depends on the others. */
+/**
+ * The plans for all Consul services: what one of them becomes depends on the others. One that cannot be read costs only
+ * itself: its plan changes nothing and says why.
+ */
 export async function planServices(
   config: Config,
   owner: World['owner'],
   { views, catalog, hosts }: NonNullable<World['toKubernetes']>,
 ): Promise<PlannedServices> {
   const planner = new ToKubernetesPlanner(owner, config.toKubernetes, views, catalog, hosts);
-  // What could not be read, or is known to Kubernetes only, is asked for: a plan on a guess is none.
-  for (const name of planner.keys()) if (!planner.isKnown(name)) await catalog.refresh(name);
+  // Asked for once more, and what is known to Kubernetes only: a plan on a guess is none.
+  const unread = await readAll(
+    catalog,
+    planner.keys().filter((name) => !planner.isKnown(name)),
+  );
   const plans = new Map<string, NamePlan>();
   for (const name of planner.keys()) {
+    const why = unread.get(name);
+    if (why !== undefined) {
+      plans.set(name, { ...NO_PLAN, problems: [unreadableService(name, why)] });
+      continue;
+    }
     const plan = planner.plan(name, true);
     planner.note(name, plan);
     plans.set(name, plan);
@@ -107,6 +142,21 @@ export async function planServices(
   // Those with host names once more, with what is known of these by now.
   for (const [name, plan] of plans) if (plan.hosts.length > 0) plans.set(name, planner.plan(name, true));
   return { planner, plans };
+}
+
+const NO_PLAN = { mirrored: false, overLimit: false, rivals: [], hosts: [], namespaces: [] };
+
+/** Reads these, and says why some could not be, by name. */
+async function readAll(
+  catalog: Pick<ReadCatalog, 'refresh'>,
+  names: Iterable<string>,
+): Promise<ReadonlyMap<string, string>> {
+  const unread = new Map<string, string>();
+  for (const name of names) {
+    const why = isReadableName(name) ? await whyNot(() => catalog.refresh(name)) : PATH_OF_DOTS;
+    if (why !== undefined) unread.set(name, why);
+  }
+  return unread;
 }
 
 export interface PlannedImports {
@@ -122,10 +172,19 @@ export async function planImports(
 ): Promise<PlannedImports> {
   const planner = new ImportPlanner(mirrors.sources);
   // What is not selected for mirroring was not read with the others.
-  for (const name of planner.names()) if (catalog.instances(name) === undefined) await catalog.refresh(name);
-  const plans = new Map(planner.keys().map((key) => [key, planner.plan(key)]));
+  const unread = await readAll(
+    catalog,
+    [...planner.names()].filter((name) => catalog.instances(name) === undefined),
+  );
+  const planOf = (key: string): ImportPlan => {
+    const plan = planner.plan(key);
+    const name = nameWanted(plan.request) ?? '';
+    const why = unread.get(name);
+    return why === undefined ? plan : { ...plan, problems: [...plan.problems, unreadableService(name, why)] };
+  };
+  const plans = new Map(planner.keys().map((key) => [key, planOf(key)]));
   for (const plan of plans.values()) for (const host of plan.hosts) hosts.want(host, nameWanted(plan.request) ?? '');
   await hosts.settled();
-  for (const [key, plan] of plans) if (plan.hosts.length > 0) plans.set(key, planner.plan(key));
+  for (const [key, plan] of plans) if (plan.hosts.length > 0) plans.set(key, planOf(key));
   return { planner, plans };
 }

@@ -196,6 +196,26 @@ describe('consular explain', () => {
     expect(service.observed).toMatchObject([{ id: 'by-itself', address: ip, origin: 'foreign' }]);
   });
 
+  it('says of each instance of a Consul service where it is an endpoint, and of each edit which fields differ', async () => {
+    const { kubernetes, consul, namespace } = rig;
+    for (const last of [1, 2])
+      await consul.registerOnAgent({ id: `vms-${last}`, name: 'vms', address: `192.0.2.9${last}`, port: 9098 });
+    const service = `/api/v1/namespaces/${namespace}/services/vms`;
+    await withDaemon(() => until('the mirror', () => kubernetes.find(service.replace('services', 'endpoints'))));
+    await consul.setHealth('vms-2', 'fail');
+    await kubernetes.must('PATCH', service, { metadata: { annotations: { 'consular.dev/port-choice': '80' } } });
+    const { status, stdout } = await explain('consul-service', 'vms');
+    expect(status).toBe(2);
+    expect(stdout).toMatch(new RegExp(`vms-1 .* endpoint of Service ${namespace}/vms at 192\\.0\\.2\\.91:9098`));
+    expect(stdout).toMatch(/vms-2 .* no endpoint: it is critical/);
+    expect(stdout).toMatch(/~ update EndpointSlice .*\n {6}endpoint 192\.0\.2\.92: ready -> \(none\)/);
+    await kubernetes.must('PATCH', service, { spec: { ports: [{ name: 'main', port: 80, appProtocol: 'grpc' }] } });
+    const edited = await explain('service', `${namespace}/vms`);
+    expect(edited.stdout).toMatch(/~ update Service .*\n {6}port 1: main 80\/TCP to .*grpc -> main 80\/TCP to main/);
+    await consul.deregisterFromAgent('vms-1');
+    await consul.deregisterFromAgent('vms-2');
+  });
+
   it('explains a Service that asks, with its pods', async () => {
     const { kubernetes, consul, namespace } = rig;
     const ip = nextPodIP();

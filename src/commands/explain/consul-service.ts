@@ -1,6 +1,7 @@
 import { selects } from '../../config/pattern.ts';
 import type { Config } from '../../config/schema.ts';
 import { decodeInstances, instancesRequest } from '../../consul/catalog.ts';
+import { isReadableName } from '../../consul/readable-name.ts';
 import type { ConsulReader } from '../../consul/client.ts';
 import type { ServiceInstance } from '../../consul/types.ts';
 import { objectKey, type Service } from '../../kubernetes/objects.ts';
@@ -8,11 +9,14 @@ import { cameFromKubernetes, MANAGED_BY, META, ownsInstance, type Owner } from '
 import { desiredRegistrations } from '../../to-consul/desired/desired-registrations.ts';
 import { podKeyOf } from '../../to-consul/registration/registration.ts';
 import { isHealthy } from '../../to-kubernetes/desired/mirrored-service.ts';
+import { isGoing } from '../../to-kubernetes/plan/going.ts';
 import type { NamespacePlan } from '../../to-kubernetes/plan/namespace-plan.ts';
-import { limitReached } from '../../to-kubernetes/plan/problems.ts';
+import { limitReached, PATH_OF_DOTS, unreadableService } from '../../to-kubernetes/plan/problems.ts';
 import type { NamePlan } from '../../to-kubernetes/plan/planner.ts';
 import { instancesToMirror, isNamed, isNeverMirrored } from '../../to-kubernetes/requests/selection.ts';
 import { consulServiceOf, instancesWith, tagServiceNamed } from '../../to-kubernetes/requests/tag-services.ts';
+import type { Problem } from '../../to-kubernetes/problem.ts';
+import { explainError } from '../../observability/log.ts';
 import type { World } from '../../world/world.ts';
 import { plansFor } from './pod.ts';
 import {
@@ -25,6 +29,8 @@ import {
 } from './explanation.ts';
 import { describeNamespace } from '../plan.ts';
 import { toldIn, toldOf, type Told } from '../told.ts';
+import { describeEndpoints } from './endpoints.ts';
+import { differencesIn, withDifferences } from './differences.ts';
 import { planImports, planServices, type PlannedServices } from '../../world/read-once.ts';
 import { modeOf } from '../../to-kubernetes/objects/service.ts';
 
@@ -41,10 +47,8 @@ export async function explainConsulService(
 ): Promise<Explanation | undefined> {
   const name = given.toLowerCase();
   const { owner, toKubernetes } = world;
-  // Read by itself: what is never mirrored, or not selected, is not in the catalog.
   const tagged = tagServiceNamed(config.toKubernetes.tagServices, name);
-  const asked = tagged?.service ?? given;
-  const all = decodeInstances(await consul.get(instancesRequest(asked)), asked);
+  const { instances: all, unread } = await readInstances(consul, tagged?.service ?? given);
   const instances = tagged ? instancesWith(all, tagged) : all;
   const services = toKubernetes && (await planServices(config, owner, toKubernetes));
   const plan = services?.plans.get(name);
@@ -52,23 +56,34 @@ export async function explainConsulService(
     services?.planner.nameOf(service).includes(name),
   );
   const pods = await podsWanting(config, world, name);
-  const importing = services && toKubernetes ? (await planImports(services, toKubernetes)).planner.importing(name) : [];
-  if (instances.length + copies.length + pods.length + importing.length === 0) return undefined;
+  const imports = services && toKubernetes && (await planImports(services, toKubernetes));
+  const importing = imports?.planner.importing(name) ?? [];
+  const isKnown = instances.length + copies.length + pods.length + importing.length > 0;
+  if (!isKnown && unread === undefined) return undefined;
   const isOfSeveral = config.toKubernetes.namespaces.length > 1;
   const parts = (plan?.namespaces ?? []).map((namespace) =>
     explainNamespace(name, plan?.mirrored ?? false, namespace, isOfSeveral),
   );
   const closed = [...(toKubernetes?.views.namespaces.closed.keys() ?? [])];
   const management = managementMarks(config, owner, name, instances, services?.planner);
-  const { rule, notes } = decisionOf(config, name, instances, management, plan, closed);
+  const { rule, notes } =
+    unread === undefined
+      ? decisionOf(config, name, instances, management, plan, closed)
+      : { rule: 'nothing is known of its instances, and what there is stays as it is', notes: [] };
+  const mirrors = mirrorsOf(plan, copies, closed);
+  const takers = new Map(
+    [...(imports?.plans ?? [])].filter(([key]) => importing.some((taker) => objectKey(taker) === key)),
+  );
+  const endpoint =
+    services && describeEndpoints(services.planner.sources, given, instances, { mirrors, imports: takers });
   const waiting = explainedTold(plan?.mirrored ? namespaces : []);
   return {
     kind: 'consul-service',
     name: given,
     cluster: config.cluster,
-    exists: instances.length > 0,
+    exists: instances.length > 0 || unread !== undefined,
     found: [
-      { what: 'instances', value: String(instances.length) },
+      { what: 'instances', value: unread === undefined ? String(instances.length) : 'cannot be read' },
       {
         what: 'outside Kubernetes',
         value: String(instancesToMirror(instances, owner.cluster, config.toKubernetes).length),
@@ -79,13 +94,13 @@ export async function explainConsulService(
     settings: [],
     decision: { rule, notes: [...notes, ...(plan?.namespaces ?? []).flatMap(notesOn)] },
     desired: [],
-    observed: instances.map((instance) => explainedInstance(owner, instance)),
+    observed: instances.map((instance) => explainedInstance(owner, instance, endpoint)),
     pods,
     imported: [],
     changes: parts.flatMap(({ changes }) => changes),
     rejections: [
       ...waiting.rejections,
-      ...explainedTold(plan ? toldOf(given, plan) : []).rejections,
+      ...explainedTold(toldOf(given, unread ? { problems: [unread] } : (plan ?? { problems: [] }))).rejections,
       ...parts.flatMap(({ rejections }) => rejections),
     ],
     warnings: [...waiting.warnings, ...parts.flatMap(({ warnings }) => warnings)],
@@ -105,6 +120,19 @@ function managementMarks(
     const mark = planner?.sources.management.markOf(instance);
     return mark === undefined ? [] : [`${instance.node}/${instance.id}: ${mark}`];
   });
+}
+
+/** Read by itself: what is never mirrored, or not selected, is not in the catalog. */
+async function readInstances(
+  consul: ConsulReader,
+  name: string,
+): Promise<{ readonly instances: readonly ServiceInstance[]; readonly unread?: Problem }> {
+  if (!isReadableName(name)) return { instances: [], unread: unreadableService(name, PATH_OF_DOTS) };
+  try {
+    return { instances: decodeInstances(await consul.get(instancesRequest(name)), name) };
+  } catch (error) {
+    return { instances: [], unread: unreadableService(name, explainError(error)) };
+  }
 }
 
 function decisionOf(
@@ -128,9 +156,7 @@ function decisionOf(
   if (!plan?.mirrored && mark !== undefined)
     return not(`all that it has outside Kubernetes are Spring's management entries: ${mark}${others}; ${named}`);
   if (!plan?.mirrored)
-    return not(
-      'all of its instances came out of Kubernetes, share an address and port with one that did, are proxies, or lack a required tag or meta',
-    );
+    return not('no instance of it is one from outside Kubernetes that the settings ask for; why not is said of each');
   const conflicts = plan.namespaces.filter(({ conflict }) => conflict).map(({ namespace }) => namespace);
   const open = toKubernetes.namespaces.filter((namespace) => !closed.includes(namespace));
   const free = open.filter((namespace) => !conflicts.includes(namespace));
@@ -152,7 +178,13 @@ function decisionOf(
 }
 
 function describeCopy(service: Service): string {
-  return `Service ${objectKey(service)}${modeOf(service) === 'istio' ? ', which selects WorkloadEntries' : ''}`;
+  const selecting = modeOf(service) === 'istio' ? ', which selects WorkloadEntries' : '';
+  return `Service ${objectKey(service)}${selecting}${isGoing(service) ? `, ${describeGoing(service)}` : ''}`;
+}
+
+/** Somebody deleted a Service of ours, and a finalizer holds it. */
+export function describeGoing({ deletionTimestamp }: Service): string {
+  return `which is being deleted since ${deletionTimestamp} and is held by a finalizer: it is made anew when it is gone, if Consul has instances then`;
 }
 
 function notesOn({ namespace, serviceName, conflict, fallback, held }: NamespacePlan): string[] {
@@ -176,14 +208,31 @@ export function explainNamespace(
 ): Pick<Explanation, 'changes' | 'rejections' | 'warnings'> {
   const { changes } = describeNamespace(name, mirrored, namespace);
   return {
-    changes: changes.map(({ action, kind, object, note }) => ({ action, kind, object, note, differences: [] })),
+    changes: withDifferences(changes, differencesIn(namespace)),
     ...explainedTold(toldIn(namespace), isOfSeveral),
   };
 }
 
-function explainedInstance(owner: Owner, instance: ServiceInstance): ExplainedInstance {
+/** The Services that it is mirrored as, or is to be: those in a closed namespace stand still. */
+function mirrorsOf(plan: NamePlan | undefined, copies: readonly Service[], closed: readonly string[]): string[] {
+  if (!plan?.mirrored || plan.overLimit) return [];
+  const there = copies.filter(({ namespace }) => !closed.includes(namespace)).map(objectKey);
+  const planned = plan.namespaces
+    .filter(({ serviceName, conflict }) => serviceName !== '' && !conflict)
+    .map(({ namespace, serviceName }) => objectKey({ namespace, name: serviceName }));
+  return [...new Set([...there, ...planned])].sort();
+}
+
+function explainedInstance(
+  owner: Owner,
+  instance: ServiceInstance,
+  endpointOf: ((instance: ServiceInstance) => string) | undefined,
+): ExplainedInstance {
   const { node, id, service, address, nodeAddress, port, status, tags } = instance;
-  return { node, id, service, address: address || nodeAddress, port, status, tags, origin: originOf(owner, instance) };
+  return {
+    ...{ node, id, service, address: address || nodeAddress, port, status, tags, origin: originOf(owner, instance) },
+    ...(endpointOf && { endpoint: endpointOf(instance) }),
+  };
 }
 
 function originOf(owner: Owner, instance: ServiceInstance): string {

@@ -1,11 +1,13 @@
 import type { ServiceAccount } from '../../kubernetes/access.ts';
 import type { Clients } from '../../world/context.ts';
 import type { World } from '../../world/world.ts';
+import { toldOfQuotas } from '../namespace-quotas.ts';
+import { namespacesOf } from '../plan.ts';
 import { toldOfNamespaces } from '../namespace-rights.ts';
 import { explainConsulService } from './consul-service.ts';
 import { explainPod } from './pod.ts';
 import { explainService } from './service.ts';
-import type { Explanation, Kind } from './explanation.ts';
+import { explainedTold, type Explanation, type Kind } from './explanation.ts';
 import { readOnce, type OnceContext } from '../../world/read-once.ts';
 
 export interface Subject {
@@ -39,7 +41,10 @@ async function explainOne(
   const { owner, toConsul, toKubernetes } = world;
   if (kind === 'consul-service') {
     const told = toldOfNamespaces(clients, world, config.toKubernetes.namespaces, account);
-    return explainConsulService(config, world, clients.consul, name, await told);
+    const explanation = await explainConsulService(config, world, clients.consul, name, await told);
+    if (!explanation) return undefined;
+    const quotas = await toldOfQuotas(clients.kubernetes, namespacesOf(config.toKubernetes), explanation.changes);
+    return { ...explanation, rejections: [...explanation.rejections, ...explainedTold(quotas).rejections] };
   }
   if (kind === 'service' && (toConsul ?? toKubernetes)) return explainService(config, world, name);
   if (kind === 'pod' && toConsul) return explainPod(config, owner, toConsul, name);

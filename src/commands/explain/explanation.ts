@@ -69,6 +69,8 @@ export interface ExplainedInstance {
   readonly tags: readonly string[];
   /** Whose it is. */
   readonly origin: string;
+  /** Of a Consul service that is explained: of which Services it is an endpoint and where, or why of none. */
+  readonly endpoint?: string;
 }
 
 export interface ExplainedPod {

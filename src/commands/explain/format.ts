@@ -60,7 +60,8 @@ function formatSetting({ source, key, value, note }: Setting): string {
 }
 
 function formatInstance(instance: ExplainedInstance): string[] {
-  return [`${instance.node}/${instance.id}`, formatDetails(instance).trim(), instance.origin];
+  const { endpoint = '' } = instance;
+  return [`${instance.node}/${instance.id}`, formatDetails(instance).trim(), instance.origin, endpoint];
 }
 
 function formatDetails({ service, address, port, status, tags }: ExplainedInstance): string {

@@ -2,15 +2,15 @@ import { canonicalAddress } from '../../address.ts';
 import type { Config } from '../../config/schema.ts';
 import type { ServiceInstance } from '../../consul/types.ts';
 import { objectKey, type Service } from '../../kubernetes/objects.ts';
-import { cameFromKubernetes } from '../../mark.ts';
 import type { ImportPlan } from '../../to-kubernetes/imports/planner.ts';
 import { type ImportRequest } from '../../to-kubernetes/requests/import-request.ts';
 import { whyNoTraffic } from '../../to-kubernetes/desired/mirrored-service.ts';
-import { instancesToMirror } from '../../to-kubernetes/requests/selection.ts';
+import { instancesToMirror, whyNotMirrored } from '../../to-kubernetes/requests/selection.ts';
 import type { World } from '../../world/world.ts';
 import { explainedTold, type ExplainedImport, type Explanation } from './explanation.ts';
 import { describeImport } from '../plan.ts';
 import { toldOfImport } from '../told.ts';
+import { differencesInImport, withDifferences } from './differences.ts';
 import { planImports, type PlannedServices } from '../../world/read-once.ts';
 
 export type ImportPart = Pick<Explanation, 'imported' | 'changes' | 'rejections' | 'warnings'> & {
@@ -42,7 +42,7 @@ export async function explainImport(
   return {
     rule: ruleOf(request),
     imported: explainInstances(config, plan, instances),
-    changes: changes.map(({ action, kind, object, note }) => ({ action, kind, object, note, differences: [] })),
+    changes: withDifferences(changes, differencesInImport(plan)),
     ...explainedTold(toldOfImport(key, plan)),
   };
 }
@@ -78,7 +78,7 @@ function explainInstances(
     const location = `${canonicalAddress(instance.address || instance.nodeAddress)} ${instance.port}`;
     const reason = refused.get(`${instance.node}/${instance.id}`);
     const slice = skipped.get(location);
-    if (!foreign.has(instance)) return whyNotForeign(instance);
+    if (!foreign.has(instance)) return whyNotMirrored(instance, instances, cluster, toKubernetes);
     const unfit = whyNoTraffic(instance, toKubernetes);
     if (unfit !== undefined) return unfit;
     const protocol = misfits.get(instance);
@@ -101,10 +101,4 @@ function explainInstances(
       };
     })
     .sort((a, b) => (a.instance < b.instance ? -1 : 1));
-}
-
-function whyNotForeign(instance: ServiceInstance): string {
-  if (cameFromKubernetes(instance)) return 'it came out of Kubernetes';
-  if (instance.kind !== '') return `it is a ${instance.kind}`;
-  return 'it lacks a required tag or meta, or shares its address and port with one that came out of Kubernetes';
 }

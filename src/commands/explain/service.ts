@@ -20,8 +20,10 @@ import {
   type Explanation,
   type Fact,
 } from './explanation.ts';
+import { toldOf } from '../told.ts';
 import { explainImport } from './import.ts';
-import { explainNamespace } from './consul-service.ts';
+import { describeGoing, explainNamespace } from './consul-service.ts';
+import { isGoing } from '../../to-kubernetes/plan/going.ts';
 import { toldOfServices } from '../told.ts';
 import { planServices, type PlannedServices } from '../../world/read-once.ts';
 
@@ -60,8 +62,9 @@ export async function explainService(config: Config, world: World, key: string):
   };
 }
 
-function factsOf({ type, clusterIPs, selector, ports }: Service): Fact[] {
+function factsOf({ type, clusterIPs, selector, ports, deletionTimestamp }: Service): Fact[] {
   return [
+    ...(deletionTimestamp === '' ? [] : [{ what: 'deletion', value: deletionTimestamp }]),
     { what: 'type', value: type },
     { what: 'ClusterIPs', value: clusterIPs.join(', ') || '(none)' },
     { what: 'selector', value: [...selector].map(([key, value]) => `${key}=${value}`).join(', ') || '(none)' },
@@ -86,9 +89,10 @@ function decisionOf(
     const why = toKubernetes?.views.namespaces.closed.get(service.namespace);
     const standsStill =
       why === undefined ? [] : [`it stays as it is: nothing can be written into its namespace: ${why}`];
+    const going = isGoing(service) ? [`the Service is one ${describeGoing(service)}`] : [];
     return {
       rule: `the Service is Consular's own, mirrored from Consul service ${from}`,
-      notes: [...notes, ...standsStill],
+      notes: [...notes, ...standsStill, ...going],
     };
   }
   if (isMarkedObject(service.labels))
@@ -163,8 +167,10 @@ function mirrors({ planner, plans }: PlannedServices, service: Service): Part {
     [...names].map((name): Part => {
       const plan = plans.get(name);
       const here = plan?.namespaces.find(({ namespace }) => namespace === service.namespace);
-      if (!plan || !here) return NOTHING;
-      const isOwn = planner.nameOf(service).includes(name) || here.serviceName === service.name;
+      if (!plan) return NOTHING;
+      const isCopy = planner.nameOf(service).includes(name);
+      if (!here) return isCopy ? { ...NOTHING, ...explainedTold(toldOf(name, plan)) } : NOTHING;
+      const isOwn = isCopy || here.serviceName === service.name;
       return isOwn ? { ...NOTHING, ...explainNamespace(name, plan.mirrored, here) } : NOTHING;
     }),
   );

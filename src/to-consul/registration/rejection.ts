@@ -15,6 +15,7 @@ export interface Rejection {
     | 'HostNetwork'
     | 'Duplicate'
     | 'Overruled'
+    | 'UnreadableService'
     | 'PolicyDenied'
     | 'QuotaExceeded';
   /** One sentence for the person who can fix it. */

@@ -8,8 +8,9 @@ import {
   type Family,
   type Judged,
 } from '../../address.ts';
+import { describe } from '../../json.ts';
 import type { ToKubernetesConfig } from '../../config/schema.ts';
-import { serviceKeyOf, type EndpointSlice, type Service } from '../../kubernetes/objects.ts';
+import { objectKey, serviceKeyOf, type EndpointSlice, type Service } from '../../kubernetes/objects.ts';
 import { Index } from '../../kubernetes/view.ts';
 import type { HostCache, KnownHost } from './host-cache.ts';
 import type { Judgement, Network } from '../desired/mirrored-service.ts';
@@ -20,20 +21,34 @@ export type Hosts = Pick<HostCache, 'known'>;
 
 /**
  * From the address of an instance, as Consul tells it, to one that an endpoint can have in this cluster. Whoever may
- * register in Consul decides where traffic inside Kubernetes goes, so what leads back into Kubernetes itself is refused.
+ * register in Consul decides where traffic inside Kubernetes goes, so what leads back into Kubernetes itself is refused:
+ *
+ * | the address                                                     |                                              |
+ * |-----------------------------------------------------------------|----------------------------------------------|
+ * | is one that no slice can have                                   | refused                                      |
+ * | is in `denyAddresses`                                           | refused                                      |
+ * | is in `allowAddresses`                                          | taken                                        |
+ * | is special, of the API server, or one that Services can have    | refused                                      |
+ * | any other                                                       | taken                                        |
  */
 export class Addresses {
-  readonly #isDenied: AddressRanges;
+  readonly #denied: NamedRanges;
+  readonly #isAllowed: AddressRanges;
   readonly #views: Views;
   readonly #hosts: Hosts;
   readonly #clusterIPs: Index<Service>;
   readonly #apiServer: Index<EndpointSlice>;
-  #isOfServices: AddressRanges = () => false;
+  #ofServices: NamedRanges = () => undefined;
 
-  constructor(views: Views, { denyAddresses }: Pick<ToKubernetesConfig, 'denyAddresses'>, hosts: Hosts) {
+  constructor(
+    views: Views,
+    { denyAddresses, allowAddresses }: Pick<ToKubernetesConfig, 'denyAddresses' | 'allowAddresses'>,
+    hosts: Hosts,
+  ) {
     this.#views = views;
     this.#hosts = hosts;
-    this.#isDenied = rangesOf(denyAddresses);
+    this.#denied = namedRangesOf(denyAddresses);
+    this.#isAllowed = rangesOf(allowAddresses);
     this.#clusterIPs = new Index(views.services, ({ clusterIPs }) => clusterIPs);
     this.#apiServer = new Index(views.endpointSlices, (slice) =>
       isOfApiServer(slice) ? slice.endpoints.map(({ address }) => address) : [],
@@ -49,7 +64,7 @@ export class Addresses {
 
   #judge(text: string): Judgement {
     if (isIP(text) !== 0 || text === '') return this.#judgeIP(text);
-    if (!isHostName(text)) return { refused: 'its address is neither an IP address nor a host name' };
+    if (!isHostName(text)) return { refused: `its address ${describe(text)} is neither an IP address nor a host name` };
     const known = this.#hosts.known(text);
     return known ? { ...this.#judgeHost(text, known), host: text } : { pending: true, host: text };
   }
@@ -65,21 +80,37 @@ export class Addresses {
   }
 
   #judgeIP(text: string): Judged {
-    return judgeAddress(text, (address) => this.#refusalOf(address));
+    return judgeAddress(
+      text,
+      (address) => this.#refusalOf(address),
+      ({ address, family }) => this.#isAllowed(address, family),
+    );
   }
 
   #refusalOf({ address, family }: Address): string | undefined {
-    if (this.#isDenied(address, family)) return 'is in a range of toKubernetes.denyAddresses';
-    if (this.#apiServer.get(address).length > 0) return 'is that of the API server';
+    const denied = this.#denied(address, family);
+    if (denied !== undefined) return `is in ${denied} of toKubernetes.denyAddresses`;
+    if (this.#isAllowed(address, family)) return undefined;
+    if (this.#apiServer.get(address).length > 0)
+      return 'is that of the API server, and in no range of toKubernetes.allowAddresses';
     // Without the ranges only those addresses are known that a Service has.
-    if (this.#isOfServices(address, family) || this.#clusterIPs.get(address).length > 0)
-      return 'is one that Kubernetes gives to Services';
-    return undefined;
+    const range = this.#ofServices(address, family);
+    if (range !== undefined) return `is in ${range}, which Kubernetes gives to Services`;
+    const [service] = this.#clusterIPs.get(address);
+    return service && `is one that Kubernetes gives to Services, to ${objectKey(service)}`;
   }
 
   #readServiceRanges(): void {
-    this.#isOfServices = rangesOf([...(this.#views.serviceCIDRs?.values() ?? [])].flatMap(({ cidrs }) => cidrs));
+    this.#ofServices = namedRangesOf([...(this.#views.serviceCIDRs?.values() ?? [])].flatMap(({ cidrs }) => cidrs));
   }
+}
+
+/** The first of some ranges that an address is in, as it was written. */
+type NamedRanges = (address: string, family: Family) => string | undefined;
+
+function namedRangesOf(ranges: readonly string[]): NamedRanges {
+  const named = ranges.map((range) => ({ range, has: rangesOf([range]) }));
+  return (address, family) => named.find(({ has }) => has(address, family))?.range;
 }
 
 /** The IP families that Services of this cluster can have, its first one first. */

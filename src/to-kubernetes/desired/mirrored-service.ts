@@ -15,6 +15,8 @@ export interface MirroredService {
   /** True while its ports, and its shape, are what instances say of which none was ever an endpoint. */
   readonly isGuess: boolean;
   readonly endpoints: readonly MirroredEndpoint[];
+  /** Of all its instances outside Kubernetes, well or not, each once and in order. */
+  readonly tags: readonly string[];
 }
 
 export interface MirroredEndpoint {
@@ -58,11 +60,21 @@ export interface Network {
   readonly families: readonly Family[];
 }
 
+/** An address and port at which several Consul nodes have an instance: it is one endpoint. */
+export interface RepeatedEndpoint {
+  readonly address: string;
+  readonly port: number;
+  /** Names of these nodes, in order. */
+  readonly nodes: readonly string[];
+}
+
 export interface Mirroring {
   readonly mirrored: MirroredService;
   readonly refused: readonly RefusedInstance[];
   /** Those that are endpoints at an address that may be out of date. */
   readonly doubtful: readonly RefusedInstance[];
+  /** Those that several Consul nodes have. */
+  readonly repeated: readonly RepeatedEndpoint[];
   /** The host names that its instances have, known or not: all that has to be looked up. */
   readonly hosts: ReadonlySet<string>;
   /** Those that say what the Service is like: its endpoints, and while there is none all that it has in Consul. */
@@ -93,11 +105,12 @@ export function mirror(
     ports: choosePorts({ voters, foreign }, config, chosen, headless),
     isGuess: !isServed && isGuess(observed),
     endpoints,
+    tags: [...new Set(foreign.flatMap(({ tags }) => tags))].sort(),
   };
   return { mirrored, ...told, voters, wantsHeadless: wished };
 }
 
-interface Sorted extends Pick<Mirroring, 'refused' | 'doubtful' | 'hosts'> {
+interface Sorted extends Pick<Mirroring, 'refused' | 'doubtful' | 'repeated' | 'hosts'> {
   readonly endpoints: readonly MirroredEndpoint[];
   /** Those that are endpoints, and those that will be once more is known of their host name. */
   readonly healthy: readonly ServiceInstance[];
@@ -109,6 +122,7 @@ function sortOut(foreign: readonly ServiceInstance[], config: MirrorConfig, netw
   const refused: RefusedInstance[] = [];
   const doubtful: RefusedInstance[] = [];
   const endpoints = new Map<string, MirroredEndpoint>();
+  const nodes = new Map<string, Set<string>>();
   const families = new Set<Family>();
   const healthy: ServiceInstance[] = [];
   const hosts = new Set<string>();
@@ -132,7 +146,9 @@ function sortOut(foreign: readonly ServiceInstance[], config: MirrorConfig, netw
     healthy.push(instance);
     const protocol = protocolOf(instance);
     // A ghost beside a live instance: the same address and port is one endpoint.
-    endpoints.set(`${address} ${instance.port} ${protocol}`, {
+    const place = `${address} ${instance.port} ${protocol}`;
+    nodes.set(place, (nodes.get(place) ?? new Set()).add(instance.node));
+    endpoints.set(place, {
       address,
       family,
       port: instance.port,
@@ -142,7 +158,11 @@ function sortOut(foreign: readonly ServiceInstance[], config: MirrorConfig, netw
       instance,
     });
   }
-  return { endpoints: [...endpoints.values()], healthy, families, refused, doubtful, hosts };
+  const repeated = [...endpoints].flatMap(([place, { address, port }]) => {
+    const names = [...(nodes.get(place) ?? [])];
+    return names.length > 1 ? [{ address, port, nodes: names }] : [];
+  });
+  return { endpoints: [...endpoints.values()], healthy, families, refused, doubtful, repeated, hosts };
 }
 
 /** Well enough to get traffic. */

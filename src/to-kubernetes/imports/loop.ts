@@ -18,7 +18,7 @@ export interface ImportsLoopOptions {
   };
   readonly hosts: { want(host: string, service: string): void };
   readonly writer: { applyImport(plan: ImportPlan): Promise<void> };
-  readonly report: { imports(serviceKey: string, plan: ImportPlan): void };
+  readonly report: { imports(serviceKey: string, plan: ImportPlan, failure?: unknown): void };
   readonly metrics: Pick<Metrics, 'imports'>;
   /** True when a mirrored Service of that Consul service has objects in that namespace. */
   readonly isMirroredIn: (name: string, namespace: string) => boolean;
@@ -107,9 +107,14 @@ export class ImportsLoop {
       await catalog.confirm(name);
       plan = this.#plan(serviceKey);
     }
-    report.imports(serviceKey, plan);
     metrics.imports.set(planner.count);
-    await writer.applyImport(plan);
+    try {
+      await writer.applyImport(plan);
+      report.imports(serviceKey, plan);
+    } catch (error) {
+      report.imports(serviceKey, plan, error);
+      throw error;
+    }
   }
 
   /** What could be taken in part is enough for a plan, which keeps the rest. */

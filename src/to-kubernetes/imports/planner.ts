@@ -8,7 +8,8 @@ import {
 import { Index } from '../../kubernetes/view.ts';
 import { compare, type Changes } from '../../reconcile/changes.ts';
 import { isMarkedObject } from '../../mark.ts';
-import type { MirroredEndpoint, RefusedInstance } from '../desired/mirrored-service.ts';
+import type { MirroredEndpoint, RefusedInstance, RepeatedEndpoint } from '../desired/mirrored-service.ts';
+import { withoutGoing } from '../plan/going.ts';
 import { hostsUnresolved, instancesRefused } from '../plan/problems.ts';
 import { importRequest, nameWanted, type ImportRequest } from '../requests/import-request.ts';
 import {
@@ -37,6 +38,7 @@ export interface ImportPlan {
   /** True when there were endpoints, and will be none. */
   readonly isEmptied: boolean;
   readonly refused: readonly RefusedInstance[];
+  readonly repeated: readonly RepeatedEndpoint[];
   readonly skipped: readonly SkippedEndpoint[];
   /** Endpoints that speak another protocol than the port of the Service. */
   readonly misfits: readonly MirroredEndpoint[];
@@ -46,7 +48,7 @@ export interface ImportPlan {
 }
 
 const NO_CHANGES: ImportPlan['slices'] = { create: [], update: [], remove: [] };
-const NOTHING = { endpoints: [], isEmptied: false, refused: [], skipped: [], misfits: [], hosts: [] };
+const NOTHING = { endpoints: [], isEmptied: false, refused: [], repeated: [], skipped: [], misfits: [], hosts: [] };
 
 /** What differs between Consul and the slices that Services of others take in, from the views alone. */
 export class ImportPlanner {
@@ -107,7 +109,7 @@ export class ImportPlanner {
     if (!service) return { namespace, service, request: undefined, slices: NO_CHANGES, problems: [], ...NOTHING };
     const request = this.#request(service);
     if (!request || request.verdict === 'denied') {
-      const slices = { ...NO_CHANGES, remove: own.importedSlices(key) };
+      const slices = withoutGoing({ ...NO_CHANGES, remove: own.importedSlices(key) });
       return { namespace, service, request, slices, problems: request?.problems ?? [], ...NOTHING };
     }
     return { namespace, service, request, ...this.#planSlices(key, service, request) };
@@ -127,6 +129,7 @@ export class ImportPlanner {
     const {
       mirrored: shown,
       refused,
+      repeated,
       doubtful,
       hosts,
     } = withoutRefused(
@@ -151,12 +154,13 @@ export class ImportPlanner {
       : { slices: heldSlices(slices, from, mirrored.endpoints), skipped: [], misfits: [] };
     const endpoints = desired.flatMap(endpointsOf);
     return {
-      slices: compare(byName(desired), byName(slices.own), (wish, observed) =>
-        sameImportedSlice(wish, observed, service),
+      slices: withoutGoing(
+        compare(byName(desired), byName(slices.own), (wish, observed) => sameImportedSlice(wish, observed, service)),
       ),
       endpoints,
       isEmptied: endpoints.length === 0 && slices.own.some(({ endpoints }) => endpoints.length > 0),
       refused,
+      repeated,
       skipped,
       misfits,
       hosts: [...hosts],

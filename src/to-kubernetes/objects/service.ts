@@ -3,6 +3,7 @@ import type { ServicePort, Service } from '../../kubernetes/objects.ts';
 import type { MirroredService } from '../desired/mirrored-service.ts';
 import { namedPorts, portChoice } from '../desired/mirrored-ports.ts';
 import { LABEL, ANNOTATION } from '../../mark.ts';
+import { writeTags } from './tags-annotation.ts';
 import { samePort, sameList } from './ports.ts';
 import { type Body, withoutEmpty, type Labels } from './body.ts';
 
@@ -18,11 +19,13 @@ export interface DesiredService {
   /** With `istio` it selects its WorkloadEntries. */
   readonly mode: Mode;
   readonly ports: readonly ServicePort[];
+  /** As the annotation has them; null where there is none. */
+  readonly tags: string | null;
 }
 
 export function desiredService(
   name: string,
-  { consulService, shape, ports, isGuess }: MirroredService,
+  { consulService, shape, ports, isGuess, tags }: MirroredService,
   mode: Mode,
 ): DesiredService {
   return {
@@ -31,6 +34,7 @@ export function desiredService(
     shape,
     portChoice: portChoice(ports, isGuess),
     mode,
+    tags: writeTags(tags),
     ports: namedPorts(ports).map(({ name: targetPort, number, protocol, appProtocol }) => {
       return { name: targetPort, port: number, protocol, targetPort, appProtocol };
     }),
@@ -57,6 +61,7 @@ export function sameService(desired: DesiredService, observed: Service): boolean
     observed.annotations.get(ANNOTATION.consulService) === desired.consulService &&
     observed.annotations.get(ANNOTATION.consulK8sSync) === 'false' &&
     observed.annotations.get(ANNOTATION.portChoice) === desired.portChoice &&
+    (observed.annotations.get(ANNOTATION.consulTags) ?? null) === desired.tags &&
     (desired.mode === 'istio' ? modeOf(observed) === 'istio' : observed.selector.size === 0) &&
     observed.type === 'ClusterIP' &&
     (!desired.shape.dualStack || observed.ipFamilyPolicy.endsWith('DualStack')) &&
@@ -64,13 +69,28 @@ export function sameService(desired: DesiredService, observed: Service): boolean
   );
 }
 
+/**
+ * What somebody who gave a Service another type may have set beside the type, and what goes with that: of some of it the API
+ * server says that a ClusterIP Service cannot have it, and refuses the change of the type.
+ */
+const OF_OTHER_TYPES = {
+  allocateLoadBalancerNodePorts: null,
+  externalName: null,
+  externalTrafficPolicy: null,
+  healthCheckNodePort: null,
+  loadBalancerClass: null,
+  loadBalancerIP: null,
+  loadBalancerSourceRanges: null,
+};
+
 export function serviceBody(
   labels: Labels,
-  { name, consulService, mode, portChoice, shape, ports }: DesiredService,
+  { name, consulService, mode, portChoice, shape, ports, tags }: DesiredService,
 ): Body {
   const annotations = {
     [ANNOTATION.consulService]: consulService,
     [ANNOTATION.portChoice]: portChoice,
+    [ANNOTATION.consulTags]: tags,
     [ANNOTATION.consulK8sSync]: 'false',
   };
   const { headless, onlyFamily, dualStack } = shape;
@@ -79,6 +99,7 @@ export function serviceBody(
     fields: {
       spec: {
         type: 'ClusterIP',
+        ...OF_OTHER_TYPES,
         // null: somebody may have added one, which would make the endpoints controller overwrite our Endpoints.
         selector: mode === 'istio' ? workloadSelector(name) : null,
         ports: ports.map((port) => withoutEmpty(port)),

@@ -8,7 +8,7 @@ import {
 } from '../../kubernetes/objects.ts';
 import { isEmpty, type Changes } from '../../reconcile/changes.ts';
 import { isGuess } from '../desired/mirrored-ports.ts';
-import type { MirroredEndpoint, RefusedInstance } from '../desired/mirrored-service.ts';
+import type { MirroredEndpoint, RefusedInstance, RepeatedEndpoint } from '../desired/mirrored-service.ts';
 import { planMode, type AddressChanges } from '../istio/mode-plan.ts';
 import { spreadOf } from '../istio/spread.ts';
 import type { DesiredEndpoints } from '../objects/endpoints.ts';
@@ -17,6 +17,7 @@ import type { DesiredSlice } from '../objects/slice.ts';
 import type { DesiredWorkloadEntry } from '../objects/workload-entry.ts';
 import type { Problem } from '../problem.ts';
 import { planEndpoints } from './endpoints-plan.ts';
+import { withoutGoing } from './going.ts';
 import { heldEndpoints, withEndpoints } from './held-endpoints.ts';
 import {
   conflictOf,
@@ -46,6 +47,8 @@ export interface NamespacePlan {
   /** A Service of somebody else's that has the name: it is not touched. */
   readonly conflict: Service | undefined;
   readonly refused: readonly RefusedInstance[];
+  /** Good to know, and nothing that `run` tells: a virtual IP is registered like that. */
+  readonly repeated: readonly RepeatedEndpoint[];
   readonly problems: readonly Problem[];
   /** Why it has no WorkloadEntries although it should; empty when all is as it should be. */
   readonly fallback: string;
@@ -90,10 +93,12 @@ export function planNamespace(sources: PlanSources, wish: Wish): NamespacePlan {
   const isMeshed = views.workloadEntries.isServed && wished === 'service' && switchesTo === undefined;
   return {
     ...{ namespace, serviceName, conflict, fallback, switchesTo, held },
-    service: planService(target, mode),
-    ...addresses,
-    endpoints: planEndpoints(sources, target, mode),
+    service: withoutGoing(planService(target, mode)),
+    slices: withoutGoing(addresses.slices),
+    workloadEntries: withoutGoing(addresses.workloadEntries),
+    endpoints: withoutGoing(planEndpoints(sources, target, mode)),
     refused: mirroring?.refused ?? [],
+    repeated: mirroring?.repeated ?? [],
     problems: problemsOf({ name, serviceName, rivals, conflict, mirroring, observed, isMeshed }),
     hosts: [...(mirroring?.hosts ?? [])],
   };
@@ -121,7 +126,7 @@ function planAnew(
   const service = ourService(holder);
   return {
     ...{ namespace: wish.namespace, serviceName, conflict: undefined, fallback: '' },
-    ...{ switchesTo: undefined, refused: [], problems: [], held: [], hosts },
+    ...{ switchesTo: undefined, refused: [], repeated: [], problems: [], held: [], hosts },
     service: { ...nothing, remove: service ? [service] : [] },
     slices: { ...nothing, remove: own.slices },
     endpoints: { ...nothing, remove: own.endpoints },
@@ -164,6 +169,7 @@ export function changesOf({
 
 /** Nothing to write, and nothing to tell anybody. */
 export function isQuiet(plan: NamespacePlan): boolean {
-  const isUntold = plan.problems.length + plan.held.length === 0 && plan.fallback === '';
+  const { problems, held, repeated, fallback } = plan;
+  const isUntold = problems.length + held.length + repeated.length === 0 && fallback === '';
   return isUntold && changesOf(plan).every(([, changes]) => isEmpty(changes));
 }

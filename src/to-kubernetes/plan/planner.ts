@@ -1,4 +1,5 @@
 import type { ToKubernetesConfig } from '../../config/schema.ts';
+import { isReadableName } from '../../consul/readable-name.ts';
 import type { Endpoints, EndpointSlice, KubernetesObject, Pod } from '../../kubernetes/objects.ts';
 import type { Owner } from '../../mark.ts';
 import { Addresses, type Hosts } from '../addresses/addresses.ts';
@@ -13,7 +14,7 @@ import { consulServiceOf } from '../requests/tag-services.ts';
 import { isCandidate } from '../requests/selection.ts';
 import type { Catalog, Views } from '../views.ts';
 import { isQuiet, planNamespace, type NamespacePlan } from './namespace-plan.ts';
-import { tooManyServices } from './problems.ts';
+import { PATH_OF_DOTS, tooManyServices, unreadableService } from './problems.ts';
 import { mirroredInstances, NO_REFUSALS, type PlanSources, type Refusals } from './sources.ts';
 import type { Wish } from './target.ts';
 
@@ -154,7 +155,7 @@ export class Planner {
       overLimit,
       rivals: [...new Set(wishes.flatMap(({ assigned }) => assigned?.rivals ?? []))],
       hosts: [...new Set(plans.flatMap(({ hosts }) => hosts))],
-      problems: overLimit ? [tooManyServices(name, config.maxServices)] : [],
+      problems: this.#problems(name, overLimit),
       namespaces: plans.filter((plan) => !isQuiet(plan)),
     };
   }
@@ -189,6 +190,13 @@ export class Planner {
   /** How many names wait for a place. */
   get waiting(): number {
     return this.#claims.waiting;
+  }
+
+  #problems(name: string, overLimit: boolean): Problem[] {
+    const { catalog, config } = this.#sources;
+    if (overLimit) return [tooManyServices(name, config.maxServices)];
+    const isUnreadable = !isReadableName(name) && catalog.names().includes(name);
+    return isUnreadable ? [unreadableService(name, PATH_OF_DOTS)] : [];
   }
 
   #assigned(name: string, namespace: string): AssignedName {

@@ -1,6 +1,9 @@
+import { describe } from '../../json.ts';
 import type { Service } from '../../kubernetes/objects.ts';
 import type { MirroredService, Mirroring, RefusedInstance } from '../desired/mirrored-service.ts';
 import { familiesOf } from '../desired/service-shape.ts';
+import { trafficPolicies } from '../requests/traffic-policy.ts';
+import { areTooLong } from '../objects/tags-annotation.ts';
 import { problem, type Problem } from '../problem.ts';
 
 /** What the problems of a mirrored service in one namespace are found in. */
@@ -31,8 +34,10 @@ export function problemsOf({ name, conflict, mirroring, ...rest }: ProblemSource
           nameCollision(name, serviceName, rivals),
           hostsUnresolved(name, mirroring.doubtful),
           observed && otherShape(name, mirroring),
+          tagsOmitted(name, mirroring.mirrored),
           observed && unservedFamily(name, mirroring.mirrored, observed),
           isMeshed ? sharedAddress(name, mirroring.mirrored) : undefined,
+          ...(observed ? trafficPolicies(observed) : []),
         ]
       : []),
   ].flatMap((found) => found ?? []);
@@ -61,6 +66,14 @@ export function tooManyServices(name: string, most: number): Problem {
   return problem('TooManyServices', message);
 }
 
+/** @param why nothing is known of its instances, in words that follow "cannot be read" */
+export function unreadableService(name: string, why: string): Problem {
+  return problem('UnreadableService', `Consul service ${describe(name)} cannot be read: ${why}`);
+}
+
+/** Why nobody can ask Consul for a service with such a name. */
+export const PATH_OF_DOTS = 'Consul takes a path with that name for another path; give the service another name';
+
 function nameCollision(name: string, serviceName: string, rivals: readonly string[]): Problem | undefined {
   if (rivals.length === 0) return undefined;
   const others = rivals.slice(0, 3).join(', ');
@@ -81,6 +94,12 @@ function otherShape(name: string, { mirrored, wantsHeadless }: Mirroring): Probl
   const [wanted, is] = wantsHeadless ? ['headless', 'has a ClusterIP'] : ['with a ClusterIP', 'is headless'];
   const message = `Consul service ${name} should be ${wanted} and its Service ${is}, which cannot be changed: delete the Service, and it is made anew`;
   return problem('ServiceShape', message);
+}
+
+function tagsOmitted(name: string, { tags }: MirroredService): Problem | undefined {
+  if (!areTooLong(tags)) return undefined;
+  const message = `the tags of Consul service ${name} are not on its Service: all ${tags.length} together are longer than the 4 KiB that its annotation may have`;
+  return problem('TagsOmitted', message);
 }
 
 function unservedFamily(name: string, { shape, endpoints }: MirroredService, observed: Service): Problem | undefined {

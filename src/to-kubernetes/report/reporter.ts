@@ -6,13 +6,16 @@ import type { Log } from '../../observability/log.ts';
 import type { Metrics } from '../../observability/metrics.ts';
 import type { NamePlan } from '../plan/planner.ts';
 import { namespaceClosed, type Problem, type Reason } from '../problem.ts';
+import { nameWanted, type ImportRequest } from '../requests/import-request.ts';
 import type { Views } from '../views.ts';
+import type { Subject } from '../write/disputes.ts';
 import { namespaceObject } from './namespace-object.ts';
-import { refusalOf } from './write-refusal.ts';
+import { SharedRefusals } from './shared-refusals.ts';
+import { refusalOf, sharedRefusalOf } from './write-refusal.ts';
 
 export interface ReporterOptions {
   readonly config: Pick<ToKubernetesConfig, 'namespaces'>;
-  readonly views: Pick<Views, 'services'>;
+  readonly views: Pick<Views, 'services' | 'namespaces'>;
   readonly resources: Pick<Resources, 'services' | 'namespaces'>;
   readonly events: Pick<EventRecorder, 'report'>;
   readonly log: Log;
@@ -21,10 +24,15 @@ export interface ReporterOptions {
 
 /** What is to be told of a Service that takes a Consul service in. */
 interface ImportOutcome {
+  readonly namespace: string;
   /** Undefined when there is no such Service any more. */
   readonly service: Service | undefined;
+  readonly request: ImportRequest | undefined;
   readonly problems: readonly Problem[];
 }
+
+/** What is found out by a write, also where there is no Service yet. */
+const OF_A_WRITE: ReadonlySet<Reason> = new Set<Reason>(['WriteRefused', 'Contested', 'Altered']);
 
 export type Reporter = ReturnType<typeof createReporter>;
 
@@ -35,6 +43,7 @@ type About = readonly [resource: Parameters<EventRecorder['report']>[0], object:
 export function createReporter({ views, events, resources, config, log, metrics }: ReporterOptions) {
   /** What is told and not mended yet: messages by their reason, by the object that they are about. */
   const told = new Map<string, ReadonlyMap<Reason, string>>();
+  const shared = new SharedRefusals();
 
   /** All that is wrong with an object now. Problems of one reason are told together. */
   function tell(object: string, problems: readonly Problem[], aboutOf: (problem: Problem) => About, prefix = ''): void {
@@ -59,8 +68,27 @@ export function createReporter({ views, events, resources, config, log, metrics 
   function aboutOf({ about, reason }: Problem, namespace: string, serviceName: string): About {
     const service = about ?? views.services.get(objectKey({ namespace, name: serviceName }));
     if (service) return [resources.services, service];
-    const isRefusal = reason === 'ClusterIPRangeFull' || reason === 'WriteRefused';
-    return isRefusal ? [resources.namespaces, namespaceObject(namespace)] : undefined;
+    return OF_A_WRITE.has(reason) ? [resources.namespaces, namespaceObject(namespace)] : undefined;
+  }
+
+  /** Once for each namespace, and not for each service that waits for it or is refused the same. */
+  function tellNamespace(namespace: string): void {
+    const why = views.namespaces.closed.get(namespace);
+    const problems = why === undefined ? shared.of(namespace) : [namespaceClosed(namespace, why)];
+    tell(`Namespace ${namespace}`, problems, ({ reason }) => {
+      // Where the API server says that it is not there, or going, an Event would be refused too.
+      const isThere = views.namespaces.isThere(namespace) && !(reason === 'NamespaceClosed' && why === undefined);
+      return isThere ? [resources.namespaces, namespaceObject(namespace)] : undefined;
+    });
+  }
+
+  /** What of a failure is told of that key alone, and not of the whole namespace. */
+  function ownRefusal(key: string, name: string, namespace: string, failure: unknown): Problem[] {
+    const refusal = sharedRefusalOf(namespace, failure);
+    shared.note(namespace, key, refusal);
+    tellNamespace(namespace);
+    const own = refusal ? undefined : refusalOf(name, failure);
+    return own ? [own] : [];
   }
 
   return {
@@ -71,26 +99,28 @@ export function createReporter({ views, events, resources, config, log, metrics 
     /** What is wrong, a message for each object and reason. */
     messages: (): string[] => [...told.values()].flatMap((messages) => [...messages.values()]),
 
-    /** Once for each namespace that is closed, and not for each service that waits for it. */
-    namespaces: (namespaces: Pick<Views['namespaces'], 'closed' | 'isThere'>): void => {
-      metrics.closedNamespaces.set(namespaces.closed.size);
-      for (const name of config.namespaces) {
-        const why = namespaces.closed.get(name);
-        const about: About = namespaces.isThere(name) ? [resources.namespaces, namespaceObject(name)] : undefined;
-        tell(`Namespace ${name}`, why === undefined ? [] : [namespaceClosed(name, why)], () => about);
-      }
+    /** Which namespaces are closed. */
+    namespaces: (): void => {
+      metrics.closedNamespaces.set(views.namespaces.closed.size);
+      for (const name of config.namespaces) tellNamespace(name);
     },
-    imports: (key: string, { service, problems }: ImportOutcome): void => {
+    /** @param failure why its slices could not be written */
+    imports: (key: string, { namespace, service, problems, request }: ImportOutcome, failure?: unknown): void => {
       const about: About = service && [resources.services, service];
-      tell(`Service ${key}`, problems, () => about, `Service ${key}: consular.dev/import: `);
+      const refused = ownRefusal(`Service ${key}`, nameWanted(request) ?? '', namespace, failure);
+      tell(`Service ${key}`, [...problems, ...refused], () => about, `Service ${key}: consular.dev/import: `);
+    },
+    /** An object that somebody else will have otherwise, or undefined when that is over. */
+    disputed: ({ kind, namespace, name, serviceName }: Subject, problem: Problem | undefined): void => {
+      tell(`${kind} ${namespace}/${name}`, problem ? [problem] : [], (found) => aboutOf(found, namespace, serviceName));
     },
     /** @param failures why the plans of namespaces could not be carried out, by namespace */
     plan: (name: string, { namespaces, problems }: NamePlan, failures: ReadonlyMap<string, unknown>): void => {
       tell(name, problems, () => undefined);
       for (const namespace of config.namespaces) {
         const plan = namespaces.find((candidate) => candidate.namespace === namespace);
-        const refusal = refusalOf(name, failures.get(namespace));
-        const problems = [...(plan?.problems ?? []), ...(refusal ? [refusal] : [])];
+        const refused = ownRefusal(name, name, namespace, failures.get(namespace));
+        const problems = [...(plan?.problems ?? []), ...refused];
         tell(`${name} in ${namespace}`, problems, (problem) => aboutOf(problem, namespace, plan?.serviceName ?? ''));
       }
     },

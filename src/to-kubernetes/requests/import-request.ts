@@ -1,9 +1,10 @@
+import { isReadableName } from '../../consul/readable-name.ts';
 import { describe } from '../../json.ts';
 import type { Service, ServicePort } from '../../kubernetes/objects.ts';
 import { isMarkedObject } from '../../mark.ts';
 import { isNeverMirrored } from './selection.ts';
-import { isHeadless } from '../desired/service-shape.ts';
 import { problem, type Problem } from '../problem.ts';
+import { trafficPolicies } from './traffic-policy.ts';
 
 /** What somebody writes on a Service of their own: the Consul service whose instances it takes in, and the port they are behind. */
 const IMPORT = 'consular.dev/import';
@@ -57,7 +58,7 @@ export function importRequest(service: Service, namespaces: readonly string[]): 
     ...(typeof port === 'string' ? [problem('InvalidPort', port)] : []),
   ];
   if (typeof port === 'string' || problems.length > 0) return { verdict: 'unclear', from, problems };
-  return { verdict: 'accepted', from, port, problems: warnings(service) };
+  return { verdict: 'accepted', from, port, problems: trafficPolicies(service) };
 }
 
 /** The Consul service that is behind a Service, or was when somebody made a mistake; lower case. */
@@ -78,8 +79,7 @@ function whyNoName({ annotations }: Service, { name, spelling }: ConsulName): Pr
   const expected = (found: string) =>
     problem('InvalidAnnotation', `annotation ${IMPORT}: expected the name of a Consul service, found ${found}`);
   if (!annotations.has(IMPORT)) return expected(`none beside ${IMPORT_PORT}`);
-  // A path of dots leads elsewhere, however it is encoded.
-  if (name === '' || name.length > LONGEST_NAME || /^\.{1,2}$/.test(name)) return expected(describe(spelling));
+  if (name === '' || name.length > LONGEST_NAME || !isReadableName(name)) return expected(describe(spelling));
   if (!isNeverMirrored(name)) return undefined;
   return problem('ImportDenied', `Consul service ${describe(spelling)} is one that never leaves Consul`);
 }
@@ -94,23 +94,4 @@ function choosePort({ annotations, ports }: Service): ServicePort | string {
     found ??
     `annotation ${IMPORT_PORT}: expected the name or number of one of the Service's ports, found ${describe(wanted)}`
   );
-}
-
-/** A headless Service is resolved by DNS, and nobody routes it. */
-function warnings(service: Service): Problem[] {
-  const { internalTrafficPolicy, trafficDistribution } = service;
-  const warn = (message: string) => problem('TrafficPolicy', message);
-  if (isHeadless(service)) return [];
-  return [
-    ...(internalTrafficPolicy === 'Local'
-      ? [warn("internalTrafficPolicy Local leads to endpoints on the caller's node, and those from Consul are on none")]
-      : []),
-    ...(trafficDistribution === ''
-      ? []
-      : [
-          warn(
-            `trafficDistribution ${trafficDistribution} works only when every endpoint has hints, and those from Consul have none`,
-          ),
-        ]),
-  ];
 }

@@ -1,4 +1,5 @@
 import { matchesPattern, selects, type Patterns } from '../../config/pattern.ts';
+import { describe } from '../../json.ts';
 import { locationOf } from '../../address.ts';
 import type { ServiceInstance } from '../../consul/types.ts';
 import { protocolOf } from '../../consul/protocol.ts';
@@ -72,4 +73,30 @@ function parseRequirement(text: string): { readonly key: string; readonly patter
 function placeOf(instance: ServiceInstance): string {
   const { address, nodeAddress, port } = instance;
   return `${locationOf(address || nodeAddress, port)} ${protocolOf(instance)}`;
+}
+
+/** The one rule of `instancesToMirror` that keeps an instance out, in words; undefined for one that Kubernetes should see. */
+export function whyNotMirrored(
+  instance: ServiceInstance,
+  instances: readonly ServiceInstance[],
+  cluster: string,
+  selection: Omit<Selection, 'services'>,
+): string | undefined {
+  const { requiredTags, requiredMeta, otherClusters } = selection;
+  const isInside = ({ meta }: ServiceInstance) =>
+    cameFromKubernetes({ meta }) && !(otherClusters && isOfOtherCluster(cluster, meta));
+  if (isInside(instance))
+    return isOfOtherCluster(cluster, instance.meta)
+      ? 'it is of the Consular of another cluster, and toKubernetes.otherClusters is false'
+      : 'it came out of Kubernetes';
+  if (instance.kind !== '') return `it is a ${instance.kind}`;
+  const tag = requiredTags.find((required) => !instance.tags.includes(required));
+  if (tag !== undefined) return `it lacks the tag ${describe(tag)} of toKubernetes.requiredTags`;
+  const meta = requiredMeta.find((text) => {
+    const { key, pattern } = parseRequirement(text);
+    return !matchesPattern(pattern, instance.meta.get(key) ?? '') || !instance.meta.has(key);
+  });
+  if (meta !== undefined) return `it lacks the meta ${describe(meta)} of toKubernetes.requiredMeta`;
+  const isShared = instances.some((other) => isInside(other) && placeOf(other) === placeOf(instance));
+  return isShared ? 'it shares its address, port and protocol with one that came out of Kubernetes' : undefined;
 }

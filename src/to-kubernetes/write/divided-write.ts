@@ -50,6 +50,8 @@ export const ENDPOINTS: Divided<DesiredEndpoints, Endpoints> = {
 
 /** What became of an object. */
 export interface Outcome<D, O> {
+  /** What was sent last: all that was wanted, or what of it is taken. */
+  readonly sent: D;
   /** As it is now; undefined when nothing of it could be written, and it is not there. */
   readonly written: O | undefined;
   /** What should have come from another object, which it has to stay in; undefined when there is no such thing. */
@@ -80,7 +82,7 @@ export async function writeDivided<D, O>(
   try {
     const written = await attempt(desired, 'write');
     refused.take(kind, whose, wanted);
-    return { written };
+    return { sent: desired, written };
   } catch (error) {
     if (!isRefusal(error) || wanted.length === 0) throw error;
     const having = (parts: readonly Place[]) => {
@@ -95,7 +97,8 @@ export async function writeDivided<D, O>(
     const stranded = left.filter((place) => isElsewhere(place, desired));
     refused.take(kind, whose, taken);
     refused.refuse(kind, whose, partsOf(left, stranded).added, error.message);
-    return stranded.length === 0 ? { written } : { written, stranded: { desired: having(stranded), error } };
+    const sent = having(taken);
+    return { sent, written, ...(stranded.length > 0 ? { stranded: { desired: having(stranded), error } } : {}) };
   }
 }
 

@@ -9,11 +9,19 @@ import { ownerReference, toCreate, toPatch, type Body } from '../objects/body.ts
 import { type DesiredSlice, endpointsField, importedSliceBody, sliceBody } from '../objects/slice.ts';
 import { growingFirst, MissingEndpoints, staysError } from './missing-endpoints.ts';
 import type { NamespacePlan } from '../plan/namespace-plan.ts';
+import type { Disputes } from './disputes.ts';
 import { createAttempts, type Attempts } from './attempts.ts';
 import { readHosts } from '../objects/hosts-annotation.ts';
 import type { Views } from '../views.ts';
 import { type DesiredWorkloadEntry, workloadEntryBody } from '../objects/workload-entry.ts';
 import { withIndex, type ConsulMark } from '../objects/index-annotation.ts';
+import {
+  endpointsDifferences,
+  serviceDifferences,
+  sliceDifferences,
+  workloadEntryDifferences,
+  type Difference,
+} from '../objects/differences.ts';
 import { endpointsBody, endpointsWith, type DesiredEndpoints } from '../objects/endpoints.ts';
 import type { Place } from '../objects/ports.ts';
 import { ENDPOINTS, slicesDivided, writeDivided, type Attempt, type Divided, type Outcome } from './divided-write.ts';
@@ -44,6 +52,12 @@ export interface Writer {
   applyImport(plan: ImportChanges): Promise<void>;
 }
 
+/** What earlier writes have shown. */
+export interface WriterMemory {
+  readonly refused: Pick<RefusedEndpoints, 'of' | 'refuse' | 'take'>;
+  readonly disputes: Pick<Disputes, 'assertRested' | 'wrote' | 'forget'>;
+}
+
 /**
  * Writes objects to Kubernetes. Whatever the API server answers goes into the view at once, so that the next look does
  * not depend on how quickly the watch delivers our own work.
@@ -54,34 +68,44 @@ export function createWriter(
   resources: Resources,
   views: Views,
   consulMark: () => ConsulMark,
-  refused: Pick<RefusedEndpoints, 'of' | 'refuse' | 'take'>,
+  { refused, disputes }: WriterMemory,
 ): Writer {
   const labels = ownershipLabels(owner);
   const ownerOf = (namespace: string, name: string) =>
     ownerReference(views.services.get(`${namespace}/${name}`), namespace, name);
 
-  async function write<D extends { readonly name: string }, O extends KubernetesObject>(
+  async function write<D extends Named, O extends KubernetesObject>(
     attempts: Attempts,
     resource: Resource<O>,
     view: View<O> | undefined,
     { create, update }: Changes<D, O>,
     body: (desired: D, observed?: O) => Body,
-    { atOnce, onFailure, keep, divided }: WriteOptions<NoInfer<D>, NoInfer<O>> = {},
+    { differences, atOnce, onFailure, keep, divided }: WriteOptions<NoInfer<D>, NoInfer<O>>,
   ): Promise<void> {
     const { namespace } = attempts;
-    const orTell = async (desired: D, wish: D, observed: O | undefined, attempt: Attempt<D, O>) => {
+    const send = async (wish: D, observed: O | undefined, attempt: Attempt<D, O>): Promise<Outcome<D, O>> => {
+      const { name, serviceName = name } = wish;
+      const subject = { kind: resource.kind, namespace, name, serviceName, desired: wish };
+      disputes.assertRested(subject);
       const answered = view?.beginWrite();
-      const part = { namespace, desired: wish, observed, attempt };
-      const outcome: Outcome<D, O> = await (
-        divided ? writeDivided(refused, divided, part) : attempt(wish, 'write').then((written) => ({ written }))
-      ).catch((error: unknown) => {
+      const outcome: Outcome<D, O> = divided
+        ? await writeDivided(refused, divided, { namespace, desired: wish, observed, attempt })
+        : { sent: wish, written: await attempt(wish, 'write') };
+      const { sent, written } = outcome;
+      if (!written) return outcome;
+      answered?.put(written);
+      const undone = observed ? differences(sent, observed) : [];
+      disputes.wrote({ ...subject, before: observed, undone, altered: differences(sent, written) });
+      return outcome;
+    };
+    const orTell = async (desired: D, wish: D, observed: O | undefined, attempt: Attempt<D, O>) => {
+      const { stranded } = await send(wish, observed, attempt).catch((error: unknown) => {
         onFailure?.(desired);
         throw error;
       });
-      if (outcome.written) answered?.put(outcome.written);
-      if (!outcome.stranded) return;
-      onFailure?.(outcome.stranded.desired);
-      throw outcome.stranded.error;
+      if (!stranded) return;
+      onFailure?.(stranded.desired);
+      throw stranded.error;
     };
     const creations = create.map((desired) => async () => {
       await orTell(desired, desired, undefined, (wish, mode) =>
@@ -127,6 +151,7 @@ export function createWriter(
       const answered = view?.beginWrite();
       await api.remove(resource, object);
       answered?.drop(object);
+      disputes.forget({ kind: resource.kind, serviceName: '', ...object });
     });
     await attempts.attempt(removals, atOnce);
   }
@@ -142,6 +167,7 @@ export function createWriter(
     const changes = { create, update: growingFirst(update), remove: [] };
     const bodyNow = (desired: DesiredSlice) => withIndex(body(desired), consulMark());
     return write(attempts, resources.endpointSlices, views.endpointSlices, changes, bodyNow, {
+      differences: sliceDifferences,
       divided: slicesDivided([...update.map(({ observed }) => observed), ...slices.remove]),
       onFailure: (desired) => missing.add(desired),
       keep: (desired, observed) => {
@@ -181,7 +207,8 @@ export function createWriter(
     if (!found || !view) return;
     const body = (desired: DesiredWorkloadEntry, observed?: WorkloadEntry) =>
       workloadEntryBody(labels, desired, ownerOf(attempts.namespace, desired.serviceName), observed);
-    await write(attempts, found.resource, view, changes, body, { atOnce: ENTRIES_AT_ONCE });
+    const differences = workloadEntryDifferences;
+    await write(attempts, found.resource, view, changes, body, { differences, atOnce: ENTRIES_AT_ONCE });
     const isNeeded = (entry: WorkloadEntry) => missing.needs(entry);
     await remove(attempts, found.resource, view, changes, { atOnce: ENTRIES_AT_ONCE, isNeeded });
   }
@@ -190,16 +217,27 @@ export function createWriter(
     async apply({ namespace, service, slices, endpoints, workloadEntries }) {
       const attempts = createAttempts(namespace);
       const endpointsView = views.endpoints.get(namespace);
-      await write(attempts, resources.services, views.services, service, (desired) => serviceBody(labels, desired));
+      await write(attempts, resources.services, views.services, service, (desired) => serviceBody(labels, desired), {
+        differences: serviceDifferences,
+      });
       const missing = new MissingEndpoints();
       const body = (desired: DesiredSlice) => sliceBody(labels, desired, ownerOf(namespace, desired.serviceName));
       await writeSlices(attempts, slices, body, missing);
       // They say what the slices say: what these could not have is left out here too.
       const isTaken = (name: string) => (place: Place) =>
         refused.of('EndpointSlice', namespace, name, place)?.isDue !== false;
+      const shown = (desired: DesiredEndpoints) => endpointsWith(desired, isTaken(desired.name));
+      const changes = {
+        create: endpoints.create.map(shown),
+        update: endpoints.update.map(({ desired, observed }) => ({ desired: shown(desired), observed })),
+        remove: [],
+      };
       const bodyOfEndpoints = (desired: DesiredEndpoints) =>
-        endpointsBody(labels, endpointsWith(desired, isTaken(desired.name)), ownerOf(namespace, desired.name));
-      await write(attempts, resources.endpoints, endpointsView, endpoints, bodyOfEndpoints, { divided: ENDPOINTS });
+        endpointsBody(labels, desired, ownerOf(namespace, desired.name));
+      await write(attempts, resources.endpoints, endpointsView, changes, bodyOfEndpoints, {
+        differences: endpointsDifferences,
+        divided: ENDPOINTS,
+      });
       await writeEntries(attempts, workloadEntries, missing);
       await remove(attempts, resources.endpoints, endpointsView, endpoints);
       await removeSlices(attempts, slices, missing);
@@ -219,7 +257,15 @@ export function createWriter(
   };
 }
 
+interface Named {
+  readonly name: string;
+  /** @default its own name */
+  readonly serviceName?: string;
+}
+
 interface WriteOptions<D, O> {
+  /** What of an object is not as it is wanted. */
+  readonly differences: (desired: D, observed: O) => Difference[];
   /** @default 1 */
   readonly atOnce?: number;
   /** Told of what could not be written. */

@@ -29,8 +29,31 @@ describe('what a command tells of a mirrored service', () => {
     expect(explainedTold(told, true)).toEqual({ rejections, warnings: ['Service shop/billing: another shape'] });
   });
 
+  it('names the Consul nodes that share an endpoint, as a warning that is no problem', () => {
+    const nodes = ['a', 'b', 'c', 'd', 'e', 'f', 'g'];
+    const repeated = [3, 7].map((count) => ({
+      address: '172.17.0.2',
+      port: 8080 + count,
+      nodes: nodes.slice(0, count),
+    }));
+    const shared =
+      'which is one endpoint: right for a virtual IP, and not for an address that each machine has for itself';
+    const expected = [
+      `Consul nodes a, b, c have an instance at 172.17.0.2:8083, ${shared}`,
+      `Consul nodes a, b, c, d, e and 2 more have an instance at 172.17.0.2:8087, ${shared}`,
+    ];
+    const told = toldIn(namespacePlan({ repeated }));
+    expect(told.map(({ object, isWarning }) => [object, isWarning])).toEqual(
+      told.map(() => ['Service shop/billing', true]),
+    );
+    expect(told.map(({ message }) => message)).toEqual(expected);
+    expect(toldOfImport('shop/web', { problems: [], repeated }).map(({ message }) => message)).toEqual(expected);
+  });
+
   it('names the Consul service, or the Service that takes it in, where it is about that', () => {
     expect(toldOf('billing', { problems }).map(({ object }) => object)).toContain('Consul service billing');
-    expect(toldOfImport('shop/web', { problems }).map(({ object }) => object)).toContain('Service shop/web');
+    expect(toldOfImport('shop/web', { problems, repeated: [] }).map(({ object }) => object)).toContain(
+      'Service shop/web',
+    );
   });
 });

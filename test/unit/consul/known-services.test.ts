@@ -104,6 +104,13 @@ describe('the services that are known', () => {
     expect(known.onNodes(new Set())).toEqual([]);
   });
 
+  it('that nobody can ask for leave nothing to look for', () => {
+    known.takeNames(['.', '..', 'orders']);
+    expect(known.areAllWatched()).toBe(false);
+    follow('orders', false);
+    expect(known.areAllWatched()).toBe(true);
+  });
+
   it('are doubtful when they came, were read and went between two lists', () => {
     known.takeNames(['other']);
     read('short', 'vm');

@@ -168,6 +168,19 @@ describe('a relist after time went back', () => {
   });
 });
 
+describe('the answer to a DELETE of ours', () => {
+  it('does not hide what an event has shown meanwhile: a finalizer holds the object', () => {
+    const { view, told } = watched(object('orders', 'a', 100));
+    const deletion = view.beginWrite();
+    view.put(object('orders', 'a', 101));
+    deletion.drop(object('orders', 'a', 100));
+    expect(view.get('shop/orders')?.resourceVersion).toBe('101');
+    view.delete(object('orders', 'a', 102));
+    expect(view.get('shop/orders')).toBeUndefined();
+    expect(told).toEqual(['a@100>a@101', 'a@101>']);
+  });
+});
+
 describe('an index', () => {
   const byTeam = (object: KubernetesObject) => (object.labels.get('team') ?? '').split(',').filter(Boolean);
   const names = (objects: KubernetesObject[]) => objects.map(({ name }) => name).sort();

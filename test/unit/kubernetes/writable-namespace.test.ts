@@ -68,7 +68,7 @@ describe('a namespace', () => {
     whole.namespaces.view.put(namespaceObject({ resourceVersion: '20', deletionTimestamp: '2026-10-20T10:00:00Z' }));
     await whole.clock.advance(0);
     expect(whole.state()).toEqual(['it is being deleted', false, false]);
-    whole.namespaces.view.drop(namespaceObject());
+    whole.namespaces.view.delete(namespaceObject({ resourceVersion: '21' }));
     await whole.clock.advance(0);
     whole.namespaces.view.put(namespaceObject({ uid: 'another', resourceVersion: '30' }));
     await whole.clock.advance(0);

@@ -16,7 +16,8 @@ import { createWriter } from '../../../src/to-kubernetes/write/writer.ts';
 import { NO_BRAKE } from '../brake.ts';
 import { instance, owner, service, strings, toKubernetesConfig } from '../builders.ts';
 import { logged } from './plans.ts';
-import { PlainApi, RESOURCES } from './plain-api.ts';
+import { createTagsPace } from '../../../src/to-kubernetes/write/tags-pace.ts';
+import { NO_DISPUTES, PlainApi, RESOURCES } from './plain-api.ts';
 import { catalogOf, NO_HOSTS, views } from './views.ts';
 
 /** Names that become one Service name, and one that shares its name with nobody. */
@@ -114,12 +115,13 @@ class World {
       ...{ hosts: { want: nothing }, fallbacks: { note: nothing } },
       report: { plan: (name, plan) => void this.#told.set(name, { reasons: reasonsIn(plan), rivals: plan.rivals }) },
       ...{ workloadEntries: { lookAgain: nothing }, imports: { takesIn: () => false }, metrics },
-      writer: createWriter(
-        ...([owner, this.#api, RESOURCES, this.#views, () => ({ index: 7, nonce: 'n' })] as const),
-        new RefusedEndpoints(systemClock),
-      ),
+      writer: createWriter(owner, this.#api, RESOURCES, this.#views, () => ({ index: 7, nonce: 'n' }), {
+        refused: new RefusedEndpoints(systemClock),
+        disputes: NO_DISPUTES,
+      }),
       namespaces: this.#views.namespaces,
       grace: createGrace(GRACE_MS, () => this.#now),
+      tagsPace: createTagsPace(() => this.#now),
       queue: {
         enqueue: (name) => this.#controller.enqueue(name),
         enqueueAfter: (name, ms) => void this.#later.set(name, this.#now + ms),

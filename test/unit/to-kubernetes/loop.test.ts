@@ -25,6 +25,7 @@ class Stage {
   released: readonly string[] = [];
   noted: readonly string[] = [];
   now = 0;
+  tagsWaitMs = 0;
   fails: (namespace: string) => Error | undefined = () => undefined;
   failures: ReadonlyMap<string, unknown> = new Map();
   readonly closed = new Set<string>();
@@ -63,6 +64,7 @@ class Stage {
     },
     namespaces: { isClosedNow: (name) => Promise.resolve(this.closed.has(name)) },
     grace: createGrace(GRACE_MS, () => this.now),
+    tagsPace: { hold: (plan) => ({ plan, waitMs: this.tagsWaitMs }) },
     report: { plan: (_name, _plan, failures) => void (this.failures = failures) },
     fallbacks: { note: () => undefined },
     workloadEntries: { lookAgain: () => this.#did('look for WorkloadEntries', undefined) },
@@ -89,6 +91,23 @@ class Stage {
 
 const stage = (given: Partial<Stage> = {}) => Object.assign(new Stage(), given);
 const inBoth = namePlan({ namespaces: [namespacePlan({ namespace: 'shop' }), namespacePlan({ namespace: 'web' })] });
+
+describe('a Service that waits to be written for its tags alone', () => {
+  it('is looked at again when that is over, and all else is written', async () => {
+    const plan = namePlan({ namespaces: [namespacePlan()] });
+    const it = stage({ plan, tagsWaitMs: 7000 });
+    expect(await it.reconcile()).toEqual([
+      ...['plan billing', 'note billing', 'enqueue billing after 7000', 'apply shop', 'follow billing'],
+    ]);
+  });
+});
+
+describe('a name that nobody can ask Consul for', () => {
+  it('is planned without a question', async () => {
+    const it = stage({ instances: undefined, owns: false, plan: GONE });
+    expect(await it.reconcile('..')).toEqual(['plan ..', 'note ..', 'unfollow ..', 'release ..']);
+  });
+});
 
 describe('a Consul service that is mirrored', () => {
   it('is planned, noted, and written in each namespace; it is followed, and its hosts are looked up', async () => {

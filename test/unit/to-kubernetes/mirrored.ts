@@ -25,6 +25,7 @@ export function mirrored(overrides: Partial<MirroredService> = {}): MirroredServ
     ports: [tcpPorts(80)],
     isGuess: false,
     endpoints: [],
+    tags: [],
     ...overrides,
   };
 }

@@ -10,9 +10,18 @@ export const WORKLOAD_ENTRIES = workloadEntryKind(keep).at('v1');
 
 type Json = Readonly<Record<string, unknown>>;
 
-export function refusal(verb: Purpose['verb'], kind: string, object: string, status: number): KubernetesError {
-  return new KubernetesError({ verb, kind, object }, status, '', 'no');
+export function refusal(
+  verb: Purpose['verb'],
+  kind: string,
+  object: string,
+  status: number,
+  message = 'no',
+): KubernetesError {
+  return new KubernetesError({ verb, kind, object }, status, '', message);
 }
+
+/** Where nobody else has a hand in what is written. */
+export const NO_DISPUTES = { assertRested: () => undefined, wrote: () => undefined, forget: () => undefined };
 
 /**
  * What a writer needs of the API, as a plain object: it keeps what it is sent, and gives it back as the decoders read it. The

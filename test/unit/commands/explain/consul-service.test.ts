@@ -14,8 +14,10 @@ async function explain(
   name = 'billing',
   namespaces: readonly Told[] = [],
 ): Promise<Explanation | undefined> {
-  const { config, world, consul } = await worldOf(given);
-  return explainConsulService(config, world, consul, name, namespaces);
+  const { config, world, consul, end } = await worldOf(given);
+  const explanation = await explainConsulService(config, world, consul, name, namespaces);
+  end();
+  return explanation;
 }
 
 const ofInstance = (overrides: Partial<ServiceInstance>, given: WorldGiven = {}) =>
@@ -45,9 +47,7 @@ describe('whether a Consul service is mirrored', () => {
     [
       'not where it only is a proxy',
       { foreign: [instance({ kind: 'connect-proxy' })] },
-      not(
-        'all of its instances came out of Kubernetes, share an address and port with one that did, are proxies, or lack a required tag or meta',
-      ),
+      not('no instance of it is one from outside Kubernetes that the settings ask for; why not is said of each'),
     ],
     [
       'not where it only is a management entry',
@@ -137,6 +137,75 @@ describe('an instance of a Consul service', () => {
     expect((await ofInstance({ address: '', nodeAddress: '10.20.0.9' }))?.observed).toMatchObject([
       { address: '10.20.0.9', port: 8080 },
     ]);
+  });
+});
+
+describe('each instance of a Consul service', () => {
+  const billing = (number: number, overrides: Partial<ServiceInstance> = {}) =>
+    instance({ id: `billing-${number}`, address: `10.20.0.${number}`, ...overrides });
+  const said = (explanation?: Explanation) =>
+    explanation?.observed.map(({ id, endpoint }) => `${id}: ${endpoint ?? ''}`);
+
+  it('is said to be an endpoint, of which Services and where, or why it is none', async () => {
+    const taker = service({ annotations: annotations({ import: 'Billing' }) });
+    const foreign = [
+      billing(1),
+      billing(2, { address: '', nodeAddress: '::ffff:10.20.0.2' }),
+      billing(3, { address: '10.20.0.1', node: 'vm-2' }),
+      billing(4, { status: 'critical' }),
+      billing(5, { kind: 'connect-proxy' }),
+      billing(6, { address: '127.0.0.1' }),
+      billing(7, { meta: strings({ 'external-source': 'kubernetes' }) }),
+      billing(8, { port: 0 }),
+    ];
+    expect(said(await explain({ foreign, services: [copy, taker] }))).toEqual([
+      'billing-1: endpoint of Service shop/billing, Service shop/orders at 10.20.0.1:8080, which it shares with vm-2/billing-3',
+      'billing-2: endpoint of Service shop/billing, Service shop/orders at 10.20.0.2:8080',
+      'billing-3: endpoint of Service shop/billing, Service shop/orders at 10.20.0.1:8080',
+      'billing-4: no endpoint: it is critical',
+      'billing-5: no endpoint: it is a connect-proxy',
+      expect.stringMatching(/^billing-6: no endpoint: its address .*loopback/),
+      'billing-7: no endpoint: it came out of Kubernetes',
+      'billing-8: no endpoint: its port is 0',
+    ]);
+  });
+
+  it.each<[string, WorldGiven, string]>([
+    ['before its Service is made', {}, 'billing-1: endpoint of Service shop/billing at 10.20.0.1:8080'],
+    [
+      'where it is not selected',
+      { toKubernetes: { services: { exclude: ['*'] } } },
+      'no Service has the Consul service',
+    ],
+    ['where somebody else has its name', { services: [others] }, 'no Service has the Consul service'],
+    ['where nothing can be written', { closed: ['shop'] }, 'no Service has the Consul service'],
+    ['where the direction is off', { toKubernetes: { enabled: false } }, 'billing-1: '],
+  ])('is said to be one or none %s', async (_, given, expected) => {
+    expect(said(await explain({ foreign: [billing(1)], ...given }))?.[0]).toMatch(
+      new RegExp(`${expected.replaceAll('.', '\\.')}$`),
+    );
+  });
+
+  it('at a host name that DNS does not know is none, and the name is told', async () => {
+    expect(said(await explain({ foreign: [billing(1, { address: 'vm-1.example.com' })] }))).toEqual([
+      expect.stringMatching(/^billing-1: no endpoint: .*vm-1\.example\.com/),
+    ]);
+  });
+});
+
+describe('an update of what belongs to a Consul service', () => {
+  it('names each field that differs, of a Service and of its slices', async () => {
+    const edited = service({ ...copy, type: 'NodePort', selector: strings({ app: 'x' }) });
+    const explanation = await explain({ foreign: [instance()], services: [edited] });
+    const update = explanation?.changes.find(({ action }) => action === 'update');
+    expect(update).toMatchObject({ kind: 'Service', object: 'shop/billing' });
+    expect(update?.differences).toEqual(
+      expect.arrayContaining([
+        { field: 'type', desired: 'ClusterIP', observed: 'NodePort' },
+        { field: 'selector', desired: '(none)', observed: 'app=x' },
+        { field: `annotation ${ANNOTATION.portChoice}`, desired: '80,8080', observed: '(none)' },
+      ]),
+    );
   });
 });
 

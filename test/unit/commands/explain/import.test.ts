@@ -52,7 +52,7 @@ describe('a Service that takes a Consul service in', () => {
       'vm-1/billing-3 yes',
       'vm-1/billing-4 no: it is a connect-proxy',
       'vm-1/billing-5 no: it came out of Kubernetes',
-      'vm-1/billing-6 no: it lacks a required tag or meta, or shares its address and port with one that came out of Kubernetes',
+      'vm-1/billing-6 no: it shares its address, port and protocol with one that came out of Kubernetes',
       'vm-1/billing-7 no: its address 127.0.0.1 is in 127.0.0.0/8 (loopback)',
       'vm-1/billing-8 yes',
       'vm-1/billing-9 no: EndpointSlice orders-pods has it',
@@ -66,7 +66,7 @@ describe('a Service that takes a Consul service in', () => {
     const part = await explain({ foreign: [billing(1, { tags: ['blue'] }), billing(2)], toKubernetes }, importing());
     expect(lines(part)).toEqual([
       'vm-1/billing-1 yes',
-      expect.stringMatching(/^vm-1\/billing-2 no: it lacks a required tag or meta/),
+      'vm-1/billing-2 no: it lacks the tag "blue" of toKubernetes.requiredTags',
     ]);
   });
 

@@ -194,6 +194,15 @@ describe('a Service and the Consul service of its name', () => {
     expect([explanation?.decision.notes, changes(explanation)]).toEqual([[why], []]);
   });
 
+  it('names the deletion of a Service of ours that a finalizer holds, and deletes it no second time', async () => {
+    const going = service({ ...ours, deletionTimestamp: '2026-01-02T03:04:05Z' });
+    const note =
+      'the Service is one which is being deleted since 2026-01-02T03:04:05Z and is held by a finalizer: it is made anew when it is gone, if Consul has instances then';
+    const explanation = await explain({ services: [going] }, 'shop/billing');
+    expect(explanation?.found).toContainEqual({ what: 'deletion', value: '2026-01-02T03:04:05Z' });
+    expect([explanation?.decision.notes, changes(explanation)]).toEqual([[note], []]);
+  });
+
   it('shows that a Service of somebody else is in the way', async () => {
     const explanation = await explain({ services: [service(billing)], foreign: [instance()] }, 'shop/billing');
     expect(explanation?.rejections).toMatchObject([{ object: 'Service shop/billing', reason: 'NameConflict' }]);

@@ -55,9 +55,9 @@ describe('the address of a Consul node', () => {
     expect(step('b', '10.0.0.2', '112')).toBe('10.0.0.2');
     expect(step('c', '10.0.0.3', '113')).toBe('10.0.0.9');
     expect(step('c', '10.0.0.3', '114', 'Succeeded')).toBe('10.0.0.2');
-    pods.drop(on('a', '10.0.0.2'));
+    pods.delete(on('a', '10.0.0.2'));
     expect(addresses.of('worker-1')).toBe('10.0.0.2');
-    pods.drop(on('b', '10.0.0.2'));
+    pods.delete(on('b', '10.0.0.2'));
     expect(addresses.of('worker-1')).toBe('10.0.0.9');
   });
 

@@ -127,6 +127,25 @@ describe('the endpoints of a mirrored service', () => {
     expect(mirrored.endpoints).toHaveLength(1);
   });
 
+  it('have the tags of all of them, well or not, each once and in order', () => {
+    const tagged = (id: string, status: 'passing' | 'critical', ...tags: string[]) => instance({ id, status, tags });
+    expect(mirrorOf([tagged('a', 'passing', 'v2', 'b'), tagged('b', 'critical', 'a', 'b')]).mirrored.tags).toEqual([
+      ...['a', 'b', 'v2'],
+    ]);
+    expect(mirrorOf([]).mirrored.tags).toEqual([]);
+  });
+
+  it('name the Consul nodes that have the same one, where these are several and it is one', () => {
+    const at = (node: string, id: string, address = '172.17.0.2', more: Parameters<typeof instance>[0] = {}) =>
+      instance({ node, id, address, ...more });
+    const { mirrored, repeated, refused } = mirrorOf([
+      ...[at('vm-2', 'a'), at('vm-1', 'a'), at('vm-3', 'b'), at('vm-4', 'a', undefined, { status: 'critical' })],
+      ...[at('vm-1', 'ghost', '172.17.0.3'), at('vm-1', 'live', '172.17.0.3')],
+    ]);
+    expect(mirrored.endpoints).toHaveLength(2);
+    expect([repeated, refused]).toEqual([[{ address: '172.17.0.2', port: 8080, nodes: ['vm-1', 'vm-2', 'vm-3'] }], []]);
+  });
+
   it('leave out an instance whose host name is being looked up, and say nothing of it', () => {
     const pending = { pending: true, host: 'vm-1' } as const;
     const network = { ...NETWORK, judge: (text: string) => (text === 'vm-1' ? pending : NETWORK.judge(text)) };

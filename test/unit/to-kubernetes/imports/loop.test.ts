@@ -108,19 +108,19 @@ describe('a Service that takes a Consul service in', () => {
 });
 
 describe('reconciling an import', () => {
-  it('asks for a Consul service that was not read, then reports and writes', async () => {
+  it('asks for a Consul service that was not read, then writes and reports', async () => {
     const { reconcile, metrics } = stage([asking]);
     // Its own slice wakes it once more, and then there is nothing left to do.
     expect(await reconcile()).toEqual([
-      ...['refresh billing', `report ${KEY}: 0`, 'write 1, 0, 0', `enqueue Service ${KEY}`],
+      ...['refresh billing', 'write 1, 0, 0', `enqueue Service ${KEY}`, `report ${KEY}: 0`],
     ]);
-    expect(await reconcile()).toEqual([`report ${KEY}: 0`, 'write 0, 0, 0']);
+    expect(await reconcile()).toEqual(['write 0, 0, 0', `report ${KEY}: 0`]);
     expect((await metrics.imports.get()).values).toEqual([{ labels: {}, value: 1 }]);
   });
 
   it('has host names looked up', async () => {
     const { reconcile } = stage([asking], [instance({ address: 'vm-1' })]);
-    expect(await reconcile()).toEqual(['look up vm-1 for billing', `report ${KEY}: 1`, 'write 0, 0, 0']);
+    expect(await reconcile()).toEqual(['look up vm-1 for billing', 'write 0, 0, 0', `report ${KEY}: 1`]);
   });
 
   it('takes the last endpoint of a Consul service that is gone on a fresh answer of the leader only', async () => {
@@ -128,22 +128,22 @@ describe('reconciling an import', () => {
     await reconcile();
     consul.set('billing', []);
     answers.billing = [instance()];
-    expect(await reconcile()).toEqual(['confirm billing', `report ${KEY}: 0`, 'write 0, 0, 0']);
+    expect(await reconcile()).toEqual(['confirm billing', 'write 0, 0, 0', `report ${KEY}: 0`]);
     consul.set('billing', []);
     answers.billing = [];
-    expect(await reconcile()).toEqual(['confirm billing', `report ${KEY}: 1`, 'write 0, 0, 1']);
+    expect(await reconcile()).toEqual(['confirm billing', 'write 0, 0, 1', `report ${KEY}: 1`]);
   });
 
   it('believes at once that no instance is healthy', async () => {
     const { reconcile, consul } = stage([asking], [instance()]);
     await reconcile();
     consul.set('billing', [instance({ status: 'critical' })]);
-    expect(await reconcile()).toEqual([`report ${KEY}: 0`, 'write 0, 0, 1']);
+    expect(await reconcile()).toEqual(['write 0, 0, 1', `report ${KEY}: 0`]);
   });
 
   it('of a Service that is gone, or may not have anything, asks Consul for nothing', async () => {
-    expect(await stage([]).reconcile()).toEqual([`report ${KEY}: 0`, 'write 0, 0, 0']);
+    expect(await stage([]).reconcile()).toEqual(['write 0, 0, 0', `report ${KEY}: 0`]);
     const denied = importing({}, { type: 'ExternalName' });
-    expect(await stage([denied]).reconcile()).toEqual([`report ${KEY}: 1`, 'write 0, 0, 0']);
+    expect(await stage([denied]).reconcile()).toEqual(['write 0, 0, 0', `report ${KEY}: 1`]);
   });
 });

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Endpoints } from '../../../../src/kubernetes/objects.ts';
 import { ANNOTATION, LABEL } from '../../../../src/mark.ts';
+import { endpointsDifferences } from '../../../../src/to-kubernetes/objects/differences.ts';
 import { toCreate, toPatch } from '../../../../src/to-kubernetes/objects/body.ts';
 import { desiredEndpoints, endpointsBody, sameEndpoints } from '../../../../src/to-kubernetes/objects/endpoints.ts';
 import { service, strings } from '../../builders.ts';
@@ -74,6 +75,8 @@ describe('the v1 Endpoints in Kubernetes', () => {
     ['said not to show all addresses', { annotations: strings({ [ANNOTATION.overCapacity]: 'truncated' }) }, false],
   ])('%s', (_, overrides, same) => {
     expect(sameEndpoints(desired, { ...observed, ...overrides })).toBe(same);
+    // What is told of it names a field wherever they are not the same.
+    expect(endpointsDifferences(desired, { ...observed, ...overrides }).length === 0).toBe(same);
   });
 });
 

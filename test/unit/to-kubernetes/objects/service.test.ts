@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import type { Service } from '../../../../src/kubernetes/objects.ts';
 import { ANNOTATION } from '../../../../src/mark.ts';
 import type { ServiceShape } from '../../../../src/to-kubernetes/desired/service-shape.ts';
+import { serviceDifferences } from '../../../../src/to-kubernetes/objects/differences.ts';
 import { toCreate, toPatch } from '../../../../src/to-kubernetes/objects/body.ts';
 import { desiredService, sameService, serviceBody } from '../../../../src/to-kubernetes/objects/service.ts';
 import { service, servicePort, strings } from '../../builders.ts';
@@ -18,6 +19,7 @@ describe('the Service of a mirrored service', () => {
       shape: { headless: false, onlyFamily: undefined, dualStack: false },
       portChoice: '80,8080',
       mode: 'service',
+      tags: null,
       ports: [
         { ...main, port: 80, targetPort: 'main' },
         { ...main, name: 'alias', port: 8080, targetPort: 'alias' },
@@ -50,6 +52,7 @@ describe('the Service in Kubernetes', () => {
     ['for none', without(ANNOTATION.consulService), false],
     ['with another choice of ports', noted({ [ANNOTATION.portChoice]: '80,8080' }), false],
     ['without the choice of its ports', without(ANNOTATION.portChoice), false],
+    ['with tags that it should not have', noted({ [ANNOTATION.consulTags]: 'a' }), false],
     ['that consul-k8s would send back', without(ANNOTATION.consulK8sSync), false],
     ['with a selector that somebody added', { selector: strings({ app: 'billing' }) }, false],
     ['with the selector of the other mode', { selector: ofWorkloads }, false],
@@ -61,6 +64,8 @@ describe('the Service in Kubernetes', () => {
     ['without ports', { ports: [] }, false],
   ])('%s', (_, overrides, same) => {
     expect(sameService(desired, { ...observed, ...overrides })).toBe(same);
+    // What is told of it names a field wherever they are not the same.
+    expect(serviceDifferences(desired, { ...observed, ...overrides }).length === 0).toBe(same);
   });
 
   it.each([
@@ -94,6 +99,11 @@ describe('the body of a Service', () => {
     for (const body of [created({}), toPatch(bodyOf({}))]) expect(body).toMatchObject({ spec: { selector: null } });
   });
 
+  it('takes away what another type left behind, of which some would keep the type from being changed', () => {
+    const left = ['loadBalancerSourceRanges', 'loadBalancerClass', 'externalTrafficPolicy', 'externalName'];
+    expect(toPatch(bodyOf({})).spec).toMatchObject(Object.fromEntries(left.map((field) => [field, null])));
+  });
+
   it.each<[string, Partial<ServiceShape>, object, object]>([
     ['as the cluster makes it', {}, {}, {}],
     ['headless', { headless: true }, { clusterIP: 'None' }, {}],
@@ -108,7 +118,7 @@ describe('the body of a Service', () => {
     const shapeIn = (body: object) => {
       const { type, selector, ports, ...rest } = (body as { spec: Record<string, unknown> }).spec;
       expect([type, selector, ports]).toEqual(['ClusterIP', null, [expect.anything()]]);
-      return rest;
+      return Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== null));
     };
     expect(shapeIn(created(shape))).toEqual(first);
     expect(shapeIn(toPatch(bodyOf(shape)))).toEqual(later);

@@ -2,6 +2,7 @@ import type { MirroredEndpoint } from '../../../../src/to-kubernetes/desired/mir
 import { describe, expect, it } from '@jest/globals';
 import { MULTICLUSTER_SERVICE_LABEL, type EndpointSlice } from '../../../../src/kubernetes/objects.ts';
 import { LABEL, SLICE_MANAGER } from '../../../../src/mark.ts';
+import { sliceDifferences } from '../../../../src/to-kubernetes/objects/differences.ts';
 import { toCreate, toPatch } from '../../../../src/to-kubernetes/objects/body.ts';
 import { desiredSlices, sameSlice, sliceBody } from '../../../../src/to-kubernetes/objects/slice.ts';
 import { endpoint, endpointPort, strings } from '../../builders.ts';
@@ -114,6 +115,8 @@ describe('the slice in Kubernetes', () => {
     ['without ports', { ports: [] }, false],
   ])('%s', (_, overrides, same) => {
     expect(sameSlice(desired, { ...observed, ...overrides })).toBe(same);
+    // What is told of it names a field wherever they are not the same.
+    expect(sliceDifferences(desired, { ...observed, ...overrides }).length === 0).toBe(same);
   });
 });
 

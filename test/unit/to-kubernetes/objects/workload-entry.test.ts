@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { WorkloadEntry } from '../../../../src/kubernetes/objects.ts';
+import { workloadEntryDifferences } from '../../../../src/to-kubernetes/objects/differences.ts';
 import { readHosts } from '../../../../src/to-kubernetes/objects/hosts-annotation.ts';
 import {
   desiredWorkloadEntries,
@@ -164,6 +165,8 @@ describe('the WorkloadEntry in Kubernetes', () => {
     ['without the label that selects it', { labels: strings({ version: 'v2', app: 'billing' }) }, false],
   ])('%s', (_, overrides, same) => {
     expect(sameWorkloadEntry(desired, { ...observed, ...overrides })).toBe(same);
+    // What is told of it names a field wherever they are not the same.
+    expect(workloadEntryDifferences(desired, { ...observed, ...overrides }).length === 0).toBe(same);
   });
 
   it('is put right by one patch, whatever was changed of it', () => {

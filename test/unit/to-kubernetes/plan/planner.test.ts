@@ -157,6 +157,27 @@ describe('the limit of mirrored services', () => {
   });
 });
 
+describe('a name that nobody can ask Consul for', () => {
+  it.each(['.', '..'])('is told as long as Consul lists it: %s', (name) => {
+    const { planner, consul, plans } = stage(['a']);
+    const unread: ReadonlyMap<string, readonly ServiceInstance[] | undefined> = consul;
+    const catalog = {
+      names: () => [...unread.keys(), name],
+      spelling: String,
+      instances: (of: string) => unread.get(of),
+      isComplete: () => true,
+    };
+    const config = toKubernetesConfig({ namespaces: ['shop'] });
+    const listing = new Planner(owner, config, views({}), catalog, NO_HOSTS);
+    expect(listing.plan(name, false)).toMatchObject({
+      ...{ mirrored: false, namespaces: [] },
+      problems: [{ reason: 'UnreadableService', isWarning: false }],
+    });
+    expect(planner.plan(name, false).problems).toEqual([]);
+    expect(plans('a')).toMatchObject([{ mirrored: true, problems: [] }]);
+  });
+});
+
 describe('names that become the same', () => {
   const hashed = toHashedServiceName('my_app');
 

@@ -27,6 +27,25 @@ describe('a mirrored service', () => {
     expect(more).toEqual([]);
   });
 
+  it.each([
+    [{ internalTrafficPolicy: 'Local' }, /^TrafficPolicy: internalTrafficPolicy Local leads to .* on none$/],
+    [{ trafficDistribution: 'PreferSameNode' }, /^TrafficPolicy: trafficDistribution PreferSameNode works only when/],
+  ])('of whose Service somebody set %j says who is not reached', (policy, expected) => {
+    const [told, ...more] = found({ observed: service(policy) });
+    expect([`${told?.reason ?? ''}: ${told?.message ?? ''}`, told?.isWarning, more]).toEqual([
+      ...[expect.stringMatching(expected), true, []],
+    ]);
+    expect(reasons({ observed: service({ ...policy, clusterIPs: ['None'] }), mirroring: undefined })).toEqual([]);
+  });
+
+  it('with more tags than an annotation may have says that they are left out', () => {
+    const tags = Array.from({ length: 50 }, (_, i) => `${'x'.repeat(100)}${i}`);
+    const mirroring = mirrorOf([instance({ tags })]);
+    expect(reasons({ mirroring })).toEqual([
+      expect.stringMatching(/^TagsOmitted: the tags .* all 50 together .* 4 KiB/),
+    ]);
+  });
+
   it('with an instance whose host name is not known any more says where it stays', () => {
     const doubtful = ['a', 'b', 'c'].map((id) => ({ instance: `vm-1/${id}`, reason: `no ${id}` }));
     const mirroring = mirrorOf([instance()]);

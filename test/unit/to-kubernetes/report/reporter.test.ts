@@ -3,6 +3,7 @@ import type { EventRecorder } from '../../../../src/kubernetes/events.ts';
 import type { Service } from '../../../../src/kubernetes/objects.ts';
 import { createMetrics } from '../../../../src/observability/metrics.ts';
 import { problem, type Problem } from '../../../../src/to-kubernetes/problem.ts';
+import type { Views } from '../../../../src/to-kubernetes/views.ts';
 import { createReporter } from '../../../../src/to-kubernetes/report/reporter.ts';
 import { service } from '../../builders.ts';
 import { RESOURCES, refusal } from '../plain-api.ts';
@@ -11,15 +12,18 @@ import { views } from '../views.ts';
 
 const NONE: ReadonlyMap<string, unknown> = new Map();
 const mirrored = service({ name: 'billing' });
+const ASKED = { namespace: 'shop', request: undefined };
 
-function stage(services: readonly Service[] = [mirrored]) {
+function stage(services: readonly Service[] = [mirrored], given: Partial<Views['namespaces']> = {}) {
   const { log, records } = logged();
+  const shown = views({ services });
   const metrics = createMetrics();
   const events: string[] = [];
   const record: EventRecorder['report'] = ({ kind }, { namespace, name }, { reason, note }) =>
     void events.push(`${kind} ${namespace}/${name}: ${reason}: ${note}`);
   const reporter = createReporter({
-    ...{ config: { namespaces: ['shop', 'web'] }, views: views({ services }), resources: RESOURCES },
+    ...{ config: { namespaces: ['shop', 'web'] }, resources: RESOURCES },
+    views: { services: shown.services, namespaces: Object.assign(shown.namespaces, given) },
     ...{ events: { report: record }, log, metrics },
   });
   const tell = (...problems: Problem[]) =>
@@ -97,22 +101,88 @@ describe('namespaces that are closed', () => {
   const noRights = 'nothing is written into namespace shop, and nothing removed: there is no right to list endpoints';
 
   it('are told once each, on the Namespace where there is one, and counted until they are open', async () => {
-    const { reporter, events, records, metrics } = stage();
     const closed = new Map([
       ['shop', 'there is no right to list endpoints'],
       ['web', 'there is no such namespace'],
     ]);
-    const isThere = (name: string) => name !== 'web';
+    const { reporter, events, records, metrics } = stage([], { closed, isThere: (name) => name !== 'web' });
     const count = async () => (await metrics.closedNamespaces.get()).values.map(({ value }) => value);
-    for (let i = 0; i < 2; i++) reporter.namespaces({ closed, isThere });
+    for (let i = 0; i < 2; i++) reporter.namespaces();
     expect(events).toEqual([`Namespace shop/shop: NamespaceClosed: ${noRights}`]);
     expect(records.map(({ fields }) => [fields?.object, fields?.why])).toEqual([
       ['Namespace shop', noRights],
       ['Namespace web', gone],
     ]);
     expect([reporter.count, reporter.messages(), await count()]).toEqual([2, [noRights, gone], [2]]);
-    reporter.namespaces({ closed: new Map(), isThere });
+    closed.clear();
+    reporter.namespaces();
     expect([reporter.count, await count()]).toEqual([0, [0]]);
+  });
+});
+
+describe('what the API server refuses to all alike', () => {
+  const quota = (used: number) =>
+    `exceeded quota: small, requested: services=1, used: services=${used}, limited: services=2`;
+  const forbidden = (name: string, why: string) =>
+    new Map([['shop', refusal('create', 'Service', `shop/${name}`, 403, `services "${name}" is forbidden: ${why}`)]]);
+  const told = 'exceeded quota: small, requested: services=1, limited: services=2';
+
+  it('is told once, on the Namespace, however many meet it, and until the last of them does not', () => {
+    const { reporter, events, records } = stage([]);
+    const names = Array.from({ length: 50 }, (_, i) => `service-${i}`);
+    for (const [i, name] of names.entries()) reporter.plan(name, namePlan(), forbidden(name, quota(i)));
+    expect(events).toEqual([
+      expect.stringMatching(/^Namespace shop\/shop: WriteRefused: .*create Service: exceeded quota/),
+    ]);
+    expect(events[0]).toContain(told);
+    expect([records.length, reporter.count]).toEqual([1, 1]);
+    for (const name of names.slice(1)) reporter.plan(name, namePlan(), NONE);
+    expect(reporter.count).toBe(1);
+    reporter.plan('service-0', namePlan(), NONE);
+    expect(reporter.count).toBe(0);
+  });
+
+  it('is told of each cause that there is, and once more when one comes back', () => {
+    const { reporter, records } = stage([]);
+    const rights = 'User "x" cannot create resource "services" in API group "" in the namespace "shop"';
+    const count = () => [records.length, reporter.count];
+    reporter.plan('a', namePlan(), forbidden('a', quota(2)));
+    reporter.plan('b', namePlan(), forbidden('b', rights));
+    // Both have one reason, and are one message.
+    expect(count()).toEqual([2, 1]);
+    expect(reporter.messages()[0]).toMatch(/exceeded quota: .*; .*User "x" cannot create/);
+    reporter.plan('b', namePlan(), NONE);
+    expect(count()).toEqual([3, 1]);
+    reporter.plan('a', namePlan(), NONE);
+    expect(count()).toEqual([3, 0]);
+    reporter.plan('a', namePlan(), forbidden('a', quota(2)));
+    expect(count()).toEqual([4, 1]);
+  });
+
+  it('is told in the log alone where the namespace is not there, or is going', () => {
+    const { reporter, events, records } = stage([]);
+    reporter.plan(
+      'a',
+      namePlan(),
+      forbidden('a', 'unable to create new content in namespace shop because it is being terminated'),
+    );
+    expect(events).toEqual([]);
+    expect(records.map(({ fields }) => fields?.why)).toEqual([
+      'nothing is written into namespace shop, and nothing removed: it is being deleted',
+    ]);
+  });
+
+  it('is told of Services that take something in as well, and of what only one of them meets on that one', () => {
+    const { reporter, events } = stage();
+    const outcome = { ...ASKED, service: mirrored, problems: [] };
+    reporter.imports('shop/billing', outcome, forbidden('x', quota(2)).get('shop'));
+    reporter.imports('shop/billing', outcome, refusal('create', 'EndpointSlice', 'shop/x', 422, 'it is invalid'));
+    expect(events.map((event) => event.split(': ').slice(0, 2).join(': '))).toEqual([
+      'Namespace shop/shop: WriteRefused',
+      'Service shop/billing: WriteRefused',
+    ]);
+    reporter.imports('shop/billing', outcome);
+    expect(reporter.count).toBe(0);
   });
 });
 
@@ -124,20 +194,20 @@ describe('what is wrong with a Service that takes a Consul service in', () => {
       problem('InvalidPort', 'p'),
       problem('InvalidAnnotation', 'b'),
     ];
-    reporter.imports('shop/billing', { service: mirrored, problems });
+    reporter.imports('shop/billing', { ...ASKED, service: mirrored, problems });
     const told = 'Service shop/billing: consular.dev/import: ';
     expect(events).toEqual([
       `Service shop/billing: InvalidAnnotation: ${told}a; b`,
       `Service shop/billing: InvalidPort: ${told}p`,
     ]);
     expect(reporter.count).toBe(2);
-    reporter.imports('shop/billing', { service: mirrored, problems: [] });
+    reporter.imports('shop/billing', { ...ASKED, service: mirrored, problems: [] });
     expect(reporter.count).toBe(0);
   });
 
   it('has no Event when the Service is gone', () => {
     const { reporter, events, records } = stage();
-    reporter.imports('shop/billing', { service: undefined, problems: [problem('ImportDenied', 'a')] });
+    reporter.imports('shop/billing', { ...ASKED, service: undefined, problems: [problem('ImportDenied', 'a')] });
     expect([events, records.length]).toEqual([[], 1]);
   });
 });

@@ -1,3 +1,4 @@
+import { whyNotMirrored } from '../../../../src/to-kubernetes/requests/selection.ts';
 import { describe, expect, it } from '@jest/globals';
 import type { ServiceInstance } from '../../../../src/consul/types.ts';
 import {
@@ -107,5 +108,28 @@ describe('foreign instances', () => {
   it('have the address of their node when they have none of their own', () => {
     const own = consular({ address: '10.20.0.1', port: 8080 });
     expect(shown([own, instance({ id: 'self', address: '', nodeAddress: '10.20.0.1', port: 8080 })])).toEqual([]);
+  });
+});
+
+describe('an instance that Kubernetes should not see', () => {
+  const selection = { requiredTags: ['blue'], requiredMeta: ['env=prod*'], otherClusters: false };
+  const good = { tags: ['blue'], meta: strings({ env: 'production' }) };
+  const pod = instance({ id: 'pod', address: '10.1.0.7', meta: strings({ 'external-source': 'kubernetes' }) });
+
+  it.each<[Parameters<typeof instance>[0], string | undefined]>([
+    [good, undefined],
+    [{ ...good, meta: strings({ env: 'prod', 'external-source': 'kubernetes' }) }, 'it came out of Kubernetes'],
+    [
+      { ...good, meta: strings({ env: 'prod', 'managed-by': 'consular', 'k8s-cluster': 'other' }) },
+      'it is of the Consular of another cluster, and toKubernetes.otherClusters is false',
+    ],
+    [{ ...good, kind: 'connect-proxy' }, 'it is a connect-proxy'],
+    [{ ...good, tags: ['green'] }, 'it lacks the tag "blue" of toKubernetes.requiredTags'],
+    [{ ...good, meta: strings({ env: 'test' }) }, 'it lacks the meta "env=prod*" of toKubernetes.requiredMeta'],
+    [{ ...good, meta: strings() }, 'it lacks the meta "env=prod*" of toKubernetes.requiredMeta'],
+    [{ ...good, address: '10.1.0.7' }, 'it shares its address, port and protocol with one that came out of Kubernetes'],
+  ])('has the one rule told that keeps it out: %j', (overrides, why) => {
+    const one = instance(overrides);
+    expect(whyNotMirrored(one, [pod, one], 'prod', selection)).toBe(why);
   });
 });

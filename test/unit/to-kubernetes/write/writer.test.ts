@@ -10,7 +10,7 @@ import { ANNOTATION } from '../../../../src/mark.ts';
 import { endpoint, endpointPort, marked, owner, service, slice, strings, toKubernetesConfig } from '../../builders.ts';
 import { addresses, mirrored } from '../mirrored.ts';
 import { ourBilling } from '../plan/targets.ts';
-import { PlainApi, RESOURCES } from '../plain-api.ts';
+import { NO_DISPUTES, PlainApi, RESOURCES } from '../plain-api.ts';
 import { namespacePlan } from '../plans.ts';
 import { views, workloadEntries } from '../views.ts';
 
@@ -53,7 +53,10 @@ function stage(slices: readonly EndpointSlice[] = [], services = [ours]) {
     views: shown,
     entries,
     refused,
-    writer: createWriter(owner, api, RESOURCES, shown, () => ({ index: 7, nonce: 'n' }), refused),
+    writer: createWriter(owner, api, RESOURCES, shown, () => ({ index: 7, nonce: 'n' }), {
+      refused,
+      disputes: NO_DISPUTES,
+    }),
   };
 }
 const addressesIn = (slices: Iterable<EndpointSlice>) =>

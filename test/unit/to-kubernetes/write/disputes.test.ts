@@ -1,0 +1,115 @@
+import { beforeEach, describe, expect, it } from '@jest/globals';
+import type { Difference } from '../../../../src/to-kubernetes/objects/differences.ts';
+import { Disputed, Disputes, type Taken } from '../../../../src/to-kubernetes/write/disputes.ts';
+import { service } from '../../builders.ts';
+import { TestClock } from '../../clock.ts';
+
+const subject = { kind: 'Service', namespace: 'shop', name: 'billing', serviceName: 'billing' };
+const type: Difference = { field: 'type', desired: 'ClusterIP', observed: 'NodePort' };
+const others = (resourceVersion: string) => service({ type: 'NodePort', resourceVersion });
+
+let clock: TestClock;
+let told: string[];
+let disputes: Disputes;
+let version = 0;
+beforeEach(() => {
+  clock = new TestClock();
+  told = [];
+  disputes = new Disputes({
+    tell: ({ kind, name }, problem) =>
+      told.push(`${kind} ${name}: ${problem ? `${problem.reason}: ${problem.message}` : 'over'}`),
+    clock,
+  });
+});
+
+const write = (more: Partial<Taken<string>> = {}) =>
+  disputes.wrote({ ...subject, desired: 'a', before: others(String(version++)), undone: [type], altered: [], ...more });
+const rests = (desired = 'a') => {
+  try {
+    disputes.assertRested({ ...subject, desired });
+    return false;
+  } catch (error) {
+    return error instanceof Disputed;
+  }
+};
+const contested =
+  'Service billing: Contested: Service shop/billing is changed (type: NodePort instead of ClusterIP) by somebody else each time that it is written, and is put right once a minute at most';
+
+describe('an object that somebody changes', () => {
+  it('is put right at once five times, and told and slowed down from the sixth on', async () => {
+    for (let i = 0; i < 5; i++) {
+      write();
+      expect(rests()).toBe(false);
+    }
+    expect(told).toEqual([]);
+    const waits: number[] = [];
+    for (let i = 0; i < 9; i++) {
+      write();
+      let seconds = 0;
+      for (; rests(); seconds++) await clock.advance(1000);
+      waits.push(seconds);
+    }
+    expect(waits).toEqual([1, 2, 4, 8, 16, 32, 60, 60, 60]);
+    expect(told).toEqual([contested]);
+  });
+
+  it('in other ways each time, or is wanted otherwise each time, is not disputed', () => {
+    for (let i = 0; i < 20; i++) write({ before: service({ name: `billing-${i}` }) });
+    for (let i = 0; i < 20; i++) write({ desired: i % 2 === 0 ? 'a' : 'b' });
+    expect([rests('a'), rests('b'), told]).toEqual([false, false, []]);
+  });
+
+  it('is written at once when something else is wanted of it', () => {
+    for (let i = 0; i < 6; i++) write();
+    expect([rests('a'), rests('b')]).toEqual([true, false]);
+    write({ desired: 'b' });
+    expect([rests('b'), told]).toEqual([false, [contested, 'Service billing: over']]);
+  });
+
+  it('is not disputed any more after five minutes without a write, or when we remove it', async () => {
+    for (let i = 0; i < 6; i++) write();
+    await clock.advance(5 * 60_000);
+    expect([rests(), told]).toEqual([false, [contested, 'Service billing: over']]);
+    for (let i = 0; i < 6; i++) write();
+    disputes.forget(subject);
+    expect([rests(), told.length, clock.timers]).toEqual([false, 4, 0]);
+  });
+
+  it('is told as deleted when that is what somebody does', () => {
+    for (let i = 0; i < 6; i++) write({ before: undefined, undone: [] });
+    expect(told).toEqual([expect.stringMatching(/Service shop\/billing is deleted by somebody else each time/)]);
+  });
+
+  it('is nothing that is waited for at the end', () => {
+    write();
+    disputes.end();
+    expect(clock.timers).toBe(0);
+  });
+});
+
+describe('an object that is not as it was sent', () => {
+  const altered = [{ field: 'port 1', desired: 'main 80/TCP', observed: 'main 81/TCP' }];
+
+  it('is told at once, and tried again slowly until it is', async () => {
+    expect(() => write({ before: undefined, altered })).toThrow(Disputed);
+    expect(told).toEqual([
+      'Service billing: Altered: Service shop/billing is not as it was sent (port 1: main 81/TCP instead of main 80/TCP): a policy or webhook changes it; it is tried again once a minute at most',
+    ]);
+    expect(rests()).toBe(true);
+    await clock.advance(1000);
+    expect(rests()).toBe(false);
+    expect(() => write({ altered })).toThrow(Disputed);
+    await clock.advance(1000);
+    expect([rests(), told.length]).toEqual([true, 1]);
+    await clock.advance(1000);
+    write();
+    expect([rests(), told.at(-1)]).toEqual([false, 'Service billing: over']);
+  });
+
+  it('names three fields, and how many more there are', () => {
+    const fields = ['a', 'b', 'c', 'd'].map((field) => ({ field, desired: '1', observed: '2' }));
+    expect(() => write({ altered: fields })).toThrow(
+      '(a: 2 instead of 1; b: 2 instead of 1; c: 2 instead of 1; and 1 more)',
+    );
+  });
+});
