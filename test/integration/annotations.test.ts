@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { nextPodIP, openRig, until, untilEqual, type Rig } from '../rig/index.ts';
+import { nextPodIP, openRig, until, untilEqual, untilIdle, type Rig } from '../rig/index.ts';
 
 const named = (name: string) => ({ 'consular.dev/service-name': name });
 const WEB_AND_ADMIN = [
@@ -237,6 +237,39 @@ describe("registrator's variables", () => {
       await untilEqual('the old name', () => consul.summary('legacy'), []);
       await kubernetes.annotate(namespace, 'plain', { 'consular.dev/service-name': null });
       await untilEqual('the variables again', () => consul.summary('legacy'), ['10.245.0.1:8080 passing']);
+    } finally {
+      await rig.close();
+    }
+  });
+
+  it('that are empty are none: nothing is told, and nothing is kept out', async () => {
+    const rig = await openRig();
+    const { kubernetes, consul, namespace } = rig;
+    const container = (name: string, containerPort: number, env: object[]) => {
+      return { name, image: `shop/${name}:1`, ports: [{ containerPort }], env };
+    };
+    const empty = (name: string) => ({ name, value: '' });
+    try {
+      await kubernetes.createPod(namespace, 'empty', {
+        ip: '10.245.0.9',
+        containers: [
+          container('web', 8080, [
+            { name: 'SERVICE_NAME', value: 'named' },
+            empty('SERVICE_TAGS'),
+            empty('SERVICE_ID'),
+          ]),
+          container('unnamed', 9090, [empty('SERVICE_NAME')]),
+        ],
+      });
+      const toConsul = { registrator: true, registratorExplicit: false, namespaces: { include: [namespace] } };
+      const daemon = await rig.startDaemon({ ...MIRRORING_IS_OFF, toConsul });
+      await untilEqual('the named port', () => consul.summary('named'), ['10.245.0.9:8080 passing']);
+      await untilEqual('the other', () => consul.summary('unnamed'), ['10.245.0.9:9090 passing']);
+      await untilIdle(daemon);
+      expect((await consul.instances('named'))[0]?.Service.Tags).toEqual([]);
+      expect(daemon.records.filter(({ message }) => message === 'without effect' || message === 'rejected')).toEqual(
+        [],
+      );
     } finally {
       await rig.close();
     }

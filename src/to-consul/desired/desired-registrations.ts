@@ -26,6 +26,8 @@ export interface DesiredConfig {
   readonly readinessGate: boolean;
   readonly registrator: boolean;
   readonly registratorExplicit: boolean;
+  /** Patterns of names, beside those of known meshes. */
+  readonly injectedContainers: readonly string[];
   readonly policy: Policy;
 }
 
@@ -164,12 +166,13 @@ function requestsFor({ pod, services }: PlanSources, config: DesiredConfig): Reg
   if (own.settings.sync === false) return undefined;
   // Of several requests for an ID the last wins: the pod's own, else that of the Service with the smallest name.
   const ordered = [...services].sort((a, b) => (a.service.name < b.service.name ? 1 : -1));
-  const byVariables = config.registrator ? requestsOfRegistrator(pod, own, config.registratorExplicit) : undefined;
+  const variables = { explicit: config.registratorExplicit, injected: config.injectedContainers };
+  const byVariables = config.registrator ? requestsOfRegistrator(pod, own, variables) : undefined;
   return {
     outcomes: [
       ...ordered.flatMap((source) => requestsOfService(source, pod, own)),
       ...(byVariables?.outcomes ?? []),
-      ...requestsOfPod(pod, own),
+      ...requestsOfPod(pod, own, config.injectedContainers),
     ],
     warnings: byVariables?.warnings ?? [],
   };

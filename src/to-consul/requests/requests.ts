@@ -16,7 +16,8 @@ import {
   type PortSettings,
   type Settings,
 } from './annotations.ts';
-import { registratorServices } from './registrator.ts';
+import { defaultPort } from './default-port.ts';
+import { registratorServices, type RegistratorOptions } from './registrator.ts';
 import { quote, type Rejection } from '../registration/rejection.ts';
 
 export interface AnnotatedService {
@@ -58,8 +59,15 @@ const reject = (asker: string, reason: Rejection['reason'], message: string): Ou
   { asker, rejections: [{ reason, message }] },
 ];
 
-/** What a pod asks for by its own annotations: a service by its name, and one more for each port with a name of its own. */
-export function requestsOfPod(pod: Pod, { settings, rejections }: ParsedAnnotations): Outcome[] {
+/**
+ * What a pod asks for by its own annotations: a service by its name, and one more for each port with a name of its own.
+ * @param injected containers whose ports are never the default, as in `defaultPort`
+ */
+export function requestsOfPod(
+  pod: Pod,
+  { settings, rejections }: ParsedAnnotations,
+  injected: readonly string[],
+): Outcome[] {
   const wanted = namesWanted(settings);
   // Also without a name: a misspelt key of ours means that somebody wanted something.
   if (rejections.length > 0) return [{ rejections, asker: wanted.length > 0 ? POD : undefined }];
@@ -68,7 +76,7 @@ export function requestsOfPod(pod: Pod, { settings, rejections }: ParsedAnnotati
   if (unknown !== undefined)
     return [{ asker: wanted.length > 0 ? POD : undefined, rejections: [{ reason: 'InvalidPort', message: unknown }] }];
   return wanted.flatMap(({ name, port: where }): Outcome[] => {
-    const port = podPort(ports, where);
+    const port = where === undefined ? defaultPodPort(pod, injected) : podPort(ports, where);
     if (typeof port === 'string') return reject(POD, 'InvalidPort', port);
     const wishes = wishesAt(settings, port);
     const by = 'annotations of the pod';
@@ -110,10 +118,14 @@ function slicePorts(slices: readonly EndpointSlice[], { podIPs }: Pod): Endpoint
 }
 
 /** What the containers of a pod ask for in the way of registrator; the pod's annotations win over it, key by key. */
-export function requestsOfRegistrator(pod: Pod, own: ParsedAnnotations, explicit: boolean): RegistratorRequests {
+export function requestsOfRegistrator(
+  pod: Pod,
+  own: ParsedAnnotations,
+  options: RegistratorOptions,
+): RegistratorRequests {
   // A team that has begun to write annotations does not mean the variables any more.
   if (namesWanted(own.settings).length > 0) return { outcomes: [], warnings: [] };
-  const { services, rejections, warnings } = registratorServices(pod, { explicit });
+  const { services, rejections, warnings } = registratorServices(pod, options);
   const requests = services.map(({ container, name, port, udp, tags, meta, hasChecks }): Outcome => {
     const note = hasChecks ? { note: "registrator's CHECK_* are not used" } : {};
     const wishes = overlay({ tags, meta, ...note }, wishesAt(own.settings, portAt(pod, port, udp)));
@@ -172,12 +184,16 @@ function portAt(pod: Pod, port: number, udp: boolean): Port {
   return declared ?? { name: '', port, protocol };
 }
 
+function defaultPodPort(pod: Pod, injected: readonly string[]): Port | string {
+  const found = defaultPort(pod, injected);
+  return typeof found === 'string' ? found : found.port;
+}
+
 /** The port, or the words for what is wrong. */
-function podPort(ports: readonly ContainerPort[], wanted: string | undefined): Port | string {
+function podPort(ports: readonly ContainerPort[], wanted: string): Port | string {
   const declared = findPort(ports, wanted);
   if (declared?.protocol === 'SCTP') return 'port: expected a TCP or UDP port, found an SCTP port';
   if (declared) return declared;
-  if (wanted === undefined) return 'port: expected a TCP container port or the annotation service-port, found neither';
   if (isPortNumber(wanted)) return { name: '', port: Number(wanted), protocol: 'TCP' };
   return `service-port: expected a port number or the name of a container port, found ${quote(wanted)}`;
 }
