@@ -17,6 +17,7 @@ import {
   type AnnotatedService,
 } from '../requests/requests.ts';
 import { quote, type Rejection } from '../registration/rejection.ts';
+import { metaOfTags } from './spring-tags.ts';
 
 export interface DesiredConfig {
   readonly namespaces: Patterns;
@@ -132,7 +133,7 @@ export function desiredRegistrations(owner: Owner, config: DesiredConfig, source
   function place(request: Request): void {
     const address = addressOf(pod, config);
     if (typeof address !== 'string') return hold(request.service?.name ?? POD, [address]);
-    const registration = build(owner, sources, request, address);
+    const registration = build(owner, config, sources, request, address);
     const problems = [
       ...validate(registration, request.wishes.meta),
       ...policyRejections(config.policy, pod.namespace, registration, request.wishes.meta),
@@ -214,14 +215,17 @@ function checkOf(
 
 function build(
   owner: Owner,
+  { policy }: DesiredConfig,
   { pod, zone, nodeAddress }: PlanSources,
   { name, port, udp, wishes, service }: Request,
   address: string,
 ): Omit<Registration, 'check'> {
   const workload = workloadOf(pod);
+  const { tags = [] } = wishes;
   const meta = new Map<string, string>([
     ['secure', 'false'],
     ...(zone === '' ? [] : [['zone', zone] as const]),
+    ...metaOfTags(tags, policy),
     ...wishes.meta,
     [META.externalSource, 'kubernetes'],
     [META.managedBy, MANAGED_BY],
@@ -239,7 +243,7 @@ function build(
     service: name,
     address,
     port,
-    tags: wishes.tags ?? [],
+    tags,
     meta,
     weight: wishes.weight ?? 1,
   };

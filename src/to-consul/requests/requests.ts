@@ -11,6 +11,7 @@ import { objectKey } from '../../kubernetes/objects.ts';
 import { isMarkedObject } from '../../mark.ts';
 import {
   NO_SETTINGS,
+  notOfPort,
   parseAnnotations,
   type ParsedAnnotations,
   type PortSettings,
@@ -72,7 +73,7 @@ export function requestsOfPod(
   // Also without a name: a misspelt key of ours means that somebody wanted something.
   if (rejections.length > 0) return [{ rejections, asker: wanted.length > 0 ? POD : undefined }];
   const ports = portsOf(pod);
-  const unknown = unknownPort(settings, ports, false);
+  const unknown = unknownPort(settings, ports, 'pod');
   if (unknown !== undefined)
     return [{ asker: wanted.length > 0 ? POD : undefined, rejections: [{ reason: 'InvalidPort', message: unknown }] }];
   return wanted.flatMap(({ name, port: where }): Outcome[] => {
@@ -94,7 +95,7 @@ export function requestsOfService({ service, slices }: AnnotatedService, pod: Po
   // The pod's own annotations win, so it is not registered before they are right; it is rejected by itself.
   if (own.rejections.length > 0) return [{ asker, rejections: [] }];
   const where = `Service ${objectKey(service)}`;
-  const unknown = unknownPort(settings, service.ports, true);
+  const unknown = unknownPort(settings, service.ports, 'Service');
   if (unknown !== undefined) return reject(asker, 'InvalidPort', `${where}: ${unknown}`);
   return namesWanted(settings).flatMap(({ name, port: wanted }): Outcome[] => {
     const servicePort = choosePort(service.ports, wanted);
@@ -165,12 +166,15 @@ interface Port {
   readonly protocol: ContainerPort['protocol'];
 }
 
-/** A complaint about settings for a port that does not exist. Numbers need not be declared by a pod, but by a Service. */
-function unknownPort({ ports: settings }: Settings, ports: readonly Port[], isDeclared: boolean): string | undefined {
-  const unknown = [...settings.keys()].find((key) => (isDeclared || !isPortNumber(key)) && !findPort(ports, key));
-  return unknown === undefined
-    ? undefined
-    : `annotations for port ${quote(unknown)}: expected the name or number of one of its ports`;
+/**
+ * A complaint about settings for a port that does not exist. Numbers need not be declared by a pod, but by a Service.
+ * @param on the kind of the object that has the ports
+ */
+function unknownPort({ ports: settings }: Settings, ports: readonly Port[], on: 'pod' | 'Service'): string | undefined {
+  for (const [port, { keys }] of settings)
+    if ((on === 'Service' || !isPortNumber(port)) && !findPort(ports, port))
+      return notOfPort(keys, `the name or number of a port of the ${on}`, port);
+  return undefined;
 }
 
 function portsOf({ containers }: Pod): ContainerPort[] {

@@ -137,7 +137,7 @@ describe('annotations', () => {
     );
   });
 
-  it.each(['0', '65536', 'abc', '1e3', ' 80 ', '0x50', '-1', '99999999999999999999', 'metrics', '８０８０'])(
+  it.each(['0', '65536', 'abc', '1e3', '8 0', '0x50', '-1', '99999999999999999999', 'metrics', '８０８０'])(
     'B14: port %j',
     (port) => expectRejected({ text: { 'service-port': port } }, 'InvalidPort'),
   );
@@ -160,7 +160,7 @@ describe('annotations', () => {
     expectRejected({ containers, text: { 'service-port': 'sctp' } }, 'InvalidPort');
   });
 
-  it.each(['yes', 'TRUE', '0', '', 'True', ' true'])('B16: service-sync %j', (sync) =>
+  it.each(['yes', 'TRUE', '0', '', 'True', 'tr ue'])('B16: service-sync %j', (sync) =>
     expectRejected({ text: { 'service-sync': sync } }, 'InvalidAnnotation'),
   );
 
