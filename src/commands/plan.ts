@@ -1,14 +1,20 @@
 import { escapeControls } from '../json.ts';
 import type { Changes } from '../reconcile/changes.ts';
 import { identityOf } from '../to-consul/registration/registration.ts';
+import type { ServiceProblem } from '../to-consul/registration/rejection.ts';
 import type { Registration } from '../to-consul/registration/registration.ts';
 import type { ImportPlan } from '../to-kubernetes/imports/planner.ts';
 import { changesOf, type NamespacePlan, type WrittenKind } from '../to-kubernetes/plan/namespace-plan.ts';
 import type { NamePlan } from '../to-kubernetes/plan/planner.ts';
 import type { World } from '../world/world.ts';
 import { planImports, planPods, planServices, readOnce, type OnceContext } from '../world/read-once.ts';
+import type { OwnInstance } from '../to-consul/observed/own-instance.ts';
+import type { PodPlan } from '../to-consul/plan/pod-plan.ts';
+import { LAST_OF_ITS_SERVICE, STAYS } from '../to-consul/report/held.ts';
+import { noPod } from '../to-consul/report/reporter.ts';
+import { objectKey } from '../kubernetes/objects.ts';
 import { SHIPPED_ACCOUNT, toldOfNamespaces } from './namespace-rights.ts';
-import { splitTold, toldIn, toldOf, toldOfImport, type Told } from './told.ts';
+import { splitTold, toldIn, toldOf, toldOfImport, toldOfServices, type Told } from './told.ts';
 
 export interface PlannedChange {
   readonly direction: 'to-consul' | 'to-kubernetes';
@@ -25,9 +31,19 @@ export interface PlannedRejection {
   readonly reason: string;
 }
 
+/** What stays as it is, although it is not wanted as it is. */
+export interface HeldInstance {
+  readonly direction: 'to-consul';
+  readonly kind: 'ServiceInstance';
+  readonly object: string;
+  /** Why. */
+  readonly note: string;
+}
+
 export interface Plan {
   readonly cluster: string;
   readonly changes: readonly PlannedChange[];
+  readonly held: readonly HeldInstance[];
   readonly rejections: readonly PlannedRejection[];
   /** What somebody should know, although it is no reason not to register or to mirror. */
   readonly warnings: readonly PlannedRejection[];
@@ -43,12 +59,9 @@ export function makePlan(context: OnceContext, timeoutMs: number, account = SHIP
   return readOnce(context, timeoutMs, async (world, clients) => {
     const { cluster, toKubernetes } = context.config;
     const told = toldParts(await toldOfNamespaces(clients, world, toKubernetes.namespaces, account));
-    const parts = [
-      await planToConsul(context, world),
-      { changes: [], ...told },
-      await planToKubernetes(context, world),
-    ];
-    return { cluster, ...merge(...parts) };
+    const { held, ...toConsul } = await planToConsul(context, world);
+    const parts = [toConsul, { changes: [], ...told }, await planToKubernetes(context, world)];
+    return { cluster, held, ...merge(...parts) };
   });
 }
 
@@ -63,8 +76,11 @@ function merge(...parts: readonly Part[]): Part {
   };
 }
 
-async function planToConsul({ config }: Pick<OnceContext, 'config'>, { owner, toConsul }: World): Promise<Part> {
-  if (!toConsul) return NOTHING;
+async function planToConsul(
+  { config }: Pick<OnceContext, 'config'>,
+  { owner, toConsul }: World,
+): Promise<Part & Pick<Plan, 'held'>> {
+  if (!toConsul) return { ...NOTHING, held: [] };
   const pods = planPods(config, owner, toConsul);
   const direction = 'to-consul';
   const change = (action: PlannedChange['action'], registration: Registration, note: string): PlannedChange => {
@@ -72,8 +88,12 @@ async function planToConsul({ config }: Pick<OnceContext, 'config'>, { owner, to
   };
   const described = ({ address, port, check }: Registration) => `${address}:${port} ${check.status}`;
   const parts: Part[] = [];
+  const held: HeldInstance[] = [];
+  const ofServices: ServiceProblem[] = [];
   for (const key of [...pods.planner.keys()].sort()) {
-    const { changes, unproven, rejections, warnings } = await pods.plan(key);
+    const { changes, unproven, rejections, warnings, ...plan } = await pods.plan(key);
+    ofServices.push(...plan.ofServices);
+    held.push(...heldOf(plan));
     parts.push({
       changes: [
         ...changes.create.map((registration) => change('create', registration, described(registration))),
@@ -85,7 +105,23 @@ async function planToConsul({ config }: Pick<OnceContext, 'config'>, { owner, to
       warnings: warnings.map((reason) => ({ direction, object: `Pod ${key}`, reason })),
     });
   }
-  return merge(...parts);
+  for (const service of toConsul.views.services.values()) {
+    const addresses = pods.index.addressesWithoutPod(service);
+    const object = `Service ${objectKey(service)}`;
+    if (addresses.length > 0)
+      parts.push({ ...NOTHING, rejections: [{ direction, object, reason: noPod(addresses, 3).message }] });
+  }
+  return { held, ...merge(...parts, { changes: [], ...toldParts(toldOfServices(ofServices), direction) }) };
+}
+
+function heldOf({ held, unconfirmed }: Pick<PodPlan, 'held' | 'unconfirmed'>): HeldInstance[] {
+  const of = (note: string, { registration }: OwnInstance): HeldInstance => {
+    return { direction: 'to-consul', kind: 'ServiceInstance', object: identityOf(registration), note };
+  };
+  return [
+    ...held.map((instance) => of(STAYS, instance)),
+    ...unconfirmed.map(({ instance }) => of(LAST_OF_ITS_SERVICE, instance)),
+  ];
 }
 
 async function planToKubernetes(
@@ -162,20 +198,27 @@ export function describeNamespace(name: string, mirrored: boolean, plan: Namespa
   };
 }
 
-function toldParts(told: readonly Told[]): Pick<Part, 'rejections' | 'warnings'> {
+function toldParts(
+  told: readonly Told[],
+  direction: PlannedRejection['direction'] = 'to-kubernetes',
+): Pick<Part, 'rejections' | 'warnings'> {
   const { rejections, warnings } = splitTold(told);
   const planned = ({ object, message }: Told): PlannedRejection => {
-    return { direction: 'to-kubernetes', object, reason: message };
+    return { direction, object, reason: message };
   };
   return { rejections: rejections.map(planned), warnings: warnings.map(planned) };
 }
 
-/** The plan for people: one aligned line a change, then what was rejected (!) or should be known (*), then the sums. */
-export function formatPlan({ changes, rejections, warnings }: Plan): string {
-  const width = (of: (change: PlannedChange) => string) => Math.max(0, ...changes.map((change) => of(change).length));
+/**
+ * The plan for people: one aligned line a change, then what stays (=), what was rejected (!) or should be known (*), then
+ * the sums.
+ */
+export function formatPlan({ changes, held, rejections, warnings }: Plan): string {
+  const all = [...changes, ...held.map((one) => ({ ...one, action: 'held' as const }))];
+  const width = (of: (row: (typeof all)[number]) => string) => Math.max(0, ...all.map((row) => of(row).length));
   const [kinds, objects] = [width(({ kind }) => kind), width(({ object }) => object)];
   const lines = (['to-consul', 'to-kubernetes'] as const).flatMap((direction) => {
-    const own = changes.filter((change) => change.direction === direction);
+    const own = all.filter((row) => row.direction === direction);
     const rows = own.map(({ action, kind, object, note }) =>
       `  ${SIGN[action]} ${action.padEnd(6)}  ${kind.padEnd(kinds)}  ${object.padEnd(objects)}  ${note}`.trimEnd(),
     );
@@ -187,8 +230,8 @@ export function formatPlan({ changes, rejections, warnings }: Plan): string {
   const count = (action: PlannedChange['action']) => changes.filter((change) => change.action === action).length;
   return [
     ...lines,
-    `Plan: ${count('create')} to create, ${count('update')} to update, ${count('remove')} to remove, ${rejections.length} rejected.`,
+    `Plan: ${count('create')} to create, ${count('update')} to update, ${count('remove')} to remove, ${rejections.length} rejected${held.length === 0 ? '' : `, ${held.length} held`}.`,
   ].join('\n');
 }
 
-const SIGN = { create: '+', update: '~', remove: '-' } as const;
+const SIGN = { create: '+', update: '~', remove: '-', held: '=' } as const;

@@ -1,9 +1,11 @@
+import type { Rejection, ServiceProblem } from '../to-consul/registration/rejection.ts';
 import type { NamespacePlan } from '../to-kubernetes/plan/namespace-plan.ts';
 import type { NamePlan } from '../to-kubernetes/plan/planner.ts';
 import type { Problem } from '../to-kubernetes/problem.ts';
 
 /** A problem as a command tells it: with the object that it is about, in words. */
-export interface Told extends Pick<Problem, 'reason' | 'message' | 'isWarning'> {
+export interface Told extends Pick<Problem, 'message' | 'isWarning'> {
+  readonly reason: Problem['reason'] | Rejection['reason'];
   readonly object: string;
 }
 
@@ -30,4 +32,17 @@ export function toldOf(name: string, { problems }: Pick<NamePlan, 'problems'>): 
 /** What is wrong with a Service that takes a Consul service in. */
 export function toldOfImport(key: string, { problems }: { readonly problems: readonly Problem[] }): Told[] {
   return problems.map((problem) => ({ ...problem, object: `Service ${key}` }));
+}
+
+/** What Services ask for and do not get, each once, as the first of their pods tells it. */
+export function toldOfServices(problems: readonly ServiceProblem[]): Told[] {
+  const first = new Map<string, ServiceProblem>();
+  for (const problem of problems) {
+    const identity = `${problem.service} ${problem.about}`;
+    if (!first.has(identity)) first.set(identity, problem);
+  }
+  return [...first.values()].map(({ service, kind, rejection: { reason, message } }) => ({
+    ...{ object: `Service ${service}`, reason, isWarning: kind !== 'wrong' },
+    message: kind === 'late' ? `${message} (yet)` : message,
+  }));
 }

@@ -27,6 +27,7 @@ import { Places } from './plan/places.ts';
 import { Planner } from './plan/planner.ts';
 import { PodIndex } from './plan/pod-index.ts';
 import { Gatekeeper } from './report/readiness-gate.ts';
+import { Patience, SLICES_FOLLOW_MS } from './report/patience.ts';
 import { createReporter } from './report/reporter.ts';
 import { subscribe } from './subscriptions.ts';
 import type { Views } from './views.ts';
@@ -62,6 +63,8 @@ export interface ToConsulOptions {
   readonly emptyNodeMs?: number | undefined;
   /** How far apart two direct reads have to be that decide about the last instance of a service. @default SECOND_PROOF_MS */
   readonly secondProofMs?: number | undefined;
+  /** How long the slices of a Service may lack a port of it before its owner is told. @default SLICES_FOLLOW_MS */
+  readonly slicesFollowMs?: number | undefined;
   /** Rejects when the API server answers for another cluster, or when that cannot be told. */
   readonly checkCluster: () => Promise<void>;
   /** False while anything in either system is not read or not followed. */
@@ -113,6 +116,7 @@ export function runToConsul(options: ToConsulOptions): ToConsul {
     writer,
     proofs,
     firstProofs: new FirstProofs(options.secondProofMs ?? SECOND_PROOF_MS),
+    patience: new Patience(options.slicesFollowMs ?? SLICES_FOLLOW_MS),
     report,
     gate,
     brake,

@@ -10,8 +10,10 @@ import { withStaying, type Places } from './plan/places.ts';
 import type { Planner } from './plan/planner.ts';
 import type { PodPlan } from './plan/pod-plan.ts';
 import type { Given } from './plan/proof.ts';
+import { askerOf } from './plan/removals.ts';
 import { Waiting } from './plan/waiting.ts';
 import { HeldInstances } from './report/held.ts';
+import type { Patience } from './report/patience.ts';
 import type { Reporter } from './report/reporter.ts';
 
 /** Keys that may wait for their transaction at a time: more than any batch takes, so that reconciling never caps it. */
@@ -42,7 +44,8 @@ export interface LoopOptions {
   /** Direct reads of Kubernetes. */
   readonly proofs: { exists(podKey: string, proof: Proof): Promise<boolean> };
   readonly firstProofs: Pick<FirstProofs, 'give' | 'forget' | 'settle'>;
-  readonly report: Pick<Reporter, 'rejections' | 'warnings' | 'rejected'>;
+  readonly patience: Pick<Patience, 'judge'>;
+  readonly report: Pick<Reporter, 'rejections' | 'warnings' | 'ofServices' | 'rejected'>;
   /** Undefined while the readiness gate is off. */
   readonly gate: { settle(podKey: string, plan: PodPlan): Promise<void> } | undefined;
   readonly brake: ControllerOptions['brake'];
@@ -124,10 +127,18 @@ export class ToConsulLoop {
     this.#takePlaces(key, withStaying(plan.places, plan.changes.remove));
     this.#waiting.set(key, plan.waitsFor);
     for (const wait of plan.waitsFor) if ('name' in wait) foreign.follow(wait.name);
-    report.rejections(key, plan.rejections);
+    report.rejections(key, plan.rejections, plan.held.length > 0);
     report.warnings(key, plan.warnings);
+    this.#reportServices(key, plan);
     if (plan.refusedNodes.length > 0) this.#controller.enqueueAfter(key, REFUSED_NODE_RETRY_MS);
     return plan.changes;
+  }
+
+  #reportServices(key: string, { ofServices, held }: PodPlan): void {
+    const { patience, report, clock } = this.#options;
+    const { due, nextInMs } = patience.judge(key, ofServices, clock.now());
+    report.ofServices(key, due, new Set(held.map(({ registration }) => askerOf(registration.meta))));
+    if (nextInMs !== undefined) this.#controller.enqueueAfter(key, nextInMs);
   }
 
   get status(): LoopStatus {

@@ -2,9 +2,9 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import { nextPodIP, until, untilIdle } from '../rig/index.ts';
 import { podsIn, WriterStage } from '../rig/writer-stage.ts';
 
-/** Of the Consul that is tested with, and of those before 1.14. */
-const MOST_OPERATIONS = 128;
-const MOST_OPERATIONS_BEFORE = 64;
+/** Of the Consul that is tested with, which takes 128, and of those before 1.14: there is room for one more, and a pod has two. */
+const MOST_OPERATIONS = 126;
+const MOST_OPERATIONS_BEFORE = 63;
 const MOST_BYTES = 400 * 1024;
 /** In a second: the changes that are no burst yet, and the transactions of one, 40 ms apart. */
 const MOST_IN_A_SECOND = 50 + 25;
@@ -217,7 +217,7 @@ describe('a first fill with a token that may not ask for the version', () => {
   }, 60_000);
   afterAll(() => stage.close(), 30_000);
 
-  it('has at most 64 operations in a transaction, as many as all versions take, and fills them', () => {
+  it('has at most 63 operations in a transaction, one less than all versions take, and fills them', () => {
     const sizes = stage.proxy.transactions.map(({ operations }) => operations.length);
     expect(sizes.filter((size) => size > MOST_OPERATIONS_BEFORE)).toEqual([]);
     // A group has 8 operations: another would have been too much.

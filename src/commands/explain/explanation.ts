@@ -9,6 +9,7 @@ import type { WrittenKind } from '../../to-kubernetes/plan/namespace-plan.ts';
 import { splitTold, type Told } from '../told.ts';
 import type { Rejection } from '../../to-consul/registration/rejection.ts';
 import type { PodPlan } from '../../to-consul/plan/pod-plan.ts';
+import { STAYS } from '../../to-consul/report/held.ts';
 
 export const KINDS = ['pod', 'service', 'consul-service'] as const;
 export type Kind = (typeof KINDS)[number];
@@ -167,7 +168,6 @@ export function explainedTold(
 
 const AFTER_A_READ = 'after a direct read that does not find what it was registered for';
 const SPOILT_NODE = 'its Consul node is not as it was written';
-const STAYS = 'it stays as long as what is wanted instead is broken or not known yet';
 
 export function podChanges({ changes, unproven, held }: Pick<PodPlan, 'changes' | 'unproven' | 'held'>) {
   const change = (

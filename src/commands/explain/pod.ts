@@ -10,6 +10,7 @@ import {
   annotationSettings,
   explainedObserved,
   explainedRegistration,
+  explainedTold,
   podChanges,
   rejectionsOf,
   variableSettings,
@@ -17,6 +18,7 @@ import {
   type Fact,
   type Setting,
 } from './explanation.ts';
+import { toldOfServices } from '../told.ts';
 import { planPods, type PodPlans } from '../../world/read-once.ts';
 import type { PodPlan } from '../../to-consul/plan/pod-plan.ts';
 import { gateCondition } from '../../to-consul/report/readiness-gate.ts';
@@ -53,6 +55,7 @@ export async function explainPod(
   const plan = await plans.plan(key);
   const sources = pod && plans.index.sourcesOf(pod);
   const desired = sources && desiredRegistrations(owner, config.toConsul, sources);
+  const ofServices = explainedTold(toldOfServices(plan.ofServices), true);
   return {
     kind: 'pod',
     name: key,
@@ -66,8 +69,8 @@ export async function explainPod(
     pods: [],
     imported: [],
     changes: podChanges(plan),
-    rejections: rejectionsOf(`Pod ${key}`, plan.rejections),
-    warnings: plan.warnings,
+    rejections: [...rejectionsOf(`Pod ${key}`, plan.rejections), ...ofServices.rejections],
+    warnings: [...plan.warnings, ...ofServices.warnings],
   };
 }
 

@@ -3,6 +3,7 @@ import type { Service } from '../../kubernetes/objects.ts';
 import { ANNOTATION, isMarkedObject, META, ownsObject } from '../../mark.ts';
 import { parseAnnotations } from '../../to-consul/requests/annotations.ts';
 import type { OwnInstance } from '../../to-consul/observed/own-instance.ts';
+import type { ServiceProblem } from '../../to-consul/registration/rejection.ts';
 import type { Registration } from '../../to-consul/registration/registration.ts';
 import { noPod } from '../../to-consul/report/reporter.ts';
 import { askedByService } from '../../to-consul/requests/requests.ts';
@@ -11,6 +12,7 @@ import { plansFor } from './pod.ts';
 import {
   annotationSettings,
   explainedObserved,
+  explainedTold,
   podChanges,
   rejectionsOf,
   summaryOf,
@@ -20,6 +22,7 @@ import {
 } from './explanation.ts';
 import { explainImport } from './import.ts';
 import { explainNamespace } from './consul-service.ts';
+import { toldOfServices } from '../told.ts';
 import { planServices, type PlannedServices } from '../../world/read-once.ts';
 
 type Part = Pick<Explanation, 'pods' | 'observed' | 'changes' | 'rejections' | 'warnings'> & {
@@ -53,7 +56,7 @@ export async function explainService(config: Config, world: World, key: string):
     imported: asImport?.imported ?? [],
     changes: [...asPublisher.changes, ...asMirror.changes, ...(asImport?.changes ?? [])],
     rejections: [...asPublisher.rejections, ...asMirror.rejections, ...(asImport?.rejections ?? [])],
-    warnings: [...asMirror.warnings, ...(asImport?.warnings ?? [])],
+    warnings: [...asPublisher.warnings, ...asMirror.warnings, ...(asImport?.warnings ?? [])],
   };
 }
 
@@ -120,8 +123,10 @@ async function publishes(
   const podKeys = [...new Set([...(service ? plans.index.podsOfService(service) : []), ...left])].sort();
   const asks = service !== undefined && askedByService(service) !== undefined;
   const parts: Part[] = [];
+  const ofServices: ServiceProblem[] = [];
   for (const pod of podKeys) {
     const plan = await plans.plan(pod);
+    ofServices.push(...plan.ofServices.filter((problem) => problem.service === key));
     const { changes, unproven, held } = plan;
     const mine = ({ registration }: OwnInstance) => isOfService(registration);
     const changed = podChanges({
@@ -143,6 +148,7 @@ async function publishes(
       notes: [],
     });
   }
+  parts.push({ ...NOTHING, ...explainedTold(toldOfServices(ofServices)) });
   const without = service ? plans.index.addressesWithoutPod(service) : [];
   if (without.length > 0) parts.push({ ...NOTHING, rejections: rejectionsOf(`Service ${key}`, [noPod(without)]) });
   if (asks && podKeys.length === 0)

@@ -16,7 +16,8 @@ import {
   type Request,
   type AnnotatedService,
 } from '../requests/requests.ts';
-import { quote, type Rejection } from '../registration/rejection.ts';
+import { sameInstance, unite } from '../requests/unite.ts';
+import { quote, type Rejection, type ServiceProblem } from '../registration/rejection.ts';
 import { metaOfTags } from './spring-tags.ts';
 
 export interface DesiredConfig {
@@ -49,6 +50,8 @@ export interface Desired {
   readonly rejections: readonly Rejection[];
   /** Input that has no effect, and is no reason not to register. */
   readonly warnings: readonly string[];
+  /** What Services over the pod ask for and do not get. */
+  readonly ofServices: readonly ServiceProblem[];
   /**
    * The askers whose registrations must stay although they are not desired: names of Services, and the empty string for the
    * pod itself. The pod is Ready, and the input is broken, which is a reason to tell its team and none to take a live
@@ -70,6 +73,7 @@ const nothing = (rule: string, isEligible = false): Desired => ({
   registrations: new Map(),
   rejections: [],
   warnings: [],
+  ofServices: [],
   held: new Set(),
   unclear: new Set(),
   isEligible,
@@ -91,7 +95,8 @@ const nothing = (rule: string, isEligible = false): Desired => ({
  * | not Ready, with input that cannot be honoured          |            | nothing; an Event says why   |
  *
  * Registrations come from the pod's own annotations and from each annotated Service that targets it, under the name and
- * port that the pod or the Service asks for; the pod's tags, meta, weight and not-ready win over the Service's.
+ * port that the pod or the Service asks for; the pod's tags, meta, weight and not-ready win over the Service's. Several
+ * requests for one instance are united; one that is broken costs the others nothing.
  */
 export function desiredRegistrations(owner: Owner, config: DesiredConfig, sources: PlanSources): Desired {
   const { pod } = sources;
@@ -107,9 +112,20 @@ export function desiredRegistrations(owner: Owner, config: DesiredConfig, source
   const rejections: Rejection[] = [];
   const held = new Set<string>();
   const unclear = new Set<string>();
-  for (const request of requests.outcomes) {
-    if ('rejections' in request) hold(request.asker, request.rejections);
-    else place(request);
+  const ofServices: ServiceProblem[] = [];
+  const sound: Request[] = [];
+  for (const outcome of requests.outcomes) {
+    if ('rejections' in outcome) {
+      hold(outcome.asker, outcome.rejections);
+      if (outcome.problem) ofServices.push(outcome.problem);
+    } else sound.push(outcome);
+  }
+  for (const group of sameInstance(sound)) {
+    const [first, ...others] = group.filter((request) => group.length === 1 || isSound(request));
+    if (!first) continue;
+    const { request, overruled } = unite([first, ...others]);
+    place(request, [first, ...others].map(askerOf));
+    ofServices.push(...overruled);
   }
   const state = readiness.isReady ? 'Ready' : 'not Ready';
   const outcome = rejections.length > 0 ? ', with input that cannot be honoured' : '';
@@ -117,6 +133,7 @@ export function desiredRegistrations(owner: Owner, config: DesiredConfig, source
     registrations,
     rejections,
     warnings: requests.warnings,
+    ofServices,
     held,
     unclear,
     isEligible: true,
@@ -130,19 +147,37 @@ export function desiredRegistrations(owner: Owner, config: DesiredConfig, source
     if (asker !== undefined && readiness.isReady) held.add(asker);
   }
 
-  function place(request: Request): void {
+  /** Whether a request could be honoured if it were the only one for its instance. */
+  function isSound(request: Request): boolean {
+    const built = buildSound(request);
+    if ('problems' in built) hold(askerOf(request), built.problems);
+    return !('problems' in built);
+  }
+
+  function buildSound(request: Request): Omit<Registration, 'check'> | { readonly problems: readonly Rejection[] } {
     const address = addressOf(pod, config);
-    if (typeof address !== 'string') return hold(request.service?.name ?? POD, [address]);
+    if (typeof address !== 'string') return { problems: [address] };
     const registration = build(owner, config, sources, request, address);
     const problems = [
       ...validate(registration, request.wishes.meta),
       ...policyRejections(config.policy, pod.namespace, registration, request.wishes.meta),
     ];
+    return problems.length > 0 ? { problems } : registration;
+  }
+
+  function place(request: Request, askers: readonly string[]): void {
+    const built = buildSound(request);
+    if ('problems' in built) {
+      rejections.push(...built.problems);
+      if (readiness.isReady) for (const asker of askers) held.add(asker);
+      return;
+    }
     const check = checkOf(pod, request, config, readiness);
-    if (problems.length > 0) hold(request.service?.name ?? POD, problems);
-    else if (check) registrations.set(registration.id, { ...registration, check });
+    if (check) registrations.set(built.id, { ...built, check });
   }
 }
+
+const askerOf = ({ service }: Request) => service?.name ?? POD;
 
 /** Whether a pod has registrations as soon as a Service asks for them. */
 export function mayHaveRegistrations(pod: Pod, config: DesiredConfig): boolean {

@@ -109,17 +109,17 @@ function newOnesLast(
   wanted: ReadonlyMap<string, Registration>,
   observed: ReadonlyMap<string, OwnInstance>,
 ): readonly Candidate[] {
+  const byId = new Map([...observed.values()].map((instance) => [instance.registration.id.toLowerCase(), instance]));
   return [...wanted]
-    .map(([identity, registration]) => ({ identity, registration, state: stateOf(registration, observed) }))
+    .map(([identity, registration]) => ({ identity, registration, state: stateOf(registration, byId) }))
     .sort((a, b) => Number(a.state === 'new') - Number(b.state === 'new'));
 }
 
 type State = 'there' | 'moved' | 'new';
 
 /** A pod that has another address or node now is no new one, but somebody may be there before it. */
-function stateOf(registration: Registration, observed: ReadonlyMap<string, OwnInstance>): State {
-  const id = registration.id.toLowerCase();
-  const same = [...observed.values()].find((instance) => instance.registration.id.toLowerCase() === id);
+function stateOf(registration: Registration, byId: ReadonlyMap<string, OwnInstance>): State {
+  const same = byId.get(registration.id.toLowerCase());
   if (!same) return 'new';
   return isThere(registration, same.registration) ? 'there' : 'moved';
 }

@@ -95,6 +95,7 @@ export class Planner {
       unconfirmed,
       rejections: [...(desired?.rejections ?? []), ...refused.values(), ...refusals.values()],
       warnings: desired?.warnings ?? [],
+      ofServices: desired?.ofServices ?? [],
       refusedNodes: [...refusals.keys()],
       unread,
       waitsFor,

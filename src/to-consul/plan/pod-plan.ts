@@ -3,7 +3,7 @@ import type { Changes } from '../../reconcile/changes.ts';
 import type { OwnInstance } from '../observed/own-instance.ts';
 import type { Proof } from '../observed/proof-reader.ts';
 import type { Registration } from '../registration/registration.ts';
-import type { Rejection } from '../registration/rejection.ts';
+import type { Rejection, ServiceProblem } from '../registration/rejection.ts';
 import type { Wait } from './places.ts';
 
 /** A removal that nobody witnessed, and the direct read that it needs first. */
@@ -22,6 +22,8 @@ export interface PodPlan {
   readonly rejections: readonly Rejection[];
   /** What somebody wrote that has no effect, and is no reason not to register. */
   readonly warnings: readonly string[];
+  /** What Services over the pod ask for and do not get. */
+  readonly ofServices: readonly ServiceProblem[];
   /** Consul nodes that the pod needs and that are somebody else's. */
   readonly refusedNodes: readonly string[];
   /** Services whose foreign instances have to be read before all of it can be said. */

@@ -14,10 +14,26 @@ export interface Rejection {
     | 'NodeConflict'
     | 'HostNetwork'
     | 'Duplicate'
+    | 'Overruled'
     | 'PolicyDenied'
     | 'QuotaExceeded';
   /** One sentence for the person who can fix it. */
   readonly message: string;
+}
+
+/** Something that a Service asks for and does not get, found at one of its pods. */
+export interface ServiceProblem {
+  /** `namespace/name` */
+  readonly service: string;
+  /** The same for all pods at which the same is found: it is told once. */
+  readonly about: string;
+  /**
+   * - wrong: somebody has to mend it;
+   * - late: nothing is wrong with it unless it lasts, because the slices of a Service follow it a moment later;
+   * - overruled: another Service wins; the pods are registered.
+   */
+  readonly kind: 'wrong' | 'late' | 'overruled';
+  readonly rejection: Rejection;
 }
 
 /** User text for messages: quoted, escaped, shortened. */

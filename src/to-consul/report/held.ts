@@ -1,5 +1,10 @@
 import type { PodPlan } from '../plan/pod-plan.ts';
 
+/** Why an instance stays that is not wanted as it is. */
+export const STAYS = 'it stays as long as what is wanted instead is broken or not known yet';
+export const LAST_OF_ITS_SERVICE =
+  'it is gone, and was the last of a Consul service: a second direct read has to say so';
+
 interface Held {
   readonly instances: number;
   readonly why: string;
@@ -36,9 +41,6 @@ export class HeldInstances {
 function heldBy({ held, unconfirmed }: Pick<PodPlan, 'held' | 'unconfirmed'>): Held | undefined {
   const instances = held.length + unconfirmed.length;
   if (instances === 0) return undefined;
-  const why =
-    unconfirmed.length > 0
-      ? 'it is gone, and was the last of a Consul service: a second direct read has to say so'
-      : 'what is to replace it is not known yet';
+  const why = unconfirmed.length > 0 ? LAST_OF_ITS_SERVICE : 'what is to replace it is not known yet';
   return { instances, why };
 }

@@ -3,15 +3,21 @@ import { objectKey, workloadOf, type KubernetesObject, type Service } from '../.
 import type { Resource, Resources } from '../../kubernetes/resources.ts';
 import type { Log } from '../../observability/log.ts';
 import type { Metrics } from '../../observability/metrics.ts';
-import { quote, type Rejection } from '../registration/rejection.ts';
+import { quote, type Rejection, type ServiceProblem } from '../registration/rejection.ts';
 import type { Views } from '../views.ts';
+import { ServiceProblems } from './service-problems.ts';
 
 export interface ReporterOptions {
-  readonly views: Pick<Views, 'pods'>;
+  readonly views: Pick<Views, 'pods' | 'services'>;
   readonly events: Pick<EventRecorder, 'report'>;
   readonly resources: Resources;
   readonly log: Log;
   readonly metrics: Metrics;
+}
+
+interface Told extends Rejection {
+  /** Whether something stays in Consul for it that is not wanted as it is. */
+  readonly isHeld?: boolean;
 }
 
 /** A pod has room for thousands of mistakes, and each Event of it is one that nobody else gets. */
@@ -25,14 +31,16 @@ export type Reporter = ReturnType<typeof createReporter>;
 export function createReporter({ views, events, resources, log, metrics }: ReporterOptions) {
   const current = new Map<string, string>();
   const warned = new Set<string>();
-  const tell = (resource: Resource<KubernetesObject>, object: KubernetesObject, all: readonly Rejection[]) => {
+  const withoutPod = new Map<string, readonly string[]>();
+  const ofPods = new ServiceProblems();
+  const tell = (resource: Resource<KubernetesObject>, object: KubernetesObject, all: readonly Told[]) => {
     const rejections = firstOf(all);
     const identity = `${resource.kind} ${objectKey(object)}`;
     const messages = rejections.map(({ message }) => message).join('; ');
     if (messages === '') return void current.delete(identity);
     if (current.get(identity) === messages) return;
     current.set(identity, messages);
-    for (const { reason, message } of rejections) {
+    for (const { reason, message, isHeld } of rejections) {
       metrics.rejections.inc({ direction: 'to-consul', reason });
       log.warn('rejected', {
         direction: 'to-consul',
@@ -45,16 +53,45 @@ export function createReporter({ views, events, resources, log, metrics }: Repor
         type: 'Warning',
         reason,
         action: 'Register',
-        note: `Not registered in Consul as asked: ${message}`,
+        note: `${isHeld ? 'Left as it was in Consul' : 'Not registered in Consul as asked'}: ${message}`,
       });
     }
+  };
+  const tellService = (key: string) => {
+    const service = views.services.get(key);
+    if (!service) return void current.delete(`${resources.services.kind} ${key}`);
+    const addresses = withoutPod.get(key) ?? [];
+    const problems = ofPods.of(key);
+    const rejections = problems
+      .filter(({ kind }) => kind !== 'overruled')
+      .map(({ rejection, isHeld }) => ({ ...rejection, isHeld }));
+    tell(resources.services, service, [...(addresses.length > 0 ? [noPod(addresses, 3)] : []), ...rejections]);
+    for (const { kind, rejection } of problems) if (kind === 'overruled') warnService(service, rejection);
+  };
+  const warnService = (service: Service, { reason, message: why }: Rejection) => {
+    const key = objectKey(service);
+    if (!isNews(`${service.uid} ${why}`)) return;
+    log.warn('without effect', { direction: 'to-consul', kind: resources.services.kind, object: key, why });
+    const note = `Without effect in Consul: ${why}`;
+    events.report(resources.services, service, { type: 'Warning', reason, action: 'Register', note });
+  };
+  const isNews = (identity: string): boolean => {
+    if (warned.has(identity)) return false;
+    if (warned.size >= MOST_WARNED) warned.clear();
+    warned.add(identity);
+    return true;
   };
   return {
     /** Objects to what is wrong with them. */
     rejected: current as ReadonlyMap<string, string>,
-    rejections: (podKey: string, rejections: readonly Rejection[]) => {
+    /** @param isHeld whether an instance of the pod stays as it is for that */
+    rejections: (podKey: string, rejections: readonly Rejection[], isHeld = false) => {
       const pod = views.pods.get(podKey);
-      if (pod) tell(resources.pods, pod, rejections);
+      const told = rejections.map((rejection) => ({
+        ...rejection,
+        isHeld: isHeld && rejection.reason !== 'Duplicate',
+      }));
+      if (pod) tell(resources.pods, pod, told);
       else current.delete(`${resources.pods.kind} ${podKey}`);
     },
     /** Told once for each workload: its pods say the same, and nobody has to hurry. */
@@ -63,17 +100,28 @@ export function createReporter({ views, events, resources, log, metrics }: Repor
       if (!pod) return;
       for (const why of warnings.slice(0, MOST_TOLD)) {
         const identity = `${pod.namespace}/${workloadOf(pod) || pod.name} ${why}`;
-        if (warned.has(identity)) continue;
-        if (warned.size >= MOST_WARNED) warned.clear();
-        warned.add(identity);
+        if (!isNews(identity)) continue;
         log.warn('without effect', { direction: 'to-consul', kind: resources.pods.kind, object: podKey, why });
         const note = `Without effect in Consul: ${why}`;
         const event = { type: 'Warning', reason: 'VariableIgnored', action: 'Register', note, isMinor: true } as const;
         events.report(resources.pods, pod, event);
       }
     },
+    /**
+     * What a pod tells of the Services over it.
+     * @param holders names of those for which an instance of the pod stays as it is
+     */
+    ofServices: (podKey: string, problems: readonly ServiceProblem[], holders: ReadonlySet<string> = new Set()) => {
+      const told = problems.map((problem) => {
+        return { ...problem, isHeld: holders.has(problem.service.slice(problem.service.indexOf('/') + 1)) };
+      });
+      for (const service of ofPods.note(podKey, told)) tellService(service);
+    },
     service: (service: Service, addresses: readonly string[]) => {
-      tell(resources.services, service, addresses.length > 0 ? [noPod(addresses, 3)] : []);
+      const key = objectKey(service);
+      if (addresses.length > 0) withoutPod.set(key, addresses);
+      else withoutPod.delete(key);
+      tellService(key);
     },
   };
 }
@@ -85,7 +133,7 @@ export function noPod(addresses: readonly string[], most = addresses.length): Re
   return { reason: 'NoPod', message };
 }
 
-function firstOf(all: readonly Rejection[]): readonly Rejection[] {
+function firstOf(all: readonly Told[]): readonly Told[] {
   const more = all.length - MOST_TOLD;
   const [last] = all.slice(MOST_TOLD - 1);
   if (more <= 0 || !last) return all;

@@ -116,7 +116,7 @@ function variablesOf(container: Container, pod: Pod): Variable[] {
 }
 
 /** More than any application has. A Pod has room for tens of thousands, and the work is their product. */
-const MOST_PORTS = 100;
+const MOST_PORTS = 256;
 const MOST_VARIABLES = 1000;
 
 function tooMany(count: number): RegistratorServices {

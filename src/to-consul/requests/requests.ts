@@ -19,7 +19,7 @@ import {
 } from './annotations.ts';
 import { defaultPort } from './default-port.ts';
 import { registratorServices, type RegistratorOptions } from './registrator.ts';
-import { quote, type Rejection } from '../registration/rejection.ts';
+import { quote, type Rejection, type ServiceProblem } from '../registration/rejection.ts';
 
 export interface AnnotatedService {
   readonly service: Service;
@@ -49,6 +49,8 @@ export interface Wishes extends Pick<Settings, 'tags' | 'meta' | 'weight' | 'not
 export interface Unclear {
   readonly rejections: readonly Rejection[];
   readonly asker: string | undefined;
+  /** What is told to the owner of the Service, and not to that of the pod. */
+  readonly problem?: ServiceProblem;
 }
 
 export type Outcome = Request | Unclear;
@@ -102,11 +104,27 @@ export function requestsOfService({ service, slices }: AnnotatedService, pod: Po
     if (typeof servicePort === 'string') return reject(asker, 'InvalidPort', `${where}: ${servicePort}`);
     const port = slicePorts(slices, pod).find((port) => port.name === servicePort.name);
     // The slices follow their Service a moment later, after a port was renamed, say: until then the instances stay.
-    if (!port) return [{ asker, rejections: [] }];
+    if (!port) return [{ asker, rejections: [], problem: missingPort(service, servicePort, pod) }];
     const udp = port.protocol === 'UDP';
     const wishes = overlay(wishesAt(settings, servicePort), wishesAt(own.settings, portAt(pod, port.port, udp)));
     return [{ name, port: port.port, udp, wishes, service, by: `annotations of ${where}` }];
   });
+}
+
+/** A port of the Service that its slices do not have for the pod: for want of a container port of that name, or not yet. */
+function missingPort(service: Service, { name, port, targetPort, protocol }: ServicePort, pod: Pod): ServiceProblem {
+  const where = `port ${name === '' ? port : quote(name)} of Service ${objectKey(service)}`;
+  const isNamed = targetPort !== '' && !isPortNumber(targetPort);
+  const isThere = portsOf(pod).some((own) => own.name === targetPort && own.protocol === protocol);
+  const kind = isNamed && !isThere ? 'wrong' : 'late';
+  const why =
+    kind === 'wrong'
+      ? `none of the containers of pod ${pod.name} has a port named ${quote(targetPort)} (${protocol}), its targetPort`
+      : `expected it in an EndpointSlice of pod ${pod.name}, found none`;
+  return {
+    ...{ service: objectKey(service), about: `${where} ${targetPort} ${kind}`, kind },
+    rejection: { reason: 'InvalidPort', message: `${where}: ${why}` },
+  };
 }
 
 /** The ports of the slices, those of the pod's first address family first; a Service may have only the other. */
@@ -129,7 +147,8 @@ export function requestsOfRegistrator(
   const { services, rejections, warnings } = registratorServices(pod, options);
   const requests = services.map(({ container, name, port, udp, tags, meta, hasChecks }): Outcome => {
     const note = hasChecks ? { note: "registrator's CHECK_* are not used" } : {};
-    const wishes = overlay({ tags, meta, ...note }, wishesAt(own.settings, portAt(pod, port, udp)));
+    const said = { meta, ...(tags.length > 0 ? { tags } : {}), ...note };
+    const wishes = overlay(said, wishesAt(own.settings, portAt(pod, port, udp)));
     const by = `registrator's variables of container ${container}`;
     return { name, port, udp, wishes, service: undefined, by };
   });
@@ -234,7 +253,7 @@ function wishesAt(settings: Settings, { name, port }: Port): Wishes {
   };
 }
 
-/** The pod's annotations win, key by key; meta adds up. Name and port stay those of the request. */
-function overlay(service: Wishes, pod: Wishes): Wishes {
-  return { ...service, ...pod, meta: new Map([...service.meta, ...pod.meta]) };
+/** What is above wins, key by key; meta adds up. */
+export function overlay(below: Wishes, above: Wishes): Wishes {
+  return { ...below, ...above, meta: new Map([...below.meta, ...above.meta]) };
 }

@@ -12,6 +12,9 @@ export interface OwnOfPods {
   isIntact(node: string): boolean;
 }
 
+/** Operations that move the indexes of an instance, by its `node/id`. */
+export type Renewals = ReadonlyMap<string, readonly Operation[]>;
+
 /** The indexes that a write named: it can be applied for as long as one of them is where it was. */
 interface Named {
   service?: number;
@@ -64,22 +67,27 @@ export class LateWrites {
   }
 
   /** The changes, with the instances that are written only to move their indexes, and the operations that move these. */
-  guard(key: string, changes: PodChanges, own: OwnOfPods): { changes: PodChanges; renewals: readonly Operation[] } {
+  guard(key: string, changes: PodChanges, own: OwnOfPods): { changes: PodChanges; renewals: Renewals } {
     const observed = own.ofPod(key);
     this.review(key, observed);
     const ofKey = this.#named.get(key);
-    if (!ofKey) return { changes, renewals: [] };
+    if (!ofKey) return { changes, renewals: new Map() };
     const going = new Set(changes.remove.map(({ registration }) => identityOf(registration)));
     const updates = new Map(changes.update.map((update) => [identityOf(update.observed.registration), update]));
-    const renewals: Operation[] = [];
+    const renewals = new Map<string, readonly Operation[]>();
     for (const [identity, named] of ofKey) {
       const instance = observed.get(identity);
       if (!instance || going.has(identity)) continue;
       if (!updates.has(identity) && !own.isIntact(instance.registration.node.name)) continue;
       const update = updates.get(identity) ?? { desired: instance.registration, observed: instance };
       updates.set(identity, update);
-      for (const kind of ['Service', 'Check'] as const)
-        if (isOpen(named, instance, kind) && !writes(update, kind)) renewals.push(...renewalOperations(update, kind));
+      const kinds = (['Service', 'Check'] as const).filter(
+        (kind) => isOpen(named, instance, kind) && !writes(update, kind),
+      );
+      renewals.set(
+        identity,
+        kinds.flatMap((kind) => renewalOperations(update, kind)),
+      );
     }
     return { changes: { ...changes, update: [...updates.values()] }, renewals };
   }

@@ -2,7 +2,7 @@ import type { Committed } from '../../consul/transaction.ts';
 import { META } from '../../mark.ts';
 import type { OwnInstance } from '../observed/own-instance.ts';
 import type { ConsulNode, Registration } from '../registration/registration.ts';
-import type { Group } from './batch.ts';
+import type { Group } from './group.ts';
 
 /** Our picture of Consul, as far as a commit changes it. */
 export interface OwnAfter {

@@ -48,6 +48,16 @@ export class Submissions {
     this.#mark(this.#submitted.get(key), false);
   }
 
+  /** Consul has a part of the key's state: the rest comes after the keys that wait. */
+  goesOn(key: string): void {
+    const submitted = this.#submitted.get(key);
+    if (!submitted) return;
+    submitted.conflicts = 0;
+    this.#denied.delete(key);
+    this.#submitted.delete(key);
+    this.#submitted.set(key, submitted);
+  }
+
   /** Consul refused the key. @param isFinal whether another try at once would be refused as well */
   refused(key: string, conflict: TransactionConflict, isFinal: boolean): void {
     const submitted = this.#submitted.get(key);

@@ -7,20 +7,20 @@ import type { Log } from '../../observability/log.ts';
 import type { Owner } from '../../mark.ts';
 import type { RetryBrake } from '../../retry-brake.ts';
 import type { Touched } from '../observed/own-catalog.ts';
-import { composeBatch, touchedBy, type Batch, type OwnBefore } from './batch.ts';
+import { composeBatch, touchedBy, type Batch } from './batch.ts';
 import { Burst } from './burst.ts';
 import { BusyNodes } from './busy-nodes.ts';
+import type { OwnBefore } from './group.ts';
 import { LateWrites } from './late-writes.ts';
-import { limitsAfter413, type Limits } from './limits.ts';
+import { isLower, limitsAfter413, limitsOf, type Limits } from './limits.ts';
 import type { PodChanges } from './operations.ts';
+import { piecesOf } from './parts.ts';
 import { recordCommit, type OwnAfter } from './record-commit.ts';
 import { Recovery, type ReadableNodes } from './recovery.ts';
 import { Submissions } from './submissions.ts';
 
 /** With one transaction on its way and one being applied, Consul never waits for us. */
 const MOST_IN_FLIGHT = 2;
-/** Consul's limit for a transaction's body is 512 KiB. */
-const MOST_BYTES = 400 * 1024;
 const GATHER_MS = 40;
 /** Full-jitter caps of 0.1, 0.2, 0.4 ... 12.8, 15 s. */
 const BACKOFF = { baseMs: 100, maxMs: 15_000 };
@@ -52,7 +52,8 @@ export interface WriterOptions {
  * - with no transaction in flight a key goes out at once; with two in flight, keys gather and go out together;
  * - in a burst, what is less than half a transaction gathers for 40 ms; see Burst;
  * - a batch is composed when it is sent, from the latest state, so the last state of a key wins by itself;
- * - the operations of a key are one group that never splits; a batch holds as many groups as the limits allow;
+ * - the operations of a key are one group; a batch holds as many groups as the limits allow. A group that is more than a
+ *   transaction goes in parts, each composed from what the part before left to do, with the other keys between them;
  * - a node is created in the transaction of its first instance; groups that need a node which another transaction is
  *   creating wait for that one;
  * - 409: nothing was applied; the nodes of the refused groups are read again and everything is composed anew, while the
@@ -60,7 +61,7 @@ export interface WriterOptions {
  *   without others, which it would only make go twice;
  * - 409 for creations on several nodes where the read after it finds nothing: Consul contradicts itself, and everything waits with
  *   backoff; see Contradictions;
- * - 413: the limits halve, until the restart; a group that is too large alone costs only itself;
+ * - 413: the limits halve, until the restart; what is too large alone, and cannot be split, costs only itself;
  * - 429, 5xx and lost connections: everything waits with backoff and is composed anew. Where the transaction may have been
  *   applied all the same, its nodes are read again first: what it wrote is then known, and neither written twice nor
  *   forgotten. What it would write later is made to fail; see LateWrites.
@@ -84,7 +85,7 @@ export class Writer {
 
   constructor(options: WriterOptions) {
     this.#options = options;
-    this.#most = { operations: options.limit, bytes: MOST_BYTES };
+    this.#most = limitsOf(options.limit);
     this.#limits = this.#most;
     this.#recovery = new Recovery({
       ...options,
@@ -222,7 +223,8 @@ export class Writer {
     for (const group of groups) {
       recordCommit(own, group, committed);
       this.#late.review(group.key, own.ofPod(group.key));
-      this.#submissions.settle(group.key);
+      if (group.isWhole) this.#submissions.settle(group.key);
+      else this.#submissions.goesOn(group.key);
     }
   }
 
@@ -235,9 +237,12 @@ export class Writer {
       return;
     }
     if (error instanceof ConsulError && error.status === 413) {
+      const lower = limitsAfter413(this.#limits, size, error);
       const [only, ...others] = groups;
-      if (only && others.length === 0) return this.#submissions.settle(only.key, error);
-      this.#limits = limitsAfter413(this.#limits, size, error);
+      const isAlone = only !== undefined && others.length === 0;
+      if (isAlone && !(piecesOf(only.changes).length > 1 && isLower(lower, this.#limits)))
+        return this.#submissions.settle(only.key, error);
+      this.#limits = lower;
     }
     if (!(error instanceof ConsulError) || error.isOutcomeUnknown) this.#recovery.afterUnknownOutcome(groups, touched);
     this.#rest(error);

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { formatPlan, type Plan } from '../../../src/commands/plan.ts';
 
 const plan = (overrides: Partial<Plan>): string =>
-  formatPlan({ cluster: 'prod', changes: [], rejections: [], warnings: [], ...overrides });
+  formatPlan({ cluster: 'prod', changes: [], held: [], rejections: [], warnings: [], ...overrides });
 
 describe('a plan for people', () => {
   it('says so when there is nothing to do', () => {
@@ -32,6 +32,18 @@ describe('a plan for people', () => {
       '  ! Consul instance x: no address',
       'Plan: 1 to create, 1 to update, 1 to remove, 1 rejected.',
     ]);
+  });
+
+  it('has what is held beside the changes, and counts it', () => {
+    const text = plan({
+      changes: [{ direction: 'to-consul', action: 'remove', kind: 'ServiceInstance', object: 'node/longer', note: '' }],
+      held: [{ direction: 'to-consul', kind: 'ServiceInstance', object: 'node/a', note: 'it stays' }],
+    });
+    expect(text.split('\n').slice(1, 3)).toEqual([
+      '  - remove  ServiceInstance  node/longer',
+      '  = held    ServiceInstance  node/a       it stays',
+    ]);
+    expect(text).toContain('Plan: 0 to create, 0 to update, 1 to remove, 0 rejected, 1 held.');
   });
 
   it('shows control characters of others and does not obey them', () => {

@@ -3,6 +3,7 @@ import type { Proof } from '../../../src/to-consul/observed/proof-reader.ts';
 import { ToConsulLoop, type LoopOptions } from '../../../src/to-consul/loop.ts';
 import { FirstProofs } from '../../../src/to-consul/plan/first-proofs.ts';
 import type { Rejection } from '../../../src/to-consul/registration/rejection.ts';
+import { Patience, SLICES_FOLLOW_MS } from '../../../src/to-consul/report/patience.ts';
 import { subscribe } from '../../../src/to-consul/subscriptions.ts';
 import { QUIET } from '../log.ts';
 import { NO_BRAKE } from '../brake.ts';
@@ -61,6 +62,7 @@ export function loopStage(
   const existing = new Set<string>();
   const rejected = new Map<string, string>();
   const reported: string[] = [];
+  const toldOfServices: string[][] = [];
   const refreshed: string[] = [];
   const firstProofs = new FirstProofs(secondProofMs);
   /** Keys that come back at once for a second proof. */
@@ -120,7 +122,9 @@ export function loopStage(
         else rejected.delete(`Pod ${key}`);
       },
       warnings: () => undefined,
+      ofServices: (_, problems) => toldOfServices.push(problems.map(({ rejection: { message } }) => message)),
     },
+    patience: new Patience(SLICES_FOLLOW_MS),
     gate: undefined,
     log: QUIET,
     metrics: createMetrics(),
@@ -147,7 +151,7 @@ export function loopStage(
       existing,
       rejected,
     },
-    ...{ clock, reported, refreshed },
+    ...{ clock, reported, refreshed, toldOfServices },
     get submissions() {
       return reconciles;
     },

@@ -3,7 +3,17 @@ import type { EndpointSlice, Pod, Service } from '../../../../src/kubernetes/obj
 import { desiredRegistrations } from '../../../../src/to-consul/desired/desired-registrations.ts';
 import type { AnnotatedService } from '../../../../src/to-consul/requests/requests.ts';
 import type { Registration } from '../../../../src/to-consul/registration/registration.ts';
-import { annotations, endpointPort, owner, pod, service, servicePort, slice, toConsulConfig } from '../../builders.ts';
+import {
+  annotations,
+  container,
+  endpointPort,
+  owner,
+  pod,
+  service,
+  servicePort,
+  slice,
+  toConsulConfig,
+} from '../../builders.ts';
 
 /** Pods that are registered because an annotated Service targets them. */
 
@@ -179,5 +189,70 @@ describe('the port of an annotated Service', () => {
     expect(shown(desired([source(ORDERS, {}, ...two)], { podIPs: ['fd00::7'] }).registrations)).toEqual([
       'orders:6 orders',
     ]);
+  });
+});
+
+describe('Services that ask for one instance', () => {
+  const two = (a: Readonly<Record<string, string>>, b: Readonly<Record<string, string>>) =>
+    desiredRegistrations(owner, toConsulConfig(), {
+      ...{ pod: pod(), zone: '', nodeAddress: '192.168.1.11' },
+      services: [source({ ...ORDERS, ...b }, { name: 'ord-b' }), source({ ...ORDERS, ...a }, { name: 'ord-a' })],
+    });
+
+  it('have the tags and the meta of both on it', () => {
+    const { registrations, ofServices } = two(
+      { 'service-tags': 'a', 'service-meta-team': 'one' },
+      { 'service-tags': 'b', 'service-meta-lane': 'blue' },
+    );
+    const [only, ...others] = registrations.values();
+    expect([only?.tags, only?.meta.get('team'), only?.meta.get('lane'), only?.meta.get('k8s-service')]).toEqual([
+      ['a', 'b'],
+      'one',
+      'blue',
+      'ord-a',
+    ]);
+    expect([others, ofServices]).toEqual([[], []]);
+  });
+
+  it('cost each other nothing when what one wants is refused', () => {
+    const { registrations, rejections, held } = two({ 'service-tags': 'a' }, { 'service-meta-no.dots': 'x' });
+    expect([...registrations.values()].map(({ tags }) => tags)).toEqual([['a']]);
+    expect([rejections.length > 0, [...held]]).toEqual([true, ['ord-b']]);
+  });
+
+  it('are told of what the smaller name wins', () => {
+    expect(two({ 'service-weight': '5' }, { 'service-weight': '3' }).ofServices).toMatchObject([
+      { service: 'shop/ord-b', kind: 'overruled', rejection: { reason: 'Overruled' } },
+    ]);
+  });
+});
+
+describe('a port of a Service that its slices do not have for the pod', () => {
+  const missing = (targetPort: string, overrides: Partial<Pod> = {}) =>
+    desiredRegistrations(owner, toConsulConfig(), {
+      ...{ pod: pod({ name: 'orders-1', ...overrides }), zone: '', nodeAddress: '192.168.1.11' },
+      services: [source(ORDERS, { ports: [servicePort({ name: 'web', targetPort })] }, slice({ ports: [] }))],
+    });
+
+  it.each([
+    ['a name that no container has', 'grpc', 'wrong', 'none of the containers of pod orders-1 has a port named "grpc"'],
+    ['a name that a container has', 'http', 'late', 'expected it in an EndpointSlice of pod orders-1, found none'],
+    ['a number', '8080', 'late', 'expected it in an EndpointSlice of pod orders-1, found none'],
+    ['nothing', '', 'late', 'expected it in an EndpointSlice of pod orders-1, found none'],
+  ])('and has as its targetPort %s, is told of the Service', (_, targetPort, kind, why) => {
+    const { ofServices, held, rejections } = missing(targetPort);
+    expect(ofServices).toMatchObject([{ service: 'shop/orders', kind, rejection: { reason: 'InvalidPort' } }]);
+    expect(ofServices[0]?.rejection.message).toContain(`port "web" of Service shop/orders: ${why}`);
+    expect([[...held], rejections]).toEqual([['orders'], []]);
+  });
+
+  it('is wrong when the container port of that name has another protocol', () => {
+    const containers = [container({ ports: [{ name: 'http', port: 8080, protocol: 'UDP' }] })];
+    expect(missing('http', { containers }).ofServices).toMatchObject([{ kind: 'wrong' }]);
+  });
+
+  it('is the same for all of its pods', () => {
+    const abouts = ['a', 'b'].map((name) => missing('grpc', { name }).ofServices[0]?.about);
+    expect(abouts[0]).toBe(abouts[1]);
   });
 });

@@ -3,7 +3,7 @@ import type { EventReport } from '../../../../src/kubernetes/events.ts';
 import { objectKey, type Pod } from '../../../../src/kubernetes/objects.ts';
 import { createResources } from '../../../../src/kubernetes/resources.ts';
 import { createMetrics, type Metrics } from '../../../../src/observability/metrics.ts';
-import type { Rejection } from '../../../../src/to-consul/registration/rejection.ts';
+import type { Rejection, ServiceProblem } from '../../../../src/to-consul/registration/rejection.ts';
 import { createReporter, type Reporter } from '../../../../src/to-consul/report/reporter.ts';
 import { service } from '../../builders.ts';
 import { QUIET } from '../../log.ts';
@@ -25,7 +25,7 @@ function start(...pods: readonly Pod[]) {
   minor = 0;
   metrics = createMetrics();
   reporter = createReporter({
-    views: { pods: pods_ },
+    views: { pods: pods_, services: viewOf(service(), service({ name: 'ord-b' })) },
     resources: createResources({ annotation: () => true }),
     events: {
       report: ({ kind }, object, { reason, note, isMinor }: EventReport) => {
@@ -135,5 +135,61 @@ describe('endpoints of a Service that belong to no pod', () => {
     expect([...reporter.rejected]).toEqual([['Service shop/orders', message]]);
     reporter.service(service(), []);
     expect(reporter.rejected.size).toBe(0);
+  });
+});
+
+describe('what pods tell of a Service', () => {
+  const missing = (pod: string): ServiceProblem => ({
+    ...{ service: 'shop/orders', about: 'port', kind: 'wrong' },
+    rejection: invalid(`no port in pod ${pod}`),
+  });
+
+  it('is told on the Service, counted once for all of its pods, and over with the last of them', async () => {
+    reporter.ofServices('shop/a', [missing('a')]);
+    reporter.ofServices('shop/b', [missing('b')]);
+    reporter.ofServices('shop/a', []);
+    expect(events).toEqual(['Service shop/orders InvalidPort: Not registered in Consul as asked: no port in pod a']);
+    expect([await counted(), [...reporter.rejected]]).toEqual([1, [['Service shop/orders', 'no port in pod a']]]);
+    reporter.ofServices('shop/b', []);
+    expect(reporter.rejected.size).toBe(0);
+  });
+
+  it('is told beside its endpoints that belong to no pod', () => {
+    reporter.service(service(), ['10.9.9.1']);
+    reporter.ofServices('shop/a', [missing('a')]);
+    expect(reporter.rejected.get('Service shop/orders')).toMatch(/^1 endpoint .*; no port in pod a$/);
+    reporter.service(service(), []);
+    expect(reporter.rejected.get('Service shop/orders')).toBe('no port in pod a');
+  });
+
+  it('says of what another Service wins that it has no effect, once, and does not count it', async () => {
+    const overruled: ServiceProblem = {
+      ...{ service: 'shop/ord-b', about: 'weight', kind: 'overruled' },
+      rejection: { reason: 'Overruled', message: 'weight: 5, not 3' },
+    };
+    reporter.ofServices('shop/a', [overruled]);
+    reporter.ofServices('shop/b', [overruled]);
+    expect(events).toEqual(['Service shop/ord-b Overruled: Without effect in Consul: weight: 5, not 3']);
+    expect([await counted(), reporter.rejected.size]).toEqual([0, 0]);
+  });
+});
+
+describe('what stays although it is not wanted as it is', () => {
+  it('is told as left as it was', () => {
+    reporter.rejections('shop/a', [invalid('no port')], true);
+    reporter.rejections('shop/b', [{ reason: 'Duplicate', message: 'somebody has it' }], true);
+    const missing: ServiceProblem = {
+      service: 'shop/orders',
+      about: 'port',
+      kind: 'wrong',
+      rejection: invalid('none'),
+    };
+    reporter.ofServices('shop/a', [missing, { ...missing, service: 'shop/ord-b' }], new Set(['orders']));
+    expect(events).toEqual([
+      'Pod shop/a InvalidPort: Left as it was in Consul: no port',
+      'Pod shop/b Duplicate: Not registered in Consul as asked: somebody has it',
+      'Service shop/orders InvalidPort: Left as it was in Consul: none',
+      'Service shop/ord-b InvalidPort: Not registered in Consul as asked: none',
+    ]);
   });
 });

@@ -110,10 +110,10 @@ describe('what registrator did and Consular does not', () => {
   });
 
   it('is to register any number of ports', () => {
-    const many = Array.from({ length: 101 }, (_, i) => String(i + 1)).join(',');
+    const many = Array.from({ length: 257 }, (_, i) => String(i + 1)).join(',');
     expect(read(many, 'NAME=web')).toMatchObject({
       services: [],
-      rejections: [{ reason: 'InvalidPort', message: 'container "app": expected at most 100 ports, found 101' }],
+      rejections: [{ reason: 'InvalidPort', message: 'container "app": expected at most 256 ports, found 257' }],
     });
     expect(read(many, '', { explicit: true }).rejections).toEqual([]);
   });

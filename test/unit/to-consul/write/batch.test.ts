@@ -1,13 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { TransactionConflict } from '../../../../src/consul/errors.ts';
 import { operationList } from '../../../../src/consul/transaction.ts';
-import {
-  composeBatch,
-  refusedGroups,
-  touchedBy,
-  type Batch,
-  type Group,
-} from '../../../../src/to-consul/write/batch.ts';
+import { composeBatch, refusedGroups, touchedBy, type Batch } from '../../../../src/to-consul/write/batch.ts';
+import type { Group } from '../../../../src/to-consul/write/group.ts';
 import { LateWrites } from '../../../../src/to-consul/write/late-writes.ts';
 import { nodeOperation, toOperations, type PodChanges } from '../../../../src/to-consul/write/operations.ts';
 import { owner } from '../../builders.ts';
@@ -220,7 +215,7 @@ describe('a conflict that names', () => {
   const group = (key: string, node: typeof NEW_NODE, bringsNode: boolean): Group => {
     const changes = creation(key, node);
     const nodes = bringsNode ? [nodeOperation(owner, node, 0)] : [];
-    return { key, changes, ...operationList([...nodes, ...toOperations(changes)]) };
+    return { key, changes, isWhole: true, ...operationList([...nodes, ...toOperations(changes)]) };
   };
   /** One transaction: 0 the new node, 1 and 2 pod a on it, 3 and 4 pod b on it, 5 and 6 pod c on a node that is there. */
   const groups = [group('a', NEW_NODE, true), group('b', NEW_NODE, false), group('c', NODE_1, false)];

@@ -27,7 +27,7 @@ function guarded(late: readonly Operation[], changes: PodChanges, own = new Pict
   const writes = new LateWrites();
   writes.add(KEY, late);
   const guarded = writes.guard(KEY, changes, own);
-  return shown([...toOperations(guarded.changes), ...guarded.renewals]);
+  return shown([...toOperations(guarded.changes), ...[...guarded.renewals.values()].flat()]);
 }
 
 describe('after a write of which nobody knows', () => {
@@ -93,14 +93,17 @@ describe('after a write of which nobody knows', () => {
   it('a key of which nothing is known is left as it is', () => {
     const writes = new LateWrites();
     const changes = change({ tags: ['x'] });
-    expect(writes.guard(KEY, changes, new Picture([NODE_1], [observed]))).toEqual({ changes, renewals: [] });
+    expect(writes.guard(KEY, changes, new Picture([NODE_1], [observed]))).toEqual({
+      changes,
+      renewals: new Map(),
+    });
   });
 
   it('is forgotten for good once the index has moved, though an instance with the old index should be there again', () => {
     const writes = new LateWrites();
     writes.add(KEY, toOperations(removal));
     writes.review(KEY, new Map());
-    expect(writes.guard(KEY, NOTHING, new Picture([NODE_1], [observed])).renewals).toEqual([]);
+    expect(writes.guard(KEY, NOTHING, new Picture([NODE_1], [observed])).renewals.size).toBe(0);
   });
 
   it('keeps the instances of a pod apart', () => {
@@ -108,7 +111,7 @@ describe('after a write of which nobody knows', () => {
     const writes = new LateWrites();
     writes.add(KEY, toOperations({ ...NOTHING, remove: [observed, other] }));
     const moved = new Picture([NODE_1], [{ ...observed, serviceIndex: 30 }, other]);
-    expect(shown(writes.guard(KEY, NOTHING, moved).renewals)).toEqual([
+    expect(shown([...writes.guard(KEY, NOTHING, moved).renewals.values()].flat())).toEqual([
       `cas service orders on ${on} @40`,
       `set service orders on ${on} @40`,
     ]);

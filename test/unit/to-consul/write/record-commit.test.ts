@@ -13,7 +13,7 @@ function after(changes: PodChanges, committed: Partial<Committed>, nodes = [NODE
   const own = new Picture([], [observed]);
   const operations = [...nodes.map((node) => nodeOperation(owner, node, 0)), ...toOperations(changes)];
   const none = { nodes: new Map(), services: new Map(), checks: new Map() };
-  recordCommit(own, { key: 'shop/a', changes, ...operationList(operations) }, { ...none, ...committed });
+  recordCommit(own, { key: 'shop/a', changes, isWhole: true, ...operationList(operations) }, { ...none, ...committed });
   return own;
 }
 const shown = (own: Picture) =>

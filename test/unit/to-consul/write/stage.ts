@@ -23,7 +23,7 @@ export class WriterStage {
   readonly committer = new TestCommitter();
   readonly own: Picture;
   /** What each pod should be; a pod that is not here should have nothing. */
-  readonly desired = new Map<string, Registration>();
+  readonly desired = new Map<string, Registration | readonly Registration[]>();
   /** What became of each key that was submitted. */
   readonly outcomes = new Map<string, 'written' | Error>();
   readonly drifted: string[] = [];
@@ -81,8 +81,8 @@ export class WriterStage {
   }
 
   #plan(key: string): PodChanges {
-    const wanted = this.desired.get(key);
-    const desired = new Map(wanted ? [[identityOf(wanted), wanted]] : []);
+    const wanted = [this.desired.get(key) ?? []].flat();
+    const desired = new Map(wanted.map((registration) => [identityOf(registration), registration]));
     return compare(desired, this.own.ofPod(key), isSame);
   }
 }
