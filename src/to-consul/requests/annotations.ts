@@ -1,3 +1,4 @@
+import { ANNOTATION } from '../../mark.ts';
 import { type Rejection, quote } from '../registration/rejection.ts';
 
 /**
@@ -44,11 +45,15 @@ const PORT_KEY = /^(service-name|service-tags|service-meta-[^.]*)\.(.*)$/s;
 /** A port's name (RFC 6335). */
 const PORT_NAME = /^[a-z0-9]([a-z0-9-]{0,13}[a-z0-9])?$/;
 const PORT_EXPECTED = 'the name of a port, or a number from 1 to 65535 without leading zeros,';
-/** Keys of ours that other parts of Consular read. Only a Service can take instances in: on a pod those keys are unknown. */
-const OTHER_KEYS: Readonly<Record<'pod' | 'service', ReadonlySet<string>>> = {
-  pod: new Set(['consul-service']),
-  service: new Set(['consul-service', 'import', 'import-port']),
-};
+/** Keys of what Consular itself writes: they stay on a mirrored Service that was let go. */
+const WRITTEN_KEYS: ReadonlySet<string> = new Set(
+  Object.values(ANNOTATION).flatMap((key) => (key.startsWith(PREFIX) ? [key.slice(PREFIX.length)] : [])),
+);
+
+/** Keys that others judge: what a Service takes in is the other direction's; on a pod those keys are unknown. */
+function isOthers(key: string, on: 'pod' | 'service'): boolean {
+  return WRITTEN_KEYS.has(key) || (on === 'service' && key.startsWith('import'));
+}
 
 export const NO_SETTINGS: Settings = { meta: new Map(), ports: new Map() };
 const NOTHING: ParsedAnnotations = { settings: NO_SETTINGS, rejections: [] };
@@ -63,7 +68,7 @@ export function parseAnnotations(
   const all = new Draft();
   const ports = new Map<string, Draft>();
   for (const [key, written] of withoutPrefix(annotations)) {
-    if (OTHER_KEYS[on].has(key)) continue;
+    if (isOthers(key, on)) continue;
     const [, general = key, port] = PORT_KEY.exec(key) ?? [];
     if (port === undefined) all.take(key, written, rejections);
     else if (!isPort(port)) rejections.push(invalid(notOfPort([written.key], PORT_EXPECTED, port)));

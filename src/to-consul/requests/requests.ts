@@ -33,6 +33,8 @@ export interface Request {
   readonly port: number;
   readonly udp: boolean;
   readonly wishes: Wishes;
+  /** What the Service wishes, without the pod; undefined when the pod itself asks. */
+  readonly asked?: Wishes;
   /** The annotated Service; undefined when the pod itself asks. */
   readonly service: Service | undefined;
   /** The annotations or variables that ask, in words for the Notes of the check. */
@@ -87,28 +89,59 @@ export function requestsOfPod(
   });
 }
 
+/** What is wrong with a pod that wants to be registered, and for which nobody says under which name. */
+export function askedInVain({ annotations }: Pod): Rejection[] {
+  if (parseAnnotations(annotations).settings.sync !== true) return [];
+  const message =
+    'annotation service-sync: "true" asks for nothing on a pod: expected service-name beside it, or a Service over the pod that asks, found neither';
+  return [{ reason: 'InvalidAnnotation', message, ifItLasts: true }];
+}
+
 /** What an annotated Service asks for one of its pods. */
 export function requestsOfService({ service, slices }: AnnotatedService, pod: Pod, own: ParsedAnnotations): Outcome[] {
+  return wantedByService(service).map((outcome): Outcome => {
+    if ('rejections' in outcome) return outcome;
+    // The pod's own annotations win, so it is not registered before they are right; it is rejected by itself.
+    if (own.rejections.length > 0) return { asker: service.name, rejections: [] };
+    const { name, port: servicePort, wishes: asked } = outcome;
+    const port = slicePorts(slices, pod).find((port) => port.name === servicePort.name);
+    // The slices follow their Service a moment later, after a port was renamed, say: until then the instances stay.
+    if (!port) return { asker: service.name, rejections: [], problem: missingPort(service, servicePort, pod) };
+    const udp = port.protocol === 'UDP';
+    const wishes = overlay(asked, wishesAt(own.settings, portAt(pod, port.port, udp)));
+    return { name, port: port.port, udp, wishes, asked, service, by: `annotations of Service ${objectKey(service)}` };
+  });
+}
+
+/** What a Service asks for, before its slices say where: for one of its ports. */
+export interface WantedByService {
+  readonly name: string;
+  readonly port: ServicePort;
+  readonly wishes: Wishes;
+}
+
+/** What a Service asks for, name by name; of what is wrong with it whatever its pods are, a problem. */
+export function wantedByService(service: Service): (WantedByService | Unclear)[] {
   const parsed = askedByService(service);
   if (!parsed) return [];
   const { settings, rejections } = parsed;
-  const asker = service.name;
-  if (rejections.length > 0) return [{ asker, rejections }];
-  // The pod's own annotations win, so it is not registered before they are right; it is rejected by itself.
-  if (own.rejections.length > 0) return [{ asker, rejections: [] }];
-  const where = `Service ${objectKey(service)}`;
+  const wrong = (rejection: Rejection): Unclear => {
+    return { asker: service.name, rejections: [], problem: wrongOnService(service, rejection) };
+  };
+  if (rejections.length > 0) return rejections.map(wrong);
   const unknown = unknownPort(settings, service.ports, 'Service');
-  if (unknown !== undefined) return reject(asker, 'InvalidPort', `${where}: ${unknown}`);
-  return namesWanted(settings).flatMap(({ name, port: wanted }): Outcome[] => {
-    const servicePort = choosePort(service.ports, wanted);
-    if (typeof servicePort === 'string') return reject(asker, 'InvalidPort', `${where}: ${servicePort}`);
-    const port = slicePorts(slices, pod).find((port) => port.name === servicePort.name);
-    // The slices follow their Service a moment later, after a port was renamed, say: until then the instances stay.
-    if (!port) return [{ asker, rejections: [], problem: missingPort(service, servicePort, pod) }];
-    const udp = port.protocol === 'UDP';
-    const wishes = overlay(wishesAt(settings, servicePort), wishesAt(own.settings, portAt(pod, port.port, udp)));
-    return [{ name, port: port.port, udp, wishes, service, by: `annotations of ${where}` }];
+  if (unknown !== undefined) return [wrong({ reason: 'InvalidPort', message: unknown })];
+  return namesWanted(settings).map(({ name, port: wanted }) => {
+    const port = choosePort(service.ports, wanted);
+    if (typeof port === 'string') return wrong({ reason: 'InvalidPort', message: port });
+    return { name, port, wishes: wishesAt(settings, port) };
   });
+}
+
+/** Something that the owner of a Service has to mend, and nobody else. */
+export function wrongOnService(service: Service, { reason, message: what }: Rejection): ServiceProblem {
+  const message = `Service ${objectKey(service)}: ${what}`;
+  return { service: objectKey(service), about: message, kind: 'wrong', rejection: { reason, message } };
 }
 
 /** A port of the Service that its slices do not have for the pod: for want of a container port of that name, or not yet. */

@@ -29,13 +29,13 @@ interface Given extends Partial<Pod> {
 }
 
 function desired({ text = {}, ports = [HTTP, GRPC], services = [], ...overrides }: Given) {
-  const { registrations, rejections } = desiredRegistrations(owner, toConsulConfig(), {
+  const { registrations, rejections, ofServices } = desiredRegistrations(owner, toConsulConfig(), {
     pod: pod({ annotations: annotations(text), containers: [container({ ports })], ...overrides }),
     services,
     zone: '',
     nodeAddress: '192.168.1.11',
   });
-  return { registrations: [...registrations.values()], rejections };
+  return { registrations: [...registrations.values()], rejections, ofServices };
 }
 
 const shown = (given: Given) =>
@@ -170,11 +170,16 @@ describe('a Service with names for its ports', () => {
     expect(shown({ services: [source(text)] })).toEqual(expected);
   });
 
-  it('is rejected for a port that it does not have', () => {
-    for (const port of ['7000', 'x'])
-      expect(complaints({ services: [source({ [`service-name.${port}`]: 'api' })] })[0]).toContain(
-        `annotation "consular.dev/service-name.${port}": expected the name or number of a port of the Service after the dot, found "${port}"`,
-      );
+  it('is rejected for a port that it does not have, and not the pod', () => {
+    for (const port of ['7000', 'x']) {
+      const { registrations, rejections, ofServices } = desired({
+        services: [source({ [`service-name.${port}`]: 'api' })],
+      });
+      expect([registrations, rejections]).toEqual([[], []]);
+      expect(ofServices.map(({ rejection }) => rejection.message)).toEqual([
+        `Service shop/orders: annotation "consular.dev/service-name.${port}": expected the name or number of a port of the Service after the dot, found "${port}"`,
+      ]);
+    }
   });
 
   it("loses to the pod's own settings for the container port", () => {
