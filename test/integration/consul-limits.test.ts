@@ -52,8 +52,7 @@ describe('Consul', () => {
     ]);
     const inCatalog = await rig.consul.call('PUT', '/catalog/register', { ...node, Service: service });
     const all = new Map(Object.entries(meta));
-    const registration = { ...{ node: { name: 'n', address: '' }, id: 'x', service: 'limited', address: '192.0.2.1' } };
-    const problems = validate({ ...registration, port: 80, tags, meta: all, weight: 1 }, all);
+    const problems = validate({ service: 'limited', address: '192.0.2.1', port: 80, tags, meta: all }, all);
     return { txn: inTransaction.status === 200, catalog: inCatalog.status === 200, here: problems.length === 0 };
   }
 

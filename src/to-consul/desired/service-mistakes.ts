@@ -8,7 +8,7 @@ import { parseAnnotations } from '../requests/annotations.ts';
 import { namesWanted, wantedByService, wrongOnService } from '../requests/requests.ts';
 
 /** Of no pod, and right: what is asked for here depends on no pod. */
-const ANY_PLACE = { node: { name: '', address: '' }, id: '', address: '192.0.2.1', port: 1, weight: 1 };
+const ANY_PLACE = { address: '192.0.2.1', port: 1 };
 
 /**
  * What is wrong with what a Service asks for, whatever its pods are, and whether it has any:

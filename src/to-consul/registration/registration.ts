@@ -103,7 +103,7 @@ const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u20
 
 /** Everything wrong with a registration that Consul, a reader of Consul or the audit would stumble over. */
 export function validate(
-  registration: Omit<Registration, 'check'>,
+  registration: Pick<Registration, 'service' | 'address' | 'port' | 'tags' | 'meta'>,
   userMeta: ReadonlyMap<string, string>,
 ): Rejection[] {
   const { service, address, port, tags, meta } = registration;
