@@ -12,6 +12,7 @@ import { planImports, planPods, planServices, readOnce, type OnceContext } from 
 import type { OwnInstance } from '../to-consul/observed/own-instance.ts';
 import type { PodPlan } from '../to-consul/plan/pod-plan.ts';
 import { LAST_OF_ITS_SERVICE, STAYS } from '../to-consul/report/held.ts';
+import { mistakesOf } from '../to-consul/desired/service-mistakes.ts';
 import { noPod } from '../to-consul/report/reporter.ts';
 import { objectKey } from '../kubernetes/objects.ts';
 import { toldOfQuotas } from './namespace-quotas.ts';
@@ -115,6 +116,7 @@ async function planToConsul(
     });
   }
   for (const service of toConsul.views.services.values()) {
+    ofServices.push(...mistakesOf(service, config.toConsul));
     const addresses = pods.index.addressesWithoutPod(service);
     const object = `Service ${objectKey(service)}`;
     if (addresses.length > 0)

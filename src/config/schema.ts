@@ -161,6 +161,12 @@ export const configSchema = z.strictObject({
         .describe(
           'Serve the readiness gate consular.dev/registered; needs the right to patch pods/status, and an outage of Consul then holds up rollouts.',
         ),
+      injectedContainers: z
+        .array(name)
+        .default([])
+        .describe(
+          'Names of containers that are put into the pods of others, beside those of known meshes: their ports are never the default; * stands for any run of characters.',
+        ),
       registrator: z
         .boolean()
         .default(false)

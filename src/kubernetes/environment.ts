@@ -25,14 +25,13 @@ export interface EvaluatedVariable {
 
 /**
  * The environment of a container as the kubelet makes it: `$(NAME)` is a variable further up, or else stays as it is, and
- * `$$` is a dollar. What refers to something unreadable is unreadable itself. Of an empty value the Pod that is kept does
- * not say whether it comes from elsewhere, so that it is unreadable too.
+ * `$$` is a dollar. What refers to something unreadable is unreadable itself.
  */
 export function evaluateEnvironment(env: readonly EnvVar[], pod: Pod): EvaluatedVariable[] {
   const known = new Map<string, string | undefined>();
   let inserted = 0;
   return env.map(({ name, value, fieldPath }) => {
-    const found = value === '' ? FIELDS.get(fieldPath)?.(pod) : expand(value);
+    const found = fieldPath === undefined ? expand(value) : FIELDS.get(fieldPath)?.(pod);
     known.set(name, found);
     return { name, value: found };
   });

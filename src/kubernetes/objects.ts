@@ -33,13 +33,19 @@ export interface Pod extends KubernetesObject {
   readonly readinessGates: readonly string[];
   /** Status of the other conditions by type; kept of pods with readiness gates only. */
   readonly conditions: ReadonlyMap<string, string>;
-  /** Those that have ports, or variables that somebody here reads. */
+  /** Those of the application in the order of the manifest, then native sidecars: in this order Kubernetes finds a port by its name. */
   readonly containers: readonly Container[];
 }
 
 export interface Container {
   readonly name: string;
   readonly image: string;
+  /** A native sidecar (KEP-753): an init container that goes on running. Init containers that end are not kept. */
+  readonly isSidecar: boolean;
+  /** The one that the annotation `kubectl.kubernetes.io/default-container` names. */
+  readonly isDefault: boolean;
+  /** Istio says that it put this container into the pod, in the annotation `sidecar.istio.io/status`. */
+  readonly isIstios: boolean;
   readonly ports: readonly ContainerPort[];
   /** In the order of the manifest; kept only of containers that have a variable which somebody here reads. */
   readonly env: readonly EnvVar[];
@@ -47,10 +53,10 @@ export interface Container {
 
 export interface EnvVar {
   readonly name: string;
-  /** Empty when the value comes from somewhere else. */
+  /** Empty when the value comes from somewhere else, or when it is empty. */
   readonly value: string;
-  /** `valueFrom.fieldRef.fieldPath`, or empty. */
-  readonly fieldPath: string;
+  /** Of a value that comes from somewhere else: `valueFrom.fieldRef.fieldPath`, empty when that is no field. Else undefined. */
+  readonly fieldPath: string | undefined;
 }
 
 export interface Condition {

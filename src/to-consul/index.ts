@@ -10,10 +10,12 @@ import type { TimeLine } from '../consul/time-line.ts';
 import type { EventRecorder } from '../kubernetes/events.ts';
 import type { ObjectApi } from '../kubernetes/object-api.ts';
 import type { Resources } from '../kubernetes/resources.ts';
-import type { Owner } from '../mark.ts';
+import type { Service } from '../kubernetes/objects.ts';
+import { META, type Owner } from '../mark.ts';
 import { explainError, type Log } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import type { RetryBrake } from '../retry-brake.ts';
+import { mistakesOf } from './desired/service-mistakes.ts';
 import { ToConsulLoop, type LoopStatus } from './loop.ts';
 import { EMPTY_NODE_MS, removeEmptyNodes } from './nodes/empty-node-remover.ts';
 import { followDrift } from './observed/drift.ts';
@@ -28,7 +30,7 @@ import { Planner } from './plan/planner.ts';
 import { PodIndex } from './plan/pod-index.ts';
 import { Gatekeeper } from './report/readiness-gate.ts';
 import { Patience, SLICES_FOLLOW_MS } from './report/patience.ts';
-import { createReporter } from './report/reporter.ts';
+import { createReporter, noPod } from './report/reporter.ts';
 import { subscribe } from './subscriptions.ts';
 import type { Views } from './views.ts';
 import { Writer } from './write/writer.ts';
@@ -126,7 +128,15 @@ export function runToConsul(options: ToConsulOptions): ToConsul {
   });
   const forget = ({ uid }: { readonly uid: string }) => gatekeeper.forget(uid);
   const enqueue = (podKeys: Iterable<string>) => loop.enqueue(podKeys);
-  subscribe(views, index, { enqueue, reportService: report.service, forget });
+  subscribe(views, index, {
+    enqueue,
+    reportService: (service, addresses) => {
+      const mistakes = mistakesOf(service, config).map(({ rejection }) => rejection);
+      const rejections = addresses.length > 0 ? [noPod(addresses, 3), ...mistakes] : mistakes;
+      report.service(service, rejections, mistakes.length > 0 && hasInstances(service, index, own));
+    },
+    forget,
+  });
   loop.start();
   const unfollowed = followConsul(options, onDrift);
   void removeEmptyNodes({
@@ -148,6 +158,14 @@ export function runToConsul(options: ToConsulOptions): ToConsul {
       await loop.drain(limitMs);
     },
   };
+}
+
+/** Whether Consul has an instance that the Service asked for. */
+function hasInstances(service: Service, index: PodIndex, own: Pick<OwnCatalog, 'ofPod'>): boolean {
+  for (const podKey of index.podsOfService(service))
+    for (const { registration } of own.ofPod(podKey).values())
+      if (registration.meta.get(META.service) === service.name) return true;
+  return false;
 }
 
 /** Follows what others do to what is ours; returns what cannot be followed right now, with the reason. */

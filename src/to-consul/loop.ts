@@ -16,6 +16,8 @@ import { Waiting } from './plan/waiting.ts';
 import { HeldInstances } from './report/held.ts';
 import type { Patience } from './report/patience.ts';
 import type { Reporter } from './report/reporter.ts';
+import type { Rejection, ServiceProblem } from './registration/rejection.ts';
+import { POD } from './requests/requests.ts';
 
 /** Keys that may wait for their transaction at a time: more than any batch takes, so that reconciling never caps it. */
 const CONCURRENCY = 1024;
@@ -129,17 +131,21 @@ export class ToConsulLoop {
     this.#takePlaces(key, withStaying(plan.places, plan.changes.remove));
     this.#waiting.set(key, plan.waitsFor);
     for (const wait of plan.waitsFor) if ('name' in wait) foreign.follow(wait.name);
-    report.rejections(key, plan.rejections, plan.held.length > 0);
     report.warnings(key, plan.warnings);
-    this.#reportServices(key, plan);
+    this.#tell(key, plan);
     if (plan.refusedNodes.length > 0) this.#controller.enqueueAfter(key, REFUSED_NODE_RETRY_MS);
     return plan.changes;
   }
 
-  #reportServices(key: string, { ofServices, held }: PodPlan): void {
+  /** Tells what somebody has to mend; what may be over in a moment only when it is not. */
+  #tell(key: string, { rejections, ofServices, held }: PodPlan): void {
     const { patience, report, clock } = this.#options;
-    const { due, nextInMs } = patience.judge(key, ofServices, clock.now());
-    report.ofServices(key, due, new Set(held.map(({ registration }) => askerOf(registration.meta))));
+    const late = rejections.filter(({ ifItLasts }) => ifItLasts).map(lateOfPod);
+    const { due, nextInMs } = patience.judge(key, [...ofServices, ...late], clock.now());
+    const isDue = (rejection: Rejection) => !rejection.ifItLasts || due.some((one) => one.rejection === rejection);
+    report.rejections(key, rejections.filter(isDue), held.length > 0);
+    const dueOnServices = due.filter(({ service }) => service !== POD);
+    report.ofServices(key, dueOnServices, new Set(held.map(({ registration }) => askerOf(registration.meta))));
     if (nextInMs !== undefined) this.#controller.enqueueAfter(key, nextInMs);
   }
 
@@ -274,4 +280,9 @@ export class ToConsulLoop {
 function assertKnown(key: string, plan: PodPlan | undefined): void {
   if (plan && plan.unread.length > 0)
     throw new ViewBehind(`write ${key} to Consul: which instances others have was not known any more when it was sent`);
+}
+
+/** As of the Services over a pod, beside which the pod itself stands. */
+function lateOfPod(rejection: Rejection): ServiceProblem {
+  return { service: POD, about: rejection.message, kind: 'late', rejection };
 }

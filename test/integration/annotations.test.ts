@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { nextPodIP, openRig, until, untilEqual, type Rig } from '../rig/index.ts';
+import { nextPodIP, openRig, until, untilEqual, untilIdle, type Rig } from '../rig/index.ts';
 
 const named = (name: string) => ({ 'consular.dev/service-name': name });
 const WEB_AND_ADMIN = [
@@ -159,8 +159,63 @@ describe('annotations for one port', () => {
     await untilEqual('registered', () => consul.summary('typo'), [`${ip}:8080 passing`]);
     await kubernetes.annotate(namespace, 'typo', { 'consular.dev/service-name.amdin': 'typo-admin' });
     const { note } = await untilEvent(rig, 'typo', 'InvalidPort');
-    expect(note).toContain('annotations for port "amdin": expected the name or number of one of its ports');
+    expect(note).toContain(
+      'annotation "consular.dev/service-name.amdin": expected the name or number of a port of the pod after the dot, found "amdin"',
+    );
     expect(await consul.summary('typo')).toEqual([`${ip}:8080 passing`]);
+  });
+});
+
+describe('annotations as people write them', () => {
+  let rig: Rig;
+
+  beforeAll(async () => {
+    rig = await openRig();
+    await rig.startDaemon(MIRRORING_IS_OFF);
+  }, 60_000);
+  afterAll(() => rig.close(), 30_000);
+
+  it('may end in a line break, as YAML ends a block', async () => {
+    const { kubernetes, consul, namespace } = rig;
+    const ip = nextPodIP();
+    await kubernetes.createPod(namespace, 'block', {
+      ip,
+      ready: false,
+      ports: WEB_AND_ADMIN,
+      annotations: {
+        ...named('block\n'),
+        'consular.dev/service-port': 'admin\n',
+        'consular.dev/service-tags': 'a,\nb\n',
+        'consular.dev/service-weight': '7\n',
+        'consular.dev/not-ready': 'critical\n',
+        'consular.dev/service-meta-team': 'shop\n',
+      },
+    });
+    await untilEqual('the pod', () => consul.summary('block'), [`${ip}:9000 critical`]);
+    const [instance] = await consul.instances('block');
+    expect(instance?.Service).toMatchObject({ Tags: ['a', 'b'], Weights: { Passing: 7 }, Meta: { team: 'shop' } });
+  });
+
+  it('with a dot in a key of meta are told what is behind the dot, and that Consul has no such keys', async () => {
+    const { kubernetes, namespace } = rig;
+    const annotations = { ...named('dotted'), 'consular.dev/service-meta-management.port': '9053' };
+    await kubernetes.createPod(namespace, 'dotted', { annotations });
+    const { note } = await untilEvent(rig, 'dotted', 'InvalidPort');
+    expect(note).toContain(
+      'annotation "consular.dev/service-meta-management.port": expected the name or number of a port',
+    );
+    expect(note).toContain('keys of meta have no dots in Consul');
+  });
+
+  it('say the same of TLS in tags, where an older Spring looks, and in meta, where a newer one does', async () => {
+    const { kubernetes, consul, namespace } = rig;
+    const tagged = { ...named('tls'), 'consular.dev/service-tags': 'secure=true' };
+    const contradicted = { ...tagged, ...named('tls-not'), 'consular.dev/service-meta-secure': 'false' };
+    await kubernetes.createPod(namespace, 'tls', { annotations: tagged });
+    await kubernetes.createPod(namespace, 'tls-not', { annotations: contradicted });
+    const secure = async (name: string) => (await consul.instances(name)).map(({ Service }) => Service.Meta.secure);
+    await untilEqual('by the tag', () => secure('tls'), ['true']);
+    await untilEqual('by the annotation', () => secure('tls-not'), ['false']);
   });
 });
 
@@ -237,6 +292,39 @@ describe("registrator's variables", () => {
       await untilEqual('the old name', () => consul.summary('legacy'), []);
       await kubernetes.annotate(namespace, 'plain', { 'consular.dev/service-name': null });
       await untilEqual('the variables again', () => consul.summary('legacy'), ['10.245.0.1:8080 passing']);
+    } finally {
+      await rig.close();
+    }
+  });
+
+  it('that are empty are none: nothing is told, and nothing is kept out', async () => {
+    const rig = await openRig();
+    const { kubernetes, consul, namespace } = rig;
+    const container = (name: string, containerPort: number, env: object[]) => {
+      return { name, image: `shop/${name}:1`, ports: [{ containerPort }], env };
+    };
+    const empty = (name: string) => ({ name, value: '' });
+    try {
+      await kubernetes.createPod(namespace, 'empty', {
+        ip: '10.245.0.9',
+        containers: [
+          container('web', 8080, [
+            { name: 'SERVICE_NAME', value: 'named' },
+            empty('SERVICE_TAGS'),
+            empty('SERVICE_ID'),
+          ]),
+          container('unnamed', 9090, [empty('SERVICE_NAME')]),
+        ],
+      });
+      const toConsul = { registrator: true, registratorExplicit: false, namespaces: { include: [namespace] } };
+      const daemon = await rig.startDaemon({ ...MIRRORING_IS_OFF, toConsul });
+      await untilEqual('the named port', () => consul.summary('named'), ['10.245.0.9:8080 passing']);
+      await untilEqual('the other', () => consul.summary('unnamed'), ['10.245.0.9:9090 passing']);
+      await untilIdle(daemon);
+      expect((await consul.instances('named'))[0]?.Service.Tags).toEqual([]);
+      expect(daemon.records.filter(({ message }) => message === 'without effect' || message === 'rejected')).toEqual(
+        [],
+      );
     } finally {
       await rig.close();
     }

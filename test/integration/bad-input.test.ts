@@ -97,7 +97,7 @@ const ROWS: readonly Row[] = [
   {
     what: 'B16 a word for yes',
     reason: 'InvalidAnnotation',
-    says: /annotation service-sync: expected "true" or "false", found "yes"/,
+    says: /annotation "consular.dev\/service-sync": expected "true" or "false", found "yes"/,
     pod: annotated({ 'service-name': 'bad', 'service-sync': 'yes' }),
   },
   {

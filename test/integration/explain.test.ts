@@ -118,7 +118,7 @@ describe('consular explain', () => {
     expect(status).toBe(2);
     expect(stdout).toContain('the pod is Ready, with input that cannot be honoured');
     expect(stdout).toContain(
-      `! Pod ${namespace}/bad: InvalidAnnotation: annotation service-weight: expected a number from 1 to 65535, found "x"`,
+      `! Pod ${namespace}/bad: InvalidAnnotation: annotation "consular.dev/service-weight": expected a number from 1 to 65535, found "x"`,
     );
     expect(stdout).toContain('Would do\n  nothing');
   });

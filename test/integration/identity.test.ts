@@ -59,7 +59,7 @@ describe("Consular's own entry", () => {
     expect(check).toMatchObject({
       Output: [
         '3 instances registered, 1 rejected, 0 held, 0 services mirrored',
-        `Pod ${namespace}/wrong: annotation service-weight: expected a number from 1 to 65535, found ""`,
+        `Pod ${namespace}/wrong: annotation "consular.dev/service-weight": expected a number from 1 to 65535, found ""`,
       ].join('\n'),
       CheckID: `consular-${cluster}`,
       Status: 'warning',

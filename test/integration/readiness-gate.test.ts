@@ -114,7 +114,7 @@ describe('the readiness gate', () => {
     await kubernetes.createPod(namespace, 'mended', gated({ ip, annotations: wrong }));
     const shut = await untilGate(rig, 'mended', 'False');
     expect(shut).toMatchObject({ reason: 'InvalidAnnotation' });
-    expect(shut.message).toContain('service-weight: expected a number from 1 to 65535, found "heavy"');
+    expect(shut.message).toContain('service-weight": expected a number from 1 to 65535, found "heavy"');
     expect(await consul.summary('mended')).toEqual([]);
     await kubernetes.annotate(namespace, 'mended', { 'consular.dev/service-weight': '3' });
     await untilGate(rig, 'mended', 'True');
@@ -205,7 +205,10 @@ describe('the readiness gate', () => {
         spec: { selector: { app: 'portless' }, ports: [{ port: 80, targetPort: 'admin' }] },
       });
       await kubernetes.createPod(namespace, 'portless', gated({ ip, labels: { app: 'portless' } }));
-      expect(await untilGate(rig, 'portless', 'False')).toMatchObject({ reason: 'NoEndpointSlice' });
+      await until('the wrong port is told', async () => {
+        const { reason, message } = await untilGate(rig, 'portless', 'False');
+        return reason === 'InvalidPort' && message.includes(`Service ${namespace}/portless`);
+      });
       await kubernetes.must('PATCH', `/api/v1/namespaces/${namespace}/services/portless`, {
         spec: { ports: [{ port: 80, targetPort: 'http' }] },
       });

@@ -212,19 +212,35 @@ describe('what was read', () => {
         {
           name: 'app',
           image: 'shop/orders:1',
+          isSidecar: false,
+          isDefault: false,
+          isIstios: false,
           ports: [
             { name: 'http', port: 8080, protocol: 'TCP' },
             { name: 'dns', port: 5353, protocol: 'UDP' },
             { name: '', port: 9999, protocol: 'SCTP' },
           ],
           env: [
-            { name: 'SERVICE_NAME', value: 'orders', fieldPath: '' },
-            { name: 'SERVICE_EMPTY', value: '', fieldPath: '' },
+            { name: 'SERVICE_NAME', value: 'orders', fieldPath: undefined },
+            { name: 'SERVICE_EMPTY', value: '', fieldPath: undefined },
             { name: 'POD_IP', value: '', fieldPath: 'status.podIP' },
             { name: 'SECRET', value: '', fieldPath: '' },
           ],
         },
-        { name: 'talker', env: [{ name: 'SERVICE_TAGS', value: 'x', fieldPath: '' }] },
+        { name: 'silent', isIstios: true, ports: [], env: [] },
+        {
+          name: 'talker',
+          isDefault: true,
+          isIstios: false,
+          env: [{ name: 'SERVICE_TAGS', value: 'x', fieldPath: undefined }],
+        },
+        {
+          name: 'istio-proxy',
+          isSidecar: true,
+          isDefault: false,
+          isIstios: true,
+          ports: [{ name: 'metrics', port: 15090, protocol: 'TCP' }],
+        },
       ],
     });
     expect(pod?.podIPs).toEqual([expect.stringMatching(/^10\.244\./), '2001:db8::7']);

@@ -177,7 +177,7 @@ describeWithBrowser('the UI of Consul', () => {
     const [, output = ''] = text.split('\nOutput\n');
     expect(output.trim().split('\n')).toEqual([
       '3 instances registered, 2 rejected, 1 held, 1 service mirrored',
-      `Pod ${NAMESPACE}/payments-1 (1 held): annotation service-weight: expected a number from 1 to 65535, found "heavy"`,
+      `Pod ${NAMESPACE}/payments-1 (1 held): annotation "consular.dev/service-weight": expected a number from 1 to 65535, found "heavy"`,
       `Pod ${NAMESPACE}/reports-1: service-port: expected a port number or the name of a container port, found "web"`,
     ]);
   });

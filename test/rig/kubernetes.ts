@@ -35,6 +35,9 @@ export interface PodOptions {
   readonly ownerReferences?: object[];
   readonly hostNetwork?: boolean;
   readonly env?: { name: string; value?: string; valueFrom?: object }[];
+  /** Instead of one container `app` with these ports and variables. */
+  readonly containers?: readonly object[];
+  readonly initContainers?: readonly object[];
   /** Types of conditions that the pod needs beside its containers to be Ready. */
   readonly readinessGates?: readonly string[];
   /** Beside Ready, by type. */
@@ -139,6 +142,8 @@ export class KubernetesApi {
       ownerReferences = [],
       hostNetwork = false,
       env = [],
+      containers = [{ name: 'app', image: 'app', ports, env }],
+      initContainers = [],
       readinessGates = [],
     } = options;
     return this.must('POST', `/api/v1/namespaces/${namespace}/pods`, {
@@ -148,7 +153,8 @@ export class KubernetesApi {
         hostNetwork,
         terminationGracePeriodSeconds: 0,
         readinessGates: readinessGates.map((conditionType) => ({ conditionType })),
-        containers: [{ name: 'app', image: 'app', ports, env }],
+        containers,
+        initContainers,
       },
     });
   }

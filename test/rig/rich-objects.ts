@@ -13,6 +13,8 @@ export async function createRichObjects(
     'consular.dev/service-name': 'örders-€-😀',
     'consular.dev/service-tags': 'a,b',
     'example.com/large': 'x'.repeat(200_000),
+    'kubectl.kubernetes.io/default-container': 'talker',
+    'sidecar.istio.io/status': '{"initContainers":["istio-init","istio-proxy"],"containers":["silent"],"revision":"x"}',
   };
 
   await kubernetes.must('POST', `${core}/pods`, {
@@ -49,6 +51,16 @@ export async function createRichObjects(
         },
         { name: 'silent', image: 'silent:1', env: [{ name: 'LOG', value: 'info' }] },
         { name: 'talker', image: 'talker:1', env: [{ name: 'SERVICE_TAGS', value: 'x' }] },
+      ],
+      initContainers: [
+        { name: 'migrate', image: 'migrate:1', ports: [{ containerPort: 7000, hostPort: 7000 }] },
+        {
+          name: 'istio-proxy',
+          image: 'proxy:1',
+          restartPolicy: 'Always',
+          ports: [{ name: 'metrics', containerPort: 15090, hostPort: 15090 }],
+          env: [{ name: 'SERVICE_EMPTY', value: '' }],
+        },
       ],
     },
   });

@@ -93,6 +93,9 @@ export function container(overrides: Partial<Container> = {}): Container {
   return {
     name: 'app',
     image: 'registry.local/shop/orders:1.4',
+    isSidecar: false,
+    isDefault: false,
+    isIstios: false,
     ports: [{ name: 'http', port: 8080, protocol: 'TCP' }],
     env: [],
     ...overrides,

@@ -133,7 +133,7 @@ export function variableSettings(pod: Pod, note: string): Setting[] {
       .map(({ name, value, fieldPath }) => ({
         source: `Pod ${objectKey(pod)}, container ${container.name}`,
         key: name,
-        value: fieldPath === '' ? value : `(from ${fieldPath})`,
+        value: fieldPath === undefined ? value : `(from ${fieldPath || 'elsewhere'})`,
         note,
       })),
   );

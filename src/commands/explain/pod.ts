@@ -1,8 +1,9 @@
 import type { Config } from '../../config/schema.ts';
-import { objectKey, workloadOf, type Pod } from '../../kubernetes/objects.ts';
+import { objectKey, workloadOf, type Container, type Pod } from '../../kubernetes/objects.ts';
 import { parseAnnotations } from '../../to-consul/requests/annotations.ts';
 import { desiredRegistrations, type PlanSources } from '../../to-consul/desired/desired-registrations.ts';
 import { GATE, readinessOf } from '../../to-consul/desired/readiness.ts';
+import { defaultPort, isInjected } from '../../to-consul/requests/default-port.ts';
 import { namesWanted, askedByService } from '../../to-consul/requests/requests.ts';
 import type { World } from '../../world/world.ts';
 import {
@@ -88,13 +89,31 @@ function factsOf(pod: Pod, { toConsul }: Config): Fact[] {
       value: `${gate}: ${pod.conditions.get(gate) ?? '(no condition)'}`,
     })),
     ...fact('workload', workloadOf(pod)),
-    ...pod.containers.flatMap(({ name, ports }) =>
-      ports.map(({ name: portName, port, protocol }) => ({
+    ...pod.containers.flatMap((container) =>
+      container.ports.map(({ name, port, protocol }) => ({
         what: 'port',
-        value: `${port}/${protocol}${portName === '' ? '' : ` ${portName}`} of container ${name}`,
+        value: `${port}/${protocol}${name === '' ? '' : ` ${name}`} of ${describe(container, toConsul)}`,
       })),
     ),
+    ...fact('default port', defaultPortOf(pod, toConsul)),
   ];
+}
+
+/** Which port the pod is registered with, and why, where its annotations ask for a service and do not say the port. */
+function defaultPortOf(pod: Pod, { injectedContainers }: Config['toConsul']): string {
+  const { serviceName, port } = parseAnnotations(pod.annotations).settings;
+  if (serviceName === undefined || port !== undefined) return '';
+  const found = defaultPort(pod, injectedContainers);
+  return typeof found === 'string' ? '' : `${found.port.port}, of container ${found.container}: ${found.why}`;
+}
+
+function describe(container: Container, { injectedContainers }: Config['toConsul']): string {
+  const { name, isSidecar } = container;
+  const notes = [
+    ...(isSidecar ? ['a native sidecar'] : []),
+    ...(isInjected(container, injectedContainers) ? ['put into the pod by a mesh'] : []),
+  ];
+  return `container ${name}${notes.length === 0 ? '' : ` (${notes.join(', ')})`}`;
 }
 
 const since = (time: string) => (time === '' ? '' : ` since ${time}`);

@@ -6,6 +6,7 @@ import type { OwnInstance } from '../../to-consul/observed/own-instance.ts';
 import type { ServiceProblem } from '../../to-consul/registration/rejection.ts';
 import type { Registration } from '../../to-consul/registration/registration.ts';
 import { noPod } from '../../to-consul/report/reporter.ts';
+import { mistakesOf } from '../../to-consul/desired/service-mistakes.ts';
 import { askedByService } from '../../to-consul/requests/requests.ts';
 import type { World } from '../../world/world.ts';
 import { plansFor } from './pod.ts';
@@ -127,7 +128,7 @@ async function publishes(
   const podKeys = [...new Set([...(service ? plans.index.podsOfService(service) : []), ...left])].sort();
   const asks = service !== undefined && askedByService(service) !== undefined;
   const parts: Part[] = [];
-  const ofServices: ServiceProblem[] = [];
+  const ofServices: ServiceProblem[] = service ? [...mistakesOf(service, config.toConsul)] : [];
   for (const pod of podKeys) {
     const plan = await plans.plan(pod);
     ofServices.push(...plan.ofServices.filter((problem) => problem.service === key));

@@ -8,6 +8,7 @@ import { policyRejections, type Policy } from './policy.ts';
 import { readinessOf, type Readiness } from './readiness.ts';
 import { nodeNameOf, registrationId, validate, type Check, type Registration } from '../registration/registration.ts';
 import {
+  askedInVain,
   POD,
   requestsOfPod,
   requestsOfRegistrator,
@@ -15,9 +16,12 @@ import {
   type RegistratorRequests,
   type Request,
   type AnnotatedService,
+  type Unclear,
 } from '../requests/requests.ts';
 import { sameInstance, unite } from '../requests/unite.ts';
 import { quote, type Rejection, type ServiceProblem } from '../registration/rejection.ts';
+import { blame } from './service-mistakes.ts';
+import { metaOfTags } from './spring-tags.ts';
 
 export interface DesiredConfig {
   readonly namespaces: Patterns;
@@ -27,6 +31,8 @@ export interface DesiredConfig {
   readonly readinessGate: boolean;
   readonly registrator: boolean;
   readonly registratorExplicit: boolean;
+  /** Patterns of names, beside those of known meshes. */
+  readonly injectedContainers: readonly string[];
   readonly policy: Policy;
 }
 
@@ -101,8 +107,10 @@ export function desiredRegistrations(owner: Owner, config: DesiredConfig, source
   if (why !== undefined) return nothing(why);
   const requests = requestsFor(sources, config);
   if (requests === undefined) return nothing('the annotation service-sync of the pod is "false"');
-  if (requests.outcomes.length === 0)
-    return nothing('neither the pod nor a Service over it asks for a registration', true);
+  if (requests.outcomes.length === 0) {
+    const nobody = nothing('neither the pod nor a Service over it asks for a registration', true);
+    return { ...nobody, rejections: askedInVain(pod) };
+  }
 
   const readiness = readinessOf(pod, config.readinessGate);
   const registrations = new Map<string, Registration>();
@@ -113,7 +121,7 @@ export function desiredRegistrations(owner: Owner, config: DesiredConfig, source
   const sound: Request[] = [];
   for (const outcome of requests.outcomes) {
     if ('rejections' in outcome) {
-      hold(outcome.asker, outcome.rejections);
+      hold(outcome);
       if (outcome.problem) ofServices.push(outcome.problem);
     } else sound.push(outcome);
   }
@@ -125,7 +133,8 @@ export function desiredRegistrations(owner: Owner, config: DesiredConfig, source
     ofServices.push(...overruled);
   }
   const state = readiness.isReady ? 'Ready' : 'not Ready';
-  const outcome = rejections.length > 0 ? ', with input that cannot be honoured' : '';
+  const isWrong = rejections.length > 0 || ofServices.some(({ kind }) => kind === 'wrong');
+  const outcome = isWrong ? ', with input that cannot be honoured' : '';
   return {
     registrations,
     rejections,
@@ -138,23 +147,39 @@ export function desiredRegistrations(owner: Owner, config: DesiredConfig, source
     rule: `the pod is ${state}${outcome}`,
   };
 
-  function hold(asker: string | undefined, problems: readonly Rejection[]): void {
+  function hold({ asker, rejections: problems, problem }: Unclear): void {
     rejections.push(...problems);
-    if (asker !== undefined && problems.length === 0) unclear.add(asker);
+    if (asker !== undefined && problems.length === 0 && problem?.kind !== 'wrong') unclear.add(asker);
     if (asker !== undefined && readiness.isReady) held.add(asker);
   }
 
   /** Whether a request could be honoured if it were the only one for its instance. */
   function isSound(request: Request): boolean {
     const built = buildSound(request);
-    if ('problems' in built) hold(askerOf(request), built.problems);
+    if ('problems' in built) refuse(request, built.problems, [askerOf(request)]);
     return !('problems' in built);
+  }
+
+  function refuse(request: Request, problems: readonly Rejection[], askers: readonly string[]): void {
+    const { service, asked } = request;
+    const alone = asked ? buildSound({ ...request, wishes: asked }) : undefined;
+    const blamed =
+      service && alone && 'problems' in alone
+        ? blame(
+            service,
+            problems,
+            alone.problems.filter(({ reason }) => !OF_PLACES.has(reason)),
+          )
+        : { service: [], pod: problems };
+    rejections.push(...blamed.pod);
+    ofServices.push(...blamed.service);
+    if (readiness.isReady) for (const asker of askers) held.add(asker);
   }
 
   function buildSound(request: Request): Omit<Registration, 'check'> | { readonly problems: readonly Rejection[] } {
     const address = addressOf(pod, config);
     if (typeof address !== 'string') return { problems: [address] };
-    const registration = build(owner, sources, request, address);
+    const registration = build(owner, config, sources, request, address);
     const problems = [
       ...validate(registration, request.wishes.meta),
       ...policyRejections(config.policy, pod.namespace, registration, request.wishes.meta),
@@ -164,15 +189,14 @@ export function desiredRegistrations(owner: Owner, config: DesiredConfig, source
 
   function place(request: Request, askers: readonly string[]): void {
     const built = buildSound(request);
-    if ('problems' in built) {
-      rejections.push(...built.problems);
-      if (readiness.isReady) for (const asker of askers) held.add(asker);
-      return;
-    }
+    if ('problems' in built) return refuse(request, built.problems, askers);
     const check = checkOf(pod, request, config, readiness);
     if (check) registrations.set(built.id, { ...built, check });
   }
 }
+
+/** Why a pod cannot be registered where it is, whoever asks. */
+const OF_PLACES: ReadonlySet<Rejection['reason']> = new Set(['HostNetwork', 'InvalidAddress', 'InvalidPort']);
 
 const askerOf = ({ service }: Request) => service?.name ?? POD;
 
@@ -199,12 +223,13 @@ function requestsFor({ pod, services }: PlanSources, config: DesiredConfig): Reg
   if (own.settings.sync === false) return undefined;
   // Of several requests for an ID the last wins: the pod's own, else that of the Service with the smallest name.
   const ordered = [...services].sort((a, b) => (a.service.name < b.service.name ? 1 : -1));
-  const byVariables = config.registrator ? requestsOfRegistrator(pod, own, config.registratorExplicit) : undefined;
+  const variables = { explicit: config.registratorExplicit, injected: config.injectedContainers };
+  const byVariables = config.registrator ? requestsOfRegistrator(pod, own, variables) : undefined;
   return {
     outcomes: [
       ...ordered.flatMap((source) => requestsOfService(source, pod, own)),
       ...(byVariables?.outcomes ?? []),
-      ...requestsOfPod(pod, own),
+      ...requestsOfPod(pod, own, config.injectedContainers),
     ],
     warnings: byVariables?.warnings ?? [],
   };
@@ -261,14 +286,17 @@ function checkOf(
 
 function build(
   owner: Owner,
+  { policy }: DesiredConfig,
   { pod, zone, nodeAddress }: PlanSources,
   { name, port, udp, wishes, service }: Request,
   address: string,
 ): Omit<Registration, 'check'> {
   const workload = workloadOf(pod);
+  const { tags = [] } = wishes;
   const meta = new Map<string, string>([
     ['secure', 'false'],
     ...(zone === '' ? [] : [['zone', zone] as const]),
+    ...metaOfTags(tags, policy),
     ...wishes.meta,
     [META.externalSource, 'kubernetes'],
     [META.managedBy, MANAGED_BY],
@@ -287,7 +315,7 @@ function build(
     address,
     port,
     taggedAddresses: addressesOfBoth(pod),
-    tags: wishes.tags ?? [],
+    tags,
     meta,
     weight: wishes.weight ?? 1,
   };

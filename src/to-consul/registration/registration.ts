@@ -87,21 +87,25 @@ export function podKeyOf(cluster: string, id: string): string | undefined {
 /** Names that stand for Consul itself and for Consular. */
 const RESERVED_NAMES = new Set(['consul', MANAGED_BY]);
 const SERVICE_NAME = /^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/;
-// The limits of Consul (structs.ValidateServiceMetadata): one violation would refuse the whole transaction.
+// Consul's own limits, in its structs.ValidateServiceMetadata: one violation would refuse the whole transaction.
 const META_KEY = /^[A-Za-z0-9_-]{1,128}$/;
 /** In bytes. */
 const LONGEST_META_VALUE = 512;
 const MOST_META = 64;
-const LONGEST_TAG = 255;
-const MOST_TAGS = 64;
+/**
+ * Of all tags together, in bytes as JSON. Consul has no limit of its own for tags, but a transaction has one, of 512 KiB unless its
+ * `limits.txn_max_req_len` says otherwise. We send 400 KiB at most, of which the largest meta may take 80 KiB.
+ */
+const MOST_TAG_BYTES = 256 * 1024;
 /** Keys that are ours to set and that Spring and operators may set themselves. */
 const SHARED_META = new Set(['secure', 'zone']);
 const OWN_META = new Set<string>(Object.values(META));
+/** Consul takes these too. They are refused because what is in Consul is shown in terminals, and written into configurations. */
 const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/;
 
 /** Everything wrong with a registration that Consul, a reader of Consul or the audit would stumble over. */
 export function validate(
-  registration: Omit<Registration, 'check'>,
+  registration: Pick<Registration, 'service' | 'address' | 'port' | 'tags' | 'meta'>,
   userMeta: ReadonlyMap<string, string>,
 ): Rejection[] {
   const { service, address, port, tags, meta } = registration;
@@ -118,11 +122,14 @@ export function validate(
   if (isIP(address) === 0) reject('InvalidAnnotation', `pod IP: expected an IP address, found ${quote(address)}`);
   if (!Number.isInteger(port) || port < 1 || port > 65_535)
     reject('InvalidPort', `port: expected 1 to 65535, found ${port}`);
-  if (tags.length > MOST_TAGS) reject('InvalidAnnotation', `tags: expected at most ${MOST_TAGS}, found ${tags.length}`);
-  for (const tag of tags) {
-    if (tag.length > LONGEST_TAG || CONTROL.test(tag))
-      reject('InvalidAnnotation', `tag: expected at most ${LONGEST_TAG} printable characters, found ${quote(tag)}`);
-  }
+  const tagBytes = Buffer.byteLength(JSON.stringify(tags));
+  if (tagBytes > MOST_TAG_BYTES)
+    reject(
+      'InvalidAnnotation',
+      `tags: expected at most ${MOST_TAG_BYTES} bytes together, as JSON in a transaction of Consul, found ${tagBytes}`,
+    );
+  for (const tag of tags)
+    if (CONTROL.test(tag)) reject('InvalidAnnotation', `tag: expected printable characters, found ${quote(tag)}`);
   for (const [key, value] of userMeta) {
     const problem = metaProblem(key, value);
     if (problem) reject('InvalidMeta', `meta ${quote(key)}: ${problem}`);
@@ -133,11 +140,14 @@ export function validate(
 }
 
 function metaProblem(key: string, value: string): string | undefined {
-  if (!META_KEY.test(key)) return 'expected a key of 1 to 128 letters, digits, dashes and underscores';
+  if (!META_KEY.test(key))
+    return `expected a key of 1 to 128 letters, digits, dashes and underscores, found ${key.length} characters`;
   if (key.startsWith('consul-')) return 'keys that begin with "consul-" belong to Consul';
   if (OWN_META.has(key) && !SHARED_META.has(key)) return 'this key is set by Consular';
-  if (Buffer.byteLength(value) > LONGEST_META_VALUE || CONTROL.test(value))
-    return `expected a value of at most ${LONGEST_META_VALUE} bytes of printable characters, found ${quote(value)}`;
+  const bytes = Buffer.byteLength(value);
+  if (bytes > LONGEST_META_VALUE)
+    return `expected a value of at most ${LONGEST_META_VALUE} bytes, found ${bytes}: ${quote(value)}`;
+  if (CONTROL.test(value)) return `expected a value of printable characters, found ${quote(value)}`;
   return undefined;
 }
 

@@ -20,6 +20,8 @@ export interface Rejection {
     | 'QuotaExceeded';
   /** One sentence for the person who can fix it. */
   readonly message: string;
+  /** Nothing is wrong unless it lasts: the slices of a Service follow its pods a moment later. @default false */
+  readonly ifItLasts?: boolean;
 }
 
 /** Something that a Service asks for and does not get, found at one of its pods. */

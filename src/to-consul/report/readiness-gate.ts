@@ -54,7 +54,7 @@ export class Gatekeeper {
  * | pod                                                           | condition              |
  * |---------------------------------------------------------------|------------------------|
  * | being deleted                                                 |                        |
- * | something about it is rejected                                | False, with the reason |
+ * | something about it, or a Service over it, is rejected         | False, with the reason |
  * | not ready otherwise, or not all is written yet                |                        |
  * | a Service that asks selects it, and no slice has it yet       | False, and which       |
  * | nobody asks for a registration                                | True, NothingToDo      |
@@ -62,7 +62,10 @@ export class Gatekeeper {
  */
 export function gateCondition(pod: Pod, plan: GatePlan): Omit<PodCondition, 'lastTransitionTime'> | undefined {
   if (!isShut(pod) || pod.deletionTimestamp !== '') return undefined;
-  const [rejection] = plan.rejections.filter(({ reason }) => reason !== 'Duplicate');
+  const ofServices = plan.ofServices.filter(({ kind }) => kind === 'wrong').map(({ rejection }) => rejection);
+  const [rejection] = [...plan.rejections, ...ofServices].filter(
+    ({ reason, ifItLasts }) => reason !== 'Duplicate' && !ifItLasts,
+  );
   if (rejection)
     return { type: GATE, status: 'False', reason: rejection.reason, message: escapeControls(rejection.message) };
   if (!readinessOf(pod, true).isReady || plan.unread.length > 0 || !isEmpty(plan.changes)) return undefined;
@@ -76,4 +79,4 @@ export function gateCondition(pod: Pod, plan: GatePlan): Omit<PodCondition, 'las
     : { type: GATE, status: 'True', reason: 'NothingToDo', message: 'Nobody asks for a registration in Consul' };
 }
 
-type GatePlan = Pick<PodPlan, 'changes' | 'rejections' | 'unread' | 'awaited' | 'isAsked'>;
+type GatePlan = Pick<PodPlan, 'changes' | 'rejections' | 'ofServices' | 'unread' | 'awaited' | 'isAsked'>;

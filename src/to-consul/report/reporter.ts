@@ -31,7 +31,8 @@ export type Reporter = ReturnType<typeof createReporter>;
 export function createReporter({ views, events, resources, log, metrics }: ReporterOptions) {
   const current = new Map<string, string>();
   const warned = new Set<string>();
-  const withoutPod = new Map<string, readonly string[]>();
+  /** Of Services, whatever their pods are. */
+  const ofThemselves = new Map<string, readonly Told[]>();
   const ofPods = new ServiceProblems();
   const tell = (resource: Resource<KubernetesObject>, object: KubernetesObject, all: readonly Told[]) => {
     const rejections = firstOf(all);
@@ -59,13 +60,19 @@ export function createReporter({ views, events, resources, log, metrics }: Repor
   };
   const tellService = (key: string) => {
     const service = views.services.get(key);
-    if (!service) return void current.delete(`${resources.services.kind} ${key}`);
-    const addresses = withoutPod.get(key) ?? [];
+    if (!service) {
+      ofThemselves.delete(key);
+      current.delete(`${resources.services.kind} ${key}`);
+      return;
+    }
+    const own = ofThemselves.get(key) ?? [];
     const problems = ofPods.of(key);
-    const rejections = problems
-      .filter(({ kind }) => kind !== 'overruled')
+    const others = problems
+      .filter(
+        ({ kind, rejection }) => kind !== 'overruled' && !own.some(({ message }) => message === rejection.message),
+      )
       .map(({ rejection, isHeld }) => ({ ...rejection, isHeld }));
-    tell(resources.services, service, [...(addresses.length > 0 ? [noPod(addresses, 3)] : []), ...rejections]);
+    tell(resources.services, service, [...own, ...others]);
     for (const { kind, rejection } of problems) if (kind === 'overruled') warnService(service, rejection);
   };
   const warnService = (service: Service, { reason, message: why }: Rejection) => {
@@ -117,10 +124,18 @@ export function createReporter({ views, events, resources, log, metrics }: Repor
       });
       for (const service of ofPods.note(podKey, told)) tellService(service);
     },
-    service: (service: Service, addresses: readonly string[]) => {
+    /**
+     * What is wrong with a Service, whatever its pods tell.
+     * @param isHeld whether an instance that it asked for stays as it is for that
+     */
+    service: (service: Service, rejections: readonly Rejection[], isHeld = false) => {
       const key = objectKey(service);
-      if (addresses.length > 0) withoutPod.set(key, addresses);
-      else withoutPod.delete(key);
+      if (rejections.length > 0)
+        ofThemselves.set(
+          key,
+          rejections.map((rejection) => ({ ...rejection, isHeld })),
+        );
+      else ofThemselves.delete(key);
       tellService(key);
     },
   };

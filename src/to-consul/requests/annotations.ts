@@ -1,3 +1,4 @@
+import { ANNOTATION } from '../../mark.ts';
 import { type Rejection, quote } from '../registration/rejection.ts';
 
 /**
@@ -19,13 +20,18 @@ export interface PortSettings {
   readonly meta: ReadonlyMap<string, string>;
 }
 
+export interface SettingsOfPort extends PortSettings {
+  /** The annotations that say it, with their prefixes: for messages. */
+  readonly keys: readonly string[];
+}
+
 export interface Settings extends PortSettings {
   readonly sync?: boolean;
   readonly port?: string;
   readonly weight?: number;
   readonly notReady?: 'deregister' | 'critical';
   /** By name or number of the port, as written. */
-  readonly ports: ReadonlyMap<string, PortSettings>;
+  readonly ports: ReadonlyMap<string, SettingsOfPort>;
 }
 
 export interface ParsedAnnotations {
@@ -39,11 +45,15 @@ const PORT_KEY = /^(service-name|service-tags|service-meta-[^.]*)\.(.*)$/s;
 /** A port's name (RFC 6335). */
 const PORT_NAME = /^[a-z0-9]([a-z0-9-]{0,13}[a-z0-9])?$/;
 const PORT_EXPECTED = 'the name of a port, or a number from 1 to 65535 without leading zeros,';
-/** Keys of ours that other parts of Consular read. Only a Service can take instances in: on a pod those keys are unknown. */
-const OTHER_KEYS: Readonly<Record<'pod' | 'service', ReadonlySet<string>>> = {
-  pod: new Set(['consul-service']),
-  service: new Set(['consul-service', 'import', 'import-port']),
-};
+/** Keys of what Consular itself writes: they stay on a mirrored Service that was let go. */
+const WRITTEN_KEYS: ReadonlySet<string> = new Set(
+  Object.values(ANNOTATION).flatMap((key) => (key.startsWith(PREFIX) ? [key.slice(PREFIX.length)] : [])),
+);
+
+/** Keys that others judge: what a Service takes in is the other direction's; on a pod those keys are unknown. */
+function isOthers(key: string, on: 'pod' | 'service'): boolean {
+  return WRITTEN_KEYS.has(key) || (on === 'service' && key.startsWith('import'));
+}
 
 export const NO_SETTINGS: Settings = { meta: new Map(), ports: new Map() };
 const NOTHING: ParsedAnnotations = { settings: NO_SETTINGS, rejections: [] };
@@ -57,22 +67,32 @@ export function parseAnnotations(
   const rejections: Rejection[] = [];
   const all = new Draft();
   const ports = new Map<string, Draft>();
-  for (const [key, value] of withoutPrefix(annotations)) {
-    if (OTHER_KEYS[on].has(key)) continue;
+  for (const [key, written] of withoutPrefix(annotations)) {
+    if (isOthers(key, on)) continue;
     const [, general = key, port] = PORT_KEY.exec(key) ?? [];
-    if (port === undefined) all.take(key, value, annotations.has(PREFIX + key), rejections);
-    else if (!isPort(port))
-      rejections.push(
-        invalid(`annotation ${quote(key)}: expected ${PORT_EXPECTED} after the dot, found ${quote(port)}`),
-      );
+    if (port === undefined) all.take(key, written, rejections);
+    else if (!isPort(port)) rejections.push(invalid(notOfPort([written.key], PORT_EXPECTED, port)));
     else {
       let draft = ports.get(port);
       if (!draft) ports.set(port, (draft = new Draft()));
-      draft.take(general, value, true, rejections);
+      draft.take(general, written, rejections);
     }
   }
-  const perPort = [...ports].map(([port, draft]) => [port, draft.settings()] as const);
+  const perPort = [...ports].map(([port, draft]) => [port, draft.settingsOfPort()] as const);
   return { settings: { ...all.settings(), ports: new Map(perPort) }, rejections };
+}
+
+/** As many annotations are named in one message. */
+const MOST_NAMED = 3;
+
+/** What is wrong with annotations for one port. @param expected what stands behind the dot of a right one */
+export function notOfPort(keys: readonly string[], expected: string, port: string): string {
+  const more = keys.length > MOST_NAMED ? ` and ${keys.length - MOST_NAMED} more` : '';
+  const named = keys.slice(0, MOST_NAMED).map(quote).join(', ');
+  const isMeta = keys.some((key) => key.includes(`/${META_KEY}`));
+  const hint = isMeta ? '; keys of meta have no dots in Consul' : '';
+  const annotations = keys.length === 1 ? 'annotation' : 'annotations';
+  return `${annotations} ${named}${more}: expected ${expected} after the dot, found ${quote(port)}${hint}`;
 }
 
 /** Names have a letter. Numbers are compared as they are written: another spelling would be said of no port at all. */
@@ -82,12 +102,20 @@ function isPort(text: string): boolean {
   return port >= 1 && port <= 65_535 && String(port) === text;
 }
 
-/** Keys without their prefix; where both prefixes are there, ours wins. */
-function withoutPrefix(annotations: ReadonlyMap<string, string>): Map<string, string> {
-  const values = new Map<string, string>();
+/** An annotation as somebody wrote it, but for blanks and line breaks at the ends of its value, as YAML leaves them. */
+interface Written {
+  /** With its prefix. */
+  readonly key: string;
+  readonly value: string;
+}
+
+/** By their keys without prefix; where both prefixes are there, ours wins. */
+function withoutPrefix(annotations: ReadonlyMap<string, string>): Map<string, Written> {
+  const written = new Map<string, Written>();
   for (const prefix of [ALIAS_PREFIX, PREFIX])
-    for (const [key, value] of annotations) if (key.startsWith(prefix)) values.set(key.slice(prefix.length), value);
-  return values;
+    for (const [key, value] of annotations)
+      if (key.startsWith(prefix)) written.set(key.slice(prefix.length), { key, value: value.trim() });
+  return written;
 }
 
 const invalid = (message: string): Rejection => ({ reason: 'InvalidAnnotation', message });
@@ -96,17 +124,25 @@ const invalid = (message: string): Rejection => ({ reason: 'InvalidAnnotation', 
 class Draft {
   readonly #settings: Omit<Settings, 'meta' | 'ports'> = {};
   readonly #meta = new Map<string, string>();
+  readonly #keys: string[] = [];
 
-  /** @param isOurs false for a key that only has the alias prefix, which is consul-k8s' to know */
-  take(key: string, value: string, isOurs: boolean, rejections: Rejection[]): void {
+  /** @param key without prefix and port */
+  take(key: string, written: Written, rejections: Rejection[]): void {
     const parse = Object.hasOwn(parsers, key) ? parsers[key as keyof typeof parsers] : undefined;
-    if (key.startsWith(META_KEY)) this.#meta.set(key.slice(META_KEY.length), value);
-    else if (parse) Object.assign(this.#settings, accept(key, value, parse(value), rejections));
-    else if (isOurs) rejections.push(invalid(`annotation ${quote(PREFIX + key)} is not one that Consular knows`));
+    this.#keys.push(written.key);
+    if (key.startsWith(META_KEY)) this.#meta.set(key.slice(META_KEY.length), written.value);
+    else if (parse) Object.assign(this.#settings, accept(written, parse(written.value), rejections));
+    // A key with the other prefix is consul-k8s' to know.
+    else if (written.key.startsWith(PREFIX))
+      rejections.push(invalid(`annotation ${quote(written.key)} is not one that Consular knows`));
   }
 
   settings(): Omit<Settings, 'ports'> {
     return { ...this.#settings, meta: this.#meta };
+  }
+
+  settingsOfPort(): SettingsOfPort {
+    return { ...this.#settings, meta: this.#meta, keys: this.#keys };
   }
 }
 
@@ -114,7 +150,7 @@ class Draft {
 type Parser = (value: string) => Partial<Settings> | string;
 
 const parsers = {
-  'service-name': (value) => ({ serviceName: value.trim() }),
+  'service-name': (value) => ({ serviceName: value }),
   'service-sync': (value) => (value === 'true' || value === 'false' ? { sync: value === 'true' } : '"true" or "false"'),
   'service-port': (value) => ({ port: value }),
   'service-tags': (value) => ({ tags: parseTags(value) }),
@@ -127,13 +163,12 @@ const parsers = {
 } satisfies Record<string, Parser>;
 
 function accept(
-  key: string,
-  value: string,
+  { key, value }: Written,
   parsed: Partial<Settings> | string,
   rejections: Rejection[],
 ): Partial<Settings> {
   if (typeof parsed !== 'string') return parsed;
-  rejections.push(invalid(`annotation ${key}: expected ${parsed}, found ${quote(value)}`));
+  rejections.push(invalid(`annotation ${quote(key)}: expected ${parsed}, found ${quote(value)}`));
   return {};
 }
 

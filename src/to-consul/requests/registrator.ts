@@ -1,6 +1,7 @@
 import { evaluateEnvironment } from '../../kubernetes/environment.ts';
 import type { Container, EnvVar, Pod } from '../../kubernetes/objects.ts';
 import { quote, type Rejection } from '../registration/rejection.ts';
+import { isInjected } from './default-port.ts';
 
 /**
  * The variables `SERVICE_*` that registrator read from containers, for teams that come from it:
@@ -11,7 +12,7 @@ import { quote, type Rejection } from '../registration/rejection.ts';
  * - `IGNORE` with any value, `false` too, leaves a port out. `TAGS` is as in `tagsOf`. `ID` is not honoured, because an ID of
  *   Consular's says which pod the instance is. `CHECK_*` are not used, because Consul runs no checks for what has no agent:
  *   the readiness of the pod takes their place. All other keys are meta, in lower case.
- * - An empty value is none.
+ * - An empty value is none. Blanks and line breaks at both ends of a value go.
  *
  * Registrator looked into the running container. Here is only the Pod, without what the image sets and exposes:
  *
@@ -23,7 +24,7 @@ import { quote, type Rejection } from '../registration/rejection.ts';
  *
  * The ports that count decide on `-<port>`, ignored or not; those that have a name and are not ignored are registered.
  */
-export function registratorServices(pod: Pod, { explicit }: RegistratorOptions): RegistratorServices {
+export function registratorServices(pod: Pod, { explicit, injected = [] }: RegistratorOptions): RegistratorServices {
   const count = pod.containers.reduce((sum, { env }) => sum + env.filter(isOurs).length, 0);
   if (count > MOST_VARIABLES) return tooMany(count);
   const services: RegistratorService[] = [];
@@ -31,7 +32,7 @@ export function registratorServices(pod: Pod, { explicit }: RegistratorOptions):
   const warnings: string[] = [];
   for (const container of pod.containers) {
     const variables = variablesOf(container, pod);
-    if (explicit && !variables.some(({ key }) => key === 'name')) continue;
+    if ((explicit || isInjected(container, injected)) && !variables.some(isName)) continue;
     const ports = candidatePorts(container, variables);
     const problem = problemOf(container, variables, ports);
     if (problem) {
@@ -52,6 +53,8 @@ export function registratorServices(pod: Pod, { explicit }: RegistratorOptions):
 export interface RegistratorOptions {
   /** Registrator's `-explicit`: a port without a NAME is left out, and does not get the name of the image. */
   readonly explicit: boolean;
+  /** Containers that others put into the pod, as for `defaultPort`: they are explicit in any case. @default none */
+  readonly injected?: readonly string[];
 }
 
 export interface RegistratorServices {
@@ -82,6 +85,9 @@ export function isRegistratorVariable(name: string): boolean {
 
 const isOurs = ({ name }: EnvVar) => isRegistratorVariable(name);
 
+/** Whether a variable names a service. One that cannot be read may; an empty value is none. */
+const isName = ({ key, value }: Variable) => key === 'name' && value !== '';
+
 interface Variable {
   /** As it is written in the Pod. */
   readonly variable: string;
@@ -105,7 +111,7 @@ function variablesOf(container: Container, pod: Pod): Variable[] {
     if (!isRegistratorVariable(name)) return [];
     const rest = name.slice(PREFIX.length).toLowerCase();
     const [, port = '', key = rest] = /^([+-]?\d+)_(.*)$/s.exec(rest) ?? [];
-    return [{ variable: name, key, port, value }];
+    return [{ variable: name, key, port, value: value?.trim() }];
   });
 }
 
@@ -138,6 +144,7 @@ function problemOf(
   if (ports.length > MOST_PORTS)
     return reject(container, 'InvalidPort', `expected at most ${MOST_PORTS} ports, found ${ports.length}`);
   const asks = variables.findLast(({ key, port }) => key === 'name' && port === '');
+  if (asks?.value === '') return undefined;
   const ignored = variables.findLast(({ key, port }) => key === 'ignore' && port === '')?.value;
   if (ports.length > 0 || !asks || ignored) return undefined;
   return reject(
@@ -221,8 +228,9 @@ function unreadableNames(
 function warningsOf(container: Container, variables: readonly Variable[]): string[] {
   const where = `container ${quote(container.name)}`;
   return variables.flatMap((variable) => {
-    const { key, variable: name } = variable;
-    if (key === 'id') return [`${where}: ${quote(name)} has no effect: the ID of an instance says which pod it is`];
+    const { key, variable: name, value } = variable;
+    if (key === 'id' && value !== '')
+      return [`${where}: ${quote(name)} has no effect: the ID of an instance says which pod it is`];
     return key !== 'name' && isUnreadable(variable) ? [`${where}: ${notReadable(name)}`] : [];
   });
 }
@@ -232,5 +240,5 @@ function reject(container: Container, reason: Rejection['reason'], problem: stri
 }
 
 function notReadable(variable: string): string {
-  return `${quote(variable)}: expected a value in the Pod itself, found none, or a reference to something else (a ConfigMap, a Secret, a label)`;
+  return `${quote(variable)}: expected a value in the Pod itself, found a reference to something else`;
 }

@@ -11,12 +11,14 @@ import { objectKey } from '../../kubernetes/objects.ts';
 import { isMarkedObject } from '../../mark.ts';
 import {
   NO_SETTINGS,
+  notOfPort,
   parseAnnotations,
   type ParsedAnnotations,
   type PortSettings,
   type Settings,
 } from './annotations.ts';
-import { registratorServices } from './registrator.ts';
+import { defaultPort } from './default-port.ts';
+import { registratorServices, type RegistratorOptions } from './registrator.ts';
 import { quote, type Rejection, type ServiceProblem } from '../registration/rejection.ts';
 
 export interface AnnotatedService {
@@ -31,6 +33,8 @@ export interface Request {
   readonly port: number;
   readonly udp: boolean;
   readonly wishes: Wishes;
+  /** What the Service wishes, without the pod; undefined when the pod itself asks. */
+  readonly asked?: Wishes;
   /** The annotated Service; undefined when the pod itself asks. */
   readonly service: Service | undefined;
   /** The annotations or variables that ask, in words for the Notes of the check. */
@@ -60,17 +64,24 @@ const reject = (asker: string, reason: Rejection['reason'], message: string): Ou
   { asker, rejections: [{ reason, message }] },
 ];
 
-/** What a pod asks for by its own annotations: a service by its name, and one more for each port with a name of its own. */
-export function requestsOfPod(pod: Pod, { settings, rejections }: ParsedAnnotations): Outcome[] {
+/**
+ * What a pod asks for by its own annotations: a service by its name, and one more for each port with a name of its own.
+ * @param injected containers whose ports are never the default, as in `defaultPort`
+ */
+export function requestsOfPod(
+  pod: Pod,
+  { settings, rejections }: ParsedAnnotations,
+  injected: readonly string[],
+): Outcome[] {
   const wanted = namesWanted(settings);
   // Also without a name: a misspelt key of ours means that somebody wanted something.
   if (rejections.length > 0) return [{ rejections, asker: wanted.length > 0 ? POD : undefined }];
   const ports = portsOf(pod);
-  const unknown = unknownPort(settings, ports, false);
+  const unknown = unknownPort(settings, ports, 'pod');
   if (unknown !== undefined)
     return [{ asker: wanted.length > 0 ? POD : undefined, rejections: [{ reason: 'InvalidPort', message: unknown }] }];
   return wanted.flatMap(({ name, port: where }): Outcome[] => {
-    const port = podPort(ports, where);
+    const port = where === undefined ? defaultPodPort(pod, injected) : podPort(ports, where);
     if (typeof port === 'string') return reject(POD, 'InvalidPort', port);
     const wishes = wishesAt(settings, port);
     const by = 'annotations of the pod';
@@ -78,28 +89,59 @@ export function requestsOfPod(pod: Pod, { settings, rejections }: ParsedAnnotati
   });
 }
 
+/** What is wrong with a pod that wants to be registered, and for which nobody says under which name. */
+export function askedInVain({ annotations }: Pod): Rejection[] {
+  if (parseAnnotations(annotations).settings.sync !== true) return [];
+  const message =
+    'annotation service-sync: "true" asks for nothing on a pod: expected service-name beside it, or a Service over the pod that asks, found neither';
+  return [{ reason: 'InvalidAnnotation', message, ifItLasts: true }];
+}
+
 /** What an annotated Service asks for one of its pods. */
 export function requestsOfService({ service, slices }: AnnotatedService, pod: Pod, own: ParsedAnnotations): Outcome[] {
+  return wantedByService(service).map((outcome): Outcome => {
+    if ('rejections' in outcome) return outcome;
+    // The pod's own annotations win, so it is not registered before they are right; it is rejected by itself.
+    if (own.rejections.length > 0) return { asker: service.name, rejections: [] };
+    const { name, port: servicePort, wishes: asked } = outcome;
+    const port = slicePorts(slices, pod).find((port) => port.name === servicePort.name);
+    // The slices follow their Service a moment later, after a port was renamed, say: until then the instances stay.
+    if (!port) return { asker: service.name, rejections: [], problem: missingPort(service, servicePort, pod) };
+    const udp = port.protocol === 'UDP';
+    const wishes = overlay(asked, wishesAt(own.settings, portAt(pod, port.port, udp)));
+    return { name, port: port.port, udp, wishes, asked, service, by: `annotations of Service ${objectKey(service)}` };
+  });
+}
+
+/** What a Service asks for, before its slices say where: for one of its ports. */
+export interface WantedByService {
+  readonly name: string;
+  readonly port: ServicePort;
+  readonly wishes: Wishes;
+}
+
+/** What a Service asks for, name by name; of what is wrong with it whatever its pods are, a problem. */
+export function wantedByService(service: Service): (WantedByService | Unclear)[] {
   const parsed = askedByService(service);
   if (!parsed) return [];
   const { settings, rejections } = parsed;
-  const asker = service.name;
-  if (rejections.length > 0) return [{ asker, rejections }];
-  // The pod's own annotations win, so it is not registered before they are right; it is rejected by itself.
-  if (own.rejections.length > 0) return [{ asker, rejections: [] }];
-  const where = `Service ${objectKey(service)}`;
-  const unknown = unknownPort(settings, service.ports, true);
-  if (unknown !== undefined) return reject(asker, 'InvalidPort', `${where}: ${unknown}`);
-  return namesWanted(settings).flatMap(({ name, port: wanted }): Outcome[] => {
-    const servicePort = choosePort(service.ports, wanted);
-    if (typeof servicePort === 'string') return reject(asker, 'InvalidPort', `${where}: ${servicePort}`);
-    const port = slicePorts(slices, pod).find((port) => port.name === servicePort.name);
-    // The slices follow their Service a moment later, after a port was renamed, say: until then the instances stay.
-    if (!port) return [{ asker, rejections: [], problem: missingPort(service, servicePort, pod) }];
-    const udp = port.protocol === 'UDP';
-    const wishes = overlay(wishesAt(settings, servicePort), wishesAt(own.settings, portAt(pod, port.port, udp)));
-    return [{ name, port: port.port, udp, wishes, service, by: `annotations of ${where}` }];
+  const wrong = (rejection: Rejection): Unclear => {
+    return { asker: service.name, rejections: [], problem: wrongOnService(service, rejection) };
+  };
+  if (rejections.length > 0) return rejections.map(wrong);
+  const unknown = unknownPort(settings, service.ports, 'Service');
+  if (unknown !== undefined) return [wrong({ reason: 'InvalidPort', message: unknown })];
+  return namesWanted(settings).map(({ name, port: wanted }) => {
+    const port = choosePort(service.ports, wanted);
+    if (typeof port === 'string') return wrong({ reason: 'InvalidPort', message: port });
+    return { name, port, wishes: wishesAt(settings, port) };
   });
+}
+
+/** Something that the owner of a Service has to mend, and nobody else. */
+export function wrongOnService(service: Service, { reason, message: what }: Rejection): ServiceProblem {
+  const message = `Service ${objectKey(service)}: ${what}`;
+  return { service: objectKey(service), about: message, kind: 'wrong', rejection: { reason, message } };
 }
 
 /** A port of the Service that its slices do not have for the pod: for want of a container port of that name, or not yet. */
@@ -128,10 +170,14 @@ function slicePorts(slices: readonly EndpointSlice[], { podIPs }: Pod): Endpoint
 }
 
 /** What the containers of a pod ask for in the way of registrator; the pod's annotations win over it, key by key. */
-export function requestsOfRegistrator(pod: Pod, own: ParsedAnnotations, explicit: boolean): RegistratorRequests {
+export function requestsOfRegistrator(
+  pod: Pod,
+  own: ParsedAnnotations,
+  options: RegistratorOptions,
+): RegistratorRequests {
   // A team that has begun to write annotations does not mean the variables any more.
   if (namesWanted(own.settings).length > 0) return { outcomes: [], warnings: [] };
-  const { services, rejections, warnings } = registratorServices(pod, { explicit });
+  const { services, rejections, warnings } = registratorServices(pod, options);
   const requests = services.map(({ container, name, port, udp, tags, meta, hasChecks }): Outcome => {
     const note = hasChecks ? { note: "registrator's CHECK_* are not used" } : {};
     const said = { meta, ...(tags.length > 0 ? { tags } : {}), ...note };
@@ -172,12 +218,15 @@ interface Port {
   readonly protocol: ContainerPort['protocol'];
 }
 
-/** A complaint about settings for a port that does not exist. Numbers need not be declared by a pod, but by a Service. */
-function unknownPort({ ports: settings }: Settings, ports: readonly Port[], isDeclared: boolean): string | undefined {
-  const unknown = [...settings.keys()].find((key) => (isDeclared || !isPortNumber(key)) && !findPort(ports, key));
-  return unknown === undefined
-    ? undefined
-    : `annotations for port ${quote(unknown)}: expected the name or number of one of its ports`;
+/**
+ * A complaint about settings for a port that does not exist. Numbers need not be declared by a pod, but by a Service.
+ * @param on the kind of the object that has the ports
+ */
+function unknownPort({ ports: settings }: Settings, ports: readonly Port[], on: 'pod' | 'Service'): string | undefined {
+  for (const [port, { keys }] of settings)
+    if ((on === 'Service' || !isPortNumber(port)) && !findPort(ports, port))
+      return notOfPort(keys, `the name or number of a port of the ${on}`, port);
+  return undefined;
 }
 
 function portsOf({ containers }: Pod): ContainerPort[] {
@@ -191,12 +240,16 @@ function portAt(pod: Pod, port: number, udp: boolean): Port {
   return declared ?? { name: '', port, protocol };
 }
 
+function defaultPodPort(pod: Pod, injected: readonly string[]): Port | string {
+  const found = defaultPort(pod, injected);
+  return typeof found === 'string' ? found : found.port;
+}
+
 /** The port, or the words for what is wrong. */
-function podPort(ports: readonly ContainerPort[], wanted: string | undefined): Port | string {
+function podPort(ports: readonly ContainerPort[], wanted: string): Port | string {
   const declared = findPort(ports, wanted);
   if (declared?.protocol === 'SCTP') return 'port: expected a TCP or UDP port, found an SCTP port';
   if (declared) return declared;
-  if (wanted === undefined) return 'port: expected a TCP container port or the annotation service-port, found neither';
   if (isPortNumber(wanted)) return { name: '', port: Number(wanted), protocol: 'TCP' };
   return `service-port: expected a port number or the name of a container port, found ${quote(wanted)}`;
 }

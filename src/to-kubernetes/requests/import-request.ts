@@ -86,7 +86,7 @@ function whyNoName({ annotations }: Service, { name, spelling }: ConsulName): Pr
 
 /** The port, or the words for what is wrong. */
 function choosePort({ annotations, ports }: Service): ServicePort | string {
-  const wanted = annotations.get(IMPORT_PORT);
+  const wanted = annotations.get(IMPORT_PORT)?.trim();
   if (wanted === undefined) return ports[0] ?? `the Service has no port that instances could be behind`;
   const byNumber = ports.find(({ port }) => String(port) === wanted);
   const found = byNumber ?? ports.find(({ name }) => name === wanted && name !== '');

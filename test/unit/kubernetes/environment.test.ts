@@ -4,7 +4,7 @@ import { evaluateEnvironment } from '../../../src/kubernetes/environment.ts';
 import type { EnvVar } from '../../../src/kubernetes/objects.ts';
 import { pod } from '../builders.ts';
 
-const literal = (name: string, value: string): EnvVar => ({ name, value, fieldPath: '' });
+const literal = (name: string, value: string): EnvVar => ({ name, value, fieldPath: undefined });
 const fromField = (name: string, fieldPath: string): EnvVar => ({ name, value: '', fieldPath });
 const fromElsewhere = (name: string): EnvVar => ({ name, value: '', fieldPath: '' });
 
@@ -92,7 +92,7 @@ it('gives every variable in its place, and never throws', () => {
   const variable = fc.record({
     name: fc.constantFrom('A', 'B', 'AB', ''),
     value: text,
-    fieldPath: fc.constantFrom('', 'metadata.name', '$'),
+    fieldPath: fc.constantFrom(undefined, '', 'metadata.name', '$'),
   });
   fc.assert(
     fc.property(fc.array(variable), (env) => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { workloadOf, zoneOf } from '../../../src/kubernetes/objects.ts';
 import { createResources, pathOf, workloadEntryKind } from '../../../src/kubernetes/resources.ts';
-import { pod, strings } from '../builders.ts';
+import { container, pod, strings } from '../builders.ts';
 import * as wire from './wire.ts';
 
 const keep = {
@@ -38,19 +38,28 @@ describe('a pod of the API server', () => {
       readinessGates: [],
       conditions: new Map(),
       containers: [
-        {
+        container({
           name: 'app',
           image: 'shop/orders:1',
+          isDefault: true,
           ports: [
             { name: 'http', port: 8080, protocol: 'TCP' },
             { name: '', port: 5353, protocol: 'UDP' },
           ],
           env: [
-            { name: 'SERVICE_NAME', value: 'orders', fieldPath: '' },
+            { name: 'SERVICE_NAME', value: 'orders', fieldPath: undefined },
             { name: 'POD_IP', value: '', fieldPath: 'status.podIP' },
           ],
-        },
-        { name: 'exporter', image: 'exporter:1', ports: [{ name: 'metrics', port: 9090, protocol: 'TCP' }], env: [] },
+        }),
+        container({ name: 'silent', image: 'silent:1', ports: [] }),
+        container({ name: 'exporter', image: 'exporter:1', ports: [{ name: 'metrics', port: 9090, protocol: 'TCP' }] }),
+        container({
+          name: 'mesh',
+          image: 'mesh:1',
+          isSidecar: true,
+          isIstios: true,
+          ports: [{ name: 'https', port: 9443, protocol: 'TCP' }],
+        }),
       ],
     });
   });
@@ -58,6 +67,31 @@ describe('a pod of the API server', () => {
   it('keeps all labels when it has readiness gates, because they say who will ask for it', () => {
     const spec = { ...wire.pod.spec, readinessGates: [{ conditionType: 'lb/ready' }] };
     expect(resources.pods.decode({ ...wire.pod, spec }).labels).toEqual(strings(wire.pod.metadata.labels));
+  });
+
+  it.each([
+    ['{', []],
+    ['null', []],
+    ['[]', []],
+    ['{"containers":"app"}', []],
+    ['{"containers":["app",1,null],"initContainers":["__proto__"]}', ['app']],
+    ['[['.repeat(50_000), []],
+  ])("has from Istio's status %.60j the containers %j", (status, names) => {
+    const metadata = { ...wire.pod.metadata, annotations: { 'sidecar.istio.io/status': status } };
+    const { containers, annotations } = resources.pods.decode({ ...wire.pod, metadata });
+    expect(containers.filter(({ isIstios }) => isIstios).map(({ name }) => name)).toEqual(names);
+    expect(annotations).toEqual(strings());
+  });
+
+  it('shares its containers with the other pods of its workload, also when a mesh puts its proxy first', () => {
+    const proxy = { name: 'linkerd-proxy', image: 'proxy:1', ports: [{ containerPort: 4143 }] };
+    const read = (image: string) => {
+      const spec = { containers: [proxy, { name: 'app', image, ports: [{ containerPort: 8080 }] }] };
+      return resources.pods.decode({ ...wire.pod, spec }).containers;
+    };
+    const orders = read('orders:1');
+    expect(read('billing:1')).not.toEqual(orders);
+    expect(read('orders:1')).toBe(orders);
   });
 
   it('comes from its ReplicaSet, and so from its Deployment', () => {

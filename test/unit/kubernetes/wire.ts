@@ -11,7 +11,12 @@ export const pod = {
     resourceVersion: '123456',
     creationTimestamp: '2026-10-20T09:59:00Z',
     labels: { app: 'orders', 'pod-template-hash': '7d4b9c6f5' },
-    annotations: { 'consular.dev/service-name': 'orders', 'kubectl.kubernetes.io/last-applied-configuration': '{}' },
+    annotations: {
+      'consular.dev/service-name': 'orders',
+      'kubectl.kubernetes.io/last-applied-configuration': '{}',
+      'kubectl.kubernetes.io/default-container': 'app',
+      'sidecar.istio.io/status': '{"initContainers":["istio-init","mesh"],"containers":null,"revision":"default"}',
+    },
     ownerReferences: [
       { apiVersion: 'v1', kind: 'ConfigMap', name: 'other', uid: 'x' },
       { apiVersion: 'apps/v1', kind: 'ReplicaSet', name: 'orders-7d4b9c6f5', uid: 'y', controller: true },
@@ -33,8 +38,13 @@ export const pod = {
           { name: 'POD_IP', valueFrom: { fieldRef: { apiVersion: 'v1', fieldPath: 'status.podIP' } } },
         ],
       },
-      { name: 'sidecar', image: 'sidecar:1', env: [{ name: 'LOG', value: 'info' }] },
+      { name: 'silent', image: 'silent:1', env: [{ name: 'LOG', value: 'info' }] },
       { name: 'exporter', image: 'exporter:1', ports: [{ name: 'metrics', containerPort: 9090 }] },
+    ],
+    initContainers: [
+      { name: 'migrate', image: 'migrate:1', ports: [{ name: 'progress', containerPort: 9000 }] },
+      { name: 'mesh', image: 'mesh:1', restartPolicy: 'Always', ports: [{ name: 'https', containerPort: 9443 }] },
+      { name: 'wait', image: 'wait:1', restartPolicy: 'OnFailure', ports: [{ containerPort: 9001 }] },
     ],
   },
   status: {

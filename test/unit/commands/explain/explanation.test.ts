@@ -31,9 +31,9 @@ describe('settings that were found', () => {
 
   it("names registrator's variables with their container", () => {
     const env = [
-      { name: 'SERVICE_NAME', value: 'orders', fieldPath: '' },
+      { name: 'SERVICE_NAME', value: 'orders', fieldPath: undefined },
       { name: 'SERVICE_TAGS', value: '', fieldPath: 'metadata.name' },
-      { name: 'PATH', value: '/bin', fieldPath: '' },
+      { name: 'PATH', value: '/bin', fieldPath: undefined },
     ];
     const source = 'Pod shop/orders-7d4b9c6f5-abcde, container app';
     expect(variableSettings(pod({ containers: [container({ env })] }), 'why')).toEqual([

@@ -64,6 +64,24 @@ describe('what is found of a pod', () => {
     );
   });
 
+  it('says which port is the default, of which container and why, and what it thinks of each container', async () => {
+    const port = (name: string, number: number) => [{ name, port: number, protocol: 'TCP' as const }];
+    const containers = [
+      container({ name: 'linkerd-proxy', ports: port('linkerd-admin', 4191) }),
+      container({ name: 'app', ports: port('', 8080) }),
+      container({ name: 'metrics', ports: port('', 9100), isSidecar: true }),
+    ];
+    expect(facts(await ofPod({ containers }))).toEqual(
+      expect.arrayContaining([
+        'port: 4191/TCP linkerd-admin of container linkerd-proxy (put into the pod by a mesh)',
+        'port: 9100/TCP of container metrics (a native sidecar)',
+        'default port: 8080, of container app: it is the first container with a TCP port, without those that a mesh put into the pod: "linkerd-proxy"',
+      ]),
+    );
+    const chosen = annotations({ 'service-name': 'orders', 'service-port': '8080' });
+    expect(facts(await ofPod({ annotations: chosen, containers }))?.join()).not.toContain('default port');
+  });
+
   it('is nothing where neither system knows it', async () => {
     expect(await explain({})).toBeUndefined();
   });
@@ -85,7 +103,7 @@ describe('the settings of a pod', () => {
   const old = (text: Readonly<Record<string, string>>): Pod =>
     podNamed('a', {
       annotations: annotations(text),
-      containers: [container({ env: [{ name: 'SERVICE_NAME', value: 'old', fieldPath: '' }] })],
+      containers: [container({ env: [{ name: 'SERVICE_NAME', value: 'old', fieldPath: undefined }] })],
     });
   const lines = (explanation?: Explanation) =>
     explanation?.settings.map(({ source, key, note }) => `${source}: ${key} ${note}`.trim());

@@ -162,8 +162,10 @@ describe('the pods of a Service', () => {
     const given = { pods: [podNamed('a', { annotations: strings() })], services, slices: [behind('orders-1', 'a')] };
     const explanation = await explain({ ...given, observed: [registeredFor('a')] });
     expect(changes(explanation)).toEqual(['held ServiceInstance']);
-    expect(explanation?.rejections).toMatchObject([{ object: 'Pod shop/a', reason: 'InvalidAnnotation' }]);
-    expect(explanation?.pods[0]?.says).toMatch(/^1 in Consul, 1 held: .*; InvalidAnnotation: /);
+    expect(explanation?.rejections).toMatchObject([{ object: 'Service shop/orders', reason: 'InvalidAnnotation' }]);
+    expect(explanation?.pods[0]?.says).toBe(
+      '1 in Consul, 1 held: the pod is Ready, with input that cannot be honoured',
+    );
   });
 
   it('are none of the pods that an address belongs to by itself', async () => {

@@ -30,13 +30,21 @@ function source(
 }
 
 function desired(services: readonly AnnotatedService[], overrides: Partial<Pod> = {}) {
-  const { registrations, rejections, held, unclear } = desiredRegistrations(owner, toConsulConfig(), {
+  const { registrations, rejections, ofServices, held, unclear } = desiredRegistrations(owner, toConsulConfig(), {
     pod: pod(overrides),
     services,
     zone: '',
     nodeAddress: '192.168.1.11',
   });
-  return { registrations: [...registrations.values()], rejections, hold: held.size > 0, unclear: [...unclear] };
+  return {
+    registrations: [...registrations.values()],
+    rejections,
+    wrong: ofServices
+      .filter(({ kind }) => kind === 'wrong')
+      .map(({ service, rejection: { reason, message } }) => `${service} ${reason}: ${message}`),
+    hold: held.size > 0,
+    unclear: [...unclear],
+  };
 }
 
 const shown = (registrations: readonly Registration[]) =>
@@ -92,7 +100,9 @@ describe('a pod under annotated Services', () => {
   });
 
   it('that are not annotated, is nothing', () => {
-    expect(desired([source({})])).toEqual({ registrations: [], rejections: [], hold: false, unclear: [] });
+    expect(desired([source({})])).toEqual({
+      ...{ registrations: [], rejections: [], wrong: [], hold: false, unclear: [] },
+    });
   });
 });
 
@@ -155,14 +165,11 @@ describe('the port of an annotated Service', () => {
     ['no TCP port', {}, [servicePort({ protocol: 'UDP' })]],
     ['no port', {}, []],
   ])('with %s is rejected', (_, text, ports) => {
-    const { registrations, rejections, hold, unclear } = desired([source({ ...ORDERS, ...text }, { ports }, slices)]);
-    expect([registrations, rejections.map(({ reason }) => reason), hold, unclear]).toEqual([
-      [],
-      ['InvalidPort'],
-      true,
-      [],
+    const { registrations, rejections, wrong, hold, unclear } = desired([
+      source({ ...ORDERS, ...text }, { ports }, slices),
     ]);
-    expect(rejections[0]?.message).toMatch(/^Service shop\/orders: /);
+    expect([registrations, rejections, hold, unclear]).toEqual([[], [], true, []]);
+    expect(wrong).toEqual([expect.stringMatching(/^shop\/orders InvalidPort: Service shop\/orders: /)]);
   });
 
   it('is not there yet while the slices are not: what is there stays, and nothing is wrong', () => {
@@ -170,6 +177,7 @@ describe('the port of an annotated Service', () => {
     expect(desired([source(ORDERS, {}, late)])).toEqual({
       registrations: [],
       rejections: [],
+      wrong: [],
       hold: true,
       unclear: ['orders'],
     });
@@ -215,9 +223,13 @@ describe('Services that ask for one instance', () => {
   });
 
   it('cost each other nothing when what one wants is refused', () => {
-    const { registrations, rejections, held } = two({ 'service-tags': 'a' }, { 'service-meta-no.dots': 'x' });
+    const { registrations, rejections, ofServices, held } = two(
+      { 'service-tags': 'a' },
+      { 'service-meta-no.dots': 'x' },
+    );
     expect([...registrations.values()].map(({ tags }) => tags)).toEqual([['a']]);
-    expect([rejections.length > 0, [...held]]).toEqual([true, ['ord-b']]);
+    expect([rejections, [...held]]).toEqual([[], ['ord-b']]);
+    expect(ofServices.map(({ service, kind }) => `${service} ${kind}`)).toEqual(['shop/ord-b wrong']);
   });
 
   it('are told of what the smaller name wins', () => {

@@ -89,25 +89,32 @@ describe('the port', () => {
 describe('tags', () => {
   it.each([
     ['none', []],
-    ['64 of them', numbered(64)],
-    ['as long as 255', ['x'.repeat(255)]],
+    ['as many as Consul takes: any number', numbered(5000)],
+    ['as long as Consul takes: a rule of Traefik, say', [`traefik.http.routers.a.rule=${'Host(`a`) || '.repeat(50)}`]],
     ['of any script', ['größe=😀', 'a b', '=']],
+    ['as large together as a transaction has room for', ['x'.repeat(256 * 1024 - 4)]],
   ])('can be %s', (_, tags) => {
     expect(problems({ tags })).toEqual([]);
   });
 
-  it('cannot be 65', () => {
-    expect(problems({ tags: numbered(65) })).toEqual(['InvalidAnnotation tags: expected at most 64, found 65']);
+  it.each([
+    ['one tag', ['x'.repeat(256 * 1024 - 3)], 262_145],
+    ['two tags', ['x'.repeat(256 * 1024 - 8), 'yy'], 262_145],
+    ['characters of several bytes', ['ü'.repeat(128 * 1024)], 262_148],
+    ['characters that JSON escapes', ['"'.repeat(128 * 1024)], 262_148],
+  ])('cannot be larger together than a transaction has room for: %s', (_, tags, bytes) => {
+    expect(problems({ tags })).toEqual([
+      `InvalidAnnotation tags: expected at most 262144 bytes together, as JSON in a transaction of Consul, found ${bytes}`,
+    ]);
   });
 
   it.each([
-    ['longer than 255', 'x'.repeat(256)],
     ['of two lines', 'a\nb'],
     ['an escape sequence', '\u001b[31m'],
     ['a change of direction', 'a\u202eb'],
   ])('cannot be %s', (_, tag) => {
     expect(problems({ tags: ['fine', tag] })).toEqual([
-      expect.stringMatching(/^InvalidAnnotation tag: expected at most 255 printable characters/),
+      expect.stringMatching(/^InvalidAnnotation tag: expected printable characters, found "/),
     ]);
   });
 });
@@ -137,7 +144,7 @@ describe('meta of the user', () => {
     ['managed-by', 'me', 'this key is set by Consular'],
     ['external-source', 'x', 'this key is set by Consular'],
     ['k8s-service', 'x', 'this key is set by Consular'],
-    ['team', 'v'.repeat(513), 'expected a value of at most 512'],
+    ['team', 'v'.repeat(513), 'expected a value of at most 512 bytes, found 513: "vvv'],
     ['team', 'a\nb', 'printable characters'],
     ['team', '\u2028', 'printable characters'],
   ])('cannot be %j: %j', (key, value, problem) => {
@@ -162,9 +169,9 @@ describe('meta of the user', () => {
 });
 
 it('everything that is wrong is told at once', () => {
-  expect(problems({ service: '-', address: 'x', port: 0, tags: ['\n', ...numbered(64)] }, { 'a.b': 'x' })).toHaveLength(
-    6,
-  );
+  expect(
+    problems({ service: '-', address: 'x', port: 0, tags: ['\n', 'x'.repeat(300_000)] }, { 'a.b': 'x' }),
+  ).toHaveLength(6);
 });
 
 describe('two registrations are the same service', () => {

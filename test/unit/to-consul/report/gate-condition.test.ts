@@ -9,7 +9,7 @@ const gated = (conditions: Readonly<Record<string, string>>) =>
 
 describe("the gate's condition", () => {
   const NO_CHANGES = { create: [], update: [], remove: [] };
-  const done = { changes: NO_CHANGES, rejections: [], unread: [], awaited: [], isAsked: true };
+  const done = { changes: NO_CHANGES, rejections: [], ofServices: [], unread: [], awaited: [], isAsked: true };
   const ready = gated({ ContainersReady: 'True' });
   const rejection = { reason: 'InvalidPort', message: 'no such port' } as const;
 
@@ -30,6 +30,18 @@ describe("the gate's condition", () => {
       'True Registered',
     ],
     ['says what is rejected', ready, { ...done, rejections: [rejection] }, 'False InvalidPort'],
+    [
+      'says what is wrong with a Service over the pod',
+      ready,
+      { ...done, ofServices: [{ service: 'shop/orders', about: 'port', kind: 'wrong' as const, rejection }] },
+      'False InvalidPort',
+    ],
+    [
+      'opens where only another Service wins',
+      ready,
+      { ...done, ofServices: [{ service: 'shop/orders', about: 'tags', kind: 'overruled' as const, rejection }] },
+      'True Registered',
+    ],
     ['says what is rejected early', gated({}), { ...done, rejections: [rejection] }, 'False InvalidPort'],
     ['waits for the containers', gated({ ContainersReady: 'False' }), done, undefined],
     ['waits for names that are not read', ready, { ...done, unread: ['orders'] }, undefined],

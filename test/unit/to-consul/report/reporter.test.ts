@@ -4,7 +4,7 @@ import { objectKey, type Pod } from '../../../../src/kubernetes/objects.ts';
 import { createResources } from '../../../../src/kubernetes/resources.ts';
 import { createMetrics, type Metrics } from '../../../../src/observability/metrics.ts';
 import type { Rejection, ServiceProblem } from '../../../../src/to-consul/registration/rejection.ts';
-import { createReporter, type Reporter } from '../../../../src/to-consul/report/reporter.ts';
+import { createReporter, noPod, type Reporter } from '../../../../src/to-consul/report/reporter.ts';
 import { service } from '../../builders.ts';
 import { QUIET } from '../../log.ts';
 import { viewOf } from '../../to-kubernetes/views.ts';
@@ -130,7 +130,7 @@ describe('endpoints of a Service that belong to no pod', () => {
       '4 endpoints of this Service belong to no pod and cannot be registered: "10.9.9.1", "10.9.9.2", "10.9.9.3"',
     ],
   ])('%j are told on the Service', (addresses, message) => {
-    reporter.service(service(), addresses);
+    reporter.service(service(), [noPod(addresses, 3)]);
     expect(events).toEqual([`Service shop/orders NoPod: Not registered in Consul as asked: ${message}`]);
     expect([...reporter.rejected]).toEqual([['Service shop/orders', message]]);
     reporter.service(service(), []);
@@ -155,11 +155,23 @@ describe('what pods tell of a Service', () => {
   });
 
   it('is told beside its endpoints that belong to no pod', () => {
-    reporter.service(service(), ['10.9.9.1']);
+    reporter.service(service(), [noPod(['10.9.9.1'])]);
     reporter.ofServices('shop/a', [missing('a')]);
     expect(reporter.rejected.get('Service shop/orders')).toMatch(/^1 endpoint .*; no port in pod a$/);
     reporter.service(service(), []);
     expect(reporter.rejected.get('Service shop/orders')).toBe('no port in pod a');
+  });
+
+  it('is told once, whether the Service or a pod tells it first', async () => {
+    const { rejection } = missing('a');
+    reporter.service(service(), [rejection]);
+    reporter.ofServices('shop/a', [{ ...missing('a'), about: rejection.message }]);
+    reporter.service(service(), [rejection]);
+    expect(events).toHaveLength(1);
+    reporter.service(service(), []);
+    expect([await counted(), [...reporter.rejected]]).toEqual([1, [['Service shop/orders', rejection.message]]]);
+    reporter.ofServices('shop/a', []);
+    expect(reporter.rejected.size).toBe(0);
   });
 
   it('says of what another Service wins that it has no effect, once, and does not count it', async () => {

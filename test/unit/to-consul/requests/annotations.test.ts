@@ -1,6 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { isOurAnnotation, parseAnnotations, parseTags } from '../../../../src/to-consul/requests/annotations.ts';
+import {
+  isOurAnnotation,
+  parseAnnotations,
+  parseTags,
+  PREFIX,
+} from '../../../../src/to-consul/requests/annotations.ts';
 import { annotations, strings } from '../../builders.ts';
 import { quote } from '../../../../src/to-consul/registration/rejection.ts';
 
@@ -59,16 +64,38 @@ describe('annotations', () => {
     ['service-weight', '65536', 'a number from 1 to 65535'],
     ['service-weight', '-1', 'a number from 1 to 65535'],
     ['service-weight', '1e3', 'a number from 1 to 65535'],
-    ['service-weight', ' 1', 'a number from 1 to 65535'],
+    ['service-weight', '1 0', 'a number from 1 to 65535'],
     ['service-weight', '٣', 'a number from 1 to 65535'],
     ['not-ready', 'Critical', '"deregister" or "critical"'],
   ])('%s: %j is rejected', (key, value, expected) => {
     expect(parse({ [key]: value })).toEqual({
       settings: { meta: new Map(), ports: new Map() },
       rejections: [
-        { reason: 'InvalidAnnotation', message: `annotation ${key}: expected ${expected}, found ${quote(value)}` },
+        {
+          reason: 'InvalidAnnotation',
+          message: `annotation "consular.dev/${key}": expected ${expected}, found ${quote(value)}`,
+        },
       ],
     });
+  });
+
+  it('lose blanks and line breaks at the ends of their values, as YAML leaves them at the end of a block', () => {
+    const { settings, rejections } = parse({
+      'service-name': 'orders\n',
+      'service-sync': ' true\n',
+      'service-port': 'http\n',
+      'service-tags': 'v1,\nblue\n',
+      'service-weight': '\t10\n',
+      'not-ready': 'critical\n',
+      'service-meta-team': '\r\n shop and co \n',
+      'service-name.grpc': 'orders-grpc\n',
+    });
+    expect(rejections).toEqual([]);
+    expect(settings).toMatchObject({
+      ...{ serviceName: 'orders', sync: true, port: 'http', tags: ['v1', 'blue'], weight: 10, notReady: 'critical' },
+      meta: strings({ team: 'shop and co' }),
+    });
+    expect(settings.ports.get('grpc')?.serviceName).toBe('orders-grpc');
   });
 
   it.each(['servce-name', 'import', 'toString', '__proto__', 'constructor', 'hasOwnProperty', ''])(
@@ -112,8 +139,16 @@ describe('annotations for one port', () => {
       serviceName: 'orders',
       meta: strings({ team: 'shop' }),
       ports: new Map([
-        ['grpc', { serviceName: 'orders-grpc', tags: ['h2'], meta: new Map() }],
-        ['8443', { meta: strings({ secure: 'true' }) }],
+        [
+          'grpc',
+          {
+            serviceName: 'orders-grpc',
+            tags: ['h2'],
+            meta: new Map(),
+            keys: [`${PREFIX}service-name.grpc`, `${PREFIX}service-tags.grpc`],
+          },
+        ],
+        ['8443', { meta: strings({ secure: 'true' }), keys: [`${PREFIX}service-meta-secure.8443`] }],
       ]),
     });
   });
@@ -134,6 +169,14 @@ describe('annotations for one port', () => {
     const { rejections } = parse({ [key]: '1' });
     expect(rejections.map(({ reason }) => reason)).toEqual(['InvalidAnnotation']);
     expect(rejections[0]?.message).toContain(message);
+    expect(rejections[0]?.message).toContain(`annotation "consular.dev/${key}"`);
+  });
+
+  it('of meta are told that keys have no dots, where what stands behind the dot cannot be a port', () => {
+    expect(messages({ 'service-meta-app.kubernetes.io': 'x' })).toEqual([
+      'annotation "consular.dev/service-meta-app.kubernetes.io": expected the name of a port, or a number from 1 to 65535 without leading zeros, after the dot, found "kubernetes.io"; keys of meta have no dots in Consul',
+    ]);
+    expect(messages({ 'service-tags.A': 'x' })[0]).not.toContain('meta');
   });
 });
 
@@ -151,7 +194,7 @@ describe('annotations of consul-k8s', () => {
 
   it('may be for one port', () => {
     expect(parseAnnotations(strings({ [alias('service-name.http')]: 'web' })).settings.ports).toEqual(
-      new Map([['http', { serviceName: 'web', meta: new Map() }]]),
+      new Map([['http', { serviceName: 'web', meta: new Map(), keys: [alias('service-name.http')] }]]),
     );
   });
 

@@ -29,13 +29,13 @@ interface Given extends Partial<Pod> {
 }
 
 function desired({ text = {}, ports = [HTTP, GRPC], services = [], ...overrides }: Given) {
-  const { registrations, rejections } = desiredRegistrations(owner, toConsulConfig(), {
+  const { registrations, rejections, ofServices } = desiredRegistrations(owner, toConsulConfig(), {
     pod: pod({ annotations: annotations(text), containers: [container({ ports })], ...overrides }),
     services,
     zone: '',
     nodeAddress: '192.168.1.11',
   });
-  return { registrations: [...registrations.values()], rejections };
+  return { registrations: [...registrations.values()], rejections, ofServices };
 }
 
 const shown = (given: Given) =>
@@ -105,23 +105,43 @@ describe('settings for one port', () => {
 
 describe('a port that cannot be', () => {
   it.each<[string, Readonly<Record<string, string>>, string]>([
-    ['a name that is not declared', { 'service-name.htpp': 'web' }, 'InvalidPort: annotations for port "htpp"'],
+    [
+      'a name that is not declared',
+      { 'service-name.htpp': 'web' },
+      'InvalidPort: annotation "consular.dev/service-name.htpp": expected the name or number of a port of the pod after the dot, found "htpp"',
+    ],
     [
       'settings for such a name',
       { 'service-name': 'web', 'service-tags.htpp': 'x' },
-      'InvalidPort: annotations for port "htpp"',
+      'InvalidPort: annotation "consular.dev/service-tags.htpp": expected',
     ],
-    ['a number beyond the last', { 'service-name.65536': 'web' }, 'InvalidAnnotation: annotation "service-name.65536"'],
+    [
+      'several of them',
+      Object.fromEntries(
+        ['service-name', 'service-tags', 'service-meta-a', 'service-meta-b'].map((key) => [`${key}.htpp`, 'x']),
+      ),
+      'annotations "consular.dev/service-name.htpp", "consular.dev/service-tags.htpp", "consular.dev/service-meta-a.htpp" and 1 more: expected',
+    ],
+    [
+      'a key of meta with a dot, which is no port',
+      { 'service-name': 'web', 'service-meta-management.port': '9053' },
+      'InvalidPort: annotation "consular.dev/service-meta-management.port": expected the name or number of a port of the pod after the dot, found "port"; keys of meta have no dots in Consul',
+    ],
+    [
+      'a number beyond the last',
+      { 'service-name.65536': 'web' },
+      'InvalidAnnotation: annotation "consular.dev/service-name.65536"',
+    ],
     [
       'the same in service-port',
       { 'service-name': 'web', 'service-port': '65536' },
       'InvalidPort: port: expected 1 to',
     ],
-    ['zero', { 'service-name.0': 'web' }, 'InvalidAnnotation: annotation "service-name.0"'],
+    ['zero', { 'service-name.0': 'web' }, 'InvalidAnnotation: annotation "consular.dev/service-name.0"'],
     [
       'a number in another spelling',
       { 'service-name.08080': 'web' },
-      'InvalidAnnotation: annotation "service-name.08080"',
+      'InvalidAnnotation: annotation "consular.dev/service-name.08080"',
     ],
     ['SCTP', { 'service-name.diameter': 'web' }, 'InvalidPort: port: expected a TCP or UDP port'],
   ])('%s', (_, text, complaint) => {
@@ -150,11 +170,16 @@ describe('a Service with names for its ports', () => {
     expect(shown({ services: [source(text)] })).toEqual(expected);
   });
 
-  it('is rejected for a port that it does not have', () => {
-    for (const text of [{ 'service-name.7000': 'api' }, { 'service-name.x': 'api' }])
-      expect(complaints({ services: [source(text)] })[0]).toContain(
-        'InvalidPort: Service shop/orders: annotations for port',
-      );
+  it('is rejected for a port that it does not have, and not the pod', () => {
+    for (const port of ['7000', 'x']) {
+      const { registrations, rejections, ofServices } = desired({
+        services: [source({ [`service-name.${port}`]: 'api' })],
+      });
+      expect([registrations, rejections]).toEqual([[], []]);
+      expect(ofServices.map(({ rejection }) => rejection.message)).toEqual([
+        `Service shop/orders: annotation "consular.dev/service-name.${port}": expected the name or number of a port of the Service after the dot, found "${port}"`,
+      ]);
+    }
   });
 
   it("loses to the pod's own settings for the container port", () => {

@@ -7,7 +7,7 @@ import { environment, given, names, ports, read, variable } from './registrator-
 describe('values that are not in the variable', () => {
   const secret: EnvVar = { name: 'SERVICE_NAME', value: '', fieldPath: '' };
   const unreadable = (name: string) =>
-    `container "app": "${name}": expected a value in the Pod itself, found none, or a reference to something else (a ConfigMap, a Secret, a label)`;
+    `container "app": "${name}": expected a value in the Pod itself, found a reference to something else`;
 
   it('are expanded', () => {
     const env = [

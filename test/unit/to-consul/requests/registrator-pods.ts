@@ -2,7 +2,7 @@ import type { Container, ContainerPort, EnvVar } from '../../../../src/kubernete
 import { registratorServices, type RegistratorService } from '../../../../src/to-consul/requests/registrator.ts';
 import { container, pod } from '../../builders.ts';
 
-export const variable = (name: string, value: string): EnvVar => ({ name, value, fieldPath: '' });
+export const variable = (name: string, value: string): EnvVar => ({ name, value, fieldPath: undefined });
 
 /** `8080`, `53/udp`. */
 function port(text: string): ContainerPort {

@@ -6,7 +6,7 @@ import {
   registratorServices,
   type RegistratorService,
 } from '../../../../src/to-consul/requests/registrator.ts';
-import { pod, strings } from '../../builders.ts';
+import { container, pod, strings } from '../../builders.ts';
 import { environment, given, names, ports, read, type Options } from './registrator-pods.ts';
 
 /** What is expected of the first service, beside its name and port. */
@@ -152,7 +152,9 @@ it('never throws, and registers no port that it was not given', () => {
     fc.string(),
   );
   const value = fc.oneof(fc.string(), fc.stringMatching(/^[$(),\\A-Z_]{0,10}$/));
-  const env = fc.array(fc.record({ name, value, fieldPath: fc.constantFrom('', 'status.podIP', '__proto__') }));
+  const env = fc.array(
+    fc.record({ name, value, fieldPath: fc.constantFrom(undefined, '', 'status.podIP', '__proto__') }),
+  );
   const listed = fc.array(
     fc.record({
       name: fc.string(),
@@ -160,7 +162,7 @@ it('never throws, and registers no port that it was not given', () => {
       protocol: fc.constantFrom<ContainerPort['protocol']>('TCP', 'UDP', 'SCTP'),
     }),
   );
-  const containers = fc.array(fc.record({ name: fc.string(), image: fc.string(), ports: listed, env }), {
+  const containers = fc.array(fc.record({ name: fc.string(), image: fc.string(), ports: listed, env }).map(container), {
     maxLength: 3,
   });
   fc.assert(
@@ -178,4 +180,45 @@ it('never throws, and registers no port that it was not given', () => {
       },
     ),
   );
+});
+
+describe('an empty value', () => {
+  it.each([
+    ['of TAGS is none', 'NAME=web; TAGS=', ['web 8080']],
+    ['of nothing but blanks, too', 'NAME=web; TAGS= \n', ['web 8080']],
+    ['of NAME leaves the port to the name of the image', 'NAME=', ['orders 8080']],
+    ['of NAME for one port does so for that one', 'NAME=web; 8080_NAME=', ['orders 8080']],
+    ['of IGNORE ignores nothing', 'NAME=web; IGNORE=', ['web 8080']],
+    ['of ID is no ID that could be without effect', 'NAME=web; ID=', ['web 8080']],
+    ['of meta is no meta', 'NAME=web; REGION=', ['web 8080']],
+  ])('%s', (_, env, services) => {
+    const result = read('8080', env);
+    expect(names(result.services)).toEqual(services);
+    expect(result).toMatchObject({ rejections: [], warnings: [] });
+    expect(result.services[0]).toMatchObject({ tags: [], meta: strings() });
+  });
+
+  it.each(['8080', ''])('of NAME asks for nothing where names are explicit; ports %j', (listed) => {
+    expect(read(listed, 'NAME=; TAGS=x', { explicit: true })).toEqual({ services: [], rejections: [], warnings: [] });
+  });
+
+  it('is what a reference to it gives', () => {
+    expect(read('8080', 'EMPTY=; NAME=web$(SERVICE_EMPTY); TAGS=$(SERVICE_EMPTY)').services).toMatchObject([
+      { name: 'web', tags: [] },
+    ]);
+  });
+});
+
+it('ends of values are trimmed, as YAML leaves a line break at the end of a block', () => {
+  const { services } = read('8080', 'NAME=web\n; TAGS=a, b\n; REGION= eu \n; IGNORE=\n');
+  expect(services).toMatchObject([{ name: 'web', tags: ['a', ' b'], meta: strings({ region: 'eu' }) }]);
+});
+
+it('a container that a mesh put into the pod is registered under a NAME only', () => {
+  const proxy = { name: 'linkerd-proxy', image: 'proxy:1', ports: ports('4143') };
+  const mine = { name: 'agent-1', image: 'agent:1', ports: ports('7777') };
+  const services = (...containers: Parameters<typeof given>) =>
+    names(registratorServices(given(...containers), { explicit: false, injected: ['agent-*'] }).services);
+  expect(services(proxy, mine, { image: 'orders:1' })).toEqual(['orders 8080']);
+  expect(services({ ...proxy, env: environment('NAME=mesh') })).toEqual(['mesh 4143']);
 });

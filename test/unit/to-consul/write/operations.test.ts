@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import type { Operation } from '../../../../src/consul/transaction.ts';
+import { operationList, type Operation } from '../../../../src/consul/transaction.ts';
+import { validate } from '../../../../src/to-consul/registration/registration.ts';
 import {
   nodeOperation,
   nodesNeeded,
@@ -186,4 +187,12 @@ describe('the nodes of changes', () => {
     });
     expect(strings(Node.Node.Meta).get('k8s-cluster-uid')).toBe(owner.clusterUid);
   });
+});
+
+it('one instance with the largest tags and meta that are valid fits into a transaction of 400 KiB', () => {
+  const meta = new Map(Array.from({ length: 64 }, (_, i) => [String(i).padEnd(128, 'k'), '"'.repeat(512)]));
+  const largest = registration({ tags: ['"'.repeat(128 * 1024 - 2)], meta });
+  expect(validate(largest, meta)).toEqual([]);
+  const { text } = operationList(toOperations(changes({ create: [largest] })));
+  expect(Buffer.byteLength(text)).toBeLessThan(350 * 1024);
 });

@@ -34,6 +34,7 @@ describe('the annotation consular.dev/import', () => {
     ['the first of several', [http, admin], undefined, http],
     ['by name', [http, admin], 'admin', admin],
     ['by number', [http, admin], '8081', admin],
+    ['by a name at the end of a block of YAML', [http, admin], 'admin\n', admin],
     ['by number before name', [servicePort({ name: '8081', port: 1 }), admin], '8081', admin],
     [
       'by a name of digits',
