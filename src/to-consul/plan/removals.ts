@@ -1,6 +1,6 @@
 import type { Pod } from '../../kubernetes/objects.ts';
 import { META } from '../../mark.ts';
-import { isAddressOf } from '../desired/desired-registrations.ts';
+import { isAddressOf } from '../desired/pod-addresses.ts';
 import type { OwnInstance } from '../observed/own-instance.ts';
 import type { Proof } from '../observed/proof-reader.ts';
 import { POD } from '../requests/requests.ts';

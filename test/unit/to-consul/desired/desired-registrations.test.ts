@@ -2,10 +2,10 @@ import { describe, expect, it } from '@jest/globals';
 import type { Container, Pod } from '../../../../src/kubernetes/objects.ts';
 import {
   desiredRegistrations,
-  isAddressOf,
   mayHaveRegistrations,
   type DesiredConfig,
 } from '../../../../src/to-consul/desired/desired-registrations.ts';
+import { isAddressOf } from '../../../../src/to-consul/desired/pod-addresses.ts';
 import { askedByService, type AnnotatedService } from '../../../../src/to-consul/requests/requests.ts';
 import {
   annotations,

@@ -1,0 +1,31 @@
+import * as z from 'zod';
+
+/** Kinds of values that several settings have. */
+
+const UNITS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 } as const;
+/** setTimeout overflows above this and fires at once. */
+const LONGEST_MS = 2 ** 31 - 1;
+
+function parseDuration(text: string): number | undefined {
+  const match = /^(\d{1,10})(ms|s|m|h)$/.exec(text);
+  if (!match) return undefined;
+  const ms = Number(match[1]) * UNITS[match[2] as keyof typeof UNITS];
+  return ms <= LONGEST_MS ? ms : undefined;
+}
+
+export const name = z.string().max(253);
+export const port = z.int().min(1).max(65_535);
+export const patterns = (pattern: z.ZodType<string, string>, include: string[], exclude: string[]) =>
+  z
+    .strictObject({
+      include: z.array(pattern).default(include),
+      exclude: z.array(pattern).default(exclude),
+    })
+    .prefault({});
+
+export const duration = (fallback: string) =>
+  z
+    .string()
+    .refine((text) => parseDuration(text) !== undefined, 'a duration like 500ms, 60s, 5m or 1h')
+    .default(fallback)
+    .transform((text) => parseDuration(text) ?? 0);
