@@ -5,7 +5,7 @@ import { openRig, until, type Rig } from '../rig/index.ts';
 
 // Which tests there are is decided when the file is read, so the browser is looked for now.
 const chromium = await findChromium();
-if ('missing' in chromium) process.stderr.write(`test/integration/ui.test.ts is skipped: ${chromium.missing}\n`);
+if ('missing' in chromium) process.stderr.write(`test/slow/ui.test.ts is skipped: ${chromium.missing}\n`);
 const describeWithBrowser = 'missing' in chromium ? describe.skip : describe;
 
 const CLUSTER = 'demo';
