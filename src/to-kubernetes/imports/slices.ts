@@ -62,9 +62,12 @@ export function importedSlices(
  * themselves.
  */
 function fittingEndpoints(endpoints: readonly MirroredEndpoint[], { protocol }: ServicePort): MirroredEndpoint[] {
-  const silent = endpoints.filter((endpoint) => endpoint.protocol === 'TCP');
-  const said = endpoints.filter((endpoint) => endpoint.protocol === 'UDP');
-  return protocol === 'UDP' && said.length > 0 ? said : silent;
+  // Whatever stays without its instance is behind the port already, and says nothing of itself.
+  const held = endpoints.filter(({ instance }) => !instance);
+  const shown = endpoints.filter(({ instance }) => instance);
+  const silent = shown.filter((endpoint) => endpoint.protocol === 'TCP');
+  const said = shown.filter((endpoint) => endpoint.protocol === 'UDP');
+  return [...(protocol === 'UDP' && said.length > 0 ? said : silent), ...held];
 }
 
 /** The Consul service that a slice of ours was taken from, if it is another than the given service. */

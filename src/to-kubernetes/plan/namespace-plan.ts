@@ -17,7 +17,7 @@ import type { DesiredSlice } from '../objects/slice.ts';
 import type { DesiredWorkloadEntry } from '../objects/workload-entry.ts';
 import type { Problem } from '../problem.ts';
 import { planEndpoints } from './endpoints-plan.ts';
-import { withoutGoing } from './going.ts';
+import { isGoing, withoutGoing } from './going.ts';
 import { heldEndpoints, withEndpoints } from './held-endpoints.ts';
 import {
   conflictOf,
@@ -80,7 +80,7 @@ export function planNamespace(sources: PlanSources, wish: Wish): NamespacePlan {
           serviceName,
         )
       : undefined;
-  if (mirroring && isWrongGuess(holder, own, mirroring))
+  if (mirroring && isWrongGuess(sources, name, holder, own, mirroring))
     return planAnew({ wish, serviceName, holder, own }, [...mirroring.hosts]);
   const held = mirroring ? heldEndpoints(sources, name, own) : [];
   const target = { wish, serviceName, holder, own, mirrored: mirroring && withEndpoints(mirroring.mirrored, held) };
@@ -108,9 +108,20 @@ export function planNamespace(sources: PlanSources, wish: Wish): NamespacePlan {
  * A Service with a ClusterIP cannot become headless, nor the other way round. One that was made while no instance was an
  * endpoint, and that nobody could call since, is made anew in the shape that its first endpoint wants.
  */
-function isWrongGuess(holder: Holder, own: OwnInNamespace, { mirrored, wantsHeadless }: ModedMirroring): boolean {
+function isWrongGuess(
+  { catalog }: Pick<PlanSources, 'catalog'>,
+  name: string,
+  holder: Holder,
+  own: OwnInNamespace,
+  { mirrored, wantsHeadless }: ModedMirroring,
+): boolean {
+  const service = ourService(holder);
   return (
-    isGuess(ourService(holder)) &&
+    service !== undefined &&
+    !isGoing(service) &&
+    isGuess(service) &&
+    catalog.isComplete(name) &&
+    own.workloadEntries.length === 0 &&
     mirrored.endpoints.length > 0 &&
     mirrored.shape.headless !== wantsHeadless &&
     own.slices.every(({ endpoints }) => endpoints.length === 0)
