@@ -94,7 +94,8 @@ export function mirror(
   const { endpoints, healthy, families, ...told } = sortOut(foreign, config, network);
   const isServed = endpoints.length > 0;
   const voters = healthy.length > 0 ? healthy : foreign;
-  const wished = wantsHeadless(consulService, voters, config);
+  const isSaid = voters.length > 0 || !observed;
+  const wished = isSaid ? wantsHeadless(consulService, voters, config) : isHeadless(observed);
   const headless = observed ? isHeadless(observed) : wished;
   const servedFamilies = new Set(endpoints.map(({ family }) => family));
   // What was chosen without an endpoint does not count once there is one.

@@ -99,8 +99,8 @@ export function mirrorOf(
   observed: Service | undefined,
 ): ModedMirroring {
   const mirroring = mirror(catalog.spelling(name), foreign, config, observed, addresses.network());
-  // Those that are missing may say something else: what they chose stays.
-  if (observed && !catalog.isComplete(name)) return asChosen(mirroring, observed);
+  // Those that are missing may say something else, and where there is none nobody does: what was chosen stays.
+  if (observed && (!catalog.isComplete(name) || foreign.length === 0)) return asChosen(mirroring, observed);
   // Istio lets no headless Service select WorkloadEntries.
   const mode = mirroring.mirrored.shape.headless ? 'service' : wishedMode(mirroring.voters, config.mode);
   return { mode, ...mirroring };
@@ -110,10 +110,11 @@ function asChosen(mirroring: Mirroring, observed: Service): ModedMirroring {
   const { mirrored } = mirroring;
   const ports = PROTOCOLS.flatMap((protocol): MirroredPorts[] => {
     const { main, alias } = PORT_NAMES[protocol];
-    const chosen = observed.ports.find(({ name }) => name === main);
-    if (!chosen) return mirrored.ports.filter((of) => of.protocol === protocol);
-    const { appProtocol, port } = chosen;
-    return [{ protocol, appProtocol, main: port, alias: observed.ports.find(({ name }) => name === alias)?.port }];
+    const port = (portName: string) => observed.ports.find(({ name }) => name === portName);
+    const [now, chosen] = [mirrored.ports.find((of) => of.protocol === protocol), port(main)];
+    if (!chosen) return now ? [now] : [];
+    const { port: number, appProtocol } = chosen;
+    return [{ protocol, main: number, alias: port(alias)?.port, ...now, appProtocol }];
   });
   return { ...mirroring, mirrored: { ...mirrored, ports }, mode: modeOf(observed) };
 }

@@ -112,7 +112,9 @@ export function createReporter({ views, events, resources, config, log, metrics 
     },
     /** An object that somebody else will have otherwise, or undefined when that is over. */
     disputed: ({ kind, namespace, name, serviceName }: Subject, problem: Problem | undefined): void => {
-      tell(`written ${kind} ${namespace}/${name}`, problem ? [problem] : [], (found) => aboutOf(found, namespace, serviceName));
+      tell(`written ${kind} ${namespace}/${name}`, problem ? [problem] : [], (found) =>
+        aboutOf(found, namespace, serviceName),
+      );
     },
     /** @param failures why the plans of namespaces could not be carried out, by namespace */
     plan: (name: string, { namespaces, problems }: NamePlan, failures: ReadonlyMap<string, unknown>): void => {

@@ -51,6 +51,8 @@ interface Dispute {
   readonly reason: string;
   readonly times: number;
   readonly restsUntil: number;
+  /** Somebody deletes the object each time. */
+  readonly isDeletion: boolean;
   readonly problem: Problem | undefined;
   readonly cancel: () => void;
 }
@@ -77,9 +79,13 @@ export class Disputes {
     this.#clock = clock;
   }
 
-  /** @throws Disputed while the object rests. Nothing else that is wanted of it waits for that. */
-  assertRested<D>({ desired, ...subject }: Subject & { readonly desired: D }): void {
-    const { problem, restsUntil = 0, desired: disputed } = this.#disputes.get(idOf(subject)) ?? {};
+  /**
+   * Nothing else that is wanted of an object waits for its rest, nor an object that is gone for once.
+   * @throws Disputed while the object rests
+   */
+  assertRested<D>({ desired, before, ...subject }: Subject & Pick<Taken<D>, 'desired' | 'before'>): void {
+    const { problem, restsUntil = 0, isDeletion, desired: disputed } = this.#disputes.get(idOf(subject)) ?? {};
+    if (before === undefined && isDeletion !== true) return;
     if (problem && this.#clock.now() < restsUntil && digest(desired) === disputed) throw new Disputed(problem.message);
   }
 
@@ -87,12 +93,16 @@ export class Disputes {
   wrote<D>(taken: Taken<D>): void {
     const { desired, before, undone, altered } = taken;
     const isAltered = altered.length > 0;
-    const write = { desired: digest(desired), reason: isAltered ? 'altered' : digest(before) };
+    const isDeletion = before === undefined && !isAltered;
+    // What else is on the object, such as the time of somebody's last look, makes no difference.
+    const fields = digest(undone.map(({ field }) => field));
+    const reason = isAltered ? 'altered' : isDeletion ? 'deleted' : fields;
+    const write = { desired: digest(desired), reason, isDeletion };
     const known = this.#disputes.get(idOf(taken));
     const isSame = known?.desired === write.desired && known.reason === write.reason;
     const times = isSame ? known.times + 1 : 1;
     const rests = isAltered ? times : times - AT_ONCE;
-    const found = isAltered ? alteredOf(taken, altered) : rests > 0 ? contestedOf(taken, undone) : undefined;
+    const found = isAltered ? alteredOf(taken, altered) : rests > 0 ? contestedOf(taken) : undefined;
     const restMs = rests > 0 ? Math.min(REST.longestMs, REST.firstMs * 2 ** (rests - 1)) : 0;
     this.#note(taken, { ...write, times, restsUntil: this.#clock.now() + restMs, problem: found });
     if (isAltered && found) throw new Disputed(found.message);
@@ -128,8 +138,9 @@ function idOf({ kind, namespace, name }: Subject): string {
   return `${kind} ${namespace}/${name}`;
 }
 
-function contestedOf(subject: Subject, undone: readonly Difference[]): Problem {
-  const how = undone.length === 0 ? 'deleted' : `changed (${namesOf(undone)})`;
+function contestedOf({ before, undone, ...subject }: Taken<unknown>): Problem {
+  const what = undone.length === 0 ? 'owner or marks' : namesOf(undone);
+  const how = before === undefined ? 'deleted' : `changed (${what})`;
   const message = `${idOf(subject)} is ${how} by somebody else each time that it is written, and is put right once a minute at most`;
   return problem('Contested', message);
 }

@@ -85,7 +85,7 @@ export function createWriter(
     const { namespace } = attempts;
     const send = async (wish: D, observed: O | undefined, attempt: Attempt<D, O>): Promise<Outcome<D, O>> => {
       const { name, serviceName = name } = wish;
-      const subject = { kind: resource.kind, namespace, name, serviceName, desired: wish };
+      const subject = { kind: resource.kind, namespace, name, serviceName, desired: wish, before: observed };
       disputes.assertRested(subject);
       const answered = view?.beginWrite();
       const outcome: Outcome<D, O> = divided
@@ -95,7 +95,7 @@ export function createWriter(
       if (!written) return outcome;
       answered?.put(written);
       const undone = observed ? differences(sent, observed) : [];
-      disputes.wrote({ ...subject, before: observed, undone, altered: differences(sent, written) });
+      disputes.wrote({ ...subject, undone, altered: differences(sent, written) });
       return outcome;
     };
     const orTell = async (desired: D, wish: D, observed: O | undefined, attempt: Attempt<D, O>) => {

@@ -114,6 +114,18 @@ describe('the slices of a Service that takes a Consul service in', () => {
       expect(shown(again.plan())).toEqual([]);
     });
 
+    it('stay beside each other while Consul may have lost some, whatever says nothing', () => {
+      const silent = [1, 2, 3].map((last) => vm(last));
+      const before = planned({ 'import-port': 'udp' }, silent);
+      const after = stage(
+        [importing({ 'import-port': 'udp' }, { ports })],
+        silent.slice(0, 2),
+        before.slices.create.map((s) => written(s)),
+      );
+      after.given.isComplete = false;
+      expect(shown(after.plan())).toEqual([]);
+    });
+
     it('are none where all speak another, which is told', () => {
       const plan = planned({}, [udp]);
       expect(plan).toMatchObject({ endpoints: [], misfits: [{ instance: udp }] });

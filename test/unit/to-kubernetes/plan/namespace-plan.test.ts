@@ -95,6 +95,8 @@ describe('a Service that was made while no instance was an endpoint', () => {
     endpoints: [endpoint('10.20.0.1')],
   });
 
+  const letGo = service({ name: 'billing', uid: filled.ownerUid, selector: strings() });
+
   it('goes, to be made anew, when its first endpoint wants it headless', () => {
     const guessed = made('80,8080?');
     const plan = planOf([guessed], [headless]);
@@ -107,8 +109,18 @@ describe('a Service that was made while no instance was an endpoint', () => {
     ['has no endpoint yet', made('80,8080?'), [{ ...headless, status: 'critical' }], []],
     ['has the shape already', made('80,8080?'), [vm(1)], []],
     ['has endpoints, although the choice could not be written', made('80,8080?'), [headless], [filled]],
-  ])('stays when it %s', (_, guessed, instances, slices) => {
-    expect(planOf([guessed], instances, slices)?.service.remove ?? []).toEqual([]);
+    ['is going already', { ...made('80,8080?'), deletionTimestamp: '2026-10-20T10:00:00Z' }, [headless], []],
+    ['was let go by its owner', letGo, [headless], [{ ...filled, endpoints: [] }]],
+  ])('stays when it %s, and so does what it has', (_, guessed, instances, slices) => {
+    const plan = planOf([guessed], instances, slices);
+    expect([plan?.service.remove ?? [], plan?.slices.remove ?? []]).toEqual([[], []]);
+  });
+
+  it('stays while Consul may have lost instances', () => {
+    const { given, mirrors } = stage([made('80,8080?')], [headless]);
+    given.isComplete = false;
+    const [plan] = mirrors.plan('billing', false).namespaces;
+    expect(plan).toMatchObject({ service: { remove: [] }, slices: { create: [expect.anything()] } });
   });
 });
 

@@ -30,6 +30,16 @@ describe('what the instances of a service choose together', () => {
     expect(chosenBy(false, selecting)).toEqual(['istio', 'grpc']);
   });
 
+  it('stays as it is while there is none, as between two leaders', () => {
+    const { mirrors } = stage([], []);
+    const { mode, mirrored, wantsHeadless } = mirrorOf(mirrors.sources, 'billing', [], selecting);
+    expect([mode, mirrored.ports.map(({ appProtocol }) => appProtocol), wantsHeadless]).toEqual([
+      'istio',
+      ['grpc'],
+      false,
+    ]);
+  });
+
   it('is what those choose that it has, where there is nothing yet', () => {
     expect(chosenBy(false, undefined)[0]).toBe('service');
   });

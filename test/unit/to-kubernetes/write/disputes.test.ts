@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import type { Difference } from '../../../../src/to-kubernetes/objects/differences.ts';
 import { Disputed, Disputes, type Taken } from '../../../../src/to-kubernetes/write/disputes.ts';
-import { service } from '../../builders.ts';
+import { service, strings } from '../../builders.ts';
 import { TestClock } from '../../clock.ts';
 
 const subject = { kind: 'Service', namespace: 'shop', name: 'billing', serviceName: 'billing' };
@@ -24,14 +24,23 @@ beforeEach(() => {
 
 const write = (more: Partial<Taken<string>> = {}) =>
   disputes.wrote({ ...subject, desired: 'a', before: others(String(version++)), undone: [type], altered: [], ...more });
-const rests = (desired = 'a') => {
+const rests = (desired = 'a', before: Taken<string>['before'] = others('x')) => {
   try {
-    disputes.assertRested({ ...subject, desired });
+    disputes.assertRested({ ...subject, desired, before });
     return false;
   } catch (error) {
     return error instanceof Disputed;
   }
 };
+/** Whether it rests while it is not there. */
+function disputesGone(): boolean {
+  try {
+    disputes.assertRested({ ...subject, desired: 'a', before: undefined });
+    return false;
+  } catch (error) {
+    return error instanceof Disputed;
+  }
+}
 const contested =
   'Service billing: Contested: Service shop/billing is changed (type: NodePort instead of ClusterIP) by somebody else each time that it is written, and is put right once a minute at most';
 
@@ -54,7 +63,7 @@ describe('an object that somebody changes', () => {
   });
 
   it('in other ways each time, or is wanted otherwise each time, is not disputed', () => {
-    for (let i = 0; i < 20; i++) write({ before: service({ name: `billing-${i}` }) });
+    for (let i = 0; i < 20; i++) write({ undone: [{ ...type, field: `field ${i % 7}` }] });
     for (let i = 0; i < 20; i++) write({ desired: i % 2 === 0 ? 'a' : 'b' });
     expect([rests('a'), rests('b'), told]).toEqual([false, false, []]);
   });
@@ -75,8 +84,28 @@ describe('an object that somebody changes', () => {
     expect([rests(), told.length, clock.timers]).toEqual([false, 4, 0]);
   });
 
+  it('is told all the same when whoever does it leaves another stamp each time', () => {
+    const stamped = (i: number) => service({ type: 'NodePort', annotations: strings({ 'example.com/at': String(i) }) });
+    for (let i = 0; i < 6; i++) write({ before: stamped(i) });
+    expect([rests('a', stamped(7)), told]).toEqual([true, [contested]]);
+  });
+
+  it('is made at once when it is gone for once', () => {
+    for (let i = 0; i < 6; i++) write();
+    expect([rests(), disputesGone()]).toEqual([true, false]);
+    disputes.forget(subject);
+    expect(() => write({ altered: [type] })).toThrow(Disputed);
+    expect([rests(), disputesGone()]).toEqual([true, false]);
+  });
+
+  it('is told as changed when what belongs to it is', () => {
+    for (let i = 0; i < 6; i++) write({ undone: [] });
+    expect(told).toEqual([expect.stringMatching(/is changed \(owner or marks\) by somebody else each time/)]);
+  });
+
   it('is told as deleted when that is what somebody does', () => {
     for (let i = 0; i < 6; i++) write({ before: undefined, undone: [] });
+    expect(disputesGone()).toBe(true);
     expect(told).toEqual([expect.stringMatching(/Service shop\/billing is deleted by somebody else each time/)]);
   });
 
