@@ -31,6 +31,7 @@ import { PodIndex } from './plan/pod-index.ts';
 import { Gatekeeper } from './report/readiness-gate.ts';
 import { Patience, SLICES_FOLLOW_MS } from './report/patience.ts';
 import { createReporter, noPod } from './report/reporter.ts';
+import { askedByService } from './requests/requests.ts';
 import { subscribe } from './subscriptions.ts';
 import type { Views } from './views.ts';
 import { Writer } from './write/writer.ts';
@@ -132,8 +133,9 @@ export function runToConsul(options: ToConsulOptions): ToConsul {
     enqueue,
     reportService: (service, addresses) => {
       const mistakes = mistakesOf(service, config).map(({ rejection }) => rejection);
-      const rejections = addresses.length > 0 ? [noPod(addresses, 3), ...mistakes] : mistakes;
-      report.service(service, rejections, mistakes.length > 0 && hasInstances(service, index, own));
+      const isHeld = mistakes.length > 0 && stays(service, index, own);
+      const told = mistakes.map((rejection) => ({ ...rejection, isHeld }));
+      report.service(service, addresses.length > 0 ? [noPod(addresses, 3), ...told] : told);
     },
     forget,
   });
@@ -160,8 +162,9 @@ export function runToConsul(options: ToConsulOptions): ToConsul {
   };
 }
 
-/** Whether Consul has an instance that the Service asked for. */
-function hasInstances(service: Service, index: PodIndex, own: Pick<OwnCatalog, 'ofPod'>): boolean {
+/** Whether Consul has an instance that the Service asked for, and that stays while there are mistakes in it. */
+function stays(service: Service, index: PodIndex, own: Pick<OwnCatalog, 'ofPod'>): boolean {
+  if (!askedByService(service) || service.type === 'ExternalName') return false;
   for (const podKey of index.podsOfService(service))
     for (const { registration } of own.ofPod(podKey).values())
       if (registration.meta.get(META.service) === service.name) return true;

@@ -102,7 +102,11 @@ function decisionOf(
   if (request) {
     const { serviceName, ports } = request.settings;
     const names = [serviceName, ...[...ports.values()].map((port) => port.serviceName)].filter((name) => name);
-    return { rule: `the Service asks for its pods to be registered as ${names.join(', ')}`, notes };
+    const rule =
+      names.length > 0
+        ? `the Service asks for its pods to be registered as ${names.join(', ')}`
+        : 'what the Service asks for is not known, because of mistakes in its annotations';
+    return { rule, notes };
   }
   if (importing !== undefined) return { rule: importing, notes: isOff };
   return parseAnnotations(service.annotations, 'service').settings.sync === false

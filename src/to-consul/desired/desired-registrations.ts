@@ -12,6 +12,7 @@ import {
   requestsOfPod,
   requestsOfRegistrator,
   requestsOfService,
+  wrongOnService,
   type RegistratorRequests,
   type Request,
   type AnnotatedService,
@@ -126,6 +127,13 @@ export function desiredRegistrations(owner: Owner, config: DesiredConfig, source
     const [first, ...others] = group.filter((request) => group.length === 1 || isSound(request));
     if (!first) continue;
     const { request, overruled } = unite([first, ...others]);
+    const built = others.length > 0 ? buildSound(request) : undefined;
+    if (built && 'problems' in built) {
+      // Each is right, and together they are more than Consul takes: the first gets what it asks for.
+      for (const other of others) exclude(other, first, built.problems);
+      place(first, [askerOf(first)]);
+      continue;
+    }
     place(request, [first, ...others].map(askerOf));
     ofServices.push(...overruled);
   }
@@ -171,6 +179,16 @@ export function desiredRegistrations(owner: Owner, config: DesiredConfig, source
     rejections.push(...blamed.pod);
     ofServices.push(...blamed.service);
     if (readiness.isReady) for (const asker of askers) held.add(asker);
+  }
+
+  /** What the instance has of it by now stays. */
+  function exclude({ service }: Request, { by }: Request, problems: readonly Rejection[]): void {
+    if (!service) return;
+    const asked = (message: string) => `${message}: that is together with the ${by}, which ask for the same instance`;
+    ofServices.push(
+      ...problems.map(({ reason, message }) => wrongOnService(service, { reason, message: asked(message) })),
+    );
+    if (readiness.isReady) held.add(service.name);
   }
 
   function buildSound(request: Request): Omit<Registration, 'check'> | { readonly problems: readonly Rejection[] } {

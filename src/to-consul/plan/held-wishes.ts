@@ -16,7 +16,7 @@ export function heldNames({ services }: PlanSources, { held }: Desired): Readonl
 }
 
 /**
- * A registration with the tags and the meta that the instance has by now, if a held Service asks for that name too: what that
+ * A registration with the tags, the meta and the weight that the instance has by now, if a held Service asks for that name too: what that
  * Service has said stays, as the instance would if nobody else asked for it.
  * @param held lower-case names
  */
@@ -28,13 +28,15 @@ export function keepSaid(
   if (!instance || !held.has(registration.service.toLowerCase())) return registration;
   const isOfPod = instance.podUid === registration.meta.get(META.podUid);
   if (!isOfPod || !isThere(registration, instance.registration)) return registration;
-  const { tags, meta, check } = instance.registration;
+  const { tags, meta, weight, check } = instance.registration;
   const isCovered = registration.tags.every((tag) => tags.includes(tag));
   const said = [...meta].filter(([key]) => !OWN_META.has(key));
   const kept = {
     ...registration,
     tags: isCovered ? tags : [...new Set([...registration.tags, ...tags])],
-    meta: new Map([...said, ...registration.meta]),
+    // Every registration says these two, whether anybody asked for that or not.
+    meta: new Map([...said, ...registration.meta, ...said.filter(([key]) => key === 'secure' || key === 'zone')]),
+    weight: registration.weight === 1 ? weight : registration.weight,
     // They name who asks.
     check: { ...registration.check, notes: check.notes },
   };

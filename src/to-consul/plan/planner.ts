@@ -70,9 +70,10 @@ export class Planner {
     const desired = sources && desiredRegistrations(this.#owner, this.#config, sources);
     const observed = this.#own.ofPod(podKey);
     const { wanted, refusals } = this.#homes(desired);
+    const names = sources && desired ? heldNames(sources, desired) : NOBODY;
     const judge = (unwanted: readonly OwnInstance[], holders: ReadonlySet<string>, isUnread: boolean) =>
       judgeRemovals(unwanted, {
-        ...{ pod, holders, isUnread, proven },
+        ...{ pod, holders, names, isUnread, proven },
         proofNeeded: (instance) => proofNeeded(this.#views, this.#index, this.#config, podKey, instance),
         hasLivingOther: (instance) => this.#hasLivingOther(instance),
       });
@@ -87,7 +88,7 @@ export class Planner {
     const { refused, unread, waitsFor, places } = admitted;
     const isAdmitted = ([identity]: [string, Registration]) => !refused.has(identity);
     const admissible = refused.size === 0 ? wanted : new Map([...wanted].filter(isAdmitted));
-    const changes = this.#changes(withHeld(admissible, observed, sources, desired), observed, unread);
+    const changes = this.#changes(withHeld(admissible, observed, names), observed, unread);
     const holders = holdersOf(desired, wanted, admitted);
     const { remove, held, unproven, unconfirmed } = judge(changes.remove, holders, unread.length > 0);
     return {
@@ -175,10 +176,8 @@ function hasCheck(registration: Registration, { checkIndex, registration: observ
 function withHeld(
   wanted: ReadonlyMap<string, Registration>,
   observed: ReadonlyMap<string, OwnInstance>,
-  sources: PlanSources | undefined,
-  desired: Desired | undefined,
+  held: ReadonlySet<string>,
 ): ReadonlyMap<string, Registration> {
-  const held = sources && desired ? heldNames(sources, desired) : NOBODY;
   if (held.size === 0) return wanted;
   return new Map([...wanted].map(([identity, one]) => [identity, keepSaid(one, observed.get(identity), held)]));
 }

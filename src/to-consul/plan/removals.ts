@@ -11,6 +11,8 @@ export interface RemovalSources {
   readonly pod: Pod | undefined;
   /** Who asked for instances that must stay: names of Services, and the empty string for the pod itself. */
   readonly holders: ReadonlySet<string>;
+  /** Lower-case names of Consul services of which all instances of the pod must stay: Services that are held ask for them. */
+  readonly names: ReadonlySet<string>;
   /** Whether foreign instances have to be read before all of the plan can be said. */
   readonly isUnread: boolean;
   readonly proofNeeded: (instance: OwnInstance) => Proof | undefined;
@@ -33,7 +35,7 @@ export interface Removals {
  * | an instance                                                                         | outcome  |
  * |-------------------------------------------------------------------------------------|----------|
  * | of the pod, at an address that the pod does not have any more                       | removed  |
- * | of the pod, that somebody asked for whose input is broken or refused by the policy  | held     |
+ * | of the pod, that somebody asked for, or asks for too, whose input is broken or refused by the policy | held |
  * | whatever it is, while foreign instances of a wanted name are not read               | held     |
  * | whose removal is evidenced                                                          | removed  |
  * | any other                                                                           | as `judgeProof` says: removed, unproven (read), or unconfirmed (read again) |
@@ -42,7 +44,7 @@ export interface Removals {
  * pod.
  */
 export function judgeRemovals(observed: readonly OwnInstance[], sources: RemovalSources): Removals {
-  const { pod, holders, isUnread, proofNeeded, proven, hasLivingOther } = sources;
+  const { pod, holders, names, isUnread, proofNeeded, proven, hasLivingOther } = sources;
   const remove: OwnInstance[] = [];
   const held: OwnInstance[] = [];
   const unproven: Unproven[] = [];
@@ -55,7 +57,8 @@ export function judgeRemovals(observed: readonly OwnInstance[], sources: Removal
       continue;
     }
     // Before all is read nobody can say what an instance is to be replaced by.
-    if ((isOfPod && holders.has(askerOf(registration.meta))) || isUnread) {
+    const isHeld = holders.has(askerOf(registration.meta)) || names.has(registration.service.toLowerCase());
+    if ((isOfPod && isHeld) || isUnread) {
       held.push(instance);
       continue;
     }

@@ -126,15 +126,10 @@ export function createReporter({ views, events, resources, log, metrics }: Repor
     },
     /**
      * What is wrong with a Service, whatever its pods tell.
-     * @param isHeld whether an instance that it asked for stays as it is for that
      */
-    service: (service: Service, rejections: readonly Rejection[], isHeld = false) => {
+    service: (service: Service, rejections: readonly Told[]) => {
       const key = objectKey(service);
-      if (rejections.length > 0)
-        ofThemselves.set(
-          key,
-          rejections.map((rejection) => ({ ...rejection, isHeld })),
-        );
+      if (rejections.length > 0) ofThemselves.set(key, rejections);
       else ofThemselves.delete(key);
       tellService(key);
     },

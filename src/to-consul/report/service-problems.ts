@@ -8,7 +8,8 @@ export interface ToldProblem extends ServiceProblem {
 interface Found {
   /** As the pod told it that told it first: the words do not change while any pod tells the same. */
   readonly problem: ToldProblem;
-  readonly pods: Set<string>;
+  /** The pods that tell it, and whether an instance of each stays. */
+  readonly pods: Map<string, boolean>;
 }
 
 /** What Services ask for and do not get, as their pods tell it: the same of many pods is one problem. */
@@ -30,15 +31,17 @@ export class ServiceProblems {
   }
 
   of(service: string): ToldProblem[] {
-    return [...(this.#found.get(service)?.values() ?? [])].map(({ problem }) => problem);
+    return [...(this.#found.get(service)?.values() ?? [])].map(({ problem, pods }) => {
+      return { ...problem, isHeld: [...pods.values()].some((isHeld) => isHeld) };
+    });
   }
 
   #add(podKey: string, problem: ToldProblem): void {
     const ofService = this.#found.get(problem.service) ?? new Map<string, Found>();
     this.#found.set(problem.service, ofService);
     const found = ofService.get(problem.about);
-    if (found) found.pods.add(podKey);
-    else ofService.set(problem.about, { problem, pods: new Set([podKey]) });
+    if (found) found.pods.set(podKey, problem.isHeld);
+    else ofService.set(problem.about, { problem, pods: new Map([[podKey, problem.isHeld]]) });
   }
 
   #drop(podKey: string, service: string, about: string): void {

@@ -60,6 +60,13 @@ export type Outcome = Request | Unclear;
 /** The pod itself, among the names of Services that ask. */
 export const POD = '';
 
+/** Names of one pod or Service: each is an instance that is planned, written and watched. */
+const MOST_NAMES = 512;
+
+function tooManyNames(found: number): string {
+  return `service-name.<port>: expected at most ${MOST_NAMES} names, found ${found}`;
+}
+
 const reject = (asker: string, reason: Rejection['reason'], message: string): Outcome[] => [
   { asker, rejections: [{ reason, message }] },
 ];
@@ -74,12 +81,12 @@ export function requestsOfPod(
   injected: readonly string[],
 ): Outcome[] {
   const wanted = namesWanted(settings);
-  // Also without a name: a misspelt key of ours means that somebody wanted something.
-  if (rejections.length > 0) return [{ rejections, asker: wanted.length > 0 ? POD : undefined }];
+  // Also without a name: what cannot be read may be what asks, and nothing is taken away for that.
+  if (rejections.length > 0) return [{ rejections, asker: POD }];
+  if (wanted.length > MOST_NAMES) return reject(POD, 'InvalidAnnotation', tooManyNames(wanted.length));
   const ports = portsOf(pod);
   const unknown = unknownPort(settings, ports, 'pod');
-  if (unknown !== undefined)
-    return [{ asker: wanted.length > 0 ? POD : undefined, rejections: [{ reason: 'InvalidPort', message: unknown }] }];
+  if (unknown !== undefined) return reject(POD, 'InvalidPort', unknown);
   return wanted.flatMap(({ name, port: where }): Outcome[] => {
     const port = where === undefined ? defaultPodPort(pod, injected) : podPort(ports, where);
     if (typeof port === 'string') return reject(POD, 'InvalidPort', port);
@@ -129,9 +136,11 @@ export function wantedByService(service: Service): (WantedByService | Unclear)[]
     return { asker: service.name, rejections: [], problem: wrongOnService(service, rejection) };
   };
   if (rejections.length > 0) return rejections.map(wrong);
+  const wanted = namesWanted(settings);
+  if (wanted.length > MOST_NAMES) return [wrong({ reason: 'InvalidAnnotation', message: tooManyNames(wanted.length) })];
   const unknown = unknownPort(settings, service.ports, 'Service');
   if (unknown !== undefined) return [wrong({ reason: 'InvalidPort', message: unknown })];
-  return namesWanted(settings).map(({ name, port: wanted }) => {
+  return wanted.map(({ name, port: wanted }) => {
     const port = choosePort(service.ports, wanted);
     if (typeof port === 'string') return wrong({ reason: 'InvalidPort', message: port });
     return { name, port, wishes: wishesAt(settings, port) };
@@ -203,7 +212,8 @@ export function askedByService(service: Service): ParsedAnnotations | undefined 
   if (settings.sync === false) return undefined;
   if (settings.sync && settings.serviceName === undefined)
     return { ...parsed, settings: { ...settings, serviceName: service.name } };
-  return namesWanted(settings).length > 0 ? parsed : undefined;
+  // What cannot be read may be what asks: nothing is taken away for that.
+  return namesWanted(settings).length > 0 || parsed.rejections.length > 0 ? parsed : undefined;
 }
 
 /** The names asked for, each with the port as it was written; undefined is the default port. */

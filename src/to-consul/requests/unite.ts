@@ -36,7 +36,8 @@ export function unite(requests: readonly [Request, ...Request[]]): United {
   const [winner] = requests;
   const ofPod = requests.filter(({ service }) => service === undefined);
   const ofServices = requests.filter(({ service }) => service !== undefined);
-  const tags = ofServices.flatMap(({ wishes }) => wishes.tags ?? []);
+  // Of two tags that say something else the later one counts.
+  const tags = ofServices.toReversed().flatMap(({ wishes }) => wishes.tags ?? []);
   const saysTags = ofServices.some(({ wishes }) => wishes.tags !== undefined);
   const base = layered(ofServices, saysTags ? { tags: [...new Set(tags)] } : {});
   const wishes = ofPod.toReversed().reduce((below, { wishes: above }) => overlay(below, above), base);

@@ -49,6 +49,15 @@ export function limitsAfter413(limits: Limits, size: Limits, { detail }: Pick<Co
   return { ...limits, operations: Math.min(limits.operations, half) };
 }
 
+/**
+ * What can be sent at all, after a transaction of one instance was refused that cannot be divided: no such instance is sent again,
+ * or whatever else its pod wants would wait behind it for ever. An ordinary instance is never meant.
+ */
+export function mostAfter413(most: Limits, size: Limits, { detail }: Pick<ConsulError, 'detail'>): Limits {
+  if (detail.includes('too many operations') || size.bytes <= FEWEST_BYTES) return most;
+  return { ...most, bytes: Math.min(most.bytes, size.bytes - 1) };
+}
+
 export function isLower(limits: Limits, before: Limits): boolean {
   return limits.operations < before.operations || limits.bytes < before.bytes;
 }

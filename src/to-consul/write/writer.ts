@@ -12,7 +12,7 @@ import { Burst } from './burst.ts';
 import { BusyNodes } from './busy-nodes.ts';
 import type { OwnBefore } from './group.ts';
 import { LateWrites } from './late-writes.ts';
-import { isLower, limitsAfter413, limitsOf, type Limits } from './limits.ts';
+import { isLower, limitsAfter413, mostAfter413, limitsOf, type Limits } from './limits.ts';
 import type { PodChanges } from './operations.ts';
 import { piecesOf } from './parts.ts';
 import { recordCommit, type OwnAfter } from './record-commit.ts';
@@ -74,7 +74,7 @@ export class Writer {
   readonly #burst = new Burst();
   readonly #recovery: Recovery;
   /** What can be sent at all. */
-  readonly #most: Limits;
+  #most: Limits;
   #limits: Limits;
   readonly #failures = new Failures(BACKOFF);
   #inFlight = 0;
@@ -240,8 +240,10 @@ export class Writer {
       const lower = limitsAfter413(this.#limits, size, error);
       const [only, ...others] = groups;
       const isAlone = only !== undefined && others.length === 0;
-      if (isAlone && !(piecesOf(only.changes).length > 1 && isLower(lower, this.#limits)))
+      if (isAlone && !(piecesOf(only.changes).length > 1 && isLower(lower, this.#limits))) {
+        this.#most = mostAfter413(this.#most, size, error);
         return this.#submissions.settle(only.key, error);
+      }
       this.#limits = lower;
     }
     if (!(error instanceof ConsulError) || error.isOutcomeUnknown) this.#recovery.afterUnknownOutcome(groups, touched);

@@ -400,6 +400,7 @@ describe('what is held', () => {
     stage.loop.start();
     await stage.untilIdle();
     expect([...stage.loop.troubles()]).toEqual(['Pod shop/a (1 held): what is to replace it is not known yet']);
+    await stage.loop.drain(1000);
   });
 });
 

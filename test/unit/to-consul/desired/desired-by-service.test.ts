@@ -214,7 +214,7 @@ describe('Services that ask for one instance', () => {
     );
     const [only, ...others] = registrations.values();
     expect([only?.tags, only?.meta.get('team'), only?.meta.get('lane'), only?.meta.get('k8s-service')]).toEqual([
-      ['a', 'b'],
+      ['b', 'a'],
       'one',
       'blue',
       'ord-a',

@@ -21,7 +21,7 @@ const NOTHING = { create: [], update: [], remove: [] };
 
 describe('an instance for which two Services ask', () => {
   it('has what both say', () => {
-    expect(observed.map(({ registration }) => registration.tags)).toEqual([['ord-a', 'ord-b']]);
+    expect(observed.map(({ registration }) => registration.tags)).toEqual([['ord-b', 'ord-a']]);
   });
 
   it.each([
@@ -32,9 +32,61 @@ describe('an instance for which two Services ask', () => {
     const { create, update, remove } = planned(a, b);
     expect([create, remove]).toEqual([[], []]);
     for (const { desired } of update) {
-      expect(desired.tags).toEqual(['ord-a', 'ord-b']);
+      expect(desired.tags).toEqual(['ord-b', 'ord-a']);
       expect([desired.meta.get('ord-a'), desired.meta.get('ord-b')]).toEqual(['said', 'said']);
     }
+  });
+
+  it.each([
+    ['is broken', { 'service-weight': '0' }, 'http'],
+    ['is late', {}, 'web'],
+  ])('stays as TLS and as heavy as it was while the one who said so %s', (_, text, port) => {
+    const said = { 'service-meta-secure': 'true', 'service-weight': '7' };
+    const before = registered({ pods: [POD], services: [asking('ord-a', said), asking('ord-b', {})], slices });
+    const services = [asking('ord-a', { ...said, ...text }, port), asking('ord-b', {})];
+    const { changes } = planning({ pods: [POD], services, slices, observed: before }).planner.plan('shop/ord-0');
+    for (const { desired } of changes.update) expect([desired.meta.get('secure'), desired.weight]).toEqual(['true', 7]);
+    expect([changes.create, changes.remove]).toEqual([[], []]);
+  });
+
+  it('stays when whoever is marked on it asks no more, and the other is broken', () => {
+    const broken = asking('ord-b', { 'service-weight': '0' });
+    const off = asking('ord-a', { 'service-sync': 'false' });
+    expect([planned(off, broken).remove, planned(broken).remove]).toEqual([[], []]);
+  });
+
+  it.each([
+    ['a misspelt name', { 'service-name': 'ord' }, { 'service-nmae': 'ord' }],
+    ['a misspelt value', { 'service-sync': 'true' }, { 'service-sync': 'True' }],
+    ['a misspelt port', { 'service-name.http': 'ord' }, { 'service-name.HTTP': 'ord' }],
+  ])('stays when nobody can tell any more what is asked, because of %s', (_, right, wrong) => {
+    const asks = (text: Readonly<Record<string, string>>) => service({ name: 'ord-a', annotations: annotations(text) });
+    const before = registered({ pods: [POD], services: [asks(right)], slices });
+    const plan = planning({ pods: [POD], services: [asks(wrong)], slices, observed: before }).planner.plan(
+      'shop/ord-0',
+    );
+    expect([before.length, plan.changes.remove, plan.held.length]).toEqual([1, [], 1]);
+  });
+
+  it('is what the smaller name asks for where both together are more than Consul takes', () => {
+    const meta = (of: string) =>
+      Object.fromEntries(Array.from({ length: 35 }, (_, i) => [`service-meta-${of}${i}`, 'said']));
+    const services = [asking('ord-a', meta('a')), asking('ord-b', meta('b'))];
+    const plan = planning({ pods: [POD], services, slices }).planner.plan('shop/ord-0');
+    expect(plan.changes.create.map(({ meta }) => [meta.has('a1'), meta.has('b1')])).toEqual([[true, false]]);
+    expect([plan.rejections, plan.ofServices.map(({ service, kind }) => `${service} ${kind}`)]).toEqual([
+      [],
+      ['shop/ord-b wrong'],
+    ]);
+  });
+
+  it('counts the tag of the smaller name where two contradict each other', () => {
+    const services = [
+      asking('ord-a', { 'service-tags': 'secure=true' }),
+      asking('ord-b', { 'service-tags': 'secure=false' }),
+    ];
+    const [created] = planning({ pods: [POD], services, slices }).planner.plan('shop/ord-0').changes.create;
+    expect([created?.meta.get('secure'), created?.tags.at(-1)]).toEqual(['true', 'secure=true']);
   });
 
   it('is not written at all while the smaller name goes on, and the other is held', () => {

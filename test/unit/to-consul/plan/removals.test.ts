@@ -35,6 +35,8 @@ describe('an instance that is not wanted', () => {
     ['stays while what the pod asks for is broken', THERE, { holders: new Set(['']) }, 'held'],
     ['stays while what its Service asks for is broken', BY_SERVICE, { holders: new Set(['orders']) }, 'held'],
     ['goes while what another Service asks for is broken', BY_SERVICE, { holders: new Set(['other', '']) }, 'remove'],
+    ['stays while somebody asks for it too whose input is broken', BY_SERVICE, { names: new Set(['orders']) }, 'held'],
+    ['is not held for another name', BY_SERVICE, { names: new Set(['other']) }, 'remove'],
     ['stays while foreign instances are not read', THERE, { isUnread: true }, 'held'],
     ['stays while they are not read, though its pod is missing', THERE, { isUnread: true, pod: undefined }, 'held'],
     ['goes at once from an address that its pod has left', ELSEWHERE, { isUnread: true }, 'remove'],
@@ -44,7 +46,7 @@ describe('an instance that is not wanted', () => {
     ['of a missing pod is not held', THERE, { pod: undefined, holders: new Set(['']) }, 'remove'],
   ])('%s', (_, instance, given, expected) => {
     const removals = judgeRemovals([instance], {
-      ...{ pod: POD, holders: new Set<string>(), isUnread: false, proven: new Map() },
+      ...{ pod: POD, holders: new Set<string>(), names: new Set<string>(), isUnread: false, proven: new Map() },
       ...{ proofNeeded: () => undefined, hasLivingOther: () => true, ...given },
     });
     expect(removals).toEqual({

@@ -92,19 +92,19 @@ describe('tags', () => {
     ['as many as Consul takes: any number', numbered(5000)],
     ['as long as Consul takes: a rule of Traefik, say', [`traefik.http.routers.a.rule=${'Host(`a`) || '.repeat(50)}`]],
     ['of any script', ['größe=😀', 'a b', '=']],
-    ['as large together as a transaction has room for', ['x'.repeat(256 * 1024 - 4)]],
+    ['as large together as a transaction has room for', ['x'.repeat(112 * 1024 - 4)]],
   ])('can be %s', (_, tags) => {
     expect(problems({ tags })).toEqual([]);
   });
 
   it.each([
-    ['one tag', ['x'.repeat(256 * 1024 - 3)], 262_145],
-    ['two tags', ['x'.repeat(256 * 1024 - 8), 'yy'], 262_145],
-    ['characters of several bytes', ['ü'.repeat(128 * 1024)], 262_148],
-    ['characters that JSON escapes', ['"'.repeat(128 * 1024)], 262_148],
+    ['one tag', ['x'.repeat(112 * 1024 - 3)], 114_689],
+    ['two tags', ['x'.repeat(112 * 1024 - 8), 'yy'], 114_689],
+    ['characters of several bytes', ['ü'.repeat(56 * 1024)], 114_692],
+    ['characters that JSON escapes', ['"'.repeat(56 * 1024)], 114_692],
   ])('cannot be larger together than a transaction has room for: %s', (_, tags, bytes) => {
     expect(problems({ tags })).toEqual([
-      `InvalidAnnotation tags: expected at most 262144 bytes together, as JSON in a transaction of Consul, found ${bytes}`,
+      `InvalidAnnotation tags: expected at most 114688 bytes together, as JSON in a transaction of Consul, found ${bytes}`,
     ]);
   });
 

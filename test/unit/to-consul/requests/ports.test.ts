@@ -68,6 +68,15 @@ describe('a pod with names for its ports', () => {
     expect(shown({ text: { 'service-name.http': 'web', 'service-sync': 'false' } })).toEqual([]);
   });
 
+  it('has room for 512 of them, and with one more is registered under none', () => {
+    const names = (count: number) =>
+      Object.fromEntries(Array.from({ length: count }, (_, i) => [`service-name.${7000 + i}`, `s-${i}`]));
+    expect(shown({ text: names(512) })).toHaveLength(512);
+    expect(complaints({ text: names(513) })).toEqual([
+      'InvalidAnnotation: service-name.<port>: expected at most 512 names, found 513',
+    ]);
+  });
+
   it('registers UDP and TCP of one number apart', () => {
     const text = { 'service-name.dns': 'dns', 'service-name.dns-tcp': 'dns' };
     expect(shown({ text, ports: [DNS_UDP, DNS_TCP] })).toEqual(['dns:53', 'dns:53:udp']);

@@ -47,7 +47,7 @@ describe('several requests for one instance', () => {
       request('ord-a', { tags: ['a', 'x'], meta: { team: 'one' } }),
       request('ord-b', { tags: ['x', 'b'], meta: { lane: 'blue' } }),
     );
-    expect(wishes(both)).toEqual({ tags: ['a', 'x', 'b'], meta: { team: 'one', lane: 'blue' } });
+    expect(wishes(both)).toEqual({ tags: ['x', 'b', 'a'], meta: { team: 'one', lane: 'blue' } });
     expect(both.request).toMatchObject({
       service: { name: 'ord-a' },
       by: 'annotations of Service shop/ord-a and annotations of Service shop/ord-b',

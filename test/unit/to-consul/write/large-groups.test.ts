@@ -164,3 +164,22 @@ describe('what a pod wants written, when that is more than a transaction', () =>
     expect(String(stage.outcomes.get('es-0'))).toMatch(/2 operations of \d+ bytes do not fit in one transaction/);
   });
 });
+
+it('an instance that a proxy refuses for its size costs the others of its pod nothing', async () => {
+  const tags = ['x'.repeat(100 * 1024)];
+  const after = onPorts(60).map((registration, i) => (i === 10 ? { ...registration, tags } : registration));
+  const stage = stageOf(onPorts(20, {}, 'old'), after);
+  stage.committer.onSent = (sent) =>
+    JSON.stringify(sent.operations).length > 64 * 1024
+      ? sent.fail(new ConsulError('commit transaction', 413, 'Request body too large'))
+      : sent.commit();
+  // Each look at the pod is another try.
+  for (let look = 0; look < 12; look++) {
+    stage.submit('es-0');
+    for (let i = 0; i < 6; i++) await stage.clock.advance(LONGEST_BACKOFF);
+  }
+  const names = [...stage.own.ofPod('shop/es-0').values()].map(({ registration: { service } }) => service);
+  // What it is to replace stays with it.
+  expect([names.length, names.filter((name) => name.startsWith('old'))]).toEqual([60, ['old-10']]);
+  expect(String(stage.outcomes.get('es-0'))).toContain('do not fit');
+});

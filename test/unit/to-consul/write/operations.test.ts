@@ -191,8 +191,8 @@ describe('the nodes of changes', () => {
 
 it('one instance with the largest tags and meta that are valid fits into a transaction of 400 KiB', () => {
   const meta = new Map(Array.from({ length: 64 }, (_, i) => [String(i).padEnd(128, 'k'), '"'.repeat(512)]));
-  const largest = registration({ tags: ['"'.repeat(128 * 1024 - 2)], meta });
+  const largest = registration({ tags: ['"'.repeat(56 * 1024 - 2)], meta });
   expect(validate(largest, meta)).toEqual([]);
   const { text } = operationList(toOperations(changes({ create: [largest] })));
-  expect(Buffer.byteLength(text)).toBeLessThan(350 * 1024);
+  expect(Buffer.byteLength(text)).toBeLessThan(200 * 1024);
 });
