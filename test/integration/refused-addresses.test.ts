@@ -32,8 +32,10 @@ describe('addresses that the API server refuses', () => {
   it('cost only themselves: what left Consul goes, and others come, in slices and v1 Endpoints', async () => {
     await register('guarded', '10.74.0.1', '10.74.0.2', '10.74.0.3');
     await register('older', '172.31.0.8', '10.74.1.1', '10.74.1.2');
+    await register('many', '172.31.1.1', '172.31.1.2', '10.74.3.1', '10.74.3.2');
     await untilBoth('guarded', '10.74.0.1', '10.74.0.2', '10.74.0.3');
     await untilBoth('older', '10.74.1.1', '10.74.1.2', '172.31.0.8');
+    await untilBoth('many', '10.74.3.1', '10.74.3.2', '172.31.1.1', '172.31.1.2');
     await allowOnlyAddresses(rig, '10.74.');
 
     await register('guarded', '172.31.0.9');
@@ -61,6 +63,16 @@ describe('addresses that the API server refuses', () => {
     await untilBoth('older', '10.74.1.1', '10.74.1.2', '172.31.0.8');
     await leave('older', '10.74.1.2');
     await untilBoth('older', '10.74.1.1');
+  });
+
+  it('that were there before stay when more of them would go than left Consul', async () => {
+    await leave('many', '10.74.3.2');
+    await until('an Event that says so', async () =>
+      (await mirrored.events('many')).some(({ reason }) => reason === 'WriteRefused'),
+    );
+    await untilBoth('many', '10.74.3.1', '10.74.3.2', '172.31.1.1', '172.31.1.2');
+    await leave('many', '172.31.1.2');
+    await untilBoth('many', '10.74.3.1');
   });
 
   it('are left out of what a Service takes in, and are tried again when Consular restarts', async () => {

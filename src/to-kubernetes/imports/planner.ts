@@ -137,6 +137,7 @@ export class ImportPlanner {
       mirrorOf(this.#sources, from.name, foreign, undefined),
       service.namespace,
       service.name,
+      request.verdict === 'accepted' ? request.port.protocol : undefined,
     );
     const slices = this.#slicesOf(key, service);
     const ofThis = slices.own.filter((slice) => otherOrigin(slice, from) === undefined);

@@ -1,6 +1,6 @@
 import type { EndpointSubset, Endpoints } from '../../kubernetes/objects.ts';
 import type { MirroredService } from '../desired/mirrored-service.ts';
-import { groupBy, endpointPorts, sameList, samePort, type Place } from './ports.ts';
+import { groupBy, endpointPorts, sameList, samePort, placeBehind, type Place } from './ports.ts';
 import { LABEL, ANNOTATION } from '../../mark.ts';
 import { type Body, withoutEmpty, type Labels } from './body.ts';
 
@@ -79,14 +79,14 @@ export function endpointsBody(
 /** Where the endpoints are called, and the object with some of them only. */
 export function placesInEndpoints({ subsets }: Pick<DesiredEndpoints, 'subsets'>): Place[] {
   return subsets.flatMap(({ addresses, ports: [port] }) =>
-    port ? addresses.map((address) => ({ address, port: port.port })) : [],
+    port ? addresses.map((address) => placeBehind(port, address)) : [],
   );
 }
 
 export function endpointsWith(endpoints: DesiredEndpoints, isKept: (place: Place) => boolean): DesiredEndpoints {
   const subsets = endpoints.subsets.map(({ addresses, ports }) => ({
     ports,
-    addresses: addresses.filter((address) => ports[0] && isKept({ address, port: ports[0].port })),
+    addresses: addresses.filter((address) => ports[0] && isKept(placeBehind(ports[0], address))),
   }));
   return { ...endpoints, subsets: subsets.filter(({ addresses }) => addresses.length > 0) };
 }

@@ -1,5 +1,5 @@
 import type { MirroredEndpoint, MirroredService } from '../desired/mirrored-service.ts';
-import type { EndpointPort } from '../../kubernetes/objects.ts';
+import type { EndpointPort, Protocol } from '../../kubernetes/objects.ts';
 import { namedPorts } from '../desired/mirrored-ports.ts';
 
 /** What an endpoint is called at. */
@@ -9,6 +9,7 @@ export type Target = Pick<MirroredEndpoint, 'port' | 'protocol'>;
 export interface Place {
   readonly address: string;
   readonly port: number;
+  readonly protocol: Protocol;
 }
 
 /** The same target port under every name that the Service has for the protocol: slices are joined to Service ports by name. */
@@ -16,6 +17,16 @@ export function endpointPorts({ ports }: Pick<MirroredService, 'ports'>, { port,
   return namedPorts(ports)
     .filter((named) => named.protocol === protocol)
     .map(({ name, appProtocol }) => ({ name, port, protocol, appProtocol }));
+}
+
+/** The place at that address behind a port of a slice or a subset. */
+export function placeBehind({ port, protocol }: EndpointPort, address: string): Place {
+  return { address, port, protocol };
+}
+
+/** The same for the same place. */
+export function textOf({ address, port, protocol }: Place): string {
+  return `${address} ${port} ${protocol}`;
 }
 
 export function samePort(a: EndpointPort, b: EndpointPort): boolean {

@@ -8,7 +8,7 @@ import {
 } from '../../kubernetes/objects.ts';
 import { LABEL, SLICE_MANAGER, ANNOTATION } from '../../mark.ts';
 import type { MirroredEndpoint, MirroredService } from '../desired/mirrored-service.ts';
-import { groupBy, endpointPorts, sameList, samePort, type Place, type Target } from './ports.ts';
+import { groupBy, endpointPorts, sameList, samePort, placeBehind, type Place, type Target } from './ports.ts';
 import { writeHosts } from './hosts-annotation.ts';
 import { type Body, withoutEmpty, type Labels } from './body.ts';
 
@@ -213,10 +213,10 @@ export function importedSliceBody(labels: Labels, desired: DesiredSlice, owner: 
 
 /** Where the endpoints of a slice are called, and the slice with some of them only. */
 export function placesInSlice({ ports: [port], endpoints }: DesiredSlice | EndpointSlice): Place[] {
-  return port ? endpoints.map(({ address }) => ({ address, port: port.port })) : [];
+  return port ? endpoints.map(({ address }) => placeBehind(port, address)) : [];
 }
 
 export function sliceWith(slice: DesiredSlice, isKept: (place: Place) => boolean): DesiredSlice {
   const [port] = slice.ports;
-  return { ...slice, endpoints: slice.endpoints.filter(({ address }) => port && isKept({ address, port: port.port })) };
+  return { ...slice, endpoints: slice.endpoints.filter(({ address }) => port && isKept(placeBehind(port, address))) };
 }

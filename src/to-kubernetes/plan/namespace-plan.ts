@@ -16,7 +16,7 @@ import { modeOf, type DesiredService, type Mode } from '../objects/service.ts';
 import type { DesiredSlice } from '../objects/slice.ts';
 import type { DesiredWorkloadEntry } from '../objects/workload-entry.ts';
 import type { Problem } from '../problem.ts';
-import { planEndpoints } from './endpoints-plan.ts';
+import { planEndpoints, refusedInEndpoints, withRefusedInEndpoints } from './endpoints-plan.ts';
 import { isGoing, withoutGoing } from './going.ts';
 import { heldEndpoints, withEndpoints } from './held-endpoints.ts';
 import {
@@ -90,6 +90,7 @@ export function planNamespace(sources: PlanSources, wish: Wish): NamespacePlan {
     planAddresses(sources, target, modes),
   );
   const conflict = conflictOf(holder);
+  const refused = withRefusedInEndpoints(mirroring?.refused ?? [], refusedInEndpoints(sources, target, mode));
   const isMeshed = views.workloadEntries.isServed && wished === 'service' && switchesTo === undefined;
   return {
     ...{ namespace, serviceName, conflict, fallback, switchesTo, held },
@@ -97,9 +98,12 @@ export function planNamespace(sources: PlanSources, wish: Wish): NamespacePlan {
     slices: withoutGoing(addresses.slices),
     workloadEntries: withoutGoing(addresses.workloadEntries),
     endpoints: withoutGoing(planEndpoints(sources, target, mode)),
-    refused: mirroring?.refused ?? [],
+    refused,
     repeated: mirroring?.repeated ?? [],
-    problems: problemsOf({ name, serviceName, rivals, conflict, mirroring, observed, isMeshed }),
+    problems: problemsOf({
+      ...{ name, serviceName, rivals, conflict, observed, isMeshed },
+      mirroring: mirroring && { ...mirroring, refused },
+    }),
     hosts: [...(mirroring?.hosts ?? [])],
   };
 }

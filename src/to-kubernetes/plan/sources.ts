@@ -1,3 +1,4 @@
+import { locationOf } from '../../address.ts';
 import type { Owner } from '../../mark.ts';
 import type { ToKubernetesConfig } from '../../config/schema.ts';
 import type { Views, Catalog } from '../views.ts';
@@ -5,14 +6,15 @@ import { OwnObjects } from '../observed/own-objects.ts';
 import { Addresses } from '../addresses/addresses.ts';
 import { KnownPods } from '../istio/known-pods.ts';
 import { Leftovers } from '../observed/leftovers.ts';
-import type { Service } from '../../kubernetes/objects.ts';
+import type { Protocol, Service } from '../../kubernetes/objects.ts';
 import type { ManagementEntries } from '../requests/management-entries.ts';
 import { consulServiceOf } from '../requests/tag-services.ts';
 import { instancesToMirror, isNamed } from '../requests/selection.ts';
 import type { ServiceInstance } from '../../consul/types.ts';
-import { mirror, type MirroredEndpoint, type Mirroring } from '../desired/mirrored-service.ts';
+import { mirror, type MirroredEndpoint, type Mirroring, type RefusedInstance } from '../desired/mirrored-service.ts';
 import { PORT_NAMES, type MirroredPorts } from '../desired/mirrored-ports.ts';
 import { PROTOCOLS } from '../../consul/protocol.ts';
+import type { Place } from '../objects/ports.ts';
 import { modeOf, type Mode } from '../objects/service.ts';
 import { wishedMode } from '../istio/wished-mode.ts';
 
@@ -35,42 +37,52 @@ export interface Refusal {
   readonly why: string;
   /** True when it is to be tried again. */
   readonly isDue: boolean;
+  /** When it was refused alone the last time, in milliseconds; undefined when only others were, which stood for it. */
+  readonly askedAt: number | undefined;
 }
 
 /** Endpoints that the API server refused when they were written. */
 export interface Refusals {
-  of(
-    kind: 'EndpointSlice' | 'Endpoints',
-    namespace: string,
-    serviceName: string,
-    place: Pick<MirroredEndpoint, 'address' | 'port'>,
-  ): Refusal | undefined;
+  of(kind: 'EndpointSlice' | 'Endpoints', namespace: string, serviceName: string, place: Place): Refusal | undefined;
 }
 
 /** Of those who write nothing. */
 export const NO_REFUSALS: Refusals = { of: () => undefined };
 
-/** Without the endpoints that the API server refuses: these are told as whatever else cannot be one. */
+/**
+ * Without the endpoints that the API server refuses: these are told as whatever else cannot be one.
+ * @param protocol of the port that they are behind; their own by default
+ */
 export function withoutRefused<M extends Mirroring>(
   { refusals }: Pick<PlanSources, 'refusals'>,
   mirroring: M,
   namespace: string,
   serviceName: string,
+  protocol?: Protocol,
 ): M {
   const { mirrored, refused } = mirroring;
   const found = new Map(
     mirrored.endpoints.flatMap((endpoint) => {
-      const refusal = refusals.of('EndpointSlice', namespace, serviceName, endpoint);
+      const place = { ...endpoint, protocol: protocol ?? endpoint.protocol };
+      const refusal = refusals.of('EndpointSlice', namespace, serviceName, place);
       return refusal ? [[endpoint, refusal]] : [];
     }),
   );
   if (found.size === 0) return mirroring;
-  const reasons = [...found].map(([{ instance }, { why }]) => ({
-    instance: instance ? `${instance.node}/${instance.id}` : 'one that Consul does not show',
-    reason: `the API server refuses it: ${why}`,
-  }));
+  const reasons = [...found].map(([endpoint, refusal]) => refusedInstance(endpoint, refusalText(refusal)));
   const endpoints = mirrored.endpoints.filter((endpoint) => found.get(endpoint)?.isDue !== false);
   return { ...mirroring, mirrored: { ...mirrored, endpoints }, refused: [...refused, ...reasons] };
+}
+
+/** Why an endpoint cannot be one, in one clause. */
+export function refusalText({ why, askedAt }: Refusal): string {
+  return `the API server ${askedAt === undefined ? 'refused it together with others' : 'refuses it'}: ${why}`;
+}
+
+/** @param reason why it cannot be an endpoint */
+export function refusedInstance({ instance, address, port }: MirroredEndpoint, reason: string): RefusedInstance {
+  const lost = `one at ${locationOf(address, port)} that Consul does not show`;
+  return { instance: instance ? `${instance.node}/${instance.id}` : lost, reason };
 }
 
 export interface ModedMirroring extends Mirroring {

@@ -2,9 +2,10 @@ import { isRefusal } from '../../kubernetes/errors.ts';
 import type { Endpoints, EndpointSlice } from '../../kubernetes/objects.ts';
 import type { WriteMode } from '../../kubernetes/object-api.ts';
 import { endpointsWith, placesInEndpoints, type DesiredEndpoints } from '../objects/endpoints.ts';
-import type { Place } from '../objects/ports.ts';
+import { groupBy, textOf, type Place } from '../objects/ports.ts';
 import { placesInSlice, sliceWith, type DesiredSlice } from '../objects/slice.ts';
-import { takenOf } from './divide.ts';
+import { takenOf, type Parts } from './divide.ts';
+import type { Refusal } from '../plan/sources.ts';
 import type { PlaceOwner, RefusedEndpoints } from './refused-endpoints.ts';
 
 /** Writes it, or asks whether it could be. */
@@ -73,7 +74,7 @@ export interface DividedWrite<D, O> {
  * @throws the refusal, when no endpoint is the reason
  */
 export async function writeDivided<D, O>(
-  refused: Pick<RefusedEndpoints, 'refuse' | 'take'>,
+  refused: Pick<RefusedEndpoints, 'of' | 'refuse' | 'take'>,
   { kind, owner, places, placesNow, only, isElsewhere }: Divided<D, O>,
   { namespace, desired, observed, attempt }: DividedWrite<D, O>,
 ): Promise<Outcome<D, O>> {
@@ -89,39 +90,62 @@ export async function writeDivided<D, O>(
       const kept = new Set(parts.map(textOf));
       return only(desired, (place) => kept.has(textOf(place)));
     };
-    const parts = partsOf(wanted, observed ? placesNow(observed) : []);
-    const taken = await takenOf(parts, (some) => isTaken(() => attempt(having(some), 'trial')));
-    if (!taken) throw error;
+    const known = (place: Place) => refused.of(kind, namespace, whose.serviceName, place);
+    const parts = partsOf(wanted, observed ? placesNow(observed) : [], known);
+    const found = await takenOf(parts, (some) => refusalOf(() => attempt(having(some), 'trial')));
+    if (!found) throw error;
+    const { taken, answers } = found;
     const written = taken.length > 0 || observed ? await attempt(having(taken), 'write') : undefined;
-    const left = partsOf(wanted, taken).added;
+    const left = without(wanted, taken);
     const stranded = left.filter((place) => isElsewhere(place, desired));
+    const remembered = without(left, stranded).map((place) => {
+      const answer = answers.get(place);
+      return { place, why: answer ?? known(place)?.why ?? error.message, isAsked: answer !== undefined };
+    });
     refused.take(kind, whose, taken);
-    refused.refuse(kind, whose, partsOf(left, stranded).added, error.message);
+    refused.refuse(kind, whose, remembered);
     const sent = having(taken);
     return { sent, written, ...(stranded.length > 0 ? { stranded: { desired: having(stranded), error } } : {}) };
   }
 }
 
-/** Asks whether something would be taken. @throws whatever is no answer to that */
-async function isTaken(attempt: () => Promise<unknown>): Promise<boolean> {
+/** Asks why something would be refused; undefined when it would be taken. @throws whatever is no answer to that */
+async function refusalOf(attempt: () => Promise<unknown>): Promise<string | undefined> {
   try {
     await attempt();
-    return true;
+    return undefined;
   } catch (error) {
-    if (isRefusal(error)) return false;
+    if (isRefusal(error)) return error.message;
     throw error;
   }
 }
 
-function partsOf(wanted: readonly Place[], now: readonly Place[]) {
-  const [has, wants] = [new Set(now.map(textOf)), new Set(wanted.map(textOf))];
-  return {
-    kept: wanted.filter((place) => has.has(textOf(place))),
-    added: wanted.filter((place) => !has.has(textOf(place))),
-    isLeft: now.some((place) => !wants.has(textOf(place))),
-  };
+function without(places: readonly Place[], others: readonly Place[]): Place[] {
+  const texts = new Set(others.map(textOf));
+  return places.filter((place) => !texts.has(textOf(place)));
 }
 
-function textOf({ address, port }: Place): string {
-  return `${address} ${port}`;
+/** What comes for the first time is asked about first, or what was refused before would cost it. */
+function partsOf(
+  wanted: readonly Place[],
+  now: readonly Place[],
+  known: (place: Place) => Refusal | undefined,
+): Parts<Place> {
+  const added = without(wanted, now);
+  const fresh = added.filter((place) => !known(place));
+  const before = added.flatMap((place) => {
+    const refusal = known(place);
+    return refusal ? [{ place, ...refusal }] : [];
+  });
+  const unasked = before.filter(({ askedAt }) => askedAt === undefined);
+  const asked = before
+    .filter(({ askedAt }) => askedAt !== undefined)
+    .toSorted((a, b) => (a.askedAt ?? 0) - (b.askedAt ?? 0));
+  const byReason = groupBy(asked, ({ why, place }) => why.replaceAll(place.address, ''));
+  return {
+    kept: without(wanted, added),
+    added: [...fresh, ...unasked.map(({ place }) => place)],
+    again: [...byReason.values()].map((group) => group.map(({ place }) => place)),
+    left: without(now, wanted).length,
+  };
 }

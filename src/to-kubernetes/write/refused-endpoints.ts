@@ -1,5 +1,5 @@
 import type { Clock } from '../../clock.ts';
-import type { Place } from '../objects/ports.ts';
+import { textOf, type Place } from '../objects/ports.ts';
 import type { Refusal, Refusals } from '../plan/sources.ts';
 
 /** Whose endpoints they are. */
@@ -12,13 +12,22 @@ export interface PlaceOwner {
 
 type Kind = Parameters<Refusals['of']>[0];
 
+/** What is remembered of an endpoint. */
+export interface RefusedPlace {
+  readonly place: Place;
+  /** The words of the API server. */
+  readonly why: string;
+  /** True when it was refused alone; else others were, and stood for it. */
+  readonly isAsked: boolean;
+}
+
 interface Entry extends Refusal {
   readonly owner: PlaceOwner;
   readonly failures: number;
   readonly dueAt: number;
 }
 
-/** The first wait; then twice as long each time: 1, 2, 4, 8 and 10 minutes. A policy is seldom changed, and each try is refused twice. */
+/** The first wait; then twice as long each time: 1, 2, 4, 8 and 10 minutes. A policy is seldom changed, and each try costs some questions. */
 const FIRST_WAIT_MS = 60_000;
 const LONGEST_WAIT_MS = 600_000;
 
@@ -41,18 +50,20 @@ export class RefusedEndpoints implements Refusals {
 
   of(kind: Kind, namespace: string, serviceName: string, place: Place): Refusal | undefined {
     const entry = this.#entries.get(keyOf(kind, { namespace, serviceName }, place));
-    return entry && { why: entry.why, isDue: entry.dueAt <= this.#clock.now() };
+    return entry && { why: entry.why, isDue: entry.dueAt <= this.#clock.now(), askedAt: entry.askedAt };
   }
 
-  refuse(kind: Kind, owner: PlaceOwner, places: readonly Place[], why: string): void {
+  refuse(kind: Kind, owner: PlaceOwner, places: readonly RefusedPlace[]): void {
     const now = this.#clock.now();
     // Of instances that are gone nobody asks any more.
     for (const [key, { dueAt }] of this.#entries) if (dueAt + LONGEST_WAIT_MS < now) this.#entries.delete(key);
-    for (const place of places) {
+    for (const { place, why, isAsked } of places) {
       const key = keyOf(kind, owner, place);
-      const failures = (this.#entries.get(key)?.failures ?? 0) + 1;
+      const before = this.#entries.get(key);
+      const failures = (before?.failures ?? 0) + 1;
+      const askedAt = isAsked ? now : before?.askedAt;
       const wait = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** (failures - 1));
-      this.#entries.set(key, { owner, why, failures, dueAt: now + wait, isDue: false });
+      this.#entries.set(key, { owner, why, askedAt, failures, dueAt: now + wait, isDue: false });
     }
     if (places.length > 0) this.#tell(owner);
   }
@@ -80,7 +91,7 @@ export class RefusedEndpoints implements Refusals {
 function keyOf(
   kind: Kind,
   { namespace, serviceName }: Pick<PlaceOwner, 'namespace' | 'serviceName'>,
-  { address, port }: Place,
+  place: Place,
 ): string {
-  return `${kind} ${namespace}/${serviceName} ${address} ${port}`;
+  return `${kind} ${namespace}/${serviceName} ${textOf(place)}`;
 }

@@ -12,6 +12,8 @@ import {
   servicePort,
   strings,
 } from '../../builders.ts';
+import type { Refusals } from '../../../../src/to-kubernetes/plan/sources.ts';
+import { NO_HOSTS } from '../views.ts';
 import { importing, KEY, othersSlice, shown, stage, written } from './stage.ts';
 
 const vm = (last: number, overrides: Parameters<typeof instance>[0] = {}) =>
@@ -124,6 +126,17 @@ describe('the slices of a Service that takes a Consul service in', () => {
       );
       after.given.isComplete = false;
       expect(shown(after.plan())).toEqual([]);
+    });
+
+    it('are without those that the API server refuses behind a port of that protocol', () => {
+      const refusing = (refused: string): Refusals => ({
+        of: (_kind, _namespace, _service, { protocol }) =>
+          protocol === refused ? { why: 'not here', isDue: false, askedAt: 0 } : undefined,
+      });
+      const planned = (refused: string) =>
+        stage([importing({ 'import-port': 'udp' }, { ports })], [tcp], [], NO_HOSTS, refusing(refused)).plan();
+      expect(shown(planned('TCP'))).toEqual(['create orders-# udp=8080/UDP 10.20.0.1']);
+      expect([shown(planned('UDP')), messages(planned('UDP'))]).toEqual([[], ['InstanceRefused']]);
     });
 
     it('are none where all speak another, which is told', () => {

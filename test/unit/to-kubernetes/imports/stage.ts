@@ -5,6 +5,7 @@ import { ANNOTATION, LABEL, SLICE_MANAGER } from '../../../../src/mark.ts';
 import type { Hosts } from '../../../../src/to-kubernetes/addresses/addresses.ts';
 import { ImportPlanner, type ImportPlan } from '../../../../src/to-kubernetes/imports/planner.ts';
 import { Planner } from '../../../../src/to-kubernetes/plan/planner.ts';
+import { NO_REFUSALS, type Refusals } from '../../../../src/to-kubernetes/plan/sources.ts';
 import { writeHosts } from '../../../../src/to-kubernetes/objects/hosts-annotation.ts';
 import type { Catalog } from '../../../../src/to-kubernetes/views.ts';
 import { annotations, endpoint, marked, owner, service, slice, strings } from '../../builders.ts';
@@ -51,6 +52,7 @@ export function stage(
   instances: readonly ServiceInstance[] | undefined,
   slices: readonly EndpointSlice[] = [],
   hosts: Hosts = NO_HOSTS,
+  refusals: Refusals = NO_REFUSALS,
 ) {
   const shown = views({ services, slices });
   const { toKubernetes } = parseConfig(
@@ -64,7 +66,7 @@ export function stage(
     isComplete: () => given.isComplete,
   };
   const given = { isComplete: true };
-  const mirrors = new Planner(owner, toKubernetes, shown, catalog, hosts);
+  const mirrors = new Planner(owner, toKubernetes, shown, catalog, hosts, refusals);
   const planner = new ImportPlanner(mirrors.sources);
   return {
     ...{ views: shown, mirrors, planner, given },

@@ -3,7 +3,13 @@ import type { Endpoints } from '../../../../src/kubernetes/objects.ts';
 import { ANNOTATION, LABEL } from '../../../../src/mark.ts';
 import { endpointsDifferences } from '../../../../src/to-kubernetes/objects/differences.ts';
 import { toCreate, toPatch } from '../../../../src/to-kubernetes/objects/body.ts';
-import { desiredEndpoints, endpointsBody, sameEndpoints } from '../../../../src/to-kubernetes/objects/endpoints.ts';
+import {
+  desiredEndpoints,
+  endpointsBody,
+  endpointsWith,
+  placesInEndpoints,
+  sameEndpoints,
+} from '../../../../src/to-kubernetes/objects/endpoints.ts';
 import { service, strings } from '../../builders.ts';
 import { addresses, mirrored, tcpPorts } from '../mirrored.ts';
 
@@ -35,6 +41,14 @@ describe('the v1 Endpoints of a mirrored service', () => {
       { addresses: ['10.20.0.0', '10.20.0.1'], ports: [{ ...main, port: 8080 }] },
       { addresses: ['10.20.0.0'], ports: [{ ...main, name: 'main-udp', protocol: 'UDP', port: 8080 }] },
     ]);
+  });
+
+  it('can be without a place of one protocol, and have the other at the same address and port', () => {
+    const endpoints = [...addresses(1, { protocol: 'UDP' }), ...addresses(1)];
+    const ports = [tcpPorts(80), { ...tcpPorts(80), protocol: 'UDP' as const }];
+    const both = desiredEndpoints('billing', mirrored({ endpoints, ports }));
+    const without = endpointsWith(both, ({ protocol }) => protocol === 'UDP');
+    expect(placesInEndpoints(without)).toEqual([{ address: '10.20.0.0', port: 8080, protocol: 'UDP' }]);
   });
 
   it('have no subset without instances, and at most 1000 addresses with many', () => {

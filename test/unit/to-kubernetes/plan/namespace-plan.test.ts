@@ -56,14 +56,17 @@ describe('an endpoint that the API server refuses', () => {
       problems: problems.map(({ message }) => message),
     };
   };
-  const refusing = (isDue: boolean, refusedKind: string): Refusals => ({
+  const refusing = (isDue: boolean, refusedKinds: string, isAsked = true): Refusals => ({
     of: (kind, _namespace, _service, { address }) =>
-      kind === refusedKind && address === '10.20.0.2' ? { why: 'not here', isDue } : undefined,
+      refusedKinds.split(' ').includes(kind) && address === '10.20.0.2'
+        ? { why: 'not here', isDue, askedAt: isAsked ? 0 : undefined }
+        : undefined,
   });
   const [one, both] = [['10.20.0.1'], ['10.20.0.1', '10.20.0.2']];
-  const told = [
-    '1 instance of Consul service billing cannot be an endpoint: vm-2/billing-2: the API server refuses it: not here',
+  const tells = (reason: string) => [
+    `1 instance of Consul service billing cannot be an endpoint: vm-2/billing-2: ${reason}: not here`,
   ];
+  const told = tells('the API server refuses it');
 
   it.each([
     ['is left out, and told', refusing(false, 'EndpointSlice'), { slices: one, endpoints: one, problems: told }],
@@ -73,12 +76,32 @@ describe('an endpoint that the API server refuses', () => {
       { slices: both, endpoints: both, problems: told },
     ],
     [
-      'in v1 Endpoints only is left out there',
+      'in v1 Endpoints only is left out there, and told',
       refusing(false, 'Endpoints'),
-      { slices: both, endpoints: one, problems: [] },
+      { slices: both, endpoints: one, problems: tells('in v1 Endpoints the API server refuses it') },
+    ],
+    [
+      'in both kinds with the same words is told once',
+      refusing(true, 'EndpointSlice Endpoints'),
+      { slices: both, endpoints: both, problems: told },
+    ],
+    [
+      'together with others, and not alone yet, is told so',
+      refusing(false, 'EndpointSlice', false),
+      { slices: one, endpoints: one, problems: tells('the API server refused it together with others') },
     ],
   ])('%s', (_, refusals, expected) => {
     expect(planWith(refusals)).toEqual(expected);
+  });
+
+  it('in both kinds with other words is one instance, told with both', () => {
+    const refusals: Refusals = {
+      of: (kind, _namespace, _service, { address }) =>
+        address === '10.20.0.2' ? { why: `no ${kind}`, isDue: true, askedAt: 0 } : undefined,
+    };
+    expect(planWith(refusals).problems).toEqual([
+      '1 instance of Consul service billing cannot be an endpoint: vm-2/billing-2: the API server refuses it: no EndpointSlice; in v1 Endpoints the API server refuses it: no Endpoints',
+    ]);
   });
 });
 

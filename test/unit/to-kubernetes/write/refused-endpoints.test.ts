@@ -1,8 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
+import type { Place } from '../../../../src/to-kubernetes/objects/ports.ts';
 import { RefusedEndpoints } from '../../../../src/to-kubernetes/write/refused-endpoints.ts';
 
 const OWNER = { namespace: 'shop', serviceName: 'billing', consulService: 'billing.v1' };
-const PLACE = { address: '172.31.0.9', port: 8080 };
+const PLACE: Place = { address: '172.31.0.9', port: 8080, protocol: 'TCP' };
 const MINUTE = 60_000;
 
 function stage() {
@@ -10,7 +11,7 @@ function stage() {
   const refused = new RefusedEndpoints(clock);
   const told: string[] = [];
   refused.subscribe(({ serviceName }) => told.push(serviceName));
-  const refuse = () => refused.refuse('EndpointSlice', OWNER, [PLACE], 'no');
+  const refuse = (isAsked = true) => refused.refuse('EndpointSlice', OWNER, [{ place: PLACE, why: 'no', isAsked }]);
   const look = (kind: 'EndpointSlice' | 'Endpoints' = 'EndpointSlice', service = 'billing', place = PLACE) =>
     refused.of(kind, 'shop', service, place);
   return {
@@ -24,14 +25,15 @@ function stage() {
 }
 
 describe('an endpoint that was refused', () => {
-  it('is known for its Service, kind, address and port', () => {
+  it('is known for its Service, kind, address, port and protocol', () => {
     const { look, refuse, told } = stage();
     refuse();
-    expect(look()).toEqual({ why: 'no', isDue: false });
+    expect(look()).toEqual({ why: 'no', isDue: false, askedAt: 0 });
     for (const other of [
       look('Endpoints'),
       look('EndpointSlice', 'orders'),
       look(undefined, undefined, { ...PLACE, port: 81 }),
+      look(undefined, undefined, { ...PLACE, protocol: 'UDP' }),
     ])
       expect(other).toBeUndefined();
     expect(told).toEqual(['billing']);
@@ -50,6 +52,17 @@ describe('an endpoint that was refused', () => {
     expect(waits).toEqual([1, 2, 4, 8, 10, 10]);
   });
 
+  it('is known by when it was asked about alone, if it was', () => {
+    const { clock, refuse, look } = stage();
+    refuse(false);
+    expect(look()?.askedAt).toBeUndefined();
+    clock.time = MINUTE;
+    refuse();
+    clock.time = 2 * MINUTE;
+    refuse(false);
+    expect(look()?.askedAt).toBe(MINUTE);
+  });
+
   it('is forgotten when it is taken, which is told once', () => {
     const { refused, refuse, look, told } = stage();
     refused.take('EndpointSlice', OWNER, [PLACE]);
@@ -63,7 +76,8 @@ describe('an endpoint that was refused', () => {
     const { clock, refused, refuse, look } = stage();
     refuse();
     clock.time += 12 * MINUTE;
-    refused.refuse('EndpointSlice', OWNER, [{ address: '172.31.0.10', port: 80 }], 'no');
+    const place = { ...PLACE, address: '172.31.0.10' };
+    refused.refuse('EndpointSlice', OWNER, [{ place, why: 'no', isAsked: true }]);
     expect(look()).toBeUndefined();
   });
 });

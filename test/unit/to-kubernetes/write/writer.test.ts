@@ -159,7 +159,9 @@ describe('an address that the API server refuses', () => {
       lasts.some((last) => JSON.stringify(body).includes(`"10.20.0.${last}"`)) ? 422 : undefined;
     const refusedOf = (kind: 'EndpointSlice' | 'Endpoints' = 'EndpointSlice') =>
       [1, 2, 3, 4, 5].filter(
-        (last) => whole.refused.of(kind, 'shop', 'billing', { address: `10.20.0.${last}`, port: 8080 }) !== undefined,
+        (last) =>
+          whole.refused.of(kind, 'shop', 'billing', { address: `10.20.0.${last}`, port: 8080, protocol: 'TCP' }) !==
+          undefined,
       );
     return { ...whole, refusedOf };
   }
@@ -248,12 +250,9 @@ describe('an address that the API server refuses', () => {
     const { writer, refused, refusedOf } = refusing([observed('a', 1)]);
     const told: string[] = [];
     refused.subscribe(({ consulService }) => told.push(consulService));
-    refused.refuse(
-      'EndpointSlice',
-      { namespace: 'shop', serviceName: 'billing', consulService: 'billing' },
-      [{ address: '10.20.0.3', port: 8080 }],
-      'no',
-    );
+    refused.refuse('EndpointSlice', { namespace: 'shop', serviceName: 'billing', consulService: 'billing' }, [
+      { place: { address: '10.20.0.3', port: 8080, protocol: 'TCP' }, why: 'no', isAsked: true },
+    ]);
     await writer.apply(update(wish('a', 1, 3), 1));
     expect(refusedOf()).toEqual([]);
     expect(told).toEqual(['billing', 'billing']);
