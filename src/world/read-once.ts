@@ -8,8 +8,8 @@ import { ImportPlanner, type ImportPlan } from '../to-kubernetes/imports/planner
 import { Planner as ToKubernetesPlanner, type NamePlan } from '../to-kubernetes/plan/planner.ts';
 import { createClients, type Clients, type Context } from './context.ts';
 import { explainError } from '../observability/log.ts';
-import { isReadableName } from '../consul/readable-name.ts';
-import { PATH_OF_DOTS, unreadableService } from '../to-kubernetes/plan/problems.ts';
+import { whyUnreadable } from '../consul/readable-name.ts';
+import { unreadableService } from '../to-kubernetes/plan/problems.ts';
 import { readWorld, type World } from './world.ts';
 import { Readings } from './readings.ts';
 import { nameWanted } from '../to-kubernetes/requests/import-request.ts';
@@ -153,7 +153,7 @@ async function readAll(
 ): Promise<ReadonlyMap<string, string>> {
   const unread = new Map<string, string>();
   for (const name of names) {
-    const why = isReadableName(name) ? await whyNot(() => catalog.refresh(name)) : PATH_OF_DOTS;
+    const why = whyUnreadable(name) ?? (await whyNot(() => catalog.refresh(name)));
     if (why !== undefined) unread.set(name, why);
   }
   return unread;

@@ -1,7 +1,7 @@
 import { selects } from '../../config/pattern.ts';
 import type { Config } from '../../config/schema.ts';
 import { decodeInstances, instancesRequest } from '../../consul/catalog.ts';
-import { isReadableName } from '../../consul/readable-name.ts';
+import { whyUnreadable } from '../../consul/readable-name.ts';
 import type { ConsulReader } from '../../consul/client.ts';
 import type { ServiceInstance } from '../../consul/types.ts';
 import { objectKey, type Service } from '../../kubernetes/objects.ts';
@@ -11,7 +11,7 @@ import { podKeyOf } from '../../to-consul/registration/registration.ts';
 import { isHealthy } from '../../to-kubernetes/desired/mirrored-service.ts';
 import { isGoing } from '../../to-kubernetes/plan/going.ts';
 import type { NamespacePlan } from '../../to-kubernetes/plan/namespace-plan.ts';
-import { limitReached, PATH_OF_DOTS, unreadableService } from '../../to-kubernetes/plan/problems.ts';
+import { limitReached, unreadableService } from '../../to-kubernetes/plan/problems.ts';
 import type { NamePlan } from '../../to-kubernetes/plan/planner.ts';
 import { instancesToMirror, isNamed, isNeverMirrored } from '../../to-kubernetes/requests/selection.ts';
 import { consulServiceOf, instancesWith, tagServiceNamed } from '../../to-kubernetes/requests/tag-services.ts';
@@ -66,8 +66,9 @@ export async function explainConsulService(
   );
   const closed = [...(toKubernetes?.views.namespaces.closed.keys() ?? [])];
   const management = managementMarks(config, owner, name, instances, services?.planner);
+  const isUnknown = plan?.problems.some(({ reason }) => reason === 'UnreadableService') ?? false;
   const { rule, notes } =
-    unread === undefined
+    unread === undefined && !isUnknown
       ? decisionOf(config, name, instances, management, plan, closed)
       : { rule: 'nothing is known of its instances, and what there is stays as it is', notes: [] };
   const mirrors = mirrorsOf(plan, copies, closed);
@@ -127,7 +128,8 @@ async function readInstances(
   consul: ConsulReader,
   name: string,
 ): Promise<{ readonly instances: readonly ServiceInstance[]; readonly unread?: Problem }> {
-  if (!isReadableName(name)) return { instances: [], unread: unreadableService(name, PATH_OF_DOTS) };
+  const why = whyUnreadable(name);
+  if (why !== undefined) return { instances: [], unread: unreadableService(name, why) };
   try {
     return { instances: decodeInstances(await consul.get(instancesRequest(name)), name) };
   } catch (error) {

@@ -100,7 +100,7 @@ export class ImportsLoop {
     const { services, planner, catalog, writer, report, metrics } = this.#options;
     const serviceKey = key.slice(KEY_PREFIX.length);
     const name = planner.nameOf(services.get(serviceKey));
-    if (name !== undefined && catalog.instances(name) === undefined) await this.#read(name);
+    if (name !== undefined && catalog.instances(name) === undefined) await this.#read(name, serviceKey);
     let plan = this.#plan(serviceKey);
     // Of a Consul service that is gone the last endpoint goes only on a fresh answer that proves that it is gone.
     if (name !== undefined && plan.isEmptied && catalog.instances(name)?.length === 0) {
@@ -117,13 +117,18 @@ export class ImportsLoop {
     }
   }
 
-  /** What could be taken in part is enough for a plan, which keeps the rest. */
-  async #read(name: string): Promise<void> {
-    const { catalog } = this.#options;
+  /**
+   * What could be taken in part is enough for a plan, which keeps the rest. What is wrong with the annotations is told also when
+   * nothing could be read.
+   */
+  async #read(name: string, serviceKey: string): Promise<void> {
+    const { catalog, report } = this.#options;
     try {
       await catalog.refresh(name);
     } catch (error) {
-      if (catalog.instances(name) === undefined) throw error;
+      if (catalog.instances(name) !== undefined) return;
+      report.imports(serviceKey, this.#plan(serviceKey));
+      throw error;
     }
   }
 

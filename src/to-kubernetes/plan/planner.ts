@@ -1,5 +1,5 @@
 import type { ToKubernetesConfig } from '../../config/schema.ts';
-import { isReadableName } from '../../consul/readable-name.ts';
+import { whyUnreadable } from '../../consul/readable-name.ts';
 import type { Endpoints, EndpointSlice, KubernetesObject, Pod } from '../../kubernetes/objects.ts';
 import type { Owner } from '../../mark.ts';
 import { Addresses, type Hosts } from '../addresses/addresses.ts';
@@ -14,7 +14,7 @@ import { consulServiceOf } from '../requests/tag-services.ts';
 import { isCandidate } from '../requests/selection.ts';
 import type { Catalog, Views } from '../views.ts';
 import { isQuiet, planNamespace, type NamespacePlan } from './namespace-plan.ts';
-import { PATH_OF_DOTS, tooManyServices, unreadableService } from './problems.ts';
+import { tooManyServices, unreadableService } from './problems.ts';
 import { mirroredInstances, NO_REFUSALS, type PlanSources, type Refusals } from './sources.ts';
 import type { Wish } from './target.ts';
 
@@ -195,8 +195,8 @@ export class Planner {
   #problems(name: string, overLimit: boolean): Problem[] {
     const { catalog, config } = this.#sources;
     if (overLimit) return [tooManyServices(name, config.maxServices)];
-    const isUnreadable = !isReadableName(name) && catalog.names().includes(name);
-    return isUnreadable ? [unreadableService(name, PATH_OF_DOTS)] : [];
+    const why = whyUnreadable(name);
+    return why !== undefined && catalog.names().includes(name) ? [unreadableService(name, why)] : [];
   }
 
   #assigned(name: string, namespace: string): AssignedName {

@@ -71,9 +71,6 @@ export function unreadableService(name: string, why: string): Problem {
   return problem('UnreadableService', `Consul service ${describe(name)} cannot be read: ${why}`);
 }
 
-/** Why nobody can ask Consul for a service with such a name. */
-export const PATH_OF_DOTS = 'Consul takes a path with that name for another path; give the service another name';
-
 function nameCollision(name: string, serviceName: string, rivals: readonly string[]): Problem | undefined {
   if (rivals.length === 0) return undefined;
   const others = rivals.slice(0, 3).join(', ');

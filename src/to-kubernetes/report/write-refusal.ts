@@ -1,11 +1,18 @@
 import { isRefusal, KubernetesError } from '../../kubernetes/errors.ts';
 import { namespaceClosed, problem, type Problem } from '../problem.ts';
+import { NameTaken } from '../write/writer.ts';
 
 /**
  * What the API server says no to because of that one object, and trying again alone does not mend; undefined for what passes by
  * itself. What it refuses to all objects alike is `sharedRefusalOf`'s.
  */
 export function refusalOf(name: string, error: unknown): Problem | undefined {
+  // A Service of that name is seen before; slices take another name.
+  if (error instanceof NameTaken && error.kind === 'Endpoints')
+    return problem(
+      'NameConflict',
+      `Consul service ${name} is mirrored without v1 Endpoints of Consular: there are some of that name that are not, and what they have callers may reach too: delete them`,
+    );
   if (!isRefusal(error)) return undefined;
   return problem('WriteRefused', `Consul service ${name} is not mirrored as it should be: ${error.message}`);
 }

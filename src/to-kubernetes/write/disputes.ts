@@ -7,6 +7,9 @@ import { problem, type Problem } from '../problem.ts';
 
 /** So often in a row the same change of somebody else is undone at once. */
 const AT_ONCE = 5;
+/** So often in a minute any changes are undone at once: more comes from a program, whatever it changes. */
+const AT_ONCE_A_MINUTE = 20;
+const MINUTE_MS = 60_000;
 /** After that an object rests before it is written again: 1, 2, 4 ... 60 s. */
 const REST = { firstMs: 1000, longestMs: 60_000 };
 /** What was not written for so long is not disputed any more. */
@@ -50,6 +53,8 @@ interface Dispute {
   /** and what it was written for. */
   readonly reason: string;
   readonly times: number;
+  /** The writes of the minute, for the same that was wanted. */
+  readonly minute: { readonly since: number; readonly writes: number };
   readonly restsUntil: number;
   /** Somebody deletes the object each time. */
   readonly isDeletion: boolean;
@@ -64,6 +69,7 @@ interface Dispute {
  * |------------------------------------------------------------------|-----------------------------------------|-------------|
  * | was changed by somebody                                          | at once                                 | no          |
  * | was changed in the same way again, for the sixth time in a row   | after 1, 2, 4 ... 60 s                  | `Contested` |
+ * | was changed in any ways, for the 21st time in a minute           | the same                                | `Contested` |
  * | is not as it was sent, because a policy or a webhook changed it  | after 1, 2, 4 ... 60 s                  | `Altered`   |
  * | was not written for five minutes, or is removed by us            | at once                                 | no more     |
  *
@@ -101,10 +107,11 @@ export class Disputes {
     const known = this.#disputes.get(idOf(taken));
     const isSame = known?.desired === write.desired && known.reason === write.reason;
     const times = isSame ? known.times + 1 : 1;
-    const rests = isAltered ? times : times - AT_ONCE;
+    const minute = this.#minuteAfter(known, write.desired);
+    const rests = isAltered ? times : Math.max(times - AT_ONCE, minute.writes - AT_ONCE_A_MINUTE);
     const found = isAltered ? alteredOf(taken, altered) : rests > 0 ? contestedOf(taken) : undefined;
     const restMs = rests > 0 ? Math.min(REST.longestMs, REST.firstMs * 2 ** (rests - 1)) : 0;
-    this.#note(taken, { ...write, times, restsUntil: this.#clock.now() + restMs, problem: found });
+    this.#note(taken, { ...write, times, minute, restsUntil: this.#clock.now() + restMs, problem: found });
     if (isAltered && found) throw new Disputed(found.message);
   }
 
@@ -121,6 +128,12 @@ export class Disputes {
   end(): void {
     for (const { cancel } of this.#disputes.values()) cancel();
     this.#disputes.clear();
+  }
+
+  #minuteAfter(known: Dispute | undefined, desired: string): Dispute['minute'] {
+    const now = this.#clock.now();
+    const isOf = known?.desired === desired && now - known.minute.since < MINUTE_MS;
+    return isOf ? { since: known.minute.since, writes: known.minute.writes + 1 } : { since: now, writes: 1 };
   }
 
   #note({ kind, namespace, name, serviceName }: Subject, noted: Omit<Dispute, 'subject' | 'cancel'>): void {

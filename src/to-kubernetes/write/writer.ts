@@ -32,7 +32,15 @@ import { serviceBody } from '../objects/service.ts';
 const ENTRIES_AT_ONCE = 4;
 
 /** There is an object of that name which the view does not show, or not yet as ours: the next look may know more. */
-export class NameTaken extends Error {}
+export class NameTaken extends Error {
+  /** Of the object. */
+  readonly kind: string;
+
+  constructor(kind: string, key: string, cause: unknown) {
+    super(`create ${kind} ${key}: expected no object of that name, found one`, { cause });
+    this.kind = kind;
+  }
+}
 
 /** What is to be written for a Service of somebody else's. */
 export interface ImportChanges {
@@ -133,9 +141,7 @@ export function createWriter(
       return await api.create(resource, namespace, name, body, mode);
     } catch (cause) {
       if (!hasStatus(cause, 409)) throw cause;
-      throw new NameTaken(`create ${resource.kind} ${namespace}/${name}: expected no object of that name, found one`, {
-        cause,
-      });
+      throw new NameTaken(resource.kind, `${namespace}/${name}`, cause);
     }
   }
 

@@ -14,7 +14,7 @@ function stage(services: readonly Service[], instances?: readonly ServiceInstanc
   const did: string[] = [];
   const consul = new Map(instances ? [['billing', instances]] : []);
   /** What a read of Consul brings. */
-  const answers: { billing: readonly ServiceInstance[] } = { billing: [instance()] };
+  const answers: { billing: readonly ServiceInstance[] | undefined } = { billing: [instance()] };
   const shown = views({ services });
   const listeners: ((name: string) => void)[] = [];
   const subscribe = (listener: (name: string) => void) => void listeners.push(listener);
@@ -27,11 +27,12 @@ function stage(services: readonly Service[], instances?: readonly ServiceInstanc
       ...{ subscribe, instances: (name) => consul.get(name) },
       refresh: (name) => {
         did.push(`refresh ${name}`);
+        if (answers.billing === undefined) return Promise.reject(new Error('cannot be read'));
         return Promise.resolve(void consul.set(name, answers.billing));
       },
       confirm: (name) => {
         did.push(`confirm ${name}`);
-        return Promise.resolve(void consul.set(name, answers.billing));
+        return Promise.resolve(void consul.set(name, answers.billing ?? []));
       },
       want: (name) => void did.push(`want ${name}`),
       unwant: (name) => void did.push(`unwant ${name}`),
@@ -108,6 +109,13 @@ describe('a Service that takes a Consul service in', () => {
 });
 
 describe('reconciling an import', () => {
+  it('tells what is wrong with it also when its Consul service cannot be read', async () => {
+    const staged = stage([importing({ 'import-port': 'nope' })]);
+    staged.answers.billing = undefined;
+    await expect(staged.reconcile()).rejects.toThrow('cannot be read');
+    expect(staged.did).toEqual(['refresh billing', `report ${KEY}: 1`]);
+  });
+
   it('asks for a Consul service that was not read, then writes and reports', async () => {
     const { reconcile, metrics } = stage([asking]);
     // Its own slice wakes it once more, and then there is nothing left to do.

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { KubernetesError, type Purpose } from '../../../../src/kubernetes/errors.ts';
+import { NameTaken } from '../../../../src/to-kubernetes/write/writer.ts';
 import { isSignOfClosing, refusalOf, sharedRefusalOf } from '../../../../src/to-kubernetes/report/write-refusal.ts';
 
 describe('a write that failed', () => {
@@ -16,6 +17,12 @@ describe('a write that failed', () => {
       ...{ reason, isWarning: false },
       message: expect.stringMatching(/^Consul service billing is not mirrored as it should be: /),
     });
+  });
+
+  it('because there are v1 Endpoints of somebody else is told: their addresses are reached too', () => {
+    const taken = (kind: string) => refusalOf('billing', new NameTaken(kind, 'shop/billing', new Error('409')));
+    expect(taken('Endpoints')).toMatchObject({ reason: 'NameConflict', isWarning: false });
+    expect(taken('EndpointSlice')).toBeUndefined();
   });
 
   it.each([

@@ -62,8 +62,19 @@ describe('an object that somebody changes', () => {
     expect(told).toEqual([contested]);
   });
 
+  it('in other ways each time is slowed down from the 21st time in a minute on', async () => {
+    const vary = (i: number) => write({ undone: [{ ...type, field: `field ${i % 7}` }] });
+    for (let i = 0; i < 20; i++) vary(i);
+    expect([rests(), told]).toEqual([false, []]);
+    vary(20);
+    expect([rests(), told]).toEqual([true, [expect.stringMatching(/^Service billing: Contested: /)]]);
+    await clock.advance(60_000);
+    vary(21);
+    expect(rests()).toBe(false);
+  });
+
   it('in other ways each time, or is wanted otherwise each time, is not disputed', () => {
-    for (let i = 0; i < 20; i++) write({ undone: [{ ...type, field: `field ${i % 7}` }] });
+    for (let i = 0; i < 15; i++) write({ undone: [{ ...type, field: `field ${i % 7}` }] });
     for (let i = 0; i < 20; i++) write({ desired: i % 2 === 0 ? 'a' : 'b' });
     expect([rests('a'), rests('b'), told]).toEqual([false, false, []]);
   });
