@@ -248,7 +248,7 @@ describe('a Consul that takes small requests only', () => {
     expect(refused.filter(({ bytes }) => bytes <= MOST_BYTES)).toEqual([]);
     await until('the giant named', async () => {
       const { toConsul } = await statusOf(stage.daemon);
-      return toConsul?.failing[`${rig.namespace}/giant-0`]?.includes('Consul answered 413');
+      return /Consul answered 413|do not fit/.test(toConsul?.failing[`${rig.namespace}/giant-0`] ?? '');
     });
     await stage.createPods('later', 1);
     await stage.untilRegistered('later', 1);
