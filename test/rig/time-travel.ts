@@ -138,6 +138,8 @@ export async function expectNothingLostTo(writes: number, sign: 'lower-names-ind
   const there: Rig = { ...rig, consul: new ConsulApi(other.address) };
   try {
     await Promise.all(Array.from({ length: writes }, (_, i) => there.consul.must('PUT', `/kv/${i}`, {})));
+    // The list of services has the index of the last service that was written.
+    if (writes > 0) await there.consul.registerOutside('elsewhere', '192.0.2.96');
     const mirrored = new Mirrored(rig);
     for (const name of NEW) await register(rig, name);
     const ip = nextPodIP();
