@@ -185,11 +185,12 @@ export class KubernetesApi {
     );
   }
 
-  /** Events about the objects of that name. */
+  /** Consular's Events about the objects of that name: Kubernetes' own controllers tell of theirs when they like. */
   async eventsAbout(namespace: string, name: string): Promise<EventNote[]> {
     const events = await this.list(`/apis/events.k8s.io/v1/namespaces/${namespace}/events`);
     return events
       .filter(({ regarding }) => (regarding as { name: string }).name === name)
+      .filter(({ reportingController }) => reportingController === 'consular.dev/consular')
       .map(({ reason, note }) => ({ reason: String(reason), note: String(note) }));
   }
 
