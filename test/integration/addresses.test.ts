@@ -1,26 +1,18 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { openRunDirectory, type RunDirectory } from '../control-plane/index.ts';
-import { commandLine } from '../rig/command-line.ts';
+import { commandLineOn } from '../rig/command-line.ts';
 import { openRig, statusOf, until, untilEqual, untilIdle, type Rig } from '../rig/index.ts';
 import { Mirrored, type SliceManifest } from '../rig/mirrored.ts';
 
 /** What an address of an instance is worth where the API server has a say, and where several Consul nodes have the same. */
 
 let rig: Rig;
-let run: RunDirectory;
 let mirrored: Mirrored;
 
 beforeAll(async () => {
   rig = await openRig();
-  run = await openRunDirectory('addresses');
   mirrored = new Mirrored(rig);
 }, 60_000);
-afterAll(async () => {
-  await rig.close();
-  await run.close();
-}, 30_000);
+afterAll(() => rig.close(), 30_000);
 
 const register = (service: string, node: string, address: string, port = 8080) =>
   rig.consul.must('PUT', '/catalog/register', {
@@ -29,12 +21,8 @@ const register = (service: string, node: string, address: string, port = 8080) =
   });
 
 async function consular(toKubernetes: object, ...args: string[]): Promise<string> {
-  const { cluster, namespace, consulServer, kubeconfig } = rig;
-  const config = join(run.path, 'consular.json');
-  const settings = { namespaces: [namespace], ...toKubernetes };
-  await writeFile(config, JSON.stringify({ cluster, toConsul: { enabled: false }, toKubernetes: settings }));
-  const call = commandLine({ KUBECONFIG: kubeconfig, CONSUL_HTTP_ADDR: consulServer.address });
-  const { stdout, stderr } = await call(...args, '--config', config);
+  const settings = { toConsul: { enabled: false }, toKubernetes: { namespaces: [rig.namespace], ...toKubernetes } };
+  const { stdout, stderr } = await commandLineOn(rig, settings)(...args);
   expect(stderr).toBe('');
   return stdout;
 }

@@ -1,30 +1,18 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { Explanation } from '../../src/commands/explain/explanation.ts';
 import type { Plan } from '../../src/commands/plan.ts';
-import { openRunDirectory, type RunDirectory } from '../control-plane/index.ts';
-import { commandLine } from '../rig/command-line.ts';
+import { commandLineOn } from '../rig/command-line.ts';
 import { nextPodIP, openRig, statusOf, until, untilEqual, untilIdle, type Daemon, type Rig } from '../rig/index.ts';
 
 /** Services that ask for their pods to be registered, and what their owners are told. */
 let rig: Rig;
-let run: RunDirectory;
 let daemon: Daemon;
-let config: string;
 
 beforeAll(async () => {
   rig = await openRig();
-  run = await openRunDirectory('asking-services');
-  config = join(run.path, 'consular.yaml');
-  const toConsul = { namespaces: { include: [rig.namespace] } };
-  await writeFile(config, JSON.stringify({ cluster: rig.cluster, toConsul, toKubernetes: { enabled: false } }));
   daemon = await rig.startDaemon({ toKubernetes: { enabled: false } });
 }, 60_000);
-afterAll(async () => {
-  await run.close();
-  await rig.close();
-}, 30_000);
+afterAll(() => rig.close(), 30_000);
 
 const said = (entries: Readonly<Record<string, string>>) =>
   Object.fromEntries(Object.entries(entries).map(([key, value]) => [`consular.dev/${key}`, value]));
@@ -43,8 +31,9 @@ const eventsOf = async (name: string) =>
   (await rig.kubernetes.eventsAbout(rig.namespace, name)).map(({ reason, note }) => `${reason}: ${note}`);
 
 async function command<T>(...args: string[]): Promise<{ status: number; output: T }> {
-  const consular = commandLine({ KUBECONFIG: rig.kubeconfig, CONSUL_HTTP_ADDR: rig.consulServer.address });
-  const { status, stdout, stderr } = await consular(...args, '--config', config, '--output', 'json');
+  const toConsul = { namespaces: { include: [rig.namespace] } };
+  const consular = commandLineOn(rig, { toConsul, toKubernetes: { enabled: false } });
+  const { status, stdout, stderr } = await consular(...args, '--output', 'json');
   expect(stderr).toBe('');
   return { status, output: JSON.parse(stdout) as T };
 }

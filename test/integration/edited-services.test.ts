@@ -1,29 +1,21 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { openRunDirectory, type RunDirectory } from '../control-plane/index.ts';
-import { commandLine } from '../rig/command-line.ts';
+import { commandLineOn } from '../rig/command-line.ts';
 import { openRig, statusOf, until, untilEqual, untilIdle, type Daemon, type Rig } from '../rig/index.ts';
 import { Mirrored } from '../rig/mirrored.ts';
 
 /** What others do to a mirrored Service, by hand or by a controller or policy of theirs. */
 
 let rig: Rig;
-let run: RunDirectory;
 let daemon: Daemon;
 let mirrored: Mirrored;
 let number = 0;
 
 beforeAll(async () => {
   rig = await openRig();
-  run = await openRunDirectory('edited');
   mirrored = new Mirrored(rig);
   daemon = await rig.startDaemon({ toConsul: { enabled: false }, toKubernetes: { removalGrace: '0s' } });
 }, 60_000);
-afterAll(async () => {
-  await rig.close();
-  await run.close();
-}, 30_000);
+afterAll(() => rig.close(), 30_000);
 
 const register = (name: string) => rig.consul.registerOnAgent({ id: name, name, address: '192.0.2.71', port: 8080 });
 const patch = (name: string, body: object) => rig.kubernetes.must('PATCH', mirrored.path('services', name), body);
@@ -46,12 +38,8 @@ async function openService(): Promise<string> {
 
 /** What a command says in text. */
 async function consular(...args: string[]): Promise<string> {
-  const { cluster, namespace, consulServer, kubeconfig } = rig;
-  const config = join(run.path, 'consular.json');
-  const toKubernetes = { namespaces: [namespace] };
-  await writeFile(config, JSON.stringify({ cluster, toConsul: { enabled: false }, toKubernetes }));
-  const call = commandLine({ KUBECONFIG: kubeconfig, CONSUL_HTTP_ADDR: consulServer.address });
-  const { stdout, stderr } = await call(...args, '--config', config);
+  const toKubernetes = { namespaces: [rig.namespace] };
+  const { stdout, stderr } = await commandLineOn(rig, { toConsul: { enabled: false }, toKubernetes })(...args);
   expect(stderr).toBe('');
   return stdout;
 }

@@ -1,25 +1,17 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { openRunDirectory, type RunDirectory } from '../control-plane/index.ts';
-import { commandLine } from '../rig/command-line.ts';
+import { commandLineOn } from '../rig/command-line.ts';
 import { nextPodIP, openRig, until, untilEqual, untilIdle, type Daemon, type Rig } from '../rig/index.ts';
 
 /** Mistakes are told where the person looks who made them: on the Service, and not on its pods. */
 
 let rig: Rig;
-let run: RunDirectory;
 let daemon: Daemon;
 
 beforeAll(async () => {
   rig = await openRig();
-  run = await openRunDirectory('service-mistakes');
   daemon = await rig.startDaemon({ toKubernetes: { enabled: false } });
 }, 60_000);
-afterAll(async () => {
-  await run.close();
-  await rig.close();
-}, 30_000);
+afterAll(() => rig.close(), 30_000);
 
 async function createService(name: string, annotations: Record<string, string>, spec: object = {}): Promise<void> {
   await rig.kubernetes.must('POST', `/api/v1/namespaces/${rig.namespace}/services`, {
@@ -33,19 +25,14 @@ const createPod = (name: string, app: string, ip = nextPodIP()) =>
 
 async function toldOf(name: string): Promise<string[]> {
   const events = await rig.kubernetes.eventsAbout(rig.namespace, name);
-  // Kubernetes has Events about Services, too.
-  return events.filter(({ note }) => note.includes('in Consul')).map(({ reason, note }) => `${reason}: ${note}`);
+  return events.map(({ reason, note }) => `${reason}: ${note}`);
 }
 
 const untilTold = (name: string) => until(`an Event about ${name}`, async () => (await toldOf(name))[0]);
 
-async function consular(...args: string[]) {
-  const config = join(run.path, 'consular.yaml');
+function consular(...args: string[]) {
   const toConsul = { namespaces: { include: [rig.namespace] } };
-  await writeFile(config, JSON.stringify({ cluster: rig.cluster, toConsul, toKubernetes: { enabled: false } }));
-  const call = commandLine({ KUBECONFIG: rig.kubeconfig, CONSUL_HTTP_ADDR: rig.consulServer.address });
-  const [command = '', ...rest] = args;
-  return call(command, '--config', config, ...rest);
+  return commandLineOn(rig, { toConsul, toKubernetes: { enabled: false } })(...args);
 }
 
 async function counted(reason: string): Promise<number> {

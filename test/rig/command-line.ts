@@ -1,5 +1,9 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { runCommandLine } from '../../src/commands/command-line.ts';
+import type { Rig } from './index.ts';
 
 /** What a command said, and the exit code that its process would have. */
 export interface Said {
@@ -17,6 +21,24 @@ export function commandLine(env: Readonly<Record<string, string>> = {}): CallCon
     const untilSignal = () => new Promise<never>(() => undefined);
     const status = await runCommandLine({ args, env, stdout, stderr, version: 'test', untilSignal });
     return { status, stdout: stdout.text, stderr: stderr.text };
+  };
+}
+
+/** The same on the servers of a rig, with a file of these settings, which is there as long as the command runs. */
+export function commandLineOn(
+  { cluster, kubeconfig, consulServer }: Pick<Rig, 'cluster' | 'kubeconfig' | 'consulServer'>,
+  settings: object,
+): CallConsular {
+  const call = commandLine({ KUBECONFIG: kubeconfig, CONSUL_HTTP_ADDR: consulServer.address });
+  return async (...args) => {
+    const folder = await mkdtemp(join(tmpdir(), 'consular-'));
+    try {
+      const config = join(folder, 'consular.json');
+      await writeFile(config, JSON.stringify({ cluster, ...settings }));
+      return await call(...args, '--config', config);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
   };
 }
 
