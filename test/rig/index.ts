@@ -54,6 +54,7 @@ export interface DaemonOptions {
   readonly consul?: object;
   readonly toConsul?: object;
   readonly toKubernetes?: object;
+  readonly leaderElection?: object;
   readonly kubeconfig?: string;
   readonly consulAddress?: string;
   readonly token?: string;
@@ -147,6 +148,7 @@ async function launch(defaults: Defaults, options: DaemonOptions): Promise<Daemo
     consul: { address: options.consulAddress ?? defaults.consulAddress, ...options.consul },
     toConsul: { namespaces: { include: [defaults.namespace], exclude: [] }, ...options.toConsul },
     toKubernetes: { namespaces: [defaults.namespace], ...options.toKubernetes },
+    ...(options.leaderElection && { leaderElection: options.leaderElection }),
     http: { address: options.http ?? '127.0.0.1:0' },
   };
   const config = parseConfig(JSON.stringify(settings), { CONSUL_HTTP_TOKEN: options.token ?? defaults.token });
@@ -188,9 +190,12 @@ export async function statusOf({ port }: Daemon): Promise<Status> {
 
 export interface Status {
   readonly ready: boolean;
+  readonly leader: { readonly is: string };
   readonly consul: {
     readonly witness: string;
     readonly wentBack: { readonly sign: string; readonly until: string } | null;
+    /** Why writes go without a fence. */
+    readonly unfenced: string | null;
   };
   readonly toConsul: Work | null;
   readonly toKubernetes: (Work & ToKubernetesWork) | null;
