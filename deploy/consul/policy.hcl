@@ -22,6 +22,11 @@ service "consular" {
   policy = "write"
 }
 
+# The key that fences writes: what was sent earlier and arrives late, of this process or of one before it, changes nothing.
+key "consular/dev/leader" {
+  policy = "write"
+}
+
 # Where instances are. Consul silently leaves out what a token may not read, and Consular believes nothing that was filtered.
 node_prefix "" {
   policy = "read"

@@ -104,6 +104,11 @@ const SCENARIOS = {
       return nodes.includes(`k8s-${cluster}`);
     }),
 
+  'writes to Consul are fenced': async (stage) => {
+    await until('a ready daemon', () => isReady(stage.daemon));
+    return async () => (await statusOf(stage.daemon)).consul.unfenced === null;
+  },
+
   'a Ready pod is registered': async (stage) => {
     const ip = nextPodIP();
     await stage.kubernetes.createPod(stage.namespace, 'plain', { ip, annotations: named(stage, 'plain') });
@@ -339,6 +344,10 @@ const POLICY_NEEDED_BY: Readonly<Record<string, { readonly scenario: ScenarioNam
   'service "consular" write': {
     scenario: 'Consular shows itself in Consul',
     complaint: /lacks permission 'service:write' on "consular"/,
+  },
+  'key "consular/dev/leader" write': {
+    scenario: 'writes to Consul are fenced',
+    complaint: /Permission denied.*lacks permission 'key:(read|write)' on "consular\/\w+\/leader"/,
   },
   'node_prefix "" read': {
     scenario: 'the daemon becomes ready',

@@ -191,6 +191,8 @@ export interface Status {
   readonly consul: {
     readonly witness: string;
     readonly wentBack: { readonly sign: string; readonly until: string } | null;
+    /** Why writes go without a fence. */
+    readonly unfenced: string | null;
   };
   readonly toConsul: Work | null;
   readonly toKubernetes: (Work & ToKubernetesWork) | null;

@@ -96,7 +96,7 @@ export async function readPolicy(cluster: string): Promise<PolicyRule[]> {
   return [...text.matchAll(pattern)].map(([rule, resource = '', segment = '', policy = '']) => ({
     name: `${resource} "${segment}" ${policy}`,
     // The example's name, as its user is told to replace it.
-    text: rule.replace(/(?<=["-])dev(?=[-"])/, cluster),
+    text: rule.replace(/(?<=["/-])dev(?=[-/"])/, cluster),
   }));
 }
 
