@@ -4,6 +4,9 @@ import { isIP } from 'node:net';
 import { hostname, networkInterfaces } from 'node:os';
 import { systemClock } from '../clock.ts';
 import { createCommitter } from '../consul/committer.ts';
+import { createKeyValue } from '../consul/key-value.ts';
+import { Fence, FenceOfAnotherCluster } from '../leadership/fence.ts';
+import { followFence } from '../leadership/follow-fence.ts';
 import { EventRecorder } from '../kubernetes/events.ts';
 import { serveStatus, splitAddress } from '../observability/http.ts';
 import { sparingLog } from '../observability/sparing-log.ts';
@@ -39,6 +42,7 @@ interface Directions {
   readonly toKubernetes: ToKubernetes | undefined;
   readonly ownEntry: OwnEntry;
   readonly trust: Trust;
+  readonly fence: Fence;
 }
 
 export interface RunOptions {
@@ -60,12 +64,21 @@ export async function startDaemon(
   const log = sparingLog(context.log, systemClock, watches.signal);
   const whole: Context = { ...context, log, signal: watches.signal };
   const clients = createClients(whole);
-  const committer = createCommitter(clients.consul, context.metrics);
+  let fence: Fence | undefined;
+  // What another cluster left is taken over before there is a fence: nothing of it can be overtaken.
+  const committer = createCommitter(clients.consul, context.metrics, {
+    around: (send) => (fence ? fence.around(send) : send(undefined)),
+    settled: () => fence?.settled() ?? Promise.resolve(),
+  });
   const { nodes } = clients;
   const readings = new Readings(whole, clients.cluster);
   let directions: Directions | undefined;
   let isStopping = false;
-  const failures = () => [...readings.failures(), ...(directions?.toConsul?.failures() ?? [])];
+  const failures = () => [
+    ...readings.failures(),
+    ...(fence?.failure === undefined ? [] : [fence.failure]),
+    ...(directions?.toConsul?.failures() ?? []),
+  ];
   const status = await serveStatus(context.config.http.address, {
     registry: context.metrics.registry,
     notReady: () => (directions ? failures() : ['starting', ...failures()]),
@@ -88,12 +101,26 @@ export async function startDaemon(
     const adopted = await adoptNodes({ nodes, committer, owner });
     log.warn('took over what another cluster left under this name', { nodes: adopted.length });
   };
+  /** Writes nothing any more; what is on its way ends by itself. */
+  const halt = async () => {
+    isStopping = true;
+    directions?.events.stop();
+    directions?.ownEntry.stop();
+    await Promise.all([directions?.toConsul?.stop(DRAIN_MS), directions?.toKubernetes?.stop(DRAIN_MS)]);
+  };
   const started = readWorld(whole, clients, readings, takeOver ? adopt : undefined).then(async (world) => {
+    const own = (fence = createFence(whole, clients, world, () => void halt()));
+    await readings.untilRead(
+      'fence in Consul',
+      () => own.take(takeOver),
+      (error) => error instanceof FenceOfAnotherCluster,
+    );
+    followFence(own, { ...whole, client: clients.consul, timeLine: world.trust.timeLine, brake: clients.brake });
     const ownEntry = createOwnEntry(whole, { nodes, committer, summary }, world);
     await ownEntry.claim();
     if (isStopping) return;
     const isFollowing = () => failures().length === 0;
-    directions = startDirections(whole, clients, world, { committer, ownEntry, isFollowing });
+    directions = startDirections(whole, clients, world, { committer, ownEntry, fence: own, isFollowing });
     ownEntry.start();
     log.info('running', { cluster: context.config.cluster, clusterUid: world.owner.clusterUid });
   });
@@ -104,10 +131,7 @@ export async function startDaemon(
     started,
     broken: clients.cluster.isOther,
     async stop() {
-      isStopping = true;
-      directions?.events.stop();
-      directions?.ownEntry.stop();
-      await Promise.all([directions?.toConsul?.stop(DRAIN_MS), directions?.toKubernetes?.stop(DRAIN_MS)]);
+      await halt();
       watches.abort();
       status.close();
       await clients.close();
@@ -119,7 +143,11 @@ function startDirections(
   context: Context,
   { api, cluster, consul, nodes, kubernetes, resources, brake }: Clients,
   { owner, trust, toConsul, toKubernetes }: TrustingWorld,
-  { ownEntry, ...more }: Pick<Directions, 'ownEntry'> & Pick<ToConsulOptions, 'committer' | 'isFollowing'>,
+  {
+    ownEntry,
+    fence,
+    ...more
+  }: Pick<Directions, 'ownEntry' | 'fence'> & Pick<ToConsulOptions, 'committer' | 'isFollowing'>,
 ): Directions {
   const { config, log, metrics, timings } = context;
   const events = new EventRecorder(kubernetes, hostname(), log, metrics);
@@ -130,6 +158,7 @@ function startDirections(
     events,
     ownEntry,
     trust,
+    fence,
     toConsul:
       toConsul &&
       runToConsul({
@@ -144,6 +173,20 @@ function startDirections(
     toKubernetes:
       toKubernetes && runToKubernetes({ ...common, consulMark, config: config.toKubernetes, ...toKubernetes }),
   };
+}
+
+function createFence(
+  { log, metrics, signal }: Context,
+  { consul }: Clients,
+  { owner, trust }: TrustingWorld,
+  onDisplaced: () => void,
+): Fence {
+  const { distrust } = trust;
+  return new Fence({
+    keyValue: createKeyValue(consul),
+    holder: randomUUID(),
+    ...{ owner, distrust, onDisplaced, log, metrics, signal, clock: systemClock },
+  });
 }
 
 function createOwnEntry(
@@ -169,23 +212,25 @@ function addressOfThisMachine(): string {
 }
 
 /** Whether what is missing from Consul is believed to be gone, and what shows that nothing is hidden from us. */
-function consulStatus({ ownEntry, trust: { distrust, witness } }: Directions) {
+function consulStatus({ ownEntry, fence, trust: { distrust, witness } }: Directions) {
   return {
     witness: witness.known ? "Consular's own entry" : 'the servers of Consul, which is weaker',
     witnessMissing: witness.failure ?? null,
     ownEntryNotWritten: ownEntry.failure ?? null,
     wentBack: distrust.loss ?? null,
+    unfenced: fence.absence ?? null,
   };
 }
 
 /** Undefined while anything is still being found out or written: the summary would change with the next look. */
-function summaryOf({ toConsul, toKubernetes, trust }: Directions): Summary | undefined {
+function summaryOf({ toConsul, toKubernetes, trust, fence }: Directions): Summary | undefined {
   const consul = toConsul?.status();
   const kubernetes = toKubernetes?.status();
   if ([consul, kubernetes].some((status) => status && status.waiting + status.busy > 0)) return undefined;
   const { loss } = trust.distrust;
   return summarize({
     loss: loss && explainLoss(loss),
+    unfenced: fence.absence,
     instances: consul?.instances ?? 0,
     rejected: (consul?.rejected ?? 0) + (kubernetes?.rejected ?? 0),
     held: consul?.held ?? 0,

@@ -1,7 +1,7 @@
 import type { Metrics } from '../observability/metrics.ts';
 import type { ConsulClient } from './client.ts';
-import { ConsulError, TransactionConflict } from './errors.ts';
-import { decodeCommitted, decodeFailures, type Committed, type OperationList } from './transaction.ts';
+import { ConsulError, FenceRefused, TransactionConflict, type OperationFailure } from './errors.ts';
+import { decodeCommitted, decodeFailures, type Committed, type KeyCheck, type OperationList } from './transaction.ts';
 
 /** The one way in which anything is written to Consul. */
 export interface Committer {
@@ -12,27 +12,54 @@ export interface Committer {
    * @throws ConsulError otherwise; `isOutcomeUnknown` says whether the transaction may have been applied all the same.
    */
   commit(lists: readonly OperationList[]): Promise<Committed>;
+  /**
+   * Resolves when none of the transactions can be applied any more of which nobody knew what became of them: what is read
+   * afterwards stays. With a fence that is a write of its key, without one 35 s from the last of them.
+   * @throws ConsulError, UntrustworthyAnswer when the fence could not be moved
+   */
+  settled(): Promise<void>;
 }
+
+/** What every transaction begins with, so that one which others have overtaken changes nothing. */
+export interface Fencing {
+  /**
+   * Runs one transaction behind the check of the fence; behind none where there is no fence.
+   * @param send throws FenceRefused when that check failed
+   * @throws TransactionConflict instead, without failures, when the same can be sent again
+   */
+  around(send: (first: KeyCheck | undefined) => Promise<Committed>): Promise<Committed>;
+  /** As of a Committer. */
+  settled(): Promise<void>;
+}
+
+/** For programs that write nothing to Consul. */
+export const UNFENCED: Fencing = { around: (send) => send(undefined), settled: () => Promise.resolve() };
 
 type CommitterMetrics = Pick<Metrics, 'consulTransactions' | 'consulOperations' | 'consulTransactionSeconds'>;
 
-export function createCommitter(client: Pick<ConsulClient, 'put'>, metrics: CommitterMetrics): Committer {
-  async function send(lists: readonly OperationList[]): Promise<Committed> {
-    const json = `[${lists.map(({ text }) => text).join(',')}]`;
+export function createCommitter(
+  client: Pick<ConsulClient, 'put'>,
+  metrics: CommitterMetrics,
+  fencing: Fencing = UNFENCED,
+): Committer {
+  async function send(lists: readonly OperationList[], first: KeyCheck | undefined): Promise<Committed> {
+    const texts = lists.map(({ text }) => text);
+    const json = `[${(first ? [JSON.stringify(first), ...texts] : texts).join(',')}]`;
     try {
       return decodeCommitted((await client.put({ purpose: 'commit transaction', path: '/txn', json })).body);
     } catch (error) {
       if (error instanceof ConsulError && error.status === 409)
-        throw new TransactionConflict(decodeFailures(error.detail));
+        throw conflictOf(decodeFailures(error.detail), first !== undefined);
       throw error;
     }
   }
 
   return {
+    settled: () => fencing.settled(),
     async commit(lists) {
       const endTimer = metrics.consulTransactionSeconds.startTimer();
       try {
-        const committed = await send(lists);
+        const committed = await fencing.around((first) => send(lists, first));
         metrics.consulTransactions.inc({ outcome: 'committed' });
         metrics.consulOperations.inc(lists.reduce((sum, { operations }) => sum + operations.length, 0));
         return committed;
@@ -44,4 +71,12 @@ export function createCommitter(client: Pick<ConsulClient, 'put'>, metrics: Comm
       }
     },
   };
+}
+
+/** @param isFenced the first operation is the check of the fence */
+function conflictOf(failures: readonly OperationFailure[], isFenced: boolean): Error {
+  if (!isFenced) return new TransactionConflict(failures);
+  const refusal = failures.find(({ index }) => index === 0);
+  if (refusal) return new FenceRefused(refusal.what);
+  return new TransactionConflict(failures.map(({ index, what }) => ({ index: index - 1, what })));
 }

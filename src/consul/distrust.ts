@@ -14,11 +14,18 @@ const SAME_LOSS_MS = 60_000;
  * | `lower-names-index`   | the index of the list of all services is lower than that list has said before                |
  * | `older-entry`         | an entry of ours has a lower ModifyIndex than it had when we wrote or read it                 |
  * | `own-entry-lost`      | Consular's own entry is missing or another, and had to be written anew                       |
+ * | `fence-lost`          | the key that fences our writes is missing, or has a lower epoch than we gave it               |
  * | `other-servers`       | none of Consul's servers that we know is there, where these are the witness                  |
  * | `told-by-own-entry`   | an earlier run has noticed it, and wrote it on Consular's own entry                          |
  */
 export type Sign =
-  'early-answer' | 'lower-names-index' | 'older-entry' | 'own-entry-lost' | 'other-servers' | 'told-by-own-entry';
+  | 'early-answer'
+  | 'lower-names-index'
+  | 'older-entry'
+  | 'own-entry-lost'
+  | 'fence-lost'
+  | 'other-servers'
+  | 'told-by-own-entry';
 
 /** Consul lost data, or was put back to an older state. */
 export interface Loss {

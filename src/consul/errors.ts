@@ -60,6 +60,14 @@ export class TransactionConflict extends Error {
   }
 }
 
+/** The check of the fence failed: the transaction applied nothing. */
+export class FenceRefused extends Error {
+  constructor(what: string) {
+    super(`commit transaction: Consul refused its first operation, the check of the fence: ${what.slice(0, 512)}`);
+    this.name = 'FenceRefused';
+  }
+}
+
 export interface OperationFailure {
   readonly index: number;
   readonly what: string;

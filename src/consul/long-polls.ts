@@ -4,8 +4,8 @@
  * another half minute. So all of them are fewer than 60: a daemon that is started again, and once more, finds room.
  */
 export const MOST_LONG_POLLS = {
-  /** Service names and nodes, critical and warning checks, for both directions, and Consular's own entry. */
-  lists: 8,
+  /** Service names and nodes, critical and warning checks, for both directions, Consular's own entry and its fence. */
+  lists: 9,
   /** Of services for whose foreign instances a pod waits. */
   duplicates: 10,
   /** Of services that are mirrored or taken in; those beyond are found by sweeps. */

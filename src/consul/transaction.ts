@@ -75,6 +75,11 @@ export interface CheckOperation {
   };
 }
 
+/** Applies nothing: the transaction fails when the key has another index by then. */
+export interface KeyCheck {
+  readonly KV: { readonly Verb: 'check-index'; readonly Key: string; readonly Index: number };
+}
+
 /** New indexes of what was written: by node name, by service ID, by check ID. Removals leave nothing here. */
 export interface Committed {
   readonly nodes: ReadonlyMap<string, number>;

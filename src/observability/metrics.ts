@@ -12,6 +12,7 @@ export interface Metrics {
   readonly imports: Gauge;
   readonly istioFallbacks: Gauge;
   readonly closedNamespaces: Gauge;
+  readonly fenced: Gauge;
   readonly consulTransactions: Counter<'outcome'>;
   readonly consulOperations: Counter;
   readonly consulTransactionSeconds: Histogram;
@@ -66,6 +67,11 @@ export function createMetrics(): Metrics {
     closedNamespaces: new Gauge({
       name: 'consular_closed_namespaces',
       help: 'Namespaces that should get mirrored Services and cannot be written to.',
+      registers,
+    }),
+    fenced: new Gauge({
+      name: 'consular_fenced',
+      help: '1 while each transaction begins with the fence, 0 while it goes without, or writes nothing because another has it.',
       registers,
     }),
     consulTransactions: new Counter({

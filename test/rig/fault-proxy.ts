@@ -73,7 +73,7 @@ export interface Gate {
  * replies. It writes down every transaction. It never makes up what is in the catalog: all of that is Consul's answer.
  *
  * What Consular says of itself on a node of its own comes when it comes, and is no business of a test that counts or
- * holds transactions: those that are about that node alone pass unseen.
+ * holds transactions: those that are about that node alone pass unseen, and so does the fence, alone or before others.
  */
 export class FaultProxy {
   readonly transactions: SeenTransaction[] = [];
@@ -153,7 +153,8 @@ export class FaultProxy {
     if (incoming.method !== 'PUT' || path.split('?')[0] !== '/txn')
       return void (await this.#apply(this.readFault(path), incoming, outgoing));
     const body = await text(incoming);
-    const operations = (JSON.parse(body) as WrittenOperation[]).map(readOperation);
+    const written = JSON.parse(body) as WrittenOperation[];
+    const operations = written.filter((operation) => !('KV' in operation)).map(readOperation);
     if (operations.every(({ node }) => node === this.#unseenNode))
       return void (await this.#apply('pass', incoming, outgoing, body));
     const transaction = this.#record(operations, Buffer.byteLength(body));
@@ -236,7 +237,7 @@ async function send(
 }
 
 type Fields = Record<string, unknown>;
-type WrittenOperation = Partial<Record<'Node' | 'Service' | 'Check', Fields>>;
+type WrittenOperation = Partial<Record<'Node' | 'Service' | 'Check' | 'KV', Fields>>;
 
 function readOperation(operation: WrittenOperation): SeenOperation {
   for (const kind of ['Node', 'Service', 'Check'] as const) {

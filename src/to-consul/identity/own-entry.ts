@@ -17,7 +17,7 @@ const BACKOFF = { baseMs: 500, maxMs: 5000 };
 /** The address must not change while nothing else does: a restart would write the entry again. */
 export interface OwnEntryOptions extends Pick<Entry, 'owner' | 'address' | 'port' | 'version' | 'tags'> {
   readonly nodes: Pick<NodeReader, 'read'>;
-  readonly committer: Committer;
+  readonly committer: Pick<Committer, 'commit'>;
   readonly witness: Pick<OwnWitness, 'known' | 'trust' | 'restoredBy'>;
   readonly distrust: Pick<Distrust, 'begin' | 'loss' | 'momentOfLoss' | 'subscribe'>;
   /** What there is to say, or undefined while it is still being found out. */

@@ -9,6 +9,8 @@ export interface Summary {
 export interface Sums {
   /** That Consul lost data, in words; undefined when it did not, or when that does not count any more. */
   readonly loss: string | undefined;
+  /** Why writes go without a fence; undefined while they do not. */
+  readonly unfenced: string | undefined;
   /** In Consul, by us. */
   readonly instances: number;
   /** Objects, in both directions. */
@@ -37,7 +39,7 @@ const LONGEST_TROUBLE = 300;
  *
  * Never critical: nobody calls this service, and a Consular that does not work cannot say so here.
  */
-export function summarize({ loss, instances, rejected, held, mirrored, troubles }: Sums): Summary {
+export function summarize({ loss, unfenced, instances, rejected, held, mirrored, troubles }: Sums): Summary {
   const sums = [
     `${count(instances, 'instance')} registered`,
     `${rejected} rejected`,
@@ -49,6 +51,7 @@ export function summarize({ loss, instances, rejected, held, mirrored, troubles 
   const lines = [
     sums,
     ...(loss === undefined ? [] : [loss]),
+    ...(unfenced === undefined ? [] : [shorten(`writes go without a fence: ${unfenced}`)]),
     ...first.map(shorten),
     ...(all > first.length ? [`and ${all - first.length} more`] : []),
   ];

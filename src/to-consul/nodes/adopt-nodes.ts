@@ -11,7 +11,7 @@ const NODES_IN_TRANSACTION = 64 - ROOM_FOR_FENCE;
 
 export interface AdoptOptions {
   readonly nodes: Pick<NodeReader, 'list'>;
-  readonly committer: Committer;
+  readonly committer: Pick<Committer, 'commit'>;
   readonly owner: Owner;
 }
 

@@ -31,7 +31,7 @@ export interface NodeRemoverOptions {
   readonly nodes: Pick<NodeReader, 'read'>;
   /** When what is missing from Consul is gone. */
   readonly absence: Pick<Absence, 'assertBelievable'>;
-  readonly committer: Committer;
+  readonly committer: Pick<Committer, 'commit'>;
   readonly owner: Owner;
   readonly own: OwnNodes;
   /** Keeps all writes off a node until the returned function is called; undefined when a write may be on its way. */

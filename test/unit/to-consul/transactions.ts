@@ -71,6 +71,8 @@ export class TestCommitter implements Committer {
   readonly sent: SentTransaction[] = [];
   /** What becomes of each as soon as it is sent; by default nothing. */
   onSent: (transaction: SentTransaction) => void = () => undefined;
+  /** When what nobody knows the outcome of can be applied no more; by default at once. */
+  settled: () => Promise<void> = () => Promise.resolve();
   #index = 1000;
 
   commit(lists: readonly OperationList[]): Promise<Committed> {

@@ -4,6 +4,7 @@ import { summarize, type Sums } from '../../../../src/to-consul/identity/summary
 
 const sums = (overrides: Partial<Sums>): Sums => ({
   loss: undefined,
+  unfenced: undefined,
   instances: 12,
   rejected: 0,
   held: 0,
@@ -20,6 +21,12 @@ describe("the summary of Consular's own entry", () => {
       { instances: 1, mirrored: 1 },
       'passing',
       '1 instance registered, 0 rejected, 0 held, 1 service mirrored',
+    ],
+    [
+      'writes go without a fence',
+      { unfenced: 'no right to the key' },
+      'passing',
+      '12 instances registered, 0 rejected, 0 held, 3 services mirrored\nwrites go without a fence: no right to the key',
     ],
     [
       'mirroring is off',

@@ -1,0 +1,50 @@
+import { isObject, numberField, stringField } from '../json.ts';
+
+/** What the key of the fence says: who writes to Consul for a cluster. */
+export interface FenceRecord {
+  /** Grows with each holder, and with each write of which nobody knows what became of it. */
+  readonly epoch: number;
+  /** Which process. */
+  readonly holder: string;
+  /** Of namespace kube-system. */
+  readonly clusterUid: string;
+}
+
+/** Below the name of the cluster, which is a DNS label, so that a policy can name it. */
+export function fenceKey(cluster: string): string {
+  return `consular/${cluster}/leader`;
+}
+
+export function writeRecord({ epoch, holder, clusterUid }: FenceRecord): string {
+  return JSON.stringify({ epoch, holder, clusterUid });
+}
+
+/** Undefined for a text that no Consular wrote: somebody may have edited the key. */
+export function readRecord(text: string): FenceRecord | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  if (!isObject(value)) return undefined;
+  const epoch = numberField(value, 'epoch');
+  const [holder, clusterUid] = [stringField(value, 'holder'), stringField(value, 'clusterUid')];
+  if (epoch === undefined || !Number.isSafeInteger(epoch) || epoch < 1 || holder === '') return undefined;
+  return { epoch, holder, clusterUid };
+}
+
+/**
+ * What is found at the key, against what we hold:
+ *
+ * | the key                                             | verdict   |
+ * |-----------------------------------------------------|-----------|
+ * | is not there, or is not readable                    | lost      |
+ * | has a lower epoch than ours, whoever holds it       | lost      |
+ * | is ours, with our epoch or a higher one             | ours      |
+ * | is held by another, with our epoch or a higher one  | displaced |
+ */
+export function judgeRecord(held: FenceRecord, found: FenceRecord | undefined): 'ours' | 'displaced' | 'lost' {
+  if (!found || found.epoch < held.epoch) return 'lost';
+  return found.holder === held.holder ? 'ours' : 'displaced';
+}

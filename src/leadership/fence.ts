@@ -1,0 +1,246 @@
+import { sleep } from '../backoff.ts';
+import type { Clock } from '../clock.ts';
+import type { Fencing } from '../consul/committer.ts';
+import type { Distrust } from '../consul/distrust.ts';
+import { ConsulError, FenceRefused, TransactionConflict } from '../consul/errors.ts';
+import { keyCheck, type KeyValue, type StoredKey } from '../consul/key-value.ts';
+import type { Committed, KeyCheck } from '../consul/transaction.ts';
+import { explainError, type Log } from '../observability/log.ts';
+import type { Metrics } from '../observability/metrics.ts';
+import type { Owner } from '../mark.ts';
+import { fenceKey, judgeRecord, readRecord, writeRecord, type FenceRecord } from './fence-record.ts';
+
+/** Another process writes to Consul for this cluster: this one never does again. */
+export class Displaced extends Error {
+  constructor(key: string, { epoch, holder }: FenceRecord) {
+    super(`write to Consul: expected to hold key ${key}, found ${holder} as its holder, with epoch ${epoch}`);
+    this.name = 'Displaced';
+  }
+}
+
+/** Waiting would not mend it. */
+export class FenceOfAnotherCluster extends Error {
+  constructor(key: string, { clusterUid }: FenceRecord, owner: Owner) {
+    super(
+      `take key ${key} in Consul: expected the uid ${owner.clusterUid} of this Kubernetes cluster in it, found ${clusterUid}. ` +
+        `Another cluster is called ${owner.cluster} too: give this one another name (setting cluster), or, ` +
+        'if the other is gone, run consular run --take-over once',
+    );
+    this.name = 'FenceOfAnotherCluster';
+  }
+}
+
+export interface FenceOptions {
+  readonly keyValue: KeyValue;
+  readonly owner: Owner;
+  /** Another for each process. */
+  readonly holder: string;
+  readonly distrust: Pick<Distrust, 'begin'>;
+  /** Called once, when another process holds the fence: this one is to write nothing any more, anywhere. */
+  readonly onDisplaced: () => void;
+  readonly log: Log;
+  readonly metrics: Pick<Metrics, 'fenced'>;
+  readonly clock: Clock;
+  /** Ends every wait. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * How long a request may still be applied after its answer did not come: a write is given up after 15 s, and Consul's
+ * servers hold a request that finds no leader for 7 s (`rpc_hold_timeout`) before they try to apply it; the rest is room.
+ */
+export const LATEST_WRITE_MS = 35_000;
+
+type Standing =
+  | { readonly kind: 'not taken' }
+  | { readonly kind: 'held'; readonly record: FenceRecord; readonly index: number }
+  /** The token has no right to the key, and never had. */
+  | { readonly kind: 'unfenced'; readonly why: string }
+  | { readonly kind: 'displaced'; readonly error: Displaced };
+
+/**
+ * The fence: a key of Consul that its holder alone moves, and whose index stands at the beginning of each transaction. So a
+ * transaction that comes late, of this process or of one before it, changes nothing:
+ *
+ * | what happens                                     | what is done                                                        |
+ * |--------------------------------------------------|---------------------------------------------------------------------|
+ * | the outcome of a transaction is unknown          | when no other is on its way any more, the epoch moves before the next |
+ * | the outcome of that is unknown too               | a read that the leader confirms decides                             |
+ * | the fence fails, and the key is ours             | its index is taken anew; the transaction can be sent again          |
+ * | ... and another holds it, with no lower epoch    | this process writes no more                                         |
+ * | ... and it is not there, or has a lower epoch    | time went back in Consul; the key is written anew                   |
+ * | the token has no right to it from the start      | transactions go without a fence                                     |
+ * | ... loses its right                              | nothing is written until it has it again                            |
+ */
+export class Fence implements Fencing {
+  readonly #options: FenceOptions;
+  /** Of Consul's key-value store. */
+  readonly key: string;
+  #standing: Standing = { kind: 'not taken' };
+  /** Transactions on their way, whatever the epoch. */
+  #inFlight = 0;
+  #whenAlone: (() => void) | undefined;
+  /** A transaction may still be applied that began with the index that is held. */
+  #isOpen = false;
+  /** When the last transaction ended of which nobody knows what became of it, without a fence. */
+  #doubtfulSinceMs = -Infinity;
+  /** Why nothing can be written now. */
+  #trouble: string | undefined;
+  #moving: Promise<void> | undefined;
+
+  constructor(options: FenceOptions) {
+    this.#options = options;
+    this.key = fenceKey(options.owner.cluster);
+  }
+
+  /**
+   * Takes the fence, whichever process of this cluster holds it.
+   * @param takeOver also from another cluster
+   * @throws FenceOfAnotherCluster; ConsulError, UntrustworthyAnswer, TransactionConflict when it could not be taken now
+   */
+  async take(takeOver = false): Promise<void> {
+    const { keyValue, owner, log, metrics } = this.#options;
+    try {
+      const stored = await keyValue.read(this.key);
+      const found = stored && readRecord(stored.value);
+      if (found && found.clusterUid !== owner.clusterUid && !takeOver)
+        throw new FenceOfAnotherCluster(this.key, found, owner);
+      await this.#write(stored, 0);
+    } catch (error) {
+      if (!isDenied(error)) throw error;
+      this.#standing = { kind: 'unfenced', why: error.message };
+      metrics.fenced.set(0);
+      log.warn('the token has no right to the key that fences writes, going on without', { key: this.key, error });
+    }
+  }
+
+  /** Why transactions go without a fence; undefined while they do not. */
+  get absence(): string | undefined {
+    return this.#standing.kind === 'unfenced' ? this.#standing.why : undefined;
+  }
+
+  /** Why nothing is written, now or any more; undefined while something is. */
+  get failure(): string | undefined {
+    return this.#standing.kind === 'displaced' ? this.#standing.error.message : this.#trouble;
+  }
+
+  /** The key has changed, or cannot be read: the leader is asked who holds it. */
+  async look(): Promise<void> {
+    await this.#told(() => this.#look());
+  }
+
+  async around(send: (first: KeyCheck | undefined) => Promise<Committed>): Promise<Committed> {
+    const first = await this.#first();
+    this.#inFlight++;
+    try {
+      return await send(first);
+    } catch (error) {
+      if (error instanceof ConsulError && error.isOutcomeUnknown) this.#noteUnknown();
+      if (!(error instanceof FenceRefused)) throw error;
+      await this.look();
+      throw new TransactionConflict([]);
+    } finally {
+      this.#inFlight--;
+      if (this.#inFlight === 0) this.#whenAlone?.();
+    }
+  }
+
+  async settled(): Promise<void> {
+    const { clock, signal } = this.#options;
+    if (this.#standing.kind !== 'unfenced') return this.#closed();
+    await sleep(this.#doubtfulSinceMs + LATEST_WRITE_MS - clock.now(), signal, clock);
+  }
+
+  #noteUnknown(): void {
+    this.#isOpen = true;
+    this.#doubtfulSinceMs = this.#options.clock.now();
+  }
+
+  /** Moves the epoch, if a transaction may still be applied that began with the index that is held. */
+  async #closed(): Promise<void> {
+    while (this.#isOpen && this.#standing.kind === 'held')
+      await (this.#moving ??= this.#told(() => this.#move()).finally(() => (this.#moving = undefined)));
+  }
+
+  async #first(): Promise<KeyCheck | undefined> {
+    await this.#closed();
+    if (this.#standing.kind === 'displaced') throw this.#standing.error;
+    if (this.#standing.kind === 'not taken') throw new Error(`write to Consul: key ${this.key} is not taken yet`);
+    return this.#standing.kind === 'held' ? keyCheck(this.key, this.#standing.index) : undefined;
+  }
+
+  /** Makes every transaction fail that began with the index that is held. */
+  async #move(): Promise<void> {
+    if (this.#inFlight > 0) await new Promise<void>((resolve) => (this.#whenAlone = resolve));
+    if (this.#standing.kind !== 'held') return;
+    const { record, index } = this.#standing;
+    const next = { ...record, epoch: record.epoch + 1 };
+    try {
+      this.#hold(next, await this.#options.keyValue.swap(this.key, writeRecord(next), index));
+    } catch (error) {
+      if (isDenied(error)) throw error;
+      // Applied or not, or somebody else was faster: the key itself says.
+      await this.#look();
+      if (this.#isOpen) throw error;
+    }
+  }
+
+  /** Whatever keeps the fence from being moved or looked at keeps everything from being written. */
+  async #told(work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+      this.#trouble = undefined;
+    } catch (error) {
+      this.#trouble = explainError(error);
+      throw error;
+    }
+  }
+
+  /** Looks who holds the key. */
+  async #look(): Promise<void> {
+    if (this.#standing.kind !== 'held') return;
+    const { record } = this.#standing;
+    const stored = await this.#options.keyValue.read(this.key);
+    const found = stored && readRecord(stored.value);
+    switch (judgeRecord(record, found)) {
+      case 'displaced':
+        if (found) this.#displacedBy(found);
+        return;
+      case 'lost':
+        this.#options.distrust.begin('fence-lost');
+        return this.#write(stored, record.epoch);
+      case 'ours':
+        // With another index no transaction of before can be applied any more.
+        if (stored && found && stored.index !== this.#standing.index) this.#hold(found, stored.index);
+    }
+  }
+
+  #displacedBy(found: FenceRecord): void {
+    const error = new Displaced(this.key, found);
+    this.#standing = { kind: 'displaced', error };
+    this.#options.metrics.fenced.set(0);
+    this.#options.log.error('another process writes to Consul for this cluster, stopped writing', { error });
+    this.#options.onDisplaced();
+  }
+
+  /** Writes the key over what is there, with a higher epoch than any that is known. */
+  async #write(stored: StoredKey | undefined, known: number): Promise<void> {
+    const { keyValue, owner, holder, log } = this.#options;
+    const epoch = Math.max(stored ? (readRecord(stored.value)?.epoch ?? 0) : 0, known) + 1;
+    const record = { epoch, holder, clusterUid: owner.clusterUid };
+    this.#hold(record, await keyValue.swap(this.key, writeRecord(record), stored?.index ?? 0));
+    log.info('holding the fence', { key: this.key, epoch });
+  }
+
+  #hold(record: FenceRecord, index: number): void {
+    this.#standing = { kind: 'held', record, index };
+    this.#options.metrics.fenced.set(1);
+    this.#isOpen = false;
+  }
+}
+
+function isDenied(error: unknown): error is Error {
+  return (
+    (error instanceof TransactionConflict && error.isDenied) || (error instanceof ConsulError && error.status === 403)
+  );
+}

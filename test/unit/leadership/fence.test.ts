@@ -1,0 +1,282 @@
+import { describe, expect, it } from '@jest/globals';
+import { ConsulError, FenceRefused, TransactionConflict } from '../../../src/consul/errors.ts';
+import type { KeyValue, StoredKey } from '../../../src/consul/key-value.ts';
+import type { Committed, KeyCheck } from '../../../src/consul/transaction.ts';
+import { Displaced, Fence, FenceOfAnotherCluster } from '../../../src/leadership/fence.ts';
+import { readRecord, writeRecord } from '../../../src/leadership/fence-record.ts';
+import { createMetrics } from '../../../src/observability/metrics.ts';
+import { settled, TestClock } from '../clock.ts';
+import { TestLog } from '../log.ts';
+
+const KEY = 'consular/dev/leader';
+const NOTHING: Committed = { nodes: new Map(), services: new Map(), checks: new Map() };
+const lost = () => new ConsulError('write', 0, '');
+const denied = () => new TransactionConflict([{ index: 0, what: 'Permission denied: token lacks key:write' }]);
+
+/** The key-value store of a Consul, as far as a fence sees it. Each write moves the index. */
+class Store implements KeyValue {
+  key: StoredKey | undefined;
+  #index = 10;
+  /** What comes of the next writes, in turn: refused, or lost before or after it was applied. */
+  readonly outcomes: ('denied' | 'lost' | 'applied and lost')[] = [];
+  /** What keeps the key from being read. */
+  unreadable: Error | undefined;
+  writes = 0;
+
+  read(): Promise<StoredKey | undefined> {
+    return this.unreadable ? Promise.reject(this.unreadable) : Promise.resolve(this.key);
+  }
+
+  swap(_key: string, value: string, index: number): Promise<number> {
+    this.writes++;
+    const outcome = this.outcomes.shift();
+    if (outcome === 'denied') return Promise.reject(denied());
+    if (outcome === 'lost') return Promise.reject(lost());
+    if ((this.key?.index ?? 0) !== index) return Promise.reject(new TransactionConflict([{ index: 0, what: 'stale' }]));
+    this.put(value);
+    return outcome === undefined ? Promise.resolve(this.#index) : Promise.reject(lost());
+  }
+
+  put(value: string): void {
+    this.key = { value, index: ++this.#index };
+  }
+
+  get record() {
+    return this.key && readRecord(this.key.value);
+  }
+}
+
+function stage(store = new Store(), clusterUid = 'uid') {
+  const signs: string[] = [];
+  const displaced = { count: 0 };
+  const metrics = createMetrics();
+  const clock = new TestClock();
+  const fence = new Fence({
+    ...{ clock, signal: new AbortController().signal },
+    ...{ keyValue: store, owner: { cluster: 'dev', clusterUid }, holder: 'a', log: new TestLog(), metrics },
+    distrust: { begin: (sign) => void signs.push(sign) },
+    onDisplaced: () => void (displaced.count += 1),
+  });
+  /** As Consul does: the transaction is applied when the key has the index, and refused otherwise. */
+  const send = (first: KeyCheck | undefined) =>
+    first && first.KV.Index !== store.key?.index ? Promise.reject(new FenceRefused('stale')) : Promise.resolve(NOTHING);
+  const write = () => fence.around(send);
+  const isFenced = async () => (await metrics.fenced.get()).values[0]?.value === 1;
+  return { clock, displaced, fence, isFenced, signs, store, write };
+}
+
+async function taken(store?: Store) {
+  const staged = stage(store);
+  await staged.fence.take();
+  return staged;
+}
+const other = (epoch: number) => writeRecord({ epoch, holder: 'b', clusterUid: 'uid' });
+
+describe('the fence', () => {
+  it('is taken with a higher epoch than any before, and stands before each transaction with its index', async () => {
+    const store = new Store();
+    store.put(other(41));
+    const { fence, isFenced } = await taken(store);
+    expect(store.record).toEqual({ epoch: 42, holder: 'a', clusterUid: 'uid' });
+    const seen: unknown[] = [];
+    await fence.around((first) => Promise.resolve((seen.push(first), NOTHING)));
+    expect(seen).toEqual([{ KV: { Verb: 'check-index', Key: KEY, Index: store.key?.index } }]);
+    expect([await isFenced(), fence.failure, fence.absence]).toEqual([true, undefined, undefined]);
+  });
+
+  it('is taken from nobody, and from a text that no Consular wrote', async () => {
+    const edited = new Store();
+    edited.put('by hand');
+    for (const store of [new Store(), edited]) {
+      await taken(store);
+      expect(store.record?.epoch).toBe(1);
+    }
+  });
+
+  it('is not taken from another cluster, unless that is asked for', async () => {
+    const store = new Store();
+    store.put(writeRecord({ epoch: 3, holder: 'b', clusterUid: 'other' }));
+    const { fence } = stage(store);
+    await expect(fence.take()).rejects.toThrow(FenceOfAnotherCluster);
+    expect(store.record).toMatchObject({ epoch: 3, holder: 'b' });
+    await fence.take(true);
+    expect(store.record).toEqual({ epoch: 4, holder: 'a', clusterUid: 'uid' });
+  });
+
+  it('that was not taken lets nothing pass', async () => {
+    await expect(stage().write()).rejects.toThrow('not taken yet');
+  });
+
+  it('leaves errors of a transaction as they are', async () => {
+    const { fence, store } = await taken();
+    const conflict = new TransactionConflict([{ index: 3, what: 'stale' }]);
+    await expect(fence.around(() => Promise.reject(conflict))).rejects.toBe(conflict);
+    expect(store.writes).toBe(1);
+  });
+});
+
+describe('a transaction of which nobody knows whether it is applied', () => {
+  it('moves the epoch before the next is sent', async () => {
+    const { fence, store, write } = await taken();
+    await expect(fence.around(() => Promise.reject(lost()))).rejects.toThrow(ConsulError);
+    expect(store.record?.epoch).toBe(1);
+    await write();
+    expect(store.record?.epoch).toBe(2);
+    await write();
+    expect(store.record?.epoch).toBe(2);
+  });
+
+  it('waits for those that are on their way before it moves the epoch', async () => {
+    const { fence, store, write } = await taken();
+    let arrive: () => void = () => undefined;
+    const slow = fence.around(() => new Promise((resolve) => (arrive = () => resolve(NOTHING))));
+    await settled();
+    await expect(fence.around(() => Promise.reject(lost()))).rejects.toThrow(ConsulError);
+    const next = write();
+    await settled();
+    expect(store.record?.epoch).toBe(1);
+    arrive();
+    await Promise.all([slow, next]);
+    expect(store.record?.epoch).toBe(2);
+  });
+
+  it.each<['lost' | 'applied and lost', number]>([
+    ['applied and lost', 2],
+    ['lost', 2],
+  ])('whose move is %s: the key itself decides', async (outcome, epoch) => {
+    const { fence, store, write } = await taken();
+    await expect(fence.around(() => Promise.reject(lost()))).rejects.toThrow(ConsulError);
+    store.outcomes.push(outcome);
+    const first = await write().catch((error: unknown) => error);
+    // A move that was not applied leaves everything open.
+    expect(first instanceof ConsulError).toBe(outcome === 'lost');
+    await write();
+    expect(store.record?.epoch).toBe(epoch);
+  });
+
+  it('and a move that comes late lets the next transaction be sent again', async () => {
+    const { fence, store, write } = await taken();
+    await expect(fence.around(() => Promise.reject(lost()))).rejects.toThrow(ConsulError);
+    await write();
+    store.put(writeRecord({ epoch: 3, holder: 'a', clusterUid: 'uid' }));
+    await expect(write()).rejects.toMatchObject({ name: 'TransactionConflict', failures: [] });
+    await write();
+    expect([store.record?.epoch, fence.failure]).toEqual([3, undefined]);
+  });
+});
+
+describe('a fence that another has taken', () => {
+  it.each([1, 9])('with epoch %d is never taken again, and nothing is written', async (epoch) => {
+    const { displaced, fence, isFenced, signs, store, write } = await taken();
+    store.put(other(epoch));
+    await expect(write()).rejects.toThrow(TransactionConflict);
+    for (const again of [1, 2]) {
+      await expect(write()).rejects.toThrow(Displaced);
+      expect([again, store.record?.holder, fence.failure]).toEqual([again, 'b', expect.stringContaining('found b')]);
+    }
+    await fence.look();
+    expect([signs, await isFenced(), displaced.count]).toEqual([[], false, 1]);
+  });
+});
+
+describe('whoever wants to know that nothing is applied late', () => {
+  /** What becomes of a promise, by now. */
+  const stateOf = (promise: Promise<void>) => {
+    const state = { is: 'waiting' };
+    promise.then(
+      () => (state.is = 'settled'),
+      () => (state.is = 'failed'),
+    );
+    return state;
+  };
+
+  it('waits until the epoch is moved, if anything is open at all', async () => {
+    const { fence, store } = await taken();
+    await fence.settled();
+    expect(store.record?.epoch).toBe(1);
+    await expect(fence.around(() => Promise.reject(lost()))).rejects.toThrow(ConsulError);
+    await fence.settled();
+    expect(store.record?.epoch).toBe(2);
+    await fence.settled();
+    expect(store.record?.epoch).toBe(2);
+  });
+
+  it('is told when the epoch cannot be moved', async () => {
+    const { fence, store } = await taken();
+    await expect(fence.around(() => Promise.reject(lost()))).rejects.toThrow(ConsulError);
+    store.outcomes.push('denied');
+    await expect(fence.settled()).rejects.toThrow('Permission denied');
+  });
+
+  it('waits 35 s from the last of them where there is no fence', async () => {
+    const store = new Store();
+    store.outcomes.push('denied');
+    const { clock, fence } = await taken(store);
+    await fence.settled();
+    await expect(fence.around(() => Promise.reject(lost()))).rejects.toThrow(ConsulError);
+    await clock.advance(20_000);
+    const first = stateOf(fence.settled());
+    await expect(fence.around(() => Promise.reject(lost()))).rejects.toThrow(ConsulError);
+    const second = stateOf(fence.settled());
+    await clock.advance(34_999);
+    expect([first.is, second.is]).toEqual(['settled', 'waiting']);
+    await clock.advance(1);
+    expect(second.is).toBe('settled');
+  });
+});
+
+describe('a fence that is gone', () => {
+  it.each<[string, (store: Store) => void]>([
+    ['with its key', (store) => (store.key = undefined)],
+    ['to an older state of ours', (store) => store.put(writeRecord({ epoch: 1, holder: 'a', clusterUid: 'uid' }))],
+    ['to an older state of another', (store) => store.put(other(1))],
+    ['because somebody edited it', (store) => store.put('by hand')],
+  ])('%s is a sign, and is written anew with a higher epoch', async (_, lose) => {
+    const store = new Store();
+    store.put(other(4));
+    const { signs, write } = await taken(store);
+    lose(store);
+    await expect(write()).rejects.toMatchObject({ name: 'TransactionConflict', failures: [] });
+    expect([signs, store.record]).toEqual([['fence-lost'], { epoch: 6, holder: 'a', clusterUid: 'uid' }]);
+    await write();
+  });
+});
+
+describe('a token without the right to the key', () => {
+  it('from the start writes without a fence, and says so', async () => {
+    const store = new Store();
+    store.outcomes.push('denied');
+    const { fence, isFenced, write } = await taken(store);
+    await write();
+    expect([await isFenced(), fence.failure, fence.absence]).toEqual([
+      false,
+      undefined,
+      expect.stringContaining('Permission denied'),
+    ]);
+  });
+
+  it('that may not even read it writes without, too', async () => {
+    const store = new Store();
+    store.unreadable = new ConsulError('read key', 403, 'Permission denied');
+    const { fence } = await taken(store);
+    expect(fence.absence).toContain('403');
+  });
+
+  it('that had it writes nothing until it has it again', async () => {
+    const { fence, store, write } = await taken();
+    await expect(fence.around(() => Promise.reject(lost()))).rejects.toThrow(ConsulError);
+    store.outcomes.push('denied', 'denied');
+    for (const again of [1, 2]) {
+      await expect(write()).rejects.toThrow('Permission denied');
+      expect([again, fence.failure]).toEqual([again, expect.stringContaining('Permission denied')]);
+    }
+    await write();
+    expect([store.record?.epoch, fence.failure]).toEqual([2, undefined]);
+  });
+
+  it('while Consul does not answer is not said to be without: that is tried again', async () => {
+    const store = new Store();
+    store.unreadable = new ConsulError('read key', 500, 'No cluster leader');
+    await expect(stage(store).fence.take()).rejects.toThrow('500');
+  });
+});
