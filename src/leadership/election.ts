@@ -93,6 +93,11 @@ export class Election {
     return this.#failure ?? this.#watch?.failure;
   }
 
+  /** Of the Lease as it was last seen: what the leader before us wrote is among them until we write our own. */
+  get annotations(): ReadonlyMap<string, string> {
+    return this.#holder.annotations;
+  }
+
   /** Writes our annotations now, not with the next renewal. @throws Error when we do not lead, or the write failed */
   async renew(): Promise<void> {
     await this.#serially(() => this.#look());

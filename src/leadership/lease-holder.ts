@@ -23,6 +23,7 @@ export interface LeaseHolderOptions {
   readonly clock: Clock;
 }
 
+const NO_ANNOTATIONS: ReadonlyMap<string, string> = new Map();
 /** Others may write the Lease too; who loses so often in a row looks again after the usual distance. */
 const MOST_TRIES = 5;
 /** Of a release: whoever waits for it is about to end. */
@@ -51,6 +52,11 @@ export class LeaseHolder {
 
   get sighting(): Sighting | undefined {
     return this.#sighting;
+  }
+
+  /** Of the Lease as it was last seen. */
+  get annotations(): ReadonlyMap<string, string> {
+    return this.#lease?.annotations ?? NO_ANNOTATIONS;
   }
 
   /** Since we have held the Lease, whether or not we may act. */

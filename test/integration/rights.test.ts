@@ -374,7 +374,7 @@ const POLICY_NEEDED_BY: Readonly<Record<string, { readonly scenario: ScenarioNam
   },
   'node_prefix "" read': {
     scenario: 'the daemon becomes ready',
-    complaint: /read the servers of Consul: .*one that ACLs filtered; the token needs more read rights/,
+    complaint: /read Consul nodes of .*: .*one that ACLs filtered; the token needs more read rights/,
   },
   'service_prefix "" read': {
     scenario: 'the daemon becomes ready',
