@@ -55,6 +55,8 @@ export const ANNOTATION = {
   nonce: 'consular.dev/nonce',
   /** On the Lease: what an operator asks the leader to let go; the leader takes it away. */
   release: 'consular.dev/release',
+  /** On the Lease: what the leader made of the last such request. */
+  released: 'consular.dev/released',
   /** Kubernetes' own word, on v1 Endpoints that do not show all addresses. */
   overCapacity: 'endpoints.kubernetes.io/over-capacity',
   /** Tells the catalog sync of consul-k8s, where that runs too, to leave a Service out: it came from Consul. */

@@ -71,6 +71,10 @@ export const configSchema = z.strictObject({
   toConsul,
   toKubernetes,
   leaderElection,
+  controlFile: z
+    .string()
+    .default('')
+    .describe('File that is looked at for hashes of what is retained and may go, one a line; empty: none.'),
   http: z
     .strictObject({
       address: z
