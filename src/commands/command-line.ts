@@ -11,8 +11,8 @@ import { isSettled, KINDS, type Kind } from './explain/explanation.ts';
 import { formatExplanation } from './explain/format.ts';
 import { SHIPPED_ACCOUNT } from './namespace-rights.ts';
 import { formatPlan, makePlan } from './plan.ts';
-import { requestRelease, type ReleaseResult } from './release.ts';
 import { startDaemon } from './run/run.ts';
+import { requestRelease, type ReleaseResult } from './release.ts';
 
 /** All that the command line takes from its process, as values: main.ts passes the real ones, a test its own. */
 export interface Invocation {
