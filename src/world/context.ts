@@ -43,6 +43,8 @@ export interface Timings {
   /** Of looking at the mirror namespaces. */
   readonly namespacePace?: NamespacePace | undefined;
   readonly hostLimits?: HostLimits | undefined;
+  /** How often it is looked whether what is retained has to be told. */
+  readonly retainedLookMs?: number | undefined;
   /** Of the election. */
   readonly election?: ElectionTimes | undefined;
   /** Of looking at the TLS files for Consul. */

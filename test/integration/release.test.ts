@@ -37,7 +37,12 @@ async function annotations(): Promise<Record<string, string>> {
 async function startLeader(members: readonly string[]): Promise<Retained> {
   const retained = new Retained();
   for (const member of members) retained.keep({ service: 'orders', member, why: 'not Ready' }, 0);
-  const releases = new Releases(() => [{ release: (hash) => retained.release(hash, 1000) }], QUIET);
+  const release = (hash: string) => {
+    const released = retained.release(hash, 1000);
+    if (!released.isKnown) return { outcome: 'unknown' as const };
+    return { outcome: 'released' as const, instances: released.members, staying: released.staying };
+  };
+  const releases = new Releases(() => [{ release }], QUIET);
   const client = createKubernetesClient(
     connectKubernetes({ kubeconfig: rig.kubeconfig, context: '' }),
     'consular/test',

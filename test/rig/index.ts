@@ -12,7 +12,8 @@ import { KubernetesApi } from './kubernetes.ts';
 import { sharedPlane, type Plane } from './shared-plane.ts';
 import { until } from './until.ts';
 
-export { nextPodIP, type Manifest, type PodOptions } from './kubernetes.ts';
+export { nextPodIP, podIPsOfTheirOwn, type Manifest, type PodOptions } from './kubernetes.ts';
+export { createDeployment } from './deployment.ts';
 export { until, untilEqual } from './until.ts';
 export type { CatalogEntry, InstanceRow } from './consul.ts';
 
@@ -40,6 +41,7 @@ const QUICK: Timings = {
   namespacePace: { lookAgainMs: 200, openMs: 5000, grantedMs: 200 },
   hostLimits: { shortestMs: 200, longestRetryMs: 1000 },
   tlsLookMs: 100,
+  retainedLookMs: 100,
 };
 
 /** For tests of Consular's own entry. */
@@ -56,6 +58,9 @@ export interface DaemonOptions {
   readonly toKubernetes?: object;
   /** @default none: a test runs in no pod */
   readonly leaderElection?: object;
+  readonly controlFile?: string;
+  /** That it takes itself for. @default none */
+  readonly pod?: { readonly namespace: string; readonly name: string };
   readonly kubeconfig?: string;
   readonly consulAddress?: string;
   readonly token?: string;
@@ -150,6 +155,7 @@ async function launch(defaults: Defaults, options: DaemonOptions): Promise<Daemo
     toConsul: { namespaces: { include: [defaults.namespace], exclude: [] }, ...options.toConsul },
     toKubernetes: { namespaces: [defaults.namespace], ...options.toKubernetes },
     leaderElection: { ...options.leaderElection },
+    controlFile: options.controlFile ?? '',
     http: { address: options.http ?? '127.0.0.1:0' },
   };
   const config = parseConfig(JSON.stringify(settings), { CONSUL_HTTP_TOKEN: options.token ?? defaults.token });
@@ -162,10 +168,10 @@ async function launch(defaults: Defaults, options: DaemonOptions): Promise<Daemo
   });
   const metrics = createMetrics();
   const log = createLog({ level: 'debug', format: 'json', stream });
-  const { takeOver = false, timings } = options;
+  const { takeOver = false, timings, pod } = options;
   const daemon = await startDaemon(
     { config, metrics, version: 'test', log, timings: { ...QUICK, ...timings } },
-    { takeOver },
+    { takeOver, pod },
   );
   return { ...daemon, metrics, records };
 }
@@ -205,8 +211,19 @@ export interface Status {
     /** Why writes go without a fence. */
     readonly unfenced: string | null;
   };
+  readonly retained: readonly RetainedRow[] | null;
   readonly toConsul: Work | null;
   readonly toKubernetes: (Work & ToKubernetesWork) | null;
+}
+
+export interface RetainedRow {
+  readonly direction: string;
+  readonly service: string;
+  readonly instances: number;
+  readonly why: string;
+  readonly since: string;
+  readonly hash: string;
+  readonly release: string;
 }
 
 interface ToKubernetesWork {

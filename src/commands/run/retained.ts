@@ -56,8 +56,9 @@ export function describeRetained(direction: DirectionName, { hash, instances }: 
   const would = direction === 'to-consul' ? 'would be deregistered' : 'would cease to be endpoints';
   const [first] = instances;
   return (
-    `retained ${count(instances.length, 'instance')} of ${of}, which ${would} (${first?.why ?? ''}); ` +
-    `if they may go: ${releaseCommand(hash)}`
+    // First what lets them go: whoever shortens the sentence keeps that.
+    `retained ${count(instances.length, 'instance')} (${releaseCommand(hash)} lets them go) of ${of}, ` +
+    `which ${would}: ${first?.why ?? ''}`
   );
 }
 

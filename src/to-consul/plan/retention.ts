@@ -11,6 +11,8 @@ export interface RetainedInstance {
   readonly service: string;
   /** In words. */
   readonly why: string;
+  /** As it stays. */
+  readonly registration: Registration;
 }
 
 export interface Retention {
@@ -68,8 +70,12 @@ export function retain(unready: Iterable<Registration>, sources: RetentionSource
     if (foreign.some(({ status }) => status === 'passing')) continue;
     const why = `much was lost at once, and ${service} would be empty`;
     const output = `${check.output}; retained by Consular: ${because}, ${why}`;
-    registrations.push({ ...registration, check: { ...check, status: isUnknown ? 'passing' : 'critical', output } });
-    retained.push({ id, service, why: `${because}: ${why}` });
+    const staying = {
+      ...registration,
+      check: { ...check, status: isUnknown ? 'passing' : 'critical', output } as const,
+    };
+    registrations.push(staying);
+    retained.push({ id, service, why: `${because}: ${why}`, registration: staying });
   }
   return retained.length + unread.size + waitsFor.length === 0
     ? NOTHING_RETAINED

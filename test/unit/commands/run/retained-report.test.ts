@@ -50,8 +50,8 @@ describe('what is retained is told', () => {
     });
     await clock.advance(10);
     expect(told).toEqual([
-      'retained 1 instance of orders, which would be deregistered (its pod is not Ready); ' +
-        'if they may go: consular release 4be2a9c1',
+      'retained 1 instance (consular release 4be2a9c1 lets them go) of orders, ' +
+        'which would be deregistered: its pod is not Ready',
     ]);
     toConsul = { hash: undefined, instances: [] };
     await clock.advance(20);

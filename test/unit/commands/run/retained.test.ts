@@ -31,14 +31,14 @@ describe('what is retained, in rows', () => {
 describe('what is retained, in a sentence', () => {
   it('names the service, the reason, and how to let it go', () => {
     expect(describeRetained('to-consul', retaining(of('orders'), of('orders')))).toBe(
-      `retained 2 instances of orders, which would be deregistered (${WHY}); if they may go: consular release 4be2a9c1`,
+      `retained 2 instances (consular release 4be2a9c1 lets them go) of orders, which would be deregistered: ${WHY}`,
     );
   });
 
   it('names the first services, and counts the others', () => {
     const many = ['e', 'd', 'c', 'b', 'a'].map((name) => of(name));
     expect(describeRetained('to-kubernetes', retaining(...many))).toContain(
-      'retained 5 instances of a, b, c and 2 more services, which would cease to be endpoints',
+      'of a, b, c and 2 more services, which would cease to be endpoints: ',
     );
     expect(describeRetained('to-kubernetes', retaining(...many.slice(0, 4)))).toContain('b, c, d and 1 more service,');
   });
