@@ -176,7 +176,7 @@ function startDirections(
 }
 
 function createFence(
-  { log, metrics, signal }: Context,
+  { log, metrics, signal, timings }: Context,
   { consul }: Clients,
   { owner, trust }: TrustingWorld,
   onDisplaced: () => void,
@@ -186,6 +186,7 @@ function createFence(
     keyValue: createKeyValue(consul),
     holder: randomUUID(),
     ...{ owner, distrust, onDisplaced, log, metrics, signal, clock: systemClock },
+    latestWriteMs: timings?.latestWriteMs,
   });
 }
 

@@ -68,6 +68,14 @@ export class FenceRefused extends Error {
   }
 }
 
+/** The transaction was not applied and never will be: what had to be done before or after it failed. */
+export class NotApplied extends Error {
+  constructor(cause: unknown) {
+    super('commit transaction: it was not applied', { cause });
+    this.name = 'NotApplied';
+  }
+}
+
 export interface OperationFailure {
   readonly index: number;
   readonly what: string;

@@ -2,7 +2,7 @@ import { sleep } from '../backoff.ts';
 import type { Clock } from '../clock.ts';
 import type { Fencing } from '../consul/committer.ts';
 import type { Distrust } from '../consul/distrust.ts';
-import { ConsulError, FenceRefused, TransactionConflict } from '../consul/errors.ts';
+import { ConsulError, FenceRefused, NotApplied, TransactionConflict } from '../consul/errors.ts';
 import { keyCheck, type KeyValue, type StoredKey } from '../consul/key-value.ts';
 import type { Committed, KeyCheck } from '../consul/transaction.ts';
 import { explainError, type Log } from '../observability/log.ts';
@@ -43,6 +43,8 @@ export interface FenceOptions {
   readonly clock: Clock;
   /** Ends every wait. */
   readonly signal: AbortSignal;
+  /** @default LATEST_WRITE_MS */
+  readonly latestWriteMs?: number | undefined;
 }
 
 /**
@@ -130,14 +132,14 @@ export class Fence implements Fencing {
   }
 
   async around(send: (first: KeyCheck | undefined) => Promise<Committed>): Promise<Committed> {
-    const first = await this.#first();
+    const first = await orNotApplied(this.#first());
     this.#inFlight++;
     try {
       return await send(first);
     } catch (error) {
       if (error instanceof ConsulError && error.isOutcomeUnknown) this.#noteUnknown();
       if (!(error instanceof FenceRefused)) throw error;
-      await this.look();
+      await orNotApplied(this.look());
       throw new TransactionConflict([]);
     } finally {
       this.#inFlight--;
@@ -146,9 +148,9 @@ export class Fence implements Fencing {
   }
 
   async settled(): Promise<void> {
-    const { clock, signal } = this.#options;
+    const { clock, signal, latestWriteMs = LATEST_WRITE_MS } = this.#options;
     if (this.#standing.kind !== 'unfenced') return this.#closed();
-    await sleep(this.#doubtfulSinceMs + LATEST_WRITE_MS - clock.now(), signal, clock);
+    await sleep(this.#doubtfulSinceMs + latestWriteMs - clock.now(), signal, clock);
   }
 
   #noteUnknown(): void {
@@ -236,6 +238,15 @@ export class Fence implements Fencing {
     this.#standing = { kind: 'held', record, index };
     this.#options.metrics.fenced.set(1);
     this.#isOpen = false;
+  }
+}
+
+/** What comes before a transaction, or after its refusal, failed: the transaction is not among those that may come late. */
+async function orNotApplied<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (cause) {
+    throw new NotApplied(cause);
   }
 }
 

@@ -42,6 +42,8 @@ export interface Timings {
   /** Of looking at the mirror namespaces. */
   readonly namespacePace?: NamespacePace | undefined;
   readonly hostLimits?: HostLimits | undefined;
+  /** How long a write may be applied after nobody knows what became of it, without a fence. */
+  readonly latestWriteMs?: number | undefined;
   /** Of looking at the TLS files for Consul. */
   readonly tlsLookMs?: number | undefined;
 }
