@@ -1,4 +1,4 @@
-import { sleep } from '../backoff.ts';
+import { backoffMs, sleep } from '../backoff.ts';
 import type { Clock } from '../clock.ts';
 import type { Fencing } from '../consul/committer.ts';
 import type { Distrust } from '../consul/distrust.ts';
@@ -53,6 +53,9 @@ export interface FenceOptions {
  */
 export const LATEST_WRITE_MS = 35_000;
 
+/** Whoever waits for the end of a trouble may have nothing to write: full-jitter caps of 1, 2, 4, 5 s. */
+const BACKOFF = { baseMs: 1000, maxMs: 5000 };
+
 type Standing =
   | { readonly kind: 'not taken' }
   | { readonly kind: 'held'; readonly record: FenceRecord; readonly index: number }
@@ -88,6 +91,7 @@ export class Fence implements Fencing {
   #doubtfulSinceMs = -Infinity;
   /** Why nothing can be written now. */
   #trouble: string | undefined;
+  #isTryingAgain = false;
   #moving: Promise<void> | undefined;
 
   constructor(options: FenceOptions) {
@@ -135,7 +139,9 @@ export class Fence implements Fencing {
     const first = await orNotApplied(this.#first());
     this.#inFlight++;
     try {
-      return await send(first);
+      const committed = await send(first);
+      this.#trouble = undefined;
+      return committed;
     } catch (error) {
       if (error instanceof ConsulError && error.isOutcomeUnknown) this.#noteUnknown();
       if (!(error instanceof FenceRefused)) throw error;
@@ -194,8 +200,27 @@ export class Fence implements Fencing {
       this.#trouble = undefined;
     } catch (error) {
       this.#trouble = explainError(error);
+      void this.#tryAgain();
       throw error;
     }
+  }
+
+  /** Until there is no trouble any more. */
+  async #tryAgain(): Promise<void> {
+    const { clock, signal } = this.#options;
+    if (this.#isTryingAgain) return;
+    this.#isTryingAgain = true;
+    for (let tries = 0; this.#isInTrouble && !signal.aborted; tries++) {
+      await sleep(backoffMs(tries, BACKOFF), signal, clock);
+      // Its outcome is kept, and told.
+      if (this.#isInTrouble && !signal.aborted)
+        await (this.#isOpen ? this.#closed() : this.look()).catch(() => undefined);
+    }
+    this.#isTryingAgain = false;
+  }
+
+  get #isInTrouble(): boolean {
+    return this.#trouble !== undefined && this.#standing.kind === 'held';
   }
 
   /** Looks who holds the key. */

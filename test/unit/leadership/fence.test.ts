@@ -279,6 +279,29 @@ describe('a token without the right to the key', () => {
     expect([store.record?.epoch, fence.failure]).toEqual([2, undefined]);
   });
 
+  it('has it again as soon as a transaction gets through, or when it is looked again, without anything to write', async () => {
+    const { clock, fence, store, write } = await taken();
+    for (const end of [write, () => clock.advance(5000)]) {
+      store.unreadable = new ConsulError('read key', 403, 'Permission denied');
+      await expect(fence.look()).rejects.toThrow('Permission denied');
+      expect(fence.failure).toContain('Permission denied');
+      store.unreadable = undefined;
+      await end();
+      expect(fence.failure).toBeUndefined();
+    }
+    await clock.advance(5000);
+    expect(clock.timers).toBe(0);
+  });
+
+  it('that lost it with a transaction that may come late moves the epoch once it has it again', async () => {
+    const { clock, fence, store } = await taken();
+    await expect(fence.around(() => Promise.reject(lost()))).rejects.toThrow(ConsulError);
+    store.outcomes.push('denied', 'denied');
+    await expect(fence.settled()).rejects.toThrow('Permission denied');
+    await clock.advance(15_000);
+    expect([fence.failure, store.record?.epoch]).toEqual([undefined, 2]);
+  });
+
   it('while Consul does not answer is not said to be without: that is tried again', async () => {
     const store = new Store();
     store.unreadable = new ConsulError('read key', 500, 'No cluster leader');
