@@ -49,6 +49,14 @@ export const ANNOTATION = {
   consulIndex: 'consular.dev/consul-index',
   /** On a mirrored Service: the tags that its instances have in Consul. */
   consulTags: 'consular.dev/consul-tags',
+  /** On the Lease: the epoch of the fence, as its leader moved it last. */
+  epoch: 'consular.dev/epoch',
+  /** On the Lease: the nonce of Consular's own entry in Consul. */
+  nonce: 'consular.dev/nonce',
+  /** On the Lease: what an operator asks the leader to let go; the leader takes it away. */
+  release: 'consular.dev/release',
+  /** On the Lease: what the leader made of the last such request. */
+  released: 'consular.dev/released',
   /** Kubernetes' own word, on v1 Endpoints that do not show all addresses. */
   overCapacity: 'endpoints.kubernetes.io/over-capacity',
   /** Tells the catalog sync of consul-k8s, where that runs too, to leave a Service out: it came from Consul. */

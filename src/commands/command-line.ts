@@ -1,6 +1,7 @@
 import { parseArgs, type ParseArgsConfig } from 'node:util';
 import { collectDefaultMetrics } from 'prom-client';
 import { ConfigError, loadConfig, type Environment } from '../config/load.ts';
+import { explainOutcome, HASH_FORM, isHash } from '../guard/release-request.ts';
 import { escapeControls, escapeLines } from '../json.ts';
 import { createLog, explainError } from '../observability/log.ts';
 import { createMetrics } from '../observability/metrics.ts';
@@ -10,7 +11,8 @@ import { isSettled, KINDS, type Kind } from './explain/explanation.ts';
 import { formatExplanation } from './explain/format.ts';
 import { SHIPPED_ACCOUNT } from './namespace-rights.ts';
 import { formatPlan, makePlan } from './plan.ts';
-import { startDaemon } from './run.ts';
+import { startDaemon } from './run/run.ts';
+import { requestRelease, type ReleaseResult } from './release.ts';
 
 /** All that the command line takes from its process, as values: main.ts passes the real ones, a test its own. */
 export interface Invocation {
@@ -61,6 +63,14 @@ const COMMANDS: readonly Command[] = [
                                                  consul-service NAME`,
     run: printExplanation,
   },
+  {
+    name: 'release',
+    usage: `
+  consular release HASH --config FILE [--output json]
+                                                 have the leader let go what it retains under that hash: /status,
+                                                 the Event on the Deployment and the log say it`,
+    run: askToRelease,
+  },
 ];
 
 const ACCOUNT = `${SHIPPED_ACCOUNT.namespace}/${SHIPPED_ACCOUNT.name}`;
@@ -71,20 +81,21 @@ Usage:${COMMANDS.map(({ usage }) => usage).join('')}
 
 Options:
   -c, --config FILE    the configuration; config/consular.yaml shows every setting
-  -o, --output FORMAT  text (default) or json; plan and explain
+  -o, --output FORMAT  text (default) or json; all but run
       --take-over      run only: adopt what an installation of another Kubernetes cluster left under this cluster name
       --account NAMESPACE/NAME
                        the daemon's service account, where it has another name than in the shipped manifests
-                       (default ${ACCOUNT}): whether it may write what plan and explain consul-service show
-      --timeout TIME   seconds that plan and explain wait for both systems (default 30)
+                       (default ${ACCOUNT}): whether it may write what plan and explain consul-service show;
+                       release looks for the Lease in its namespace, unless the configuration names another
+      --timeout TIME   seconds that plan and explain wait for both systems, and release for the leader (default 30)
   -h, --help           this text
   -v, --version        the version
 
 Environment: KUBECONFIG, CONSUL_HTTP_ADDR, CONSUL_HTTP_TOKEN, CONSUL_HTTP_TOKEN_FILE, CONSUL_CACERT,
 CONSUL_CLIENT_CERT and CONSUL_CLIENT_KEY are used where the configuration says nothing.
 
-Exit codes: 0 done, or nothing to do; 1 an error; 2 plan found changes, or explain something that
-differs or is rejected.
+Exit codes: 0 done, or nothing to do; 1 an error; 2 plan found changes, explain something that
+differs or is rejected, or nothing is retained under the hash that is to be released.
 
 Examples:
   consular plan --config consular.yaml
@@ -92,6 +103,7 @@ Examples:
   consular explain pod shop/orders-1 --config consular.yaml
   consular explain service shop/orders --config consular.yaml --output json | jq .rejections
   consular explain consul-service billing --config consular.yaml
+  consular release 4be2a9c1 --config consular.yaml
   CONSUL_HTTP_ADDR=http://127.0.0.1:8500 KUBECONFIG=~/.kube/config consular run --config consular.yaml`;
 
 const OPTIONS = {
@@ -129,7 +141,7 @@ async function dispatch(invocation: Invocation): Promise<number> {
   return command.run({ ...invocation, command: name, words, options });
 }
 
-/** "run, plan or explain". */
+/** "run, plan, explain or release". */
 const KNOWN = COMMANDS.map(({ name }) => name)
   .join(', ')
   .replace(/, (?!.*, )/, ' or ');
@@ -184,6 +196,25 @@ async function printExplanation(call: Call): Promise<number> {
   const explanation = await explain(context, timeoutMs, { kind, name, account });
   print(call, isJson ? asJson(explanation) : formatExplanation(explanation));
   return isSettled(explanation) ? 0 : 2;
+}
+
+async function askToRelease(call: Call): Promise<number> {
+  const [hash = '', ...more] = call.words;
+  if (!isHash(hash) || more.length > 0)
+    throw new UsageError(`release: expected a HASH of ${HASH_FORM}, found "${call.words.join(' ')}"`);
+  const context = onceContextOf(call);
+  const { isJson, timeoutMs, account } = onceOptionsOf(call.options);
+  const onProgress = (text: string) => void call.stderr.write(`${escapeLines(text)}\n`);
+  const result = await requestRelease(context, { hash, timeoutMs, namespace: account.namespace, onProgress });
+  const { lease, outcome = null } = result;
+  print(call, isJson ? asJson({ lease, hash, outcome }) : explainRelease(hash, result));
+  return outcome?.isKnown === false ? 2 : 0;
+}
+
+function explainRelease(hash: string, { lease, outcome }: ReleaseResult): string {
+  return outcome
+    ? explainOutcome(outcome)
+    : `the leader has taken ${hash} from Lease ${lease}; its log says what it did`;
 }
 
 function refuseWords({ command, words }: Call): void {

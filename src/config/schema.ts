@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { leaderElection } from './leader-election.ts';
 import { toConsul } from './to-consul.ts';
 import { toKubernetes } from './to-kubernetes.ts';
 
@@ -69,6 +70,11 @@ export const configSchema = z.strictObject({
     .prefault({}),
   toConsul,
   toKubernetes,
+  leaderElection,
+  controlFile: z
+    .string()
+    .default('')
+    .describe('File that is looked at for hashes of what is retained and may go, one a line; empty: none.'),
   http: z
     .strictObject({
       address: z
@@ -101,5 +107,6 @@ export type Config = Readonly<
 >;
 export type ConsulConfig = Config['consul'];
 export type KubernetesConfig = Config['kubernetes'];
+export type LeaderElectionConfig = Readonly<Config['leaderElection']>;
 export type ToConsulConfig = Readonly<Config['toConsul']>;
 export type ToKubernetesConfig = Readonly<Config['toKubernetes']>;

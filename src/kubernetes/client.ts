@@ -18,7 +18,7 @@ export interface KubernetesRequest {
   readonly purpose: Purpose;
   readonly path: string;
   readonly query?: Readonly<Record<string, string>>;
-  readonly method?: 'GET' | 'POST' | 'PATCH' | 'DELETE';
+  readonly method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   /** JSON. */
   readonly body?: unknown;
   /** Formats of the answer. @default JSON */

@@ -1,11 +1,12 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import type { RequestOptions } from 'node:https';
-import { delimiter } from 'node:path';
+import { delimiter, join } from 'node:path';
 import { KubeConfig } from '@kubernetes/client-node';
 import { Agent, type Dispatcher } from 'undici';
 import type { KubernetesConfig } from '../config/schema.ts';
 
-const IN_CLUSTER_TOKEN = '/var/run/secrets/kubernetes.io/serviceaccount/token';
+/** Where the kubelet puts the credentials of a pod's service account. */
+const SERVICE_ACCOUNT = '/var/run/secrets/kubernetes.io/serviceaccount';
 /** Credentials are read again this often: client-node itself looks at rotated token files once a minute. */
 const CREDENTIALS_AGE_MS = 10_000;
 
@@ -70,10 +71,30 @@ export function connectKubernetes(config: KubernetesConfig): KubernetesConnectio
   };
 }
 
+/** The pod that this process runs in and whose service account it uses. */
+export interface OwnPod {
+  /** Empty when the service account does not tell it. */
+  readonly namespace: string;
+}
+
+/**
+ * Undefined where a kubeconfig says which cluster is meant: that may be another than that of the pod.
+ * @param folder what the kubelet wrote
+ */
+export function findOwnPod({ kubeconfig }: KubernetesConfig, folder = SERVICE_ACCOUNT): OwnPod | undefined {
+  if (kubeconfig !== '' || !isInPod(folder)) return undefined;
+  const file = join(folder, 'namespace');
+  return { namespace: existsSync(file) ? readFileSync(file, 'utf8').trim() : '' };
+}
+
+function isInPod(folder: string): boolean {
+  return existsSync(join(folder, 'token'));
+}
+
 function loadKubeConfig({ kubeconfig: path, context }: KubernetesConfig): KubeConfig {
   const kubeconfig = new KubeConfig();
   if (path !== '') loadFiles(kubeconfig, path);
-  else if (existsSync(IN_CLUSTER_TOKEN)) kubeconfig.loadFromCluster();
+  else if (isInPod(SERVICE_ACCOUNT)) kubeconfig.loadFromCluster();
   else kubeconfig.loadFromDefault();
   if (context !== '') {
     if (!kubeconfig.getContextObject(context))

@@ -3,7 +3,7 @@ import type { Encoded } from './encoding/message.ts';
 
 /** What a request was for; every error message starts with it: "patch Service default/orders". */
 export interface Purpose {
-  readonly verb: 'get' | 'list' | 'watch' | 'create' | 'patch' | 'delete';
+  readonly verb: 'get' | 'list' | 'watch' | 'create' | 'update' | 'patch' | 'delete';
   readonly kind: string;
   /** `namespace/name`, `name`, or empty for a whole list. */
   readonly object: string;

@@ -8,6 +8,14 @@ export interface FenceRecord {
   readonly holder: string;
   /** Of namespace kube-system. */
   readonly clusterUid: string;
+  /** By which the holder leads; undefined for one without an election. */
+  readonly lease?: LeaseMark | undefined;
+}
+
+/** Which Lease, and how often it had changed hands. */
+export interface LeaseMark {
+  readonly uid: string;
+  readonly transitions: number;
 }
 
 /** Below the name of the cluster, which is a DNS label, so that a policy can name it. */
@@ -15,8 +23,8 @@ export function fenceKey(cluster: string): string {
   return `consular/${cluster}/leader`;
 }
 
-export function writeRecord({ epoch, holder, clusterUid }: FenceRecord): string {
-  return JSON.stringify({ epoch, holder, clusterUid });
+export function writeRecord({ epoch, holder, clusterUid, lease }: FenceRecord): string {
+  return JSON.stringify({ epoch, holder, clusterUid, lease });
 }
 
 /** Undefined for a text that no Consular wrote: somebody may have edited the key. */
@@ -31,7 +39,18 @@ export function readRecord(text: string): FenceRecord | undefined {
   const epoch = numberField(value, 'epoch');
   const [holder, clusterUid] = [stringField(value, 'holder'), stringField(value, 'clusterUid')];
   if (epoch === undefined || !Number.isSafeInteger(epoch) || epoch < 1 || holder === '') return undefined;
-  return { epoch, holder, clusterUid };
+  return { epoch, holder, clusterUid, lease: readMark(value.lease) };
+}
+
+function readMark(value: unknown): LeaseMark | undefined {
+  if (!isObject(value)) return undefined;
+  const [uid, transitions] = [stringField(value, 'uid'), numberField(value, 'transitions')];
+  return uid === '' || transitions === undefined ? undefined : { uid, transitions };
+}
+
+/** Whether the key tells of a later time of the Lease than the Lease itself: Kubernetes was put back to an older state. */
+export function isOlderLease(found: LeaseMark | undefined, now: LeaseMark | undefined): boolean {
+  return found !== undefined && found.uid === now?.uid && now.transitions < found.transitions;
 }
 
 /**

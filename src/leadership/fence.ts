@@ -8,7 +8,15 @@ import type { Committed, KeyCheck } from '../consul/transaction.ts';
 import { explainError, type Log } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import type { Owner } from '../mark.ts';
-import { fenceKey, judgeRecord, readRecord, writeRecord, type FenceRecord } from './fence-record.ts';
+import {
+  fenceKey,
+  isOlderLease,
+  judgeRecord,
+  readRecord,
+  writeRecord,
+  type FenceRecord,
+  type LeaseMark,
+} from './fence-record.ts';
 
 /** Another process writes to Consul for this cluster: this one never does again. */
 export class Displaced extends Error {
@@ -36,10 +44,15 @@ export interface FenceOptions {
   /** Another for each process. */
   readonly holder: string;
   readonly distrust: Pick<Distrust, 'begin'>;
+  /**
+   * The Lease by which this process leads, as the API server has it now; undefined without an election.
+   * @throws Error when it is another's, or cannot be read
+   */
+  readonly confirmLease: (() => Promise<LeaseMark>) | undefined;
   /** Called once, when another process holds the fence: this one is to write nothing any more, anywhere. */
-  readonly onDisplaced: () => void;
+  readonly onDisplaced: (error: Displaced) => void;
   readonly log: Log;
-  readonly metrics: Pick<Metrics, 'fenced'>;
+  readonly metrics: Pick<Metrics, 'fenced' | 'timeWentBack'>;
   readonly clock: Clock;
   /** Ends every wait. */
   readonly signal: AbortSignal;
@@ -74,7 +87,7 @@ type Standing =
  * | the fence fails, and the key is ours             | its index is taken anew; the transaction can be sent again          |
  * | ... and another holds it, with no lower epoch    | this process writes no more                                         |
  * | ... and it is not there, or has a lower epoch    | time went back in Consul; the key is written anew                   |
- * | the token has no right to it from the start      | transactions go without a fence                                     |
+ * | the token has no right to it from the start      | transactions go without a fence, until it has it                    |
  * | ... loses its right                              | nothing is written until it has it again                            |
  */
 export class Fence implements Fencing {
@@ -100,24 +113,46 @@ export class Fence implements Fencing {
   }
 
   /**
-   * Takes the fence, whichever process of this cluster holds it.
-   * @param takeOver also from another cluster
+   * Takes the fence, whichever process of this cluster holds it. Without a right to the key this process goes without, and may
+   * ask again later.
+   * @param given epoch: the highest that the Lease knows of; takeOver: also from another cluster
    * @throws FenceOfAnotherCluster; ConsulError, UntrustworthyAnswer, TransactionConflict when it could not be taken now
    */
-  async take(takeOver = false): Promise<void> {
-    const { keyValue, owner, log, metrics } = this.#options;
+  async take({ epoch = 0, takeOver = false }: { epoch?: number; takeOver?: boolean } = {}): Promise<void> {
+    const { keyValue, owner, distrust } = this.#options;
     try {
       const stored = await keyValue.read(this.key);
       const found = stored && readRecord(stored.value);
       if (found && found.clusterUid !== owner.clusterUid && !takeOver)
         throw new FenceOfAnotherCluster(this.key, found, owner);
-      await this.#write(stored, 0);
+      if ((found?.epoch ?? 0) < epoch) distrust.begin('fence-lost');
+      await this.#write(stored, epoch);
     } catch (error) {
       if (!isDenied(error)) throw error;
-      this.#standing = { kind: 'unfenced', why: error.message };
-      metrics.fenced.set(0);
-      log.warn('the token has no right to the key that fences writes, going on without', { key: this.key, error });
+      this.#goWithout(error);
     }
+  }
+
+  #goWithout({ message }: Error): void {
+    const { log, metrics } = this.#options;
+    const isNews = this.#standing.kind !== 'unfenced';
+    this.#standing = { kind: 'unfenced', why: message };
+    metrics.fenced.set(0);
+    if (isNews)
+      log.warn('the token has no right to the key that fences writes, going on without', {
+        key: this.key,
+        why: message,
+      });
+  }
+
+  /** @throws Displaced when another process holds the fence */
+  assertNotDisplaced(): void {
+    if (this.#standing.kind === 'displaced') throw this.#standing.error;
+  }
+
+  /** The epoch that is held; undefined while none is. */
+  get epoch(): number | undefined {
+    return this.#standing.kind === 'held' ? this.#standing.record.epoch : undefined;
   }
 
   /** Why transactions go without a fence; undefined while they do not. */
@@ -143,7 +178,7 @@ export class Fence implements Fencing {
       this.#trouble = undefined;
       return committed;
     } catch (error) {
-      if (error instanceof ConsulError && error.isOutcomeUnknown) this.#noteUnknown();
+      if (error instanceof ConsulError && error.isOutcomeUnknown) this.#noteUnknown(first);
       if (!(error instanceof FenceRefused)) throw error;
       await orNotApplied(this.look());
       throw new TransactionConflict([]);
@@ -155,13 +190,13 @@ export class Fence implements Fencing {
 
   async settled(): Promise<void> {
     const { clock, signal, latestWriteMs = LATEST_WRITE_MS } = this.#options;
-    if (this.#standing.kind !== 'unfenced') return this.#closed();
     await sleep(this.#doubtfulSinceMs + latestWriteMs - clock.now(), signal, clock);
+    await this.#closed();
   }
 
-  #noteUnknown(): void {
-    this.#isOpen = true;
-    this.#doubtfulSinceMs = this.#options.clock.now();
+  #noteUnknown(first: KeyCheck | undefined): void {
+    if (first) this.#isOpen = true;
+    else this.#doubtfulSinceMs = this.#options.clock.now();
   }
 
   /** Moves the epoch, if a transaction may still be applied that began with the index that is held. */
@@ -172,7 +207,7 @@ export class Fence implements Fencing {
 
   async #first(): Promise<KeyCheck | undefined> {
     await this.#closed();
-    if (this.#standing.kind === 'displaced') throw this.#standing.error;
+    this.assertNotDisplaced();
     if (this.#standing.kind === 'not taken') throw new Error(`write to Consul: key ${this.key} is not taken yet`);
     return this.#standing.kind === 'held' ? keyCheck(this.key, this.#standing.index) : undefined;
   }
@@ -247,16 +282,28 @@ export class Fence implements Fencing {
     this.#standing = { kind: 'displaced', error };
     this.#options.metrics.fenced.set(0);
     this.#options.log.error('another process writes to Consul for this cluster, stopped writing', { error });
-    this.#options.onDisplaced();
+    this.#options.onDisplaced(error);
   }
 
-  /** Writes the key over what is there, with a higher epoch than any that is known. */
+  /** Writes the key over what is there, with a higher epoch than any that is known, if this process still leads. */
   async #write(stored: StoredKey | undefined, known: number): Promise<void> {
-    const { keyValue, owner, holder, log } = this.#options;
-    const epoch = Math.max(stored ? (readRecord(stored.value)?.epoch ?? 0) : 0, known) + 1;
-    const record = { epoch, holder, clusterUid: owner.clusterUid };
+    const { keyValue, owner, holder, log, confirmLease } = this.#options;
+    const found = stored && readRecord(stored.value);
+    const lease = await confirmLease?.();
+    if (isOlderLease(found?.lease, lease)) this.#tellOlderLease(found?.lease, lease);
+    const epoch = Math.max(found?.epoch ?? 0, known) + 1;
+    const record = { epoch, holder, clusterUid: owner.clusterUid, lease };
     this.#hold(record, await keyValue.swap(this.key, writeRecord(record), stored?.index ?? 0));
     log.info('holding the fence', { key: this.key, epoch });
+  }
+
+  /** All of Kubernetes was read after that already, and what is removed is asked for by itself: there is nothing else to do. */
+  #tellOlderLease(expected: LeaseMark | undefined, found: LeaseMark | undefined): void {
+    this.#options.metrics.timeWentBack.inc({ source: 'kubernetes', sign: 'lower-lease-transitions' });
+    this.#options.log.warn('time went back in Kubernetes: the Lease has changed hands less often than it had', {
+      expected: expected?.transitions,
+      found: found?.transitions,
+    });
   }
 
   #hold(record: FenceRecord, index: number): void {

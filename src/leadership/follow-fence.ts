@@ -1,17 +1,26 @@
+import { sleep } from '../backoff.ts';
 import { followBlockingQuery, type BlockingQueryOptions } from '../consul/blocking-query.ts';
 import { ConsulError } from '../consul/errors.ts';
 import { keyRequest } from '../consul/key-value.ts';
 import type { Fence } from './fence.ts';
 
-/** Follows the key of the fence, so that whoever lost it knows before the next write; without a fence there is nothing to follow. */
-export function followFence(
-  fence: Pick<Fence, 'key' | 'absence' | 'look'>,
+/** The right to the key may be given at any time. */
+const ASK_AGAIN_MS = 30_000;
+
+/** Follows the key of the fence, so that whoever lost it knows before the next write; whoever has no right to it asks again. */
+export async function followFence(
+  fence: Pick<Fence, 'key' | 'absence' | 'look' | 'take'>,
   options: Omit<BlockingQueryOptions, 'request' | 'onAnswer' | 'onFailure' | 'perSecond'>,
-): void {
-  if (fence.absence !== undefined) return;
+): Promise<void> {
+  const { signal, clock, log } = options;
+  while (fence.absence !== undefined && !signal.aborted) {
+    await sleep(ASK_AGAIN_MS, signal, clock);
+    if (signal.aborted) return;
+    await fence.take().catch((error: unknown) => log.warn('the key that fences writes could not be taken', { error }));
+  }
   // Its outcome is kept, and told.
   const look = () => void fence.look().catch(() => undefined);
-  void followBlockingQuery({
+  await followBlockingQuery({
     ...options,
     request: keyRequest(fence.key),
     perSecond: 1,

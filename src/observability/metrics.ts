@@ -12,6 +12,7 @@ export interface Metrics {
   readonly imports: Gauge;
   readonly istioFallbacks: Gauge;
   readonly closedNamespaces: Gauge;
+  readonly leader: Gauge;
   readonly fenced: Gauge;
   readonly consulTransactions: Counter<'outcome'>;
   readonly consulOperations: Counter;
@@ -67,6 +68,11 @@ export function createMetrics(): Metrics {
     closedNamespaces: new Gauge({
       name: 'consular_closed_namespaces',
       help: 'Namespaces that should get mirrored Services and cannot be written to.',
+      registers,
+    }),
+    leader: new Gauge({
+      name: 'consular_leader',
+      help: '1 while this process holds the Lease and has renewed it in time; without an election 0.',
       registers,
     }),
     fenced: new Gauge({

@@ -11,6 +11,7 @@ import type { WorkloadEntry } from '../kubernetes/objects.ts';
 import type { KindPace } from '../kubernetes/optional-kind.ts';
 import type { NamespacePace } from '../kubernetes/writable-namespace.ts';
 import { createResources, workloadEntryKind, type CustomKind, type Resources } from '../kubernetes/resources.ts';
+import type { ElectionTimes } from '../leadership/election-rules.ts';
 import { ANNOTATION } from '../mark.ts';
 import type { Log } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
@@ -44,6 +45,8 @@ export interface Timings {
   readonly hostLimits?: HostLimits | undefined;
   /** How long a write may be applied after nobody knows what became of it, without a fence. */
   readonly latestWriteMs?: number | undefined;
+  /** Of the election. */
+  readonly election?: ElectionTimes | undefined;
   /** Of looking at the TLS files for Consul. */
   readonly tlsLookMs?: number | undefined;
 }

@@ -10,6 +10,8 @@ import type { Context } from './context.ts';
 /** Whoever is away may come back at any time, and what waits for that is to be right within 10 s of it. */
 const RETRY = { baseMs: 400, maxMs: 5000 };
 
+const UNREAD = 'not read yet';
+
 /** Everything that is read and followed, and what keeps it from being complete and current. */
 export class Readings {
   readonly #context: Context;
@@ -34,16 +36,23 @@ export class Readings {
     this.#listeners.add(listener);
   }
 
-  /** One sentence for each source that is not complete or not being followed right now. */
-  failures(): string[] {
+  /**
+   * One sentence for each source that is not complete or not being followed right now.
+   * @param isUnreadMeant also for those whose first answer has not come yet
+   */
+  failures(isUnreadMeant = true): string[] {
     return [...this.#sources].flatMap(([name, failure]) => {
       const why = failure();
-      return why === undefined ? [] : [`${name}: ${why}`];
+      return why === undefined || (why.endsWith(UNREAD) && !isUnreadMeant) ? [] : [`${name}: ${why}`];
     });
   }
 
   add(name: string, failure: () => string | undefined): void {
     this.#sources.set(name, failure);
+  }
+
+  remove(name: string): void {
+    this.#sources.delete(name);
   }
 
   /** Starts to follow a kind; resolves with its view when that is complete. */
@@ -67,7 +76,7 @@ export class Readings {
     isFinal: (error: unknown) => boolean = () => false,
   ): Promise<T> {
     const { log, signal } = this.#context;
-    let why: string | undefined = 'not read yet';
+    let why: string | undefined = UNREAD;
     this.add(name, () => why);
     for (let failures = 0; ;) {
       try {

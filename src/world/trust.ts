@@ -18,6 +18,32 @@ export interface Trust {
   readonly absence: Absence;
 }
 
+/** Tells of each loss when it is noticed. */
+export function createDistrust({ log, metrics, timings }: Context): Distrust {
+  const distrust = new Distrust(systemClock, timings?.distrustMs);
+  distrust.subscribe((loss) => {
+    metrics.timeWentBack.inc({ source: 'consul', sign: loss.sign });
+    metrics.distrustEnds.set(loss.until.getTime() / 1000);
+    log.warn('time went back in Consul', { sign: loss.sign, why: explainLoss(loss) });
+  });
+  return distrust;
+}
+
+export function readTimeLine(
+  { log }: Context,
+  { consul: client }: Pick<Clients, 'consul'>,
+  readings: Readings,
+  distrust: Distrust,
+): Promise<TimeLine> {
+  return readings.untilRead('Consul leader', () => TimeLine.read({ client, distrust, log, clock: systemClock }));
+}
+
+/** What is known of Consul before anything of ours is read of it. */
+export interface Before extends Pick<Trust, 'distrust' | 'timeLine'> {
+  /** Of Consular's own entry, as the leader before this process had it; undefined where nobody told. */
+  readonly nonce: string | undefined;
+}
+
 /**
  * Reads who our witness is, and whether time went back while nobody watched:
  *
@@ -26,6 +52,7 @@ export interface Trust {
  * | is there                 |                           | it is the witness; a loss that it tells of counts                |
  * | is not there             | none                      | we were never here: Consul's servers are the witness for now     |
  * | is not there             | some                      | Consul lost it, or it was never written: both count as a loss    |
+ * | has another nonce than the leader before us knew, or is not there | | Consul lost it                                         |
  */
 export async function readTrust(
   context: Context,
@@ -33,30 +60,22 @@ export async function readTrust(
   readings: Readings,
   owner: Owner,
   hasMirrors: () => Promise<boolean>,
+  { distrust, timeLine, nonce }: Before,
 ): Promise<Trust> {
-  const { log, metrics, timings } = context;
-  const distrust = new Distrust(systemClock, timings?.distrustMs);
-  distrust.subscribe((loss) => {
-    metrics.timeWentBack.inc({ source: 'consul', sign: loss.sign });
-    metrics.distrustEnds.set(loss.until.getTime() / 1000);
-    log.warn('time went back in Consul', { sign: loss.sign, why: explainLoss(loss) });
+  const witness = await readings.untilRead("Consular's own entry", async () => {
+    const options = { client: consul, owner, distrust, clock: systemClock };
+    const [witness, contents] = await Promise.all([
+      OwnWitness.read(options),
+      readWithoutChecks(consul, ownNodeName(owner)),
+    ]);
+    const entry = knownEntry(owner, contents);
+    const lostAt = contents && lossIn(owner, contents);
+    if (lostAt) distrust.begin('told-by-own-entry', lostAt);
+    if (entry) witness.trust(entry);
+    else if (!entryIn(owner, contents) && (await hasMirrors())) distrust.begin('own-entry-lost');
+    if (nonce !== undefined && entry?.nonce !== nonce) distrust.begin('own-entry-lost');
+    return witness;
   });
-  const [timeLine, witness] = await Promise.all([
-    readings.untilRead('Consul leader', () => TimeLine.read({ client: consul, distrust, log, clock: systemClock })),
-    readings.untilRead("Consular's own entry", async () => {
-      const options = { client: consul, owner, distrust, clock: systemClock };
-      const [witness, contents] = await Promise.all([
-        OwnWitness.read(options),
-        readWithoutChecks(consul, ownNodeName(owner)),
-      ]);
-      const entry = knownEntry(owner, contents);
-      const lostAt = contents && lossIn(owner, contents);
-      if (lostAt) distrust.begin('told-by-own-entry', lostAt);
-      if (entry) witness.trust(entry);
-      else if (!entryIn(owner, contents) && (await hasMirrors())) distrust.begin('own-entry-lost');
-      return witness;
-    }),
-  ]);
   readings.add("Consular's own entry in Consul", () => witness.failure);
   // A question about a node that does not exist would be answered at every change of the catalog.
   void witness.trusted.then(() =>

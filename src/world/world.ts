@@ -27,7 +27,7 @@ import type { Views as ToKubernetesViews } from '../to-kubernetes/views.ts';
 import type { Clients, Context } from './context.ts';
 import { mirrorRights } from './mirror-rights.ts';
 import type { Readings } from './readings.ts';
-import { readTrust, type Trust } from './trust.ts';
+import { createDistrust, readTimeLine, readTrust, type Before, type Trust } from './trust.ts';
 
 /** Both systems, completely read: what every command works on. A direction that is switched off is undefined. */
 export interface World {
@@ -49,17 +49,26 @@ export interface TrustingWorld extends World {
   readonly trust: Trust;
 }
 
+/** What is known when a process may begin to lead. */
+export interface Start extends Omit<Before, 'nonce'> {
+  readonly owner: Owner;
+}
+
+/** What the leader before this process left. */
+export type Inherited = Pick<Before, 'nonce'>;
+
 /**
  * Reads what the enabled directions need, completely, and follows it from then on. What does not answer is waited for;
  * the reason is in `readings` all the while.
- * @param prepare runs once it is known who we are, before our nodes in Consul are read
+ * @param lead runs once it is known who we are; nothing is read of Consul that another process may still change before it
+ *   resolves. Whoever only reads leads nothing
  * @throws ClusterIdentityError, ClusterRenamedError, which waiting would not mend
  */
 export async function readWorld(
   context: Context,
   clients: Clients,
   readings: Readings,
-  prepare: (owner: Owner) => Promise<void> = () => Promise.resolve(),
+  lead: (start: Start) => Promise<Inherited> = () => Promise.resolve({ nonce: undefined }),
 ): Promise<TrustingWorld> {
   const { config } = context;
   const { cluster, kubernetes, resources } = clients;
@@ -81,14 +90,17 @@ export async function readWorld(
     cluster: config.cluster,
     clusterUid: await readings.untilRead('Kubernetes namespace kube-system', () => cluster.begin()),
   };
-  const prepared = readings
-    .untilRead('name of this cluster in Consul', () => readNames(context, clients, owner), isOurMistake)
-    .then(() => readings.untilRead('Consul nodes to take over', () => prepare(owner)));
+  const distrust = createDistrust(context);
+  const [timeLine] = await Promise.all([
+    readTimeLine(context, clients, readings, distrust),
+    readings.untilRead('name of this cluster in Consul', () => readNames(context, clients, owner), isOurMistake),
+  ]);
+  const { nonce } = await lead({ owner, distrust, timeLine });
   const hasMirrors = async () => {
     const { services, endpointSlices } = await shared.whole;
     return [...services.values(), ...endpointSlices.values()].some(({ labels }) => ownsObject(owner, labels));
   };
-  const [trust] = await Promise.all([readTrust(context, clients, readings, owner, hasMirrors), prepared]);
+  const trust = await readTrust(context, clients, readings, owner, hasMirrors, { distrust, timeLine, nonce });
   const whole = { ...context, ...trust };
   const [toConsul, toKubernetes] = await Promise.all([
     toConsulViews && readToConsul(whole, clients, readings, owner, toConsulViews),

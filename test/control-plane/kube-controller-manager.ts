@@ -9,10 +9,11 @@ export interface ControllerManagerOptions {
   readonly serviceAccountKeyFile: string;
 }
 
-// What turns a Deployment into pods, Services into endpoints, and namespaces into something that pods can run in and
-// that can be deleted again. Nothing here needs a node: pods are the tests' own to make ready.
+// What turns a Deployment into pods, counts those that may be evicted, turns Services into endpoints, and namespaces into
+// something that pods can run in and that can be deleted again. Nothing here needs a node: pods are the tests' own to make ready.
 const CONTROLLERS = [
   'deployment-controller',
+  'disruption-controller',
   'endpoints-controller',
   'endpointslice-controller',
   'endpointslice-mirroring-controller',

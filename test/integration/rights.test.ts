@@ -109,6 +109,19 @@ const SCENARIOS = {
     return async () => (await statusOf(stage.daemon)).consul.unfenced === null;
   },
 
+  'the leader renews its Lease': async ({ kubernetes, namespace, cluster }) => {
+    const path = `/apis/coordination.k8s.io/v1/namespaces/${namespace}/leases/consular-${cluster}`;
+    const lease = await until('the Lease', () => kubernetes.find(path));
+    const { acquireTime } = lease.spec as { acquireTime: string };
+    return async () => ((await kubernetes.find(path))?.spec as { renewTime: string }).renewTime !== acquireTime;
+  },
+
+  'a standby is ready beside the leader': async (stage) => {
+    await until('a leader', () => isReady(stage.daemon));
+    const standby = await stage.startBeside();
+    return () => isReady(standby);
+  },
+
   'a Ready pod is registered': async (stage) => {
     const ip = nextPodIP();
     await stage.kubernetes.createPod(stage.namespace, 'plain', { ip, annotations: named(stage, 'plain') });
@@ -281,6 +294,10 @@ const NEEDED_BY: Readonly<Record<string, ScenarioName>> = {
   'watch endpoints': 'a Consul service becomes a Service',
   'watch servicecidrs.networking.k8s.io': 'the daemon becomes ready',
   'get namespaces': 'the daemon becomes ready',
+  'create leases.coordination.k8s.io': 'the daemon becomes ready',
+  'get leases.coordination.k8s.io': 'the daemon becomes ready',
+  'update leases.coordination.k8s.io': 'the leader renews its Lease',
+  'watch leases.coordination.k8s.io': 'a standby is ready beside the leader',
   'watch namespaces': 'a mirror namespace that is not there is told by its name',
   'list namespaces': 'a mirror namespace that is not there is told by its name',
   // On an API server that does not stream lists.
@@ -314,6 +331,12 @@ const CLOSED_BY: Readonly<Record<string, RegExp>> = {
   'watch namespaces': /nothing is written into namespace \w+-absent.*: there is no right to list endpoints/,
   'list namespaces': /nothing is written into namespace \w+-absent.*: there is no right to list endpoints/,
 };
+
+/** What is said where the Lease cannot be had or followed: the rule by its name, and what belongs to it. */
+const saysLeaseRight = (verb: string) =>
+  new RegExp(
+    `${verb} Lease \\S+: expected the right to ${verb} leases\\.coordination\\.k8s\\.io .*, found none\\. Leader election needs`,
+  );
 
 const KINDS: Readonly<Record<string, string>> = {
   pods: 'Pod',
@@ -351,7 +374,7 @@ const POLICY_NEEDED_BY: Readonly<Record<string, { readonly scenario: ScenarioNam
   },
   'node_prefix "" read': {
     scenario: 'the daemon becomes ready',
-    complaint: /read the servers of Consul: .*one that ACLs filtered; the token needs more read rights/,
+    complaint: /read Consul nodes of .*: .*one that ACLs filtered; the token needs more read rights/,
   },
   'service_prefix "" read': {
     scenario: 'the daemon becomes ready',
@@ -368,13 +391,20 @@ const rights = rightsOf(objects);
 const forImports = render(join(MANIFESTS, 'import-namespace'));
 const policy = await readPolicy('dev');
 
-/** Waits for a warning or an error that says it: what an operator sees without asking for more. */
+/** Waits for a warning or an error that says it, or for a pod that is not ready for it: what an operator sees without asking for more. */
 async function untilSaid({ daemons }: Stage, pattern: RegExp): Promise<void> {
-  await until(`a warning in the log with ${String(pattern)}`, () => {
+  await until(`a warning in the log, or /readyz, with ${String(pattern)}`, async () => {
     const records = daemons.flatMap(({ records }) => records);
     const loud = records.filter(({ level }) => level === 'warn' || level === 'error');
-    return Promise.resolve(loud.some(({ error, why }) => pattern.test(String(error ?? why))));
+    if (loud.some(({ error, why }) => pattern.test(String(error ?? why)))) return true;
+    return (await Promise.all(daemons.map(whyNotReady))).some((text) => pattern.test(text));
   });
+}
+
+/** Empty for a daemon that is ready, or was stopped. */
+async function whyNotReady({ port }: Daemon): Promise<string> {
+  const answer = await fetch(`http://127.0.0.1:${port}/readyz`).catch(() => undefined);
+  return answer && !answer.ok ? answer.text() : '';
 }
 
 let rig: Rig;
@@ -463,7 +493,8 @@ describe('each right is needed', () => {
       const refused = new RegExp(
         `^${verb} ${KINDS[resource] ?? ''} ?.*: the API server answered 403 Forbidden: ${resource.replace('/status', '')}`,
       );
-      await expectBroken(verb === 'list' ? older : shared, name, scenario, CLOSED_BY[name] ?? refused);
+      const says = resource === 'leases' ? saysLeaseRight(verb) : (CLOSED_BY[name] ?? refused);
+      await expectBroken(verb === 'list' ? older : shared, name, scenario, says);
     },
   );
 

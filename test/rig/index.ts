@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { Writable } from 'node:stream';
 import { parseConfig } from '../../src/config/load.ts';
-import { startDaemon, type RunningDaemon } from '../../src/commands/run.ts';
+import { startDaemon, type RunningDaemon } from '../../src/commands/run/run.ts';
 import { createLog } from '../../src/observability/log.ts';
 import { createMetrics, type Metrics } from '../../src/observability/metrics.ts';
 import type { EntryPace } from '../../src/to-consul/identity/summary-pace.ts';
@@ -54,6 +54,8 @@ export interface DaemonOptions {
   readonly consul?: object;
   readonly toConsul?: object;
   readonly toKubernetes?: object;
+  /** @default none: a test runs in no pod */
+  readonly leaderElection?: object;
   readonly kubeconfig?: string;
   readonly consulAddress?: string;
   readonly token?: string;
@@ -147,6 +149,7 @@ async function launch(defaults: Defaults, options: DaemonOptions): Promise<Daemo
     consul: { address: options.consulAddress ?? defaults.consulAddress, ...options.consul },
     toConsul: { namespaces: { include: [defaults.namespace], exclude: [] }, ...options.toConsul },
     toKubernetes: { namespaces: [defaults.namespace], ...options.toKubernetes },
+    leaderElection: { ...options.leaderElection },
     http: { address: options.http ?? '127.0.0.1:0' },
   };
   const config = parseConfig(JSON.stringify(settings), { CONSUL_HTTP_TOKEN: options.token ?? defaults.token });
@@ -188,6 +191,14 @@ export async function statusOf({ port }: Daemon): Promise<Status> {
 
 export interface Status {
   readonly ready: boolean;
+  readonly waitingFor: readonly string[];
+  readonly leader: {
+    readonly is: string;
+    readonly phase: string;
+    readonly identity: string;
+    readonly leader: string | null;
+    readonly epoch: number | null;
+  };
   readonly consul: {
     readonly witness: string;
     readonly wentBack: { readonly sign: string; readonly until: string } | null;

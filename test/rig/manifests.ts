@@ -119,6 +119,7 @@ const PLURALS: Readonly<Record<string, string>> = {
   ClusterRoleBinding: 'clusterrolebindings',
   Role: 'roles',
   RoleBinding: 'rolebindings',
+  PodDisruptionBudget: 'poddisruptionbudgets',
 };
 
 export function pathOf({ apiVersion, kind, metadata }: Rendered): string {

@@ -148,6 +148,8 @@ export interface Stage {
   /** The name of a Consul service that pods of this cluster may register. */
   name(suffix: string): string;
   start(): Promise<Daemon>;
+  /** One more, which stands by while the newest leads: that one stays the newest. */
+  startBeside(): Promise<Daemon>;
   stop(): Promise<void>;
   close(): Promise<void>;
 }
@@ -183,6 +185,7 @@ export async function openStage({
     kubeconfig,
     token: await createConsulToken(rig.consul, cluster, rules),
     awaitStart: false,
+    leaderElection: { enabled: true, namespace },
     timings,
     toConsul: { namespaces: { include: [namespace], exclude: [] }, readinessGate: true },
     toKubernetes: {
@@ -218,6 +221,11 @@ export async function openStage({
     start: async () => {
       const daemon = await rig.startDaemon(options);
       daemons.push(daemon);
+      return daemon;
+    },
+    startBeside: async () => {
+      const daemon = await rig.startDaemon(options);
+      daemons.unshift(daemon);
       return daemon;
     },
     close: async () => {
@@ -299,8 +307,8 @@ async function grant({ api, kubeconfig }: ApiServer, objects: readonly Rendered[
 }
 
 /**
- * Names of cluster-wide objects get the cluster, everything else moves to the namespace, what is for imports to theirs, and
- * where the mirror namespace `default` is named, all of the stage are; nothing else is changed.
+ * Names of cluster-wide objects get the cluster, everything else moves to the namespace, what is for imports to theirs, where
+ * the mirror namespace `default` is named, all of the stage are, and the Lease is that of the cluster; nothing else is changed.
  */
 function placeObject(object: Rendered, place: Omit<Place, 'folder'>): Rendered {
   const { cluster, namespace, importNamespace, mirrorNamespaces } = place;
@@ -311,9 +319,14 @@ function placeObject(object: Rendered, place: Omit<Place, 'folder'>): Rendered {
     ...rest,
     ...(roleRef && { roleRef: { ...roleRef, name: name(roleRef) } }),
     ...(rules && {
-      rules: rules.map((rule) =>
-        rule.resourceNames?.includes('default') ? { ...rule, resourceNames: mirrorNamespaces } : rule,
-      ),
+      rules: rules.map(({ resourceNames, ...rule }) => ({
+        ...rule,
+        ...(resourceNames && {
+          resourceNames: resourceNames.flatMap((name) =>
+            name === 'default' ? mirrorNamespaces : name.replace(/^consular-dev$/, `consular-${cluster}`),
+          ),
+        }),
+      })),
     }),
     ...(subjects && { subjects: subjects.map((subject) => ({ ...subject, namespace })) }),
     metadata: isClusterWide(object)

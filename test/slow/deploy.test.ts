@@ -10,7 +10,7 @@ import { SHIPPED_ACCOUNT } from '../../src/commands/namespace-rights.ts';
 import { parseConfig } from '../../src/config/load.ts';
 import { createResources } from '../../src/kubernetes/resources.ts';
 import { mirrorRights } from '../../src/world/mirror-rights.ts';
-import { openRig, until, type Manifest, type Rig } from '../rig/index.ts';
+import { openRig, until, untilEqual, type Manifest, type Rig } from '../rig/index.ts';
 import {
   apply,
   MANIFESTS,
@@ -34,6 +34,7 @@ interface Container {
 }
 interface PodSpec {
   readonly containers: [Container];
+  readonly topologySpreadConstraints: object[];
   readonly volumes: {
     name: string;
     configMap?: { name: string };
@@ -41,7 +42,7 @@ interface PodSpec {
   }[];
 }
 interface Deployment extends Rendered {
-  readonly spec: { replicas: number; strategy: object; template: { metadata: Manifest['metadata']; spec: PodSpec } };
+  readonly spec: { template: { metadata: Manifest['metadata']; spec: PodSpec } };
 }
 
 const objects = render(MANIFESTS);
@@ -54,6 +55,59 @@ const deployment = ofKind<Deployment>('Deployment');
 const configMap = ofKind<Rendered & { data: Record<string, string> }>('ConfigMap');
 const podSpec = deployment.spec.template.spec;
 const [container] = podSpec.containers;
+const subjectsOf = (binding: string) =>
+  objects.flatMap(({ kind, metadata, subjects }) =>
+    kind === 'RoleBinding' && metadata.name === binding ? (subjects as object[]) : [],
+  );
+
+const PODS = '/api/v1/namespaces/consular/pods';
+const DEPLOYMENT = '/apis/apps/v1/namespaces/consular/deployments/consular';
+const READY = { status: { phase: 'Running', conditions: [{ type: 'Ready', status: 'True' }] } };
+
+const accountOf = ({ spec }: Manifest) => (spec as { serviceAccountName: string }).serviceAccountName;
+const newIn = (names: readonly string[], before: readonly string[]) => names.filter((name) => !before.includes(name));
+
+async function namesOfPods({ kubernetes }: Rig): Promise<string[]> {
+  return (await kubernetes.list(PODS)).map(({ metadata }) => metadata.name);
+}
+
+/** Those that nobody has deleted: there is no kubelet that would confirm the end of the others. */
+async function livePods({ kubernetes }: Rig): Promise<string[]> {
+  const pods = await kubernetes.list(PODS);
+  return pods
+    .filter(({ metadata }) => !('deletionTimestamp' in metadata))
+    .filter(({ status }) =>
+      (status as typeof READY.status).conditions.some((one) => one.type === 'Ready' && one.status === 'True'),
+    )
+    .map(({ metadata }) => metadata.name);
+}
+
+const evict = ({ kubernetes }: Rig, name: string) =>
+  kubernetes.call('POST', `${PODS}/${name}/eviction`, {
+    apiVersion: 'policy/v1',
+    kind: 'Eviction',
+    metadata: { name },
+  });
+
+async function evictionsAllowed({ kubernetes }: Rig): Promise<number | undefined> {
+  const { status } = await kubernetes.must('GET', '/apis/policy/v1/namespaces/consular/poddisruptionbudgets/consular');
+  return (status as { disruptionsAllowed?: number } | undefined)?.disruptionsAllowed;
+}
+
+interface DeploymentStatus {
+  readonly availableReplicas?: number;
+  readonly conditions?: { type: string; reason: string }[];
+}
+
+async function statusOfDeployment({ kubernetes }: Rig): Promise<DeploymentStatus> {
+  return (await kubernetes.must('GET', DEPLOYMENT)).status as DeploymentStatus;
+}
+const availableReplicas = async (rig: Rig) => (await statusOfDeployment(rig)).availableReplicas;
+const conditionOfRoll = async (rig: Rig) =>
+  (await statusOfDeployment(rig)).conditions?.find(({ type }) => type === 'Progressing')?.reason;
+
+const rollTo = ({ kubernetes }: Rig, generation: string) =>
+  kubernetes.must('PATCH', DEPLOYMENT, { spec: { template: { metadata: { annotations: { generation } } } } });
 
 describe('the manifests', () => {
   let rig: Rig;
@@ -72,10 +126,12 @@ describe('the manifests', () => {
       expect({ object, warnings: await apply(admin, object) }).toEqual({ object, warnings: [] });
   });
 
-  it('become one pod, which the restricted level of pod security admits', async () => {
+  it('become two pods, which the restricted level of pod security admits', async () => {
     const pods = '/api/v1/namespaces/consular/pods';
-    const pod = await until('the pod', async () => (await rig.kubernetes.list(pods))[0]);
-    expect((pod.spec as { serviceAccountName: string }).serviceAccountName).toBe('consular');
+    await untilEqual('the pods', async () => (await rig.kubernetes.list(pods)).map(accountOf), [
+      'consular',
+      'consular',
+    ]);
     const careless = {
       metadata: { name: 'careless' },
       spec: { ...podSpec, containers: [{ ...container, securityContext: {} }] },
@@ -85,8 +141,55 @@ describe('the manifests', () => {
     expect(refused.body.message).toContain('violates PodSecurity "restricted:latest"');
   });
 
-  it('never run two at a time', () => {
-    expect(deployment.spec).toMatchObject({ replicas: 1, strategy: { type: 'Recreate' } });
+  it('let nodes be emptied one after the other while both pods are ready, and at will while neither is', async () => {
+    const [first = '', second = ''] = await namesOfPods(rig);
+    await Promise.all([first, second].map((name) => rig.kubernetes.setPodStatus('consular', name)));
+    await untilEqual('room for one eviction', () => evictionsAllowed(rig), 1);
+    expect((await evict(rig, first)).status).toBe(201);
+    // Whoever evicted it had it killed too; the ReplicaSet makes another, which is not ready.
+    await rig.kubernetes.call('DELETE', `${PODS}/${first}`, { gracePeriodSeconds: 0 });
+    const third = await until('a pod in its place', async () =>
+      (await namesOfPods(rig)).find((name) => name !== second),
+    );
+    await untilEqual('no room for another', () => evictionsAllowed(rig), 0);
+    expect((await evict(rig, second)).status).toBe(429);
+    await Promise.all([second, third].map((name) => rig.kubernetes.setPodStatus('consular', name, { ready: false })));
+    await until('an eviction', async () => (await evict(rig, second)).status === 201);
+    await rig.kubernetes.call('DELETE', `${PODS}/${second}`, { gracePeriodSeconds: 0 });
+  });
+
+  it('roll to pods that become ready, and lose neither leader nor standby to pods that do not', async () => {
+    await until('two pods', async () => (await namesOfPods(rig)).length === 2);
+    const before = await namesOfPods(rig);
+    await Promise.all(before.map((name) => rig.kubernetes.setPodStatus('consular', name)));
+    await until('both to count', async () => (await availableReplicas(rig)) === 2);
+    await rollTo(rig, 'never-ready');
+    const stuck = await until('a third pod', async () => newIn(await namesOfPods(rig), before)[0]);
+    await rig.kubernetes.setPodStatus('consular', stuck, { ready: false });
+    await until('the roll to have been looked at', async () => (await conditionOfRoll(rig)) === 'ReplicaSetUpdated');
+    expect((await namesOfPods(rig)).sort()).toEqual([...before, stuck].sort());
+    // What was wrong is corrected.
+    await rollTo(rig, 'ready');
+    const after = await until('two new pods, made ready as they come', async () => {
+      const fresh = newIn(await namesOfPods(rig), [...before, stuck]);
+      for (const name of fresh) await rig.kubernetes.call('PATCH', `${PODS}/${name}/status`, READY);
+      expect((await livePods(rig)).length).toBeGreaterThanOrEqual(2);
+      return fresh.length === 2 && (await livePods(rig)).length === 2 && fresh;
+    });
+    expect((await livePods(rig)).sort()).toEqual([...after].sort());
+  });
+
+  it('spread the pods of one generation over nodes, wherever there is more than one', () => {
+    const { labels = {} } = deployment.spec.template.metadata as { labels?: Record<string, string> };
+    expect(podSpec.topologySpreadConstraints).toEqual([
+      {
+        ...{ maxSkew: 1, topologyKey: 'kubernetes.io/hostname', whenUnsatisfiable: 'ScheduleAnyway' },
+        ...{ labelSelector: { matchLabels: labels }, matchLabelKeys: ['pod-template-hash'] },
+      },
+    ]);
+    expect(ofKind<Rendered & { spec: { selector: object } }>('PodDisruptionBudget').spec.selector).toEqual({
+      matchLabels: labels,
+    });
   });
 
   it('give it what its rules name, and nothing that leads further', async () => {
@@ -94,7 +197,10 @@ describe('the manifests', () => {
     const may = (verb: string, resource: string, namespace: string, apiGroup = '', resourceName?: string) =>
       isAllowed(rig.kubernetes, account, { verb, resource, apiGroup, resourceName, clusterWide: false }, namespace);
     for (const right of rightsOf(objects))
-      expect([right.name, await isAllowed(rig.kubernetes, account, right, 'default')]).toEqual([right.name, true]);
+      expect([right.name, await isAllowed(rig.kubernetes, account, right, right.namespace ?? 'default')]).toEqual([
+        right.name,
+        true,
+      ]);
     const rules = objects.flatMap(({ rules = [] }) => rules as Record<string, string[]>[]);
     expect(rules.flatMap((rule) => Object.values(rule).flat()).filter((word) => word.includes('*'))).toEqual([]);
     const forbidden = await Promise.all([
@@ -112,6 +218,14 @@ describe('the manifests', () => {
       may('watch', 'namespaces', '', '', 'consular'),
       may('list', 'namespaces', ''),
       may('create', 'serviceaccounts', 'consular'),
+      may('create', 'leases', 'default', 'coordination.k8s.io'),
+      may('update', 'leases', 'consular', 'coordination.k8s.io', 'consular-other'),
+      may('update', 'leases', 'kube-system', 'coordination.k8s.io', 'consular-dev'),
+      may('list', 'leases', 'consular', 'coordination.k8s.io'),
+      may('delete', 'leases', 'consular', 'coordination.k8s.io', 'consular-dev'),
+      may('get', 'replicasets', 'default', 'apps'),
+      may('get', 'deployments', 'consular', 'apps', 'consular'),
+      may('patch', 'deployments', 'consular', 'apps', 'consular'),
     ]);
     expect(forbidden).toEqual(forbidden.map(() => false));
   });
@@ -133,8 +247,7 @@ describe('the manifests', () => {
     expect(rightsOf(optional).map(({ name, clusterWide }) => ({ name, clusterWide }))).toEqual([
       { name: 'patch pods/status', clusterWide: true },
     ]);
-    const subjects = objects.flatMap(({ kind, subjects }) => (kind === 'RoleBinding' ? [subjects] : []));
-    expect(optional.flatMap(({ subjects = [] }) => subjects)).toEqual(subjects.flat());
+    expect(optional.flatMap(({ subjects = [] }) => subjects)).toEqual(subjectsOf('consular-mirror'));
     expect(rightsOf(objects).map(({ name }) => name)).not.toContain('patch pods/status');
   });
 
@@ -143,8 +256,7 @@ describe('the manifests', () => {
     expect(rightsOf(optional).map(({ name, namespace }) => [name, namespace])).toEqual(
       ['create', 'patch', 'delete'].map((verb) => [`${verb} endpointslices.discovery.k8s.io`, 'default']),
     );
-    const subjects = objects.flatMap(({ kind, subjects }) => (kind === 'RoleBinding' ? [subjects] : []));
-    expect(optional.flatMap(({ subjects = [] }) => subjects)).toEqual(subjects.flat());
+    expect(optional.flatMap(({ subjects = [] }) => subjects)).toEqual(subjectsOf('consular-mirror'));
   });
 
   it('mount a configuration that is one, and at the place where the daemon looks for it', () => {
@@ -157,10 +269,12 @@ describe('the manifests', () => {
     const config = parseConfig(text, {});
     expect(config.cluster).toBe('dev');
     expect(config.http.address).toBe(`0.0.0.0:${container.ports[0]?.containerPort ?? 0}`);
-    const written = objects.filter(({ kind }) => kind === 'Role').map(({ metadata }) => metadata.namespace);
-    expect(written).toEqual(config.toKubernetes.namespaces);
+    const mirror = objects.filter(({ kind, metadata }) => kind === 'Role' && metadata.name === 'consular-mirror');
+    expect(mirror.map(({ metadata }) => metadata.namespace)).toEqual(config.toKubernetes.namespaces);
     const watched = rightsOf(objects).filter(({ role }) => role === 'consular-namespaces');
     expect([...new Set(watched.map(({ resourceName }) => resourceName))]).toEqual(config.toKubernetes.namespaces);
+    const leases = rightsOf(objects).filter(({ resource, verb }) => resource === 'leases' && verb !== 'create');
+    expect(new Set(leases.map(({ resourceName }) => resourceName))).toEqual(new Set([`consular-${config.cluster}`]));
   });
 
   it('mount the token and the CA of Consul, when there are any, where the configuration offers them', () => {

@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { startDaemon, type RunningDaemon } from '../../../src/commands/run.ts';
+import { startDaemon, type RunningDaemon } from '../../../src/commands/run/run.ts';
 import { parseConfig } from '../../../src/config/load.ts';
 import { createMetrics } from '../../../src/observability/metrics.ts';
 import { commandLine } from '../../rig/command-line.ts';

@@ -43,6 +43,25 @@ describe('a file that is right', () => {
   });
 });
 
+describe('the election of a leader', () => {
+  it.each([
+    ['', { enabled: 'auto', namespace: '', name: '' }],
+    ['enabled: true', { enabled: true, namespace: '', name: '' }],
+    ['enabled: false, namespace: ops, name: a.b-c', { enabled: false, namespace: 'ops', name: 'a.b-c' }],
+  ])('can be set as {%s}', (text, expected) => {
+    expect(load(`leaderElection: {${text}}`).leaderElection).toEqual(expected);
+  });
+
+  it.each([
+    ['enabled: always', 'leaderElection.enabled: expected auto or true or false, found "always"'],
+    ['namespace: a.b', 'leaderElection.namespace: expected the name of a namespace, or nothing, found "a.b"'],
+    ['name: A', 'leaderElection.name: expected the name of a Lease, or nothing, found "A"'],
+    ['holder: me', 'leaderElection.holder: expected a known setting, found an unknown one'],
+  ])('cannot be set as {%s}', (text, problem) => {
+    expect(problemsOf(`cluster: prod\nleaderElection: {${text}}`)).toEqual([problem]);
+  });
+});
+
 describe('a file that is wrong', () => {
   it.each(['/{zone}', '{zone}/', 'a//b', 'a/b/c/d', '{zone', 'zone}', '{}', 'a b', '{a.b}', 'x'.repeat(201)])(
     'has a locality like %j',

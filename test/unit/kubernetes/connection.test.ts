@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
-import { connectKubernetes, type KubernetesConnection } from '../../../src/kubernetes/connection.ts';
+import { connectKubernetes, findOwnPod, type KubernetesConnection } from '../../../src/kubernetes/connection.ts';
 
 let folder: string;
 let home: string | undefined;
@@ -49,6 +49,24 @@ function connect(path: string, context = ''): KubernetesConnection {
 }
 
 const connectTo = async (given: Given) => connect(await write('config', kubeconfig(given)));
+
+describe('the pod that this process runs in', () => {
+  it('is none where no service account is mounted', () => {
+    expect(findOwnPod({ kubeconfig: '', context: '' }, folder)).toBeUndefined();
+  });
+
+  it('is known by its service account, with its namespace where that is told', async () => {
+    await write('token', 'abc');
+    expect(findOwnPod({ kubeconfig: '', context: '' }, folder)).toEqual({ namespace: '' });
+    await write('namespace', 'consular\n');
+    expect(findOwnPod({ kubeconfig: '', context: '' }, folder)).toEqual({ namespace: 'consular' });
+  });
+
+  it('does not count where a kubeconfig says which cluster is meant', async () => {
+    await write('token', 'abc');
+    expect(findOwnPod({ kubeconfig: '/a/kubeconfig', context: '' }, folder)).toBeUndefined();
+  });
+});
 
 describe('the API server', () => {
   it('is that of the current context, without a slash that would double the one of each path', async () => {

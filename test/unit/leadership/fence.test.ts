@@ -2,8 +2,8 @@ import { describe, expect, it } from '@jest/globals';
 import { ConsulError, FenceRefused, NotApplied, TransactionConflict } from '../../../src/consul/errors.ts';
 import type { KeyValue, StoredKey } from '../../../src/consul/key-value.ts';
 import type { Committed, KeyCheck } from '../../../src/consul/transaction.ts';
-import { Displaced, Fence, FenceOfAnotherCluster } from '../../../src/leadership/fence.ts';
-import { readRecord, writeRecord } from '../../../src/leadership/fence-record.ts';
+import { Displaced, Fence, FenceOfAnotherCluster, type FenceOptions } from '../../../src/leadership/fence.ts';
+import { readRecord, writeRecord, type LeaseMark } from '../../../src/leadership/fence-record.ts';
 import { createMetrics } from '../../../src/observability/metrics.ts';
 import { settled, TestClock } from '../clock.ts';
 import { TestLog } from '../log.ts';
@@ -46,7 +46,7 @@ class Store implements KeyValue {
   }
 }
 
-function stage(store = new Store(), clusterUid = 'uid') {
+function stage(store = new Store(), clusterUid = 'uid', confirmLease?: FenceOptions['confirmLease']) {
   const signs: string[] = [];
   const displaced = { count: 0 };
   const metrics = createMetrics();
@@ -56,13 +56,15 @@ function stage(store = new Store(), clusterUid = 'uid') {
     ...{ keyValue: store, owner: { cluster: 'dev', clusterUid }, holder: 'a', log: new TestLog(), metrics },
     distrust: { begin: (sign) => void signs.push(sign) },
     onDisplaced: () => void (displaced.count += 1),
+    confirmLease,
   });
   /** As Consul does: the transaction is applied when the key has the index, and refused otherwise. */
   const send = (first: KeyCheck | undefined) =>
     first && first.KV.Index !== store.key?.index ? Promise.reject(new FenceRefused('stale')) : Promise.resolve(NOTHING);
   const write = () => fence.around(send);
+  const counted = async () => (await metrics.timeWentBack.get()).values.map(({ labels }) => labels.sign);
   const isFenced = async () => (await metrics.fenced.get()).values[0]?.value === 1;
-  return { clock, displaced, fence, isFenced, signs, store, write };
+  return { clock, counted, displaced, fence, isFenced, signs, store, write };
 }
 
 async function taken(store?: Store) {
@@ -104,7 +106,7 @@ describe('the fence', () => {
     const { fence } = stage(store);
     await expect(fence.take()).rejects.toThrow(FenceOfAnotherCluster);
     expect(store.record).toMatchObject({ epoch: 3, holder: 'b' });
-    await fence.take(true);
+    await fence.take({ takeOver: true });
     expect(store.record).toEqual({ epoch: 4, holder: 'a', clusterUid: 'uid' });
   });
 
@@ -181,6 +183,54 @@ describe('a fence that another has taken', () => {
     }
     await fence.look();
     expect([signs, await isFenced(), displaced.count]).toEqual([[], false, 1]);
+  });
+});
+
+describe('a fence of a leader by a Lease', () => {
+  const lease = { uid: 'l', transitions: 3 };
+
+  it("says by which, and is not taken or written anew when that is another's by now", async () => {
+    const store = new Store();
+    const held = { is: true };
+    const confirm = () => (held.is ? Promise.resolve(lease) : Promise.reject(new Error('held by b')));
+    const { fence, write } = stage(store, 'uid', confirm);
+    held.is = false;
+    await expect(fence.take()).rejects.toThrow('held by b');
+    expect([store.writes, fence.epoch]).toEqual([0, undefined]);
+    held.is = true;
+    await fence.take();
+    expect(store.record).toEqual({ epoch: 1, holder: 'a', clusterUid: 'uid', lease });
+    held.is = false;
+    store.key = undefined;
+    expect(await whyNotApplied(write())).toMatchObject({ message: 'held by b' });
+    expect([store.key, fence.failure]).toEqual([undefined, 'held by b']);
+  });
+
+  it.each<[string, string | undefined, number, string[], number]>([
+    ['has no key', undefined, 7, ['fence-lost'], 8],
+    ['has a lower epoch', other(6), 7, ['fence-lost'], 8],
+    ['has that epoch', other(7), 7, [], 8],
+    ['has a higher epoch', other(9), 7, [], 10],
+    ['has a key, and the Lease tells of none', other(9), 0, [], 10],
+  ])('whose Lease tells of an epoch sees that time went back where Consul %s', async (_, value, epoch, signs, next) => {
+    const store = new Store();
+    if (value !== undefined) store.put(value);
+    const staged = stage(store, 'uid', () => Promise.resolve(lease));
+    await staged.fence.take({ epoch });
+    expect([staged.signs, store.record?.epoch]).toEqual([signs, next]);
+  });
+
+  it.each<[string, LeaseMark, string[]]>([
+    ['fewer transitions', { uid: 'l', transitions: 4 }, ['lower-lease-transitions']],
+    ['as many', { uid: 'l', transitions: 3 }, []],
+    ['more', { uid: 'l', transitions: 2 }, []],
+    ['another uid', { uid: 'k', transitions: 9 }, []],
+  ])('that has %s than the key tells of shows whether time went back in Kubernetes', async (_, before, signs) => {
+    const store = new Store();
+    store.put(writeRecord({ epoch: 1, holder: 'b', clusterUid: 'uid', lease: before }));
+    const staged = stage(store, 'uid', () => Promise.resolve(lease));
+    await staged.fence.take();
+    expect(await staged.counted()).toEqual(signs);
   });
 });
 

@@ -1,0 +1,36 @@
+import { findOwnPod } from '../../kubernetes/connection.ts';
+import { createLeaseApi } from '../../kubernetes/lease.ts';
+import { Election, type ElectionOptions } from '../../leadership/election.ts';
+import { leasePlace } from '../../leadership/lease-place.ts';
+import type { Standing } from '../../leadership/standing.ts';
+import type { Clients, Context } from '../../world/context.ts';
+
+/** The election among the processes of this cluster; undefined where there is none. @throws ConfigError when it has no namespace */
+export function createElection(
+  { config, log, timings }: Context,
+  { kubernetes }: Clients,
+  given: Pick<ElectionOptions, 'identity' | 'annotations' | 'onStanding' | 'onReleaseRequest'>,
+): Election | undefined {
+  const lease = leasePlace(config, findOwnPod(config.kubernetes));
+  if (!lease) return undefined;
+  return new Election({
+    ...{ ...given, lease, log, cluster: config.cluster, api: createLeaseApi(kubernetes, lease) },
+    ...(timings?.election ? { times: timings.election } : {}),
+  });
+}
+
+/** Why somebody with that standing does not write. */
+export function whyNotLeading(standing: Standing): string {
+  switch (standing.kind) {
+    case 'standby':
+      return standing.leader === undefined ? 'nobody is seen who leads' : `${standing.leader} leads`;
+    case 'suspended':
+      return 'the Lease could not be renewed in time';
+    case 'lost':
+      return `the Lease is lost: ${standing.why}`;
+    case 'ended':
+      return 'the election has ended';
+    case 'leading':
+      return 'it has not begun to write';
+  }
+}

@@ -1,0 +1,220 @@
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import { systemClock } from '../../clock.ts';
+import type { Committer } from '../../consul/committer.ts';
+import { createKeyValue } from '../../consul/key-value.ts';
+import type { Election } from '../../leadership/election.ts';
+import { Fence, FenceOfAnotherCluster, type FenceOptions } from '../../leadership/fence.ts';
+import type { LeaseMark } from '../../leadership/fence-record.ts';
+import { followFence } from '../../leadership/follow-fence.ts';
+import { Leadership, type Tenure } from '../../leadership/leadership.ts';
+import type { Standing } from '../../leadership/standing.ts';
+import { ANNOTATION, META, type Owner } from '../../mark.ts';
+import { ClusterIdentityError } from '../../to-consul/identity/cluster-identity.ts';
+import type { OwnWitness } from '../../to-consul/identity/own-witness.ts';
+import { adoptNodes } from '../../to-consul/nodes/adopt-nodes.ts';
+import type { Clients, Context } from '../../world/context.ts';
+import type { Readings } from '../../world/readings.ts';
+import { standBy } from '../../world/standby.ts';
+import type { Inherited, Start } from '../../world/world.ts';
+import { createElection, whyNotLeading } from './election.ts';
+
+export interface LeadOptions {
+  /** Adopt what another Kubernetes cluster left under our name. */
+  readonly takeOver: boolean;
+  /** Called when another process leads: this one is to write nothing any more, anywhere. */
+  readonly onLost: () => void;
+  /** Called when this process leads again after a while in which it could not renew its Lease. */
+  readonly onResumed: () => void;
+}
+
+/** How far this process has come. */
+type Phase = 'starting' | 'standing by' | 'taking over' | 'running';
+
+/**
+ * The way of this process to the right to write, and its end. With an election: stand by until the Lease is ours, take the fence,
+ * read Consul, run. Without: take the fence at once.
+ */
+export class Lead {
+  readonly #context: Context;
+  readonly #clients: Clients;
+  readonly #readings: Readings;
+  readonly #options: LeadOptions;
+  readonly #election: Election | undefined;
+  /** Another for each process. */
+  readonly #identity = `${hostname()}_${randomUUID()}`;
+  readonly leadership: Leadership;
+  /** Resolves when another process leads, and this one has to be started anew to stand by. */
+  readonly lost: Promise<Error>;
+  #resolveLost: (error: Error) => void = () => undefined;
+  #resolveElected: () => void = () => undefined;
+  readonly #elected = new Promise<void>((resolve) => (this.#resolveElected = resolve));
+  #phase: Phase = 'starting';
+  #before: Standing['kind'] | undefined;
+  #fence: Fence | undefined;
+  #witness: Pick<OwnWitness, 'known'> | undefined;
+  #endStandby: (() => void) | undefined;
+
+  constructor(context: Context, clients: Clients, readings: Readings, options: LeadOptions) {
+    this.#context = context;
+    this.#clients = clients;
+    this.#readings = readings;
+    this.#options = options;
+    this.lost = new Promise((resolve) => (this.#resolveLost = resolve));
+    this.#election = createElection(context, clients, {
+      identity: this.#identity,
+      annotations: () => this.#annotations(),
+      onStanding: (standing) => this.#onStanding(standing),
+      onReleaseRequest: () => undefined,
+    });
+    this.leadership = new Leadership(this.#election && tenureOf(this.#election));
+  }
+
+  /**
+   * Resolves when this process may write.
+   * @throws ClusterIdentityError, FenceOfAnotherCluster when our name is another cluster's
+   */
+  async take({ owner, distrust, timeLine }: Start, committer: Committer): Promise<Inherited> {
+    const { takeOver } = this.#options;
+    if (!takeOver) await this.#assertOurName(owner);
+    const election = this.#election;
+    if (election) {
+      this.#endStandby = standBy(this.#context, this.#clients, this.#readings, timeLine);
+      election.start();
+      await this.#elected;
+      this.#endStandby();
+    }
+    const fence = (this.#fence = this.#createFence({ owner, distrust }));
+    const epoch = Number(election?.annotations.get(ANNOTATION.epoch) ?? 0);
+    const take = () => fence.take({ epoch, takeOver });
+    await this.#readings.untilRead('fence in Consul', take, (error) => error instanceof FenceOfAnotherCluster);
+    this.leadership.begin(fence);
+    const { consul: client, brake } = this.#clients;
+    void followFence(fence, { ...this.#context, client, timeLine, brake });
+    if (takeOver) await this.#readings.untilRead('Consul nodes to take over', () => this.#adopt(owner, committer));
+    return { nonce: election?.annotations.get(ANNOTATION.nonce) };
+  }
+
+  /** Both directions run. */
+  runs(witness: Pick<OwnWitness, 'known'>): void {
+    this.#witness = witness;
+    this.#phase = 'running';
+  }
+
+  /** Whether this process does, or may have to do at any moment, what it is here for. */
+  get isReady(): boolean {
+    return this.#phase !== 'starting';
+  }
+
+  /** What keeps this process from reading, from writing, or from standing by for whoever writes; one sentence each. */
+  failures(): string[] {
+    const own = [this.#whyNoLeader(), this.#fence?.failure].filter((why) => why !== undefined);
+    return [...this.#readings.failures(this.#phase !== 'taking over'), ...own];
+  }
+
+  /** Why writes to Consul go without a fence; undefined while they do not, or while there are none. */
+  get unfenced(): string | undefined {
+    return this.#fence?.absence;
+  }
+
+  status() {
+    const standing = this.#election?.standing;
+    return {
+      is: standing?.kind ?? 'without an election',
+      phase: this.#phase,
+      identity: this.#identity,
+      leader: standing?.kind === 'standby' ? (standing.leader ?? null) : this.#identity,
+      epoch: this.#fence?.epoch ?? null,
+    };
+  }
+
+  /** Gives the right to write away, if no write of ours can come late; else others wait until the Lease is over. */
+  async leave(): Promise<void> {
+    if (this.unfenced === undefined) await this.#election?.release();
+    else this.#election?.stop();
+  }
+
+  #onStanding(standing: Standing): void {
+    const before = this.#before;
+    this.#before = standing.kind;
+    this.#context.metrics.leader.set(standing.kind === 'leading' ? 1 : 0);
+    if (standing.kind === 'standby') this.#phase = 'standing by';
+    if (standing.kind === 'lost') this.#lose(new Error(`lead: the Lease is lost: ${standing.why}`));
+    if (standing.kind !== 'leading') return;
+    if (before === 'suspended') return this.#options.onResumed();
+    if (this.#phase === 'standing by') this.#phase = 'taking over';
+    this.#resolveElected();
+  }
+
+  #lose(error: Error): void {
+    this.#options.onLost();
+    // Without an election whoever started the other process has to decide; nothing here takes the fence again.
+    if (this.#election) this.#resolveLost(error);
+  }
+
+  #whyNoLeader(): string | undefined {
+    const election = this.#election;
+    if (!election || this.#phase === 'taking over') return undefined;
+    const { standing } = election;
+    if (standing.kind === 'leading') return undefined;
+    if (standing.kind === 'standby' && standing.leader !== undefined) return election.failure;
+    return `leader: ${election.failure ?? whyNotLeading(standing)}`;
+  }
+
+  #annotations(): Readonly<Record<string, string>> {
+    const epoch = this.#fence?.epoch;
+    const nonce = this.#witness?.known?.nonce;
+    return {
+      ...(epoch === undefined ? {} : { [ANNOTATION.epoch]: String(epoch) }),
+      ...(nonce === undefined ? {} : { [ANNOTATION.nonce]: nonce }),
+    };
+  }
+
+  #createFence(given: Pick<FenceOptions, 'owner' | 'distrust'>): Fence {
+    const { log, metrics, signal, timings } = this.#context;
+    const election = this.#election;
+    return new Fence({
+      ...{ ...given, log, metrics, signal, clock: systemClock, holder: this.#identity },
+      keyValue: createKeyValue(this.#clients.consul),
+      confirmLease: election && (() => leaseOf(election)),
+      onDisplaced: (error) => this.#lose(error),
+      latestWriteMs: timings?.latestWriteMs,
+    });
+  }
+
+  /** Before the fence says that the name is ours. */
+  async #assertOurName(owner: Owner): Promise<void> {
+    await this.#readings.untilRead(
+      'cluster of this name in Consul',
+      async () => {
+        const nodes = await this.#clients.nodes.list(META.cluster, owner.cluster);
+        const stranger = nodes.find(({ meta }) => meta.get(META.clusterUid) !== owner.clusterUid);
+        if (stranger) throw new ClusterIdentityError(owner, stranger);
+      },
+      (error) => error instanceof ClusterIdentityError,
+    );
+  }
+
+  async #adopt(owner: Owner, committer: Committer): Promise<void> {
+    const adopted = await adoptNodes({ nodes: this.#clients.nodes, committer, owner });
+    this.#context.log.warn('took over what another cluster left under this name', { nodes: adopted.length });
+  }
+}
+
+function tenureOf(election: Election): Tenure {
+  return {
+    isLeading: () => election.isLeading(),
+    get why() {
+      return whyNotLeading(election.standing);
+    },
+  };
+}
+
+/** @throws Error when the Lease is not ours any more, or the API server does not say */
+async function leaseOf(election: Election): Promise<LeaseMark> {
+  const isOurs = await election.confirm();
+  const { standing } = election;
+  if (!isOurs || standing.kind !== 'leading')
+    throw new Error(`take the fence: expected to hold the Lease, found that ${whyNotLeading(standing)}`);
+  return { uid: standing.term.uid, transitions: standing.term.transitions };
+}

@@ -1,0 +1,133 @@
+import type { LeaseRecord } from '../kubernetes/lease.ts';
+
+/** The rules of client-go's leader election (k8s.io/client-go/tools/leaderelection); every time here is a monotonic clock's. */
+export interface ElectionTimes {
+  /** How long others wait for a leader that does not renew the Lease. */
+  readonly leaseMs: number;
+  /** How long after it asked for its last renewal a leader may act; less than the above. */
+  readonly renewMs: number;
+  /** Between two looks at the Lease. */
+  readonly retryMs: number;
+}
+
+/** client-go's own. */
+export const ELECTION_TIMES: ElectionTimes = { leaseMs: 15_000, renewMs: 10_000, retryMs: 2000 };
+
+/** What of a Lease decides. */
+export type SeenLease = LeaseRecord & { readonly uid: string };
+
+/** What the Lease says, undefined where there is none, and since when it is known to say so. */
+export interface Sighting {
+  readonly lease: SeenLease | undefined;
+  readonly sinceMs: number;
+}
+
+/** Our time as the holder. */
+export interface Term {
+  /** Of the Lease. */
+  readonly uid: string;
+  readonly transitions: number;
+  /** When we began to ask for the last write of the Lease that went well. */
+  readonly renewedMs: number;
+}
+
+export type Step =
+  /** There is no Lease. */
+  | { readonly kind: 'create'; readonly transitions: number }
+  /** The Lease is free. */
+  | { readonly kind: 'acquire'; readonly transitions: number }
+  | { readonly kind: 'renew' }
+  /** Somebody else has the Lease, and if nobody renews it, for so long. */
+  | { readonly kind: 'wait'; readonly untilMs: number }
+  /** It was ours. */
+  | { readonly kind: 'lost'; readonly why: string };
+
+/**
+ * What others wrote is timed from when it was seen first, never by the times in it: clocks differ. Each change of the record
+ * is a sign of life; one of labels or annotations is none.
+ */
+export function see(before: Sighting | undefined, lease: SeenLease | undefined, nowMs: number): Sighting {
+  return { lease, sinceMs: before && isSameRecord(before.lease, lease) ? before.sinceMs : nowMs };
+}
+
+/** Whoever holds the Lease and has shown a sign of life for as long as its record promises. */
+export function liveHolder({ lease, sinceMs }: Sighting, nowMs: number, times: ElectionTimes): string | undefined {
+  if (!lease || lease.holderIdentity === '') return undefined;
+  return nowMs < sinceMs + promisedMs(lease, times) ? lease.holderIdentity : undefined;
+}
+
+/** Whether a holder may act. The others count from the moment when they saw its renewal, which is later than when it began. */
+export function isInTime({ renewedMs }: Term, nowMs: number, { renewMs }: ElectionTimes): boolean {
+  return nowMs < renewedMs + renewMs;
+}
+
+/**
+ * What is to be done about the Lease.
+ *
+ * | it was not ours yet                       | then                                                          |
+ * |-------------------------------------------|---------------------------------------------------------------|
+ * | there is none                             | create                                                        |
+ * | it names nobody                           | acquire, one transition more                                  |
+ * | it names us                               | acquire with its transitions: a write of ours came late        |
+ * | it names another, who shows signs of life | wait                                                          |
+ * | ... and shows none any more               | acquire, one transition more                                  |
+ *
+ * | it was ours                               | then                                                          |
+ * |-------------------------------------------|---------------------------------------------------------------|
+ * | it names us, with our transitions         | renew, however long ago the last renewal was                  |
+ * | ... but it is another Lease               | renew while we may act: we made it anew. Else it is lost       |
+ * | it names us, with other transitions       | lost: another held it in between                              |
+ * | it names another, or nobody               | lost                                                          |
+ * | there is none                             | create while we may act. Else lost: who knows who had it      |
+ */
+export function nextStep(
+  sighting: Sighting,
+  term: Term | undefined,
+  identity: string,
+  nowMs: number,
+  times: ElectionTimes,
+): Step {
+  return term ? stepOfHolder(sighting, term, identity, nowMs, times) : stepOfOthers(sighting, identity, nowMs, times);
+}
+
+function stepOfOthers(sighting: Sighting, identity: string, nowMs: number, times: ElectionTimes): Step {
+  const { lease, sinceMs } = sighting;
+  if (!lease) return { kind: 'create', transitions: 0 };
+  if (lease.holderIdentity === identity) return { kind: 'acquire', transitions: lease.leaseTransitions };
+  if (liveHolder(sighting, nowMs, times) !== undefined)
+    return { kind: 'wait', untilMs: sinceMs + promisedMs(lease, times) };
+  return { kind: 'acquire', transitions: lease.leaseTransitions + 1 };
+}
+
+function stepOfHolder({ lease }: Sighting, term: Term, identity: string, nowMs: number, times: ElectionTimes): Step {
+  const mayAct = isInTime(term, nowMs, times);
+  if (!lease)
+    return mayAct ? { kind: 'create', transitions: term.transitions } : lost('it was deleted while it was not renewed');
+  if (lease.holderIdentity === '') return lost('it was released by somebody else');
+  if (lease.holderIdentity !== identity) return lost(`${lease.holderIdentity} holds it`);
+  if (lease.leaseTransitions !== term.transitions)
+    return lost(`expected its transition ${term.transitions}, found ${lease.leaseTransitions}`);
+  if (lease.uid !== term.uid && !mayAct) return lost('it was deleted and made anew');
+  return { kind: 'renew' };
+}
+
+function lost(why: string): Step {
+  return { kind: 'lost', why };
+}
+
+/** A record that does not say how long it counts, counts as long as ours. */
+function promisedMs({ leaseDurationSeconds }: LeaseRecord, { leaseMs }: ElectionTimes): number {
+  return leaseDurationSeconds > 0 ? leaseDurationSeconds * 1000 : leaseMs;
+}
+
+function isSameRecord(a: SeenLease | undefined, b: SeenLease | undefined): boolean {
+  if (!a || !b) return a === b;
+  return (
+    a.uid === b.uid &&
+    a.holderIdentity === b.holderIdentity &&
+    a.leaseDurationSeconds === b.leaseDurationSeconds &&
+    a.acquireTime === b.acquireTime &&
+    a.renewTime === b.renewTime &&
+    a.leaseTransitions === b.leaseTransitions
+  );
+}
