@@ -100,7 +100,11 @@ export async function readPolicy(cluster: string): Promise<PolicyRule[]> {
   }));
 }
 
-async function createConsulToken(consul: ConsulApi, name: string, rules: readonly PolicyRule[]): Promise<string> {
+export async function createConsulToken(
+  consul: ConsulApi,
+  name: string,
+  rules: readonly PolicyRule[],
+): Promise<string> {
   await consul.must('PUT', '/acl/policy', { Name: name, Rules: rules.map(({ text }) => text).join('\n') });
   const token = await consul.must('PUT', '/acl/token', { Description: name, Policies: [{ Name: name }] });
   return (token as { SecretID: string }).SecretID;

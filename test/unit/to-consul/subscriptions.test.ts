@@ -5,7 +5,7 @@ import { annotations, marked, node, pod, service, slice, strings } from '../buil
 import { planning, podNamed, type PlanningGiven } from './planning.ts';
 
 const A = podNamed('a');
-const B = podNamed('b');
+const B = podNamed('b', { podIPs: ['10.1.0.8'] });
 const ASKING = service({ annotations: annotations({ 'service-name': 'orders' }) });
 const NODE = node();
 
@@ -25,6 +25,7 @@ function lookedAt(given: PlanningGiven, change: (views: Views) => void): { pods:
   const forgotten: string[] = [];
   subscribe(views, index, {
     enqueue: (keys) => pods.push(...keys),
+    addressChanged: (keys) => pods.push(...keys.map((key) => `address of ${key}`)),
     reportService: () => undefined,
     forget: ({ uid }) => forgotten.push(uid),
   });
