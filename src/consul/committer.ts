@@ -9,6 +9,7 @@ export interface Committer {
    * Applies all operations of all lists, or none.
    * @throws TransactionConflict when Consul refused some of them (409): nothing was applied. A failure is numbered by the
    *   position of its operation among those given, whatever else the transaction had.
+   * @throws NotApplied when the fence kept it from being sent, or refused it.
    * @throws ConsulError otherwise; `isOutcomeUnknown` says whether the transaction may have been applied all the same.
    */
   commit(lists: readonly OperationList[]): Promise<Committed>;
@@ -26,6 +27,7 @@ export interface Fencing {
    * Runs one transaction behind the check of the fence; behind none where there is no fence.
    * @param send throws FenceRefused when that check failed
    * @throws TransactionConflict instead, without failures, when the same can be sent again
+   * @throws NotApplied when it cannot
    */
   around(send: (first: KeyCheck | undefined) => Promise<Committed>): Promise<Committed>;
   /** As of a Committer. */

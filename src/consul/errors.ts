@@ -1,3 +1,5 @@
+import { isObject } from '../json.ts';
+
 /** Consul answered, and said no; or answered something that cannot be trusted. */
 export class ConsulError extends Error {
   /** HTTP status; 0 when there was no answer, or none that can be read. */
@@ -25,10 +27,20 @@ export class ConsulError extends Error {
     return this.status === 429;
   }
 
-  /** True when a write may have been applied all the same: the answer was lost, or was given without knowing. */
+  /**
+   * True when a write may have been applied all the same: the answer was lost, or was given without knowing. Where there was
+   * never a connection, nothing was sent.
+   */
   get isOutcomeUnknown(): boolean {
-    return this.status === 0 || this.status >= 500;
+    return this.status >= 500 || (this.status === 0 && !isUnconnected(this.cause));
   }
+}
+
+/** What Node.js says of an address that it found none for, or where nobody listens. */
+const UNCONNECTED = new Set<unknown>(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN']);
+
+function isUnconnected(cause: unknown): boolean {
+  return isObject(cause) && UNCONNECTED.has(cause.code);
 }
 
 /** A 200 answer that proves nothing: no leader known, filtered by ACLs, stale, or not the shape it should have. */
@@ -65,6 +77,14 @@ export class FenceRefused extends Error {
   constructor(what: string) {
     super(`commit transaction: Consul refused its first operation, the check of the fence: ${what.slice(0, 512)}`);
     this.name = 'FenceRefused';
+  }
+}
+
+/** The transaction was not applied and never will be: what had to be done before or after it failed. */
+export class NotApplied extends Error {
+  constructor(cause: unknown) {
+    super('commit transaction: it was not applied', { cause });
+    this.name = 'NotApplied';
   }
 }
 

@@ -29,10 +29,9 @@ export interface NodeRemoval {
   };
 }
 
-/** `set` heeds no index: only for what a `cas` of the same transaction has just written. */
 export interface ServiceOperation {
   readonly Service: {
-    readonly Verb: 'cas' | 'set';
+    readonly Verb: 'cas';
     readonly Node: string;
     readonly Service: {
       readonly ID: string;
@@ -56,10 +55,9 @@ export interface ServiceRemoval {
   };
 }
 
-/** `set` heeds no index here either. */
 export interface CheckOperation {
   readonly Check: {
-    readonly Verb: 'cas' | 'set';
+    readonly Verb: 'cas';
     readonly Check: {
       readonly Node: string;
       readonly CheckID: string;

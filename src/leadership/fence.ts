@@ -1,8 +1,8 @@
-import { sleep } from '../backoff.ts';
+import { backoffMs, sleep } from '../backoff.ts';
 import type { Clock } from '../clock.ts';
 import type { Fencing } from '../consul/committer.ts';
 import type { Distrust } from '../consul/distrust.ts';
-import { ConsulError, FenceRefused, TransactionConflict } from '../consul/errors.ts';
+import { ConsulError, FenceRefused, NotApplied, TransactionConflict } from '../consul/errors.ts';
 import { keyCheck, type KeyValue, type StoredKey } from '../consul/key-value.ts';
 import type { Committed, KeyCheck } from '../consul/transaction.ts';
 import { explainError, type Log } from '../observability/log.ts';
@@ -56,6 +56,8 @@ export interface FenceOptions {
   readonly clock: Clock;
   /** Ends every wait. */
   readonly signal: AbortSignal;
+  /** @default LATEST_WRITE_MS */
+  readonly latestWriteMs?: number | undefined;
 }
 
 /**
@@ -63,6 +65,9 @@ export interface FenceOptions {
  * servers hold a request that finds no leader for 7 s (`rpc_hold_timeout`) before they try to apply it; the rest is room.
  */
 export const LATEST_WRITE_MS = 35_000;
+
+/** Whoever waits for the end of a trouble may have nothing to write: full-jitter caps of 1, 2, 4, 5 s. */
+const BACKOFF = { baseMs: 1000, maxMs: 5000 };
 
 type Standing =
   | { readonly kind: 'not taken' }
@@ -99,6 +104,7 @@ export class Fence implements Fencing {
   #doubtfulSinceMs = -Infinity;
   /** Why nothing can be written now. */
   #trouble: string | undefined;
+  #isTryingAgain = false;
   #moving: Promise<void> | undefined;
 
   constructor(options: FenceOptions) {
@@ -165,14 +171,16 @@ export class Fence implements Fencing {
   }
 
   async around(send: (first: KeyCheck | undefined) => Promise<Committed>): Promise<Committed> {
-    const first = await this.#first();
+    const first = await orNotApplied(this.#first());
     this.#inFlight++;
     try {
-      return await send(first);
+      const committed = await send(first);
+      this.#trouble = undefined;
+      return committed;
     } catch (error) {
       if (error instanceof ConsulError && error.isOutcomeUnknown) this.#noteUnknown(first);
       if (!(error instanceof FenceRefused)) throw error;
-      await this.look();
+      await orNotApplied(this.look());
       throw new TransactionConflict([]);
     } finally {
       this.#inFlight--;
@@ -181,8 +189,8 @@ export class Fence implements Fencing {
   }
 
   async settled(): Promise<void> {
-    const { clock, signal } = this.#options;
-    await sleep(this.#doubtfulSinceMs + LATEST_WRITE_MS - clock.now(), signal, clock);
+    const { clock, signal, latestWriteMs = LATEST_WRITE_MS } = this.#options;
+    await sleep(this.#doubtfulSinceMs + latestWriteMs - clock.now(), signal, clock);
     await this.#closed();
   }
 
@@ -227,8 +235,27 @@ export class Fence implements Fencing {
       this.#trouble = undefined;
     } catch (error) {
       this.#trouble = explainError(error);
+      void this.#tryAgain();
       throw error;
     }
+  }
+
+  /** Until there is no trouble any more. */
+  async #tryAgain(): Promise<void> {
+    const { clock, signal } = this.#options;
+    if (this.#isTryingAgain) return;
+    this.#isTryingAgain = true;
+    for (let tries = 0; this.#isInTrouble && !signal.aborted; tries++) {
+      await sleep(backoffMs(tries, BACKOFF), signal, clock);
+      // Its outcome is kept, and told.
+      if (this.#isInTrouble && !signal.aborted)
+        await (this.#isOpen ? this.#closed() : this.look()).catch(() => undefined);
+    }
+    this.#isTryingAgain = false;
+  }
+
+  get #isInTrouble(): boolean {
+    return this.#trouble !== undefined && this.#standing.kind === 'held';
   }
 
   /** Looks who holds the key. */
@@ -283,6 +310,15 @@ export class Fence implements Fencing {
     this.#standing = { kind: 'held', record, index };
     this.#options.metrics.fenced.set(1);
     this.#isOpen = false;
+  }
+}
+
+/** What comes before a transaction, or after its refusal, failed: the transaction is not among those that may come late. */
+async function orNotApplied<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (cause) {
+    throw new NotApplied(cause);
   }
 }
 

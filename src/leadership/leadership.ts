@@ -1,4 +1,5 @@
 import type { Fencing } from '../consul/committer.ts';
+import { NotApplied } from '../consul/errors.ts';
 import type { Committed, KeyCheck } from '../consul/transaction.ts';
 import type { Fence } from './fence.ts';
 
@@ -52,11 +53,20 @@ export class Leadership implements Fencing {
   }
 
   async around(send: (first: KeyCheck | undefined) => Promise<Committed>): Promise<Committed> {
-    return this.assertLeading().around(async (first) => {
+    return this.#leadingFence().around(async (first) => {
       // Waiting for the fence may have taken long.
-      this.assertLeading();
+      this.#leadingFence();
       return send(first);
     });
+  }
+
+  /** @throws NotApplied unless this process may write now */
+  #leadingFence(): Fence {
+    try {
+      return this.assertLeading();
+    } catch (cause) {
+      throw new NotApplied(cause);
+    }
   }
 
   async settled(): Promise<void> {

@@ -112,9 +112,9 @@ export class ToConsulLoop {
     options.foreign.subscribe((name) => this.enqueue(this.#waiting.take({ name })));
   }
 
-  /** Looks at every pod that either side knows. */
+  /** Looks at every pod that either side knows; a pod that changes meanwhile goes first. */
   start(): void {
-    this.enqueue(this.#options.planner.keys());
+    this.#controller.enqueueInBackground(this.#options.planner.keys());
   }
 
   /** These pods have to be looked at. */

@@ -132,7 +132,7 @@ export function runToKubernetes(options: ToKubernetesOptions): ToKubernetes {
     enqueue(planner.keys());
     imports.lookAtAll();
   });
-  enqueue(planner.keys());
+  controller.enqueueInBackground(planner.keys());
   return {
     status: () => ({
       services: planner.owned,

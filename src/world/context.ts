@@ -45,6 +45,8 @@ export interface Timings {
   readonly hostLimits?: HostLimits | undefined;
   /** How often it is looked whether what is retained has to be told. */
   readonly retainedLookMs?: number | undefined;
+  /** How long a write may be applied after nobody knows what became of it, without a fence. */
+  readonly latestWriteMs?: number | undefined;
   /** Of the election. */
   readonly election?: ElectionTimes | undefined;
   /** Of looking at the TLS files for Consul. */

@@ -167,37 +167,43 @@ describe('a write that goes wrong', () => {
     await stage.createPods(service, 1, { annotations: { ...annotations, [VERSION]: '1' } });
     await stage.untilRegistered(service, 1);
     await stage.settle();
-    const before = await contentOf(service);
-    let arrive: ((value?: unknown) => void) | undefined;
-    const late = new Promise((resolve) => (arrive = resolve));
-    let fail: ((fault: Fault) => void) | undefined;
-    const faults: Promise<Fault>[] = [new Promise((resolve) => (fail = resolve))];
-    proxy.transactionFault = () => faults.shift() ?? 'pass';
+    const before = await stage.rig.consul.instances(service);
+    const late = delayNext(stage);
     await change(`${service}-0`, true);
     await proxy.untilInFlight(1);
     await change(`${service}-0`, false);
     // The daemon sees pods in the order of their changes: this one tells that it has seen that one.
     await stage.createPods(`later-than-${service}`, 1);
     await stage.untilRegistered(`later-than-${service}`, 1);
-    fail?.({ late });
+    late.fail();
     await untilIdle(stage.daemon);
-    arrive?.();
+    late.arrive();
     await until('the late one', () => Promise.resolve(proxy.inFlight.length === 0));
     const statuses = stage.transactionsOf(stage.idOf(`${service}-0`, service)).map(({ status }) => status);
-    expect(statuses).toEqual([409, 200]);
-    // Nobody sees that it was written.
-    expect(await contentOf(service)).toEqual(before);
+    expect(statuses).toEqual([409]);
+    expect(await stage.rig.consul.instances(service)).toEqual(before);
+  });
+
+  it('a creation that arrives late, when the pod is gone, leaves nothing behind', async () => {
+    const { kubernetes, consul, namespace } = stage.rig;
+    const late = delayNext(stage);
+    await stage.createPods('short-lived', 1);
+    await stage.proxy.untilInFlight(1);
+    await kubernetes.deletePod(namespace, 'short-lived-0');
+    await stage.createPods('later-than-short-lived', 1);
+    await stage.untilRegistered('later-than-short-lived', 1);
+    late.fail();
+    await untilIdle(stage.daemon);
+    late.arrive();
+    await until('the late one', () => Promise.resolve(stage.proxy.inFlight.length === 0));
+    const own = stage.transactionsOf(stage.idOf('short-lived-0', 'short-lived'));
+    expect(own.map(({ status }) => status)).toEqual([409]);
+    expect(await consul.summary('short-lived')).toEqual([]);
   });
 
   const setReady = (pod: string, ready: boolean) => stage.rig.kubernetes.setReady(stage.rig.namespace, pod, ready);
   const annotate = (pod: string, annotations: Record<string, string>) =>
     stage.rig.kubernetes.annotate(stage.rig.namespace, pod, annotations);
-
-  /** All that the catalog says of the instances of a service, without the indexes. */
-  async function contentOf(service: string): Promise<unknown> {
-    const rows: unknown = await stage.rig.consul.instances(service);
-    return JSON.parse(JSON.stringify(rows, (key, value: unknown) => (key === 'ModifyIndex' ? undefined : value)));
-  }
 
   /** The next transaction is applied, and its reply dropped, once that promise resolves; those after it pass. */
   async function loseNextReply(at: Promise<unknown> = Promise.resolve()): Promise<SeenTransaction> {
@@ -212,6 +218,16 @@ describe('a write that goes wrong', () => {
   }
 });
 
+/** Holds the next transaction; the connection of its daemon fails, and later it arrives at Consul all the same. */
+function delayNext({ proxy }: WriterStage): { fail(): void; arrive(): void } {
+  let arrive: () => void = () => undefined;
+  let fail: () => void = () => undefined;
+  const late = new Promise<void>((resolve) => (arrive = resolve));
+  const faults: Promise<Fault>[] = [new Promise((resolve) => (fail = () => resolve({ late })))];
+  proxy.transactionFault = () => faults.shift() ?? 'pass';
+  return { fail: () => fail(), arrive: () => arrive() };
+}
+
 const statusesBelow = (transactions: readonly SeenTransaction[], status: number) =>
   transactions.filter((transaction) => transaction.status < status);
 
@@ -220,6 +236,49 @@ function versionsIn(operations: SeenTransaction['operations'], pod: string): num
     .filter(({ kind, verb, id }) => kind === 'Service' && verb === 'cas' && id.includes(`.${pod}:`))
     .map(({ body }) => Number((body.Meta as Record<string, string>).version ?? 0));
 }
+
+describe('a token without the right to the key of the fence', () => {
+  const RULES =
+    'node_prefix "" { policy = "write" } service_prefix "" { policy = "write" } agent_prefix "" { policy = "read" }';
+  /** Many times as long as what is done while the node rests. */
+  const LATEST_WRITE_MS = 8000;
+  let stage: WriterStage;
+
+  beforeAll(async () => {
+    stage = await WriterStage.open({ acl: true });
+    const { consul } = stage.rig;
+    await consul.must('PUT', '/acl/policy', { Name: 'no-key', Rules: RULES });
+    const { SecretID } = (await consul.must('PUT', '/acl/token', { Policies: [{ Name: 'no-key' }] })) as {
+      SecretID: string;
+    };
+    await stage.start({ token: SecretID, timings: { latestWriteMs: LATEST_WRITE_MS } });
+  }, 60_000);
+  afterAll(() => stage.close(), 30_000);
+
+  it('has a node rest on which nobody knows what was written, and others go on; what came late is found and mended', async () => {
+    const { proxy, rig } = stage;
+    const { kubernetes, consul, namespace } = rig;
+    expect((await statusOf(stage.daemon)).consul.unfenced).toContain('Permission denied');
+    await stage.createPods('removed', 1, { node: 'node-1' });
+    await stage.untilRegistered('removed', 1);
+    await stage.settle();
+    const late = delayNext(stage);
+    await kubernetes.setReady(namespace, 'removed-0', false);
+    await proxy.untilInFlight(1);
+    late.fail();
+    await kubernetes.setReady(namespace, 'removed-0', true);
+    await stage.createPods('on-the-same', 3, { node: 'node-1' });
+    await stage.createPods('elsewhere', 80, { node: 'node-2' });
+    await stage.untilRegistered('elsewhere', 80);
+    late.arrive();
+    await untilEqual('a removal that came late', () => consul.summary('removed'), []);
+    const nodesOf = ({ operations }: SeenTransaction) => new Set(operations.map(({ node }) => node));
+    const onTheNode = proxy.transactions.filter((one) => nodesOf(one).has(`k8s-${rig.cluster}--node-1`));
+    expect(onTheNode).toHaveLength(1);
+    await stage.untilRegistered('removed', 1);
+    await stage.untilRegistered('on-the-same', 3);
+  });
+});
 
 describe('a Consul that takes small requests only', () => {
   const MOST_BYTES = 20_000;

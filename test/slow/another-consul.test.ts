@@ -21,7 +21,7 @@ it('another Consul, to which only what is asked anew is led, takes no live endpo
     proxy.lead(other.address, { keepsConnections: true });
     await there.registerOutside('marker', '192.0.2.99');
     await until('the marker, when the long polls have ended', () => mirrored.service('marker'), 90_000);
-    await until('the sign', async () => (await statusOf(daemon)).consul.wentBack?.sign === 'own-entry-lost');
+    await until('the sign', async () => (await statusOf(daemon)).consul.wentBack?.sign === 'fence-lost');
     for (const name of names) expect(await mirrored.addresses(name)).toEqual(['192.0.2.10:80']);
   } finally {
     await rig.close();

@@ -7,7 +7,8 @@ import { openRig, QUICK_ENTRY, statusOf, until, untilEqual, untilIdle, type Daem
 
 const named = (name: string) => ({ 'consular.dev/service-name': name });
 const ALL =
-  'node_prefix "" { policy = "write" } service_prefix "" { policy = "write" } agent_prefix "" { policy = "read" }';
+  'node_prefix "" { policy = "write" } service_prefix "" { policy = "write" } agent_prefix "" { policy = "read" } ' +
+  'key_prefix "consular/" { policy = "write" }';
 /** What proves nothing: each Consul has that service, and who may read nodes sees that ours are there. */
 const LITTLE = 'service "consul" { policy = "read" } node_prefix "" { policy = "read" }';
 const ANONYMOUS = '00000000-0000-0000-0000-000000000002';

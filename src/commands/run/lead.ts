@@ -177,13 +177,14 @@ export class Lead {
   }
 
   #createFence(given: Pick<FenceOptions, 'owner' | 'distrust'>): Fence {
-    const { log, metrics, signal } = this.#context;
+    const { log, metrics, signal, timings } = this.#context;
     const election = this.#election;
     return new Fence({
       ...{ ...given, log, metrics, signal, clock: systemClock, holder: this.#identity },
       keyValue: createKeyValue(this.#clients.consul),
       confirmLease: election && (() => leaseOf(election)),
       onDisplaced: (error) => this.#lose(error),
+      latestWriteMs: timings?.latestWriteMs,
     });
   }
 

@@ -45,6 +45,9 @@ export interface OwnEntryOptions extends Pick<Entry, 'owner' | 'address' | 'port
  * | an entry with another nonce than the known        | stays   | yes: another process of ours wrote it anew |
  * | an entry with the known nonce, or none was known  | stays   | no             |
  *
+ * A write that comes late does no harm: all of it is `cas`, and each write begins with a consistent read. So it is applied only
+ * where nothing was written since; a nonce that comes late after another was lost is another nonce than the known.
+ *
  * When it is written, see SummaryPace; a lost entry and a loss of data are written at once, and tried again with a backoff.
  */
 export class OwnEntry {

@@ -26,6 +26,9 @@ export interface AdoptOptions {
  * | made by Consular             | yes         | is ours already        |
  * | made by anybody else         |             | stays as it is         |
  *
+ * What comes late of an earlier try does no harm: each `cas` writes what it finds the node to be, and only over the index that
+ * was read; a node that was adopted, corrected or removed since has another.
+ *
  * @returns the names of the adopted nodes
  * @throws ConsulError, TransactionConflict when they could not be read or changed meanwhile; then it is tried again
  */

@@ -2,7 +2,7 @@ import { backoffMs, sleep } from '../../backoff.ts';
 import type { Clock } from '../../clock.ts';
 import type { Absence } from '../../consul/absence.ts';
 import type { Committer } from '../../consul/committer.ts';
-import { ConsulError, TransactionConflict } from '../../consul/errors.ts';
+import { ConsulError, NotApplied, TransactionConflict } from '../../consul/errors.ts';
 import type { NodeReader } from '../../consul/node-reader.ts';
 import { operationList } from '../../consul/transaction.ts';
 import type { Log } from '../../observability/log.ts';
@@ -31,7 +31,7 @@ export interface NodeRemoverOptions {
   readonly nodes: Pick<NodeReader, 'read'>;
   /** When what is missing from Consul is gone. */
   readonly absence: Pick<Absence, 'assertBelievable'>;
-  readonly committer: Pick<Committer, 'commit'>;
+  readonly committer: Committer;
   readonly owner: Owner;
   readonly own: OwnNodes;
   /** Keeps all writes off a node until the returned function is called; undefined when a write may be on its way. */
@@ -59,7 +59,7 @@ export interface NodeRemoverOptions {
  * | has something on it, or is not ours                | looked at again after it was empty as long again       |
  * | refused: it changed, or is gone                    | the same; a removal still on its way is refused as well |
  * | nothing was sent, or Consul said that it did nothing | tried again at the next look, and no other before      |
- * | nobody knows                                       | kept from the writer, and tried again until it is known |
+ * | nobody knows                                       | kept from the writer, until the removal can be applied no more and it is known what became of the node |
  *
  * The writer is kept off because a removal that is still on its way would take along what is created meanwhile. One gap is
  * left: an instance that somebody else puts on a node of ours within the few milliseconds between the leader's answer and
@@ -82,12 +82,12 @@ async function removeAlone(options: NodeRemoverOptions, node: string): Promise<b
   const release = options.reserve(node);
   if (!release) return true;
   try {
-    let isOnItsWay = false;
+    let isInDoubt = false;
     for (let failures = 0; ; failures++) {
-      const outcome = await tryToRemove(options, node);
+      const outcome = await tryToRemove(options, node, isInDoubt);
       if (outcome === 'settled') return true;
-      isOnItsWay ||= outcome === 'unknown';
-      if (!isOnItsWay || options.signal.aborted) return false;
+      isInDoubt ||= outcome === 'unknown';
+      if (!isInDoubt || options.signal.aborted) return false;
       await sleep(backoffMs(failures, BACKOFF), options.signal, options.clock);
     }
   } finally {
@@ -95,13 +95,19 @@ async function removeAlone(options: NodeRemoverOptions, node: string): Promise<b
   }
 }
 
-/** `failed`: nothing was done now; `unknown`: the removal may have been applied, or may still be. */
+/**
+ * `failed`: nothing was done now; `unknown`: the removal may have been applied, or may still be.
+ * @param isInDoubt a removal of before may still be applied: whatever is on the node by then would go with it
+ */
 async function tryToRemove(
   { absence, nodes, committer, owner, own, log, signal }: NodeRemoverOptions,
   node: string,
+  isInDoubt: boolean,
 ): Promise<'settled' | 'failed' | 'unknown'> {
   let isSent = false;
   try {
+    if (isInDoubt) await committer.settled();
+    signal.throwIfAborted();
     const contents = await nodes.read(node, true);
     await absence.assertBelievable(`remove empty Consul node ${node}`);
     const why = contents && whyNodeStays(owner, contents);
@@ -120,7 +126,8 @@ async function tryToRemove(
     if (signal.aborted) return 'failed';
     log.warn('empty Consul node could not be removed', { node, error });
     if (error instanceof TransactionConflict) return 'settled';
-    return isSent && !(error instanceof ConsulError && !error.isOutcomeUnknown) ? 'unknown' : 'failed';
+    const isKnown = error instanceof NotApplied || (error instanceof ConsulError && !error.isOutcomeUnknown);
+    return isSent && !isKnown ? 'unknown' : 'failed';
   }
 }
 

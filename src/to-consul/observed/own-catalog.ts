@@ -65,12 +65,6 @@ export class OwnCatalog implements Known {
     return this.#nodes.get(name) ?? { state: 'absent' };
   }
 
-  /** False when a node of ours is not as we wrote it. */
-  isIntact(name: string): boolean {
-    const node = this.node(name);
-    return node.state === 'ours' && node.isIntact;
-  }
-
   /** Our nodes for Kubernetes nodes without an instance of ours, each with a number that moves with our commits there. */
   emptyNodes(): Map<string, number> {
     const empty = new Map<string, number>();

@@ -16,9 +16,11 @@ export interface Batch {
   readonly nodes: ReadonlySet<string>;
   /** Keys that need no writing, and keys that cannot be written, each of these with the reason. */
   readonly settled: ReadonlyMap<string, Error | undefined>;
+  /** Keys for which nothing can be sent for now. */
+  readonly resting: readonly string[];
 }
 
-/** After so many keys that wait for a node, the rest most likely waits for the same nodes, and is not looked at. */
+/** After so many keys that wait for a node which a transaction is creating, the rest most likely waits for the same nodes, and is not looked at. */
 const MOST_LATER = 64;
 
 /**
@@ -31,6 +33,8 @@ const MOST_LATER = 64;
  * | is more than a transaction, and its turn has come               | sends a part, in the order of `piecesOf`     |
  * | ... and not one of its pieces can be sent at all                | settled, with the reason                     |
  * | was denied, in a batch of keys that were not, or the reverse    | waits                                        |
+ * | may be otherwise in Consul than is known                        | rests                                        |
+ * | touches a node that rests                                       | rests                                        |
  * | needs a node that is closed                                     | waits                                        |
  * | needs nothing but a node that an earlier group brings           | waits for that                               |
  * | needs a node that is absent or spoilt                           | brings the node along, before its instances  |
@@ -43,6 +47,7 @@ export function composeBatch(keys: Iterable<string>, source: BatchSource, limits
   const groups: Group[] = [];
   const nodes = new Set<string>();
   const settled = new Map<string, Error | undefined>();
+  const resting: string[] = [];
   let sum = EMPTY;
   let later = 0;
   for (const key of keys) {
@@ -52,6 +57,10 @@ export function composeBatch(keys: Iterable<string>, source: BatchSource, limits
     const group = tryComposeGroup(key, source, nodes);
     if (group === 'later') {
       later++;
+      continue;
+    }
+    if (group === 'rests') {
+      resting.push(key);
       continue;
     }
     if (group === 'nothing' || group instanceof Error) {
@@ -68,7 +77,7 @@ export function composeBatch(keys: Iterable<string>, source: BatchSource, limits
     groups.push(fitting);
     for (const operation of fitting.operations) if ('Node' in operation) nodes.add(operation.Node.Node.Node);
   }
-  return { groups, size: sum, nodes, settled };
+  return { groups, size: sum, nodes, settled, resting };
 }
 
 /** A key that cannot be composed costs only itself. */

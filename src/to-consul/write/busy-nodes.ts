@@ -3,17 +3,17 @@ import type { Touched } from '../observed/own-catalog.ts';
 /** The Consul nodes on which something is going on, so that nothing else may be begun there. */
 export class BusyNodes {
   readonly #closed = new Set<string>();
+  readonly #reserved = new Set<string>();
   readonly #touched = new Set<Touched>();
-  readonly #uncertain = new Set<string>();
 
-  /** Nodes that a transaction on its way creates or corrects, and reserved nodes: a key that needs such a node waits. */
+  /** Nodes that a transaction on its way creates or corrects: a key that needs such a node waits for its answer. */
   get closed(): ReadonlySet<string> {
     return this.#closed;
   }
 
-  /** Nodes with a write of which nobody knows whether it was applied. */
-  get uncertain(): ReadonlySet<string> {
-    return this.#uncertain;
+  /** Nodes that somebody keeps for himself: how long, only he knows. */
+  get reserved(): ReadonlySet<string> {
+    return this.#reserved;
   }
 
   /** A transaction goes out. @param brought the nodes that it creates or corrects */
@@ -28,24 +28,14 @@ export class BusyNodes {
     for (const node of brought) this.#closed.delete(node);
   }
 
-  /** A transaction may have been applied, or may still be. */
-  doubt(touched: Touched): void {
-    for (const node of touched.keys()) this.#uncertain.add(node);
-  }
-
-  /** The nodes were read again. */
-  trust(nodes: Iterable<string>): void {
-    for (const node of nodes) this.#uncertain.delete(node);
-  }
-
   /**
-   * Closes a node until the returned function is called. Undefined when a transaction that touches the node is on its way,
-   * when nobody knows what became of one, or when the node is closed already.
+   * Reserves a node until the returned function is called. Undefined when a transaction that touches the node is on its way,
+   * or when the node is reserved already.
    */
   reserve(node: string): (() => void) | undefined {
     const isTouched = [...this.#touched].some((nodes) => nodes.has(node));
-    if (isTouched || this.#uncertain.has(node) || this.#closed.has(node)) return undefined;
-    this.#closed.add(node);
-    return () => this.#closed.delete(node);
+    if (isTouched || this.#reserved.has(node)) return undefined;
+    this.#reserved.add(node);
+    return () => this.#reserved.delete(node);
   }
 }

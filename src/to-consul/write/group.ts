@@ -2,10 +2,8 @@ import { operationList, type Operation, type OperationList } from '../../consul/
 import { isEmpty } from '../../reconcile/changes.ts';
 import type { Owner } from '../../mark.ts';
 import type { NodeState } from '../observed/own-instance.ts';
-import { identityOf } from '../registration/registration.ts';
-import type { LateWrites, OwnOfPods, Renewals } from './late-writes.ts';
 import { EMPTY, exceeds, plus, sizeOf, type Limits } from './limits.ts';
-import { nodeOperation, nodesNeeded, toOperations, type PodChanges } from './operations.ts';
+import { nodeOperation, nodesNeeded, nodesTouched, toOperations, type PodChanges } from './operations.ts';
 import { piecesOf, together } from './parts.ts';
 
 /** What is to be written for one key: operations that are applied together or not at all. */
@@ -18,7 +16,7 @@ export interface Group extends OperationList {
 }
 
 /** Our picture of Consul, as far as a group is composed from it. */
-export interface OwnBefore extends OwnOfPods {
+export interface OwnBefore {
   node(name: string): NodeState;
 }
 
@@ -27,9 +25,9 @@ export interface GroupSource {
   readonly own: OwnBefore;
   /** What to write for a key, from the latest state. */
   readonly plan: (key: string) => PodChanges;
-  /** Earlier writes that may still be applied. */
-  readonly late: Pick<LateWrites, 'guard'>;
-  /** Nodes that a transaction on its way is creating, and nodes that may be removed: keys that need such a node wait. */
+  /** What nothing is sent for, until somebody says that it may be. */
+  readonly resting: { hasKey(key: string): boolean; hasNode(name: string): boolean };
+  /** Nodes that a transaction on its way is creating: keys that need such a node wait. */
   readonly closedNodes: ReadonlySet<string>;
 }
 
@@ -38,33 +36,26 @@ export function composeGroup(
   key: string,
   source: GroupSource,
   nodesInBatch: ReadonlySet<string>,
-): WholeGroup | 'nothing' | 'later' | Error {
-  const { own, plan, late, closedNodes } = source;
-  const { changes, renewals } = late.guard(key, plan(key), own);
+): Group | 'nothing' | 'later' | 'rests' | Error {
+  const { own, plan, resting, closedNodes } = source;
+  // What Consul has of it is not known: that nothing differs would mean nothing.
+  if (resting.hasKey(key)) return 'rests';
+  const changes = plan(key);
   if (isEmpty(changes)) return 'nothing';
+  if (nodesTouched(changes).some((node) => resting.hasNode(node))) return 'rests';
   for (const { name } of nodesNeeded(changes)) {
     if (closedNodes.has(name)) return 'later';
     const known = own.node(name);
     if (known.state === 'refused') return new Error(`register ${key}: ${known.why}`);
   }
-  const operations = operationsOf(changes, renewals, source, nodesInBatch);
+  const operations = operationsOf(changes, source, nodesInBatch);
   // Only its node is not right, and an earlier group of this batch corrects that.
   if (operations.length === 0) return 'later';
-  return { key, changes, renewals, isWhole: true, ...operationList(operations) };
-}
-
-/** A group before anybody asked whether it fits, with what moves the indexes of its instances. */
-export interface WholeGroup extends Group {
-  readonly renewals: Renewals;
+  return { key, changes, isWhole: true, ...operationList(operations) };
 }
 
 /** The nodes that are not right come first, without those that are brought along already. */
-function operationsOf(
-  changes: PodChanges,
-  renewals: Renewals,
-  { owner, own }: GroupSource,
-  brought: ReadonlySet<string>,
-): Operation[] {
+function operationsOf(changes: PodChanges, { owner, own }: GroupSource, brought: ReadonlySet<string>): Operation[] {
   const nodes = new Map<string, Operation>();
   for (const node of nodesNeeded(changes)) {
     const known = own.node(node.name);
@@ -72,17 +63,11 @@ function operationsOf(
     if (!isRight && !brought.has(node.name))
       nodes.set(node.name, nodeOperation(owner, node, known.state === 'ours' ? known.modifyIndex : 0));
   }
-  const renewed = changes.update.flatMap(({ observed }) => renewals.get(identityOf(observed.registration)) ?? []);
-  return [...nodes.values(), ...toOperations(changes), ...renewed];
+  return [...nodes.values(), ...toOperations(changes)];
 }
 
 /** As much of a group as goes into a transaction of its own, and one piece at least. */
-export function partOf(
-  { key, changes, renewals }: WholeGroup,
-  source: GroupSource,
-  limits: Limits,
-  most: Limits,
-): Group | Error {
+export function partOf({ key, changes }: Group, source: GroupSource, limits: Limits, most: Limits): Group | Error {
   const taken: PodChanges[] = [];
   const operations: Operation[] = [];
   const nodes = new Set<string>();
@@ -90,7 +75,7 @@ export function partOf(
   let sum = EMPTY;
   let tooLarge: Error | undefined;
   for (const piece of pieces) {
-    const list = operationList(operationsOf(piece, renewals, source, nodes));
+    const list = operationList(operationsOf(piece, source, nodes));
     const size = sizeOf(list);
     if (exceeds(plus(EMPTY, size), most)) {
       tooLarge ??= new Error(

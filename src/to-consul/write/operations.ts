@@ -6,7 +6,7 @@ import type {
   ServiceOperation,
 } from '../../consul/transaction.ts';
 import type { CatalogNode } from '../../consul/types.ts';
-import type { Changes, Update } from '../../reconcile/changes.ts';
+import type { Changes } from '../../reconcile/changes.ts';
 import type { Owner } from '../../mark.ts';
 import type { OwnInstance } from '../observed/own-instance.ts';
 import {
@@ -55,27 +55,6 @@ export function toOperations({ create, update, remove }: PodChanges): Operation[
     ]),
     ...remove.map(removalOperation),
   ];
-}
-
-/**
- * Moves the index of a service or check that stays as it is. To Consul an identical write is no write, so the first
- * operation writes it with a difference, and the second, in the same transaction, without: nobody ever sees the difference.
- * The second is a `set`, which asks for no index: the first has found the index that we saw, or neither is applied.
- */
-export function renewalOperations(
-  { desired, observed }: Update<Registration, OwnInstance>,
-  kind: 'Service' | 'Check',
-): Operation[] {
-  if (kind === 'Check') {
-    const { Check } = checkOperation(desired, observed.checkIndex).Check;
-    const different = { ...Check, Output: `${Check.Output} ` };
-    return [{ Check: { Verb: 'cas', Check: different } }, { Check: { Verb: 'set', Check } }];
-  }
-  const { Node, Service } = serviceOperation(desired, observed.serviceIndex).Service;
-  // The weight of an instance whose check is a warning, which ours never is.
-  const { Passing } = Service.Weights;
-  const different = { ...Service, Weights: { Passing, Warning: Passing === 1 ? 2 : 1 } };
-  return [{ Service: { Verb: 'cas', Node, Service: different } }, { Service: { Verb: 'set', Node, Service } }];
 }
 
 function serviceOperation(

@@ -1,14 +1,11 @@
 import type { TransactionConflict } from '../../consul/errors.ts';
 import type { Log } from '../../observability/log.ts';
 import type { RetryBrake } from '../../retry-brake.ts';
-import type { Touched } from '../observed/own-catalog.ts';
 import type { NodeState, OwnInstance } from '../observed/own-instance.ts';
 import { identityOf } from '../registration/registration.ts';
 import { refusedGroups } from './batch.ts';
-import type { BusyNodes } from './busy-nodes.ts';
 import type { Group } from './group.ts';
 import { Contradictions } from './contradictions.ts';
-import type { LateWrites } from './late-writes.ts';
 import { nodesTouched } from './operations.ts';
 import type { Submissions } from './submissions.ts';
 
@@ -33,12 +30,10 @@ export interface RecoveryOptions {
   readonly brake: Pick<RetryBrake, 'tryTake'>;
   readonly log: Log;
   readonly submissions: Submissions;
-  readonly nodes: BusyNodes;
-  readonly late: LateWrites;
 }
 
 /**
- * What is done after a transaction that failed, before its keys are composed anew:
+ * What is done after a transaction that was refused, before its keys are composed anew:
  *
  * | the transaction               | its keys                                | its nodes                                     |
  * |-------------------------------|-----------------------------------------|-----------------------------------------------|
@@ -48,8 +43,7 @@ export interface RecoveryOptions {
  * | ... and nothing is there, on two nodes or more | tried again, after a backoff | read again; see Contradictions          |
  * | refused, but not these keys   | tried again                             | known as before: nothing was applied          |
  * | refused for want of a right   | back to the queue, marked               | read no more                                  |
- * | applied or not, nobody knows  | tried again                             | read before anything else is sent; a write    |
- * |                               |                                         | that comes late is made to fail, see LateWrites |
+ * | refused by somebody who names no key | all are tried again, as those named | read again                                 |
  */
 export class Recovery {
   readonly #options: RecoveryOptions;
@@ -64,7 +58,7 @@ export class Recovery {
     const refused = refusedGroups(groups, conflict);
     const nodes = new Set([...refused].flatMap(({ changes }) => nodesTouched(changes)));
     const isKnown = !conflict.isDenied && (await this.#readRefused(nodes));
-    if (isKnown) for (const group of refused) this.#noteContradictions(group);
+    if (isKnown && conflict.failures.length > 0) for (const group of refused) this.#noteContradictions(group);
     const isFinal = !isKnown || !this.#options.brake.tryTake(1);
     for (const { key } of refused) this.#options.submissions.refused(key, conflict, isFinal);
   }
@@ -87,32 +81,20 @@ export class Recovery {
         this.#contradictions.add(registration.node.name);
   }
 
-  /** Nobody knows whether the transaction was applied, or will be. */
-  afterUnknownOutcome(groups: readonly Group[], touched: Touched): void {
-    this.#options.nodes.doubt(touched);
-    for (const { key, operations } of groups) this.#options.late.add(key, operations);
-  }
-
-  /** Reads the nodes of unknown outcomes again. @throws Error when what Consul has there is still not known */
-  async readUncertain(): Promise<void> {
-    const nodes = new Set(this.#options.nodes.uncertain);
-    await this.#readAgain(nodes);
-    this.#options.nodes.trust(nodes);
-  }
-
   /** False when they could not be read. */
   async #readRefused(nodes: ReadonlySet<string>): Promise<boolean> {
     try {
-      await this.#readAgain(nodes, true);
+      await this.readAgain(nodes);
       return true;
     } catch {
       return false;
     }
   }
 
-  async #readAgain(nodes: ReadonlySet<string>, consistent = false): Promise<void> {
+  /** Reads these nodes, which the leader confirms. @throws Error when what Consul has there is still not known */
+  async readAgain(nodes: ReadonlySet<string>): Promise<void> {
     const { log, onDrift, own } = this.#options;
-    const read = async (node: string) => onDrift(await own.refresh(node, consistent));
+    const read = async (node: string) => onDrift(await own.refresh(node, true));
     const [first, ...others] = nodes;
     if (first === undefined) return;
     try {

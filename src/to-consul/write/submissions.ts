@@ -7,30 +7,31 @@ interface Submitted {
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
   conflicts: number;
-  inFlight: boolean;
+  state: 'waiting' | 'in flight' | 'resting';
 }
 
 /** The keys to write, in order of submission; each stays until Consul has its state, or until it goes back to the queue. */
 export class Submissions {
   readonly #submitted = new Map<string, Submitted>();
   readonly #denied = new Set<string>();
-  #inFlight = 0;
+  #waiting = 0;
 
   /** Resolves or rejects when the key is settled. A key must not be added twice at a time. */
   add(key: string): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#submitted.set(key, { resolve, reject, conflicts: 0, inFlight: false });
+      this.#submitted.set(key, { resolve, reject, conflicts: 0, state: 'waiting' });
+      this.#waiting++;
     });
   }
 
-  /** How many keys are in no transaction on its way. */
+  /** How many keys could be sent: they neither rest nor are in a transaction on its way. */
   get waiting(): number {
-    return this.#submitted.size - this.#inFlight;
+    return this.#waiting;
   }
 
-  /** The keys that are in no transaction on its way. */
+  /** The keys that could be sent. */
   *waitingKeys(): Generator<string> {
-    for (const [key, { inFlight }] of this.#submitted) if (!inFlight) yield key;
+    for (const [key, { state }] of this.#submitted) if (state === 'waiting') yield key;
   }
 
   /** Keys whose last try was refused because a right is missing. */
@@ -40,12 +41,23 @@ export class Submissions {
 
   /** A transaction with the key goes out. */
   goesOut(key: string): void {
-    this.#mark(this.#submitted.get(key), true);
+    this.#mark(this.#submitted.get(key), 'in flight');
   }
 
   /** The transaction came back: the key waits again, unless it is settled. */
   comesBack(key: string): void {
-    this.#mark(this.#submitted.get(key), false);
+    this.#mark(this.#submitted.get(key), 'waiting');
+  }
+
+  /** Nothing can be sent for the key for now: nobody looks at it until it is woken. */
+  rest(key: string): void {
+    this.#mark(this.#submitted.get(key), 'resting');
+  }
+
+  /** All keys that rest wait again, each in its old place. */
+  wake(): void {
+    for (const submitted of this.#submitted.values())
+      if (submitted.state === 'resting') this.#mark(submitted, 'waiting');
   }
 
   /** Consul has a part of the key's state: the rest comes after the keys that wait. */
@@ -68,7 +80,7 @@ export class Submissions {
   /** Consul has the key's state, or, with an error, the key goes back to the queue. A key that is not there is no concern. */
   settle(key: string, error?: unknown): void {
     const submitted = this.#submitted.get(key);
-    this.#mark(submitted, false);
+    if (submitted?.state === 'waiting') this.#waiting--;
     this.#submitted.delete(key);
     if (error === undefined) {
       this.#denied.delete(key);
@@ -76,9 +88,9 @@ export class Submissions {
     } else submitted?.reject(error);
   }
 
-  #mark(submitted: Submitted | undefined, inFlight: boolean): void {
-    if (!submitted || submitted.inFlight === inFlight) return;
-    submitted.inFlight = inFlight;
-    this.#inFlight += inFlight ? 1 : -1;
+  #mark(submitted: Submitted | undefined, state: Submitted['state']): void {
+    if (!submitted || submitted.state === state) return;
+    this.#waiting += Number(state === 'waiting') - Number(submitted.state === 'waiting');
+    submitted.state = state;
   }
 }

@@ -1,6 +1,6 @@
 import type { Clock } from '../../clock.ts';
 import type { Committer } from '../../consul/committer.ts';
-import { ConsulError, TransactionConflict } from '../../consul/errors.ts';
+import { ConsulError, NotApplied, TransactionConflict } from '../../consul/errors.ts';
 import { Failures } from '../../consul/failures.ts';
 import type { Committed } from '../../consul/transaction.ts';
 import type { Log } from '../../observability/log.ts';
@@ -10,8 +10,8 @@ import type { Touched } from '../observed/own-catalog.ts';
 import { composeBatch, touchedBy, type Batch } from './batch.ts';
 import { Burst } from './burst.ts';
 import { BusyNodes } from './busy-nodes.ts';
+import { Doubts } from './doubts.ts';
 import type { OwnBefore } from './group.ts';
-import { LateWrites } from './late-writes.ts';
 import { isLower, limitsAfter413, mostAfter413, limitsOf, type Limits } from './limits.ts';
 import type { PodChanges } from './operations.ts';
 import { piecesOf } from './parts.ts';
@@ -63,16 +63,16 @@ export interface WriterOptions {
  *   backoff; see Contradictions;
  * - 413: the limits halve, until the restart; what is too large alone, and cannot be split, costs only itself;
  * - 429, 5xx and lost connections: everything waits with backoff and is composed anew. Where the transaction may have been
- *   applied all the same, its nodes are read again first: what it wrote is then known, and neither written twice nor
- *   forgotten. What it would write later is made to fail; see LateWrites.
+ *   applied all the same, its nodes rest beyond that, until it cannot be applied later and they were read again: what it wrote
+ *   is then known, and neither written twice nor forgotten; see Doubts.
  */
 export class Writer {
   readonly #options: WriterOptions;
   readonly #submissions = new Submissions();
   readonly #nodes = new BusyNodes();
-  readonly #late = new LateWrites();
   readonly #burst = new Burst();
   readonly #recovery: Recovery;
+  readonly #doubts: Doubts;
   /** What can be sent at all. */
   #most: Limits;
   #limits: Limits;
@@ -87,11 +87,11 @@ export class Writer {
     this.#options = options;
     this.#most = limitsOf(options.limit);
     this.#limits = this.#most;
-    this.#recovery = new Recovery({
+    this.#recovery = new Recovery({ ...options, submissions: this.#submissions });
+    this.#doubts = new Doubts({
       ...options,
-      submissions: this.#submissions,
-      nodes: this.#nodes,
-      late: this.#late,
+      readAgain: (nodes) => this.#recovery.readAgain(nodes),
+      onEnd: () => this.#wake(),
     });
   }
 
@@ -108,12 +108,12 @@ export class Writer {
    * transaction that touches the node is on its way, or when nobody knows what became of one.
    */
   reserve(node: string): (() => void) | undefined {
-    const release = this.#isStopped ? undefined : this.#nodes.reserve(node);
+    const release = this.#isStopped || this.#doubts.hasNode(node) ? undefined : this.#nodes.reserve(node);
     return (
       release &&
       (() => {
         release();
-        this.#scheduleFlush();
+        this.#wake();
       })
     );
   }
@@ -127,8 +127,16 @@ export class Writer {
   stop(): void {
     this.#isStopped = true;
     this.#pause?.();
+    this.#doubts.stop();
+    this.#submissions.wake();
     for (const key of [...this.#submissions.waitingKeys()])
       this.#submissions.settle(key, new Error(`write ${key} to Consul: stopped before it was sent`));
+  }
+
+  /** What rested may be written. */
+  #wake(): void {
+    this.#submissions.wake();
+    this.#scheduleFlush();
   }
 
   /** Once per turn of the event loop: the keys of one burst of events then share a transaction. */
@@ -150,6 +158,7 @@ export class Writer {
         return this.#flushAfter(GATHER_MS);
       const batch = this.#compose();
       for (const [key, error] of batch.settled) this.#submissions.settle(key, error);
+      for (const key of batch.resting) this.#submissions.rest(key);
       if (batch.groups.length === 0) return;
       void this.#send(batch);
     }
@@ -162,28 +171,20 @@ export class Writer {
   #compose(): Batch {
     const { owner, own, plan } = this.#options;
     const { denied } = this.#submissions;
-    const source = { owner, own, plan, late: this.#late, closedNodes: this.#nodes.closed, denied };
+    const resting = {
+      hasKey: (key: string) => this.#doubts.hasKey(key),
+      hasNode: (name: string) => this.#doubts.hasNode(name) || this.#nodes.reserved.has(name),
+    };
+    const source = { owner, own, plan, resting, closedNodes: this.#nodes.closed, denied };
     return composeBatch(this.#submissions.waitingKeys(), source, this.#limits, this.#most);
   }
 
   #flushAfter(ms: number): void {
     this.#pause?.();
-    const pause = this.#options.clock.after(ms, () => void this.#flushWhenKnown(pause));
-    this.#pause = pause;
-  }
-
-  async #flushWhenKnown(pause: () => void): Promise<void> {
-    let retryInMs: number | undefined;
-    try {
-      await this.#recovery.readUncertain();
-    } catch (error) {
-      retryInMs = this.#failures.next(error);
-    }
-    // A transaction that failed in the meantime has paused anew.
-    if (this.#pause !== pause || this.#isStopped) return;
-    this.#pause = undefined;
-    if (retryInMs === undefined) this.#flush(true);
-    else this.#flushAfter(retryInMs);
+    this.#pause = this.#options.clock.after(ms, () => {
+      this.#pause = undefined;
+      this.#flush(true);
+    });
   }
 
   async #send(batch: Batch): Promise<void> {
@@ -222,7 +223,6 @@ export class Writer {
     this.#burst.add(groups.length, clock.now());
     for (const group of groups) {
       recordCommit(own, group, committed);
-      this.#late.review(group.key, own.ofPod(group.key));
       if (group.isWhole) this.#submissions.settle(group.key);
       else this.#submissions.goesOn(group.key);
     }
@@ -246,7 +246,11 @@ export class Writer {
       }
       this.#limits = lower;
     }
-    if (!(error instanceof ConsulError) || error.isOutcomeUnknown) this.#recovery.afterUnknownOutcome(groups, touched);
+    if (error instanceof NotApplied) return this.#rest(error.cause);
+    if (!(error instanceof ConsulError) || error.isOutcomeUnknown) {
+      const keys = groups.map(({ key }) => key);
+      this.#doubts.add(touched.keys(), keys);
+    }
     this.#rest(error);
   }
 

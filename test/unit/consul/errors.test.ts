@@ -26,6 +26,15 @@ describe('an error of Consul', () => {
     expect(new ConsulError('commit transaction', status, '').isOutcomeUnknown).toBe(unknown);
   });
 
+  it.each([
+    ['ECONNRESET', true],
+    ['ECONNREFUSED', false],
+    ['ENOTFOUND', false],
+  ])('%s: a write may have been applied all the same: %p', (code, unknown) => {
+    const cause = Object.assign(new Error('failed'), { code });
+    expect(new ConsulError('commit transaction', 0, '', cause).isOutcomeUnknown).toBe(unknown);
+  });
+
   it('about an answer that proves nothing names what was found', () => {
     expect(new UntrustworthyAnswer('read services', 'one without an index').message).toBe(
       'read services: expected a complete and current answer, found one without an index',

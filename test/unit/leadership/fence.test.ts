@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { ConsulError, FenceRefused, TransactionConflict } from '../../../src/consul/errors.ts';
+import { ConsulError, FenceRefused, NotApplied, TransactionConflict } from '../../../src/consul/errors.ts';
 import type { KeyValue, StoredKey } from '../../../src/consul/key-value.ts';
 import type { Committed, KeyCheck } from '../../../src/consul/transaction.ts';
 import { Displaced, Fence, FenceOfAnotherCluster, type FenceOptions } from '../../../src/leadership/fence.ts';
@@ -72,6 +72,11 @@ async function taken(store?: Store) {
   await staged.fence.take();
   return staged;
 }
+/** Why a transaction was not applied; an error of its own when that was not said. */
+async function whyNotApplied(write: Promise<unknown>): Promise<unknown> {
+  const error: unknown = await write.catch((error: unknown) => error);
+  return error instanceof NotApplied ? error.cause : new Error('expected NotApplied', { cause: error });
+}
 const other = (epoch: number) => writeRecord({ epoch, holder: 'b', clusterUid: 'uid' });
 
 describe('the fence', () => {
@@ -106,7 +111,7 @@ describe('the fence', () => {
   });
 
   it('that was not taken lets nothing pass', async () => {
-    await expect(stage().write()).rejects.toThrow('not taken yet');
+    expect(await whyNotApplied(stage().write())).toMatchObject({ message: expect.stringContaining('not taken yet') });
   });
 
   it('leaves errors of a transaction as they are', async () => {
@@ -151,7 +156,7 @@ describe('a transaction of which nobody knows whether it is applied', () => {
     store.outcomes.push(outcome);
     const first = await write().catch((error: unknown) => error);
     // A move that was not applied leaves everything open.
-    expect(first instanceof ConsulError).toBe(outcome === 'lost');
+    expect(first instanceof NotApplied && first.cause).toEqual(outcome === 'lost' && lost());
     await write();
     expect(store.record?.epoch).toBe(epoch);
   });
@@ -173,7 +178,7 @@ describe('a fence that another has taken', () => {
     store.put(other(epoch));
     await expect(write()).rejects.toThrow(TransactionConflict);
     for (const again of [1, 2]) {
-      await expect(write()).rejects.toThrow(Displaced);
+      expect(await whyNotApplied(write())).toBeInstanceOf(Displaced);
       expect([again, store.record?.holder, fence.failure]).toEqual([again, 'b', expect.stringContaining('found b')]);
     }
     await fence.look();
@@ -197,7 +202,7 @@ describe('a fence of a leader by a Lease', () => {
     expect(store.record).toEqual({ epoch: 1, holder: 'a', clusterUid: 'uid', lease });
     held.is = false;
     store.key = undefined;
-    await expect(write()).rejects.toThrow('held by b');
+    expect(await whyNotApplied(write())).toMatchObject({ message: 'held by b' });
     expect([store.key, fence.failure]).toEqual([undefined, 'held by b']);
   });
 
@@ -317,11 +322,34 @@ describe('a token without the right to the key', () => {
     await expect(fence.around(() => Promise.reject(lost()))).rejects.toThrow(ConsulError);
     store.outcomes.push('denied', 'denied');
     for (const again of [1, 2]) {
-      await expect(write()).rejects.toThrow('Permission denied');
+      expect(await whyNotApplied(write())).toMatchObject({ message: expect.stringContaining('Permission denied') });
       expect([again, fence.failure]).toEqual([again, expect.stringContaining('Permission denied')]);
     }
     await write();
     expect([store.record?.epoch, fence.failure]).toEqual([2, undefined]);
+  });
+
+  it('has it again as soon as a transaction gets through, or when it is looked again, without anything to write', async () => {
+    const { clock, fence, store, write } = await taken();
+    for (const end of [write, () => clock.advance(5000)]) {
+      store.unreadable = new ConsulError('read key', 403, 'Permission denied');
+      await expect(fence.look()).rejects.toThrow('Permission denied');
+      expect(fence.failure).toContain('Permission denied');
+      store.unreadable = undefined;
+      await end();
+      expect(fence.failure).toBeUndefined();
+    }
+    await clock.advance(5000);
+    expect(clock.timers).toBe(0);
+  });
+
+  it('that lost it with a transaction that may come late moves the epoch once it has it again', async () => {
+    const { clock, fence, store } = await taken();
+    await expect(fence.around(() => Promise.reject(lost()))).rejects.toThrow(ConsulError);
+    store.outcomes.push('denied', 'denied');
+    await expect(fence.settled()).rejects.toThrow('Permission denied');
+    await clock.advance(15_000);
+    expect([fence.failure, store.record?.epoch]).toEqual([undefined, 2]);
   });
 
   it('while Consul does not answer is not said to be without: that is tried again', async () => {

@@ -21,6 +21,12 @@ function openFence(displaced: { error?: Error } = {}, whileWaiting: () => void =
   } as unknown as Fence;
 }
 
+/** No transaction of which nobody knows what became of it. */
+const notApplied = (why: string) => ({
+  name: 'NotApplied',
+  cause: { name: 'NotLeading', message: expect.stringContaining(why) as unknown },
+});
+
 describe('the right to write', () => {
   const send = () => Promise.resolve(NOTHING);
 
@@ -28,7 +34,7 @@ describe('the right to write', () => {
     for (const tenure of [undefined, { isLeading: () => true, why: '' }]) {
       const leadership = new Leadership(tenure);
       expect(() => leadership.assertLeading()).toThrow(NotLeading);
-      await expect(leadership.around(send)).rejects.toThrow('has not begun');
+      await expect(leadership.around(send)).rejects.toMatchObject(notApplied('has not begun'));
       await expect(leadership.settled()).rejects.toThrow(NotLeading);
     }
   });
@@ -39,7 +45,7 @@ describe('the right to write', () => {
     leadership.begin(openFence());
     expect(await leadership.around(send)).toBe(NOTHING);
     lease.is = false;
-    await expect(leadership.around(send)).rejects.toThrow('it could not be renewed');
+    await expect(leadership.around(send)).rejects.toMatchObject(notApplied('it could not be renewed'));
     lease.is = true;
     expect(await leadership.around(send)).toBe(NOTHING);
   });
@@ -50,7 +56,7 @@ describe('the right to write', () => {
     const leadership = new Leadership({ isLeading: () => lease.is, why: 'over' });
     leadership.begin(openFence({}, () => (lease.is = false)));
     const noted = () => (sent.push('sent'), send());
-    await expect(leadership.around(noted)).rejects.toThrow(NotLeading);
+    await expect(leadership.around(noted)).rejects.toMatchObject(notApplied('over'));
     expect(sent).toEqual([]);
   });
 

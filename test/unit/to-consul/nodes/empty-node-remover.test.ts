@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { ConsulError, TransactionConflict, UntrustworthyAnswer } from '../../../../src/consul/errors.ts';
+import { ConsulError, NotApplied, TransactionConflict, UntrustworthyAnswer } from '../../../../src/consul/errors.ts';
 import type { CatalogCheck, CatalogService, NodeContents } from '../../../../src/consul/types.ts';
 import { removeEmptyNodes } from '../../../../src/to-consul/nodes/empty-node-remover.ts';
 import { nodeMeta } from '../../../../src/to-consul/registration/registration.ts';
@@ -91,6 +91,7 @@ class Stage {
 }
 
 const REMOVAL = `delete-cas node ${WORKER_1} @12`;
+const service = { id: 'squatter', service: 'squatter' } as CatalogService;
 const stages: Stage[] = [];
 
 function stage(): Stage {
@@ -134,7 +135,6 @@ describe('a node that has been empty for long enough', () => {
     expect(on.sent).toEqual([REMOVAL, `delete-cas node ${WORKER_2} @12`]);
   });
 
-  const service = { id: 'squatter', service: 'squatter' } as CatalogService;
   const check = { checkId: 'probe' } as CatalogCheck;
   const another = { name: WORKER_1, address: '', meta: strings(), modifyIndex: 12 };
   it.each<[string, Partial<NodeContents>]>([
@@ -229,6 +229,59 @@ describe('a removal', () => {
     await on.clock.advance(LONGEST_BACKOFF);
     expect([on.reserved.size, on.empty.size, on.onTheirWay]).toEqual([0, 0, 0]);
     expect(on.sent).toEqual([REMOVAL]);
+  });
+
+  it('of which nobody knows is settled before the node is read: until then it may take what comes there', async () => {
+    const on = stage();
+    let settle: () => void = () => undefined;
+    on.committer.settled = () => new Promise((resolve) => (settle = resolve));
+    await on.untilDue();
+    await on.fail(new ConsulError('commit transaction', 0, ''));
+    on.inConsul.set(WORKER_1, contents(WORKER_1, { services: [service] }));
+    await on.clock.advance(10 * LONGEST_BACKOFF);
+    expect([on.reads.length, on.reserved]).toEqual([1, new Set([WORKER_1])]);
+    settle();
+    await settled();
+    expect([on.reads.length, on.reserved.size]).toEqual([2, 0]);
+    expect(on.sent).toEqual([REMOVAL]);
+  });
+
+  it('of which nobody knows keeps the node from the writer, with a backoff, while that cannot be settled', async () => {
+    const on = stage();
+    let tries = 0;
+    on.committer.settled = () => Promise.reject(new Error(`try ${++tries}`));
+    await on.untilDue();
+    await on.fail(new ConsulError('commit transaction', 0, ''));
+    await on.clock.advance(10 * LONGEST_BACKOFF);
+    expect([on.reads.length, on.reserved]).toEqual([1, new Set([WORKER_1])]);
+    expect(tries).toBeGreaterThan(3);
+    expect(tries).toBeLessThan(100);
+    on.committer.settled = () => Promise.resolve();
+    on.inConsul.delete(WORKER_1);
+    await on.clock.advance(LONGEST_BACKOFF);
+    expect([on.sent, on.reserved.size, on.empty.size]).toEqual([[REMOVAL], 0, 0]);
+  });
+
+  it('that was kept from being sent is tried again at the next look, and the writer may go on', async () => {
+    const on = stage();
+    await on.untilDue();
+    await on.fail(new NotApplied(new ConsulError('write key', 0, '')));
+    expect(on.reserved.size).toBe(0);
+    await on.clock.advance(LOOK);
+    expect(on.sent).toEqual([REMOVAL, REMOVAL]);
+  });
+
+  it('of which nobody knows is not sent again by a daemon that is told to stop', async () => {
+    const on = stage();
+    let settle: () => void = () => undefined;
+    on.committer.settled = () => new Promise((resolve) => (settle = resolve));
+    await on.untilDue();
+    await on.fail(new ConsulError('commit transaction', 0, ''));
+    await on.clock.advance(LONGEST_BACKOFF);
+    on.stopping.abort();
+    settle();
+    await settled();
+    expect([on.sent, on.reads.length, on.reserved.size]).toEqual([[REMOVAL], 1, 0]);
   });
 
   it('that is on its way at the end is not tried again', async () => {

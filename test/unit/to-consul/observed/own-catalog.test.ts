@@ -35,7 +35,10 @@ describe('what is ours', () => {
     expect([own.size, [...own.podKeys()]]).toEqual([3, ['shop/a', 'shop/b', 'shop/c']]);
     expect([...own.ofPod('shop/c').values()].map(({ registration }) => registration.node.name)).toEqual([WORKER_2]);
     expect([own.node(WORKER_1).state, own.node('k8s-prod--none').state]).toEqual(['ours', 'absent']);
-    expect([own.isIntact(WORKER_1), own.isIntact('k8s-prod--none')]).toEqual([true, false]);
+    expect([own.node(WORKER_1), own.node('k8s-prod--none')]).toMatchObject([
+      { state: 'ours', isIntact: true },
+      { state: 'absent' },
+    ]);
   });
 
   it("is not read when our cluster's name is another installation's", async () => {
@@ -115,7 +118,7 @@ describe('a look at our nodes', () => {
       ['shop/a', 'shop/b'],
       [`read ${WORKER_1}`, `index ${WORKER_2}`],
     ]);
-    expect(own.isIntact(WORKER_1)).toBe(false);
+    expect(own.node(WORKER_1)).toMatchObject({ state: 'ours', isIntact: false });
   });
 
   it('reads a node that is new, and one that is gone', async () => {

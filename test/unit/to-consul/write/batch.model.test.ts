@@ -2,8 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import type { Operation } from '../../../../src/consul/transaction.ts';
 import { composeBatch, type BatchSource } from '../../../../src/to-consul/write/batch.ts';
-import { LateWrites } from '../../../../src/to-consul/write/late-writes.ts';
-import type { PodChanges } from '../../../../src/to-consul/write/operations.ts';
+import { nodesTouched, type PodChanges } from '../../../../src/to-consul/write/operations.ts';
 import { owner } from '../../builders.ts';
 import { registrationOf } from '../instances.ts';
 import { instanceOf, Picture } from './picture.ts';
@@ -22,6 +21,7 @@ const wishes = fc.record({
 const worlds = fc.record({
   nodes: fc.array(fc.constantFrom(...states), { minLength: 5, maxLength: 5 }),
   closed: fc.array(fc.nat(4), { maxLength: 2 }),
+  resting: fc.record({ nodes: fc.array(fc.nat(4), { maxLength: 2 }), keys: fc.array(fc.nat(9), { maxLength: 3 }) }),
   denied: fc.array(fc.nat(9), { maxLength: 3 }),
   keys: fc.array(wishes, { maxLength: 10 }),
   limits: fc.record({ operations: fc.integer({ min: 8, max: 24 }), bytes: fc.integer({ min: 500, max: 12_000 }) }),
@@ -61,7 +61,10 @@ function sourceOf(world: World): BatchSource {
     owner,
     own: pictureOf(world),
     plan: (key) => changesOf(Number(key), world.keys[Number(key)] ?? { create: [], update: [], remove: [], tag: '' }),
-    late: new LateWrites(),
+    resting: {
+      hasKey: (key) => world.resting.keys.includes(Number(key)),
+      hasNode: (name) => world.resting.nodes.some((i) => nodeAt(i).name === name),
+    },
     closedNodes: new Set(world.closed.map((i) => nodeAt(i).name)),
     denied: new Set(world.denied.map(String)),
   };
@@ -99,12 +102,13 @@ describe('any batch', () => {
     });
   });
 
-  it('has each key at most once, sent or settled, and those sent in the order in which they came', () => {
+  it('has each key at most once, sent, settled or resting, and those sent in the order in which they came', () => {
     check((world, source, keys) => {
-      const { groups, settled } = composeBatch(keys, source, world.limits, MOST);
+      const { groups, settled, resting } = composeBatch(keys, source, world.limits, MOST);
       const sent = groups.map(({ key }) => key);
       expect(sent).toEqual(keys.filter((key) => sent.includes(key)));
-      expect(sent.filter((key) => settled.has(key))).toEqual([]);
+      const all = [...sent, ...settled.keys(), ...resting];
+      expect(new Set(all).size).toBe(all.length);
       expect(new Set(sent.map((key) => source.denied.has(key))).size).toBeLessThanOrEqual(1);
     });
   });
@@ -128,11 +132,22 @@ describe('any batch', () => {
     });
   });
 
+  it('touches nothing that rests, and rests nothing else', () => {
+    check((world, source, keys) => {
+      const { groups, resting } = composeBatch(keys, source, world.limits, MOST);
+      const touchesResting = ({ changes }: { readonly changes: PodChanges }) =>
+        nodesTouched(changes).some((name) => source.resting.hasNode(name));
+      expect(groups.filter((group) => touchesResting(group) || source.resting.hasKey(group.key))).toEqual([]);
+      for (const key of resting)
+        expect(source.resting.hasKey(key) || touchesResting({ changes: source.plan(key) })).toBe(true);
+    });
+  });
+
   it('never stands still: what waits has a reason to wait', () => {
     check((world, source, keys) => {
-      const { groups, settled } = composeBatch(keys, source, world.limits, MOST);
+      const { groups, settled, resting } = composeBatch(keys, source, world.limits, MOST);
       const isFree = world.closed.length === 0;
-      if (keys.length > 0 && isFree) expect(groups.length + settled.size).toBeGreaterThan(0);
+      if (keys.length > 0 && isFree) expect(groups.length + settled.size + resting.length).toBeGreaterThan(0);
     });
   });
 });

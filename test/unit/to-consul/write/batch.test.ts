@@ -3,7 +3,6 @@ import { TransactionConflict } from '../../../../src/consul/errors.ts';
 import { operationList } from '../../../../src/consul/transaction.ts';
 import { composeBatch, refusedGroups, touchedBy, type Batch } from '../../../../src/to-consul/write/batch.ts';
 import type { Group } from '../../../../src/to-consul/write/group.ts';
-import { LateWrites } from '../../../../src/to-consul/write/late-writes.ts';
 import { nodeOperation, toOperations, type PodChanges } from '../../../../src/to-consul/write/operations.ts';
 import { owner } from '../../builders.ts';
 import { registrationOf } from '../instances.ts';
@@ -26,19 +25,24 @@ interface Given {
   readonly closed?: readonly string[];
   readonly denied?: readonly string[];
   readonly limits?: Partial<typeof MOST>;
-  readonly late?: LateWrites;
+  /** Keys and nodes that rest. */
+  readonly resting?: readonly string[];
 }
 
 function compose(
   wishes: Readonly<Record<string, PodChanges | Error>>,
-  { own = new Picture([NODE_1, NODE_2]), closed = [], denied = [], limits = {}, late = new LateWrites() }: Given = {},
+  { own = new Picture([NODE_1, NODE_2]), closed = [], denied = [], limits = {}, resting = [] }: Given = {},
 ): Batch {
   const plan = (key: string) => {
     const wish = wishes[key] ?? NOTHING;
     if (wish instanceof Error) throw wish;
     return wish;
   };
-  const source = { owner, own, plan, late, closedNodes: new Set(closed), denied: new Set(denied) };
+  const rests = (name: string) => resting.includes(name);
+  const source = {
+    ...{ owner, own, plan, closedNodes: new Set(closed), denied: new Set(denied) },
+    resting: { hasKey: rests, hasNode: rests },
+  };
   return composeBatch(Object.keys(wishes), source, { ...MOST, ...limits }, MOST);
 }
 
@@ -143,6 +147,28 @@ describe('a batch', () => {
   });
 });
 
+describe('what rests', () => {
+  it('is left out: a key that touches a node of those in any way, however many there are', () => {
+    const many = Array.from({ length: 100 }, (_, i) => [`rests-${i}`, creation(`rests-${i}`, NODE_2)] as const);
+    const moved: PodChanges = { ...creation('moved', NODE_1), remove: [instanceOf('moved', NODE_2)] };
+    const wishes = { ...Object.fromEntries(many), a: removal('a', NODE_2), b: creation('b'), moved };
+    const batch = compose(wishes, { resting: [NODE_2.name] });
+    expect(keysOf(batch)).toEqual(['b']);
+    expect(batch.resting).toEqual([...many.map(([key]) => key), 'a', 'moved']);
+    expect(batch.settled.size).toBe(0);
+  });
+
+  it('is a key itself, of which nobody asks what is to change: what Consul has of it is not known', () => {
+    const batch = compose({ a: NOTHING, b: new Error('asked') }, { resting: ['a', 'b'] });
+    expect([batch.resting, batch.settled.size]).toEqual([['a', 'b'], 0]);
+  });
+
+  it('is no key with nothing to change, which only has an instance on such a node', () => {
+    const own = new Picture([NODE_1], [instanceOf('a')]);
+    expect([...compose({ a: NOTHING }, { own, resting: [NODE_1.name] }).settled.keys()]).toEqual(['a']);
+  });
+});
+
 describe('the node of an instance', () => {
   it('that is absent comes with the first group that needs it, and once', () => {
     const batch = compose({ a: creation('a', NEW_NODE), b: creation('b', NEW_NODE) });
@@ -184,17 +210,6 @@ describe('the node of an instance', () => {
     const batch = compose({ a: same('a'), b: same('b') }, { own });
     expect(keysOf(batch)).toEqual(['a']);
     expect(batch.settled.size).toBe(0);
-  });
-
-  it('is written to when a late write has to be made harmless, though nothing else is to change', () => {
-    const late = new LateWrites();
-    late.add('a', toOperations(removal('a')));
-    const own = new Picture([NODE_1], [{ ...instanceOf('a'), podKey: 'a' }]);
-    const batch = compose({ a: NOTHING }, { own, late });
-    expect(shown(batch.groups[0]?.operations ?? [])).toEqual([
-      `cas service orders on ${NODE_1.name} @20`,
-      `set service orders on ${NODE_1.name} @20`,
-    ]);
   });
 });
 

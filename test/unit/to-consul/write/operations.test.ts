@@ -5,7 +5,6 @@ import {
   nodeOperation,
   nodesNeeded,
   nodesTouched,
-  renewalOperations,
   toOperations,
   type PodChanges,
 } from '../../../../src/to-consul/write/operations.ts';
@@ -77,27 +76,6 @@ describe('the operations of a pod', () => {
     ],
   ])('%s', (_, given, operations) => {
     expect(shown(toOperations(changes(given)))).toEqual(operations);
-  });
-
-  it.each([
-    ['Service', [`cas service orders on ${HERE} @21`, `set service orders on ${HERE} @21`]],
-    ['Check', [`cas check of orders on ${HERE} @22`, `set check of orders on ${HERE} @22`]],
-  ] as const)('renew a %s as it is, by way of something else', (kind, operations) => {
-    const [first, second] = renewalOperations({ desired: registration(), observed: observed() }, kind);
-    expect(shown([first, second].filter((operation) => operation !== undefined))).toEqual(operations);
-    const [usual] = toOperations(
-      changes({
-        update: [
-          kind === 'Check'
-            ? { desired: registration(), observed: observed({ check: critical }) }
-            : { desired: registration(), observed: observed({ tags: ['v2'] }) },
-        ],
-      }),
-    );
-    const withoutVerb = (operation: Operation | undefined) =>
-      JSON.parse(JSON.stringify(operation), (key, value: unknown) => (key === 'Verb' ? '' : value)) as unknown;
-    expect(withoutVerb(second)).toEqual(withoutVerb(usual));
-    expect(withoutVerb(first)).not.toEqual(withoutVerb(usual));
   });
 
   it('have the addresses of both families of a dual-stack pod, with the port of the service', () => {

@@ -39,11 +39,6 @@ export class Picture implements WrittenCatalog {
     return this.nodes.get(name) ?? { state: 'absent' };
   }
 
-  isIntact(name: string): boolean {
-    const node = this.node(name);
-    return node.state === 'ours' && node.isIntact;
-  }
-
   ofPod(podKey: string): Map<string, OwnInstance> {
     return new Map([...this.instances].filter(([, instance]) => instance.podKey === podKey));
   }
@@ -52,7 +47,8 @@ export class Picture implements WrittenCatalog {
     // Nothing is being read behind the test's back.
   }
 
-  refresh(node: string): Promise<Iterable<string>> {
+  refresh(node: string, consistent = false): Promise<Iterable<string>> {
+    if (!consistent) throw new Error(`read ${node} again: expected to have the leader asked`);
     this.reads.push(node);
     return this.onRead(node);
   }

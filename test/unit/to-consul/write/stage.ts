@@ -80,6 +80,13 @@ export class WriterStage {
     await settled();
   }
 
+  /** From now on it is the test's to say when the next unknown outcome is settled, in turn. */
+  holdSettled(): { next(): void } {
+    const held: (() => void)[] = [];
+    this.committer.settled = () => new Promise((resolve) => held.push(resolve));
+    return { next: () => held.shift()?.() };
+  }
+
   #plan(key: string): PodChanges {
     const wanted = [this.desired.get(key) ?? []].flat();
     const desired = new Map(wanted.map((registration) => [identityOf(registration), registration]));

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { ConsulError, TransactionConflict } from '../../../../src/consul/errors.ts';
+import { ConsulError, NotApplied, TransactionConflict } from '../../../../src/consul/errors.ts';
 import { settled } from '../../clock.ts';
 import { shown } from '../transactions.ts';
 import { instanceOf, NODE_1, NODE_2, Picture } from './picture.ts';
@@ -16,6 +16,16 @@ function stale(...indexes: number[]): TransactionConflict {
 const DENIED = new TransactionConflict([{ index: 0, what: 'Permission denied: lacks service:write' }]);
 
 describe('409: a transaction that Consul refused', () => {
+  it('by whom nobody can say, for no key in particular, is no contradiction', async () => {
+    const stage = new WriterStage();
+    await stage.write(['a']);
+    stage.committer.onSent = (transaction) => transaction.fail(new TransactionConflict([]));
+    stage.sent[0]?.fail(new TransactionConflict([]));
+    await stage.write(['b'], { node: NODE_2 });
+    expect(new Set(stage.own.reads)).toEqual(new Set([NODE_1.name, NODE_2.name]));
+    expect(stage.writer.failure).toBeUndefined();
+  });
+
   it('has the nodes of the refused keys read again, and all its keys sent anew', async () => {
     const stage = new WriterStage();
     await stage.write(['here']);
@@ -165,25 +175,25 @@ describe('a transaction that failed', () => {
     };
     stage.sent[0]?.fail(error);
     await settled();
-    expect(stage.own.reads).toEqual([]);
     await stage.clock.advance(LONGEST_BACKOFF);
     expect(stage.own.reads).toEqual([NODE_1.name]);
     expect([stage.sent.length, stage.outcomes.get('a')]).toEqual([1, 'written']);
     expect(stage.drifted).toEqual(['shop/a']);
   });
 
-  it('is not sent again, and nothing else is, while it cannot be read what became of it', async () => {
+  it('is not sent again while it cannot be read what became of it; others are', async () => {
     const stage = new WriterStage();
     stage.own.onRead = () => Promise.reject(new Error('no answer'));
     await stage.write(['a']);
     stage.sent[0]?.fail(failed(0));
+    await stage.write(['here']);
     await stage.write(['elsewhere'], { node: NODE_2 });
     await stage.clock.advance(4 * LONGEST_BACKOFF);
-    expect(stage.podsFrom(1)).toEqual([]);
+    expect(stage.podsFrom(1)).toEqual(['elsewhere']);
     expect(stage.own.reads.length).toBeGreaterThan(2);
     stage.own.onRead = () => Promise.resolve([]);
     await stage.clock.advance(LONGEST_BACKOFF);
-    expect(stage.podsFrom(1)).toEqual(['a elsewhere']);
+    expect(stage.podsFrom(2)).toEqual(['a here']);
   });
 
   it('on many nodes costs one read at a time, while these fail', async () => {
@@ -202,37 +212,84 @@ describe('a transaction that failed', () => {
     expect(Math.max(...stage.clock.waits)).toBeLessThanOrEqual(5000);
   });
 
-  it('makes a change that nobody knows of harmless, also when nothing is to change any more', async () => {
-    const stage = new WriterStage(new Picture([NODE_1], [instanceOf('a')]));
+  it('is read only when it can be applied no more, and only then are its nodes written to again', async () => {
+    const stage = new WriterStage(new Picture([NODE_1, NODE_2], [instanceOf('a')]));
+    const settle = stage.holdSettled();
     await stage.write(['a'], { tags: ['new'] });
     stage.sent[0]?.fail(failed(0));
     stage.desired.set('shop/a', instanceOf('a').registration);
+    await stage.write(['neighbour']);
+    await stage.write(['elsewhere'], { node: NODE_2 });
+    await stage.clock.advance(60_000);
+    expect([stage.own.reads, stage.podsFrom(1), stage.outcomes.get('a')]).toEqual([[], ['elsewhere'], undefined]);
+    // The write came late, after all.
+    stage.own.onRead = () =>
+      Promise.resolve([stage.own.written(instanceOf('a', NODE_1, 30, ['new']))].map(() => 'shop/a'));
+    settle.next();
     await settled();
-    await stage.clock.advance(LONGEST_BACKOFF);
-    expect(shown(stage.sent[1]?.operations ?? [])).toEqual([
-      `cas service orders on ${NODE_1.name} @20`,
-      `set service orders on ${NODE_1.name} @20`,
-    ]);
-    await stage.commitAll();
-    await stage.write([]);
-    stage.submit('a');
-    await settled();
-    expect([stage.sent.length, stage.outcomes.get('a')]).toEqual([2, 'written']);
+    expect(stage.own.reads).toEqual([NODE_1.name]);
+    expect(stage.podsFrom(2)).toEqual(['a neighbour']);
+    expect(shown(stage.sent[2]?.operations ?? [])).toContain(`cas service orders on ${NODE_1.name} @30`);
   });
 
-  it('while the nodes of another are read, begins the wait anew', async () => {
+  it('waits for the next try with a backoff when nobody can say that it is settled, and nothing is read', async () => {
+    const stage = new WriterStage();
+    let tries = 0;
+    stage.committer.settled = () => Promise.reject(new Error(`try ${++tries}`));
+    await stage.write(['a']);
+    stage.sent[0]?.fail(failed(0));
+    await stage.clock.advance(60_000);
+    expect([stage.own.reads, stage.podsFrom(1)]).toEqual([[], []]);
+    expect(tries).toBeGreaterThan(8);
+    expect(tries).toBeLessThan(100);
+    expect(stage.clock.waits).toHaveLength(tries + 1);
+    stage.committer.settled = () => Promise.resolve();
+    await stage.clock.advance(LONGEST_BACKOFF);
+    expect([stage.own.reads, stage.podsFrom(1)]).toEqual([[NODE_1.name], ['a']]);
+  });
+
+  it('on a node of another like it leaves the node alone until both are settled, and is not waited for elsewhere', async () => {
+    const stage = new WriterStage();
+    const settle = stage.holdSettled();
+    await stage.write(['a']);
+    stage.desired.set('shop/b', registrationOf('b', { node: NODE_1 }));
+    stage.desired.set('shop/c', registrationOf('c', { node: NODE_2 }));
+    stage.submit('b');
+    stage.submit('c');
+    await settled();
+    for (const { fail } of stage.sent) fail(failed(0));
+    await settled();
+    await stage.clock.advance(LONGEST_BACKOFF);
+    settle.next();
+    await settled();
+    expect([stage.own.reads, stage.podsFrom(2)]).toEqual([[], []]);
+    settle.next();
+    await settled();
+    expect(stage.own.reads.toSorted()).toEqual([NODE_1.name, NODE_2.name]);
+    expect(stage.podsFrom(2)).toEqual(['a b c']);
+  });
+
+  it('when a write before or after it failed was not applied: its nodes do not rest, and nothing is read', async () => {
+    const stage = new WriterStage();
+    await stage.write(['a']);
+    stage.sent[0]?.fail(new NotApplied(failed(500, 'No cluster leader')));
+    await settled();
+    expect(stage.podsFrom(1)).toEqual([]);
+    await stage.clock.advance(5000);
+    expect([stage.podsFrom(1), stage.own.reads]).toEqual([['a'], []]);
+  });
+
+  it('while everything waits for another, begins the wait anew', async () => {
     const stage = new WriterStage();
     await stage.write(['a']);
     await stage.write(['b']);
-    let answer: (pods: string[]) => void = () => undefined;
-    stage.own.onRead = () => new Promise((resolve) => (answer = resolve));
-    stage.sent[0]?.fail(failed(0));
+    stage.sent[0]?.fail(failed(429));
     await settled();
-    await stage.clock.advance(LONGEST_BACKOFF);
+    const [first = 0] = stage.clock.due;
+    await stage.clock.advance(first / 2);
     stage.sent[1]?.fail(failed(429));
     await settled();
-    answer([]);
-    await settled();
+    expect(stage.clock.timers).toBe(1);
     expect(stage.podsFrom(2)).toEqual([]);
     await stage.clock.advance(LONGEST_BACKOFF);
     expect(stage.podsFrom(2)).toEqual(['a b']);

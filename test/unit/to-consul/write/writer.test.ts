@@ -145,9 +145,14 @@ describe('a Consul node', () => {
     await stage.write(['a'], { node: NODE_2 });
     await stage.write(['b']);
     expect(stage.podsFrom(0)).toEqual(['b']);
+    await stage.write(many(70, 'waiting'), { node: NODE_2 });
+    await stage.write(['c']);
+    expect(stage.podsFrom(1)).toEqual(['c']);
+    stage.desired.clear();
+    stage.desired.set('shop/a', registrationOf('a', { node: NODE_2 }));
     release?.();
     await settled();
-    expect(stage.podsFrom(1)).toEqual(['a']);
+    expect(stage.podsFrom(2)).toEqual(['a']);
   });
 
   it('cannot be reserved while a transaction that touches it is on its way, or nobody knows what became of it', async () => {
@@ -199,6 +204,24 @@ describe('a writer that is stopped', () => {
     await settled();
     expect(stage.clock.timers).toBe(0);
     expect(stage.outcomes.get('a')).toBeInstanceOf(Error);
+  });
+
+  it('rejects what rests, and waits neither for what is not settled nor for what cannot be read', async () => {
+    const stage = new WriterStage();
+    const settle = stage.holdSettled();
+    await stage.write(['a']);
+    stage.sent[0]?.fail(new ConsulError('commit transaction', 0, ''));
+    await stage.write(['neighbour']);
+    await stage.clock.advance(100);
+    stage.writer.stop();
+    await settled();
+    for (const name of ['a', 'neighbour'])
+      expect(stage.outcomes.get(name)).toMatchObject({
+        message: expect.stringContaining('stopped before it was sent'),
+      });
+    settle.next();
+    await settled();
+    expect([stage.own.reads, stage.sent.length, stage.clock.timers]).toEqual([[], 1, 0]);
   });
 
   it('sends nothing after a read that ends late', async () => {
