@@ -9,6 +9,7 @@ import { serveStatus, splitAddress } from '../observability/http.ts';
 import { sparingLog } from '../observability/sparing-log.ts';
 import type { Owner } from '../mark.ts';
 import { runToConsul, type ToConsul, type ToConsulOptions } from '../to-consul/index.ts';
+import type { Release, Retaining } from '../to-consul/report/retained-instances.ts';
 import { explainLoss } from '../consul/distrust.ts';
 import { OwnEntry, type OwnEntryOptions } from '../to-consul/identity/own-entry.ts';
 import { summarize, type Summary } from '../to-consul/identity/summary.ts';
@@ -29,6 +30,10 @@ export interface RunningDaemon {
   readonly started: Promise<void>;
   /** Resolves with what waiting would not mend, when that comes up while the daemon runs: it has to be stopped. */
   readonly broken: Promise<Error>;
+  /** What is retained in Consul because much was lost at once; undefined while it does not run. */
+  retaining(): Retaining | undefined;
+  /** Lets go in Consul what was shown under that hash; undefined while it does not run. */
+  release(hash: string): Release | undefined;
   /** Finishes what is on its way, removes nothing. */
   stop(): Promise<void>;
 }
@@ -103,6 +108,8 @@ export async function startDaemon(
     port: status.port,
     started,
     broken: clients.cluster.isOther,
+    retaining: () => directions?.toConsul?.retaining(),
+    release: (hash) => directions?.toConsul?.release(hash),
     async stop() {
       isStopping = true;
       directions?.events.stop();
