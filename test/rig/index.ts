@@ -236,6 +236,7 @@ export interface Work {
   /** Of to-consul only. */
   readonly instances?: number;
   readonly held?: number;
+  readonly retained?: number;
   readonly rejected: number;
   readonly waiting: number;
   readonly busy: number;

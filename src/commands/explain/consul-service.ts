@@ -255,12 +255,12 @@ async function podsWanting(config: Config, { owner, toConsul }: World, name: str
   const said: ExplainedPod[] = [];
   for (const pod of views.pods.values()) {
     const { registrations, unready } = desiredRegistrations(owner, config.toConsul, plans.index.sourcesOf(pod));
-    const isOfName = ({ service }: { readonly service: string }) => service.toLowerCase() === name;
-    const wants = [...registrations.values()].some(isOfName);
-    if (!wants && ![...unready.values()].some(isOfName)) continue;
+    const isOf = ({ service }: { readonly service: string }) => service.toLowerCase() === name;
+    const isWanted = [...registrations.values()].some(isOf);
+    if (!isWanted && ![...unready.values()].some(isOf)) continue;
     const key = objectKey(pod);
     const plan = await plans.plan(key);
-    if (wants || plan.retained.some(isOfName)) said.push({ pod: key, says: summaryOf(plan, own.ofPod(key).size) });
+    if (isWanted || plan.retained.some(isOf)) said.push({ pod: key, says: summaryOf(plan, own.ofPod(key).size) });
   }
   return said.sort((a, b) => (a.pod < b.pod ? -1 : 1));
 }

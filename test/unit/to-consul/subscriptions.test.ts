@@ -84,6 +84,30 @@ describe('pods are looked at', () => {
       ['shop/a'],
     ],
     [
+      'when their node gets Unknown',
+      { pods: [A] },
+      ({ nodes }) => nodes.put({ ...NODE, ready: 'Unknown', resourceVersion: '11' }),
+      ['shop/a'],
+    ],
+    [
+      'not when their node is not Ready, which says nothing of them',
+      { pods: [A] },
+      ({ nodes }) => nodes.put({ ...NODE, ready: 'False', resourceVersion: '11' }),
+      [],
+    ],
+    [
+      'when another pod gets their address',
+      { pods: [A] },
+      ({ pods }) => pods.put(podNamed('heir', { podIPs: A.podIPs })),
+      ['address of shop/a', 'shop/heir'],
+    ],
+    [
+      'when another pod has their address no more',
+      { pods: [A, podNamed('heir', { podIPs: A.podIPs })] },
+      ({ pods }) => pods.put(podNamed('heir', { podIPs: ['10.1.0.99'], resourceVersion: '101' })),
+      ['address of shop/a', 'shop/heir'],
+    ],
+    [
       'when their node goes',
       { pods: [A] },
       ({ nodes }) => nodes.delete({ ...NODE, resourceVersion: '11' }),
