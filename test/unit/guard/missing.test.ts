@@ -1,0 +1,14 @@
+import { expect, it } from '@jest/globals';
+import { wentOneByOne } from '../../../src/guard/missing.ts';
+
+it.each<readonly [rule: string, missing: number, had: number, expected: boolean]>([
+  ['the only one', 1, 1, true],
+  ['one of a few', 1, 3, true],
+  ['two of a few', 2, 3, false],
+  ['both', 2, 2, false],
+  ['half of many', 50, 100, true],
+  ['more than half of many', 51, 100, false],
+  ['all of many', 100, 100, false],
+])('%s went by itself: %s of %s', (_, missing, had, expected) => {
+  expect(wentOneByOne(missing, had)).toBe(expected);
+});
