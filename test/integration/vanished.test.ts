@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
+import { commandLineOn } from '../rig/command-line.ts';
 import { openRig, statusOf, untilEqual, type Daemon, type Rig } from '../rig/index.ts';
 import { Mirrored } from '../rig/mirrored.ts';
 
@@ -78,6 +79,12 @@ async function start(timings = LONG): Promise<Daemon> {
   return daemon;
 }
 
+/** What a command says that reads both systems now. */
+async function plan(): Promise<string> {
+  const settings = { toConsul: { enabled: false }, toKubernetes: { namespaces: [rig.namespace] } };
+  return (await commandLineOn(rig, settings)('plan')).stdout;
+}
+
 /** A mirrored service with so many endpoints. */
 async function mirror(name: string, count: number): Promise<void> {
   await register(name, count);
@@ -154,6 +161,10 @@ it('a restart meanwhile changes nothing: endpoints that are written stay, though
   await daemon?.stop();
   await vanish('restarted', 40);
   await vanish('partly', 38);
+  const said = await plan();
+  expect(said).toMatch(/\* Consul service partly: 38 instances retained: more than half of what was there/);
+  expect(said).toMatch(/\* Consul service restarted: 40 instances retained: /);
+  expect(said).not.toMatch(/[-~+] \w+ +\w+ +\S*(partly|restarted)/);
   await start();
   await untilRetained(78);
   await register('new', 1);
