@@ -7,6 +7,7 @@ import type { Registration } from '../to-consul/registration/registration.ts';
 import type { ImportPlan } from '../to-kubernetes/imports/planner.ts';
 import { changesOf, type NamespacePlan, type WrittenKind } from '../to-kubernetes/plan/namespace-plan.ts';
 import type { NamePlan } from '../to-kubernetes/plan/planner.ts';
+import type { Retaining } from '../to-kubernetes/retention/retaining-catalog.ts';
 import type { World } from '../world/world.ts';
 import { planImports, planPods, planServices, readOnce, type OnceContext } from '../world/read-once.ts';
 import type { PodPlan } from '../to-consul/plan/pod-plan.ts';
@@ -155,7 +156,19 @@ async function planToKubernetes(
     ),
     ...[...imports.plans].map(([key, plan]) => describeImport(key, plan)),
     describeFallbacks([...planned.plans.values()]),
+    describeRetained(toKubernetes.retention.retaining()),
   );
+}
+
+/** One line for each Consul service of which much is missing at once. */
+function describeRetained({ instances }: Retaining): Part {
+  const services = [...new Set(instances.map(({ service }) => service))];
+  const warnings = services.map((service) => {
+    const retained = instances.filter((instance) => instance.service === service);
+    const reason = `${retained.length} instance${retained.length === 1 ? '' : 's'} retained: ${retained[0]?.why ?? ''}`;
+    return { direction: 'to-kubernetes' as const, object: `Consul service ${service}`, reason };
+  });
+  return { ...NOTHING, warnings };
 }
 
 /** One line for all: that Istio is not there is the same for each service. */

@@ -30,6 +30,8 @@ export interface Timings {
   readonly emptyNodeMs?: number | undefined;
   /** How long after a first direct read that found no pod a second one decides about the last instance of a service. */
   readonly secondProofMs?: number | undefined;
+  /** How long after an answer of Consul in which much is missing a second one decides. */
+  readonly secondAnswerMs?: number | undefined;
   /** How long the slices of a Service may lack one of its ports before its owner is told. */
   readonly slicesFollowMs?: number | undefined;
   /** Of looks at what is ours in Consul. */

@@ -123,8 +123,10 @@ export interface PlannedServices {
 export async function planServices(
   config: Config,
   owner: World['owner'],
-  { views, catalog, hosts }: NonNullable<World['toKubernetes']>,
+  { views, catalog, retention, hosts }: NonNullable<World['toKubernetes']>,
 ): Promise<PlannedServices> {
+  // As a daemon that starts now.
+  retention.begin(views);
   const planner = new ToKubernetesPlanner(owner, config.toKubernetes, views, catalog, hosts);
   // Asked for once more, and what is known to Kubernetes only: a plan on a guess is none.
   const unread = await readAll(

@@ -37,6 +37,7 @@ const QUICK: Timings = {
   sweepPace: { firstMs: 50, gapMs: 250, longestGapMs: 1000 },
   kindPace: { lookAgainMs: 300, pauseMs: 50, missingMs: 300, grantedMs: 2000 },
   secondProofMs: 300,
+  secondAnswerMs: 300,
   slicesFollowMs: 1500,
   namespacePace: { lookAgainMs: 200, openMs: 5000, grantedMs: 200 },
   hostLimits: { shortestMs: 200, longestRetryMs: 1000 },
@@ -227,6 +228,7 @@ export interface RetainedRow {
 }
 
 interface ToKubernetesWork {
+  readonly retained: number;
   readonly workloadEntries: string;
   readonly withoutWorkloadEntries: number;
   readonly closedNamespaces: Readonly<Record<string, string>>;

@@ -19,6 +19,7 @@ function stage(
     spelling: (name) => name.toUpperCase(),
     instances: (name) => services[name],
     isComplete: (name) => name !== 'pgsql-lost',
+    stays: (name) => name === 'pgsql-lost',
     subscribe: (listener) => void listeners.push(listener),
     ...{ refresh: answer('refresh'), confirm: answer('confirm') },
     ...{ want: ask('want'), unwant: ask('unwant'), follow: ask('follow'), unfollow: ask('unfollow') },
