@@ -113,7 +113,7 @@ export class Planner {
       waitsFor: [...admitted.waitsFor, ...retention.waitsFor],
       places: withStaying(places, [...held, ...[...unproven, ...unconfirmed].map(({ instance }) => instance)]),
       held,
-      retained: retention.retained,
+      retained: retention.retained.filter(({ id }) => [...admissible.values()].some((one) => one.id === id)),
       members: { podUid: pod?.uid ?? '', byId: membersOf(desired, admissible, observed, { held, unread }) },
       isAsked: desired?.isAsked ?? false,
       awaited: sources && desired ? this.#awaited(sources, desired) : [],

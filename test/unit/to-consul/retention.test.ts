@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import type { Pod } from '../../../src/kubernetes/objects.ts';
 import { WINDOW_MS } from '../../../src/guard/breaker.ts';
-import { annotations, condition, endpoint, instance, node, service, slice } from '../builders.ts';
+import { annotations, condition, endpoint, instance, node, policy, service, slice } from '../builders.ts';
 import { settled } from '../clock.ts';
 import { loopStage } from './loop-stage.ts';
 import { podNamed, registered, type PlanningGiven } from './planning.ts';
@@ -163,6 +163,20 @@ describe('when pods turn NotReady in masses', () => {
     notReady(stage, ORDERS);
     await stage.untilIdle();
     expect(counts(stage)).toEqual(['orders critical 60', 'web passing 100']);
+  });
+
+  it('what the policy refuses to register again is not said to be retained', async () => {
+    const config = { policy: policy({ maxInstances: 130 }) };
+    const pods = [...ORDERS, ...OTHERS.slice(0, 70)];
+    const stage = await stageWith(pods, { config });
+    notReady(stage, ORDERS.slice(1));
+    await stage.untilIdle();
+    for (const pod of podsOf('late', 50)) stage.views.pods.put(pod);
+    await stage.untilIdle();
+    notReady(stage, ORDERS.slice(0, 1));
+    await stage.untilIdle();
+    expect(counts(stage)).toEqual(['late passing 50', 'orders critical 10', 'web passing 70']);
+    expect(stage.loop.status.retained).toBe(10);
   });
 
   it('a service that a Kubernetes Service asks for is kept too', async () => {
