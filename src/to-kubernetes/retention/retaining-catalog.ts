@@ -206,11 +206,12 @@ export class RetainingCatalog implements ReadCatalog {
 
   /** Takes in what Consul says now, if that is another thing than before. */
   #look(name: string): void {
-    if (!this.#hasBegun || !this.#isOurs(name)) return;
+    if (!this.#hasBegun) return;
     const { catalog } = this.#options;
     const look = { shown: catalog.instances(name), isComplete: catalog.isComplete(name) };
     const before = this.#looks.get(name);
     if (before && before.shown === look.shown && before.isComplete === look.isComplete) return;
+    if (!this.#isOurs(name)) return;
     this.#looks.set(name, look);
     // Of a service that was not read only the list tells, where it is missing.
     const isWhole = look.shown ? look.isComplete : !catalog.names().includes(name);
