@@ -212,8 +212,9 @@ export class RetainingCatalog implements ReadCatalog {
     const before = this.#looks.get(name);
     if (before && before.shown === look.shown && before.isComplete === look.isComplete) return;
     this.#looks.set(name, look);
-    // A service that was not asked for is not on Consul's list: it has no instance there.
-    this.#take(name, look.shown ?? [], look.shown === undefined || look.isComplete);
+    // Of a service that was not read only the list tells, where it is missing.
+    const isWhole = look.shown ? look.isComplete : !catalog.names().includes(name);
+    this.#take(name, look.shown ?? [], isWhole);
   }
 
   #take(name: string, instances: readonly ServiceInstance[], isWhole: boolean): void {

@@ -84,4 +84,8 @@ it('may have lost instances of a tag when it may have lost some of the service',
     false,
     false,
   ]);
+  expect(['pgsql-main/master', 'pgsql-lost/master'].map((name) => catalog.stays(name, '10.0.0.1', 80))).toEqual([
+    false,
+    true,
+  ]);
 });

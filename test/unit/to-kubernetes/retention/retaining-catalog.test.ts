@@ -24,10 +24,12 @@ interface Given {
   /** Addresses that an earlier run has written, by service. */
   readonly written?: Record<string, readonly string[]>;
   readonly annotation?: string;
+  /** The names that Consul lists. @default those with instances */
+  readonly listed?: readonly string[];
   readonly config?: object;
 }
 
-function stage({ consul, written = {}, annotation = ANNOTATION.consulService, config = {} }: Given) {
+function stage({ consul, listed, written = {}, annotation = ANNOTATION.consulService, config = {} }: Given) {
   const clock = new TestClock();
   const end = new AbortController();
   ends.push(end);
@@ -37,7 +39,7 @@ function stage({ consul, written = {}, annotation = ANNOTATION.consulService, co
   const confirmed: string[] = [];
   const catalog = new RetainingCatalog({
     catalog: {
-      names: () => Object.keys(consul).filter((name) => (consul[name]?.length ?? 0) > 0),
+      names: () => listed ?? Object.keys(consul).filter((name) => (consul[name]?.length ?? 0) > 0),
       spelling: (name) => name,
       instances: (name) => consul[name],
       isComplete: (name) => consul[name] !== undefined && !state.incomplete.has(name),
@@ -171,6 +173,13 @@ describe('after a restart', () => {
     await clock.advance(SECOND_MS);
     await catalog.refresh('orders');
     expect(catalog.isComplete('orders')).toBe(true);
+  });
+
+  it('a service that is listed and could not be read has lost nothing', () => {
+    const { catalog, answer } = stage({ consul: { steady, orders: undefined }, written, listed: ['steady', 'orders'] });
+    expect(catalog.retained).toBe(0);
+    answer('orders', some(3));
+    expect(catalog.retained).toBe(37);
   });
 
   it('few that are missing are gone', async () => {
