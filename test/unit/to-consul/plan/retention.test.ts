@@ -56,7 +56,10 @@ describe('an instance of a pod that is not Ready', () => {
       output: `Pod is not Ready; retained by Consular: node worker-1 of its pod is Unknown, ${WHY}`,
     });
     expect(retained).toEqual([
-      { id: CRITICAL.id, service: 'orders', why: `node worker-1 of its pod is Unknown: ${WHY}` },
+      {
+        ...{ id: CRITICAL.id, service: 'orders', why: `node worker-1 of its pod is Unknown: ${WHY}` },
+        registration: registrations[0],
+      },
     ]);
   });
 
