@@ -1,4 +1,7 @@
 import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { commandLineOn } from '../rig/command-line.ts';
 import { openRig, statusOf, untilEqual, type Daemon, type Rig } from '../rig/index.ts';
 import { Mirrored } from '../rig/mirrored.ts';
@@ -193,4 +196,24 @@ it('what a Service takes in of them stays as well', async () => {
   await untilRetained(40);
   expect(await endpointsOf('taking')).toBe(40);
   await untilEndpoints('taking', 0);
+});
+
+it('an operator lets them go by the hash that is shown', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'consular-vanished-'));
+  const controlFile = join(folder, 'control');
+  try {
+    daemon = await rig.startDaemon({ toConsul: { enabled: false }, timings: LONG, controlFile });
+    await mirror('released', 40);
+    await vanish('released', 40);
+    await untilRetained(40);
+    const [row, ...others] = (await statusOf(daemon)).retained ?? [];
+    expect(others).toEqual([]);
+    expect(row).toMatchObject({ direction: 'to-kubernetes', service: 'released', instances: 40 });
+    expect(await endpointsOf('released')).toBe(40);
+    await writeFile(controlFile, `${row?.hash ?? ''}\n`);
+    await untilEndpoints('released', 0);
+    await untilRetained(0);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
 });

@@ -64,8 +64,11 @@ export function startDirections(
 }
 
 /** Those that run. */
-export function retainingOf({ toConsul }: Directions): RetainingDirections {
-  return toConsul ? [['to-consul', toConsul]] : [];
+export function retainingOf({ toConsul, toKubernetes }: Directions): RetainingDirections {
+  return [
+    ...(toConsul ? [['to-consul', toConsul] as const] : []),
+    ...(toKubernetes ? [['to-kubernetes', toKubernetes] as const] : []),
+  ];
 }
 
 export function createOwnEntry(
