@@ -80,7 +80,7 @@ export interface ToConsul {
   status(): LoopStatus;
   /** What is rejected and what is held, an object each. */
   troubles(): Iterable<string>;
-  /** The API server is back: what failed for want of it is tried again. */
+  /** The API server is back, or the right to write: what failed for want of it is tried again. */
   lookAgain(): void;
   /** Sends what is being sent, takes nothing more; removes nothing. */
   stop(limitMs: number): Promise<void>;
@@ -154,7 +154,10 @@ export function runToConsul(options: ToConsulOptions): ToConsul {
     ],
     status: () => loop.status,
     troubles: () => loop.troubles(),
-    lookAgain: () => loop.lookAgain(),
+    lookAgain: () => {
+      writer.lookAgain();
+      loop.lookAgain();
+    },
     stop: async (limitMs) => {
       writer.stop();
       await loop.drain(limitMs);
