@@ -86,7 +86,7 @@ export interface ToConsul {
   retaining(): Retaining;
   /** Lets go what was shown under that hash by `retaining` within the last hour, and is retained still. */
   release(hash: string): Release;
-  /** The API server is back: what failed for want of it is tried again. */
+  /** The API server is back, or the right to write: what failed for want of it is tried again. */
   lookAgain(): void;
   /** Sends what is being sent, takes nothing more; removes nothing. */
   stop(limitMs: number): Promise<void>;
@@ -166,7 +166,10 @@ export function runToConsul(options: ToConsulOptions): ToConsul {
     troubles: () => loop.troubles(),
     retaining: () => loop.retaining(),
     release: (hash) => loop.release(hash),
-    lookAgain: () => loop.lookAgain(),
+    lookAgain: () => {
+      writer.lookAgain();
+      loop.lookAgain();
+    },
     stop: async (limitMs) => {
       writer.stop();
       await loop.drain(limitMs);

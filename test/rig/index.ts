@@ -74,6 +74,13 @@ export interface DaemonOptions {
   readonly awaitStart?: boolean;
 }
 
+export interface DaemonSettings {
+  /** As in a configuration file. */
+  readonly settings: object;
+  readonly token: string;
+  readonly timings: Timings;
+}
+
 /** The Kubernetes of this Jest worker, a Consul and namespaces of this test file's own, and daemons on them. */
 export interface Rig {
   readonly kubernetes: KubernetesApi;
@@ -86,6 +93,8 @@ export interface Rig {
   readonly clusters: ReadonlySet<string>;
   readonly kubeconfig: string;
   startDaemon(options?: DaemonOptions): Promise<Daemon>;
+  /** What startDaemon would give it, for a daemon in a process of its own. */
+  settingsOf(options: DaemonOptions): DaemonSettings;
   close(): Promise<void>;
 }
 
@@ -102,6 +111,9 @@ export async function openRig(options: ConsulOptions = {}, ownPlane?: Plane): Pr
   const { kubeconfig } = plane;
   const daemons: Daemon[] = [];
   const clusters = new Set<string>();
+  const consulAddress = consulServer.address;
+  const token = consulServer.managementToken ?? '';
+  const defaults: Defaults = { cluster, kubeconfig, consulAddress, token, namespace, clusters };
   return {
     kubernetes,
     consul,
@@ -112,21 +124,12 @@ export async function openRig(options: ConsulOptions = {}, ownPlane?: Plane): Pr
     kubeconfig,
     async startDaemon(daemonOptions = {}) {
       clusters.add(daemonOptions.cluster ?? cluster);
-      const daemon = await launch(
-        {
-          cluster,
-          kubeconfig,
-          consulAddress: consulServer.address,
-          token: consulServer.managementToken ?? '',
-          namespace,
-          clusters,
-        },
-        daemonOptions,
-      );
+      const daemon = await launch(defaults, daemonOptions);
       daemons.push(daemon);
       if (daemonOptions.awaitStart !== false) await daemon.started;
       return daemon;
     },
+    settingsOf: (daemonOptions) => settingsOf(defaults, daemonOptions),
     async close() {
       await Promise.all(daemons.map((daemon) => daemon.stop()));
       // Other tests' daemons see all namespaces, and tell of Services that take something in where they may not.
@@ -146,7 +149,7 @@ interface Defaults {
   readonly clusters: ReadonlySet<string>;
 }
 
-async function launch(defaults: Defaults, options: DaemonOptions): Promise<Daemon> {
+function settingsOf(defaults: Defaults, options: DaemonOptions): DaemonSettings {
   const cluster = options.cluster ?? defaults.cluster;
   const settings = {
     cluster,
@@ -159,7 +162,12 @@ async function launch(defaults: Defaults, options: DaemonOptions): Promise<Daemo
     controlFile: options.controlFile ?? '',
     http: { address: options.http ?? '127.0.0.1:0' },
   };
-  const config = parseConfig(JSON.stringify(settings), { CONSUL_HTTP_TOKEN: options.token ?? defaults.token });
+  return { settings, token: options.token ?? defaults.token, timings: { ...QUICK, ...options.timings } };
+}
+
+async function launch(defaults: Defaults, options: DaemonOptions): Promise<Daemon> {
+  const { settings, token, timings } = settingsOf(defaults, options);
+  const config = parseConfig(JSON.stringify(settings), { CONSUL_HTTP_TOKEN: token });
   const records: LogRecord[] = [];
   const stream = new Writable({
     write(chunk: Buffer, _encoding, done) {
@@ -169,16 +177,13 @@ async function launch(defaults: Defaults, options: DaemonOptions): Promise<Daemo
   });
   const metrics = createMetrics();
   const log = createLog({ level: 'debug', format: 'json', stream });
-  const { takeOver = false, timings, pod } = options;
-  const daemon = await startDaemon(
-    { config, metrics, version: 'test', log, timings: { ...QUICK, ...timings } },
-    { takeOver, pod },
-  );
+  const { takeOver = false, pod } = options;
+  const daemon = await startDaemon({ config, metrics, version: 'test', log, timings }, { takeOver, pod });
   return { ...daemon, metrics, records };
 }
 
 /** Waits until a daemon has nothing to do: its queues are empty and nothing is failing. */
-export async function untilIdle(daemon: Daemon): Promise<void> {
+export async function untilIdle(daemon: Pick<Daemon, 'port'>): Promise<void> {
   await until('an idle daemon', async () => {
     const { ready, toConsul, toKubernetes } = await statusOf(daemon);
     return (
@@ -191,7 +196,7 @@ export async function untilIdle(daemon: Daemon): Promise<void> {
 }
 
 /** What a daemon says of itself. */
-export async function statusOf({ port }: Daemon): Promise<Status> {
+export async function statusOf({ port }: Pick<Daemon, 'port'>): Promise<Status> {
   const response = await fetch(`http://127.0.0.1:${port}/status`);
   return (await response.json()) as Status;
 }

@@ -118,6 +118,13 @@ export class Writer {
     );
   }
 
+  /** What failed may be over: what waits to be tried again is tried now. */
+  lookAgain(): void {
+    this.#pause?.();
+    this.#pause = undefined;
+    this.#scheduleFlush();
+  }
+
   /** Why nothing that Consul says of our entries is trusted; undefined when it is. */
   get failure(): string | undefined {
     return this.#recovery.contradiction;

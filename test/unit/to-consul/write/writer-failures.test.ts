@@ -279,6 +279,17 @@ describe('a transaction that failed', () => {
     expect([stage.podsFrom(1), stage.own.reads]).toEqual([['a'], []]);
   });
 
+  it('is tried again at once when what failed may be over', async () => {
+    const stage = new WriterStage();
+    await stage.write(['a']);
+    stage.sent[0]?.fail(new NotApplied(new Error('the Lease could not be renewed in time')));
+    await settled();
+    expect([stage.sent.length, stage.clock.timers]).toEqual([1, 1]);
+    stage.writer.lookAgain();
+    await settled();
+    expect([stage.podsFrom(1), stage.clock.timers]).toEqual([['a'], 0]);
+  });
+
   it('while everything waits for another, begins the wait anew', async () => {
     const stage = new WriterStage();
     await stage.write(['a']);
