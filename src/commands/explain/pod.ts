@@ -141,7 +141,6 @@ function notesOf(
       const asks = askedByService(service) ? 'asks for its pods' : 'is over the pod and asks for nothing';
       return `Service ${objectKey(service)} ${asks}`;
     }),
-    ...plan.retained.map(({ id, why }) => `instance ${id} is retained: ${why}`),
     ...plan.refusedNodes.map((node) => `Consul node ${node} is not Consular's to write to`),
     ...plan.unread.map(
       (service) => `foreign instances of ${service} could not be read in time, so not all can be said`,

@@ -1,6 +1,6 @@
 import type { Clock } from '../../clock.ts';
 import { Retained, type RetainedMember } from '../../guard/retained.ts';
-import type { PodPlan } from '../plan/pod-plan.ts';
+import type { RetainedInstance } from '../plan/retention.ts';
 
 /** What is retained because much was lost at once, as it is shown to people. */
 export interface Retaining {
@@ -20,10 +20,6 @@ export interface ShownInstance {
   readonly since: Date;
 }
 
-interface NotedPlan {
-  readonly retained: readonly Pick<PodPlan['retained'][number], 'id' | 'service' | 'why'>[];
-}
-
 /** What a hash released. */
 export type Release =
   | {
@@ -34,6 +30,11 @@ export type Release =
     }
   /** Nothing was shown under that hash within the last hour. */
   | { readonly outcome: 'unknown' };
+
+/** A pod's plan, as far as it says what is retained. */
+interface WhatRetains {
+  readonly retained: readonly Pick<RetainedInstance, 'id' | 'service' | 'why'>[];
+}
 
 /** The instances that are retained right now, as the pods' latest plans say, and the hash under which they can be released. */
 export class RetainedInstances {
@@ -46,7 +47,7 @@ export class RetainedInstances {
   }
 
   /** What the pod's latest plan retains. */
-  note(podKey: string, { retained }: NotedPlan, nowMs: number): void {
+  note(podKey: string, { retained }: WhatRetains, nowMs: number): void {
     const ids = retained.map(({ id }) => id);
     for (const id of this.#ofPods.get(podKey) ?? []) if (!ids.includes(id)) this.#all.letGo(id);
     for (const { id, service, why } of retained) this.#all.keep({ service, member: id, why }, nowMs);
