@@ -20,10 +20,6 @@ export interface ShownInstance {
   readonly since: Date;
 }
 
-interface NotedPlan {
-  readonly retained: readonly Pick<RetainedInstance, 'id' | 'service' | 'why'>[];
-}
-
 /** What a hash released. */
 export type Release =
   | {
@@ -46,7 +42,7 @@ export class RetainedInstances {
   }
 
   /** What the pod's latest plan retains. */
-  note(podKey: string, { retained }: NotedPlan, nowMs: number): void {
+  note(podKey: string, { retained }: WhatRetains, nowMs: number): void {
     const ids = retained.map(({ id }) => id);
     for (const id of this.#ofPods.get(podKey) ?? []) if (!ids.includes(id)) this.#all.letGo(id);
     for (const { id, service, why } of retained) this.#all.keep({ service, member: id, why }, nowMs);
