@@ -20,6 +20,11 @@ export interface ShownInstance {
   readonly since: Date;
 }
 
+/** A pod's plan, as far as it says what is retained. */
+interface WhatRetains {
+  readonly retained: readonly Pick<RetainedInstance, 'id' | 'service' | 'why'>[];
+}
+
 /** What a hash released. */
 export type Release =
   | {
