@@ -1,22 +1,14 @@
-import type { Clock } from '../clock.ts';
 import { TransactionConflict } from '../consul/errors.ts';
 import { isGone } from '../kubernetes/errors.ts';
-import type { Log } from '../observability/log.ts';
-import type { Metrics } from '../observability/metrics.ts';
-import { Controller, type ControllerOptions, type ControllerStatus } from '../reconcile/controller.ts';
+import { Controller } from '../reconcile/controller.ts';
 import type { OwnInstance } from './observed/own-instance.ts';
-import type { Proof } from './observed/proof-reader.ts';
-import type { FirstProofs } from './plan/first-proofs.ts';
-import type { Losses } from './plan/losses.ts';
-import { withStaying, type Places } from './plan/places.ts';
-import type { Planner } from './plan/planner.ts';
+import { withStaying } from './plan/places.ts';
 import type { PodPlan } from './plan/pod-plan.ts';
 import type { Given } from './plan/proof.ts';
 import { askerOf } from './plan/removals.ts';
 import { Waiting } from './plan/waiting.ts';
+import type { LoopOptions, LoopStatus } from './loop-options.ts';
 import { HeldInstances } from './report/held.ts';
-import type { Patience } from './report/patience.ts';
-import type { Reporter } from './report/reporter.ts';
 import { RetainedInstances, type Release, type Retaining } from './report/retained-instances.ts';
 import type { Rejection, ServiceProblem } from './registration/rejection.ts';
 import { POD } from './requests/requests.ts';
@@ -28,49 +20,6 @@ const REFUSED_NODE_RETRY_MS = 30_000;
 
 /** What is known does not show what a direct read shows, or is out of date: the key waits until that is over. */
 class ViewBehind extends Error {}
-
-export interface LoopOptions {
-  readonly planner: Pick<Planner, 'plan' | 'keys'>;
-  readonly places: Pick<Places, 'record'>;
-  /** Told of what becomes of instances, here and nowhere else; the planner asks it. */
-  readonly losses: Pick<Losses, 'isAtStake' | 'note' | 'release'>;
-  /** What is ours in Consul. */
-  readonly own: {
-    readonly size: number;
-    /** Reads a node of ours again; the pods for which something differs. */
-    refresh(node: string): Promise<Iterable<string>>;
-  };
-  /** What others have in Consul. */
-  readonly foreign: {
-    ensure(service: string): Promise<void>;
-    follow(service: string): void;
-    subscribe(listener: (name: string) => void): void;
-  };
-  /** Asks `planToWrite` at the moment of sending; resolves when Consul has what the key's latest state wants. */
-  readonly writer: { submit(key: string): Promise<void> };
-  /** Direct reads of Kubernetes. */
-  readonly proofs: { exists(podKey: string, proof: Proof): Promise<boolean> };
-  readonly firstProofs: Pick<FirstProofs, 'give' | 'forget' | 'settle'>;
-  readonly patience: Pick<Patience, 'judge'>;
-  readonly report: Pick<Reporter, 'rejections' | 'warnings' | 'ofServices' | 'rejected'>;
-  /** Undefined while the readiness gate is off. */
-  readonly gate: { settle(podKey: string, plan: PodPlan): Promise<void> } | undefined;
-  readonly brake: ControllerOptions['brake'];
-  readonly log: Log;
-  readonly metrics: Metrics;
-  readonly clock: Pick<Clock, 'now' | 'date'>;
-}
-
-export interface LoopStatus extends ControllerStatus {
-  /** In Consul, by us. */
-  readonly instances: number;
-  /** Objects with input that cannot be honoured. */
-  readonly rejected: number;
-  /** Instances that stay although they are not wanted as they are. */
-  readonly held: number;
-  /** Instances that stay although their pods are not Ready, because much was lost at once. */
-  readonly retained: number;
-}
 
 /**
  * Reconciles pods. The queue brings the key of a pod; then, each time from the latest state:
@@ -114,13 +63,15 @@ export class ToConsulLoop {
 
   /** Looks at every pod that either side knows; a pod that changes meanwhile goes first. */
   start(): void {
-    this.#controller.enqueueInBackground(this.#options.planner.keys());
+    const keys = this.#options.planner.keys();
+    for (const key of keys) this.#noteWhatIsAtStake(key);
+    this.#controller.enqueueInBackground(keys);
   }
 
   /** These pods have to be looked at. */
   enqueue(podKeys: Iterable<string>): void {
     for (const key of podKeys) {
-      if (this.#options.losses.isAtStake(key)) this.#noteMembers(key, this.#options.planner.plan(key));
+      this.#noteWhatIsAtStake(key);
       this.#controller.enqueue(key);
     }
   }
@@ -236,6 +187,11 @@ export class ToConsulLoop {
     await this.#options.writer.submit(key);
     const plan = this.#latest.get(key);
     if (plan) this.#takePlaces(key, plan.places);
+  }
+
+  /** Before anything is planned for the key: what many keys lose at once has to be known before the first of them is written. */
+  #noteWhatIsAtStake(key: string): void {
+    if (this.#options.losses.isAtStake(key)) this.#noteMembers(key, this.#options.planner.plan(key));
   }
 
   /** @returns whether the plan may be another by it */

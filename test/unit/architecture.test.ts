@@ -31,7 +31,7 @@ const ROOMS = [
   ...['reconcile', 'guard', 'leadership'],
   ...inDirection('to-consul', [
     ...['views.ts', 'registration', 'requests', 'desired', 'identity', 'observed', 'plan', 'write', 'nodes', 'report'],
-    ...['subscriptions.ts', 'loop.ts', 'index.ts'],
+    ...['subscriptions.ts', 'loop-options.ts', 'loop.ts', 'index.ts'],
   ]),
   ...inDirection('to-kubernetes', [
     ...[

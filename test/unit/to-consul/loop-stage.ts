@@ -1,6 +1,7 @@
 import { createMetrics } from '../../../src/observability/metrics.ts';
 import type { Proof } from '../../../src/to-consul/observed/proof-reader.ts';
-import { ToConsulLoop, type LoopOptions } from '../../../src/to-consul/loop.ts';
+import type { LoopOptions } from '../../../src/to-consul/loop-options.ts';
+import { ToConsulLoop } from '../../../src/to-consul/loop.ts';
 import { FirstProofs } from '../../../src/to-consul/plan/first-proofs.ts';
 import type { Rejection } from '../../../src/to-consul/registration/rejection.ts';
 import { Patience, SLICES_FOLLOW_MS } from '../../../src/to-consul/report/patience.ts';

@@ -1,0 +1,56 @@
+import type { Clock } from '../clock.ts';
+import type { Log } from '../observability/log.ts';
+import type { Metrics } from '../observability/metrics.ts';
+import type { ControllerOptions, ControllerStatus } from '../reconcile/controller.ts';
+import type { Proof } from './observed/proof-reader.ts';
+import type { FirstProofs } from './plan/first-proofs.ts';
+import type { Losses } from './plan/losses.ts';
+import type { Places } from './plan/places.ts';
+import type { Planner } from './plan/planner.ts';
+import type { PodPlan } from './plan/pod-plan.ts';
+import type { Patience } from './report/patience.ts';
+import type { Reporter } from './report/reporter.ts';
+
+/** What the loop is given; tests give it less than the whole of each. */
+export interface LoopOptions {
+  readonly planner: Pick<Planner, 'plan' | 'keys'>;
+  readonly places: Pick<Places, 'record'>;
+  /** Told of what becomes of instances, here and nowhere else; the planner asks it. */
+  readonly losses: Pick<Losses, 'isAtStake' | 'note' | 'release'>;
+  /** What is ours in Consul. */
+  readonly own: {
+    readonly size: number;
+    /** Reads a node of ours again; the pods for which something differs. */
+    refresh(node: string): Promise<Iterable<string>>;
+  };
+  /** What others have in Consul. */
+  readonly foreign: {
+    ensure(service: string): Promise<void>;
+    follow(service: string): void;
+    subscribe(listener: (name: string) => void): void;
+  };
+  /** Asks `planToWrite` at the moment of sending; resolves when Consul has what the key's latest state wants. */
+  readonly writer: { submit(key: string): Promise<void> };
+  /** Direct reads of Kubernetes. */
+  readonly proofs: { exists(podKey: string, proof: Proof): Promise<boolean> };
+  readonly firstProofs: Pick<FirstProofs, 'give' | 'forget' | 'settle'>;
+  readonly patience: Pick<Patience, 'judge'>;
+  readonly report: Pick<Reporter, 'rejections' | 'warnings' | 'ofServices' | 'rejected'>;
+  /** Undefined while the readiness gate is off. */
+  readonly gate: { settle(podKey: string, plan: PodPlan): Promise<void> } | undefined;
+  readonly brake: ControllerOptions['brake'];
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly clock: Pick<Clock, 'now' | 'date'>;
+}
+
+export interface LoopStatus extends ControllerStatus {
+  /** In Consul, by us. */
+  readonly instances: number;
+  /** Objects with input that cannot be honoured. */
+  readonly rejected: number;
+  /** Instances that stay although they are not wanted as they are. */
+  readonly held: number;
+  /** Instances that stay although their pods are not Ready, because much was lost at once. */
+  readonly retained: number;
+}
