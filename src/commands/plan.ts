@@ -7,9 +7,9 @@ import type { Registration } from '../to-consul/registration/registration.ts';
 import type { ImportPlan } from '../to-kubernetes/imports/planner.ts';
 import { changesOf, type NamespacePlan, type WrittenKind } from '../to-kubernetes/plan/namespace-plan.ts';
 import type { NamePlan } from '../to-kubernetes/plan/planner.ts';
+import type { Retaining } from '../to-kubernetes/retention/retaining-catalog.ts';
 import type { World } from '../world/world.ts';
 import { planImports, planPods, planServices, readOnce, type OnceContext } from '../world/read-once.ts';
-import type { OwnInstance } from '../to-consul/observed/own-instance.ts';
 import type { PodPlan } from '../to-consul/plan/pod-plan.ts';
 import { LAST_OF_ITS_SERVICE, STAYS } from '../to-consul/report/held.ts';
 import { mistakesOf } from '../to-consul/desired/service-mistakes.ts';
@@ -34,7 +34,7 @@ export interface PlannedRejection {
   readonly reason: string;
 }
 
-/** What stays as it is, although it is not wanted as it is. */
+/** What stays as it is, although it is not wanted as it is, or would go. */
 export interface HeldInstance {
   readonly direction: 'to-consul';
   readonly kind: 'ServiceInstance';
@@ -47,6 +47,8 @@ export interface Plan {
   readonly cluster: string;
   readonly changes: readonly PlannedChange[];
   readonly held: readonly HeldInstance[];
+  /** Would go, and stays because much was lost at once. */
+  readonly retained: readonly HeldInstance[];
   readonly rejections: readonly PlannedRejection[];
   /** What somebody should know, although it is no reason not to register or to mirror. */
   readonly warnings: readonly PlannedRejection[];
@@ -62,11 +64,11 @@ export function makePlan(context: OnceContext, timeoutMs: number, account = SHIP
   return readOnce(context, timeoutMs, async (world, clients) => {
     const { cluster, toKubernetes } = context.config;
     const told = toldParts(await toldOfNamespaces(clients, world, toKubernetes.namespaces, account));
-    const { held, ...toConsul } = await planToConsul(context, world);
+    const { held, retained, ...toConsul } = await planToConsul(context, world);
     const mirrors = await planToKubernetes(context, world);
     const quotas = await toldOfQuotas(clients.kubernetes, namespacesOf(toKubernetes), mirrors.changes);
     const parts = [toConsul, { changes: [], ...told }, { changes: [], ...toldParts(quotas) }, mirrors];
-    return { cluster, held, ...merge(...parts) };
+    return { cluster, held, retained, ...merge(...parts) };
   });
 }
 
@@ -89,8 +91,8 @@ function merge(...parts: readonly Part[]): Part {
 async function planToConsul(
   { config }: Pick<OnceContext, 'config'>,
   { owner, toConsul }: World,
-): Promise<Part & Pick<Plan, 'held'>> {
-  if (!toConsul) return { ...NOTHING, held: [] };
+): Promise<Part & Pick<Plan, 'held' | 'retained'>> {
+  if (!toConsul) return { ...NOTHING, held: [], retained: [] };
   const pods = planPods(config, owner, toConsul);
   const direction = 'to-consul';
   const change = (action: PlannedChange['action'], registration: Registration, note: string): PlannedChange => {
@@ -99,11 +101,13 @@ async function planToConsul(
   const described = ({ address, port, check }: Registration) => `${address}:${port} ${check.status}`;
   const parts: Part[] = [];
   const held: HeldInstance[] = [];
+  const retained: HeldInstance[] = [];
   const ofServices: ServiceProblem[] = [];
   for (const key of [...pods.planner.keys()].sort()) {
     const { changes, unproven, rejections, warnings, ...plan } = await pods.plan(key);
     ofServices.push(...plan.ofServices);
     held.push(...heldOf(plan));
+    retained.push(...plan.retained.map(({ registration, why }) => heldInstance(registration, why)));
     parts.push({
       changes: [
         ...changes.create.map((registration) => change('create', registration, described(registration))),
@@ -122,17 +126,18 @@ async function planToConsul(
     if (addresses.length > 0)
       parts.push({ ...NOTHING, rejections: [{ direction, object, reason: noPod(addresses, 3).message }] });
   }
-  return { held, ...merge(...parts, { changes: [], ...toldParts(toldOfServices(ofServices), direction) }) };
+  return { held, retained, ...merge(...parts, { changes: [], ...toldParts(toldOfServices(ofServices), direction) }) };
 }
 
 function heldOf({ held, unconfirmed }: Pick<PodPlan, 'held' | 'unconfirmed'>): HeldInstance[] {
-  const of = (note: string, { registration }: OwnInstance): HeldInstance => {
-    return { direction: 'to-consul', kind: 'ServiceInstance', object: identityOf(registration), note };
-  };
   return [
-    ...held.map((instance) => of(STAYS, instance)),
-    ...unconfirmed.map(({ instance }) => of(LAST_OF_ITS_SERVICE, instance)),
+    ...held.map(({ registration }) => heldInstance(registration, STAYS)),
+    ...unconfirmed.map(({ instance }) => heldInstance(instance.registration, LAST_OF_ITS_SERVICE)),
   ];
+}
+
+function heldInstance(registration: Registration, note: string): HeldInstance {
+  return { direction: 'to-consul', kind: 'ServiceInstance', object: identityOf(registration), note };
 }
 
 async function planToKubernetes(
@@ -151,7 +156,19 @@ async function planToKubernetes(
     ),
     ...[...imports.plans].map(([key, plan]) => describeImport(key, plan)),
     describeFallbacks([...planned.plans.values()]),
+    describeRetained(toKubernetes.retention.retaining()),
   );
+}
+
+/** One line for each Consul service of which much is missing at once. */
+function describeRetained({ instances }: Retaining): Part {
+  const services = [...new Set(instances.map(({ service }) => service))];
+  const warnings = services.map((service) => {
+    const retained = instances.filter((instance) => instance.service === service);
+    const reason = `${retained.length} instance${retained.length === 1 ? '' : 's'} retained: ${retained[0]?.why ?? ''}`;
+    return { direction: 'to-kubernetes' as const, object: `Consul service ${service}`, reason };
+  });
+  return { ...NOTHING, warnings };
 }
 
 /** One line for all: that Istio is not there is the same for each service. */
@@ -224,14 +241,22 @@ function toldParts(
  * The plan for people: one aligned line a change, then what stays (=), what was rejected (!) or should be known (*), then
  * the sums.
  */
-export function formatPlan({ changes, held, rejections, warnings }: Plan): string {
-  const all = [...changes, ...held.map((one) => ({ ...one, action: 'held' as const }))];
+export function formatPlan({ changes, held, retained, rejections, warnings }: Plan): string {
+  const all = [
+    ...changes,
+    ...held.map((one) => ({ ...one, action: 'held' as const })),
+    ...retained.map((one) => ({ ...one, action: 'retained' as const })),
+  ];
   const width = (of: (row: (typeof all)[number]) => string) => Math.max(0, ...all.map((row) => of(row).length));
   const [kinds, objects] = [width(({ kind }) => kind), width(({ object }) => object)];
+  const actions = Math.max(
+    'create'.length,
+    width(({ action }) => action),
+  );
   const lines = (['to-consul', 'to-kubernetes'] as const).flatMap((direction) => {
     const own = all.filter((row) => row.direction === direction);
     const rows = own.map(({ action, kind, object, note }) =>
-      `  ${SIGN[action]} ${action.padEnd(6)}  ${kind.padEnd(kinds)}  ${object.padEnd(objects)}  ${note}`.trimEnd(),
+      `  ${SIGN[action]} ${action.padEnd(actions)}  ${kind.padEnd(kinds)}  ${object.padEnd(objects)}  ${note}`.trimEnd(),
     );
     const told = (sign: string, of: readonly PlannedRejection[]) =>
       of.filter((one) => one.direction === direction).map(({ object, reason }) => `  ${sign} ${object}: ${reason}`);
@@ -241,8 +266,12 @@ export function formatPlan({ changes, held, rejections, warnings }: Plan): strin
   const count = (action: PlannedChange['action']) => changes.filter((change) => change.action === action).length;
   return [
     ...lines,
-    `Plan: ${count('create')} to create, ${count('update')} to update, ${count('remove')} to remove, ${rejections.length} rejected${held.length === 0 ? '' : `, ${held.length} held`}.`,
+    `Plan: ${count('create')} to create, ${count('update')} to update, ${count('remove')} to remove, ${rejections.length} rejected${stays(held, 'held')}${stays(retained, 'retained')}.`,
   ].join('\n');
 }
 
-const SIGN = { create: '+', update: '~', remove: '-', held: '=' } as const;
+function stays({ length }: readonly HeldInstance[], how: string): string {
+  return length === 0 ? '' : `, ${length} ${how}`;
+}
+
+const SIGN = { create: '+', update: '~', remove: '-', held: '=', retained: '=' } as const;

@@ -20,6 +20,10 @@ export interface EventReport {
   readonly isMinor?: boolean;
 }
 
+/** Of what kind something is that an Event is about. */
+type EventSubject = Pick<Resource<KubernetesObject>, 'apiVersion' | 'kind'>;
+type Identity = Pick<KubernetesObject, 'namespace' | 'name' | 'uid'>;
+
 /** The same words about the same object are not repeated sooner; the API server keeps Events for an hour by default. */
 const REPEAT_AFTER_MS = 30 * 60_000;
 const REMEMBERED = 5000;
@@ -57,7 +61,7 @@ export class EventRecorder {
     this.#random = random;
   }
 
-  report(resource: Resource<KubernetesObject>, about: KubernetesObject, event: EventReport): void {
+  report(resource: EventSubject, about: Identity, event: EventReport): void {
     if (this.#stopped) return;
     const identity = [about.uid, event.reason, event.note].join('\n');
     const now = this.#clock.now();
@@ -80,11 +84,7 @@ export class EventRecorder {
     this.#queue.clear();
   }
 
-  async #write(
-    resource: Resource<KubernetesObject>,
-    about: KubernetesObject,
-    { type, reason, action, note }: EventReport,
-  ): Promise<void> {
+  async #write(resource: EventSubject, about: Identity, { type, reason, action, note }: EventReport): Promise<void> {
     const now = this.#clock.date();
     const name = `${about.name.slice(0, 200)}.${now.getTime().toString(16)}${Math.floor(this.#random() * 0xffff).toString(16)}`;
     const namespace = about.namespace || 'default';

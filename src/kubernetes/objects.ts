@@ -150,6 +150,8 @@ export interface WorkloadEntry extends KubernetesObject {
 export interface Node extends KubernetesObject {
   /** The first of them; empty when it has none. */
   readonly internalIP: string;
+  /** Status of its condition Ready: Unknown when the control plane does not hear of it; empty when it has none. */
+  readonly ready: string;
 }
 
 /** Ties an EndpointSlice to its Service (discovery/v1). */

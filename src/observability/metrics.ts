@@ -9,6 +9,7 @@ export interface Metrics {
   readonly rejections: Counter<'direction' | 'reason'>;
   readonly queueDepth: Gauge<'direction'>;
   readonly owned: Gauge<'direction'>;
+  readonly retained: Gauge<'direction'>;
   readonly imports: Gauge;
   readonly istioFallbacks: Gauge;
   readonly closedNamespaces: Gauge;
@@ -52,6 +53,12 @@ export function createMetrics(): Metrics {
     owned: new Gauge({
       name: 'consular_owned',
       help: 'Consul instances or Kubernetes Services that Consular owns.',
+      labelNames: ['direction'],
+      registers,
+    }),
+    retained: new Gauge({
+      name: 'consular_retained',
+      help: 'What stays although it would go, because much was lost at once.',
       labelNames: ['direction'],
       registers,
     }),

@@ -76,6 +76,12 @@ export class Controller {
     this.#noteDepth();
   }
 
+  /** Looks at these keys when nothing else waits: what changes meanwhile goes first. */
+  enqueueInBackground(keys: Iterable<string>): void {
+    this.#queue.addInBackground(keys);
+    this.#noteDepth();
+  }
+
   /** Looks at the key, unless it waits for its retry, which finds out as well. */
   remind(key: string): void {
     this.#queue.remind(key);

@@ -11,6 +11,8 @@ import type { RetryBrake } from '../retry-brake.ts';
  *   failures;
  * - an event for a key that backs off looks again at once: something changed, so the reason may be gone; a reminder, which may
  *   say the same again and again, leaves the key its wait;
+ * - keys in the background have their turn when nothing else waits: what changes while thousands of keys are looked at, at a
+ *   start say, does not wait for these;
  * - after a slice of work the queue waits until timers and sockets had a turn: whatever its users enqueue, even keys that
  *   put each other back for ever, the process goes on answering.
  * It holds keys only, never objects: whoever processes a key reads the latest state.
@@ -50,6 +52,7 @@ export class WorkQueue {
   readonly #clock: Clock;
   readonly #queue: PQueue;
   readonly #keys = new Map<string, KeyState>();
+  readonly #background = new Set<string>();
   /** Undefined after each turn of the event loop. */
   #slice: { readonly beganAt: number; readonly isOver: Promise<void> } | undefined;
   #stopped = false;
@@ -62,7 +65,7 @@ export class WorkQueue {
 
   /** Keys waiting for their turn. */
   get depth(): number {
-    return this.#queue.size;
+    return this.#queue.size + this.#background.size;
   }
 
   /** Keys that are being processed. */
@@ -73,10 +76,20 @@ export class WorkQueue {
   /** Look at this key as soon as possible. */
   add(key: string): void {
     if (this.#stopped) return;
+    this.#background.delete(key);
     const state = this.#state(key);
     this.#cancelWait(state);
     if (state.phase === 'running') state.again = 'event';
     else if (state.phase === 'idle') this.#enqueue(key, state);
+  }
+
+  /** Look at these keys when nothing else waits. */
+  addInBackground(keys: Iterable<string>): void {
+    if (this.#stopped) return;
+    for (const key of keys)
+      if (this.#keys.has(key)) this.add(key);
+      else this.#background.add(key);
+    this.#takeFromBackground();
   }
 
   /** Look at this key as soon as possible, unless it failed: its retry is a look too. */
@@ -112,6 +125,7 @@ export class WorkQueue {
     this.#stopped = true;
     for (const state of this.#keys.values()) this.#cancelWait(state);
     this.#queue.clear();
+    this.#background.clear();
     let limit: NodeJS.Timeout | undefined;
     const expired = new Promise<boolean>((resolve) => (limit = setTimeout(() => resolve(false), limitMs)));
     const idle = this.#queue.onIdle().then(() => true);
@@ -145,7 +159,16 @@ export class WorkQueue {
   #enqueue(key: string, state: KeyState): void {
     state.phase = 'queued';
     // Not within add(): who adds a key may be in the middle of changing what its processing reads.
-    void this.#queue.add(() => this.#untilTurn().then(() => this.#run(key, state)));
+    void this.#queue
+      .add(() => this.#untilTurn().then(() => this.#run(key, state)))
+      .then(() => this.#takeFromBackground());
+  }
+
+  #takeFromBackground(): void {
+    for (const key of this.#background) {
+      if (this.#queue.size > 0 || this.#queue.pending >= this.#options.concurrency) return;
+      this.add(key);
+    }
   }
 
   /** Resolves in the running slice, while that lasts, else after the event loop had a turn. */

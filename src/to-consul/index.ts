@@ -25,9 +25,11 @@ import type { OwnCatalog } from './observed/own-catalog.ts';
 import { ProofReader } from './observed/proof-reader.ts';
 import { Admission } from './plan/admission.ts';
 import { FirstProofs, SECOND_PROOF_MS } from './plan/first-proofs.ts';
+import { Losses } from './plan/losses.ts';
 import { Places } from './plan/places.ts';
 import { Planner } from './plan/planner.ts';
 import { PodIndex } from './plan/pod-index.ts';
+import type { Release, Retaining } from './report/retained-instances.ts';
 import { Gatekeeper } from './report/readiness-gate.ts';
 import { Patience, SLICES_FOLLOW_MS } from './report/patience.ts';
 import { createReporter, noPod } from './report/reporter.ts';
@@ -80,6 +82,10 @@ export interface ToConsul {
   status(): LoopStatus;
   /** What is rejected and what is held, an object each. */
   troubles(): Iterable<string>;
+  /** What is retained because much was lost at once, and the hash under which it can be released. */
+  retaining(): Retaining;
+  /** Lets go what was shown under that hash by `retaining` within the last hour, and is retained still. */
+  release(hash: string): Release;
   /** The API server is back, or the right to write: what failed for want of it is tried again. */
   lookAgain(): void;
   /** Sends what is being sent, takes nothing more; removes nothing. */
@@ -94,7 +100,9 @@ export function runToConsul(options: ToConsulOptions): ToConsul {
   const { owner, config, views, own, foreign, api, resources, brake, log, metrics } = options;
   const index = new PodIndex(config, views);
   const places = new Places(config.policy, own);
-  const planner = new Planner(owner, config, views, index, own, new Admission(config.policy, foreign, places));
+  const losses = new Losses(owner.cluster, config, views.pods, own, systemClock.now());
+  const admission = new Admission(config.policy, foreign, places);
+  const planner = new Planner(owner, config, views, index, own, admission, foreign, losses);
   const report = createReporter(options);
   const gatekeeper = new Gatekeeper(options);
   const onDrift = (podKeys: Iterable<string>) => loop.remind(podKeys);
@@ -114,6 +122,7 @@ export function runToConsul(options: ToConsulOptions): ToConsul {
   const loop: ToConsulLoop = new ToConsulLoop({
     planner,
     places,
+    losses,
     own,
     foreign,
     writer,
@@ -131,6 +140,7 @@ export function runToConsul(options: ToConsulOptions): ToConsul {
   const enqueue = (podKeys: Iterable<string>) => loop.enqueue(podKeys);
   subscribe(views, index, {
     enqueue,
+    addressChanged: (podKeys) => loop.enqueue(podKeys.filter((key) => losses.isAtStake(key))),
     reportService: (service, addresses) => {
       const mistakes = mistakesOf(service, config).map(({ rejection }) => rejection);
       const isHeld = mistakes.length > 0 && stays(service, index, own);
@@ -154,6 +164,8 @@ export function runToConsul(options: ToConsulOptions): ToConsul {
     ],
     status: () => loop.status,
     troubles: () => loop.troubles(),
+    retaining: () => loop.retaining(),
+    release: (hash) => loop.release(hash),
     lookAgain: () => {
       writer.lookAgain();
       loop.lookAgain();

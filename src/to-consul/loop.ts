@@ -7,6 +7,7 @@ import { Controller, type ControllerOptions, type ControllerStatus } from '../re
 import type { OwnInstance } from './observed/own-instance.ts';
 import type { Proof } from './observed/proof-reader.ts';
 import type { FirstProofs } from './plan/first-proofs.ts';
+import type { Losses } from './plan/losses.ts';
 import { withStaying, type Places } from './plan/places.ts';
 import type { Planner } from './plan/planner.ts';
 import type { PodPlan } from './plan/pod-plan.ts';
@@ -16,6 +17,7 @@ import { Waiting } from './plan/waiting.ts';
 import { HeldInstances } from './report/held.ts';
 import type { Patience } from './report/patience.ts';
 import type { Reporter } from './report/reporter.ts';
+import { RetainedInstances, type Release, type Retaining } from './report/retained-instances.ts';
 import type { Rejection, ServiceProblem } from './registration/rejection.ts';
 import { POD } from './requests/requests.ts';
 
@@ -30,6 +32,8 @@ class ViewBehind extends Error {}
 export interface LoopOptions {
   readonly planner: Pick<Planner, 'plan' | 'keys'>;
   readonly places: Pick<Places, 'record'>;
+  /** Told of what becomes of instances, here and nowhere else; the planner asks it. */
+  readonly losses: Pick<Losses, 'isAtStake' | 'note' | 'release'>;
   /** What is ours in Consul. */
   readonly own: {
     readonly size: number;
@@ -54,7 +58,7 @@ export interface LoopOptions {
   readonly brake: ControllerOptions['brake'];
   readonly log: Log;
   readonly metrics: Metrics;
-  readonly clock: Pick<Clock, 'now'>;
+  readonly clock: Pick<Clock, 'now' | 'date'>;
 }
 
 export interface LoopStatus extends ControllerStatus {
@@ -64,6 +68,8 @@ export interface LoopStatus extends ControllerStatus {
   readonly rejected: number;
   /** Instances that stay although they are not wanted as they are. */
   readonly held: number;
+  /** Instances that stay although their pods are not Ready, because much was lost at once. */
+  readonly retained: number;
 }
 
 /**
@@ -73,6 +79,9 @@ export interface LoopStatus extends ControllerStatus {
  * 3. removals that nobody witnessed are proven by direct reads, and those that are proven are written; for the last instance
  *    of a service the key comes back for a second proof;
  * 4. the readiness gate is told what is in Consul now.
+ *
+ * What becomes of instances is told to the breaker when a key comes, before anything is planned for it, and with each plan
+ * that is written. Where that changes what others have to be, their keys come too.
  *
  * The writer asks for the plan at the moment of sending (`planToWrite`). At that moment, and at no other, the pod gets its
  * places, what it waits for is noted and followed, and what is wrong with it is told. Any error brings the key back later.
@@ -86,6 +95,7 @@ export class ToConsulLoop {
   /** What was proven for keys that are being written for it. */
   readonly #proven = new Map<string, Map<OwnInstance, Given>>();
   readonly #held = new HeldInstances();
+  readonly #retained = new RetainedInstances();
 
   constructor(options: LoopOptions) {
     this.#options = options;
@@ -102,14 +112,17 @@ export class ToConsulLoop {
     options.foreign.subscribe((name) => this.enqueue(this.#waiting.take({ name })));
   }
 
-  /** Looks at every pod that either side knows. */
+  /** Looks at every pod that either side knows; a pod that changes meanwhile goes first. */
   start(): void {
-    this.enqueue(this.#options.planner.keys());
+    this.#controller.enqueueInBackground(this.#options.planner.keys());
   }
 
   /** These pods have to be looked at. */
   enqueue(podKeys: Iterable<string>): void {
-    for (const key of podKeys) this.#controller.enqueue(key);
+    for (const key of podKeys) {
+      if (this.#options.losses.isAtStake(key)) this.#noteMembers(key, this.#options.planner.plan(key));
+      this.#controller.enqueue(key);
+    }
   }
 
   /** Consul has something else for these pods than was known: they have to be looked at, those that fail at their retry. */
@@ -119,9 +132,12 @@ export class ToConsulLoop {
 
   /** What the key's latest state wants written, and all that goes with writing it. */
   planToWrite(key: string): PodPlan['changes'] {
-    const { planner, foreign, report } = this.#options;
+    const { planner, foreign, report, metrics, clock } = this.#options;
     const proven = this.#proven.get(key);
-    const plan = planner.plan(key, proven);
+    let plan = planner.plan(key, proven);
+    if (this.#noteMembers(key, plan)) plan = planner.plan(key, proven);
+    this.#retained.note(key, plan, clock.now());
+    metrics.retained.set({ direction: 'to-consul' }, this.#retained.count);
     // A proof is about the present: an instance that is wanted again needs another to go.
     const going = new Set([...plan.changes.remove, ...plan.held, ...plan.unconfirmed.map(({ instance }) => instance)]);
     for (const instance of proven?.keys() ?? []) if (!going.has(instance)) proven?.delete(instance);
@@ -154,6 +170,7 @@ export class ToConsulLoop {
       instances: this.#options.own.size,
       rejected: this.#options.report.rejected.size,
       held: this.#held.count,
+      retained: this.#retained.count,
       ...this.#controller.status,
     };
   }
@@ -161,6 +178,22 @@ export class ToConsulLoop {
   /** What is rejected and what is held, an object each. */
   troubles(): Iterable<string> {
     return this.#held.troubles(this.#options.report.rejected);
+  }
+
+  /** What is retained right now, under its hash. */
+  retaining(): Retaining {
+    return this.#retained.show(this.#options.clock);
+  }
+
+  /** Lets go what was shown under that hash and is retained still. */
+  release(hash: string): Release {
+    const { losses, clock, log } = this.#options;
+    const release = this.#retained.release(hash, clock.now());
+    if (release.outcome === 'unknown') return release;
+    for (const { service, instance: id } of release.instances)
+      this.enqueue(losses.release({ service, id }, clock.now()));
+    log.warn('released what was retained', { hash, instances: release.instances.length, staying: release.staying });
+    return release;
   }
 
   /** What pods failed for may be over: those that failed are looked at again. */
@@ -203,6 +236,14 @@ export class ToConsulLoop {
     await this.#options.writer.submit(key);
     const plan = this.#latest.get(key);
     if (plan) this.#takePlaces(key, plan.places);
+  }
+
+  /** @returns whether the plan may be another by it */
+  #noteMembers(key: string, { members }: PodPlan): boolean {
+    const { losses, clock } = this.#options;
+    const concerned = losses.note(key, members, clock.now());
+    for (const other of concerned) if (other !== key) this.#controller.enqueue(other);
+    return concerned.has(key);
   }
 
   #takePlaces(key: string, registrations: PodPlan['places']): void {

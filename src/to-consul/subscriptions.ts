@@ -1,10 +1,13 @@
-import { objectKey, serviceKeyOf, zoneOf, type Pod, type Service } from '../kubernetes/objects.ts';
+import { objectKey, serviceKeyOf, zoneOf, type Node, type Pod, type Service } from '../kubernetes/objects.ts';
+import { holdSame } from './plan/address-holders.ts';
 import type { PodIndex } from './plan/pod-index.ts';
 import { podsOfSlice, type Views } from './views.ts';
 
 export interface Subscriber {
   /** These pods have to be looked at. */
   readonly enqueue: (podKeys: Iterable<string>) => void;
+  /** An address of these pods is another pod's by now, or is not any more. */
+  readonly addressChanged: (podKeys: readonly string[]) => void;
   /** Addresses in the slices of a Service that belong to no pod: to be told, or with none not to be told any more. */
   readonly reportService: (service: Service, addressesWithoutPod: readonly string[]) => void;
   /** The pod is gone. */
@@ -16,17 +19,22 @@ export interface Subscriber {
  *
  * | what changed                          | the pods                                                          |
  * |---------------------------------------|-------------------------------------------------------------------|
- * | a pod                                 | that pod                                                          |
+ * | a pod                                 | that pod, and lost ones that have its address, or had it          |
  * | a Service                             | those that it asks for, before and now                            |
  * | a slice                               | those that it targets, before and now                             |
- * | the address or the zone of a node     | those that run there                                              |
+ * | the address or the zone of a node, or whether it is Unknown | those that run there                        |
  *
  * A Service or slice that changed is also a reason to look at what that Service targets and cannot be registered.
  */
-export function subscribe(views: Views, index: PodIndex, { enqueue, reportService, forget }: Subscriber): void {
+export function subscribe(
+  views: Views,
+  index: PodIndex,
+  { enqueue, addressChanged, reportService, forget }: Subscriber,
+): void {
   views.pods.subscribe((before, after) => {
     const pod = after ?? before;
     if (pod) enqueue([objectKey(pod)]);
+    if (!holdSame(before, after)) for (const one of [before, after]) if (one) addressChanged(index.sharingAddress(one));
     if (before && before.uid !== after?.uid) forget(before);
   });
   views.services.subscribe((before, after) => {
@@ -44,8 +52,15 @@ export function subscribe(views: Views, index: PodIndex, { enqueue, reportServic
   });
   views.nodes.subscribe((before, after) => {
     const node = after ?? before;
-    if (!node || (before?.internalIP === after?.internalIP && zoneOf(before) === zoneOf(after))) return;
+    if (!node || isSame(before, after)) return;
     enqueue(index.podsOfNode(node));
   });
   for (const service of views.services.values()) reportService(service, index.addressesWithoutPod(service));
+}
+
+/** As far as a pod in Consul depends on its node. */
+function isSame(a: Node | undefined, b: Node | undefined): boolean {
+  return (
+    a?.internalIP === b?.internalIP && zoneOf(a) === zoneOf(b) && (a?.ready === 'Unknown') === (b?.ready === 'Unknown')
+  );
 }

@@ -20,6 +20,7 @@ import { Planner } from './plan/planner.ts';
 import { reportLosses } from './report/consul-losses.ts';
 import { createReporter } from './report/reporter.ts';
 import { subscribe, subscribeToAddresses, subscribeToConsul } from './subscriptions.ts';
+import type { Release, Retaining, RetainingCatalog } from './retention/retaining-catalog.ts';
 import type { ReadCatalog } from './tagged-catalog.ts';
 import type { Views } from './views.ts';
 import { createFallbacks } from './report/istio-fallbacks.ts';
@@ -36,6 +37,8 @@ export interface ToKubernetesOptions {
   readonly config: ToKubernetesConfig;
   readonly views: Views;
   readonly catalog: ReadCatalog;
+  /** What the catalog shows although Consul does not, from now on. */
+  readonly retention: Pick<RetainingCatalog, 'begin' | 'retained' | 'retaining' | 'release'>;
   readonly hosts: HostCache;
   readonly api: ObjectApi;
   readonly resources: Resources;
@@ -56,6 +59,8 @@ export interface ToKubernetesStatus extends ControllerStatus {
   /** Services of others that take instances of a Consul service in. */
   readonly imports: number;
   readonly rejected: number;
+  /** Instances that stay although Consul does not show them, because much was lost at once. */
+  readonly retained: number;
   /** The version in which they are written, or why there are none. */
   readonly workloadEntries: string;
   /** How many Consul services should have WorkloadEntries and do not. */
@@ -66,6 +71,10 @@ export interface ToKubernetesStatus extends ControllerStatus {
 
 export interface ToKubernetes {
   status(): ToKubernetesStatus;
+  /** What is retained because much was lost at once, and the hash under which it can be released. */
+  retaining(): Retaining;
+  /** Lets go what was shown under that hash by `retaining` within the last hour, and is retained still. */
+  release(hash: string): Release;
   /** What is rejected, a message for each object and reason. */
   troubles(): Iterable<string>;
   /** The API server is back: what failed for want of it is tried again. */
@@ -79,7 +88,9 @@ export interface ToKubernetes {
  * instances in go through the same queue, each under a key of its own.
  */
 export function runToKubernetes(options: ToKubernetesOptions): ToKubernetes {
-  const { owner, config, views, catalog, hosts, api, resources, brake, log, metrics } = options;
+  const { owner, config, views, catalog, retention, hosts, api, resources, brake, log, metrics } = options;
+  // Before anything is planned.
+  retention.begin(views);
   const refused = new RefusedEndpoints(systemClock);
   const planner = new Planner(owner, config, views, catalog, hosts, refused);
   const report = createReporter(options);
@@ -132,18 +143,21 @@ export function runToKubernetes(options: ToKubernetesOptions): ToKubernetes {
     enqueue(planner.keys());
     imports.lookAtAll();
   });
-  enqueue(planner.keys());
+  controller.enqueueInBackground(planner.keys());
   return {
     status: () => ({
       services: planner.owned,
       overLimit: planner.waiting,
       imports: imports.count,
       rejected: report.count,
+      retained: retention.retained,
       workloadEntries: views.workloadEntries.found?.resource.apiVersion ?? views.workloadEntries.absence,
       withoutWorkloadEntries: fallbacks.count,
       closedNamespaces: Object.fromEntries(views.namespaces.closed),
       ...controller.status,
     }),
+    retaining: () => retention.retaining(),
+    release: (hash) => retention.release(hash),
     troubles: () => report.messages(),
     lookAgain: () => controller.lookAgain(),
     async stop(limitMs) {

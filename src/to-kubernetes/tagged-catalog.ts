@@ -62,6 +62,10 @@ export class TaggedCatalog implements ReadCatalog {
     return this.#catalog.isComplete(this.#serviceOf(name));
   }
 
+  stays(name: string, address: string, port: number): boolean {
+    return this.#catalog.stays(this.#serviceOf(name), address, port);
+  }
+
   subscribe(listener: (name: string) => void): void {
     this.#catalog.subscribe((service) => {
       listener(service);

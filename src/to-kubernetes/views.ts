@@ -30,4 +30,9 @@ export interface Catalog {
   instances(name: string): readonly ServiceInstance[] | undefined;
   /** False while Consul may have more instances than it shows, because it lost data or nobody knows whether it did. */
   isComplete(name: string): boolean;
+  /**
+   * Whether an endpoint stays where Consul shows no instance: it may have lost that.
+   * @param address or the host name that the endpoint was resolved from
+   */
+  stays(name: string, address: string, port: number): boolean;
 }

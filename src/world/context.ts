@@ -30,6 +30,8 @@ export interface Timings {
   readonly emptyNodeMs?: number | undefined;
   /** How long after a first direct read that found no pod a second one decides about the last instance of a service. */
   readonly secondProofMs?: number | undefined;
+  /** How long after an answer of Consul in which much is missing a second one decides. */
+  readonly secondAnswerMs?: number | undefined;
   /** How long the slices of a Service may lack one of its ports before its owner is told. */
   readonly slicesFollowMs?: number | undefined;
   /** Of looks at what is ours in Consul. */
@@ -43,6 +45,8 @@ export interface Timings {
   /** Of looking at the mirror namespaces. */
   readonly namespacePace?: NamespacePace | undefined;
   readonly hostLimits?: HostLimits | undefined;
+  /** How often it is looked whether what is retained has to be told. */
+  readonly retainedLookMs?: number | undefined;
   /** How long a write may be applied after nobody knows what became of it, without a fence. */
   readonly latestWriteMs?: number | undefined;
   /** Of the election. */

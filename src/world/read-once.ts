@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import type { Config } from '../config/schema.ts';
 import { Admission } from '../to-consul/plan/admission.ts';
+import { Losses } from '../to-consul/plan/losses.ts';
 import { Places } from '../to-consul/plan/places.ts';
 import { Planner as PodPlanner } from '../to-consul/plan/planner.ts';
 import { PodIndex } from '../to-consul/plan/pod-index.ts';
@@ -72,7 +73,11 @@ export function planPods(
   const { policy } = config.toConsul;
   const index = new PodIndex(config.toConsul, views);
   const places = new Places(policy, own);
-  const planner = new PodPlanner(owner, config.toConsul, views, index, own, new Admission(policy, foreign, places));
+  const admission = new Admission(policy, foreign, places);
+  const losses = new Losses(owner.cluster, config.toConsul, views.pods, own, 0);
+  const planner = new PodPlanner(owner, config.toConsul, views, index, own, admission, foreign, losses);
+  // As at a start: all that is not Ready now was lost in this moment.
+  for (const key of planner.keys()) if (losses.isAtStake(key)) losses.note(key, planner.plan(key).members, 0);
   return {
     planner,
     index,
@@ -118,8 +123,10 @@ export interface PlannedServices {
 export async function planServices(
   config: Config,
   owner: World['owner'],
-  { views, catalog, hosts }: NonNullable<World['toKubernetes']>,
+  { views, catalog, retention, hosts }: NonNullable<World['toKubernetes']>,
 ): Promise<PlannedServices> {
+  // As a daemon that starts now.
+  retention.begin(views);
   const planner = new ToKubernetesPlanner(owner, config.toKubernetes, views, catalog, hosts);
   // Asked for once more, and what is known to Kubernetes only: a plan on a guess is none.
   const unread = await readAll(

@@ -1,4 +1,5 @@
 import { hostKey, type Family } from '../address.ts';
+import { systemClock } from '../clock.ts';
 import { ServiceCatalog } from '../consul/service-catalog.ts';
 import { readTransactionLimit } from '../consul/transaction-limit.ts';
 import type { KubernetesClient } from '../kubernetes/client.ts';
@@ -20,6 +21,7 @@ import { serviceFamilies } from '../to-kubernetes/addresses/addresses.ts';
 import { HostCache } from '../to-kubernetes/addresses/host-cache.ts';
 import { createHostLookup } from '../to-kubernetes/addresses/host-lookup.ts';
 import { isCandidate } from '../to-kubernetes/requests/selection.ts';
+import { RetainingCatalog } from '../to-kubernetes/retention/retaining-catalog.ts';
 import { TaggedCatalog, type ReadCatalog } from '../to-kubernetes/tagged-catalog.ts';
 import { highestIndex } from '../to-kubernetes/objects/index-annotation.ts';
 import { readHosts } from '../to-kubernetes/objects/hosts-annotation.ts';
@@ -41,7 +43,13 @@ export interface World {
       }
     | undefined;
   readonly toKubernetes:
-    { readonly views: ToKubernetesViews; readonly catalog: ReadCatalog; readonly hosts: HostCache } | undefined;
+    | {
+        readonly views: ToKubernetesViews;
+        readonly catalog: ReadCatalog;
+        readonly retention: RetainingCatalog;
+        readonly hosts: HostCache;
+      }
+    | undefined;
 }
 
 /** The same, with what is known of how far Consul can be trusted. */
@@ -190,12 +198,17 @@ async function readToKubernetes(
     ...context,
   });
   readings.add('Consul services', () => services.failure);
-  const catalog = new TaggedCatalog(services, toKubernetes.tagServices);
+  const retention = new RetainingCatalog({
+    ...context,
+    ...{ catalog: services, owner, config: toKubernetes, clock: systemClock },
+    secondAnswerMs: context.timings?.secondAnswerMs,
+  });
+  const catalog = new TaggedCatalog(retention, toKubernetes.tagServices);
   const serviceCIDRs = await readServiceCIDRs(kubernetes, resources, readings);
   await Promise.all([services.synced, workloadEntries.settled, namespaces.settled]);
   const kept = { endpoints: namespaces.views, namespaces, serviceCIDRs, workloadEntries };
   const views = { ...kept, pods: () => pods, ...(await shared.whole) };
-  return { catalog, views, hosts: createHosts(context, owner, views, catalog) };
+  return { catalog, retention, views, hosts: createHosts(context, owner, views, catalog) };
 }
 
 /** v1 Endpoints are followed even when they are switched off: what was written before has to be seen to be removed. */

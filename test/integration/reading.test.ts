@@ -305,7 +305,8 @@ describe('what was read', () => {
     const node = await find(resources.nodes, `${rig.namespace}-node`);
     expect(node?.labels).toEqual(new Map([['topology.kubernetes.io/zone', 'eu-1a']]));
     expect(node?.internalIP).toBe('192.0.2.12');
-    expect((await find(resources.nodes, `${rig.namespace}-addressless`))?.internalIP).toBe('');
+    expect(node?.ready).toBe('True');
+    expect(await find(resources.nodes, `${rig.namespace}-addressless`)).toMatchObject({ internalIP: '', ready: '' });
     expect((await find(resources.namespaces, rig.namespace))?.labels.get('consular-test')).toBe(rig.cluster);
   });
 });

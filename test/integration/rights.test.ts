@@ -1,6 +1,17 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { join } from 'node:path';
-import { nextPodIP, openRig, statusOf, until, untilEqual, type Daemon, type Manifest, type Rig } from '../rig/index.ts';
+import {
+  createDeployment,
+  nextPodIP,
+  openRig,
+  podIPsOfTheirOwn,
+  statusOf,
+  until,
+  untilEqual,
+  type Daemon,
+  type Manifest,
+  type Rig,
+} from '../rig/index.ts';
 import { MANIFESTS, render } from '../rig/manifests.ts';
 import {
   openStage,
@@ -120,6 +131,19 @@ const SCENARIOS = {
     await until('a leader', () => isReady(stage.daemon));
     const standby = await stage.startBeside();
     return () => isReady(standby);
+  },
+
+  'what is retained is told on the Deployment': async (stage) => {
+    const { kubernetes, namespace, consul } = stage;
+    const name = await createDeployment(kubernetes, namespace, 'registrar');
+    await stage.stop();
+    await stage.start({ pod: { namespace, name } });
+    const pods = podIPsOfTheirOwn(24).map((ip, number) => ({ ip, pod: `lost-${number}` }));
+    const annotations = named(stage, 'lost');
+    await Promise.all(pods.map(({ ip, pod }) => kubernetes.createPod(namespace, pod, { ip, annotations })));
+    await until('all registered', async () => (await consul.summary(stage.name('lost'))).length === pods.length);
+    await Promise.all(pods.map(({ pod }) => kubernetes.setReady(namespace, pod, false)));
+    return async () => (await kubernetes.eventsAbout(namespace, 'registrar')).length > 0;
   },
 
   'a Ready pod is registered': async (stage) => {
@@ -298,6 +322,7 @@ const NEEDED_BY: Readonly<Record<string, ScenarioName>> = {
   'get leases.coordination.k8s.io': 'the daemon becomes ready',
   'update leases.coordination.k8s.io': 'the leader renews its Lease',
   'watch leases.coordination.k8s.io': 'a standby is ready beside the leader',
+  'get replicasets.apps': 'what is retained is told on the Deployment',
   'watch namespaces': 'a mirror namespace that is not there is told by its name',
   'list namespaces': 'a mirror namespace that is not there is told by its name',
   // On an API server that does not stream lists.
@@ -347,6 +372,7 @@ const KINDS: Readonly<Record<string, string>> = {
   servicecidrs: 'ServiceCIDR',
   nodes: 'Node',
   namespaces: 'Namespace',
+  replicasets: 'ReplicaSet',
   events: 'Event',
 };
 

@@ -12,7 +12,8 @@ import { KubernetesApi } from './kubernetes.ts';
 import { sharedPlane, type Plane } from './shared-plane.ts';
 import { until } from './until.ts';
 
-export { nextPodIP, type Manifest, type PodOptions } from './kubernetes.ts';
+export { nextPodIP, podIPsOfTheirOwn, type Manifest, type PodOptions } from './kubernetes.ts';
+export { createDeployment } from './deployment.ts';
 export { until, untilEqual } from './until.ts';
 export type { CatalogEntry, InstanceRow } from './consul.ts';
 
@@ -36,10 +37,12 @@ const QUICK: Timings = {
   sweepPace: { firstMs: 50, gapMs: 250, longestGapMs: 1000 },
   kindPace: { lookAgainMs: 300, pauseMs: 50, missingMs: 300, grantedMs: 2000 },
   secondProofMs: 300,
+  secondAnswerMs: 300,
   slicesFollowMs: 1500,
   namespacePace: { lookAgainMs: 200, openMs: 5000, grantedMs: 200 },
   hostLimits: { shortestMs: 200, longestRetryMs: 1000 },
   tlsLookMs: 100,
+  retainedLookMs: 100,
 };
 
 /** For tests of Consular's own entry. */
@@ -56,6 +59,9 @@ export interface DaemonOptions {
   readonly toKubernetes?: object;
   /** @default none: a test runs in no pod */
   readonly leaderElection?: object;
+  readonly controlFile?: string;
+  /** That it takes itself for. @default none */
+  readonly pod?: { readonly namespace: string; readonly name: string };
   readonly kubeconfig?: string;
   readonly consulAddress?: string;
   readonly token?: string;
@@ -153,6 +159,7 @@ function settingsOf(defaults: Defaults, options: DaemonOptions): DaemonSettings 
     toConsul: { namespaces: { include: [defaults.namespace], exclude: [] }, ...options.toConsul },
     toKubernetes: { namespaces: [defaults.namespace], ...options.toKubernetes },
     leaderElection: { ...options.leaderElection },
+    controlFile: options.controlFile ?? '',
     http: { address: options.http ?? '127.0.0.1:0' },
   };
   return { settings, token: options.token ?? defaults.token, timings: { ...QUICK, ...options.timings } };
@@ -170,8 +177,8 @@ async function launch(defaults: Defaults, options: DaemonOptions): Promise<Daemo
   });
   const metrics = createMetrics();
   const log = createLog({ level: 'debug', format: 'json', stream });
-  const { takeOver = false } = options;
-  const daemon = await startDaemon({ config, metrics, version: 'test', log, timings }, { takeOver });
+  const { takeOver = false, pod } = options;
+  const daemon = await startDaemon({ config, metrics, version: 'test', log, timings }, { takeOver, pod });
   return { ...daemon, metrics, records };
 }
 
@@ -210,11 +217,23 @@ export interface Status {
     /** Why writes go without a fence. */
     readonly unfenced: string | null;
   };
+  readonly retained: readonly RetainedRow[] | null;
   readonly toConsul: Work | null;
   readonly toKubernetes: (Work & ToKubernetesWork) | null;
 }
 
+export interface RetainedRow {
+  readonly direction: string;
+  readonly service: string;
+  readonly instances: number;
+  readonly why: string;
+  readonly since: string;
+  readonly hash: string;
+  readonly release: string;
+}
+
 interface ToKubernetesWork {
+  readonly retained: number;
   readonly workloadEntries: string;
   readonly withoutWorkloadEntries: number;
   readonly closedNamespaces: Readonly<Record<string, string>>;
@@ -224,6 +243,7 @@ export interface Work {
   /** Of to-consul only. */
   readonly instances?: number;
   readonly held?: number;
+  readonly retained?: number;
   readonly rejected: number;
   readonly waiting: number;
   readonly busy: number;

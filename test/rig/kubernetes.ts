@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { Agent, request } from 'undici';
 
@@ -56,6 +57,15 @@ let addresses = 0;
 export function nextPodIP(): string {
   addresses++;
   return `10.244.${addresses >> 8}.${addresses & 255}`;
+}
+
+/**
+ * At most 250 pod IPs that no pod of any other test has. Each test file counts from the beginning, and leaves its pods; that
+ * matters where it makes a difference that another pod has the address.
+ */
+export function podIPsOfTheirOwn(count: number): string[] {
+  const [high = 0, low = 0] = randomBytes(2);
+  return Array.from({ length: count }, (_, i) => `10.${128 + (high & 63)}.${low}.${i + 1}`);
 }
 
 /** The real API server, as the administrator of the tests uses it; it shares no code with src/. */

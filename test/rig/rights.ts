@@ -100,7 +100,11 @@ export async function readPolicy(cluster: string): Promise<PolicyRule[]> {
   }));
 }
 
-async function createConsulToken(consul: ConsulApi, name: string, rules: readonly PolicyRule[]): Promise<string> {
+export async function createConsulToken(
+  consul: ConsulApi,
+  name: string,
+  rules: readonly PolicyRule[],
+): Promise<string> {
   await consul.must('PUT', '/acl/policy', { Name: name, Rules: rules.map(({ text }) => text).join('\n') });
   const token = await consul.must('PUT', '/acl/token', { Description: name, Policies: [{ Name: name }] });
   return (token as { SecretID: string }).SecretID;
@@ -147,7 +151,7 @@ export interface Stage {
   readonly daemon: Daemon;
   /** The name of a Consul service that pods of this cluster may register. */
   name(suffix: string): string;
-  start(): Promise<Daemon>;
+  start(more?: Pick<DaemonOptions, 'pod'>): Promise<Daemon>;
   /** One more, which stands by while the newest leads: that one stays the newest. */
   startBeside(): Promise<Daemon>;
   stop(): Promise<void>;
@@ -218,8 +222,8 @@ export async function openStage({
       await writeFile(file, JSON.stringify({ cluster, besides, consul: { tokenFile }, toConsul, toKubernetes }));
       return file;
     },
-    start: async () => {
-      const daemon = await rig.startDaemon(options);
+    start: async (more) => {
+      const daemon = await rig.startDaemon({ ...options, ...more });
       daemons.push(daemon);
       return daemon;
     },

@@ -44,6 +44,7 @@ const ROOMS = [
       'objects',
       'addresses',
       'observed',
+      'retention',
       'names',
       'istio',
     ],

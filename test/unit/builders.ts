@@ -62,6 +62,7 @@ export function node(overrides: Partial<Node> = {}): Node {
     labels: strings(),
     annotations: strings(),
     internalIP: '192.168.1.11',
+    ready: 'True',
     ...overrides,
   };
 }

@@ -247,17 +247,20 @@ function originOf(owner: Owner, instance: ServiceInstance): string {
   return kind === '' ? 'foreign' : `foreign, a ${kind}`;
 }
 
-/** Pods that want to be instances of it, those that wait for others to go among them. */
+/** Pods that want to be instances of it, those that wait for others to go among them, and those that are retained. */
 async function podsWanting(config: Config, { owner, toConsul }: World, name: string): Promise<ExplainedPod[]> {
   if (!toConsul) return [];
   const { views, own } = toConsul;
   const plans = await plansFor(config, owner, toConsul, () => true);
   const said: ExplainedPod[] = [];
   for (const pod of views.pods.values()) {
-    const { registrations } = desiredRegistrations(owner, config.toConsul, plans.index.sourcesOf(pod));
-    if (![...registrations.values()].some(({ service }) => service.toLowerCase() === name)) continue;
+    const { registrations, unready } = desiredRegistrations(owner, config.toConsul, plans.index.sourcesOf(pod));
+    const isOf = ({ service }: { readonly service: string }) => service.toLowerCase() === name;
+    const isWanted = [...registrations.values()].some(isOf);
+    if (!isWanted && ![...unready.values()].some(isOf)) continue;
     const key = objectKey(pod);
-    said.push({ pod: key, says: summaryOf(await plans.plan(key), own.ofPod(key).size) });
+    const plan = await plans.plan(key);
+    if (isWanted || plan.retained.some(isOf)) said.push({ pod: key, says: summaryOf(plan, own.ofPod(key).size) });
   }
   return said.sort((a, b) => (a.pod < b.pod ? -1 : 1));
 }

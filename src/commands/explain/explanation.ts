@@ -88,8 +88,11 @@ export interface ExplainedImport {
 }
 
 export interface ExplainedChange {
-  /** unproven: a removal that waits for a direct read; held: stays although it is not wanted as it is. */
-  readonly action: 'create' | 'update' | 'remove' | 'unproven' | 'held';
+  /**
+   * unproven: a removal that waits for a direct read; held: stays although it is not wanted as it is; retained: stays
+   * because much was lost at once.
+   */
+  readonly action: 'create' | 'update' | 'remove' | 'unproven' | 'held' | 'retained';
   readonly kind: 'ServiceInstance' | WrittenKind;
   readonly object: string;
   readonly note: string;
@@ -171,7 +174,12 @@ export function explainedTold(
 const AFTER_A_READ = 'after a direct read that does not find what it was registered for';
 const SPOILT_NODE = 'its Consul node is not as it was written';
 
-export function podChanges({ changes, unproven, held }: Pick<PodPlan, 'changes' | 'unproven' | 'held'>) {
+export function podChanges({
+  changes,
+  unproven,
+  held,
+  retained,
+}: Pick<PodPlan, 'changes' | 'unproven' | 'held' | 'retained'>) {
   const change = (
     action: ExplainedChange['action'],
     registration: Registration,
@@ -189,6 +197,7 @@ export function podChanges({ changes, unproven, held }: Pick<PodPlan, 'changes' 
     ...changes.remove.map(({ registration }) => change('remove', registration)),
     ...unproven.map(({ instance }) => change('unproven', instance.registration, AFTER_A_READ)),
     ...held.map(({ registration }) => change('held', registration, STAYS)),
+    ...retained.map(({ registration, why }) => change('retained', registration, why)),
   ];
 }
 
@@ -226,7 +235,7 @@ function fieldsOf(registration: Registration): Map<string, string> {
 
 /** One line for a pod among others. */
 export function summaryOf(plan: PodPlan, observed: number): string {
-  const { changes, unproven, held, rejections, rule } = plan;
+  const { changes, unproven, held, retained, rejections, rule } = plan;
   const counts = [
     [observed, 'in Consul'],
     [changes.create.length, 'to create'],
@@ -234,8 +243,10 @@ export function summaryOf(plan: PodPlan, observed: number): string {
     [changes.remove.length, 'to remove'],
     [unproven.length, 'to remove after a direct read'],
     [held.length, 'held'],
+    [retained.length, 'retained'],
   ] as const;
   const said = counts.filter(([count], i) => i === 0 || count > 0).map(([count, what]) => `${count} ${what}`);
+  const why = [...new Set(retained.map(({ why }) => `; retained, as ${why}`))].join('');
   const problems = rejections.map(({ reason, message }) => `; ${reason}: ${message}`).join('');
-  return `${said.join(', ')}: ${rule}${problems}`;
+  return `${said.join(', ')}: ${rule}${why}${problems}`;
 }

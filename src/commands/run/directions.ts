@@ -8,12 +8,13 @@ import { leadersApi } from '../../leadership/leaders-api.ts';
 import type { Leadership } from '../../leadership/leadership.ts';
 import { splitAddress } from '../../observability/http.ts';
 import { OwnEntry, type OwnEntryOptions } from '../../to-consul/identity/own-entry.ts';
-import { summarize, type Summary } from '../../to-consul/identity/summary.ts';
+import { summarize, type Summary, type Sums } from '../../to-consul/identity/summary.ts';
 import { runToConsul, type ToConsul, type ToConsulOptions } from '../../to-consul/index.ts';
 import { runToKubernetes, type ToKubernetes } from '../../to-kubernetes/index.ts';
 import type { Clients, Context } from '../../world/context.ts';
 import type { Trust } from '../../world/trust.ts';
 import type { TrustingWorld } from '../../world/world.ts';
+import type { RetainingDirections } from './retention.ts';
 
 /** What runs while this process leads. */
 export interface Directions {
@@ -62,6 +63,14 @@ export function startDirections(
   };
 }
 
+/** Those that run. */
+export function retainingOf({ toConsul, toKubernetes }: Directions): RetainingDirections {
+  return [
+    ...(toConsul ? [['to-consul', toConsul] as const] : []),
+    ...(toKubernetes ? [['to-kubernetes', toKubernetes] as const] : []),
+  ];
+}
+
 export function createOwnEntry(
   { config, log, version, timings }: Context,
   given: Pick<OwnEntryOptions, 'nodes' | 'committer' | 'summary'>,
@@ -98,7 +107,7 @@ export function consulStatus({ ownEntry, trust: { distrust, witness } }: Directi
 /** Undefined while anything is still being found out or written: the summary would change with the next look. */
 export function summaryOf(
   { toConsul, toKubernetes, trust }: Directions,
-  unfenced: string | undefined,
+  { unfenced, retained }: Pick<Sums, 'unfenced' | 'retained'>,
 ): Summary | undefined {
   const consul = toConsul?.status();
   const kubernetes = toKubernetes?.status();
@@ -106,7 +115,7 @@ export function summaryOf(
   const { loss } = trust.distrust;
   return summarize({
     loss: loss && explainLoss(loss),
-    unfenced,
+    ...{ unfenced, retained },
     instances: consul?.instances ?? 0,
     rejected: (consul?.rejected ?? 0) + (kubernetes?.rejected ?? 0),
     held: consul?.held ?? 0,

@@ -26,6 +26,10 @@ export interface LeadOptions {
   readonly onLost: () => void;
   /** Called when this process leads again after a while in which it could not renew its Lease. */
   readonly onResumed: () => void;
+  /** Told what an operator asks to be released, while this process leads. */
+  readonly onReleaseRequest: (text: string) => void;
+  /** What became of the last such request, for the Lease. */
+  readonly released: () => string | undefined;
 }
 
 /** How far this process has come. */
@@ -65,7 +69,7 @@ export class Lead {
       identity: this.#identity,
       annotations: () => this.#annotations(),
       onStanding: (standing) => this.#onStanding(standing),
-      onReleaseRequest: () => undefined,
+      onReleaseRequest: options.onReleaseRequest,
     });
     this.leadership = new Leadership(this.#election && tenureOf(this.#election));
   }
@@ -164,9 +168,11 @@ export class Lead {
   #annotations(): Readonly<Record<string, string>> {
     const epoch = this.#fence?.epoch;
     const nonce = this.#witness?.known?.nonce;
+    const released = this.#options.released();
     return {
       ...(epoch === undefined ? {} : { [ANNOTATION.epoch]: String(epoch) }),
       ...(nonce === undefined ? {} : { [ANNOTATION.nonce]: nonce }),
+      ...(released === undefined ? {} : { [ANNOTATION.released]: released }),
     };
   }
 

@@ -1,4 +1,3 @@
-import type { Released } from '../../guard/retained.ts';
 import {
   explainOutcome,
   HASH_FORM,
@@ -8,19 +7,25 @@ import {
 } from '../../guard/release-request.ts';
 import type { Log } from '../../observability/log.ts';
 
-/** A direction, as far as it retains anything. */
+/** A direction, as far as it lets go what it retains; it tells of that in the log itself. */
 export interface Releasing {
-  release(hash: string): Released;
+  release(
+    hash: string,
+  ):
+    | { readonly outcome: 'released'; readonly instances: readonly unknown[]; readonly staying: number }
+    | { readonly outcome: 'unknown' };
 }
 
 /** Carries out what operators ask to be released, by the Lease or by the control file, and says what became of it. */
 export class Releases {
-  readonly #directions: () => readonly Releasing[];
+  readonly #directions: () => readonly Releasing[] | undefined;
   readonly #log: Log;
   #latest: string | undefined;
+  /** What was asked for before the directions ran. */
+  #waiting: string[] = [];
 
-  /** @param directions those that run now */
-  constructor(directions: () => readonly Releasing[], log: Log) {
+  /** @param directions those that run; undefined before they do */
+  constructor(directions: () => readonly Releasing[] | undefined, log: Log) {
     this.#directions = directions;
     this.#log = log;
   }
@@ -32,27 +37,29 @@ export class Releases {
 
   /** @param text as an operator wrote it: hashes, one a line */
   request(text: string): void {
+    const directions = this.#directions();
+    if (!directions) return void this.#waiting.push(text);
     const { hashes, malformed } = readReleaseRequest(text);
     for (const found of malformed) this.#log.warn('cannot release what is no hash', { expected: HASH_FORM, found });
     for (const hash of hashes) {
-      const outcome = this.#release(hash);
+      const outcome = release(hash, directions);
       this.#latest = writeOutcome(outcome);
-      this.#log[outcome.isKnown ? 'info' : 'warn'](explainedIn(outcome), { ...outcome, why: explainOutcome(outcome) });
+      if (!outcome.isKnown) this.#log.warn('cannot release', { hash, why: explainOutcome(outcome) });
     }
   }
 
-  #release(hash: string): ReleaseOutcome {
-    const known = this.#directions()
-      .map((direction) => direction.release(hash))
-      .filter((released) => released.isKnown);
-    return {
-      hash,
-      isKnown: known.length > 0,
-      released: known.reduce((sum, { members }) => sum + members.length, 0),
-      staying: known.reduce((sum, { staying }) => sum + staying, 0),
-    };
+  /** The directions run. */
+  begin(): void {
+    for (const text of this.#waiting.splice(0)) this.request(text);
   }
 }
 
-const explainedIn = ({ isKnown }: ReleaseOutcome) =>
-  isKnown ? 'released what was retained, as an operator asks' : 'cannot release what an operator asks for';
+function release(hash: string, directions: readonly Releasing[]): ReleaseOutcome {
+  const released = directions.map((direction) => direction.release(hash)).filter((one) => one.outcome === 'released');
+  return {
+    hash,
+    isKnown: released.length > 0,
+    released: released.reduce((sum, { instances }) => sum + instances.length, 0),
+    staying: released.reduce((sum, { staying }) => sum + staying, 0),
+  };
+}

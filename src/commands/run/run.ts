@@ -6,8 +6,16 @@ import { sparingLog } from '../../observability/sparing-log.ts';
 import { createClients, type Context } from '../../world/context.ts';
 import { Readings } from '../../world/readings.ts';
 import { readWorld } from '../../world/world.ts';
-import { consulStatus, createOwnEntry, startDirections, summaryOf, type Directions } from './directions.ts';
+import {
+  consulStatus,
+  createOwnEntry,
+  retainingOf,
+  startDirections,
+  summaryOf,
+  type Directions,
+} from './directions.ts';
 import { Lead } from './lead.ts';
+import { Retention, type PodName } from './retention.ts';
 
 /** What is on its way when the daemon is told to stop may take this long; orchestrators kill much later. */
 const DRAIN_MS = 1500;
@@ -26,6 +34,8 @@ export interface RunningDaemon {
 export interface RunOptions {
   /** Adopt what an installation of another Kubernetes cluster left under our cluster name. @default false */
   readonly takeOver?: boolean;
+  /** The pod that this process runs in. @default as its service account and the name of the machine say, if it is one */
+  readonly pod?: PodName | undefined;
 }
 
 /**
@@ -34,7 +44,7 @@ export interface RunOptions {
  */
 export async function startDaemon(
   context: Omit<Context, 'signal'>,
-  { takeOver = false }: RunOptions = {},
+  { takeOver = false, pod }: RunOptions = {},
 ): Promise<RunningDaemon> {
   const watches = new AbortController();
   // Each watch and each request on its way listens; there are a few hundred at most.
@@ -56,7 +66,12 @@ export async function startDaemon(
     directions?.ownEntry.stop();
     await Promise.all([directions?.toConsul?.stop(DRAIN_MS), directions?.toKubernetes?.stop(DRAIN_MS)]);
   };
-  const lead = new Lead(whole, clients, readings, { takeOver, onLost: () => void halt(), onResumed: lookAgain });
+  const retention = new Retention(whole, clients, pod);
+  const lead = new Lead(whole, clients, readings, {
+    ...{ takeOver, onLost: () => void halt(), onResumed: lookAgain },
+    onReleaseRequest: (text) => retention.request(text),
+    released: () => retention.released,
+  });
   const { leadership } = lead;
   const committer = createCommitter(clients.consul, context.metrics, leadership);
   const failures = () => [...lead.failures(), ...(directions?.toConsul?.failures() ?? [])];
@@ -71,12 +86,14 @@ export async function startDaemon(
       waitingFor: failures(),
       leader: lead.status(),
       consul: directions ? consulStatus(directions, lead.unfenced) : null,
+      retained: directions ? retention.rows() : null,
       toConsul: directions?.toConsul?.status() ?? null,
       toKubernetes: directions?.toKubernetes?.status() ?? null,
     }),
   });
   readings.onReturn(lookAgain);
-  const summary = () => directions && summaryOf(directions, lead.unfenced);
+  const summary = () =>
+    directions && summaryOf(directions, { unfenced: lead.unfenced, retained: retention.sentences() });
   const started = readWorld(whole, clients, readings, (start) => lead.take(start, committer)).then(async (world) => {
     const ownEntry = createOwnEntry(whole, { nodes: clients.nodes, committer, summary }, world);
     await ownEntry.claim();
@@ -84,6 +101,7 @@ export async function startDaemon(
     const isFollowing = () => failures().length === 0;
     directions = startDirections(whole, clients, world, { committer, ownEntry, leadership, isFollowing });
     lead.runs(world.trust.witness);
+    retention.begin(retainingOf(directions), directions.events);
     ownEntry.start();
     log.info('running', { cluster: context.config.cluster, clusterUid: world.owner.clusterUid });
   });

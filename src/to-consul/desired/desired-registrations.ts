@@ -48,6 +48,8 @@ export interface PlanSources {
 export interface Desired {
   /** By ID. */
   readonly registrations: ReadonlyMap<string, Registration>;
+  /** By ID, critical: those that a pod which is not Ready would have if it were Ready, and which are not desired. */
+  readonly unready: ReadonlyMap<string, Registration>;
   readonly rejections: readonly Rejection[];
   /** Input that has no effect, and is no reason not to register. */
   readonly warnings: readonly string[];
@@ -72,6 +74,7 @@ export interface Desired {
 
 const nothing = (rule: string, isEligible = false): Desired => ({
   registrations: new Map(),
+  unready: new Map(),
   rejections: [],
   warnings: [],
   ofServices: [],
@@ -90,7 +93,7 @@ const nothing = (rule: string, isEligible = false): Desired => ({
  * | namespace not selected, or `service-sync: "false"`     |            | nothing                      |
  * | being deleted, Succeeded, Failed, no IP or no node yet |            | nothing                      |
  * | Ready                                                  |            | passing                      |
- * | not Ready                                              | deregister | nothing                      |
+ * | not Ready                                              | deregister | nothing; what stays where much is lost at once is planned in plan/retention.ts |
  * | not Ready                                              | critical   | critical, and why            |
  * | Ready, with input that cannot be honoured              |            | what is there at an IP of the pod stays; an Event says why |
  * | not Ready, with input that cannot be honoured          |            | nothing; an Event says why   |
@@ -112,6 +115,7 @@ export function desiredRegistrations(owner: Owner, config: DesiredConfig, source
 
   const readiness = readinessOf(pod, config.readinessGate);
   const registrations = new Map<string, Registration>();
+  const unready = new Map<string, Registration>();
   const rejections: Rejection[] = [];
   const held = new Set<string>();
   const unclear = new Set<string>();
@@ -142,6 +146,7 @@ export function desiredRegistrations(owner: Owner, config: DesiredConfig, source
   const outcome = isWrong ? ', with input that cannot be honoured' : '';
   return {
     registrations,
+    unready,
     rejections,
     warnings: requests.warnings,
     ofServices,
@@ -205,8 +210,8 @@ export function desiredRegistrations(owner: Owner, config: DesiredConfig, source
   function place(request: Request, askers: readonly string[]): void {
     const built = buildSound(request);
     if ('problems' in built) return refuse(request, built.problems, askers);
-    const check = checkOf(pod, request, config, readiness);
-    if (check) registrations.set(built.id, { ...built, check });
+    const isDesired = readiness.isReady || (request.wishes.notReady ?? config.notReady) === 'critical';
+    (isDesired ? registrations : unready).set(built.id, { ...built, check: checkOf(pod, request, readiness) });
   }
 }
 
@@ -250,13 +255,7 @@ function requestsFor({ pod, services }: PlanSources, config: DesiredConfig): Reg
   };
 }
 
-function checkOf(
-  pod: Pod,
-  { wishes, by }: Request,
-  config: DesiredConfig,
-  { isReady, output }: Readiness,
-): Check | undefined {
-  if (!isReady && (wishes.notReady ?? config.notReady) === 'deregister') return undefined;
+function checkOf(pod: Pod, { wishes, by }: Request, { isReady, output }: Readiness): Check {
   const note = wishes.note ? `; ${wishes.note}` : '';
   const notes = `Pod ${objectKey(pod)} (uid ${pod.uid}) on node ${pod.nodeName}; registered by Consular because of ${by}${note}`;
   return { status: isReady ? 'passing' : 'critical', notes, output };

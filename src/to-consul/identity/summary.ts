@@ -11,6 +11,8 @@ export interface Sums {
   readonly loss: string | undefined;
   /** Why writes go without a fence; undefined while they do not. */
   readonly unfenced: string | undefined;
+  /** What is retained because much was lost at once, and how to let it go: a sentence for each direction. */
+  readonly retained: readonly string[];
   /** In Consul, by us. */
   readonly instances: number;
   /** Objects, in both directions. */
@@ -36,21 +38,24 @@ const LONGEST_TROUBLE = 300;
  * | nothing          | passing                                           |
  * | anything         | warning: somebody has something to mend           |
  * | ... or Consul lost data | warning: nothing that is missing goes         |
+ * | ... or anything is retained | warning: somebody has something to decide |
  *
  * Never critical: nobody calls this service, and a Consular that does not work cannot say so here.
  */
-export function summarize({ loss, unfenced, instances, rejected, held, mirrored, troubles }: Sums): Summary {
+export function summarize(given: Sums): Summary {
+  const { loss, unfenced, retained, instances, rejected, held, mirrored, troubles } = given;
   const sums = [
     `${count(instances, 'instance')} registered`,
     `${rejected} rejected`,
     `${held} held`,
     mirrored === undefined ? 'mirroring is off' : `${count(mirrored, 'service')} mirrored`,
   ].join(', ');
-  const isWell = rejected + held === 0 && loss === undefined;
+  const isWell = rejected + held + retained.length === 0 && loss === undefined;
   const { first, all } = firstOf(troubles, MOST_SHOWN);
   const lines = [
     sums,
     ...(loss === undefined ? [] : [loss]),
+    ...retained.map(shorten),
     ...(unfenced === undefined ? [] : [shorten(`writes go without a fence: ${unfenced}`)]),
     ...first.map(shorten),
     ...(all > first.length ? [`and ${all - first.length} more`] : []),

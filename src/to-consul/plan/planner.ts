@@ -1,4 +1,4 @@
-import { objectKey, type Service } from '../../kubernetes/objects.ts';
+import { objectKey, type Pod, type Service } from '../../kubernetes/objects.ts';
 import type { Owner } from '../../mark.ts';
 import { compare, type Changes, type Update } from '../../reconcile/changes.ts';
 import {
@@ -19,12 +19,14 @@ import type { Rejection } from '../registration/rejection.ts';
 import type { Views } from '../views.ts';
 import { isThere, type Admission, type Admitted } from './admission.ts';
 import { heldNames, keepSaid } from './held-wishes.ts';
+import type { Emptied, Member } from './losses.ts';
 import { beside, withStaying } from './places.ts';
 import type { PodIndex } from './pod-index.ts';
 import type { PodPlan } from './pod-plan.ts';
 import { proofNeeded, type Proven } from './proof.ts';
 import { askerOf, judgeRemovals } from './removals.ts';
-import type { Ours } from './sources.ts';
+import { NOTHING_RETAINED, retain, type Retention } from './retention.ts';
+import type { Others, Ours } from './sources.ts';
 
 const NOTHING_PROVEN: Proven = new Map();
 const NOBODY: ReadonlySet<string> = new Set();
@@ -41,6 +43,8 @@ export class Planner {
   readonly #index: PodIndex;
   readonly #own: Ours;
   readonly #admission: Pick<Admission, 'admit'>;
+  readonly #others: Others;
+  readonly #emptied: Emptied;
 
   constructor(
     owner: Owner,
@@ -49,6 +53,8 @@ export class Planner {
     index: PodIndex,
     own: Ours,
     admission: Pick<Admission, 'admit'>,
+    others: Others,
+    emptied: Emptied,
   ) {
     this.#owner = owner;
     this.#config = config;
@@ -56,6 +62,8 @@ export class Planner {
     this.#index = index;
     this.#own = own;
     this.#admission = admission;
+    this.#others = others;
+    this.#emptied = emptied;
   }
 
   /** Every pod that either side knows. */
@@ -69,7 +77,8 @@ export class Planner {
     const sources = pod && this.#index.sourcesOf(pod);
     const desired = sources && desiredRegistrations(this.#owner, this.#config, sources);
     const observed = this.#own.ofPod(podKey);
-    const { wanted, refusals } = this.#homes(desired);
+    const retention = pod && desired ? this.#retain(pod, desired) : NOTHING_RETAINED;
+    const { wanted, refusals } = this.#homes([...(desired?.registrations.values() ?? []), ...retention.registrations]);
     const names = sources && desired ? heldNames(sources, desired) : NOBODY;
     const judge = (unwanted: readonly OwnInstance[], holders: ReadonlySet<string>, isUnread: boolean) =>
       judgeRemovals(unwanted, {
@@ -85,7 +94,8 @@ export class Planner {
       );
       return held.length + unproven.length + unconfirmed.length;
     });
-    const { refused, unread, waitsFor, places } = admitted;
+    const { refused, places } = admitted;
+    const unread = [...new Set([...admitted.unread, ...retention.unread])];
     const isAdmitted = ([identity]: [string, Registration]) => !refused.has(identity);
     const admissible = refused.size === 0 ? wanted : new Map([...wanted].filter(isAdmitted));
     const changes = this.#changes(withHeld(admissible, observed, names), observed, unread);
@@ -100,9 +110,11 @@ export class Planner {
       ofServices: desired?.ofServices ?? [],
       refusedNodes: [...refusals.keys()],
       unread,
-      waitsFor,
+      waitsFor: [...admitted.waitsFor, ...retention.waitsFor],
       places: withStaying(places, [...held, ...[...unproven, ...unconfirmed].map(({ instance }) => instance)]),
       held,
+      retained: retention.retained.filter(({ id }) => [...admissible.values()].some((one) => one.id === id)),
+      members: { podUid: pod?.uid ?? '', byId: membersOf(desired, admissible, observed, { held, unread }) },
       isAsked: desired?.isAsked ?? false,
       awaited: sources && desired ? this.#awaited(sources, desired) : [],
       rule: desired?.rule ?? 'there is no such pod',
@@ -110,16 +122,30 @@ export class Planner {
   }
 
   /** Registrations by identity, without those whose Consul node has its name from somebody else; and these nodes. */
-  #homes(desired: Desired | undefined): { wanted: Map<string, Registration>; refusals: Map<string, Rejection> } {
+  #homes(registrations: readonly Registration[]): {
+    wanted: Map<string, Registration>;
+    refusals: Map<string, Rejection>;
+  } {
     const wanted = new Map<string, Registration>();
     const refusals = new Map<string, Rejection>();
-    for (const registration of desired?.registrations.values() ?? []) {
+    for (const registration of registrations) {
       const { name } = registration.node;
       const node = this.#own.node(name);
       if (node.state === 'refused') refusals.set(name, { reason: 'NodeConflict', message: node.why });
       else wanted.set(identityOf(registration), registration);
     }
     return { wanted, refusals };
+  }
+
+  #retain(pod: Pod, { unready }: Desired): Retention {
+    if (unready.size === 0) return NOTHING_RETAINED;
+    return retain(unready.values(), {
+      pod,
+      node: this.#views.nodes.get(pod.nodeName),
+      emptied: this.#emptied,
+      others: this.#others,
+      sharing: this.#index.sharingAddress(pod),
+    });
   }
 
   /** What differs, without creations and moves that others may be in the way of; removals are not judged yet. */
@@ -197,4 +223,28 @@ function holdersOf(
     if (rejection && rejection.reason !== 'Duplicate') holders.add(askerOf(meta));
   }
   return holders;
+}
+
+/**
+ * What of a pod that deregisters when it is not Ready is there, or would go. What is not read yet is not there yet, and what
+ * stays because something about it is broken serves on.
+ * @param admissible what is wanted and not refused, by identity
+ */
+function membersOf(
+  desired: Desired | undefined,
+  admissible: ReadonlyMap<string, Registration>,
+  observed: ReadonlyMap<string, OwnInstance>,
+  { held, unread }: { readonly held: readonly OwnInstance[]; readonly unread: readonly string[] },
+): ReadonlyMap<string, Member> {
+  const members = new Map<string, Member>();
+  if (!desired) return members;
+  const put = ({ id, service }: Registration, isThere: boolean) =>
+    members.set(id.toLowerCase(), { service: service.toLowerCase(), isThere });
+  for (const [identity, registration] of admissible) {
+    const isComing = !unread.includes(registration.service) || observed.has(identity);
+    if (registration.check.status === 'passing' && isComing) put(registration, true);
+  }
+  for (const { registration } of held) put(registration, true);
+  for (const registration of desired.unready.values()) put(registration, false);
+  return members;
 }

@@ -14,6 +14,7 @@ import type { DesiredConfig, PlanSources } from '../desired/desired-registration
 import { isShut, selectsPod } from '../desired/readiness.ts';
 import { askedByService, type AnnotatedService } from '../requests/requests.ts';
 import { isPodHere, podsOfSlice, type Views } from '../views.ts';
+import { AddressHolders } from './address-holders.ts';
 import { NodeAddresses } from './node-addresses.ts';
 
 /** Which pods an object of another kind concerns, and which objects decide what a pod is in Consul. */
@@ -24,6 +25,7 @@ export class PodIndex {
   readonly #slicesOfService: Index<EndpointSlice>;
   readonly #podsOfNode: Index<Pod>;
   readonly #nodeAddresses: NodeAddresses;
+  readonly #addressHolders: AddressHolders;
   /** Of a gate: annotated Services and pods with a shut gate, by namespace. Without a gate nobody looks at them. */
   readonly #asking: Index<Service> | undefined;
   readonly #shut: Index<Pod> | undefined;
@@ -38,6 +40,7 @@ export class PodIndex {
     );
     this.#podsOfNode = new Index(views.pods, (pod) => [pod.nodeName]);
     this.#nodeAddresses = new NodeAddresses(views.pods, views.nodes);
+    this.#addressHolders = new AddressHolders(views.pods);
     if (!config.readinessGate) return;
     this.#asking = new Index(views.services, (service) => (askedByService(service) ? [service.namespace] : []));
     this.#shut = new Index(views.pods, (pod) => (isShut(pod) ? [pod.namespace] : []));
@@ -51,6 +54,11 @@ export class PodIndex {
 
   podsOfNode(node: KubernetesObject): Iterable<string> {
     return this.#podsOfNode.get(node.name).map(objectKey);
+  }
+
+  /** Other pods that have an address of the pod: of one of them it is not the address any more. */
+  sharingAddress(pod: Pod): string[] {
+    return this.#addressHolders.besides(pod);
   }
 
   /** Addresses in the slices of an annotated Service that belong to no pod, and so cannot be registered. */

@@ -4,7 +4,9 @@ import type { OwnInstance } from '../observed/own-instance.ts';
 import type { Proof } from '../observed/proof-reader.ts';
 import type { Registration } from '../registration/registration.ts';
 import type { Rejection, ServiceProblem } from '../registration/rejection.ts';
+import type { PodMembers } from './losses.ts';
 import type { Wait } from './places.ts';
+import type { RetainedInstance } from './retention.ts';
 
 /** A removal that nobody witnessed, and the direct read that it needs first. */
 export interface Unproven {
@@ -34,6 +36,10 @@ export interface PodPlan {
   readonly places: readonly Registration[];
   /** Instances that stay although they are not wanted as they are, because something about them is broken. */
   readonly held: readonly OwnInstance[];
+  /** Instances that stay, or are registered again, although the pod is not Ready. */
+  readonly retained: readonly RetainedInstance[];
+  /** What of the pod is there, and what of it would go because the pod is not Ready: the breaker has to know. */
+  readonly members: PodMembers;
   /** Whether anybody asks for a registration of a pod that may have one. */
   readonly isAsked: boolean;
   /** For a pod with a shut readiness gate: Services that will ask as soon as one of their slices has the pod. */

@@ -25,13 +25,13 @@ type Place = Pick<MirroredEndpoint, 'address' | 'port' | 'protocol' | 'zone' | '
 
 /**
  * The endpoints that stay although Consul does not show an instance for them, because it may have lost it
- * (`Catalog.isComplete`):
+ * (`Catalog.isComplete`, and of each endpoint `Catalog.stays`):
  *
  * | what Consul has of the service                         | an endpoint that is there |
  * |--------------------------------------------------------|---------------------------|
  * | all that there is                                      | none stays for this reason |
  * | an instance at that place, well or not, mirrored or not | none: the instance decides |
- * | no instance there, and the address may be an endpoint  | stays                     |
+ * | no instance there, and the address may be an endpoint  | stays, if Consul may have lost just this |
  * | no instance there, and the address may be none any more | goes                      |
  *
  * A daemon that runs keeps such instances by itself; this is for what an earlier run has written.
@@ -49,7 +49,8 @@ export function heldEndpoints(
     `${locationOf(hostKey(address), port)} ${isImport ? '' : protocol}`;
   const known = new Set<string>();
   // Of a single tag all instances of its service decide: one that lost the tag is not missing.
-  for (const instance of catalog.instances(consulServiceOf(config.tagServices, name)) ?? []) {
+  const service = consulServiceOf(config.tagServices, name);
+  for (const instance of catalog.instances(service) ?? []) {
     const { address, nodeAddress, port } = instance;
     const text = address || nodeAddress;
     const judged = network.judge(text);
@@ -61,7 +62,7 @@ export function heldEndpoints(
     const { address, port, protocol, host } = place;
     const judged = network.judge(address);
     const isKnown = [address, ...(host === '' ? [] : [host])].some((one) => known.has(keyOf(one, port, protocol)));
-    if ('address' in judged && !isKnown)
+    if ('address' in judged && !isKnown && catalog.stays(service, host || address, port))
       held.set(`${locationOf(address, port)} ${protocol}`, { ...place, ...judged, instance: undefined });
   }
   return [...held.values()];

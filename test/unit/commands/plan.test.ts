@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { formatPlan, type Plan } from '../../../src/commands/plan.ts';
 
 const plan = (overrides: Partial<Plan>): string =>
-  formatPlan({ cluster: 'prod', changes: [], held: [], rejections: [], warnings: [], ...overrides });
+  formatPlan({ cluster: 'prod', changes: [], held: [], retained: [], rejections: [], warnings: [], ...overrides });
 
 describe('a plan for people', () => {
   it('says so when there is nothing to do', () => {
@@ -44,6 +44,18 @@ describe('a plan for people', () => {
       '  = held    ServiceInstance  node/a       it stays',
     ]);
     expect(text).toContain('Plan: 0 to create, 0 to update, 1 to remove, 0 rejected, 1 held.');
+  });
+
+  it('has what is retained beside the changes, in a column that is wide enough, and counts it', () => {
+    const text = plan({
+      changes: [{ direction: 'to-consul', action: 'update', kind: 'ServiceInstance', object: 'node/a', note: '' }],
+      retained: [{ direction: 'to-consul', kind: 'ServiceInstance', object: 'node/a', note: 'much was lost at once' }],
+    });
+    expect(text.split('\n').slice(1, 3)).toEqual([
+      '  ~ update    ServiceInstance  node/a',
+      '  = retained  ServiceInstance  node/a  much was lost at once',
+    ]);
+    expect(text).toContain('Plan: 0 to create, 1 to update, 0 to remove, 0 rejected, 1 retained.');
   });
 
   it('shows control characters of others and does not obey them', () => {

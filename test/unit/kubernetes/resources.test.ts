@@ -205,13 +205,14 @@ describe('a WorkloadEntry of the API server', () => {
 });
 
 describe('a Node of the API server', () => {
-  it('has a zone, an internal address and no namespace', () => {
+  it('has a zone, an internal address, whether it is Ready, and no namespace', () => {
     const node = resources.nodes.decode(wire.node);
     expect(node).toMatchObject({
       namespace: '',
       name: 'worker-1',
       labels: new Map([['topology.kubernetes.io/zone', 'eu-1a']]),
       internalIP: '192.168.1.11',
+      ready: 'Unknown',
     });
     expect(zoneOf(node)).toBe('eu-1a');
     expect(zoneOf(undefined)).toBe('');

@@ -139,7 +139,14 @@ export const node = {
     labels: { 'topology.kubernetes.io/zone': 'eu-1a', 'kubernetes.io/os': 'linux' },
     annotations: { 'node.alpha.kubernetes.io/ttl': '0' },
   },
-  status: { addresses: [{ type: 'InternalIP', address: '192.168.1.11' }], capacity: { cpu: '8' } },
+  status: {
+    addresses: [{ type: 'InternalIP', address: '192.168.1.11' }],
+    conditions: [
+      { type: 'MemoryPressure', status: 'False' },
+      { type: 'Ready', status: 'Unknown', reason: 'NodeStatusUnknown' },
+    ],
+    capacity: { cpu: '8' },
+  },
 };
 
 export const workloadEntry = {

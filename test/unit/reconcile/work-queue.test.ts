@@ -278,6 +278,59 @@ describe('a key that is wanted later', () => {
   });
 });
 
+describe('keys in the background', () => {
+  it('have their turn when nothing else waits, and each of them once', async () => {
+    const worker = new Worker();
+    worker.queue.addInBackground(['a', 'b', 'c']);
+    expect(worker.queue.depth).toBe(2);
+    worker.queue.add('event');
+    // It is one of them, and something happened to it.
+    worker.queue.add('c');
+    expect(worker.queue.depth).toBe(3);
+    for (const key of ['a', 'event', 'c', 'b']) {
+      const run = await worker.next();
+      expect(run.key).toBe(key);
+      run.succeed();
+    }
+    await settled();
+    expect([worker.began, worker.queue.depth]).toEqual([['a', 'event', 'c', 'b'], 0]);
+  });
+
+  it('take as many places as there are', async () => {
+    const worker = new Worker(2);
+    worker.queue.addInBackground(['a', 'b', 'c', 'd']);
+    await settled();
+    expect(worker.began).toEqual(['a', 'b']);
+    for (let run = 0; run < 4; run++) (await worker.next()).succeed();
+    await settled();
+    expect(worker.began).toEqual(['a', 'b', 'c', 'd']);
+  });
+
+  it('that run already run once more, and one that fails holds up no other', async () => {
+    const worker = new Worker();
+    worker.queue.add('a');
+    const first = await worker.next();
+    worker.queue.addInBackground(['a', 'b']);
+    first.succeed();
+    (await worker.next()).fail();
+    (await worker.next()).succeed();
+    await settled();
+    expect(worker.began.slice(0, 3)).toEqual(['a', 'a', 'b']);
+  });
+
+  it('are dropped at the end', async () => {
+    const worker = new Worker();
+    worker.queue.addInBackground(['a', 'b']);
+    const run = await worker.next();
+    const drained = worker.queue.drain(NEVER_MS);
+    run.succeed();
+    expect(await drained).toBe(true);
+    worker.queue.addInBackground(['c']);
+    await settled();
+    expect([worker.began, worker.queue.depth]).toEqual([['a'], 0]);
+  });
+});
+
 describe('drain', () => {
   it('waits for what runs and drops what waits', async () => {
     const worker = new Worker();

@@ -52,7 +52,7 @@ export function loopStage(
   { secondProofMs = 0, ...overrides }: Partial<Pick<LoopOptions, 'gate'>> & { readonly secondProofMs?: number } = {},
 ) {
   const clock = new TestClock();
-  const { views, index, places, planner, consul, freshPlanner } = planning({ others: NOBODY, ...given });
+  const { views, index, places, losses, planner, consul, freshPlanner } = planning({ others: NOBODY, ...given });
   const others = new OtherServices();
   const submitted: Submitted[] = [];
   /** What goes wrong with the next batches: an error, or undefined for nothing. */
@@ -80,6 +80,7 @@ export function loopStage(
   const loop: ToConsulLoop = new ToConsulLoop({
     planner,
     places,
+    losses,
     own: {
       get size() {
         return consul.size;
@@ -132,6 +133,7 @@ export function loopStage(
   });
   subscribe(views, index, {
     enqueue: (podKeys) => loop.enqueue(podKeys),
+    addressChanged: (podKeys) => loop.enqueue(podKeys.filter((key) => losses.isAtStake(key))),
     reportService: ({ name }, addresses) => reported.push(`${name}: ${addresses.join()}`),
     forget: ({ uid }) => reported.push(`forget ${uid}`),
   });

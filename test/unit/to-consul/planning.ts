@@ -3,6 +3,7 @@ import type { EndpointSlice, Node, Pod, Service } from '../../../src/kubernetes/
 import type { DesiredConfig } from '../../../src/to-consul/desired/desired-registrations.ts';
 import type { OwnInstance } from '../../../src/to-consul/observed/own-instance.ts';
 import { Admission } from '../../../src/to-consul/plan/admission.ts';
+import { Losses } from '../../../src/to-consul/plan/losses.ts';
 import { Places } from '../../../src/to-consul/plan/places.ts';
 import { Planner } from '../../../src/to-consul/plan/planner.ts';
 import { PodIndex } from '../../../src/to-consul/plan/pod-index.ts';
@@ -35,11 +36,13 @@ export function planning(given: PlanningGiven = {}) {
   };
   const consul = new MemoryConsul(...(given.observed ?? []));
   const index = new PodIndex(config, views);
+  const others = given.others ?? NOBODY;
+  const losses = new Losses(owner.cluster, config, views.pods, consul, 0);
   const plannerWith = (places: Places) =>
-    new Planner(owner, config, views, index, consul, new Admission(config.policy, given.others ?? NOBODY, places));
+    new Planner(owner, config, views, index, consul, new Admission(config.policy, others, places), others, losses);
   const places = new Places(config.policy, consul);
   return {
-    ...{ config, views, consul, index, places },
+    ...{ config, views, consul, index, places, losses },
     planner: plannerWith(places),
     /** A planner that knows of places what Consul has, and nothing else. */
     freshPlanner: () => plannerWith(new Places(config.policy, consul)),

@@ -5,7 +5,7 @@ import { annotations, marked, node, pod, service, slice, strings } from '../buil
 import { planning, podNamed, type PlanningGiven } from './planning.ts';
 
 const A = podNamed('a');
-const B = podNamed('b');
+const B = podNamed('b', { podIPs: ['10.1.0.8'] });
 const ASKING = service({ annotations: annotations({ 'service-name': 'orders' }) });
 const NODE = node();
 
@@ -25,6 +25,7 @@ function lookedAt(given: PlanningGiven, change: (views: Views) => void): { pods:
   const forgotten: string[] = [];
   subscribe(views, index, {
     enqueue: (keys) => pods.push(...keys),
+    addressChanged: (keys) => pods.push(...keys.map((key) => `address of ${key}`)),
     reportService: () => undefined,
     forget: ({ uid }) => forgotten.push(uid),
   });
@@ -81,6 +82,30 @@ describe('pods are looked at', () => {
       ({ nodes }) =>
         nodes.put({ ...NODE, labels: strings({ 'topology.kubernetes.io/zone': 'eu-1' }), resourceVersion: '11' }),
       ['shop/a'],
+    ],
+    [
+      'when their node gets Unknown',
+      { pods: [A] },
+      ({ nodes }) => nodes.put({ ...NODE, ready: 'Unknown', resourceVersion: '11' }),
+      ['shop/a'],
+    ],
+    [
+      'not when their node is not Ready, which says nothing of them',
+      { pods: [A] },
+      ({ nodes }) => nodes.put({ ...NODE, ready: 'False', resourceVersion: '11' }),
+      [],
+    ],
+    [
+      'when another pod gets their address',
+      { pods: [A] },
+      ({ pods }) => pods.put(podNamed('heir', { podIPs: A.podIPs })),
+      ['address of shop/a', 'shop/heir'],
+    ],
+    [
+      'when another pod has their address no more',
+      { pods: [A, podNamed('heir', { podIPs: A.podIPs })] },
+      ({ pods }) => pods.put(podNamed('heir', { podIPs: ['10.1.0.99'], resourceVersion: '101' })),
+      ['address of shop/a', 'shop/heir'],
     ],
     [
       'when their node goes',

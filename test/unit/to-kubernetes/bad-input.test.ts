@@ -58,6 +58,7 @@ function planned(consul: Readonly<Record<string, readonly ServiceInstance[]>>, c
     spelling: (name: string) => byName.get(name)?.name ?? name,
     instances: (name: string) => byName.get(name)?.instances,
     isComplete: () => true,
+    stays: () => false,
   };
   const planner = new Planner(owner, settings, shown, catalog, NO_HOSTS);
   return planner.keys().flatMap((name) => {

@@ -19,6 +19,7 @@ function stage(
     spelling: (name) => name.toUpperCase(),
     instances: (name) => services[name],
     isComplete: (name) => name !== 'pgsql-lost',
+    stays: (name) => name === 'pgsql-lost',
     subscribe: (listener) => void listeners.push(listener),
     ...{ refresh: answer('refresh'), confirm: answer('confirm') },
     ...{ want: ask('want'), unwant: ask('unwant'), follow: ask('follow'), unfollow: ask('unfollow') },
@@ -82,5 +83,9 @@ it('may have lost instances of a tag when it may have lost some of the service',
     true,
     false,
     false,
+  ]);
+  expect(['pgsql-main/master', 'pgsql-lost/master'].map((name) => catalog.stays(name, '10.0.0.1', 80))).toEqual([
+    false,
+    true,
   ]);
 });

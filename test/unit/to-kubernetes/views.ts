@@ -89,6 +89,7 @@ export function catalogOf(
     spelling: (name) => name,
     instances: (name) => services.get(name),
     isComplete: (name) => services.has(name) && !incomplete.has(name),
+    stays: (name) => !services.has(name) || incomplete.has(name),
   };
 }
 

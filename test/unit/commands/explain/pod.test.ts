@@ -5,7 +5,7 @@ import type { Pod } from '../../../../src/kubernetes/objects.ts';
 import { GATE } from '../../../../src/to-consul/desired/readiness.ts';
 import { annotations, condition, container, endpoint, instance, service, slice, strings } from '../../builders.ts';
 import { observed, registrationOf, WORKER_1 } from '../../to-consul/instances.ts';
-import { podNamed } from '../../to-consul/planning.ts';
+import { podNamed, registered } from '../../to-consul/planning.ts';
 import { worldOf, type WorldGiven } from './world.ts';
 
 async function explain(given: WorldGiven, key = 'shop/a'): Promise<Explanation | undefined> {
@@ -179,6 +179,19 @@ describe('what becomes of a pod', () => {
     const foreign = [instance({ id: 'by-itself', service: 'orders', address: '10.1.0.7' })];
     expect(await ofPod({}, { foreign })).toMatchObject({ changes: [], rejections: [{ reason: 'Duplicate' }] });
   });
+});
+
+it('a pod that is not Ready and is retained, because its service would be empty, is told so', async () => {
+  const pods = Array.from({ length: 21 }, (_, i) => podNamed(`p${i}`, { podIPs: [`10.1.0.${i}`] }));
+  const there = registered({ pods });
+  const lost = pods.map((pod) => ({ ...pod, ready: condition({ status: 'False' }) }));
+  const explanation = await explain({ pods: lost, observed: there }, 'shop/p0');
+  expect(changes(explanation)).toEqual([
+    'update',
+    'retained its pod is not Ready: much was lost at once, and orders would be empty',
+  ]);
+  const fewer = await explain({ pods: lost.slice(1), observed: there.slice(1) }, 'shop/p1');
+  expect(changes(fewer)).toEqual(['remove']);
 });
 
 describe('the readiness gate of a pod', () => {

@@ -1,6 +1,7 @@
 import { parseConfig } from '../../../../src/config/load.ts';
 import type { Config } from '../../../../src/config/schema.ts';
 import type { ConsulReader } from '../../../../src/consul/client.ts';
+import { RetainingCatalog } from '../../../../src/to-kubernetes/retention/retaining-catalog.ts';
 import { TaggedCatalog } from '../../../../src/to-kubernetes/tagged-catalog.ts';
 import { ServiceCatalog } from '../../../../src/consul/service-catalog.ts';
 import type { ServiceInstance } from '../../../../src/consul/types.ts';
@@ -104,11 +105,14 @@ async function toKubernetesOf(
   });
   await clock.advance(0);
   await services.synced;
-  const catalog = new TaggedCatalog(services, config.toKubernetes.tagServices);
+  const retention = new RetainingCatalog({
+    ...{ catalog: services, owner, config: config.toKubernetes, signal, log: QUIET, metrics: createMetrics(), clock },
+  });
+  const catalog = new TaggedCatalog(retention, config.toKubernetes.tagServices);
   const lookUp = () => Promise.reject(new Error('there is no such name in DNS'));
   const shown = views(given);
   for (const name of given.closed ?? []) shown.namespaces.close(name);
-  return { views: shown, catalog, hosts: new HostCache({ lookUp, isUsedBy: () => true }, signal) };
+  return { views: shown, catalog, retention, hosts: new HostCache({ lookUp, isUsedBy: () => true }, signal) };
 }
 
 /** A Consul in which nothing changes any more. */

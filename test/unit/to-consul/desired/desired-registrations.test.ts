@@ -30,7 +30,7 @@ interface World extends Partial<Pod> {
 const NAMED = annotations({ 'service-name': 'orders' });
 
 function desired({ services = [], zone = '', nodeAddress = '192.168.1.11', config = {}, ...overrides }: World = {}) {
-  const { registrations, rejections, held } = desiredRegistrations(owner, toConsulConfig(config), {
+  const { registrations, unready, rejections, held } = desiredRegistrations(owner, toConsulConfig(config), {
     pod: pod({ annotations: NAMED, ...overrides }),
     services,
     zone,
@@ -38,6 +38,7 @@ function desired({ services = [], zone = '', nodeAddress = '192.168.1.11', confi
   });
   return {
     registrations: [...registrations.values()],
+    unready: [...unready.values()],
     ids: [...registrations.keys()],
     rejections,
     hold: held.size > 0,
@@ -84,6 +85,23 @@ describe('a pod with a service name', () => {
     const { registrations, rejections, hold } = desired(world);
     expect(registrations.map(({ check }) => check.status)).toEqual(statuses);
     expect([rejections, hold]).toEqual([[], false]);
+  });
+
+  it.each<[string, World, string[]]>([
+    ['not Ready, deregister', { ready: NOT_READY }, ['orders critical Pod is not Ready since']],
+    ['not Ready, critical', { ready: NOT_READY, config: { notReady: 'critical' } }, []],
+    ['Ready', {}, []],
+    ['being deleted', { ready: NOT_READY, deletionTimestamp: '2026-10-20T10:00:00Z' }, []],
+    [
+      'not Ready, with a value that cannot be read',
+      { ready: NOT_READY, annotations: annotations({ 'service-name': 'orders', 'service-weight': 'x' }) },
+      [],
+    ],
+  ])('%s: what it would have is known, if it is for its readiness only that it has not', (_, world, expected) => {
+    const { unready } = desired(world);
+    expect(unready.map(({ service, check }) => `${service} ${check.status} ${check.output.slice(0, 22)}`)).toEqual(
+      expected,
+    );
   });
 
   const BROKEN: [string, World, Rejection['reason']][] = [

@@ -5,6 +5,7 @@ import { summarize, type Sums } from '../../../../src/to-consul/identity/summary
 const sums = (overrides: Partial<Sums>): Sums => ({
   loss: undefined,
   unfenced: undefined,
+  retained: [],
   instances: 12,
   rejected: 0,
   held: 0,
@@ -27,6 +28,13 @@ describe("the summary of Consular's own entry", () => {
       { unfenced: 'no right to the key' },
       'passing',
       '12 instances registered, 0 rejected, 0 held, 3 services mirrored\nwrites go without a fence: no right to the key',
+    ],
+    [
+      'something is retained',
+      { retained: ['retained 30 instances (consular release 4be2a9c1 lets them go) of orders'] },
+      'warning',
+      '12 instances registered, 0 rejected, 0 held, 3 services mirrored\n' +
+        'retained 30 instances (consular release 4be2a9c1 lets them go) of orders',
     ],
     [
       'mirroring is off',

@@ -2,7 +2,18 @@ import { describe, expect, it } from '@jest/globals';
 import type { OwnInstance } from '../../../../src/to-consul/observed/own-instance.ts';
 import type { Planner } from '../../../../src/to-consul/plan/planner.ts';
 import type { PodPlan } from '../../../../src/to-consul/plan/pod-plan.ts';
-import { annotations, endpoint, instance, node, pod, policy, service, slice, strings } from '../../builders.ts';
+import {
+  annotations,
+  condition,
+  endpoint,
+  instance,
+  node,
+  pod,
+  policy,
+  service,
+  slice,
+  strings,
+} from '../../builders.ts';
 import { GATE } from '../../../../src/to-consul/desired/readiness.ts';
 import { WORKER_1 } from '../instances.ts';
 import { others, planning, podNamed, registered, type PlanningGiven } from '../planning.ts';
@@ -226,6 +237,46 @@ describe('the plan for a pod', () => {
     expect(shown(planner.plan('shop/b'))).toEqual(['create orders 10.1.0.8:8080']);
     places.record('shop/a', taken);
     expect(shown(planner.plan('shop/b'))).toEqual(['QuotaExceeded', 'waits for shop']);
+  });
+});
+
+describe('the members of a pod, of which the breaker is told', () => {
+  const membersOf = (given: PlanningGiven) => {
+    const { podUid, byId } = planning(given).planner.plan('shop/a').members;
+    return [podUid, ...[...byId].map(([id, { service, isThere }]) => `${id} ${service} ${isThere ? 'there' : 'lost'}`)];
+  };
+  const NOT_READY = { ready: condition({ status: 'False' }) };
+  const ORDERS = 'prod.shop.a:orders:8080 orders';
+
+  it.each<[string, PlanningGiven, string[]]>([
+    ['is there when it is Ready', { pods: [POD] }, ['uid-of-a', `${ORDERS} there`]],
+    ['is lost when it is not', { pods: [podNamed('a', NOT_READY)] }, ['uid-of-a', `${ORDERS} lost`]],
+    ['is none when it stays critical', { pods: [podNamed('a', NOT_READY, { 'not-ready': 'critical' })] }, ['uid-of-a']],
+    ['is none when the pod is gone', { observed: [THERE] }, ['']],
+    ['is none when the pod is being deleted', { pods: [{ ...POD, deletionTimestamp: 'now' }] }, ['uid-of-a']],
+    ['is none when it is refused', { pods: [POD], others: others({ orders: [HOLDER] }) }, ['uid-of-a']],
+    [
+      'is none before it is known whether it comes',
+      { pods: [POD], others: others({ orders: 'unread' }) },
+      ['uid-of-a'],
+    ],
+    [
+      'is there when it is in Consul, whatever is known of others',
+      { pods: [POD], observed: [THERE], others: others({ orders: 'unread' }) },
+      ['uid-of-a', `${ORDERS} there`],
+    ],
+    [
+      'is there when it stays because the input is broken',
+      { pods: [podNamed('a', {}, { 'service-weight': 'x' })], observed: [THERE] },
+      ['uid-of-a', `${ORDERS} there`],
+    ],
+    [
+      'is none when the input is broken and the pod not Ready',
+      { pods: [podNamed('a', NOT_READY, { 'service-weight': 'x' })], observed: [THERE] },
+      ['uid-of-a'],
+    ],
+  ])('%s', (_, given, expected) => {
+    expect(membersOf(given)).toEqual(expected);
   });
 });
 

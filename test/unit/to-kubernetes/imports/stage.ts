@@ -64,6 +64,7 @@ export function stage(
     spelling: () => 'Billing',
     instances: (name) => (name === 'billing' ? instances : undefined),
     isComplete: () => given.isComplete,
+    stays: () => !given.isComplete,
   };
   const given = { isComplete: true };
   const mirrors = new Planner(owner, toKubernetes, shown, catalog, hosts, refusals);

@@ -166,6 +166,7 @@ describe('a name that nobody can ask Consul for', () => {
       spelling: String,
       instances: (of: string) => unread.get(of),
       isComplete: () => true,
+      stays: () => false,
     };
     const config = toKubernetesConfig({ namespaces: ['shop'] });
     const listing = new Planner(owner, config, views({}), catalog, NO_HOSTS);

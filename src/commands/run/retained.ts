@@ -1,0 +1,71 @@
+/** What a direction retains because much was lost at once, as it shows it. */
+export interface Retaining {
+  /** Under which all of it can be released; undefined when nothing is retained. */
+  readonly hash: string | undefined;
+  readonly instances: readonly {
+    readonly service: string;
+    readonly why: string;
+    /** By this process. */
+    readonly since: Date;
+  }[];
+}
+
+export type DirectionName = 'to-consul' | 'to-kubernetes';
+
+/** What of one Consul service is retained for one reason. */
+export interface RetainedRow {
+  readonly direction: DirectionName;
+  readonly service: string;
+  readonly instances: number;
+  readonly why: string;
+  /** The earliest; RFC 3339. */
+  readonly since: string;
+  readonly hash: string;
+  /** How to let it go. */
+  readonly release: string;
+}
+
+/** A row for each Consul service and reason, in the order of the services. */
+export function retainedRows(direction: DirectionName, { hash, instances }: Retaining): RetainedRow[] {
+  if (hash === undefined) return [];
+  const groups = new Map<string, { service: string; why: string; instances: number; since: Date }>();
+  for (const { service, why, since } of instances) {
+    const key = JSON.stringify([service, why]);
+    const group = groups.get(key) ?? { service, why, instances: 0, since };
+    group.instances++;
+    if (since < group.since) group.since = since;
+    groups.set(key, group);
+  }
+  return [...groups.values()]
+    .sort((a, b) => (a.service < b.service ? -1 : 1))
+    .map(({ since, ...group }) => ({
+      ...{ direction, ...group, since: since.toISOString() },
+      ...{ hash, release: releaseCommand(hash) },
+    }));
+}
+
+const MOST_NAMED = 3;
+
+/** One sentence for the person who decides; undefined when nothing is retained. */
+export function describeRetained(direction: DirectionName, { hash, instances }: Retaining): string | undefined {
+  if (hash === undefined) return undefined;
+  const services = [...new Set(instances.map(({ service }) => service))].sort();
+  const named = services.slice(0, MOST_NAMED).join(', ');
+  const more = services.length - MOST_NAMED;
+  const of = `${named}${more > 0 ? ` and ${count(more, 'more service')}` : ''}`;
+  const would = direction === 'to-consul' ? 'would be deregistered' : 'would cease to be endpoints';
+  const [first] = instances;
+  return (
+    // First what lets them go: whoever shortens the sentence keeps that.
+    `retained ${count(instances.length, 'instance')} (${releaseCommand(hash)} lets them go) of ${of}, ` +
+    `which ${would}: ${first?.why ?? ''}`
+  );
+}
+
+function releaseCommand(hash: string): string {
+  return `consular release ${hash}`;
+}
+
+function count(n: number, what: string): string {
+  return `${n} ${what}${n === 1 ? '' : 's'}`;
+}

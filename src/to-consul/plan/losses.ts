@@ -1,0 +1,127 @@
+import { Breaker, type Lost } from '../../guard/breaker.ts';
+import type { Pod } from '../../kubernetes/objects.ts';
+import { readinessOf } from '../desired/readiness.ts';
+import { podKeyOf } from '../registration/registration.ts';
+import type { Views } from '../views.ts';
+import type { Ours } from './sources.ts';
+
+/** An instance of a pod, as the breaker counts it. */
+export interface Member {
+  /** The Consul service, lower case. */
+  readonly service: string;
+  /** False for an instance that would go because the pod is not Ready. */
+  readonly isThere: boolean;
+}
+
+/** What of a pod can be lost. What was never there is in it too, and is left out where it is noted. */
+export interface PodMembers {
+  readonly podUid: string;
+  /** By the ID of the instance, lower case. */
+  readonly byId: ReadonlyMap<string, Member>;
+}
+
+/** Of the breaker, what planning looks at. */
+export interface Emptied {
+  /**
+   * Whether the instance is to be kept although its pod is not Ready: it was lost in an event that goes on, was not released,
+   * and no pod of the service is Ready.
+   */
+  isOfEmptied(service: string, id: string): boolean;
+}
+
+/**
+ * Tells the breaker of this direction what becomes of our instances. A member is an instance in Consul, or about to be
+ * written, of a pod that deregisters when it is not Ready:
+ *
+ * | its pod                                                                      | the member                      |
+ * |------------------------------------------------------------------------------|---------------------------------|
+ * | is Ready                                                                     | is there                        |
+ * | was Ready, and is not any more                                               | is lost                         |
+ * | was never Ready, or asks for `critical`                                      | is none                         |
+ * | is deleted or being deleted, ended, another of its name, or asks no more     | is gone: somebody meant that    |
+ * | is not Ready at the start of Consular, and Consul has an instance of ours    | is lost from then on            |
+ */
+export class Losses implements Emptied {
+  readonly #cluster: string;
+  readonly #isGateOn: boolean;
+  readonly #pods: Pick<Views['pods'], 'get'>;
+  readonly #breaker = new Breaker();
+  readonly #known = new Map<string, PodMembers>();
+
+  /** What is ours in Consul counts as there: who is not Ready is lost when it is looked at first. */
+  constructor(
+    cluster: string,
+    { readinessGate }: { readonly readinessGate: boolean },
+    pods: Pick<Views['pods'], 'get'>,
+    own: Pick<Ours, 'podKeys' | 'ofPod'>,
+    nowMs: number,
+  ) {
+    this.#cluster = cluster;
+    this.#isGateOn = readinessGate;
+    this.#pods = pods;
+    for (const podKey of own.podKeys()) {
+      const podUid = pods.get(podKey)?.uid;
+      const instances = [...own.ofPod(podKey).values()].filter((instance) => instance.podUid === podUid);
+      const byId = new Map(
+        instances.map(({ registration: { id, service } }) => [
+          id.toLowerCase(),
+          { service: service.toLowerCase(), isThere: true },
+        ]),
+      );
+      if (podUid !== undefined) this.note(podKey, { podUid, byId }, nowMs);
+    }
+  }
+
+  /** Whether something of the pod was there and may not be now, or was lost and may be there again. It costs next to nothing. */
+  isAtStake(podKey: string): boolean {
+    const known = this.#known.get(podKey);
+    if (!known) return false;
+    const pod = this.#pods.get(podKey);
+    if (pod?.uid !== known.podUid || !this.#serves(pod)) return true;
+    return [...known.byId.values()].some(({ isThere }) => !isThere);
+  }
+
+  /**
+   * Takes what the pod has now, all of it.
+   * @returns pods for which `isOfEmptied` may say something else than before
+   */
+  note(podKey: string, { podUid, byId }: PodMembers, nowMs: number): ReadonlySet<string> {
+    const concerned: Lost[] = [];
+    const before = this.#known.get(podKey);
+    for (const [id, { service }] of before?.byId ?? [])
+      if (before?.podUid !== podUid || byId.get(id)?.service !== service)
+        concerned.push(...this.#breaker.gone(service, id, nowMs));
+    const after = new Map<string, Member>();
+    for (const [id, member] of byId) {
+      const known = before?.podUid === podUid ? before.byId.get(id) : undefined;
+      const wasMember = known?.service === member.service;
+      if (!member.isThere && !wasMember) continue;
+      after.set(id, member);
+      if (wasMember && known.isThere === member.isThere) continue;
+      const fact = member.isThere ? 'there' : 'lost';
+      concerned.push(...this.#breaker[fact](member.service, id, nowMs));
+    }
+    if (after.size > 0) this.#known.set(podKey, { podUid, byId: after });
+    else this.#known.delete(podKey);
+    return this.#podsOf(concerned);
+  }
+
+  isOfEmptied(service: string, id: string): boolean {
+    const name = service.toLowerCase();
+    return this.#breaker.thereIn(name) === 0 && this.#breaker.isOfEvent(name, id.toLowerCase());
+  }
+
+  /** The instance may go. @returns as of `note`, the pod itself among them */
+  release({ service, id }: { readonly service: string; readonly id: string }, nowMs: number): ReadonlySet<string> {
+    const lost = { service: service.toLowerCase(), member: id.toLowerCase() };
+    return this.#podsOf([lost, ...this.#breaker.release(lost.service, lost.member, nowMs)]);
+  }
+
+  #serves(pod: Pod): boolean {
+    return pod.deletionTimestamp === '' && readinessOf(pod, this.#isGateOn).isReady;
+  }
+
+  #podsOf(lost: readonly Lost[]): ReadonlySet<string> {
+    return new Set(lost.flatMap(({ member }) => podKeyOf(this.#cluster, member) ?? []));
+  }
+}

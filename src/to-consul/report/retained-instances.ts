@@ -1,0 +1,78 @@
+import type { Clock } from '../../clock.ts';
+import { Retained, type RetainedMember } from '../../guard/retained.ts';
+import type { RetainedInstance } from '../plan/retention.ts';
+
+/** What is retained because much was lost at once, as it is shown to people. */
+export interface Retaining {
+  /** Under which it can be released for an hour; undefined when nothing is retained. */
+  readonly hash: string | undefined;
+  readonly instances: readonly ShownInstance[];
+}
+
+export interface ShownInstance {
+  readonly service: string;
+  /** The ID of the instance. */
+  readonly instance: string;
+  /** `namespace/name` */
+  readonly pod: string;
+  readonly why: string;
+  /** By this process. */
+  readonly since: Date;
+}
+
+/** A pod's plan, as far as it says what is retained. */
+interface WhatRetains {
+  readonly retained: readonly Pick<RetainedInstance, 'id' | 'service' | 'why'>[];
+}
+
+/** What a hash released. */
+export type Release =
+  | {
+      readonly outcome: 'released';
+      readonly instances: readonly Pick<ShownInstance, 'service' | 'instance'>[];
+      /** How many are retained still: they came later. */
+      readonly staying: number;
+    }
+  /** Nothing was shown under that hash within the last hour. */
+  | { readonly outcome: 'unknown' };
+
+/** The instances that are retained right now, as the pods' latest plans say, and the hash under which they can be released. */
+export class RetainedInstances {
+  readonly #all = new Retained();
+  /** Pods to the IDs of their instances that are retained. */
+  readonly #ofPods = new Map<string, readonly string[]>();
+
+  get count(): number {
+    return this.#all.size;
+  }
+
+  /** What the pod's latest plan retains. */
+  note(podKey: string, { retained }: WhatRetains, nowMs: number): void {
+    const ids = retained.map(({ id }) => id);
+    for (const id of this.#ofPods.get(podKey) ?? []) if (!ids.includes(id)) this.#all.letGo(id);
+    for (const { id, service, why } of retained) this.#all.keep({ service, member: id, why }, nowMs);
+    if (ids.length > 0) this.#ofPods.set(podKey, ids);
+    else this.#ofPods.delete(podKey);
+  }
+
+  /** All with their hash, which is good for an hour from then on. */
+  show(clock: Pick<Clock, 'now' | 'date'>): Retaining {
+    const nowMs = clock.now();
+    const shown = this.#all.show(nowMs);
+    if (!shown) return { hash: undefined, instances: [] };
+    const pods = new Map([...this.#ofPods].flatMap(([pod, ids]) => ids.map((id) => [id, pod] as const)));
+    const instanceOf = ({ service, member, why, sinceMs }: RetainedMember): ShownInstance => {
+      const since = new Date(clock.date().getTime() - (nowMs - sinceMs));
+      return { service, instance: member, pod: pods.get(member) ?? '', why, since };
+    };
+    return { hash: shown.hash, instances: shown.members.map(instanceOf) };
+  }
+
+  /** Forgets what was shown under that hash and is retained still: to be let go by whoever asks. */
+  release(hash: string, nowMs: number): Release {
+    const released = this.#all.release(hash, nowMs);
+    if (!released.isKnown) return { outcome: 'unknown' };
+    const instances = released.members.map(({ service, member }) => ({ service, instance: member }));
+    return { outcome: 'released', instances, staying: released.staying };
+  }
+}

@@ -1,0 +1,273 @@
+import { sleep } from '../../backoff.ts';
+import type { Clock } from '../../clock.ts';
+import type { ToKubernetesConfig } from '../../config/schema.ts';
+import { NotBelieved } from '../../consul/absence.ts';
+import type { ServiceInstance } from '../../consul/types.ts';
+import type { Owner } from '../../mark.ts';
+import type { Log } from '../../observability/log.ts';
+import type { Metrics } from '../../observability/metrics.ts';
+import { isCandidate } from '../requests/selection.ts';
+import type { ReadCatalog } from '../tagged-catalog.ts';
+import type { Views } from '../views.ts';
+import { answeredOf, placeOf, writtenPlaces } from './places.ts';
+import { Vanished } from './vanished.ts';
+
+/** So long after an answer in which much is missing a second one decides. */
+export const SECOND_ANSWER_MS = 30_000;
+
+export interface RetainingCatalogOptions {
+  /** Consul's services. */
+  readonly catalog: Omit<ReadCatalog, 'stays'>;
+  readonly owner: Owner;
+  readonly config: ToKubernetesConfig;
+  /** @default SECOND_ANSWER_MS */
+  readonly secondAnswerMs?: number | undefined;
+  readonly signal: AbortSignal;
+  readonly log: Log;
+  readonly metrics: Pick<Metrics, 'retained'>;
+  readonly clock: Clock;
+}
+
+/** What is retained because much was lost at once, as it is shown to people. */
+export interface Retaining {
+  /** Under which it can be released for an hour; undefined when nothing is retained. */
+  readonly hash: string | undefined;
+  readonly instances: readonly ShownInstance[];
+}
+
+export interface ShownInstance {
+  readonly service: string;
+  /** Its address, or host name, and port. */
+  readonly instance: string;
+  readonly why: string;
+  /** By this process. */
+  readonly since: Date;
+}
+
+/** What a hash released. */
+export type Release =
+  | {
+      readonly outcome: 'released';
+      readonly instances: readonly Pick<ShownInstance, 'service' | 'instance'>[];
+      /** How many are retained still: they came later. */
+      readonly staying: number;
+    }
+  /** Nothing was shown under that hash within the last hour. */
+  | { readonly outcome: 'unknown' };
+
+/** What was last taken in of a service. */
+interface Look {
+  readonly shown: readonly ServiceInstance[] | undefined;
+  readonly isComplete: boolean;
+}
+
+/**
+ * Consul's services as their answers say, and with those instances that vanished in masses until a second answer decides
+ * (`vanished.ts`). Whoever asks sees an instance that is retained as Consul showed it last. Of those that only an earlier run
+ * has seen, their endpoints stay (`stays`), and a service of which nothing else is left cannot be read until then.
+ *
+ * Until `begin` it shows what the answers say and nothing else: whoever does not write has nothing to retain.
+ */
+export class RetainingCatalog implements ReadCatalog {
+  readonly #options: RetainingCatalogOptions;
+  readonly #secondMs: number;
+  readonly #vanished: Vanished;
+  readonly #looks = new Map<string, Look>();
+  /** Of services that nobody has asked for yet: places that an earlier run has written. */
+  readonly #earlier = new Map<string, ReadonlySet<string>>();
+  readonly #wanted = new Set<string>();
+  readonly #waiting = new Set<string>();
+  readonly #listeners = new Set<(name: string) => void>();
+  #hasBegun = false;
+
+  constructor(options: RetainingCatalogOptions) {
+    this.#options = options;
+    this.#secondMs = options.secondAnswerMs ?? SECOND_ANSWER_MS;
+    this.#vanished = new Vanished(this.#secondMs);
+    options.catalog.subscribe((name) => {
+      this.#look(name);
+      this.#notify(name);
+    });
+  }
+
+  /** From now on: what was written, and is missing from what Consul has, is a loss of now. */
+  begin(views: Pick<Views, 'endpointSlices' | 'workloadEntries'>): void {
+    const { owner, config, catalog, clock } = this.#options;
+    this.#hasBegun = true;
+    const now = clock.now();
+    for (const [name, places] of writtenPlaces(owner, views, config))
+      if (this.#isOurs(name)) this.#vanished.remember(name, places, now);
+      else this.#earlier.set(name, places);
+    const names = [...new Set([...catalog.names(), ...this.#vanished.names()])];
+    // How much there is has to be known before it is judged how much of it is missing.
+    for (const name of names) this.#take(name, catalog.instances(name) ?? [], false);
+    for (const name of names) this.#look(name);
+  }
+
+  names(): readonly string[] {
+    return this.#options.catalog.names();
+  }
+
+  spelling(name: string): string {
+    return this.#options.catalog.spelling(name);
+  }
+
+  instances(name: string): readonly ServiceInstance[] | undefined {
+    this.#look(name);
+    const shown = this.#options.catalog.instances(name);
+    const retained = this.#vanished.instances(name);
+    return retained.length === 0 ? shown : [...(shown ?? []), ...retained];
+  }
+
+  isComplete(name: string): boolean {
+    this.#look(name);
+    return this.#options.catalog.isComplete(name) && !this.#vanished.isRetaining(name);
+  }
+
+  stays(name: string, address: string, port: number): boolean {
+    this.#look(name);
+    return !this.#options.catalog.isComplete(name) || this.#vanished.retains(name, placeOf(address, port));
+  }
+
+  subscribe(listener: (name: string) => void): void {
+    this.#listeners.add(listener);
+  }
+
+  async refresh(name: string): Promise<void> {
+    await this.#options.catalog.refresh(name);
+    if (this.instances(name)?.length === 0) this.#assertGone(name);
+  }
+
+  async confirm(name: string): Promise<void> {
+    await this.#options.catalog.confirm(name);
+    this.#look(name);
+    this.#assertGone(name);
+  }
+
+  want(name: string): void {
+    this.#wanted.add(name);
+    const places = this.#earlier.get(name);
+    this.#earlier.delete(name);
+    if (places) this.#vanished.remember(name, places, this.#options.clock.now());
+    this.#options.catalog.want(name);
+  }
+
+  unwant(name: string): void {
+    this.#wanted.delete(name);
+    this.#options.catalog.unwant(name);
+    if (this.#isOurs(name)) return;
+    this.#looks.delete(name);
+    this.#tell(this.#vanished.forget(name, this.#options.clock.now()));
+  }
+
+  follow(name: string): void {
+    this.#options.catalog.follow(name);
+  }
+
+  unfollow(name: string): void {
+    this.#options.catalog.unfollow(name);
+  }
+
+  /** How many instances are retained. */
+  get retained(): number {
+    return this.#vanished.size;
+  }
+
+  /** All of them with their hash, which is good for an hour from then on. */
+  retaining(): Retaining {
+    const { clock } = this.#options;
+    const nowMs = clock.now();
+    const { hash, members = [] } = this.#vanished.show(nowMs) ?? {};
+    const instances = members.map(({ service, member, why, sinceMs }) => {
+      const since = new Date(clock.date().getTime() - (nowMs - sinceMs));
+      return { service, instance: shownPlace(service, member), why, since };
+    });
+    return { hash, instances };
+  }
+
+  /** Lets go what was shown under that hash, and is retained still. */
+  release(hash: string): Release {
+    const { clock, log } = this.#options;
+    const { released, changed } = this.#vanished.release(hash, clock.now());
+    this.#tell(changed);
+    if (!released.isKnown) return { outcome: 'unknown' };
+    const { members, staying } = released;
+    log.warn('released what was retained', { hash, instances: members.length, staying });
+    const instances = members.map(({ service, member }) => ({ service, instance: shownPlace(service, member) }));
+    return { outcome: 'released', instances, staying };
+  }
+
+  /** @throws NotBelieved while the service has instances that are retained */
+  #assertGone(name: string): void {
+    if (!this.#vanished.isRetaining(name)) return;
+    const inMs = Math.max(0, (this.#vanished.dueMs(name) ?? 0) - this.#options.clock.now());
+    throw new NotBelieved(`read service ${this.spelling(name)}`, 'too much is missing at once', inMs);
+  }
+
+  /** Takes in what Consul says now, if that is another thing than before. */
+  #look(name: string): void {
+    if (!this.#hasBegun) return;
+    const { catalog } = this.#options;
+    const look = { shown: catalog.instances(name), isComplete: catalog.isComplete(name) };
+    const before = this.#looks.get(name);
+    if (before && before.shown === look.shown && before.isComplete === look.isComplete) return;
+    if (!this.#isOurs(name)) return;
+    this.#looks.set(name, look);
+    // Of a service that was not read only the list tells, where it is missing.
+    const isWhole = look.shown ? look.isComplete : !catalog.names().includes(name);
+    this.#take(name, look.shown ?? [], isWhole);
+  }
+
+  #take(name: string, instances: readonly ServiceInstance[], isWhole: boolean): void {
+    const { owner, config, clock } = this.#options;
+    const answered = answeredOf(instances, isWhole, owner.cluster, config);
+    this.#tell(this.#vanished.take(name, answered, clock.now()));
+    this.#arrange(name);
+  }
+
+  /** Has the second answer asked for when it is time. */
+  #arrange(name: string): void {
+    const { clock, signal } = this.#options;
+    const dueMs = this.#vanished.dueMs(name);
+    if (dueMs === undefined || this.#waiting.has(name)) return;
+    this.#waiting.add(name);
+    void sleep(Math.max(1, dueMs - clock.now()), signal, clock).then(() => this.#decide(name));
+  }
+
+  async #decide(name: string): Promise<void> {
+    const { catalog, clock, signal, log } = this.#options;
+    const askedMs = clock.now();
+    try {
+      if (this.#vanished.isRetaining(name) && !signal.aborted) await catalog.confirm(name);
+      this.#look(name);
+      if (!signal.aborted) this.#tell(this.#vanished.decide(name, askedMs, clock.now()));
+    } catch (error) {
+      log.warn('what is missing from Consul could not be asked for again, it stays', { service: name, error });
+      await sleep(this.#secondMs / 6, signal, clock);
+    }
+    this.#waiting.delete(name);
+    if (!signal.aborted) this.#arrange(name);
+  }
+
+  /** Something else is retained of these. */
+  #tell(changed: Iterable<string>): void {
+    const { metrics, log } = this.#options;
+    for (const name of changed) {
+      log.debug('something else is retained', { service: name, all: this.#vanished.size });
+      this.#notify(name);
+    }
+    metrics.retained.set({ direction: 'to-kubernetes' }, this.#vanished.size);
+  }
+
+  #isOurs(name: string): boolean {
+    return isCandidate(this.#options.config, name) || this.#wanted.has(name);
+  }
+
+  #notify(name: string): void {
+    for (const listener of this.#listeners) listener(name);
+  }
+}
+
+function shownPlace(service: string, member: string): string {
+  return member.slice(service.length + 1);
+}
