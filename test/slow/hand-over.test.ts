@@ -56,6 +56,8 @@ async function handOver(end: End, leader: DaemonProcess, standby: DaemonProcess)
   // Whatever it was about to do when it was paused, it does now.
   if (end === 'SIGSTOP') leader.signal('SIGCONT');
   await leader.untilEnded();
+  // Consul allows few connections of one address, and the proxy keeps its own.
+  await leader.close();
   return { end, ms: firstWriteMs - begun };
 }
 
@@ -66,20 +68,24 @@ async function handOverAll(ends: readonly End[], times: typeof SHORT_TIMES | und
   await untilIdle(leader);
   await both.rememberSteady();
   const done: HandOver[] = [];
+  let standby = await startOne(times);
   for (const end of ends) {
-    const standby = await startOne(times);
     await untilStanding(standby, 'standby', 'standing by');
     both.start(CHANGES_PER_SECOND);
     await both.untilChanged(10);
     done.push(await handOver(end, leader, standby));
+    leader = standby;
+    standby = await startOne(times);
     await both.untilChanged(10);
     await both.pause();
     await both.untilWritten();
     await both.expectSteady();
-    leader = standby;
   }
-  leader.signal('SIGTERM');
-  await leader.untilEnded();
+  for (const one of [standby, leader]) {
+    one.signal('SIGTERM');
+    await one.untilEnded();
+    await one.close();
+  }
   return done;
 }
 
