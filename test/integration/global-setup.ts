@@ -25,6 +25,8 @@ export default async function setUp(): Promise<void> {
     return plane;
   };
   const server = createServer(({ url = '' }, answer) => {
+    // A worker that is busy may use a connection that was kept, and that is being closed by then.
+    answer.setHeader('connection', 'close');
     planeOf(url).then(
       ({ server, caFile, adminToken, kubeconfig }) => {
         const plane: Plane = { server, caFile, adminToken, kubeconfig };
