@@ -16,7 +16,7 @@ export interface LoopOptions {
   readonly planner: Pick<Planner, 'plan' | 'keys'>;
   readonly places: Pick<Places, 'record'>;
   /** Told of what becomes of instances, here and nowhere else; the planner asks it. */
-  readonly losses: Pick<Losses, 'isAtStake' | 'note' | 'release'>;
+  readonly losses: Pick<Losses, 'isAtStake' | 'note' | 'release' | 'expire' | 'dueInMs'>;
   /** What is ours in Consul. */
   readonly own: {
     readonly size: number;
@@ -41,7 +41,7 @@ export interface LoopOptions {
   readonly brake: ControllerOptions['brake'];
   readonly log: Log;
   readonly metrics: Metrics;
-  readonly clock: Pick<Clock, 'now' | 'date'>;
+  readonly clock: Clock;
 }
 
 export interface LoopStatus extends ControllerStatus {

@@ -45,6 +45,7 @@ export class ToConsulLoop {
   readonly #proven = new Map<string, Map<OwnInstance, Given>>();
   readonly #held = new HeldInstances();
   readonly #retained = new RetainedInstances();
+  #cancelExpiry = (): void => undefined;
 
   constructor(options: LoopOptions) {
     this.#options = options;
@@ -154,6 +155,7 @@ export class ToConsulLoop {
 
   /** Takes nothing more; true when what was being reconciled is done within the limit. */
   drain(limitMs: number): Promise<boolean> {
+    this.#cancelExpiry();
     return this.#controller.drain(limitMs);
   }
 
@@ -199,7 +201,20 @@ export class ToConsulLoop {
     const { losses, clock } = this.#options;
     const concerned = losses.note(key, members, clock.now());
     for (const other of concerned) if (other !== key) this.#controller.enqueue(other);
+    this.#awaitExpiry();
     return concerned.has(key);
+  }
+
+  /** What is kept beside pods that serve goes when these have served for long enough. */
+  #awaitExpiry(): void {
+    const { losses, clock } = this.#options;
+    this.#cancelExpiry();
+    const dueInMs = losses.dueInMs(clock.now());
+    if (dueInMs === undefined) return;
+    this.#cancelExpiry = clock.after(dueInMs, () => {
+      for (const key of losses.expire(clock.now())) this.#controller.enqueue(key);
+      this.#awaitExpiry();
+    });
   }
 
   #takePlaces(key: string, registrations: PodPlan['places']): void {

@@ -3,6 +3,7 @@ import type { Pod } from '../../kubernetes/objects.ts';
 import { readinessOf } from '../desired/readiness.ts';
 import { podKeyOf } from '../registration/registration.ts';
 import type { Views } from '../views.ts';
+import { EmptiedServices } from './emptied-services.ts';
 import type { Ours } from './sources.ts';
 
 /** An instance of a pod, as the breaker counts it. */
@@ -22,10 +23,7 @@ export interface PodMembers {
 
 /** Of the breaker, what planning looks at. */
 export interface Emptied {
-  /**
-   * Whether the instance is to be kept although its pod is not Ready: it was lost in an event that goes on, was not released,
-   * and no pod of the service is Ready.
-   */
+  /** Whether the instance is to be kept although its pod is not Ready; see EmptiedServices. */
   isOfEmptied(service: string, id: string): boolean;
 }
 
@@ -46,6 +44,7 @@ export class Losses implements Emptied {
   readonly #isGateOn: boolean;
   readonly #pods: Pick<Views['pods'], 'get'>;
   readonly #breaker = new Breaker();
+  readonly #emptied = new EmptiedServices();
   readonly #known = new Map<string, PodMembers>();
 
   /** What is ours in Consul counts as there: who is not Ready is lost when it is looked at first. */
@@ -87,10 +86,15 @@ export class Losses implements Emptied {
    */
   note(podKey: string, { podUid, byId }: PodMembers, nowMs: number): ReadonlySet<string> {
     const concerned: Lost[] = [];
+    const lostNow: Lost[] = [];
+    const services = new Set<string>();
     const before = this.#known.get(podKey);
-    for (const [id, { service }] of before?.byId ?? [])
-      if (before?.podUid !== podUid || byId.get(id)?.service !== service)
-        concerned.push(...this.#breaker.gone(service, id, nowMs));
+    for (const [id, { service }] of before?.byId ?? []) {
+      if (before?.podUid === podUid && byId.get(id)?.service === service) continue;
+      services.add(service);
+      concerned.push(...this.#breaker.gone(service, id, nowMs));
+      this.#emptied.drop(service, id);
+    }
     const after = new Map<string, Member>();
     for (const [id, member] of byId) {
       const known = before?.podUid === podUid ? before.byId.get(id) : undefined;
@@ -98,30 +102,50 @@ export class Losses implements Emptied {
       if (!member.isThere && !wasMember) continue;
       after.set(id, member);
       if (wasMember && known.isThere === member.isThere) continue;
-      const fact = member.isThere ? 'there' : 'lost';
-      concerned.push(...this.#breaker[fact](member.service, id, nowMs));
+      const { service, isThere } = member;
+      services.add(service);
+      concerned.push(...this.#breaker[isThere ? 'there' : 'lost'](service, id, nowMs));
+      if (isThere) this.#emptied.drop(service, id);
+      else lostNow.push({ service, member: id });
     }
     if (after.size > 0) this.#known.set(podKey, { podUid, byId: after });
     else this.#known.delete(podKey);
-    return this.#podsOf(concerned);
+    const isEmpty = ({ service }: Lost) => this.#breaker.thereIn(service) === 0;
+    for (const { service, member } of concerned.filter(isEmpty))
+      if (this.#breaker.isOfEvent(service, member)) this.#emptied.keep(service, member);
+    for (const { service, member } of lostNow.filter(isEmpty))
+      if (this.#emptied.has(service)) this.#emptied.keep(service, member);
+    for (const service of services) this.#emptied.serves(service, this.#breaker.thereIn(service) > 0, nowMs);
+    return this.#podsOf(concerned.map(({ member }) => member));
+  }
+
+  /** Lets go what was kept for long enough beside others that serve. @returns as of `note` */
+  expire(nowMs: number): ReadonlySet<string> {
+    return this.#podsOf(this.#emptied.expire(nowMs));
+  }
+
+  /** Milliseconds until something expires; undefined while nothing will. */
+  dueInMs(nowMs: number): number | undefined {
+    return this.#emptied.dueInMs(nowMs);
   }
 
   isOfEmptied(service: string, id: string): boolean {
-    const name = service.toLowerCase();
-    return this.#breaker.thereIn(name) === 0 && this.#breaker.isOfEvent(name, id.toLowerCase());
+    return this.#emptied.keeps(service.toLowerCase(), id.toLowerCase());
   }
 
   /** The instance may go. @returns as of `note`, the pod itself among them */
   release({ service, id }: { readonly service: string; readonly id: string }, nowMs: number): ReadonlySet<string> {
-    const lost = { service: service.toLowerCase(), member: id.toLowerCase() };
-    return this.#podsOf([lost, ...this.#breaker.release(lost.service, lost.member, nowMs)]);
+    const [name, member] = [service.toLowerCase(), id.toLowerCase()];
+    this.#emptied.drop(name, member);
+    const concerned = this.#breaker.release(name, member, nowMs);
+    return this.#podsOf([member, ...concerned.map((other) => other.member)]);
   }
 
   #serves(pod: Pod): boolean {
     return pod.deletionTimestamp === '' && readinessOf(pod, this.#isGateOn).isReady;
   }
 
-  #podsOf(lost: readonly Lost[]): ReadonlySet<string> {
-    return new Set(lost.flatMap(({ member }) => podKeyOf(this.#cluster, member) ?? []));
+  #podsOf(members: readonly string[]): ReadonlySet<string> {
+    return new Set(members.flatMap((member) => podKeyOf(this.#cluster, member) ?? []));
   }
 }

@@ -101,6 +101,9 @@ export class Planner {
     const changes = this.#changes(withHeld(admissible, observed, names), observed, unread);
     const holders = holdersOf(desired, wanted, admitted);
     const { remove, held, unproven, unconfirmed } = judge(changes.remove, holders, unread.length > 0);
+    const retained = retention.retained.filter(({ id }) => [...admissible.values()].some((one) => one.id === id));
+    // A limit of the namespace must not keep a pod that serves out because of those that do not.
+    const taken = retained.length === 0 ? places : places.filter(({ id }) => !retained.some((one) => one.id === id));
     return {
       changes: { ...changes, remove },
       unproven,
@@ -111,9 +114,9 @@ export class Planner {
       refusedNodes: [...refusals.keys()],
       unread,
       waitsFor: [...admitted.waitsFor, ...retention.waitsFor],
-      places: withStaying(places, [...held, ...[...unproven, ...unconfirmed].map(({ instance }) => instance)]),
+      places: withStaying(taken, [...held, ...[...unproven, ...unconfirmed].map(({ instance }) => instance)]),
       held,
-      retained: retention.retained.filter(({ id }) => [...admissible.values()].some((one) => one.id === id)),
+      retained,
       members: { podUid: pod?.uid ?? '', byId: membersOf(desired, admissible, observed, { held, unread }) },
       isAsked: desired?.isAsked ?? false,
       awaited: sources && desired ? this.#awaited(sources, desired) : [],

@@ -40,7 +40,7 @@ export const NOTHING_RETAINED: Retention = { registrations: [], retained: [], un
  *
  * | an instance                                                          | outcome                                      |
  * |----------------------------------------------------------------------|----------------------------------------------|
- * | lost in no event that goes on, or released; or the service has a pod that is Ready | goes                           |
+ * | that is not kept; see EmptiedServices                                | goes                                         |
  * | of a pod whose address another pod has                               | goes                                         |
  * | of a service whose foreign instances are not read                    | they are read first                          |
  * | of a service that has a passing foreign instance                     | goes                                         |

