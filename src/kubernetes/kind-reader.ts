@@ -57,11 +57,18 @@ export class KindReader {
 
   /**
    * A watch, until its end.
+   * @param interrupted ends it before that
    * @param onBegin told before the first event, when it is known that these will be of our cluster
    * @throws KubernetesError when the API server refuses it, at once or in an event; Error when anything else ends it
    */
-  async watch(query: Query, onBegin: () => void, onEvent: (event: WatchEvent) => void): Promise<void> {
-    const { client, signal, checkCluster } = this.#options;
+  async watch(
+    query: Query,
+    interrupted: AbortSignal,
+    onBegin: () => void,
+    onEvent: (event: WatchEvent) => void,
+  ): Promise<void> {
+    const { client, checkCluster } = this.#options;
+    const signal = AbortSignal.any([this.#options.signal, interrupted]);
     const { contentType, body } = await client.stream({
       ...{ purpose: this.#purpose, path: this.#path, query: { watch: '1', ...query }, signal },
       accept: this.#protobuf ? ACCEPT.protobufWatch : ACCEPT.json,
@@ -75,7 +82,7 @@ export class KindReader {
       for (const event of eventsOf(piece)) onEvent(this.#expectGood(event));
     };
     try {
-      await pipeline(body, sinkOf(begin, take));
+      await pipeline(body, sinkOf(begin, take), { signal: interrupted });
     } catch (cause) {
       if (cause instanceof KubernetesError) throw cause;
       throw new Error(describePurpose(this.#purpose), { cause });

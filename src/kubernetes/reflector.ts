@@ -16,6 +16,8 @@ import type { View } from './view.ts';
 const PAGE_SIZE = 500;
 /** A watch that ends sooner without a single event is counted as a failure, or a broken server would be asked in a loop. */
 const SHORTEST_WATCH_MS = 1000;
+/** What a watch has to tell of before its beginning comes without a pause; then nothing comes for so long. */
+const QUIET_MS = 50;
 const INITIAL_EVENTS_END = 'k8s.io/initial-events-end';
 const END_MARK = only(
   'metadata',
@@ -80,6 +82,10 @@ export class Reflector<T extends KubernetesObject> {
   #failure: string | undefined = 'not read yet';
   /** Since when the running watch tells every change, and how many it told. */
   #told: { readonly sinceMs: number; events: number } | undefined;
+  /** Ends the running watch. */
+  #interrupt = new AbortController();
+  /** Told when a watch has begun. */
+  #onBegun: () => void = () => undefined;
 
   constructor(options: ReflectorOptions<T>) {
     this.#options = options;
@@ -103,6 +109,21 @@ export class Reflector<T extends KubernetesObject> {
     return this.#failure;
   }
 
+  /**
+   * Begins another watch, on a connection of its own: the running one may be dead, and nobody was told. Resolves when what
+   * changed until then has been taken in, which comes with the beginning of the watch.
+   */
+  async resume(): Promise<void> {
+    await this.synced;
+    const begun = new Promise<void>((resolve) => (this.#onBegun = resolve));
+    this.#interrupt.abort();
+    await begun;
+    for (let seen = -1; this.#told && seen !== this.#told.events;) {
+      seen = this.#told.events;
+      await sleep(QUIET_MS, this.#options.signal, this.#clock);
+    }
+  }
+
   async #run(): Promise<void> {
     const { signal } = this.#options;
     for (let failures = NO_FAILURES; !signal.aborted;) {
@@ -116,12 +137,14 @@ export class Reflector<T extends KubernetesObject> {
   /** Up to the end of one watch; undefined when it was an ordinary end. */
   async #follow(): Promise<Ending | undefined> {
     this.#told = undefined;
+    const { signal } = (this.#interrupt = new AbortController());
     try {
       await this.#lookBack();
       if (this.#mustList && !this.#streamingList) await this.#listPages();
-      await this.#watch();
+      await this.#watch(signal);
       return this.#wasSuccess() ? undefined : { kind: 'too short', isNews: false, error: undefined };
     } catch (error) {
+      if (signal.aborted) return undefined;
       const kind = failureKind(error);
       const isNews = this.#adapt(error);
       if (!this.#told && isAbsence(kind)) this.#mustList = this.#wasAway = true;
@@ -186,7 +209,7 @@ export class Reflector<T extends KubernetesObject> {
   }
 
   /** One watch until the server ends it, with all objects before it where these have to be read. */
-  async #watch(): Promise<void> {
+  async #watch(interrupted: AbortSignal): Promise<void> {
     // Random, so that the watches of a whole fleet do not end together.
     const timeoutSeconds = String(300 + Math.floor(this.#random() * 300));
     let initial = this.#mustList ? new Map<string, T>() : undefined;
@@ -195,6 +218,7 @@ export class Reflector<T extends KubernetesObject> {
       : { resourceVersion: this.#version ?? '' };
     await this.#reader.watch(
       { allowWatchBookmarks: 'true', timeoutSeconds, ...start, ...this.#selector },
+      interrupted,
       () => {
         if (!initial) this.#beginFollowing();
       },
@@ -247,6 +271,7 @@ export class Reflector<T extends KubernetesObject> {
   #beginFollowing(): void {
     this.#failure = undefined;
     this.#told = { sinceMs: this.#clock.now(), events: 0 };
+    this.#onBegun();
     if (!this.#wasAway) return;
     this.#wasAway = false;
     this.#options.onReturn?.();

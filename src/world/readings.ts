@@ -17,6 +17,7 @@ export class Readings {
   readonly #context: Context;
   readonly #sources = new Map<string, () => string | undefined>();
   readonly #listeners = new Set<() => void>();
+  readonly #reflectors: { resume(): Promise<void> }[] = [];
   /** What each kind that is followed has to ask and to tell. */
   readonly following: Pick<ReflectorOptions<KubernetesObject>, 'checkCluster' | 'onReturn'>;
 
@@ -66,7 +67,13 @@ export class Readings {
       `Kubernetes ${resource.plural}${scope.namespace ? ` in ${scope.namespace}` : ''}`,
       () => reflector.failure,
     );
+    this.#reflectors.push(reflector);
     return reflector.synced;
+  }
+
+  /** Resolves when what `reflect` follows is as it was at the call, or newer: a watch may be dead, and nobody was told. */
+  async resume(): Promise<void> {
+    await Promise.all(this.#reflectors.map((reflector) => reflector.resume()));
   }
 
   /** Asks until there is an answer, with backoff. An error that `isFinal` says waiting would not mend is thrown. */

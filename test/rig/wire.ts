@@ -10,6 +10,8 @@ export interface Wire {
   readonly kubeconfig: string;
   /** Nothing comes through any more, in neither direction, and nobody is told: connections stay, and new ones are made. */
   freeze(): void;
+  /** Nothing comes through the connections that there are, and nobody is told; new ones are as good as ever. */
+  forget(): void;
   /** What was held comes through, and all that follows. */
   thaw(): void;
   close(): void;
@@ -49,6 +51,9 @@ export async function openWire(kubeconfig: string, folder: string): Promise<Wire
     kubeconfig: file,
     freeze: () => {
       isFrozen = true;
+      for (const socket of sockets) socket.pause();
+    },
+    forget: () => {
       for (const socket of sockets) socket.pause();
     },
     thaw: () => {

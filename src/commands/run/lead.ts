@@ -89,10 +89,13 @@ export class Lead {
       await this.#elected;
       this.#endStandby();
     }
+    // What a standby has read long ago is believed from now on.
+    const isKubernetesRead = this.#phase === 'taking over' ? this.#readings.resume() : Promise.resolve();
     const fence = (this.#fence = this.#createFence({ owner, distrust }));
     const epoch = Number(election?.annotations.get(ANNOTATION.epoch) ?? 0);
     const take = () => fence.take({ epoch, takeOver });
     await this.#readings.untilRead('fence in Consul', take, (error) => error instanceof FenceOfAnotherCluster);
+    await isKubernetesRead;
     this.leadership.begin(fence);
     const { consul: client, brake } = this.#clients;
     void followFence(fence, { ...this.#context, client, timeLine, brake });

@@ -161,6 +161,49 @@ describe('a watch that ended', () => {
   });
 });
 
+describe('a watch that is to be begun anew', () => {
+  it('is, at once and where it was, and what it tells first is taken in', async () => {
+    const whole = await following();
+    whole.watch.add('b', '120');
+    await settled();
+    await settled();
+    const state = { isResumed: false };
+    const resumed = whole.reflector.resume().then(() => (state.isResumed = true));
+    (await expectAsked(whole, 'look')).find('140');
+    const watch = (await expectAsked(whole, 'watch from 120')).open();
+    for (const version of ['130', '131']) {
+      watch.add(`c-${version}`, version);
+      await settled();
+      await whole.clock.advance(40);
+      expect(state.isResumed).toBe(false);
+    }
+    await whole.clock.advance(50);
+    await whole.clock.advance(50);
+    await resumed;
+    expect(shown(whole.view)).toEqual(['a@90', 'b@120', 'c-130@130', 'c-131@131']);
+    // What the first one still has to say is no news.
+    whole.watch.add('late', '125');
+    await settled();
+    expect(whole.view.get('late')).toBeUndefined();
+    expect([whole.log.of('warn'), whole.reflector.failure]).toEqual([[], undefined]);
+  });
+
+  it('is waited for where it fails first', async () => {
+    const whole = await following();
+    const resumed = whole.reflector.resume();
+    (await expectAsked(whole, 'look')).fail(REFUSED);
+    await settled();
+    await whole.clock.advance(5000);
+    const watch = (await expectAsked(whole, 'list and watch')).open();
+    watch.add('a', '90');
+    watch.complete('140');
+    for (let turn = 0; turn < 4; turn++) await settled();
+    await whole.clock.advance(100);
+    await resumed;
+    expect(shown(whole.view)).toEqual(['a@90']);
+  });
+});
+
 describe('an API server that went back in time', () => {
   /** The watch was broken, and the look finds a lower version than ours. */
   async function back() {
