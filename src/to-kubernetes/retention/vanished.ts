@@ -35,9 +35,9 @@ const WHY =
  * |---------------------------------------------------------------------|---------------------------------------------|
  * | is there and serves                                                 | it is there                                 |
  * | serves no more, and Consul has something at its place               | gone: Consul says so                        |
- * | is missing, as one of few of its service in one answer              | gone: it deregistered itself                |
+ * | is missing, as one of few of its service in one answer              | goes: it deregistered itself. It counts of all services together only |
  * | is missing, as one of many, and nobody else is                      | goes; comes back if more follow before a second answer |
- * | is missing, as one of many, in an event that the breaker notices    | retained, whatever becomes of the others    |
+ * | is missing, in an event that the breaker notices                    | retained, whatever becomes of the others    |
  * | is missing still when the second answer comes                       | gone                                        |
  * | is released                                                         | goes                                        |
  *
@@ -94,10 +94,9 @@ export class Vanished {
       const instance = present.get(place);
       present.delete(place);
       const member = memberOf(name, place);
-      if (isMissing && isLoss) missing.set(place, { instance, sinceMs: nowMs, isRetained: false });
-      const lost =
-        isMissing && isLoss ? this.#breaker.lost(name, member, nowMs) : this.#breaker.gone(name, member, nowMs);
-      this.#note(lost, nowMs, changed);
+      if (isMissing) missing.set(place, { instance, sinceMs: nowMs, isRetained: false });
+      const fact = !isMissing ? 'gone' : isLoss ? 'lost' : 'left';
+      this.#note(this.#breaker[fact](name, member, nowMs), nowMs, changed);
     }
     for (const place of missing.keys()) this.#judge({ service: name, member: memberOf(name, place) }, nowMs, changed);
     this.#tidy(name);

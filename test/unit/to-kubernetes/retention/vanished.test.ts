@@ -127,6 +127,28 @@ describe('instances that vanish in masses', () => {
     expect(names.map((name) => stage.retained(name))).toEqual([4, 4, 4, 4, 4, 4, 4]);
   });
 
+  it.each([1, 2, 3, 4])('are those of a Consul that lost everything, of which each service had %s', (each) => {
+    const stage = new Stage();
+    const names = Array.from({ length: 1000 }, (_, i) => `s${i}`);
+    for (const name of names) stage.answer(name, places(each));
+    for (const name of names) {
+      stage.now += 10;
+      stage.answer(name, []);
+    }
+    expect(stage.vanished.size).toBe(1000 * each);
+    stage.now += SECOND_MS;
+    for (const name of names) stage.decide(name);
+    expect([stage.vanished.size, [...stage.vanished.names()]]).toEqual([0, []]);
+  });
+
+  it('are those of a Consul that loses everything one by one, until their second answer', () => {
+    const stage = new Stage();
+    const names = Array.from({ length: 100 }, (_, i) => `s${i}`);
+    for (const name of names) stage.answer(name, places(2));
+    for (const left of [1, 0]) for (const name of names) stage.answer(name, places(left));
+    expect(stage.vanished.size).toBe(200);
+  });
+
   it('are not brought back when they had been away for a second answer before others followed', () => {
     const stage = new Stage();
     for (const name of ['a', 'b']) stage.answer(name, places(20));
