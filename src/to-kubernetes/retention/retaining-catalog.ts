@@ -1,4 +1,3 @@
-import { sleep } from '../../backoff.ts';
 import type { Clock } from '../../clock.ts';
 import type { ToKubernetesConfig } from '../../config/schema.ts';
 import { NotBelieved } from '../../consul/absence.ts';
@@ -6,10 +5,12 @@ import type { ServiceInstance } from '../../consul/types.ts';
 import type { Owner } from '../../mark.ts';
 import type { Log } from '../../observability/log.ts';
 import type { Metrics } from '../../observability/metrics.ts';
+import type { RetryBrake } from '../../retry-brake.ts';
 import { isCandidate } from '../requests/selection.ts';
 import type { ReadCatalog } from '../tagged-catalog.ts';
 import type { Views } from '../views.ts';
 import { answeredOf, placeOf, writtenPlaces } from './places.ts';
+import { SecondAnswers } from './second-answers.ts';
 import { Vanished } from './vanished.ts';
 
 /** So long after an answer in which much is missing a second one decides. */
@@ -22,6 +23,8 @@ export interface RetainingCatalogOptions {
   readonly config: ToKubernetesConfig;
   /** @default SECOND_ANSWER_MS */
   readonly secondAnswerMs?: number | undefined;
+  /** Holds back what is asked again after a failure. */
+  readonly brake: Pick<RetryBrake, 'turn' | 'giveBack'>;
   readonly signal: AbortSignal;
   readonly log: Log;
   readonly metrics: Pick<Metrics, 'retained'>;
@@ -70,20 +73,27 @@ interface Look {
  */
 export class RetainingCatalog implements ReadCatalog {
   readonly #options: RetainingCatalogOptions;
-  readonly #secondMs: number;
   readonly #vanished: Vanished;
+  readonly #second: SecondAnswers;
   readonly #looks = new Map<string, Look>();
   /** Of services that nobody has asked for yet: places that an earlier run has written. */
   readonly #earlier = new Map<string, ReadonlySet<string>>();
   readonly #wanted = new Set<string>();
-  readonly #waiting = new Set<string>();
   readonly #listeners = new Set<(name: string) => void>();
   #hasBegun = false;
 
   constructor(options: RetainingCatalogOptions) {
     this.#options = options;
-    this.#secondMs = options.secondAnswerMs ?? SECOND_ANSWER_MS;
-    this.#vanished = new Vanished(this.#secondMs);
+    const { secondAnswerMs: secondMs = SECOND_ANSWER_MS } = options;
+    this.#vanished = new Vanished(secondMs);
+    this.#second = new SecondAnswers({
+      ...options,
+      secondMs,
+      dueMs: (name) => this.#vanished.dueMs(name),
+      isAsked: (name) => this.#vanished.isRetaining(name),
+      ask: (name) => options.catalog.confirm(name),
+      decide: (name, askedMs) => this.#decide(name, askedMs),
+    });
     options.catalog.subscribe((name) => {
       this.#look(name);
       this.#notify(name);
@@ -222,31 +232,12 @@ export class RetainingCatalog implements ReadCatalog {
     const { owner, config, clock } = this.#options;
     const answered = answeredOf(instances, isWhole, owner.cluster, config);
     this.#tell(this.#vanished.take(name, answered, clock.now()));
-    this.#arrange(name);
+    this.#second.arrange(name);
   }
 
-  /** Has the second answer asked for when it is time. */
-  #arrange(name: string): void {
-    const { clock, signal } = this.#options;
-    const dueMs = this.#vanished.dueMs(name);
-    if (dueMs === undefined || this.#waiting.has(name)) return;
-    this.#waiting.add(name);
-    void sleep(Math.max(1, dueMs - clock.now()), signal, clock).then(() => this.#decide(name));
-  }
-
-  async #decide(name: string): Promise<void> {
-    const { catalog, clock, signal, log } = this.#options;
-    const askedMs = clock.now();
-    try {
-      if (this.#vanished.isRetaining(name) && !signal.aborted) await catalog.confirm(name);
-      this.#look(name);
-      if (!signal.aborted) this.#tell(this.#vanished.decide(name, askedMs, clock.now()));
-    } catch (error) {
-      log.warn('what is missing from Consul could not be asked for again, it stays', { service: name, error });
-      await sleep(this.#secondMs / 6, signal, clock);
-    }
-    this.#waiting.delete(name);
-    if (!signal.aborted) this.#arrange(name);
+  #decide(name: string, askedMs: number): void {
+    this.#look(name);
+    this.#tell(this.#vanished.decide(name, askedMs, this.#options.clock.now()));
   }
 
   /** Something else is retained of these. */

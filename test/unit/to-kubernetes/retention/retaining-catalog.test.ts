@@ -5,6 +5,7 @@ import { ANNOTATION, LABEL, SLICE_MANAGER } from '../../../../src/mark.ts';
 import { createMetrics } from '../../../../src/observability/metrics.ts';
 import { RetainingCatalog } from '../../../../src/to-kubernetes/retention/retaining-catalog.ts';
 import { endpoint, instance, owner, slice, strings, toKubernetesConfig } from '../../builders.ts';
+import { HeldBrake, NO_BRAKE } from '../../brake.ts';
 import { TestClock } from '../../clock.ts';
 import { QUIET } from '../../log.ts';
 import { views } from '../views.ts';
@@ -27,9 +28,11 @@ interface Given {
   /** The names that Consul lists. @default those with instances */
   readonly listed?: readonly string[];
   readonly config?: object;
+  readonly brake?: HeldBrake | typeof NO_BRAKE;
 }
 
-function stage({ consul, listed, written = {}, annotation = ANNOTATION.consulService, config = {} }: Given) {
+function stage({ consul, listed, written = {}, annotation = ANNOTATION.consulService, ...given }: Given) {
+  const { config = {}, brake = NO_BRAKE } = given;
   const clock = new TestClock();
   const end = new AbortController();
   ends.push(end);
@@ -55,7 +58,7 @@ function stage({ consul, listed, written = {}, annotation = ANNOTATION.consulSer
       ...{ want: () => undefined, unwant: () => undefined, follow: () => undefined, unfollow: () => undefined },
     },
     config: toKubernetesConfig({ namespaces: ['shop'], ...config }),
-    ...{ owner, secondAnswerMs: SECOND_MS, signal: end.signal, log: QUIET, metrics: createMetrics(), clock },
+    ...{ owner, secondAnswerMs: SECOND_MS, brake, signal: end.signal, log: QUIET, metrics: createMetrics(), clock },
   });
   catalog.subscribe((name) => told.push(name));
   const slices = Object.entries(written).map(([name, addresses]): EndpointSlice =>
@@ -107,6 +110,22 @@ describe('Consul as it is shown to those who write', () => {
     expect(count('orders')).toBe(0);
   });
 
+  it('is asked a second time no faster than the brake lets it, however many services failed', async () => {
+    const names = Array.from({ length: 60 }, (_, i) => `s${i}`);
+    const brake = new HeldBrake();
+    const consul = Object.fromEntries(names.map((name) => [name, some(1)]));
+    const { clock, answer, state, confirmed, catalog } = stage({ consul, brake });
+    for (const name of names) answer(name, []);
+    expect(catalog.retained).toBe(60);
+    state.doubt = new Error('no leader');
+    await clock.advance(20 * SECOND_MS);
+    expect([confirmed.length, brake.line.length]).toEqual([60, 60]);
+    state.doubt = undefined;
+    for (const letGo of brake.line.splice(0)) letGo();
+    await clock.advance(SECOND_MS);
+    expect([confirmed.length, catalog.retained, brake.givenBack.length]).toEqual([120, 0, 60]);
+  });
+
   it('has what is there of other services, meanwhile and at once', () => {
     const { answer, count } = stage({ consul: { steady, orders: some(40) } });
     answer('orders', []);
@@ -144,7 +163,7 @@ describe('Consul as it is shown to those who write', () => {
         ...{ want: () => undefined, unwant: () => undefined, follow: () => undefined, unfollow: () => undefined },
       },
       ...{ owner, config: toKubernetesConfig({}), signal: new AbortController().signal, log: QUIET },
-      ...{ metrics: createMetrics(), clock: new TestClock() },
+      ...{ metrics: createMetrics(), brake: NO_BRAKE, clock: new TestClock() },
     });
     expect(catalog.instances('orders')).toHaveLength(40);
     consul.orders = [];
