@@ -214,6 +214,18 @@ describe('after a restart', () => {
     expect(catalog.retained).toBe(0);
   });
 
+  it('what was written for a tag that the settings do not name any more is no loss', async () => {
+    const tagged = { ...written, 'orders/master': written.orders };
+    const { catalog } = stage({ consul: { steady, orders: some(40) }, written: tagged });
+    await catalog.refresh('orders/master');
+    expect([catalog.retained, catalog.stays('orders/master', address(1), 8080)]).toEqual([0, false]);
+  });
+
+  it('a service with a slash in its name is a service', () => {
+    const { catalog } = stage({ consul: { steady }, written: { 'shop/orders': written.orders } });
+    expect(catalog.retained).toBe(40);
+  });
+
   it('what is taken in counts once somebody wants it', () => {
     const config = { services: { include: ['steady'], exclude: [] } };
     const { catalog, answer } = stage({ consul: { steady }, written, config, annotation: ANNOTATION.importedFrom });
