@@ -70,6 +70,10 @@ export class Vanished {
     return this.#services.keys();
   }
 
+  knows(name: string): boolean {
+    return this.#services.has(name);
+  }
+
   /** Places of endpoints that an earlier run has written. */
   remember(name: string, places: Iterable<string>, nowMs: number): void {
     const { present } = this.#ensure(name);

@@ -29,10 +29,12 @@ interface Given {
   readonly listed?: readonly string[];
   readonly config?: object;
   readonly brake?: HeldBrake | typeof NO_BRAKE;
+  /** The services that are mirrored. @default those that Consul has */
+  readonly followed?: readonly string[];
 }
 
 function stage({ consul, listed, written = {}, annotation = ANNOTATION.consulService, ...given }: Given) {
-  const { config = {}, brake = NO_BRAKE } = given;
+  const { config = {}, brake = NO_BRAKE, followed = Object.keys(consul) } = given;
   const clock = new TestClock();
   const end = new AbortController();
   ends.push(end);
@@ -75,6 +77,7 @@ function stage({ consul, listed, written = {}, annotation = ANNOTATION.consulSer
   );
   const services: Service[] = [];
   catalog.begin(views({ services, slices }));
+  for (const name of followed) catalog.follow(name);
   const answer = (name: string, instances: readonly ServiceInstance[]) => {
     consul[name] = instances;
     for (const listener of listeners) listener(name);
@@ -138,6 +141,53 @@ describe('Consul as it is shown to those who write', () => {
     const { answer, count } = stage({ consul: { steady, orders: some(40, { meta }) } });
     answer('orders', []);
     expect(count('orders')).toBe(0);
+  });
+
+  it('does not count what is not mirrored: what waits for a place among the most that may be', () => {
+    const { answer, count, catalog } = stage({ consul: { steady, orders: some(40) }, followed: ['steady'] });
+    answer('orders', []);
+    expect([count('orders'), catalog.retained]).toEqual([0, 0]);
+    answer('orders', some(40));
+    catalog.follow('orders');
+    answer('orders', []);
+    expect([count('orders'), catalog.retained]).toEqual([40, 40]);
+  });
+
+  it('has lost most of everything when most of what is mirrored is lost', () => {
+    const names = ['a', 'b', 'c', 'd', 'e', 'f'];
+    const services = Object.fromEntries(names.map((name) => [name, some(4)]));
+    const { answer, catalog } = stage({ consul: { steady, ...services }, followed: names });
+    for (const name of names) answer(name, []);
+    expect(catalog.retained).toBe(24);
+  });
+
+  it('does not count what is mirrored no more though it is there', () => {
+    const { answer, count, catalog } = stage({ consul: { steady, orders: some(40) } });
+    catalog.unfollow('orders');
+    answer('orders', []);
+    expect([count('orders'), catalog.retained]).toEqual([0, 0]);
+  });
+
+  it('counts what is followed no more because it is missing', () => {
+    const { answer, catalog } = stage({ consul: { steady, orders: some(40) } });
+    answer('orders', []);
+    catalog.unfollow('orders');
+    expect(catalog.retained).toBe(40);
+    answer('orders', some(40));
+    catalog.follow('orders');
+    answer('orders', some(39));
+    expect(catalog.retained).toBe(0);
+  });
+
+  it('is forgotten where a service is gone and nobody follows it', async () => {
+    const { answer, catalog, clock } = stage({ consul: { steady, orders: some(1) } });
+    expect(catalog.remembered).toBe(2);
+    answer('orders', []);
+    catalog.unfollow('orders');
+    await clock.advance(SECOND_MS);
+    expect(catalog.remembered).toBe(1);
+    catalog.instances('never heard of');
+    expect(catalog.remembered).toBe(1);
   });
 
   it('shows what is released no more, at once, and says what was released', () => {
