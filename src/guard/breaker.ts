@@ -51,6 +51,7 @@ interface Service {
  * |-----------|------------------------------------------------------------------------------------------------------|
  * | `there`   | is there and serves. Only what was there can be lost                                                 |
  * | `lost`    | would go, and nobody meant it to                                                                     |
+ * | `left`    | would go, as one that was stopped by itself: no loss of its service, but one of the whole direction  |
  * | `gone`    | was taken away by somebody, or is proven to be gone: it does not count at all                        |
  * | `release` | was lost, and somebody says that it may go: it is not of the event any more, until it was there again |
  *
@@ -81,13 +82,11 @@ export class Breaker {
   }
 
   lost(service: string, member: string, nowMs: number): readonly Lost[] {
-    return this.#change(service, nowMs, (of) => {
-      if (!of.there.delete(member)) return;
-      this.#count(of, -1);
-      const loss = { service, member, of, atMs: this.#nowMs, isReleased: false };
-      of.lost.set(member, loss);
-      for (const scope of [of.scope, this.#whole]) scope.losses.add(loss);
-    });
+    return this.#change(service, nowMs, (of) => this.#lose(of, { service, member }, [of.scope, this.#whole]));
+  }
+
+  left(service: string, member: string, nowMs: number): readonly Lost[] {
+    return this.#change(service, nowMs, (of) => this.#lose(of, { service, member }, [this.#whole]));
   }
 
   gone(service: string, member: string, nowMs: number): readonly Lost[] {
@@ -147,6 +146,14 @@ export class Breaker {
     else this.#services.delete(name);
     if (this.isTripped(name) && wasEmpty !== (service.scope.there === 0)) concerned.push(...service.lost.values());
     return concerned.length === 0 ? NONE : [...new Set(concerned)];
+  }
+
+  #lose(of: Service, { service, member }: Lost, scopes: readonly Scope[]): void {
+    if (!of.there.delete(member)) return;
+    this.#count(of, -1);
+    const loss = { service, member, of, atMs: this.#nowMs, isReleased: false };
+    of.lost.set(member, loss);
+    for (const scope of scopes) scope.losses.add(loss);
   }
 
   /** The scope trips or ends, if it has to: then its losses. */

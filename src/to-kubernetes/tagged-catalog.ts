@@ -12,7 +12,7 @@ export interface ReadCatalog extends Catalog {
   /** Has it read although the settings do not select it. */
   want(name: string): void;
   unwant(name: string): void;
-  /** By a long poll of its own, when there is room. */
+  /** It is mirrored or taken in: it is followed by a long poll of its own, when there is room. */
   follow(name: string): void;
   unfollow(name: string): void;
 }
@@ -25,14 +25,16 @@ export interface ReadCatalog extends Catalog {
  * | its instances                      | those of the service that have the tag                          |
  * | whether they are all               | the same of the service                                         |
  * | to be read, or confirmed           | the same of the service                                         |
- * | to have a long poll, or none       | nothing: the service has one for its own sake                   |
+ * | to be followed                     | the same of the service, for as long as anything of it is       |
  * | to be read because it is taken in  | the same of the service, for as long as anything of it is taken in |
  */
 export class TaggedCatalog implements ReadCatalog {
   readonly #catalog: ReadCatalog;
   readonly #settings: readonly TagServices[];
   /** What is taken in of a Consul service: itself, or single tags. */
-  readonly #wanted = new Map<string, Set<string>>();
+  readonly #wanted = new NamesOfServices();
+  /** What of a Consul service is followed. */
+  readonly #followed = new NamesOfServices();
 
   constructor(catalog: ReadCatalog, settings: readonly TagServices[]) {
     this.#catalog = catalog;
@@ -83,25 +85,24 @@ export class TaggedCatalog implements ReadCatalog {
 
   want(name: string): void {
     const service = this.#serviceOf(name);
-    this.#wanted.set(service, (this.#wanted.get(service) ?? new Set()).add(name));
+    this.#wanted.add(service, name);
     this.#catalog.want(service);
   }
 
   unwant(name: string): void {
     const service = this.#serviceOf(name);
-    const wanted = this.#wanted.get(service);
-    wanted?.delete(name);
-    if (wanted && wanted.size > 0) return;
-    this.#wanted.delete(service);
-    this.#catalog.unwant(service);
+    if (this.#wanted.takeLast(service, name)) this.#catalog.unwant(service);
   }
 
   follow(name: string): void {
-    if (!this.#tagged(name)) this.#catalog.follow(name);
+    const service = this.#serviceOf(name);
+    this.#followed.add(service, name);
+    this.#catalog.follow(service);
   }
 
   unfollow(name: string): void {
-    if (!this.#tagged(name)) this.#catalog.unfollow(name);
+    const service = this.#serviceOf(name);
+    if (this.#followed.takeLast(service, name)) this.#catalog.unfollow(service);
   }
 
   #tagged(name: string) {
@@ -110,5 +111,23 @@ export class TaggedCatalog implements ReadCatalog {
 
   #serviceOf(name: string): string {
     return this.#tagged(name)?.service ?? name;
+  }
+}
+
+/** Services, each with those names of it that are there for something. */
+class NamesOfServices {
+  readonly #names = new Map<string, Set<string>>();
+
+  add(service: string, name: string): void {
+    this.#names.set(service, (this.#names.get(service) ?? new Set()).add(name));
+  }
+
+  /** Takes the name away. True when no other name of the service is left. */
+  takeLast(service: string, name: string): boolean {
+    const names = this.#names.get(service);
+    names?.delete(name);
+    if (names && names.size > 0) return false;
+    this.#names.delete(service);
+    return true;
   }
 }

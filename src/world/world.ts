@@ -200,7 +200,7 @@ async function readToKubernetes(
   readings.add('Consul services', () => services.failure);
   const retention = new RetainingCatalog({
     ...context,
-    ...{ catalog: services, owner, config: toKubernetes, clock: systemClock },
+    ...{ catalog: services, owner, config: toKubernetes, brake, clock: systemClock },
     secondAnswerMs: context.timings?.secondAnswerMs,
   });
   const catalog = new TaggedCatalog(retention, toKubernetes.tagServices);

@@ -34,7 +34,10 @@ export function answeredOf(
   };
 }
 
-/** The places of all endpoints that we have written, by lower-case Consul service. */
+/**
+ * The places of all endpoints that we have written, by lower-case Consul service. What was written for a tag which the settings
+ * do not name any more is not among them: it is to go, and no loss.
+ */
 export function writtenPlaces(
   owner: Owner,
   { endpointSlices, workloadEntries }: Pick<Views, 'endpointSlices' | 'workloadEntries'>,
@@ -59,5 +62,11 @@ export function writtenPlaces(
     const host = readHosts({ annotations, endpoints: [{ address }] }).get(address);
     if (port !== undefined && ownsObject(owner, labels)) add(annotations, address, host, port);
   }
+  for (const name of [...written.keys()].filter((name) => isOfATag(name, written))) written.delete(name);
   return written;
+}
+
+/** A name `service/tag`, of a service that has endpoints too. Consul lets anybody register a service with a slash. */
+function isOfATag(name: string, written: ReadonlyMap<string, unknown>): boolean {
+  return name.split('/').some((_, i, parts) => i > 0 && written.has(parts.slice(0, i).join('/')));
 }

@@ -1,4 +1,3 @@
-import { sleep } from '../../backoff.ts';
 import type { Clock } from '../../clock.ts';
 import type { ToKubernetesConfig } from '../../config/schema.ts';
 import { NotBelieved } from '../../consul/absence.ts';
@@ -6,11 +5,13 @@ import type { ServiceInstance } from '../../consul/types.ts';
 import type { Owner } from '../../mark.ts';
 import type { Log } from '../../observability/log.ts';
 import type { Metrics } from '../../observability/metrics.ts';
+import type { RetryBrake } from '../../retry-brake.ts';
 import { isCandidate } from '../requests/selection.ts';
 import type { ReadCatalog } from '../tagged-catalog.ts';
 import type { Views } from '../views.ts';
 import { answeredOf, placeOf, writtenPlaces } from './places.ts';
-import { Vanished } from './vanished.ts';
+import { SecondAnswers } from './second-answers.ts';
+import { Vanished, type Answered } from './vanished.ts';
 
 /** So long after an answer in which much is missing a second one decides. */
 export const SECOND_ANSWER_MS = 30_000;
@@ -22,6 +23,8 @@ export interface RetainingCatalogOptions {
   readonly config: ToKubernetesConfig;
   /** @default SECOND_ANSWER_MS */
   readonly secondAnswerMs?: number | undefined;
+  /** Holds back what is asked again after a failure. */
+  readonly brake: Pick<RetryBrake, 'turn' | 'giveBack'>;
   readonly signal: AbortSignal;
   readonly log: Log;
   readonly metrics: Pick<Metrics, 'retained'>;
@@ -66,24 +69,35 @@ interface Look {
  * (`vanished.ts`). Whoever asks sees an instance that is retained as Consul showed it last. Of those that only an earlier run
  * has seen, their endpoints stay (`stays`), and a service of which nothing else is left cannot be read until then.
  *
+ * Only what is mirrored or taken in can be lost. What that is says whoever writes: it has an earlier run's endpoints, or is
+ * followed, or wanted. What waits for a place among `maxServices` is not.
+ *
  * Until `begin` it shows what the answers say and nothing else: whoever does not write has nothing to retain.
  */
 export class RetainingCatalog implements ReadCatalog {
   readonly #options: RetainingCatalogOptions;
-  readonly #secondMs: number;
   readonly #vanished: Vanished;
+  readonly #second: SecondAnswers;
   readonly #looks = new Map<string, Look>();
   /** Of services that nobody has asked for yet: places that an earlier run has written. */
   readonly #earlier = new Map<string, ReadonlySet<string>>();
   readonly #wanted = new Set<string>();
-  readonly #waiting = new Set<string>();
+  readonly #followed = new Set<string>();
   readonly #listeners = new Set<(name: string) => void>();
   #hasBegun = false;
 
   constructor(options: RetainingCatalogOptions) {
     this.#options = options;
-    this.#secondMs = options.secondAnswerMs ?? SECOND_ANSWER_MS;
-    this.#vanished = new Vanished(this.#secondMs);
+    const { secondAnswerMs: secondMs = SECOND_ANSWER_MS } = options;
+    this.#vanished = new Vanished(secondMs);
+    this.#second = new SecondAnswers({
+      ...options,
+      secondMs,
+      dueMs: (name) => this.#vanished.dueMs(name),
+      isAsked: (name) => this.#vanished.isRetaining(name),
+      ask: (name) => options.catalog.confirm(name),
+      decide: (name, askedMs) => this.#decide(name, askedMs),
+    });
     options.catalog.subscribe((name) => {
       this.#look(name);
       this.#notify(name);
@@ -98,7 +112,7 @@ export class RetainingCatalog implements ReadCatalog {
     for (const [name, places] of writtenPlaces(owner, views, config))
       if (this.#isOurs(name)) this.#vanished.remember(name, places, now);
       else this.#earlier.set(name, places);
-    const names = [...new Set([...catalog.names(), ...this.#vanished.names()])];
+    const names = [...new Set([...catalog.names(), ...this.#vanished.names()])].filter((name) => this.#isAtStake(name));
     // How much there is has to be known before it is judged how much of it is missing.
     for (const name of names) this.#take(name, catalog.instances(name) ?? [], false);
     for (const name of names) this.#look(name);
@@ -162,10 +176,25 @@ export class RetainingCatalog implements ReadCatalog {
 
   follow(name: string): void {
     this.#options.catalog.follow(name);
+    this.#followed.add(name);
+    this.#look(name);
   }
 
+  /** What of it is missing stays at stake. */
   unfollow(name: string): void {
-    this.#options.catalog.unfollow(name);
+    const { catalog, clock } = this.#options;
+    catalog.unfollow(name);
+    this.#followed.delete(name);
+    // Not because it is away: there is something to be mirrored, and somebody wants none of it.
+    const isThere = this.#answered(catalog.instances(name) ?? [], false).serving.size > 0;
+    if (isThere && !this.#wanted.has(name) && this.#vanished.dueMs(name) === undefined)
+      this.#tell(this.#vanished.forget(name, clock.now()));
+    this.#tidy(name);
+  }
+
+  /** Of how many services it remembers what was taken in last. */
+  get remembered(): number {
+    return this.#looks.size;
   }
 
   /** How many instances are retained. */
@@ -206,12 +235,11 @@ export class RetainingCatalog implements ReadCatalog {
 
   /** Takes in what Consul says now, if that is another thing than before. */
   #look(name: string): void {
-    if (!this.#hasBegun) return;
+    if (!this.#hasBegun || !this.#isAtStake(name)) return;
     const { catalog } = this.#options;
     const look = { shown: catalog.instances(name), isComplete: catalog.isComplete(name) };
     const before = this.#looks.get(name);
     if (before && before.shown === look.shown && before.isComplete === look.isComplete) return;
-    if (!this.#isOurs(name)) return;
     this.#looks.set(name, look);
     // Of a service that was not read only the list tells, where it is missing.
     const isWhole = look.shown ? look.isComplete : !catalog.names().includes(name);
@@ -219,34 +247,24 @@ export class RetainingCatalog implements ReadCatalog {
   }
 
   #take(name: string, instances: readonly ServiceInstance[], isWhole: boolean): void {
-    const { owner, config, clock } = this.#options;
-    const answered = answeredOf(instances, isWhole, owner.cluster, config);
-    this.#tell(this.#vanished.take(name, answered, clock.now()));
-    this.#arrange(name);
+    this.#tell(this.#vanished.take(name, this.#answered(instances, isWhole), this.#options.clock.now()));
+    this.#second.arrange(name);
   }
 
-  /** Has the second answer asked for when it is time. */
-  #arrange(name: string): void {
-    const { clock, signal } = this.#options;
-    const dueMs = this.#vanished.dueMs(name);
-    if (dueMs === undefined || this.#waiting.has(name)) return;
-    this.#waiting.add(name);
-    void sleep(Math.max(1, dueMs - clock.now()), signal, clock).then(() => this.#decide(name));
+  #answered(instances: readonly ServiceInstance[], isWhole: boolean): Answered {
+    const { owner, config } = this.#options;
+    return answeredOf(instances, isWhole, owner.cluster, config);
   }
 
-  async #decide(name: string): Promise<void> {
-    const { catalog, clock, signal, log } = this.#options;
-    const askedMs = clock.now();
-    try {
-      if (this.#vanished.isRetaining(name) && !signal.aborted) await catalog.confirm(name);
-      this.#look(name);
-      if (!signal.aborted) this.#tell(this.#vanished.decide(name, askedMs, clock.now()));
-    } catch (error) {
-      log.warn('what is missing from Consul could not be asked for again, it stays', { service: name, error });
-      await sleep(this.#secondMs / 6, signal, clock);
-    }
-    this.#waiting.delete(name);
-    if (!signal.aborted) this.#arrange(name);
+  #decide(name: string, askedMs: number): void {
+    this.#look(name);
+    this.#tell(this.#vanished.decide(name, askedMs, this.#options.clock.now()));
+    this.#tidy(name);
+  }
+
+  /** Of a service that nobody mirrors, and that has nothing to lose, nothing is remembered. */
+  #tidy(name: string): void {
+    if (!this.#isAtStake(name)) this.#looks.delete(name);
   }
 
   /** Something else is retained of these. */
@@ -261,6 +279,11 @@ export class RetainingCatalog implements ReadCatalog {
 
   #isOurs(name: string): boolean {
     return isCandidate(this.#options.config, name) || this.#wanted.has(name);
+  }
+
+  /** Whether an instance of it that vanishes is a loss: some endpoint may be, or become, of it. */
+  #isAtStake(name: string): boolean {
+    return this.#vanished.knows(name) || (this.#isOurs(name) && (this.#followed.has(name) || this.#wanted.has(name)));
   }
 
   #notify(name: string): void {

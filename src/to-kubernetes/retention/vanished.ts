@@ -1,5 +1,5 @@
 import type { ServiceInstance } from '../../consul/types.ts';
-import { Breaker, type Lost } from '../../guard/breaker.ts';
+import { Breaker, WINDOW_MS, type Lost } from '../../guard/breaker.ts';
 import { wentOneByOne } from '../../guard/missing.ts';
 import { Retained, type Released } from '../../guard/retained.ts';
 
@@ -35,9 +35,9 @@ const WHY =
  * |---------------------------------------------------------------------|---------------------------------------------|
  * | is there and serves                                                 | it is there                                 |
  * | serves no more, and Consul has something at its place               | gone: Consul says so                        |
- * | is missing, as one of few of its service in one answer              | gone: it deregistered itself                |
+ * | is missing, as one of few of its service in one answer              | goes: it deregistered itself. It counts of all services together only |
  * | is missing, as one of many, and nobody else is                      | goes; comes back if more follow before a second answer |
- * | is missing, as one of many, in an event that the breaker notices    | retained, whatever becomes of the others    |
+ * | is missing, in an event that the breaker notices                    | retained, whatever becomes of the others    |
  * | is missing still when the second answer comes                       | gone                                        |
  * | is released                                                         | goes                                        |
  *
@@ -49,6 +49,11 @@ export class Vanished {
   readonly #breaker = new Breaker();
   readonly #retained = new Retained();
   readonly #services = new Map<string, Service>();
+  /**
+   * Members that were gone at their second answer, and retained by nothing, by the time of it. In the event of a minute they
+   * count still; then they must end, because a tripped scope's losses do not grow old.
+   */
+  readonly #decided = new Map<string, { readonly service: string; readonly atMs: number }>();
 
   /** @param secondMs how long after an answer the second one decides */
   constructor(secondMs: number) {
@@ -65,11 +70,16 @@ export class Vanished {
     return this.#services.keys();
   }
 
+  knows(name: string): boolean {
+    return this.#services.has(name);
+  }
+
   /** Places of endpoints that an earlier run has written. */
   remember(name: string, places: Iterable<string>, nowMs: number): void {
     const { present } = this.#ensure(name);
     for (const place of places) {
       present.set(place, undefined);
+      this.#decided.delete(memberOf(name, place));
       this.#breaker.there(name, memberOf(name, place), nowMs);
     }
   }
@@ -77,14 +87,22 @@ export class Vanished {
   /** Takes in what Consul has of a service. */
   take(name: string, { serving, places, isWhole }: Answered, nowMs: number): ReadonlySet<string> {
     const changed = new Set<string>();
+    this.#endDecided(nowMs, changed);
     const { present, missing } = this.#ensure(name);
     const had = present.size;
     for (const [place, instance] of serving) {
       const isNew = !present.has(place);
       present.set(place, instance);
-      if (isNew) this.#note(this.#breaker.there(name, memberOf(name, place), nowMs), nowMs, changed);
+      if (!isNew) continue;
+      this.#decided.delete(memberOf(name, place));
+      this.#note(this.#breaker.there(name, memberOf(name, place), nowMs), nowMs, changed);
     }
-    for (const place of missing.keys()) if (places.has(place)) this.#drop(name, place, changed);
+    for (const place of missing.keys()) {
+      if (!places.has(place)) continue;
+      this.#drop(name, place, changed);
+      // Else the loss would never end: of an instance that serves the breaker knows already.
+      if (!serving.has(place)) this.#note(this.#breaker.gone(name, memberOf(name, place), nowMs), nowMs, changed);
+    }
     const away = [...present.keys()].filter((place) => !serving.has(place));
     const vanished = isWhole ? away.filter((place) => !places.has(place)) : [];
     const isLoss = !wentOneByOne(vanished.length, had);
@@ -94,10 +112,9 @@ export class Vanished {
       const instance = present.get(place);
       present.delete(place);
       const member = memberOf(name, place);
-      if (isMissing && isLoss) missing.set(place, { instance, sinceMs: nowMs, isRetained: false });
-      const lost =
-        isMissing && isLoss ? this.#breaker.lost(name, member, nowMs) : this.#breaker.gone(name, member, nowMs);
-      this.#note(lost, nowMs, changed);
+      if (isMissing) missing.set(place, { instance, sinceMs: nowMs, isRetained: false });
+      const fact = !isMissing ? 'gone' : isLoss ? 'lost' : 'left';
+      this.#note(this.#breaker[fact](name, member, nowMs), nowMs, changed);
     }
     for (const place of missing.keys()) this.#judge({ service: name, member: memberOf(name, place) }, nowMs, changed);
     this.#tidy(name);
@@ -110,8 +127,11 @@ export class Vanished {
     for (const [place, { sinceMs, isRetained }] of this.#services.get(name)?.missing ?? []) {
       if (askedMs < sinceMs + this.#secondMs) continue;
       this.#drop(name, place, changed);
-      if (isRetained) this.#note(this.#breaker.gone(name, memberOf(name, place), nowMs), nowMs, changed);
+      const member = memberOf(name, place);
+      if (isRetained) this.#note(this.#breaker.gone(name, member, nowMs), nowMs, changed);
+      else this.#decided.set(member, { service: name, atMs: nowMs });
     }
+    this.#endDecided(nowMs, changed);
     this.#tidy(name);
     return changed;
   }
@@ -163,6 +183,14 @@ export class Vanished {
       this.#tidy(service);
     }
     return { released, changed };
+  }
+
+  #endDecided(nowMs: number, changed: Set<string>): void {
+    for (const [member, { service, atMs }] of this.#decided) {
+      if (nowMs - atMs < WINDOW_MS) return;
+      this.#decided.delete(member);
+      this.#note(this.#breaker.gone(service, member, nowMs), nowMs, changed);
+    }
   }
 
   #retainedOf(name: string): readonly Missing[] {

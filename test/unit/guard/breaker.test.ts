@@ -146,6 +146,33 @@ describe('the whole direction', () => {
   });
 });
 
+describe('a member that left its service by itself', () => {
+  it('is no loss of the service, how many they are', () => {
+    const breaker = breakerWith({ orders: 60, others: 2000 });
+    for (const member of names(60)) breaker.left('orders', member, 1000);
+    expect([breaker.isTripped('orders'), breaker.thereIn('orders')]).toEqual([false, 0]);
+    expect(breaker.isOfEvent('orders', 'm0')).toBe(false);
+  });
+
+  it('is one of the whole direction, and of its event', () => {
+    const breaker = breakerWith(Object.fromEntries(names(30, 's').map((service) => [service, 1])));
+    for (const service of names(20, 's')) breaker.left(service, 'm0', 1000);
+    expect(breaker.isTripped('s0')).toBe(false);
+    expect(breaker.left('s20', 'm0', 1000)).toHaveLength(21);
+    expect(breaker.isTripped('s29')).toBe(true);
+    expect(breaker.isOfEvent('s0', 'm0')).toBe(true);
+    for (const service of names(15, 's')) breaker.gone(service, 'm0', 1000);
+    expect(breaker.isTripped('s20')).toBe(false);
+  });
+
+  it('is forgotten after a minute', () => {
+    const breaker = breakerWith({ orders: 60, others: 2000 });
+    for (const member of names(60)) breaker.left('orders', member, 0);
+    breaker.there('others', 'm0', WINDOW_MS);
+    expect(breaker.size).toBe(2000);
+  });
+});
+
 describe('what is released', () => {
   it('is not of the event any more, and what was lost later still is', () => {
     const breaker = breakerWith({ orders: 61, others: 2000 });
@@ -234,13 +261,13 @@ describe('memory', () => {
   });
 });
 
-type Fact = readonly [fact: 'there' | 'lost' | 'gone', service: string, member: string];
+type Fact = readonly [fact: 'there' | 'lost' | 'left' | 'gone', service: string, member: string];
 
 it('what is tripped does not depend on the order in which members are lost, or others are taken away', () => {
   const sizes = fc.record({ orders: fc.integer({ min: 0, max: 60 }), billing: fc.integer({ min: 0, max: 60 }) });
   const facts = fc.array(
     fc.tuple(
-      fc.constantFrom<'lost' | 'gone'>('lost', 'lost', 'lost', 'gone'),
+      fc.constantFrom<'lost' | 'left' | 'gone'>('lost', 'lost', 'left', 'gone'),
       fc.constantFrom('orders', 'billing'),
       fc.integer({ min: 0, max: 59 }),
     ),
@@ -271,7 +298,7 @@ it('what is tripped does not depend on the order in which members are lost, or o
 
 it('after any facts it says what a breaker says that counts everything anew each time', () => {
   const step = fc.record({
-    fact: fc.constantFrom('there', 'lost', 'lost', 'gone', 'release'),
+    fact: fc.constantFrom('there', 'lost', 'lost', 'left', 'gone', 'release'),
     service: fc.constantFrom('a', 'b'),
     member: fc.integer({ min: 0, max: 44 }),
     many: fc.constantFrom(1, 1, 15, 45),
@@ -311,17 +338,18 @@ class PlainBreaker {
       for (const member of names(count)) this.#there.add(`${service} ${member}`);
   }
 
-  take(fact: 'there' | 'lost' | 'gone' | 'release', service: string, member: string, nowMs: number): void {
+  take(fact: 'there' | 'lost' | 'left' | 'gone' | 'release', service: string, member: string, nowMs: number): void {
     const id = `${service} ${member}`;
     const scopes = [service, ''].map((name) => [name, this.#scopes.get(name)] as const);
     for (const [, scope] of scopes) if (scope) this.#age(scope, nowMs);
     const wasThere = this.#there.has(id);
     if (fact === 'there') this.#there.add(id);
-    if (fact === 'lost' || fact === 'gone') this.#there.delete(id);
+    if (fact === 'lost' || fact === 'left' || fact === 'gone') this.#there.delete(id);
     for (const [name, scope] of scopes) {
       if (!scope) continue;
       if (fact === 'there' || fact === 'gone') scope.lost.delete(id);
-      if (fact === 'lost' && wasThere) scope.lost.set(id, { atMs: nowMs, released: false });
+      if ((fact === 'lost' || (fact === 'left' && name === '')) && wasThere)
+        scope.lost.set(id, { atMs: nowMs, released: false });
       const loss = scope.lost.get(id);
       if (fact === 'release' && loss) {
         if (scope.open) loss.released = true;

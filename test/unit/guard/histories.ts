@@ -239,14 +239,7 @@ export const HISTORIES: readonly History[] = [
     trips: 'never',
     retains: false,
     isMirrored: true,
-    play: (size) => {
-      const world = new World({ orders: size, ...OTHERS });
-      for (const member of world.of('orders')) {
-        world.answerWithout([member]);
-        world.pass(200);
-      }
-      return world;
-    },
+    play: (size) => stopped(size, { others: size, ...OTHERS }, 1, 200),
   },
   {
     what: 'machines stopped at five a second, looked at once a second',
@@ -254,15 +247,16 @@ export const HISTORIES: readonly History[] = [
     trips: 'never',
     retains: false,
     isMirrored: true,
-    play: (size) => {
-      const world = new World({ orders: size, ...OTHERS });
-      const all = world.of('orders');
-      for (let i = 0; i < size; i += 5) {
-        world.answerWithout(all.slice(i, i + 5));
-        world.pass(1000);
-      }
-      return world;
-    },
+    play: (size) => stopped(size, { others: size, ...OTHERS }, 5, 1000),
+  },
+  {
+    what: 'most machines of all stopped one after the other, five a second',
+    sizes: [5, 21, 60, 400],
+    // 61 others stay: of 60 these are less than half, of 400 more than half within the minute.
+    trips: 400,
+    retains: true,
+    isMirrored: true,
+    play: (size) => stopped(size, OTHERS, 1, 200),
   },
   {
     what: 'all instances of a service missing from one answer',
@@ -291,4 +285,48 @@ export const HISTORIES: readonly History[] = [
       return world;
     },
   },
+  ...[1, 2].map((each): History => ({
+    what: `a Consul without its catalog, which had ${each} of each service, an answer each`,
+    sizes: [...SIZES.filter((size) => size > 20), 1000],
+    trips: 1,
+    retains: true,
+    isMirrored: true,
+    play: (size) => {
+      const services = Array.from({ length: size }, (_, i) => `service-${i}`);
+      const world = new World(Object.fromEntries(services.map((name) => [name, each])));
+      for (const service of services) {
+        world.answerWithout(world.of(service));
+        world.pass(20);
+      }
+      return world;
+    },
+  })),
+  {
+    what: 'a Consul that loses all services of two, an instance an answer',
+    sizes: [60, 400, 1000],
+    trips: 1,
+    retains: true,
+    isMirrored: true,
+    play: (size) => {
+      const services = Array.from({ length: size }, (_, i) => `service-${i}`);
+      const world = new World(Object.fromEntries(services.map((name) => [name, 2])));
+      for (const turn of [0, 1])
+        for (const service of services) {
+          world.answerWithout(world.of(service).slice(turn, turn + 1));
+          world.pass(20);
+        }
+      return world;
+    },
+  },
 ];
+
+/** A service whose instances are stopped, so many an answer. */
+function stopped(size: number, others: Readonly<Record<string, number>>, many: number, everyMs: number): World {
+  const world = new World({ orders: size, ...others });
+  const all = world.of('orders');
+  for (let i = 0; i < size; i += many) {
+    world.answerWithout(all.slice(i, i + many));
+    world.pass(everyMs);
+  }
+  return world;
+}

@@ -50,8 +50,8 @@ export class World {
   /** An answer about a service has other members than the answer before. */
   answerWithout(missing: readonly Member[]): void {
     const [first] = missing;
-    const had = first ? this.of(first.service).length : 0;
-    for (const member of missing) this.#tell(member, wentOneByOne(missing.length, had) ? 'gone' : 'lost');
+    const had = first ? this.breaker.thereIn(first.service) : 0;
+    for (const member of missing) this.#tell(member, wentOneByOne(missing.length, had) ? 'left' : 'lost');
     this.#note();
   }
 
@@ -68,11 +68,11 @@ export class World {
     ).length;
   }
 
-  #tell(member: Member, fact: 'there' | 'lost' | 'gone', everyMs = 0): void {
+  #tell(member: Member, fact: 'there' | 'lost' | 'left' | 'gone', everyMs = 0): void {
     this.#nowMs += everyMs;
     const before = this.#members.get(member);
     if (fact === 'gone') this.#members.delete(member);
-    else if (fact === 'there' || before === 'there') this.#members.set(member, fact);
+    else if (fact === 'there' || before === 'there') this.#members.set(member, fact === 'there' ? 'there' : 'lost');
     this.lost += Number(this.#members.get(member) === 'lost') - Number(before === 'lost');
     this.breaker[fact](member.service, member.name, this.#nowMs);
     this.hasTripped ||= this.breaker.isTripped(member.service);

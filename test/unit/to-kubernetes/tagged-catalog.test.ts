@@ -54,15 +54,22 @@ describe('a service that stands for a tag', () => {
     expect(told).toEqual(['pgsql-main', 'pgsql-main/master', 'pgsql-main/replica', 'orders']);
   });
 
-  it('is read and confirmed with the service, and has no long poll of its own', async () => {
+  it('is read and confirmed with the service', async () => {
     const { catalog, asked } = stage();
     await catalog.refresh('pgsql-main/master');
     await catalog.confirm('pgsql-main/master');
-    for (const name of ['pgsql-main/master', 'orders']) {
-      catalog.follow(name);
-      catalog.unfollow(name);
-    }
-    expect(asked).toEqual(['refresh pgsql-main', 'confirm pgsql-main', 'follow orders', 'unfollow orders']);
+    expect(asked).toEqual(['refresh pgsql-main', 'confirm pgsql-main']);
+  });
+
+  it('is followed with the service for as long as anything of it is', () => {
+    const { catalog, asked } = stage();
+    catalog.follow('pgsql-main/master');
+    catalog.unfollow('pgsql-main');
+    catalog.unfollow('pgsql-main/replica');
+    expect(asked).toEqual(['follow pgsql-main']);
+    catalog.unfollow('pgsql-main/master');
+    catalog.unfollow('orders');
+    expect(asked.slice(1)).toEqual(['unfollow pgsql-main', 'unfollow orders']);
   });
 
   it('is wanted with the service for as long as anything of it is', () => {

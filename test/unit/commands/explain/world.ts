@@ -106,7 +106,8 @@ async function toKubernetesOf(
   await clock.advance(0);
   await services.synced;
   const retention = new RetainingCatalog({
-    ...{ catalog: services, owner, config: config.toKubernetes, signal, log: QUIET, metrics: createMetrics(), clock },
+    ...{ catalog: services, owner, config: config.toKubernetes, brake: NO_BRAKE, signal },
+    ...{ log: QUIET, metrics: createMetrics(), clock },
   });
   const catalog = new TaggedCatalog(retention, config.toKubernetes.tagServices);
   const lookUp = () => Promise.reject(new Error('there is no such name in DNS'));

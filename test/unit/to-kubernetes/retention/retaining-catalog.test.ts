@@ -5,6 +5,7 @@ import { ANNOTATION, LABEL, SLICE_MANAGER } from '../../../../src/mark.ts';
 import { createMetrics } from '../../../../src/observability/metrics.ts';
 import { RetainingCatalog } from '../../../../src/to-kubernetes/retention/retaining-catalog.ts';
 import { endpoint, instance, owner, slice, strings, toKubernetesConfig } from '../../builders.ts';
+import { HeldBrake, NO_BRAKE } from '../../brake.ts';
 import { TestClock } from '../../clock.ts';
 import { QUIET } from '../../log.ts';
 import { views } from '../views.ts';
@@ -27,9 +28,13 @@ interface Given {
   /** The names that Consul lists. @default those with instances */
   readonly listed?: readonly string[];
   readonly config?: object;
+  readonly brake?: HeldBrake | typeof NO_BRAKE;
+  /** The services that are mirrored. @default those that Consul has */
+  readonly followed?: readonly string[];
 }
 
-function stage({ consul, listed, written = {}, annotation = ANNOTATION.consulService, config = {} }: Given) {
+function stage({ consul, listed, written = {}, annotation = ANNOTATION.consulService, ...given }: Given) {
+  const { config = {}, brake = NO_BRAKE, followed = Object.keys(consul) } = given;
   const clock = new TestClock();
   const end = new AbortController();
   ends.push(end);
@@ -55,7 +60,7 @@ function stage({ consul, listed, written = {}, annotation = ANNOTATION.consulSer
       ...{ want: () => undefined, unwant: () => undefined, follow: () => undefined, unfollow: () => undefined },
     },
     config: toKubernetesConfig({ namespaces: ['shop'], ...config }),
-    ...{ owner, secondAnswerMs: SECOND_MS, signal: end.signal, log: QUIET, metrics: createMetrics(), clock },
+    ...{ owner, secondAnswerMs: SECOND_MS, brake, signal: end.signal, log: QUIET, metrics: createMetrics(), clock },
   });
   catalog.subscribe((name) => told.push(name));
   const slices = Object.entries(written).map(([name, addresses]): EndpointSlice =>
@@ -72,6 +77,7 @@ function stage({ consul, listed, written = {}, annotation = ANNOTATION.consulSer
   );
   const services: Service[] = [];
   catalog.begin(views({ services, slices }));
+  for (const name of followed) catalog.follow(name);
   const answer = (name: string, instances: readonly ServiceInstance[]) => {
     consul[name] = instances;
     for (const listener of listeners) listener(name);
@@ -107,6 +113,22 @@ describe('Consul as it is shown to those who write', () => {
     expect(count('orders')).toBe(0);
   });
 
+  it('is asked a second time no faster than the brake lets it, however many services failed', async () => {
+    const names = Array.from({ length: 60 }, (_, i) => `s${i}`);
+    const brake = new HeldBrake();
+    const consul = Object.fromEntries(names.map((name) => [name, some(1)]));
+    const { clock, answer, state, confirmed, catalog } = stage({ consul, brake });
+    for (const name of names) answer(name, []);
+    expect(catalog.retained).toBe(60);
+    state.doubt = new Error('no leader');
+    await clock.advance(20 * SECOND_MS);
+    expect([confirmed.length, brake.line.length]).toEqual([60, 60]);
+    state.doubt = undefined;
+    for (const letGo of brake.line.splice(0)) letGo();
+    await clock.advance(SECOND_MS);
+    expect([confirmed.length, catalog.retained, brake.givenBack.length]).toEqual([120, 0, 60]);
+  });
+
   it('has what is there of other services, meanwhile and at once', () => {
     const { answer, count } = stage({ consul: { steady, orders: some(40) } });
     answer('orders', []);
@@ -119,6 +141,53 @@ describe('Consul as it is shown to those who write', () => {
     const { answer, count } = stage({ consul: { steady, orders: some(40, { meta }) } });
     answer('orders', []);
     expect(count('orders')).toBe(0);
+  });
+
+  it('does not count what is not mirrored: what waits for a place among the most that may be', () => {
+    const { answer, count, catalog } = stage({ consul: { steady, orders: some(40) }, followed: ['steady'] });
+    answer('orders', []);
+    expect([count('orders'), catalog.retained]).toEqual([0, 0]);
+    answer('orders', some(40));
+    catalog.follow('orders');
+    answer('orders', []);
+    expect([count('orders'), catalog.retained]).toEqual([40, 40]);
+  });
+
+  it('has lost most of everything when most of what is mirrored is lost', () => {
+    const names = ['a', 'b', 'c', 'd', 'e', 'f'];
+    const services = Object.fromEntries(names.map((name) => [name, some(4)]));
+    const { answer, catalog } = stage({ consul: { steady, ...services }, followed: names });
+    for (const name of names) answer(name, []);
+    expect(catalog.retained).toBe(24);
+  });
+
+  it('does not count what is mirrored no more though it is there', () => {
+    const { answer, count, catalog } = stage({ consul: { steady, orders: some(40) } });
+    catalog.unfollow('orders');
+    answer('orders', []);
+    expect([count('orders'), catalog.retained]).toEqual([0, 0]);
+  });
+
+  it('counts what is followed no more because it is missing', () => {
+    const { answer, catalog } = stage({ consul: { steady, orders: some(40) } });
+    answer('orders', []);
+    catalog.unfollow('orders');
+    expect(catalog.retained).toBe(40);
+    answer('orders', some(40));
+    catalog.follow('orders');
+    answer('orders', some(39));
+    expect(catalog.retained).toBe(0);
+  });
+
+  it('is forgotten where a service is gone and nobody follows it', async () => {
+    const { answer, catalog, clock } = stage({ consul: { steady, orders: some(1) } });
+    expect(catalog.remembered).toBe(2);
+    answer('orders', []);
+    catalog.unfollow('orders');
+    await clock.advance(SECOND_MS);
+    expect(catalog.remembered).toBe(1);
+    catalog.instances('never heard of');
+    expect(catalog.remembered).toBe(1);
   });
 
   it('shows what is released no more, at once, and says what was released', () => {
@@ -144,7 +213,7 @@ describe('Consul as it is shown to those who write', () => {
         ...{ want: () => undefined, unwant: () => undefined, follow: () => undefined, unfollow: () => undefined },
       },
       ...{ owner, config: toKubernetesConfig({}), signal: new AbortController().signal, log: QUIET },
-      ...{ metrics: createMetrics(), clock: new TestClock() },
+      ...{ metrics: createMetrics(), brake: NO_BRAKE, clock: new TestClock() },
     });
     expect(catalog.instances('orders')).toHaveLength(40);
     consul.orders = [];
@@ -193,6 +262,18 @@ describe('after a restart', () => {
     const { catalog } = stage({ consul: { steady }, written, config });
     await catalog.refresh('orders');
     expect(catalog.retained).toBe(0);
+  });
+
+  it('what was written for a tag that the settings do not name any more is no loss', async () => {
+    const tagged = { ...written, 'orders/master': written.orders };
+    const { catalog } = stage({ consul: { steady, orders: some(40) }, written: tagged });
+    await catalog.refresh('orders/master');
+    expect([catalog.retained, catalog.stays('orders/master', address(1), 8080)]).toEqual([0, false]);
+  });
+
+  it('a service with a slash in its name is a service', () => {
+    const { catalog } = stage({ consul: { steady }, written: { 'shop/orders': written.orders } });
+    expect(catalog.retained).toBe(40);
   });
 
   it('what is taken in counts once somebody wants it', () => {

@@ -110,6 +110,45 @@ describe('instances that vanish in masses', () => {
     expect(stage.retained('orders')).toBe(37);
   });
 
+  it('count no more when they are back and critical: the event is over', () => {
+    const stage = stageWith(60);
+    stage.answer('few', ['10.20.1.1 80', '10.20.1.2 80', '10.20.1.3 80']);
+    stage.answer('steady', [], places(200, 50));
+    stage.answer('orders', []);
+    expect(stage.retained('orders')).toBe(60);
+    stage.answer('orders', [], places(60));
+    stage.now = 100 * SECOND_MS;
+    stage.answer('orders', []);
+    expect(stage.vanished.size).toBe(0);
+    stage.answer('few', ['10.20.1.1 80']);
+    expect(stage.vanished.size).toBe(0);
+  });
+
+  it('count no more a minute after their second answer, also in an event that they were not retained in', () => {
+    const stage = stageWith(200);
+    stage.answer('orders', places(100));
+    stage.now = SECOND_MS;
+    stage.decide('orders');
+    stage.answer('orders', places(89));
+    expect(stage.retained('orders')).toBe(11);
+    stage.now = 2 * SECOND_MS;
+    stage.decide('orders');
+    stage.now = 4 * SECOND_MS;
+    stage.answer('orders', places(70));
+    expect(stage.vanished.size).toBe(0);
+  });
+
+  it('are counted when they were back after their second answer, and are missing again', () => {
+    const stage = stageWith(40);
+    stage.answer('orders', places(20));
+    stage.now = SECOND_MS;
+    stage.decide('orders');
+    stage.answer('orders', places(40));
+    stage.now = 4 * SECOND_MS;
+    stage.answer('orders', places(0));
+    expect(stage.retained('orders')).toBe(40);
+  });
+
   it('are none while nobody knows whether the answer has all', () => {
     const stage = stageWith(40);
     expect(stage.answer('orders', [], [], false)).toEqual([]);
@@ -125,6 +164,28 @@ describe('instances that vanish in masses', () => {
     const changed = names.map((name) => stage.answer(name, []));
     expect(changed.flat().sort()).toEqual(names);
     expect(names.map((name) => stage.retained(name))).toEqual([4, 4, 4, 4, 4, 4, 4]);
+  });
+
+  it.each([1, 2, 3, 4])('are those of a Consul that lost everything, of which each service had %s', (each) => {
+    const stage = new Stage();
+    const names = Array.from({ length: 1000 }, (_, i) => `s${i}`);
+    for (const name of names) stage.answer(name, places(each));
+    for (const name of names) {
+      stage.now += 10;
+      stage.answer(name, []);
+    }
+    expect(stage.vanished.size).toBe(1000 * each);
+    stage.now += SECOND_MS;
+    for (const name of names) stage.decide(name);
+    expect([stage.vanished.size, [...stage.vanished.names()]]).toEqual([0, []]);
+  });
+
+  it('are those of a Consul that loses everything one by one, until their second answer', () => {
+    const stage = new Stage();
+    const names = Array.from({ length: 100 }, (_, i) => `s${i}`);
+    for (const name of names) stage.answer(name, places(2));
+    for (const left of [1, 0]) for (const name of names) stage.answer(name, places(left));
+    expect(stage.vanished.size).toBe(200);
   });
 
   it('are not brought back when they had been away for a second answer before others followed', () => {
