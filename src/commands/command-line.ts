@@ -12,7 +12,7 @@ import { formatExplanation } from './explain/format.ts';
 import { SHIPPED_ACCOUNT } from './namespace-rights.ts';
 import { formatPlan, makePlan } from './plan.ts';
 import { startDaemon } from './run/run.ts';
-import { requestRelease, type ReleaseResult } from './release.ts';
+import { requestRelease } from './release.ts';
 
 /** All that the command line takes from its process, as values: main.ts passes the real ones, a test its own. */
 export interface Invocation {
@@ -205,16 +205,10 @@ async function askToRelease(call: Call): Promise<number> {
   const context = onceContextOf(call);
   const { isJson, timeoutMs, account } = onceOptionsOf(call.options);
   const onProgress = (text: string) => void call.stderr.write(`${escapeLines(text)}\n`);
-  const result = await requestRelease(context, { hash, timeoutMs, namespace: account.namespace, onProgress });
-  const { lease, outcome = null } = result;
-  print(call, isJson ? asJson({ lease, hash, outcome }) : explainRelease(hash, result));
-  return outcome?.isKnown === false ? 2 : 0;
-}
-
-function explainRelease(hash: string, { lease, outcome }: ReleaseResult): string {
-  return outcome
-    ? explainOutcome(outcome)
-    : `the leader has taken ${hash} from Lease ${lease}; its log says what it did`;
+  const asked = { hash, timeoutMs, namespace: account.namespace, onProgress };
+  const { lease, outcome } = await requestRelease(context, asked);
+  print(call, isJson ? asJson({ lease, hash, outcome }) : explainOutcome(outcome));
+  return outcome.released === 0 ? 2 : 0;
 }
 
 function refuseWords({ command, words }: Call): void {

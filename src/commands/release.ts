@@ -3,7 +3,7 @@ import { HASH_FORM, isHash, readOutcome, type ReleaseOutcome } from '../guard/re
 import { createKubernetesClient } from '../kubernetes/client.ts';
 import { connectKubernetes } from '../kubernetes/connection.ts';
 import { hasStatus } from '../kubernetes/errors.ts';
-import { createLeaseApi, type Lease, type LeaseApi } from '../kubernetes/lease.ts';
+import { createLeaseApi, type Lease, type LeaseApi, type LeaseContent } from '../kubernetes/lease.ts';
 import { leasePlace } from '../leadership/lease-place.ts';
 import { ANNOTATION } from '../mark.ts';
 import type { OnceContext } from '../world/read-once.ts';
@@ -20,8 +20,8 @@ export interface ReleaseOptions {
 export interface ReleaseResult {
   /** `namespace/name`. */
   readonly lease: string;
-  /** What the leader made of it; undefined when it took the hash and did not say. */
-  readonly outcome: ReleaseOutcome | undefined;
+  /** What the leader made of it. */
+  readonly outcome: ReleaseOutcome;
 }
 
 const LOOK_MS = 300;
@@ -29,7 +29,7 @@ const LOOK_MS = 300;
 /**
  * Asks the leader, by an annotation on its Lease, to let go what it retains under a hash, and waits until it has. What the
  * leader does not take in time is taken back.
- * @throws Error when the hash is malformed, there is no Lease, or nobody takes the hash in time
+ * @throws Error when the hash is malformed, there is no Lease, nobody takes the hash in time, or nobody says what became of it
  */
 export async function requestRelease(context: OnceContext, options: ReleaseOptions): Promise<ReleaseResult> {
   const { hash, timeoutMs, namespace } = options;
@@ -66,7 +66,7 @@ class ReleaseAsking {
     this.#options = options;
   }
 
-  async run(signal: AbortSignal): Promise<ReleaseOutcome | undefined> {
+  async run(signal: AbortSignal): Promise<ReleaseOutcome> {
     const { hash } = this.#options;
     while (!(await this.#ask(signal))) await this.#pause(signal);
     let lease = await this.#read(signal);
@@ -79,8 +79,13 @@ class ReleaseAsking {
     } catch (cause) {
       throw new Error(`${this.#what}: the leader did not take it in time, ${await this.#takeBack()}`, { cause });
     }
-    const outcome = readOutcome(lease.annotations.get(ANNOTATION.released) ?? '');
-    return outcome?.hash === hash ? outcome : undefined;
+    const said = lease.annotations.get(ANNOTATION.released);
+    const outcome = readOutcome(said ?? '');
+    if (outcome?.hash === hash) return outcome;
+    throw new Error(
+      `${this.#what}: it was taken from the Lease; expected annotation ${ANNOTATION.released} to say what became of it, ` +
+        `found ${said ?? 'none'}. The log of the leader may say it`,
+    );
   }
 
   get #what(): string {
@@ -97,16 +102,13 @@ class ReleaseAsking {
       this.#tell(`waiting until the leader has taken ${other}`);
       return false;
     }
-    return this.#annotate(lease, hash, signal);
+    // What became of the same hash before says nothing of this time.
+    return this.#annotate(lease, { [ANNOTATION.release]: hash, [ANNOTATION.released]: undefined }, signal);
   }
 
-  async #annotate(lease: Lease, hash: string | undefined, signal: AbortSignal): Promise<boolean> {
+  async #annotate(lease: Lease, annotations: LeaseContent['annotations'], signal: AbortSignal): Promise<boolean> {
     try {
-      await this.#api.replace(
-        lease,
-        { record: lease, labels: {}, annotations: { [ANNOTATION.release]: hash } },
-        signal,
-      );
+      await this.#api.replace(lease, { record: lease, labels: {}, annotations }, signal);
       return true;
     } catch (error) {
       // The leader has renewed it in between.
@@ -122,7 +124,7 @@ class ReleaseAsking {
       for (;;) {
         const lease = await this.#read(signal);
         if (lease.annotations.get(ANNOTATION.release) !== this.#options.hash) return 'but has taken it now';
-        if (await this.#annotate(lease, undefined, signal)) return 'and it was taken back';
+        if (await this.#annotate(lease, { [ANNOTATION.release]: undefined }, signal)) return 'and it was taken back';
       }
     } catch {
       return `and it could not be taken back: annotation ${ANNOTATION.release} is still there`;

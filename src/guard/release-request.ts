@@ -59,5 +59,6 @@ export function readOutcome(text: string): ReleaseOutcome | undefined {
 export function explainOutcome({ hash, isKnown, released, staying }: ReleaseOutcome): string {
   if (!isKnown) return `nothing is retained under ${hash}: nothing was shown under it within the last hour`;
   const later = staying === 0 ? '' : `; ${staying} more, retained since ${hash} was shown, stay`;
+  if (released === 0) return `released nothing under ${hash}: what was shown under it is not retained any more${later}`;
   return `released ${released} under ${hash}${later}`;
 }

@@ -15,7 +15,12 @@ export interface LeaseHolderOptions {
   readonly identity: string;
   /** Asked at each write of the Lease: what of ours is to be on it. */
   readonly annotations: () => Readonly<Record<string, string>>;
-  /** Told of the annotation `consular.dev/release` while we lead; the next write takes it from the Lease. */
+  /** Asked at each look: the annotation `consular.dev/release` stays on the Lease until a request can be carried out. */
+  readonly mayTakeRequest: () => boolean;
+  /**
+   * Told of the annotation `consular.dev/release` while we lead. The next write takes it from the Lease, and with it what
+   * became of an earlier request, unless `annotations` says that anew.
+   */
   readonly onReleaseRequest: (text: string) => void;
   /** Told after each write. */
   readonly onHeld: (term: Term) => void;
@@ -26,6 +31,8 @@ export interface LeaseHolderOptions {
 const NO_ANNOTATIONS: ReadonlyMap<string, string> = new Map();
 /** Others may write the Lease too; who loses so often in a row looks again after the usual distance. */
 const MOST_TRIES = 5;
+/** An outcome of an earlier request is none of this one. */
+const TAKEN = { [ANNOTATION.release]: undefined, [ANNOTATION.released]: undefined };
 /** Of a release: whoever waits for it is about to end. */
 const RELEASE_MS = 500;
 
@@ -69,9 +76,10 @@ export class LeaseHolder {
     return this.#lost;
   }
 
-  /** Whether an operator's request is on the Lease that nobody has been told of. */
+  /** Whether an operator's request is on the Lease that nobody has been told of, and could be. */
   get hasRequest(): boolean {
-    return this.#lease?.annotations.has(ANNOTATION.release) === true && this.#taken === undefined;
+    const isThere = this.#lease?.annotations.has(ANNOTATION.release) === true && this.#taken === undefined;
+    return isThere && this.#options.mayTakeRequest();
   }
 
   /** True of a version that is newer than what we know of the Lease. */
@@ -165,9 +173,9 @@ export class LeaseHolder {
 
   /** A request that comes between the look and the write makes the write fail, and the next look sees it. */
   #takeRequest(): void {
-    const { onReleaseRequest, clock, times } = this.#options;
+    const { mayTakeRequest, onReleaseRequest, clock, times } = this.#options;
     const request = this.#lease?.annotations.get(ANNOTATION.release);
-    if (request === undefined || request === this.#taken) return;
+    if (request === undefined || request === this.#taken || !mayTakeRequest()) return;
     if (!this.#term || !isInTime(this.#term, clock.now(), times)) return;
     this.#taken = request;
     onReleaseRequest(request);
@@ -186,7 +194,7 @@ export class LeaseHolder {
         ...{ renewTime, leaseTransitions },
       },
       labels: { [LABEL.managedBy]: MANAGED_BY, [LABEL.cluster]: cluster },
-      annotations: { ...annotations(), ...(this.#taken !== undefined && { [ANNOTATION.release]: undefined }) },
+      annotations: { ...(this.#taken !== undefined && TAKEN), ...annotations() },
     };
     const written = await this.#within(this.#requestMs, (signal) =>
       observed ? api.replace(observed, content, signal) : api.create(content, signal),

@@ -71,10 +71,9 @@ export class ToConsulLoop {
 
   /** These pods have to be looked at. */
   enqueue(podKeys: Iterable<string>): void {
-    for (const key of podKeys) {
-      this.#noteWhatIsAtStake(key);
-      this.#controller.enqueue(key);
-    }
+    const keys = new Set(podKeys);
+    for (const key of keys) this.#noteWhatIsAtStake(key);
+    for (const key of keys) this.#controller.enqueue(key);
   }
 
   /** Consul has something else for these pods than was known: they have to be looked at, those that fail at their retry. */
@@ -142,8 +141,10 @@ export class ToConsulLoop {
     const { losses, clock, log } = this.#options;
     const release = this.#retained.release(hash, clock.now());
     if (release.outcome === 'unknown') return release;
-    for (const { service, instance: id } of release.instances)
-      this.enqueue(losses.release({ service, id }, clock.now()));
+    const released = release.instances.map(({ service, instance: id }) => losses.release({ service, id }, clock.now()));
+    // Nothing of these pods has changed that had to be noted, and there may be thousands.
+    const concerned = new Set(released.flatMap((keys) => [...keys]));
+    for (const key of concerned) this.#controller.enqueue(key);
     log.warn('released what was retained', { hash, instances: release.instances.length, staying: release.staying });
     return release;
   }

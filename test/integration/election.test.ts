@@ -63,6 +63,7 @@ function candidate(
     api: createLeaseApi(client, lease),
     annotations: () => ({ 'consular.dev/epoch': '7' }),
     onStanding: ({ kind }) => told.push(kind),
+    mayTakeRequest: () => true,
     onReleaseRequest: (text) => requests.push(text),
     ...more,
   });

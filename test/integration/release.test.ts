@@ -52,6 +52,7 @@ async function startLeader(members: readonly string[]): Promise<Retained> {
     ...{ lease, cluster: rig.cluster, identity: 'leader', log: QUIET, onStanding: () => undefined },
     api: createLeaseApi(client, lease),
     annotations: () => (releases.latest === undefined ? {} : { 'consular.dev/released': releases.latest }),
+    mayTakeRequest: () => true,
     onReleaseRequest: (text) => releases.request(text),
   });
   stopLeader = async () => {
@@ -100,6 +101,28 @@ describe('consular release', () => {
     const { status, stdout } = await consular('release', '00000000');
     expect(status).toBe(2);
     expect(stdout).toBe('nothing is retained under 00000000: nothing was shown under it within the last hour\n');
+  });
+
+  it('ends with 2 when nothing that was shown under the hash is retained any more', async () => {
+    const retained = await startLeader(['orders-1']);
+    const hash = retained.show(0)?.hash ?? '';
+    await consular('release', hash);
+    const { status, stdout } = await consular('release', hash);
+    const why = 'what was shown under it is not retained any more';
+    expect({ status, stdout }).toEqual({ status: 2, stdout: `released nothing under ${hash}: ${why}\n` });
+  });
+
+  it('does not take what became of the same hash before for an answer, and ends with 1 when nobody says it', async () => {
+    const outcome = { hash: '00000000', known: true, released: 9, staying: 0 };
+    await createLease({ 'consular.dev/released': JSON.stringify(outcome) });
+    const asked = consular('release', '00000000', '--timeout', '60');
+    await until('the request', async () => REQUEST in (await annotations()));
+    await rig.kubernetes.must('PATCH', leasePath(), { metadata: { annotations: { [REQUEST]: null } } });
+    const { status, stdout, stderr } = await asked;
+    expect({ status, stdout }).toEqual({ status: 1, stdout: '' });
+    expect(stderr).toContain(
+      'it was taken from the Lease; expected annotation consular.dev/released to say what became of it, found none',
+    );
   });
 
   it('waits for what somebody else asked for before', async () => {

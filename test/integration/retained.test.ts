@@ -110,6 +110,28 @@ describe('what is retained because much was lost at once', () => {
     expect((await statusOf(daemon)).retained).toEqual([]);
   });
 
+  it('goes when that is asked while nobody leads, by the leader that comes', async () => {
+    const { kubernetes, namespace, cluster } = rig;
+    const leaderElection = { enabled: true, namespace };
+    daemon = await rig.startDaemon({ ...MIRRORING_IS_OFF, leaderElection });
+    await registered('bills');
+    const hash = await retained(daemon, 'bills');
+    await daemon.stop();
+    const path = `/apis/coordination.k8s.io/v1/namespaces/${namespace}/leases/consular-${cluster}`;
+    const annotations = {
+      'consular.dev/release': hash,
+      'consular.dev/released': JSON.stringify({ hash, known: true, released: 1, staying: 1 }),
+    };
+    await kubernetes.must('PATCH', path, { metadata: { annotations } });
+    daemon = await rig.startDaemon({ ...MIRRORING_IS_OFF, leaderElection });
+    await untilEqual('no instance', () => statuses('bills'), []);
+    await untilEqual(
+      'what became of it',
+      async () => (await kubernetes.must('GET', path)).metadata.annotations?.['consular.dev/released'],
+      JSON.stringify({ hash, known: true, released: MANY, staying: 0 }),
+    );
+  });
+
   it('is said by plan and explain, whoever runs', async () => {
     const { namespace } = rig;
     daemon = await rig.startDaemon(MIRRORING_IS_OFF);

@@ -29,6 +29,8 @@ export interface LeadOptions {
   readonly onResumed: () => void;
   /** Told what an operator asks to be released, while this process leads. */
   readonly onReleaseRequest: (text: string) => void;
+  /** Whether such a request can be carried out now. */
+  readonly mayTakeRequest: () => boolean;
   /** What became of the last such request, for the Lease. */
   readonly released: () => string | undefined;
 }
@@ -70,6 +72,7 @@ export class Lead {
       identity: this.#identity,
       annotations: () => this.#annotations(),
       onStanding: (standing) => this.#onStanding(standing),
+      mayTakeRequest: options.mayTakeRequest,
       onReleaseRequest: options.onReleaseRequest,
     });
     this.leadership = new Leadership(this.#election && tenureOf(this.#election));

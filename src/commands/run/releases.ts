@@ -21,16 +21,16 @@ export class Releases {
   readonly #directions: () => readonly Releasing[] | undefined;
   readonly #log: Log;
   #latest: string | undefined;
-  /** What was asked for before the directions ran. */
+  /** What was asked for before anything could be released. */
   #waiting: string[] = [];
 
-  /** @param directions those that run; undefined before they do */
+  /** @param directions those that run; undefined before it is known what they retain */
   constructor(directions: () => readonly Releasing[] | undefined, log: Log) {
     this.#directions = directions;
     this.#log = log;
   }
 
-  /** What became of the latest hash, for an annotation; undefined before the first one. */
+  /** What became of the hash that was asked for last, for an annotation; undefined when that was no hash, or nothing was asked for yet. */
   get latest(): string | undefined {
     return this.#latest;
   }
@@ -39,6 +39,7 @@ export class Releases {
   request(text: string): void {
     const directions = this.#directions();
     if (!directions) return void this.#waiting.push(text);
+    this.#latest = undefined;
     const { hashes, malformed } = readReleaseRequest(text);
     for (const found of malformed) this.#log.warn('cannot release what is no hash', { expected: HASH_FORM, found });
     for (const hash of hashes) {
@@ -48,7 +49,7 @@ export class Releases {
     }
   }
 
-  /** The directions run. */
+  /** It is known what the directions retain. */
   begin(): void {
     for (const text of this.#waiting.splice(0)) this.request(text);
   }

@@ -4,7 +4,9 @@ import { findOwnPod } from '../../kubernetes/connection.ts';
 import type { EventRecorder } from '../../kubernetes/events.ts';
 import { DEPLOYMENT, findDeployment } from '../../kubernetes/own-deployment.ts';
 import type { Clients, Context } from '../../world/context.ts';
+import type { ControllerStatus } from '../../reconcile/controller.ts';
 import { followControlFile } from './control-file.ts';
+import { untilFirstPass } from './first-pass.ts';
 import { Releases, type Releasing } from './releases.ts';
 import { describeRetained, retainedRows, type DirectionName, type RetainedRow, type Retaining } from './retained.ts';
 import { reportRetained } from './retained-report.ts';
@@ -12,6 +14,7 @@ import { reportRetained } from './retained-report.ts';
 /** A direction that keeps what would go at once until somebody says that it may. */
 export interface RetainingDirection extends Releasing {
   retaining(): Retaining;
+  status(): ControllerStatus;
 }
 
 export type RetainingDirections = readonly (readonly [DirectionName, RetainingDirection])[];
@@ -29,13 +32,21 @@ export class Retention {
   readonly #pod: PodName | undefined;
   readonly #releases: Releases;
   #directions: RetainingDirections | undefined;
+  /** Whether each direction has looked at all there is once, so that it is known what is retained. */
+  #isFirstPassOver = false;
   #deployment: ReturnType<typeof findDeployment> | undefined;
 
   constructor(context: Context, { kubernetes }: Pick<Clients, 'kubernetes'>, pod = ownPod(context)) {
     this.#context = context;
     this.#kubernetes = kubernetes;
     this.#pod = pod;
-    this.#releases = new Releases(() => this.#directions?.map(([, direction]) => direction), context.log);
+    const releasing = () => (this.#isFirstPassOver ? this.#directions?.map(([, one]) => one) : undefined);
+    this.#releases = new Releases(releasing, context.log);
+  }
+
+  /** False as long as what is asked for would have to wait; it is not taken from the Lease until then. */
+  get mayTakeRequest(): boolean {
+    return this.#isFirstPassOver;
   }
 
   /** @param text hashes, one a line */
@@ -61,13 +72,20 @@ export class Retention {
   /** The directions run. */
   begin(directions: RetainingDirections, events: Pick<EventRecorder, 'report'>): void {
     this.#directions = directions;
-    this.#releases.begin();
     const { config, log, signal, timings } = this.#context;
     const given = { log, signal, clock: systemClock };
+    void this.#beginReleases(directions);
     const onRetained = (text: string) => void this.#tellDeployment(events, text);
     void reportRetained({ ...given, retaining: () => this.#shown(), onRetained, lookMs: timings?.retainedLookMs });
     const { controlFile: path } = config;
     if (path !== '') void followControlFile({ ...given, path, onContent: (text) => this.request(text) });
+  }
+
+  async #beginReleases(directions: RetainingDirections): Promise<void> {
+    const statuses = () => directions.map(([, direction]) => direction.status());
+    await untilFirstPass({ statuses, clock: systemClock, signal: this.#context.signal });
+    this.#isFirstPassOver = true;
+    this.#releases.begin();
   }
 
   #shown(): (readonly [DirectionName, Retaining])[] {

@@ -69,6 +69,7 @@ export async function startDaemon(
   const retention = new Retention(whole, clients, pod);
   const lead = new Lead(whole, clients, readings, {
     ...{ takeOver, onLost: () => void halt(), onResumed: lookAgain },
+    mayTakeRequest: () => retention.mayTakeRequest,
     onReleaseRequest: (text) => retention.request(text),
     released: () => retention.released,
   });

@@ -23,6 +23,8 @@ export interface ShownInstance {
 /** A pod's plan, as far as it says what is retained. */
 interface WhatRetains {
   readonly retained: readonly Pick<RetainedInstance, 'id' | 'service' | 'why'>[];
+  /** Services of which it cannot be said: what others have there is not read. */
+  readonly unread: readonly string[];
 }
 
 /** What a hash released. */
@@ -39,19 +41,25 @@ export type Release =
 /** The instances that are retained right now, as the pods' latest plans say, and the hash under which they can be released. */
 export class RetainedInstances {
   readonly #all = new Retained();
-  /** Pods to the IDs of their instances that are retained. */
-  readonly #ofPods = new Map<string, readonly string[]>();
+  /** Pods to their instances that are retained. */
+  readonly #ofPods = new Map<string, readonly Pick<RetainedInstance, 'id' | 'service'>[]>();
 
   get count(): number {
     return this.#all.size;
   }
 
-  /** What the pod's latest plan retains. */
-  note(podKey: string, { retained }: WhatRetains, nowMs: number): void {
-    const ids = retained.map(({ id }) => id);
-    for (const id of this.#ofPods.get(podKey) ?? []) if (!ids.includes(id)) this.#all.letGo(id);
+  /**
+   * What the pod's latest plan retains. Where that cannot be said, what was noted stays: an instance that was let go and kept
+   * anew would be one that was retained later than it was shown.
+   */
+  note(podKey: string, { retained, unread }: WhatRetains, nowMs: number): void {
+    const before = this.#ofPods.get(podKey) ?? [];
+    const others = before.filter(({ id }) => !retained.some((one) => one.id === id));
+    const staying = others.filter(({ service }) => unread.includes(service));
+    for (const one of others) if (!staying.includes(one)) this.#all.letGo(one.id);
     for (const { id, service, why } of retained) this.#all.keep({ service, member: id, why }, nowMs);
-    if (ids.length > 0) this.#ofPods.set(podKey, ids);
+    const after = [...retained.map(({ id, service }) => ({ id, service })), ...staying];
+    if (after.length > 0) this.#ofPods.set(podKey, after);
     else this.#ofPods.delete(podKey);
   }
 
@@ -60,7 +68,7 @@ export class RetainedInstances {
     const nowMs = clock.now();
     const shown = this.#all.show(nowMs);
     if (!shown) return { hash: undefined, instances: [] };
-    const pods = new Map([...this.#ofPods].flatMap(([pod, ids]) => ids.map((id) => [id, pod] as const)));
+    const pods = new Map([...this.#ofPods].flatMap(([pod, all]) => all.map(({ id }) => [id, pod] as const)));
     const instanceOf = ({ service, member, why, sinceMs }: RetainedMember): ShownInstance => {
       const since = new Date(clock.date().getTime() - (nowMs - sinceMs));
       return { service, instance: member, pod: pods.get(member) ?? '', why, since };

@@ -40,6 +40,7 @@ function candidate(
     api: lease.api(() => (state.isCutOff ? 'no answer' : state.refuses)),
     annotations: () => annotations,
     onStanding: ({ kind }) => told.push(kind),
+    mayTakeRequest: () => true,
     onReleaseRequest: (text) => requests.push(text),
     random: () => 0.5,
     ...more,
@@ -280,6 +281,36 @@ describe('a request on the Lease', () => {
     expect(failures).toBeGreaterThan(2);
     expect(leader.requests).toEqual(['abc', 'def', 'ghi']);
     expect(lease.now?.annotations.has(ANNOTATION.release)).toBe(false);
+  });
+
+  it('stays on the Lease until it can be carried out, and is looked at no more often for that', async () => {
+    const [lease, clock] = [new MemoryLease(), new TestClock()];
+    lease.edit({ annotations: new Map([[ANNOTATION.release, 'abc']]) });
+    let mayTake = false;
+    const leader = candidate(lease, clock, 'first', { mayTakeRequest: () => mayTake });
+    await clock.advance(20_000);
+    expect(leader.requests).toEqual([]);
+    expect(lease.now?.annotations.get(ANNOTATION.release)).toBe('abc');
+    expect(lease.asked.filter((verb) => verb === 'update').length).toBeLessThan(15);
+    mayTake = true;
+    await clock.advance(2500);
+    expect(leader.requests).toEqual(['abc']);
+    expect(lease.now?.annotations.has(ANNOTATION.release)).toBe(false);
+  });
+
+  it('takes what became of an earlier one from the Lease, in the same write, unless it says that anew', async () => {
+    const [lease, clock] = [new MemoryLease(), new TestClock()];
+    lease.edit({ annotations: new Map([[ANNOTATION.released, 'of an earlier leader']]) });
+    const { leader } = await leaderAnd(lease, clock);
+    expect(lease.now?.annotations.get(ANNOTATION.released)).toBe('of an earlier leader');
+    ask(lease, 'abc');
+    await settled();
+    expect(leader.requests).toEqual(['abc']);
+    expect(lease.now?.annotations.has(ANNOTATION.released)).toBe(false);
+    leader.annotations[ANNOTATION.released] = 'of this one';
+    ask(lease, 'def');
+    await settled();
+    expect(lease.now?.annotations.get(ANNOTATION.released)).toBe('of this one');
   });
 
   it('that was made before there was a leader is told as soon as there is one', async () => {

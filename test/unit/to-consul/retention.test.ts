@@ -1,4 +1,4 @@
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import fc from 'fast-check';
 import type { Pod } from '../../../src/kubernetes/objects.ts';
 import { WINDOW_MS } from '../../../src/guard/breaker.ts';
@@ -359,6 +359,41 @@ describe('a release', () => {
     await stage.untilIdle();
     expect(counts(stage)).toEqual(['billing critical 30', 'web passing 100']);
     expect(stage.loop.retaining().instances).toHaveLength(30);
+  });
+
+  it('lets go all that was shown, also what has been looked at since before it was read what others have', async () => {
+    const billing = podsOf('billing', 30);
+    const critical = [instance({ service: 'orders', status: 'critical' })];
+    let isRead = true;
+    const of = (service: string) => (service !== 'orders' ? [] : isRead ? critical : undefined);
+    const stage = await stageWith([...ORDERS, ...billing, ...OTHERS], { others: { of } });
+    stage.others.onEnsure = () => (isRead = true);
+    notReady(stage, ORDERS);
+    await stage.untilIdle();
+    const { hash = '', instances } = stage.loop.retaining();
+    expect(instances).toHaveLength(60);
+    notReady(stage, billing);
+    for (const pod of ORDERS) {
+      isRead = false;
+      stage.loop.enqueue([`shop/${pod.name}`]);
+      await stage.untilIdle();
+    }
+    expect(stage.others.ensured.length).toBeGreaterThan(0);
+    expect(stage.loop.release(hash)).toMatchObject({ outcome: 'released', instances: { length: 60 }, staying: 30 });
+    await stage.untilIdle();
+    expect(counts(stage)).toEqual(['billing critical 30', 'web passing 100']);
+  });
+
+  it('plans nothing itself: there may be thousands of pods', async () => {
+    const stage = await stageWith([...ORDERS, ...OTHERS]);
+    notReady(stage, ORDERS);
+    await stage.untilIdle();
+    const { hash = '' } = stage.loop.retaining();
+    const plan = jest.spyOn(stage.planner, 'plan');
+    stage.loop.release(hash);
+    expect(plan).not.toHaveBeenCalled();
+    await stage.untilIdle();
+    expect(counts(stage)).toEqual(['web passing 100']);
   });
 
   it('of an unknown hash does nothing', async () => {

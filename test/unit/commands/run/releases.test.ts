@@ -67,7 +67,14 @@ describe('what operators ask to be released', () => {
     ]);
   });
 
-  it('waits until the directions run', () => {
+  it('has no outcome when it is no hash, whatever became of an earlier one', () => {
+    const { releases, toConsul } = stage(['a'], []);
+    releases.request(toConsul.hash);
+    releases.request('all of them');
+    expect(releases.latest).toBeUndefined();
+  });
+
+  it('waits until it is known what is retained', () => {
     const retained = new Retained();
     retained.keep({ service: 'orders', member: 'a', why: 'not Ready' }, 0);
     const directions: Releasing[] = [];

@@ -4,6 +4,7 @@ import { TestClock } from '../../clock.ts';
 
 const plan = (...ids: readonly string[]) => ({
   retained: ids.map((id) => ({ id, service: 'orders', why: 'its pod is not Ready' })),
+  unread: [] as readonly string[],
 });
 
 it('shows what the latest plans retain, with the pods, and since when', async () => {
@@ -24,6 +25,33 @@ it('shows what the latest plans retain, with the pods, and since when', async ()
       since: new Date('2026-10-20T00:01:00Z'),
     },
   ]);
+});
+
+it('keeps what was noted while it is not read what others have of the service, with its hash', () => {
+  const retained = new RetainedInstances();
+  const clock = new TestClock();
+  retained.note('shop/a', plan('a:1', 'a:2'), 0);
+  const { hash = '' } = retained.show(clock);
+  retained.note('shop/b', plan('b:1'), 0);
+  retained.note('shop/a', { ...plan(), unread: ['orders'] }, 0);
+  expect(retained.show(clock).instances.map(({ instance, pod }) => `${pod} ${instance}`)).toEqual([
+    'shop/a a:1',
+    'shop/a a:2',
+    'shop/b b:1',
+  ]);
+  retained.note('shop/a', plan('a:2'), 0);
+  expect(retained.release(hash, 0)).toEqual({
+    outcome: 'released',
+    instances: [{ service: 'orders', instance: 'a:2' }],
+    staying: 1,
+  });
+});
+
+it('lets go what is not retained while it is not read what others have of another service', () => {
+  const retained = new RetainedInstances();
+  retained.note('shop/a', plan('a:1'), 0);
+  retained.note('shop/a', { ...plan(), unread: ['billing'] }, 0);
+  expect(retained.count).toBe(0);
 });
 
 it('has no hash where nothing is retained', () => {
