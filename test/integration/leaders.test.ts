@@ -105,6 +105,31 @@ describe('two daemons with one Lease', () => {
     await isRegistered('taken-back');
   });
 
+  it('with another Lease each do not take the fence from each other again and again: the first stays not ready, and says why', async () => {
+    const first = await start();
+    await first.started;
+    const broken: Error[] = [];
+    void first.broken.then((error) => broken.push(error));
+    const name = `consular-other-${rig.cluster}`;
+    const second = await start({ leaderElection: { enabled: true, namespace: rig.namespace, name } });
+    await second.started;
+    await until('a first that says who writes', async () => {
+      const { ready, waitingFor } = await statusOf(first);
+      return !ready && waitingFor.some((why) => why.includes(`two installations of cluster ${rig.cluster}`));
+    });
+    const { identity, epoch } = (await statusOf(second)).leader;
+    expect((await statusOf(first)).waitingFor.join()).toContain(identity);
+    // It keeps its Lease, so nobody else who waits for that one fights for the fence either.
+    const third = await start();
+    await untilStanding(third, 'standby');
+    await isRegistered('of-the-second');
+    expect((await statusOf(second)).leader).toMatchObject({ is: 'leading', epoch });
+    expect((await statusOf(second)).ready).toBe(true);
+    expect(broken).toEqual([]);
+    await second.stop();
+    await first.stop();
+  });
+
   it('a leader that cannot renew its Lease in time ends when the standby leads', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'consular-leaders-'));
     const wire = await openWire(rig.kubeconfig, folder);

@@ -4,7 +4,12 @@ import { systemClock } from '../../clock.ts';
 import type { Committer } from '../../consul/committer.ts';
 import { createKeyValue } from '../../consul/key-value.ts';
 import type { Election } from '../../leadership/election.ts';
-import { FenceOfAnotherCluster } from '../../leadership/fence-errors.ts';
+import {
+  FenceOfAnotherCluster,
+  twoInstallations,
+  type Displaced,
+  type TwoInstallations,
+} from '../../leadership/fence-errors.ts';
 import { Fence, type FenceOptions } from '../../leadership/fence.ts';
 import type { LeaseMark } from '../../leadership/fence-record.ts';
 import { followFence } from '../../leadership/follow-fence.ts';
@@ -57,6 +62,9 @@ export class Lead {
   #phase: Phase = 'starting';
   #before: Standing['kind'] | undefined;
   #fence: Fence | undefined;
+  #isDisplaced = false;
+  /** This process keeps its Lease, so that nobody else who has that one takes the fence back either. */
+  #rival: TwoInstallations | undefined;
   #witness: Pick<OwnWitness, 'known'> | undefined;
   #endStandby: (() => void) | undefined;
 
@@ -113,7 +121,7 @@ export class Lead {
 
   /** What keeps this process from reading, from writing, or from standing by for whoever writes; one sentence each. */
   failures(): string[] {
-    const own = [this.#whyNoLeader(), this.#fence?.failure].filter((why) => why !== undefined);
+    const own = [this.#whyNoLeader(), this.#rival?.message ?? this.#fence?.failure].filter((why) => why !== undefined);
     return [...this.#readings.failures(this.#phase !== 'taking over'), ...own];
   }
 
@@ -133,22 +141,42 @@ export class Lead {
     };
   }
 
-  /** Gives the right to write away, if no write of ours can come late; else others wait until the Lease is over. */
+  /**
+   * Gives the right to write away, if no write of ours can come late; else others wait until the Lease is over. So they do after
+   * an installation with another Lease took the fence: in a rollout to that Lease they are told to stop too.
+   */
   async leave(): Promise<void> {
-    if (this.unfenced === undefined) await this.#election?.release();
+    if (this.unfenced === undefined && !this.#rival) await this.#election?.release();
     else this.#election?.stop();
   }
 
   #onStanding(standing: Standing): void {
     const before = this.#before;
     this.#before = standing.kind;
-    this.#context.metrics.leader.set(standing.kind === 'leading' ? 1 : 0);
+    this.#context.metrics.leader.set(standing.kind === 'leading' && !this.#isDisplaced ? 1 : 0);
     if (standing.kind === 'standby') this.#phase = 'standing by';
     if (standing.kind === 'lost') this.#lose(new Error(`lead: the Lease is lost: ${standing.why}`));
-    if (standing.kind !== 'leading') return;
+    if (standing.kind !== 'leading' || this.#isDisplaced) return;
     if (before === 'suspended') return this.#options.onResumed();
     if (this.#phase === 'standing by') this.#phase = 'taking over';
     this.#resolveElected();
+  }
+
+  #onDisplaced(error: Displaced): void {
+    const { log, metrics, config } = this.#context;
+    this.#isDisplaced = true;
+    metrics.leader.set(0);
+    this.#rival = twoInstallations(config, error.found, this.#lease);
+    if (!this.#rival) return this.#lose(error);
+    log.error('another installation writes to Consul for this cluster, writing nothing until started anew', {
+      error: this.#rival,
+    });
+    this.#options.onLost();
+  }
+
+  get #lease(): LeaseMark | undefined {
+    const standing = this.#election?.standing;
+    return standing?.kind === 'leading' || standing?.kind === 'suspended' ? standing.term : undefined;
   }
 
   #lose(error: Error): void {
@@ -184,7 +212,7 @@ export class Lead {
       ...{ ...given, log, metrics, signal, clock: systemClock, holder: this.#identity },
       keyValue: createKeyValue(this.#clients.consul),
       confirmLease: election && (() => leaseOf(election)),
-      onDisplaced: (error) => this.#lose(error),
+      onDisplaced: (error) => this.#onDisplaced(error),
       latestWriteMs: timings?.latestWriteMs,
     });
   }
