@@ -15,6 +15,8 @@ export interface LeaseHolderOptions {
   readonly identity: string;
   /** Asked at each write of the Lease: what of ours is to be on it. */
   readonly annotations: () => Readonly<Record<string, string>>;
+  /** Asked before the Lease is made or taken: whether this process could do what a leader is there for. */
+  readonly mayAcquire: () => boolean;
   /** Told of the annotation `consular.dev/release` while we lead; the next write takes it from the Lease. */
   readonly onReleaseRequest: (text: string) => void;
   /** Told after each write. */
@@ -156,6 +158,7 @@ export class LeaseHolder {
         return;
       case 'create':
       case 'acquire':
+        if (!this.#term && !this.#options.mayAcquire()) return;
         return this.#write(step.transitions, undefined);
       case 'renew':
         this.#takeRequest();

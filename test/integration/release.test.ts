@@ -53,6 +53,7 @@ async function startLeader(members: readonly string[]): Promise<Retained> {
     api: createLeaseApi(client, lease),
     annotations: () => (releases.latest === undefined ? {} : { 'consular.dev/released': releases.latest }),
     onReleaseRequest: (text) => releases.request(text),
+    mayAcquire: () => true,
   });
   stopLeader = async () => {
     election.stop();

@@ -9,7 +9,7 @@ import type { Clients, Context } from '../../world/context.ts';
 export function createElection(
   { config, log, timings }: Context,
   { kubernetes }: Clients,
-  given: Pick<ElectionOptions, 'identity' | 'annotations' | 'onStanding' | 'onReleaseRequest'>,
+  given: Pick<ElectionOptions, 'identity' | 'annotations' | 'mayAcquire' | 'onStanding' | 'onReleaseRequest'>,
 ): Election | undefined {
   const lease = leasePlace(config, findOwnPod(config.kubernetes));
   if (!lease) return undefined;

@@ -21,7 +21,7 @@ import type { OwnWitness } from '../../to-consul/identity/own-witness.ts';
 import { adoptNodes } from '../../to-consul/nodes/adopt-nodes.ts';
 import type { Clients, Context } from '../../world/context.ts';
 import type { Readings } from '../../world/readings.ts';
-import { standBy } from '../../world/standby.ts';
+import { standBy, STANDBY_SOURCE } from '../../world/standby.ts';
 import type { Inherited, Start } from '../../world/world.ts';
 import { createElection, whyNotLeading } from './election.ts';
 
@@ -77,6 +77,7 @@ export class Lead {
     this.#election = createElection(context, clients, {
       identity: this.#identity,
       annotations: () => this.#annotations(),
+      mayAcquire: () => this.#mayAcquire,
       onStanding: (standing) => this.#onStanding(standing),
       onReleaseRequest: options.onReleaseRequest,
     });
@@ -136,9 +137,16 @@ export class Lead {
       is: standing?.kind ?? 'without an election',
       phase: this.#phase,
       identity: this.#identity,
-      leader: standing?.kind === 'standby' ? (standing.leader ?? null) : this.#identity,
+      leader: this.#leader ?? null,
       epoch: this.#fence?.epoch ?? null,
     };
+  }
+
+  /** Who leads, as far as this process knows. */
+  get #leader(): string | undefined {
+    const standing = this.#election?.standing;
+    if (standing?.kind === 'standby') return standing.leader;
+    return !this.#isDisplaced && (!standing || standing.kind === 'leading') ? this.#identity : undefined;
   }
 
   /**
@@ -185,13 +193,24 @@ export class Lead {
     if (this.#election) this.#resolveLost(error);
   }
 
+  /**
+   * Whoever cannot reach Consul would be no leader, and keep others from being one. Of Kubernetes that is not asked: the Lease is
+   * there too, and a right that this process lacks every other of this account lacks as well.
+   */
+  get #mayAcquire(): boolean {
+    return !this.#readings.failures(false).some((why) => why.startsWith(STANDBY_SOURCE));
+  }
+
   #whyNoLeader(): string | undefined {
     const election = this.#election;
-    if (!election || this.#phase === 'taking over') return undefined;
+    if (!election) return undefined;
     const { standing } = election;
     if (standing.kind === 'leading') return undefined;
-    if (standing.kind === 'standby' && standing.leader !== undefined) return election.failure;
-    return `leader: ${election.failure ?? whyNotLeading(standing)}`;
+    if (standing.kind !== 'standby') return `leader: ${election.failure ?? whyNotLeading(standing)}`;
+    if (this.#phase === 'taking over') return undefined;
+    if (standing.leader !== undefined) return election.failure;
+    const waits = this.#mayAcquire ? '' : ', and this process does not take the Lease before it reaches Consul';
+    return `leader: ${election.failure ?? whyNotLeading(standing)}${waits}`;
   }
 
   #annotations(): Readonly<Record<string, string>> {
@@ -249,7 +268,8 @@ function tenureOf(election: Election): Tenure {
 async function leaseOf(election: Election): Promise<LeaseMark> {
   const isOurs = await election.confirm();
   const { standing } = election;
-  if (!isOurs || standing.kind !== 'leading')
+  if (standing.kind !== 'leading')
     throw new Error(`take the fence: expected to hold the Lease, found that ${whyNotLeading(standing)}`);
+  if (!isOurs) throw new Error('take the fence: expected to hold the Lease, found that it was deleted');
   return { uid: standing.term.uid, transitions: standing.term.transitions };
 }
