@@ -8,7 +8,7 @@ import type { Committed, KeyCheck } from '../consul/transaction.ts';
 import { explainError, type Log } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import type { Owner } from '../mark.ts';
-import { Displaced, FenceOfAnotherCluster } from './fence-errors.ts';
+import { Displaced, FenceOfAnotherCluster, twoInstallations } from './fence-errors.ts';
 import {
   fenceKey,
   isOlderLease,
@@ -108,6 +108,8 @@ export class Fence implements Fencing {
         throw new FenceOfAnotherCluster(this.key, found, owner);
       if ((found?.epoch ?? 0) < epoch) distrust.begin('fence-lost');
       await this.#write(stored, epoch);
+      // A Lease that was made anew has the epoch of its leader on it.
+      if (found && found.epoch > epoch) this.#tellOtherLease(found);
     } catch (error) {
       if (!isDenied(error)) throw error;
       this.#goWithout(error);
@@ -285,6 +287,13 @@ export class Fence implements Fencing {
       expected: expected?.transitions,
       found: found?.transitions,
     });
+  }
+
+  /** Somebody must be able to take the fence when the other installation, or its Lease, is gone for good. */
+  #tellOtherLease(found: FenceRecord): void {
+    const { owner, log } = this.#options;
+    const error = this.#standing.kind === 'held' && twoInstallations(owner, found, this.#standing.record.lease);
+    if (error) log.error('took the fence from a process with another Lease', { key: this.key, error });
   }
 
   #hold(record: FenceRecord, index: number): void {

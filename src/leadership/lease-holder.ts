@@ -15,6 +15,8 @@ export interface LeaseHolderOptions {
   readonly identity: string;
   /** Asked at each write of the Lease: what of ours is to be on it. */
   readonly annotations: () => Readonly<Record<string, string>>;
+  /** Asked before the Lease is made or taken: whether this process could do what a leader is there for. */
+  readonly mayAcquire: () => boolean;
   /** Asked at each look: the annotation `consular.dev/release` stays on the Lease until a request can be carried out. */
   readonly mayTakeRequest: () => boolean;
   /**
@@ -164,6 +166,7 @@ export class LeaseHolder {
         return;
       case 'create':
       case 'acquire':
+        if (!this.#term && !this.#options.mayAcquire()) return;
         return this.#write(step.transitions, undefined);
       case 'renew':
         this.#takeRequest();

@@ -5,7 +5,8 @@ import { explainError } from '../observability/log.ts';
 import type { Clients, Context } from './context.ts';
 import type { Readings } from './readings.ts';
 
-const SOURCE = 'Consul, as a standby';
+/** Among the readings. */
+export const STANDBY_SOURCE = 'Consul, as a standby';
 /** The list is long where there are many services, and changes with each of their instances. */
 const PER_SECOND = 0.2;
 
@@ -23,7 +24,7 @@ export function standBy(
 ): () => void {
   const stop = new AbortController();
   let failure: string | undefined;
-  readings.add(SOURCE, () => failure);
+  readings.add(STANDBY_SOURCE, () => failure);
   void followBlockingQuery({
     ...{ ...context, client: consul, brake, timeLine, request: SERVICES_REQUEST, perSecond: PER_SECOND },
     signal: AbortSignal.any([context.signal, stop.signal]),
@@ -35,6 +36,6 @@ export function standBy(
   });
   return () => {
     stop.abort();
-    readings.remove(SOURCE);
+    readings.remove(STANDBY_SOURCE);
   };
 }

@@ -62,6 +62,7 @@ function candidate(
     ...{ lease, identity, cluster: rig.cluster, times: TIMES, log: QUIET },
     api: createLeaseApi(client, lease),
     annotations: () => ({ 'consular.dev/epoch': '7' }),
+    mayAcquire: () => true,
     onStanding: ({ kind }) => told.push(kind),
     mayTakeRequest: () => true,
     onReleaseRequest: (text) => requests.push(text),

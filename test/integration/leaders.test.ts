@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { nextPodIP, openRig, statusOf, until, untilEqual, untilIdle, type Daemon, type Rig } from '../rig/index.ts';
+import { FaultProxy } from '../rig/fault-proxy.ts';
 import { openWire } from '../rig/wire.ts';
 
 /** Shorter than client-go's, in the same proportions. */
@@ -103,6 +104,58 @@ describe('two daemons with one Lease', () => {
       return !ready && waitingFor.some((why) => why.includes('expected to hold key'));
     });
     await isRegistered('taken-back');
+  });
+
+  it('a standby that cannot reach Consul leaves the Lease to one that can, and takes it when it can too', async () => {
+    const leader = await start();
+    await leader.started;
+    const proxy = await FaultProxy.open(rig.consul.address, '');
+    const standby = await start({ consulAddress: proxy.address });
+    await untilStanding(standby, 'standby');
+    proxy.readFault = () => 'reset';
+    // What waits for an answer is cut off too.
+    proxy.lead(rig.consul.address);
+    await until('a standby that cannot reach Consul', async () =>
+      (await statusOf(standby)).waitingFor.some((why) => why.startsWith('Consul, as a standby')),
+    );
+    await leader.stop();
+    await until('a standby that says why nobody leads', async () =>
+      (await statusOf(standby)).waitingFor.some((why) => why.includes('does not take the Lease before it reaches')),
+    );
+    const third = await start();
+    await third.started;
+    expect((await statusOf(standby)).leader).toMatchObject({ is: 'standby' });
+    proxy.readFault = () => 'pass';
+    await untilStanding(standby, 'standby');
+    await third.stop();
+    await standby.started;
+    await standby.stop();
+    await proxy.close();
+  });
+
+  it('with another Lease each do not take the fence from each other again and again: the first stays not ready, and says why', async () => {
+    const first = await start();
+    await first.started;
+    const broken: Error[] = [];
+    void first.broken.then((error) => broken.push(error));
+    const name = `consular-other-${rig.cluster}`;
+    const second = await start({ leaderElection: { enabled: true, namespace: rig.namespace, name } });
+    await second.started;
+    await until('a first that says who writes', async () => {
+      const { ready, waitingFor } = await statusOf(first);
+      return !ready && waitingFor.some((why) => why.includes(`two installations of cluster ${rig.cluster}`));
+    });
+    const { identity, epoch } = (await statusOf(second)).leader;
+    expect((await statusOf(first)).waitingFor.join()).toContain(identity);
+    // It keeps its Lease, so nobody else who waits for that one fights for the fence either.
+    const third = await start();
+    await untilStanding(third, 'standby');
+    await isRegistered('of-the-second');
+    expect((await statusOf(second)).leader).toMatchObject({ is: 'leading', epoch });
+    expect((await statusOf(second)).ready).toBe(true);
+    expect(broken).toEqual([]);
+    await second.stop();
+    await first.stop();
   });
 
   it('a leader that cannot renew its Lease in time ends when the standby leads', async () => {

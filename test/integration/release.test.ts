@@ -54,6 +54,7 @@ async function startLeader(members: readonly string[]): Promise<Retained> {
     annotations: () => (releases.latest === undefined ? {} : { 'consular.dev/released': releases.latest }),
     mayTakeRequest: () => true,
     onReleaseRequest: (text) => releases.request(text),
+    mayAcquire: () => true,
   });
   stopLeader = async () => {
     election.stop();

@@ -9,7 +9,10 @@ import type { Clients, Context } from '../../world/context.ts';
 export function createElection(
   { config, log, timings }: Context,
   { kubernetes }: Clients,
-  given: Pick<ElectionOptions, 'identity' | 'annotations' | 'onStanding' | 'mayTakeRequest' | 'onReleaseRequest'>,
+  given: Pick<
+    ElectionOptions,
+    'identity' | 'annotations' | 'mayAcquire' | 'onStanding' | 'mayTakeRequest' | 'onReleaseRequest'
+  >,
 ): Election | undefined {
   const lease = leasePlace(config, findOwnPod(config.kubernetes));
   if (!lease) return undefined;

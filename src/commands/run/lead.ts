@@ -4,7 +4,12 @@ import { systemClock } from '../../clock.ts';
 import type { Committer } from '../../consul/committer.ts';
 import { createKeyValue } from '../../consul/key-value.ts';
 import type { Election } from '../../leadership/election.ts';
-import { FenceOfAnotherCluster } from '../../leadership/fence-errors.ts';
+import {
+  FenceOfAnotherCluster,
+  twoInstallations,
+  type Displaced,
+  type TwoInstallations,
+} from '../../leadership/fence-errors.ts';
 import { Fence, type FenceOptions } from '../../leadership/fence.ts';
 import type { LeaseMark } from '../../leadership/fence-record.ts';
 import { followFence } from '../../leadership/follow-fence.ts';
@@ -16,7 +21,7 @@ import type { OwnWitness } from '../../to-consul/identity/own-witness.ts';
 import { adoptNodes } from '../../to-consul/nodes/adopt-nodes.ts';
 import type { Clients, Context } from '../../world/context.ts';
 import type { Readings } from '../../world/readings.ts';
-import { standBy } from '../../world/standby.ts';
+import { standBy, STANDBY_SOURCE } from '../../world/standby.ts';
 import type { Inherited, Start } from '../../world/world.ts';
 import { createElection, whyNotLeading } from './election.ts';
 
@@ -59,6 +64,9 @@ export class Lead {
   #phase: Phase = 'starting';
   #before: Standing['kind'] | undefined;
   #fence: Fence | undefined;
+  #isDisplaced = false;
+  /** This process keeps its Lease, so that nobody else who has that one takes the fence back either. */
+  #rival: TwoInstallations | undefined;
   #witness: Pick<OwnWitness, 'known'> | undefined;
   #endStandby: (() => void) | undefined;
 
@@ -71,6 +79,7 @@ export class Lead {
     this.#election = createElection(context, clients, {
       identity: this.#identity,
       annotations: () => this.#annotations(),
+      mayAcquire: () => this.#mayAcquire,
       onStanding: (standing) => this.#onStanding(standing),
       mayTakeRequest: options.mayTakeRequest,
       onReleaseRequest: options.onReleaseRequest,
@@ -119,7 +128,7 @@ export class Lead {
 
   /** What keeps this process from reading, from writing, or from standing by for whoever writes; one sentence each. */
   failures(): string[] {
-    const own = [this.#whyNoLeader(), this.#fence?.failure].filter((why) => why !== undefined);
+    const own = [this.#whyNoLeader(), this.#rival?.message ?? this.#fence?.failure].filter((why) => why !== undefined);
     return [...this.#readings.failures(this.#phase !== 'taking over'), ...own];
   }
 
@@ -134,27 +143,54 @@ export class Lead {
       is: standing?.kind ?? 'without an election',
       phase: this.#phase,
       identity: this.#identity,
-      leader: standing?.kind === 'standby' ? (standing.leader ?? null) : this.#identity,
+      leader: this.#leader ?? null,
       epoch: this.#fence?.epoch ?? null,
     };
   }
 
-  /** Gives the right to write away, if no write of ours can come late; else others wait until the Lease is over. */
+  /** Who leads, as far as this process knows. */
+  get #leader(): string | undefined {
+    const standing = this.#election?.standing;
+    if (standing?.kind === 'standby') return standing.leader;
+    return !this.#isDisplaced && (!standing || standing.kind === 'leading') ? this.#identity : undefined;
+  }
+
+  /**
+   * Gives the right to write away, if no write of ours can come late; else others wait until the Lease is over. So they do after
+   * an installation with another Lease took the fence: in a rollout to that Lease they are told to stop too.
+   */
   async leave(): Promise<void> {
-    if (this.unfenced === undefined) await this.#election?.release();
+    if (this.unfenced === undefined && !this.#rival) await this.#election?.release();
     else this.#election?.stop();
   }
 
   #onStanding(standing: Standing): void {
     const before = this.#before;
     this.#before = standing.kind;
-    this.#context.metrics.leader.set(standing.kind === 'leading' ? 1 : 0);
+    this.#context.metrics.leader.set(standing.kind === 'leading' && !this.#isDisplaced ? 1 : 0);
     if (standing.kind === 'standby') this.#phase = 'standing by';
     if (standing.kind === 'lost') this.#lose(new Error(`lead: the Lease is lost: ${standing.why}`));
-    if (standing.kind !== 'leading') return;
+    if (standing.kind !== 'leading' || this.#isDisplaced) return;
     if (before === 'suspended') return this.#options.onResumed();
     if (this.#phase === 'standing by') this.#phase = 'taking over';
     this.#resolveElected();
+  }
+
+  #onDisplaced(error: Displaced): void {
+    const { log, metrics, config } = this.#context;
+    this.#isDisplaced = true;
+    metrics.leader.set(0);
+    this.#rival = twoInstallations(config, error.found, this.#lease);
+    if (!this.#rival) return this.#lose(error);
+    log.error('another installation writes to Consul for this cluster, writing nothing until started anew', {
+      error: this.#rival,
+    });
+    this.#options.onLost();
+  }
+
+  get #lease(): LeaseMark | undefined {
+    const standing = this.#election?.standing;
+    return standing?.kind === 'leading' || standing?.kind === 'suspended' ? standing.term : undefined;
   }
 
   #lose(error: Error): void {
@@ -163,13 +199,24 @@ export class Lead {
     if (this.#election) this.#resolveLost(error);
   }
 
+  /**
+   * Whoever cannot reach Consul would be no leader, and keep others from being one. Of Kubernetes that is not asked: the Lease is
+   * there too, and a right that this process lacks every other of this account lacks as well.
+   */
+  get #mayAcquire(): boolean {
+    return !this.#readings.failures(false).some((why) => why.startsWith(STANDBY_SOURCE));
+  }
+
   #whyNoLeader(): string | undefined {
     const election = this.#election;
-    if (!election || this.#phase === 'taking over') return undefined;
+    if (!election) return undefined;
     const { standing } = election;
     if (standing.kind === 'leading') return undefined;
-    if (standing.kind === 'standby' && standing.leader !== undefined) return election.failure;
-    return `leader: ${election.failure ?? whyNotLeading(standing)}`;
+    if (standing.kind !== 'standby') return `leader: ${election.failure ?? whyNotLeading(standing)}`;
+    if (this.#phase === 'taking over') return undefined;
+    if (standing.leader !== undefined) return election.failure;
+    const waits = this.#mayAcquire ? '' : ', and this process does not take the Lease before it reaches Consul';
+    return `leader: ${election.failure ?? whyNotLeading(standing)}${waits}`;
   }
 
   #annotations(): Readonly<Record<string, string>> {
@@ -190,7 +237,7 @@ export class Lead {
       ...{ ...given, log, metrics, signal, clock: systemClock, holder: this.#identity },
       keyValue: createKeyValue(this.#clients.consul),
       confirmLease: election && (() => leaseOf(election)),
-      onDisplaced: (error) => this.#lose(error),
+      onDisplaced: (error) => this.#onDisplaced(error),
       latestWriteMs: timings?.latestWriteMs,
     });
   }
@@ -227,7 +274,8 @@ function tenureOf(election: Election): Tenure {
 async function leaseOf(election: Election): Promise<LeaseMark> {
   const isOurs = await election.confirm();
   const { standing } = election;
-  if (!isOurs || standing.kind !== 'leading')
+  if (standing.kind !== 'leading')
     throw new Error(`take the fence: expected to hold the Lease, found that ${whyNotLeading(standing)}`);
+  if (!isOurs) throw new Error('take the fence: expected to hold the Lease, found that it was deleted');
   return { uid: standing.term.uid, transitions: standing.term.transitions };
 }

@@ -19,6 +19,8 @@ interface Candidate {
   readonly annotations: Record<string, string>;
   /** Nothing it asks is answered. */
   isCutOff: boolean;
+  /** It could do nothing as the leader. */
+  isBlind: boolean;
   /** Whatever it asks is refused. */
   refuses: Error | undefined;
 }
@@ -31,7 +33,7 @@ function candidate(
   more: Partial<ElectionOptions> = {},
 ): Candidate {
   const log = new TestLog();
-  const state = { isCutOff: false, refuses: undefined as Error | undefined };
+  const state = { isCutOff: false, isBlind: false, refuses: undefined as Error | undefined };
   const told: Standing['kind'][] = [];
   const requests: string[] = [];
   const annotations: Record<string, string> = {};
@@ -39,6 +41,7 @@ function candidate(
     ...{ cluster: 'prod', lease: { namespace: 'ns', name: 'consular-prod' }, identity, log, clock },
     api: lease.api(() => (state.isCutOff ? 'no answer' : state.refuses)),
     annotations: () => annotations,
+    mayAcquire: () => !state.isBlind,
     onStanding: ({ kind }) => told.push(kind),
     mayTakeRequest: () => true,
     onReleaseRequest: (text) => requests.push(text),
@@ -122,6 +125,47 @@ describe('of two processes', () => {
     await leader.election.release();
     await clock.advance(2 * 2200);
     expect(standby.election.isLeading()).toBe(true);
+  });
+});
+
+describe('a process that could do nothing as the leader', () => {
+  it('does not make the Lease, and takes none that is free or over, before it can', async () => {
+    const [lease, clock] = [new MemoryLease(), new TestClock()];
+    const blind = candidate(lease, clock, 'blind', { mayAcquire: () => false });
+    await clock.advance(30_000);
+    expect([lease.now, blind.election.standing.kind]).toEqual([undefined, 'standby']);
+    lease.edit({ holderIdentity: '' });
+    await clock.advance(30_000);
+    expect(lease.now?.holderIdentity).toBe('');
+    const { leader, standby } = await leaderAnd(lease, clock);
+    standby.isBlind = true;
+    leader.election.stop();
+    await clock.advance(60_000);
+    expect([lease.now?.holderIdentity, standby.told]).toEqual(['first', ['standby']]);
+    standby.isBlind = false;
+    await clock.advance(5000);
+    expect(standby.election.isLeading()).toBe(true);
+  });
+
+  it('leaves the Lease to another who can', async () => {
+    const [lease, clock] = [new MemoryLease(), new TestClock()];
+    const { leader, standby } = await leaderAnd(lease, clock);
+    standby.isBlind = true;
+    const able = candidate(lease, clock, 'third');
+    await clock.advance(5000);
+    expect(await leader.election.release()).toBe(true);
+    await clock.advance(5000);
+    expect([standby.election.isLeading(), able.election.isLeading()]).toEqual([false, true]);
+  });
+
+  it('keeps the Lease where it leads already, also when somebody deletes it', async () => {
+    const [lease, clock] = [new MemoryLease(), new TestClock()];
+    const { leader } = await leaderAnd(lease, clock);
+    leader.isBlind = true;
+    await clock.advance(20_000);
+    lease.delete();
+    await clock.advance(20_000);
+    expect(leader.told).toEqual(['leading']);
   });
 });
 

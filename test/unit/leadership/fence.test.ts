@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { ConsulError, FenceRefused, NotApplied, TransactionConflict } from '../../../src/consul/errors.ts';
 import type { KeyValue, StoredKey } from '../../../src/consul/key-value.ts';
 import type { Committed, KeyCheck } from '../../../src/consul/transaction.ts';
-import { Displaced, FenceOfAnotherCluster } from '../../../src/leadership/fence-errors.ts';
+import { Displaced, FenceOfAnotherCluster, twoInstallations } from '../../../src/leadership/fence-errors.ts';
 import { Fence, type FenceOptions } from '../../../src/leadership/fence.ts';
 import { readRecord, writeRecord, type LeaseMark } from '../../../src/leadership/fence-record.ts';
 import { createMetrics } from '../../../src/observability/metrics.ts';
@@ -52,9 +52,10 @@ function stage(store = new Store(), clusterUid = 'uid', confirmLease?: FenceOpti
   const displaced = { count: 0 };
   const metrics = createMetrics();
   const clock = new TestClock();
+  const log = new TestLog();
   const fence = new Fence({
     ...{ clock, signal: new AbortController().signal },
-    ...{ keyValue: store, owner: { cluster: 'dev', clusterUid }, holder: 'a', log: new TestLog(), metrics },
+    ...{ keyValue: store, owner: { cluster: 'dev', clusterUid }, holder: 'a', log, metrics },
     distrust: { begin: (sign) => void signs.push(sign) },
     onDisplaced: () => void (displaced.count += 1),
     confirmLease,
@@ -65,7 +66,7 @@ function stage(store = new Store(), clusterUid = 'uid', confirmLease?: FenceOpti
   const write = () => fence.around(send);
   const counted = async () => (await metrics.timeWentBack.get()).values.map(({ labels }) => labels.sign);
   const isFenced = async () => (await metrics.fenced.get()).values[0]?.value === 1;
-  return { clock, counted, displaced, fence, isFenced, signs, store, write };
+  return { clock, counted, displaced, fence, isFenced, log, signs, store, write };
 }
 
 async function taken(store?: Store) {
@@ -219,6 +220,46 @@ describe('a fence of a leader by a Lease', () => {
     const staged = stage(store, 'uid', () => Promise.resolve(lease));
     await staged.fence.take({ epoch });
     expect([staged.signs, store.record?.epoch]).toEqual([signs, next]);
+  });
+
+  it.each<[string, string, number, boolean]>([
+    [
+      'another Lease',
+      writeRecord({ epoch: 5, holder: 'b', clusterUid: 'uid', lease: { uid: 'x', transitions: 3 } }),
+      4,
+      true,
+    ],
+    [
+      'this Lease before it was made anew',
+      writeRecord({ epoch: 5, holder: 'b', clusterUid: 'uid', lease: { uid: 'x', transitions: 3 } }),
+      5,
+      false,
+    ],
+    ['the same Lease', writeRecord({ epoch: 5, holder: 'b', clusterUid: 'uid', lease }), 4, false],
+    ['no Lease', other(5), 4, false],
+  ])(
+    'is taken from a process with %s, which is an error in the log only with another',
+    async (_, value, epoch, isTold) => {
+      const store = new Store();
+      store.put(value);
+      const { fence, log } = stage(store, 'uid', () => Promise.resolve(lease));
+      await fence.take({ epoch });
+      expect(store.record).toMatchObject({ epoch: 6, holder: 'a', lease });
+      expect(log.of('error')).toEqual(isTold ? ['took the fence from a process with another Lease'] : []);
+    },
+  );
+
+  it('says that there are two installations only where both processes lead by a Lease, and not by one', () => {
+    const found = (mark?: LeaseMark) => ({ epoch: 7, holder: 'b', clusterUid: 'uid', lease: mark });
+    const rival = { uid: 'x', transitions: 3 };
+    expect(twoInstallations({ cluster: 'dev' }, found(rival), lease)?.message).toBe(
+      'write to Consul: expected to lead by the Lease with uid l alone, found b, with epoch 7, which leads by the Lease with uid x: ' +
+        'two installations of cluster dev. Give both the same leaderElection.namespace and leaderElection.name, or one of them ' +
+        'another cluster name',
+    );
+    expect(twoInstallations({ cluster: 'dev' }, found({ ...lease, transitions: 9 }), lease)).toBeUndefined();
+    expect(twoInstallations({ cluster: 'dev' }, found(), lease)).toBeUndefined();
+    expect(twoInstallations({ cluster: 'dev' }, found(rival), undefined)).toBeUndefined();
   });
 
   it.each<[string, LeaseMark, string[]]>([
