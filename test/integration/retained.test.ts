@@ -79,11 +79,11 @@ describe('what is retained because much was lost at once', () => {
     const hash = await retained(daemon, 'orders');
     const [row, ...others] = (await statusOf(daemon)).retained ?? [];
     expect(others).toEqual([]);
-    expect(row).toMatchObject({ direction: 'to-consul', service: 'orders', release: `consular release ${hash}` });
+    expect(row).toMatchObject({ direction: 'to-consul', service: 'orders', release: `consular release ${hash} --config FILE` });
     expect(row?.why).toContain('much was lost at once');
     expect(Date.parse(row?.since ?? '')).toBeLessThanOrEqual(Date.now());
 
-    const sentence = `retained ${MANY} instances (consular release ${hash} lets them go) of orders, which would be deregistered`;
+    const sentence = `retained ${MANY} instances (consular release ${hash} --config FILE lets them go) of orders, which would be deregistered`;
     const event = await until('the Event on the Deployment', async () =>
       (await kubernetes.eventsAbout(namespace, 'registrar')).find(({ note }) => note.startsWith(sentence)),
     );

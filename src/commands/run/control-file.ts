@@ -5,8 +5,8 @@ import type { Log } from '../../observability/log.ts';
 
 export interface ControlFileOptions {
   readonly path: string;
-  /** Told the content whenever the file was written since the last look, also when it says the same again. */
-  readonly onContent: (text: string) => void;
+  /** Told the lines that the file did not have at the last look. */
+  readonly onLines: (text: string) => void;
   readonly log: Log;
   readonly clock: Clock;
   readonly signal: AbortSignal;
@@ -18,20 +18,25 @@ const LOOK_MS = 1000;
 const LONGEST_BYTES = 64 * 1024;
 
 /**
- * Looks every second whether the file was written. What is in it when this begins was written for a process before this one,
- * and is passed over: nothing is released by a restart.
+ * Looks every second whether the file was written. A line counts once, when it comes: what is in the file when this begins was
+ * written for a process before this one, and a line that stays would release what is retained later under the same hash.
  */
-export async function followControlFile({ path, onContent, log, clock, signal }: ControlFileOptions): Promise<void> {
+export async function followControlFile({ path, onLines, log, clock, signal }: ControlFileOptions): Promise<void> {
   let seen: string | undefined;
-  let isFirst = true;
+  let lines: ReadonlySet<string> | undefined;
   let failure: string | undefined;
   for (; !signal.aborted; await sleep(LOOK_MS, signal, clock)) {
     try {
       const found = await stampOf(path);
-      if (isFirst && found !== undefined) log.info('the control file counts from its next change on', { path });
-      else if (found !== undefined && found !== seen) onContent(await textOf(path));
+      if (lines === undefined || found !== seen) {
+        const before = lines;
+        lines = new Set(found === undefined ? [] : (await textOf(path)).split('\n').filter(Boolean));
+        const fresh = [...lines].filter((line) => before?.has(line) === false);
+        if (fresh.length > 0) onLines(fresh.join('\n'));
+        else if (before === undefined && found !== undefined)
+          log.info('the control file counts from its next change on', { path });
+      }
       seen = found;
-      isFirst = false;
       failure = undefined;
     } catch (error) {
       const why = String(error);

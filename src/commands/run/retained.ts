@@ -63,7 +63,7 @@ export function describeRetained(direction: DirectionName, { hash, instances }: 
 }
 
 function releaseCommand(hash: string): string {
-  return `consular release ${hash}`;
+  return `consular release ${hash} --config FILE`;
 }
 
 function count(n: number, what: string): string {

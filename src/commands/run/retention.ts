@@ -78,7 +78,7 @@ export class Retention {
     const onRetained = (text: string) => void this.#tellDeployment(events, text);
     void reportRetained({ ...given, retaining: () => this.#shown(), onRetained, lookMs: timings?.retainedLookMs });
     const { controlFile: path } = config;
-    if (path !== '') void followControlFile({ ...given, path, onContent: (text) => this.request(text) });
+    if (path !== '') void followControlFile({ ...given, path, onLines: (text) => this.request(text) });
   }
 
   async #beginReleases(directions: RetainingDirections): Promise<void> {

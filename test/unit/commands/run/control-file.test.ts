@@ -32,8 +32,8 @@ describe('the control file', () => {
     const quiet = () => undefined;
     const warn = (_message: string, fields?: object) => warnings.push(String((fields as { error: unknown }).error));
     const log = { error: quiet, info: quiet, debug: quiet, warn };
-    const onContent = (text: string) => contents.push(text);
-    followed = followControlFile({ path, onContent, log, clock, signal: end.signal });
+    const onLines = (text: string) => contents.push(text);
+    followed = followControlFile({ path, onLines, log, clock, signal: end.signal });
     await untilLooked();
   }
 
@@ -55,17 +55,21 @@ describe('the control file', () => {
     await utimes(to, times, times);
   }
 
-  it('is read when it is made, and whenever it is written, also with the same words', async () => {
+  it('is read when it is made and whenever it is written, and each line counts when it comes', async () => {
     await start();
     await look();
     expect(contents).toEqual([]);
     await write('4be2a9c1\n');
     await look();
     await look();
-    expect(contents).toEqual(['4be2a9c1\n']);
+    expect(contents).toEqual(['4be2a9c1']);
+    for (const text of ['4be2a9c1\n', '# a remark\n4be2a9c1\n']) await write(text).then(look);
+    expect(contents).toEqual(['4be2a9c1', '# a remark']);
+    await write('# a remark\n0a1b2c3d\n');
+    await look();
     await write('4be2a9c1\n');
     await look();
-    expect(contents).toEqual(['4be2a9c1\n', '4be2a9c1\n']);
+    expect(contents.slice(2)).toEqual(['0a1b2c3d', '4be2a9c1']);
   });
 
   it('counts from the start on: what was in it before releases nothing again', async () => {
@@ -75,7 +79,7 @@ describe('the control file', () => {
     expect(contents).toEqual([]);
     await write('0a1b2c3d\n');
     await look();
-    expect(contents).toEqual(['0a1b2c3d\n']);
+    expect(contents).toEqual(['0a1b2c3d']);
   });
 
   it('may be replaced by another file, and taken away', async () => {
@@ -86,15 +90,12 @@ describe('the control file', () => {
     await look();
     await rm(path);
     await look();
-    expect(contents).toEqual(['0a1b2c3d\n']);
+    expect(contents).toEqual(['0a1b2c3d']);
     expect(warnings).toEqual([]);
   });
 
   it('is told once when it cannot be read, and read when it can', async () => {
-    await mkdir(path);
     await start();
-    await rm(path, { recursive: true });
-    await look();
     await mkdir(path);
     await look();
     await look();
@@ -102,7 +103,7 @@ describe('the control file', () => {
     await rm(path, { recursive: true });
     await write('4be2a9c1\n');
     await look();
-    expect(contents).toEqual(['4be2a9c1\n']);
+    expect(contents).toEqual(['4be2a9c1']);
   });
 
   it('is not read when it is far too long', async () => {

@@ -50,7 +50,7 @@ describe('what is retained is told', () => {
     });
     await clock.advance(10);
     expect(told).toEqual([
-      'retained 1 instance (consular release 4be2a9c1 lets them go) of orders, ' +
+      'retained 1 instance (consular release 4be2a9c1 --config FILE lets them go) of orders, ' +
         'which would be deregistered: its pod is not Ready',
     ]);
     toConsul = { hash: undefined, instances: [] };

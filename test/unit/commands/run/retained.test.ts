@@ -18,7 +18,7 @@ describe('what is retained, in rows', () => {
       ['pay', 1, 'node worker-1 is Unknown', '2026-10-20T10:00:00.000Z'],
     ]);
     expect(new Set(rows.map(({ hash, release }) => `${hash}: ${release}`))).toEqual(
-      new Set(['4be2a9c1: consular release 4be2a9c1']),
+      new Set(['4be2a9c1: consular release 4be2a9c1 --config FILE --config FILE']),
     );
   });
 
@@ -31,7 +31,7 @@ describe('what is retained, in rows', () => {
 describe('what is retained, in a sentence', () => {
   it('names the service, the reason, and how to let it go', () => {
     expect(describeRetained('to-consul', retaining(of('orders'), of('orders')))).toBe(
-      `retained 2 instances (consular release 4be2a9c1 lets them go) of orders, which would be deregistered: ${WHY}`,
+      `retained 2 instances (consular release 4be2a9c1 --config FILE lets them go) of orders, which would be deregistered: ${WHY}`,
     );
   });
 

@@ -31,10 +31,10 @@ describe("the summary of Consular's own entry", () => {
     ],
     [
       'something is retained',
-      { retained: ['retained 30 instances (consular release 4be2a9c1 lets them go) of orders'] },
+      { retained: ['retained 30 instances (consular release 4be2a9c1 --config FILE lets them go) of orders'] },
       'warning',
       '12 instances registered, 0 rejected, 0 held, 3 services mirrored\n' +
-        'retained 30 instances (consular release 4be2a9c1 lets them go) of orders',
+        'retained 30 instances (consular release 4be2a9c1 --config FILE lets them go) of orders',
     ],
     [
       'mirroring is off',
