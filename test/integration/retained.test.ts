@@ -79,7 +79,11 @@ describe('what is retained because much was lost at once', () => {
     const hash = await retained(daemon, 'orders');
     const [row, ...others] = (await statusOf(daemon)).retained ?? [];
     expect(others).toEqual([]);
-    expect(row).toMatchObject({ direction: 'to-consul', service: 'orders', release: `consular release ${hash} --config FILE` });
+    expect(row).toMatchObject({
+      direction: 'to-consul',
+      service: 'orders',
+      release: `consular release ${hash} --config FILE`,
+    });
     expect(row?.why).toContain('much was lost at once');
     expect(Date.parse(row?.since ?? '')).toBeLessThanOrEqual(Date.now());
 
