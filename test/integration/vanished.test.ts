@@ -217,3 +217,25 @@ it('an operator lets them go by the hash that is shown', async () => {
     await rm(folder, { recursive: true });
   }
 });
+
+it('of a Consul that loses everything, services of one instance are retained too', async () => {
+  await rig.consul.must('PUT', '/txn', [
+    { Node: { Verb: 'set', Node: { Node: NODE, Address: '192.0.2.200' } } },
+    ...range(20).map((i) => ({
+      Service: {
+        Verb: 'set',
+        Node: NODE,
+        Service: { ID: idOf(`single-${i}`, 0), Service: `single-${i}`, Address: `10.20.1.${i}`, Port: 80 },
+      },
+    })),
+  ]);
+  await register('steady', 60, 100);
+  await start();
+  await untilEndpoints('single-19', 1);
+  await untilEndpoints('steady', 60);
+  for (const i of range(20)) await vanish(`single-${i}`, 1);
+  for (const i of range(20)) await untilEndpoints(`single-${i}`, 0);
+  await rig.consul.must('PUT', '/catalog/deregister', { Node: NODE });
+  for (const i of range(20)) await untilEndpoints(`single-${i}`, 1);
+  await untilEndpoints('steady', 60);
+});

@@ -65,9 +65,10 @@ export class SecondAnswers {
     for (let failures = 0; !signal.aborted; failures++) {
       const isWanted = () => !signal.aborted && isAsked(name);
       if (failures > 0) await brake.turn({ failures, isWanted });
+      const isAsking = isWanted();
       try {
-        await (isWanted() ? this.#queue.add(() => this.#decide(name)) : this.#decide(name));
-        if (failures > 0) brake.giveBack();
+        await (isAsking ? this.#queue.add(() => this.#decide(name)) : this.#decide(name));
+        if (isAsking && failures > 0) brake.giveBack();
         return;
       } catch (error) {
         await sleep(this.#waitMs(error, failures), signal, clock);
@@ -80,6 +81,7 @@ export class SecondAnswers {
     const askedMs = clock.now();
     try {
       if (isAsked(name) && !signal.aborted) await ask(name);
+      if (!signal.aborted) decide(name, askedMs);
     } catch (error) {
       log[this.#failed.size === 0 ? 'warn' : 'debug'](
         'what is missing from Consul could not be asked for again, it stays',
@@ -88,7 +90,6 @@ export class SecondAnswers {
       this.#failed.add(name);
       throw error;
     }
-    if (!signal.aborted) decide(name, askedMs);
   }
 
   #waitMs(error: unknown, failures: number): number {
