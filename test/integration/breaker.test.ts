@@ -162,15 +162,22 @@ describe('when pods turn NotReady in masses', () => {
     await untilCounts({ shown: 'none', later: 'none' });
   });
 
-  it('a restart in the middle keeps what is retained', async () => {
+  /** The instances of a service with the indexes of their registrations. */
+  const registrations = async (service: string) =>
+    (await rig.consul.instances(service)).map(({ Service: { ID, CreateIndex } }) => `${ID} ${CreateIndex}`).sort();
+
+  it('a restart in the middle keeps what is retained, and deregisters none of it for a moment', async () => {
     const pods = await start('restarted');
     await setReady(pods, false);
     await untilCounts({ restarted: `${MANY} critical` });
+    await untilIdle(daemon);
+    const before = await registrations('restarted');
     await daemon.stop();
     daemon = await rig.startDaemon({ controlFile });
     await untilIdle(daemon);
     await untilCounts({ restarted: `${MANY} critical` });
     expect(await retained()).toBe(MANY);
+    expect(await registrations('restarted')).toEqual(before);
     await end(pods);
     await untilCounts({ restarted: 'none' });
   });

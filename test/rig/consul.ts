@@ -11,6 +11,8 @@ export interface InstanceRow {
     readonly Tags: string[];
     readonly Meta: Record<string, string>;
     readonly Weights: { readonly Passing: number; readonly Warning: number };
+    /** Another when the instance was deregistered and registered again. */
+    readonly CreateIndex: number;
     readonly ModifyIndex: number;
   };
   readonly Checks: {

@@ -11,6 +11,8 @@ export class MemoryConsul implements Ours {
   readonly #instances = new OwnInstances();
   readonly #nodes = new Map<string, NodeState>();
   #index = 100;
+  /** The IDs of all that was ever removed, in that order. */
+  readonly removed: string[] = [];
 
   constructor(...instances: readonly OwnInstance[]) {
     for (const instance of instances) {
@@ -69,7 +71,10 @@ export class MemoryConsul implements Ours {
       if (stored(observed) !== observed) throw new Error(`${observed.registration.id} is not as it was observed`);
     for (const registration of create)
       if (stored(this.#instanceOf(registration))) throw new Error(`${registration.id} is there already`);
-    for (const observed of remove) this.#instances.remove(observed);
+    for (const observed of remove) {
+      this.#instances.remove(observed);
+      this.removed.push(observed.registration.id);
+    }
     for (const registration of [...create, ...update.map(({ desired }) => desired)]) {
       this.#instances.put(this.#instanceOf(registration));
       this.setNode(registration.node.name, { address: registration.node.address });

@@ -432,6 +432,7 @@ describe('a restart', () => {
     stage.loop.start();
     await stage.untilIdle();
     expect(counts(stage)).toEqual(['orders critical 50', 'web passing 100']);
+    expect(stage.consul.removed).toEqual([]);
   });
 
   it('counts no pod that was deleted meanwhile, and none that is another of its name', async () => {
