@@ -2,7 +2,7 @@ import { backoffMs, sleep } from '../backoff.ts';
 import type { Clock } from '../clock.ts';
 import type { Fencing } from '../consul/committer.ts';
 import type { Distrust } from '../consul/distrust.ts';
-import { ConsulError, FenceRefused, NotApplied, TransactionConflict } from '../consul/errors.ts';
+import { ConsulError, FenceRefused, mayHaveBeenApplied, NotApplied, TransactionConflict } from '../consul/errors.ts';
 import { keyCheck, type KeyValue, type StoredKey } from '../consul/key-value.ts';
 import type { Committed, KeyCheck } from '../consul/transaction.ts';
 import { explainError, type Log } from '../observability/log.ts';
@@ -159,7 +159,7 @@ export class Fence implements Fencing {
       this.#trouble = undefined;
       return committed;
     } catch (error) {
-      if (error instanceof ConsulError && error.isOutcomeUnknown) this.#noteUnknown(first);
+      if (mayHaveBeenApplied(error)) this.#noteUnknown(first);
       if (!(error instanceof FenceRefused)) throw error;
       await orNotApplied(this.look());
       throw new TransactionConflict([]);

@@ -134,6 +134,14 @@ describe('a transaction of which nobody knows whether it is applied', () => {
     expect(store.record?.epoch).toBe(2);
   });
 
+  it('is one with an answer that cannot be read, too', async () => {
+    const { fence, store, write } = await taken();
+    const unreadable = new TypeError('read transaction results: expected an object');
+    await expect(fence.around(() => Promise.reject(unreadable))).rejects.toBe(unreadable);
+    await write();
+    expect(store.record?.epoch).toBe(2);
+  });
+
   it('waits for those that are on their way before it moves the epoch', async () => {
     const { fence, store, write } = await taken();
     let arrive: () => void = () => undefined;
