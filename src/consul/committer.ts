@@ -10,7 +10,7 @@ export interface Committer {
    * @throws TransactionConflict when Consul refused some of them (409): nothing was applied. A failure is numbered by the
    *   position of its operation among those given, whatever else the transaction had.
    * @throws NotApplied when the fence kept it from being sent, or refused it.
-   * @throws ConsulError otherwise; `isOutcomeUnknown` says whether the transaction may have been applied all the same.
+   * @throws ConsulError or another otherwise; mayHaveBeenApplied says whether the transaction was applied all the same.
    */
   commit(lists: readonly OperationList[]): Promise<Committed>;
   /**
@@ -34,15 +34,12 @@ export interface Fencing {
   settled(): Promise<void>;
 }
 
-/** For programs that write nothing to Consul. */
-export const UNFENCED: Fencing = { around: (send) => send(undefined), settled: () => Promise.resolve() };
-
 type CommitterMetrics = Pick<Metrics, 'consulTransactions' | 'consulOperations' | 'consulTransactionSeconds'>;
 
 export function createCommitter(
   client: Pick<ConsulClient, 'put'>,
   metrics: CommitterMetrics,
-  fencing: Fencing = UNFENCED,
+  fencing: Fencing,
 ): Committer {
   async function send(lists: readonly OperationList[], first: KeyCheck | undefined): Promise<Committed> {
     const texts = lists.map(({ text }) => text);
@@ -56,22 +53,26 @@ export function createCommitter(
     }
   }
 
+  /** What the fence keeps back is not sent, and so neither counted nor timed. */
+  async function sendCounted(lists: readonly OperationList[], first: KeyCheck | undefined): Promise<Committed> {
+    const endTimer = metrics.consulTransactionSeconds.startTimer();
+    try {
+      const committed = await send(lists, first);
+      metrics.consulTransactions.inc({ outcome: 'committed' });
+      metrics.consulOperations.inc(lists.reduce((sum, { operations }) => sum + operations.length, 0));
+      return committed;
+    } catch (error) {
+      const isRefused = error instanceof TransactionConflict || error instanceof FenceRefused;
+      metrics.consulTransactions.inc({ outcome: isRefused ? 'conflict' : 'failed' });
+      throw error;
+    } finally {
+      endTimer();
+    }
+  }
+
   return {
     settled: () => fencing.settled(),
-    async commit(lists) {
-      const endTimer = metrics.consulTransactionSeconds.startTimer();
-      try {
-        const committed = await fencing.around((first) => send(lists, first));
-        metrics.consulTransactions.inc({ outcome: 'committed' });
-        metrics.consulOperations.inc(lists.reduce((sum, { operations }) => sum + operations.length, 0));
-        return committed;
-      } catch (error) {
-        metrics.consulTransactions.inc({ outcome: error instanceof TransactionConflict ? 'conflict' : 'failed' });
-        throw error;
-      } finally {
-        endTimer();
-      }
-    },
+    commit: (lists) => fencing.around((first) => sendCounted(lists, first)),
   };
 }
 

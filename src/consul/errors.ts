@@ -88,6 +88,16 @@ export class NotApplied extends Error {
   }
 }
 
+/**
+ * Whether a transaction that failed with that may have been applied all the same, or may still be: unless Consul refused it, or
+ * it was not sent. An answer that cannot be read says nothing.
+ */
+export function mayHaveBeenApplied(error: unknown): boolean {
+  if (error instanceof TransactionConflict || error instanceof FenceRefused || error instanceof NotApplied)
+    return false;
+  return !(error instanceof ConsulError) || error.isOutcomeUnknown;
+}
+
 export interface OperationFailure {
   readonly index: number;
   readonly what: string;

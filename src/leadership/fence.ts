@@ -2,7 +2,7 @@ import { backoffMs, sleep } from '../backoff.ts';
 import type { Clock } from '../clock.ts';
 import type { Fencing } from '../consul/committer.ts';
 import type { Distrust } from '../consul/distrust.ts';
-import { ConsulError, FenceRefused, NotApplied, TransactionConflict } from '../consul/errors.ts';
+import { ConsulError, FenceRefused, mayHaveBeenApplied, NotApplied, TransactionConflict } from '../consul/errors.ts';
 import { keyCheck, type KeyValue, type StoredKey } from '../consul/key-value.ts';
 import type { Committed, KeyCheck } from '../consul/transaction.ts';
 import { explainError, type Log } from '../observability/log.ts';
@@ -18,6 +18,7 @@ import {
   type FenceRecord,
   type LeaseMark,
 } from './fence-record.ts';
+import { Turns } from './turns.ts';
 
 export interface FenceOptions {
   readonly keyValue: KeyValue;
@@ -52,7 +53,13 @@ const BACKOFF = { baseMs: 1000, maxMs: 5000 };
 
 type Standing =
   | { readonly kind: 'not taken' }
-  | { readonly kind: 'held'; readonly record: FenceRecord; readonly index: number }
+  | {
+      readonly kind: 'held';
+      readonly record: FenceRecord;
+      readonly index: number;
+      /** A transaction may still be applied that began with this index. */
+      readonly isOpen: boolean;
+    }
   /** The token has no right to the key, and never had. */
   | { readonly kind: 'unfenced'; readonly why: string }
   | { readonly kind: 'displaced'; readonly error: Displaced };
@@ -79,14 +86,15 @@ export class Fence implements Fencing {
   /** Transactions on their way, whatever the epoch. */
   #inFlight = 0;
   #whenAlone: (() => void) | undefined;
-  /** A transaction may still be applied that began with the index that is held. */
-  #isOpen = false;
   /** When the last transaction ended of which nobody knows what became of it, without a fence. */
   #doubtfulSinceMs = -Infinity;
   /** Why nothing can be written now. */
   #trouble: string | undefined;
   #isTryingAgain = false;
-  #moving: Promise<void> | undefined;
+  /** Whatever reads or writes the key; transactions go beside. */
+  readonly #turns = new Turns();
+  readonly #lookInTurn = () => this.#told(() => this.#look());
+  readonly #moveInTurn = () => this.#told(() => this.#move());
 
   constructor(options: FenceOptions) {
     this.#options = options;
@@ -97,10 +105,15 @@ export class Fence implements Fencing {
    * Takes the fence, whichever process of this cluster holds it. Without a right to the key this process goes without, and may
    * ask again later.
    * @param given epoch: the highest that the Lease knows of; takeOver: also from another cluster
-   * @throws FenceOfAnotherCluster; ConsulError, UntrustworthyAnswer, TransactionConflict when it could not be taken now
+   * @throws Displaced, FenceOfAnotherCluster; ConsulError, UntrustworthyAnswer, TransactionConflict when it could not be taken now
    */
-  async take({ epoch = 0, takeOver = false }: { epoch?: number; takeOver?: boolean } = {}): Promise<void> {
+  async take(given: { epoch?: number; takeOver?: boolean } = {}): Promise<void> {
+    await this.#turns.do(() => this.#take(given));
+  }
+
+  async #take({ epoch = 0, takeOver = false }: { epoch?: number; takeOver?: boolean }): Promise<void> {
     const { keyValue, owner, distrust } = this.#options;
+    this.assertNotDisplaced();
     try {
       const stored = await keyValue.read(this.key);
       const found = stored && readRecord(stored.value);
@@ -149,56 +162,62 @@ export class Fence implements Fencing {
   }
 
   /** The key has changed, or cannot be read: the leader is asked who holds it. */
-  async look(): Promise<void> {
-    await this.#told(() => this.#look());
+  look(): Promise<void> {
+    return this.#turns.doOnce(this.#lookInTurn);
   }
 
   async around(send: (first: KeyCheck | undefined) => Promise<Committed>): Promise<Committed> {
-    const first = await orNotApplied(this.#first());
-    this.#inFlight++;
+    const first = await orNotApplied(this.#begin());
     try {
       const committed = await send(first);
       this.#trouble = undefined;
       return committed;
     } catch (error) {
-      if (error instanceof ConsulError && error.isOutcomeUnknown) this.#noteUnknown(first);
+      if (mayHaveBeenApplied(error)) this.#noteUnknown(first);
       if (!(error instanceof FenceRefused)) throw error;
-      await orNotApplied(this.look());
-      throw new TransactionConflict([]);
     } finally {
       this.#inFlight--;
       if (this.#inFlight === 0) this.#whenAlone?.();
     }
+    // It is not on its way any more: a move that has its turn before that look does not wait for it.
+    await orNotApplied(this.look());
+    throw new TransactionConflict([]);
   }
 
   async settled(): Promise<void> {
     const { clock, signal, latestWriteMs = LATEST_WRITE_MS } = this.#options;
     await sleep(this.#doubtfulSinceMs + latestWriteMs - clock.now(), signal, clock);
-    await this.#closed();
+    while (this.#isOpen) await this.#moved();
   }
 
   #noteUnknown(first: KeyCheck | undefined): void {
-    if (first) this.#isOpen = true;
-    else this.#doubtfulSinceMs = this.#options.clock.now();
+    if (!first) this.#doubtfulSinceMs = this.#options.clock.now();
+    // With another index it fails whenever it comes.
+    else if (this.#standing.kind === 'held' && this.#standing.index === first.KV.Index)
+      this.#standing = { ...this.#standing, isOpen: true };
   }
 
-  /** Moves the epoch, if a transaction may still be applied that began with the index that is held. */
-  async #closed(): Promise<void> {
-    while (this.#isOpen && this.#standing.kind === 'held')
-      await (this.#moving ??= this.#told(() => this.#move()).finally(() => (this.#moving = undefined)));
+  get #isOpen(): boolean {
+    return this.#standing.kind === 'held' && this.#standing.isOpen;
   }
 
-  async #first(): Promise<KeyCheck | undefined> {
-    await this.#closed();
+  /** What the next transaction begins with, which is on its way from then on. */
+  async #begin(): Promise<KeyCheck | undefined> {
+    while (this.#isOpen) await this.#moved();
     this.assertNotDisplaced();
     if (this.#standing.kind === 'not taken') throw new Error(`write to Consul: key ${this.key} is not taken yet`);
+    this.#inFlight++;
     return this.#standing.kind === 'held' ? keyCheck(this.key, this.#standing.index) : undefined;
   }
 
-  /** Makes every transaction fail that began with the index that is held. */
+  #moved(): Promise<void> {
+    return this.#turns.doOnce(this.#moveInTurn);
+  }
+
+  /** Makes every transaction fail that began with the index that is held, if one of them may still be applied. */
   async #move(): Promise<void> {
-    if (this.#inFlight > 0) await new Promise<void>((resolve) => (this.#whenAlone = resolve));
-    if (this.#standing.kind !== 'held') return;
+    if (this.#isOpen && this.#inFlight > 0) await new Promise<void>((resolve) => (this.#whenAlone = resolve));
+    if (this.#standing.kind !== 'held' || !this.#standing.isOpen) return;
     const { record, index } = this.#standing;
     const next = { ...record, epoch: record.epoch + 1 };
     try {
@@ -232,7 +251,7 @@ export class Fence implements Fencing {
       await sleep(backoffMs(tries, BACKOFF), signal, clock);
       // Its outcome is kept, and told.
       if (this.#isInTrouble && !signal.aborted)
-        await (this.#isOpen ? this.#closed() : this.look()).catch(() => undefined);
+        await (this.#isOpen ? this.#moved() : this.look()).catch(() => undefined);
     }
     this.#isTryingAgain = false;
   }
@@ -297,9 +316,9 @@ export class Fence implements Fencing {
   }
 
   #hold(record: FenceRecord, index: number): void {
-    this.#standing = { kind: 'held', record, index };
+    if (this.#standing.kind === 'displaced') return;
+    this.#standing = { kind: 'held', record, index, isOpen: false };
     this.#options.metrics.fenced.set(1);
-    this.#isOpen = false;
   }
 }
 

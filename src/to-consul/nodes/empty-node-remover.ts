@@ -2,7 +2,7 @@ import { backoffMs, sleep } from '../../backoff.ts';
 import type { Clock } from '../../clock.ts';
 import type { Absence } from '../../consul/absence.ts';
 import type { Committer } from '../../consul/committer.ts';
-import { ConsulError, NotApplied, TransactionConflict } from '../../consul/errors.ts';
+import { mayHaveBeenApplied, TransactionConflict } from '../../consul/errors.ts';
 import type { NodeReader } from '../../consul/node-reader.ts';
 import { operationList } from '../../consul/transaction.ts';
 import type { Log } from '../../observability/log.ts';
@@ -126,8 +126,7 @@ async function tryToRemove(
     if (signal.aborted) return 'failed';
     log.warn('empty Consul node could not be removed', { node, error });
     if (error instanceof TransactionConflict) return 'settled';
-    const isKnown = error instanceof NotApplied || (error instanceof ConsulError && !error.isOutcomeUnknown);
-    return isSent && !isKnown ? 'unknown' : 'failed';
+    return isSent && mayHaveBeenApplied(error) ? 'unknown' : 'failed';
   }
 }
 

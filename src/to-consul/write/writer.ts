@@ -1,6 +1,6 @@
 import type { Clock } from '../../clock.ts';
 import type { Committer } from '../../consul/committer.ts';
-import { ConsulError, NotApplied, TransactionConflict } from '../../consul/errors.ts';
+import { ConsulError, mayHaveBeenApplied, NotApplied, TransactionConflict } from '../../consul/errors.ts';
 import { Failures } from '../../consul/failures.ts';
 import type { Committed } from '../../consul/transaction.ts';
 import type { Log } from '../../observability/log.ts';
@@ -254,7 +254,7 @@ export class Writer {
       this.#limits = lower;
     }
     if (error instanceof NotApplied) return this.#rest(error.cause);
-    if (!(error instanceof ConsulError) || error.isOutcomeUnknown) {
+    if (mayHaveBeenApplied(error)) {
       const keys = groups.map(({ key }) => key);
       this.#doubts.add(touched.keys(), keys);
     }

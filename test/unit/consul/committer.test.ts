@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { createCommitter } from '../../../src/consul/committer.ts';
-import { ConsulError, TransactionConflict } from '../../../src/consul/errors.ts';
+import { createCommitter, type Fencing } from '../../../src/consul/committer.ts';
+import { ConsulError, NotApplied, TransactionConflict } from '../../../src/consul/errors.ts';
 import { operationList, type Operation } from '../../../src/consul/transaction.ts';
 import { createMetrics } from '../../../src/observability/metrics.ts';
 
@@ -9,8 +9,14 @@ function node(name: string): Operation {
 }
 const lists = [operationList([node('a'), node('b')]), operationList([node('c')])];
 
+const UNFENCED: Fencing = { around: (send) => send(undefined), settled: () => Promise.resolve() };
+const FENCED: Fencing = {
+  around: (send) => send({ KV: { Verb: 'check-index', Key: 'consular/dev/leader', Index: 7 } }),
+  settled: () => Promise.resolve(),
+};
+
 /** A committer whose Consul answers as given, with what it was asked and what was counted. */
-function answering(answer: () => unknown) {
+function answering(answer: () => unknown, fencing = UNFENCED) {
   const sent: { path: string; json: string }[] = [];
   const metrics = createMetrics();
   const put = ({ path, json }: { path: string; json: string }) => {
@@ -29,13 +35,13 @@ function answering(answer: () => unknown) {
       timed: seconds.values.find(({ metricName }) => metricName?.endsWith('_count'))?.value,
     };
   };
-  return { committer: createCommitter({ put }, metrics), sent, counted };
+  return { committer: createCommitter({ put }, metrics, fencing), sent, counted };
 }
 
-function refusing(error: Error) {
+function refusing(error: Error, fencing = UNFENCED) {
   return answering(() => {
     throw error;
-  });
+  }, fencing);
 }
 
 describe('a transaction', () => {
@@ -76,5 +82,20 @@ describe('a transaction', () => {
     const { committer, counted } = answering(() => 'true');
     await expect(committer.commit(lists)).rejects.toThrow('read transaction results: expected an object');
     expect((await counted()).outcomes).toEqual(['failed: 1']);
+  });
+
+  it('that the fence keeps back is not sent, and neither counted nor timed', async () => {
+    const keptBack = new NotApplied(new Error('another process leads'));
+    const closed: Fencing = { ...UNFENCED, around: () => Promise.reject(keptBack) };
+    const { committer, sent, counted } = answering(() => ({}), closed);
+    await expect(committer.commit(lists)).rejects.toBe(keptBack);
+    expect([sent, await counted()]).toEqual([[], { outcomes: [], operations: [0], timed: 0 }]);
+  });
+
+  it('that the fence refuses was sent, and counts as a conflict', async () => {
+    const detail = JSON.stringify({ Errors: [{ OpIndex: 0, What: 'current modify index is stale' }] });
+    const { committer, sent, counted } = refusing(new ConsulError('commit transaction', 409, detail), FENCED);
+    await expect(committer.commit(lists)).rejects.toMatchObject({ name: 'FenceRefused' });
+    expect([sent.length, (await counted()).outcomes]).toEqual([1, ['conflict: 1']]);
   });
 });

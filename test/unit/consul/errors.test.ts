@@ -1,5 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
-import { ConsulError, TransactionConflict, UntrustworthyAnswer } from '../../../src/consul/errors.ts';
+import {
+  ConsulError,
+  FenceRefused,
+  mayHaveBeenApplied,
+  NotApplied,
+  TransactionConflict,
+  UntrustworthyAnswer,
+} from '../../../src/consul/errors.ts';
 
 describe('an error of Consul', () => {
   it.each([
@@ -59,5 +66,21 @@ describe('a refused transaction', () => {
   it('is a missing right when one operation lacked it', () => {
     expect(conflict('index is stale', 'Permission denied: token lacks service:write').isDenied).toBe(true);
     expect(conflict('index is stale').isDenied).toBe(false);
+  });
+});
+
+describe('a transaction that failed', () => {
+  it.each([
+    ['was refused by Consul', new TransactionConflict([]), false],
+    ['was refused by the fence', new FenceRefused('index is stale'), false],
+    ['was kept back', new NotApplied(new ConsulError('read key', 500, '')), false],
+    ['was forbidden', new ConsulError('commit transaction', 403, ''), false],
+    ['got no answer', new ConsulError('commit transaction', 0, ''), true],
+    ['met a server error', new ConsulError('commit transaction', 500, ''), true],
+    ['got an answer that proves nothing', new UntrustworthyAnswer('commit transaction', 'no index'), true],
+    ['got an answer that cannot be read', new TypeError('read transaction results: expected an object'), true],
+    ['failed with something that is no error', undefined, true],
+  ])('because it %s may have been applied all the same, or not', (_, error, may) => {
+    expect(mayHaveBeenApplied(error)).toBe(may);
   });
 });

@@ -23,9 +23,26 @@ class Store implements KeyValue {
   /** What keeps the key from being read. */
   unreadable: Error | undefined;
   writes = 0;
+  reads = 0;
+  /** While there is one, answers are given already, and arrive only when it ends. */
+  slow: Promise<void> | undefined;
 
-  read(): Promise<StoredKey | undefined> {
-    return this.unreadable ? Promise.reject(this.unreadable) : Promise.resolve(this.key);
+  async read(): Promise<StoredKey | undefined> {
+    this.reads++;
+    const [{ key, unreadable }, slow] = [this, this.slow];
+    if (slow) await slow;
+    if (unreadable) throw unreadable;
+    return key;
+  }
+
+  /** From now on answers are late, until the returned function is called. */
+  slowDown(): () => void {
+    let end: () => void = () => undefined;
+    this.slow = new Promise((resolve) => (end = resolve));
+    return () => {
+      this.slow = undefined;
+      end();
+    };
   }
 
   swap(_key: string, value: string, index: number): Promise<number> {
@@ -35,7 +52,9 @@ class Store implements KeyValue {
     if (outcome === 'lost') return Promise.reject(lost());
     if ((this.key?.index ?? 0) !== index) return Promise.reject(new TransactionConflict([{ index: 0, what: 'stale' }]));
     this.put(value);
-    return outcome === undefined ? Promise.resolve(this.#index) : Promise.reject(lost());
+    if (outcome !== undefined) return Promise.reject(lost());
+    const written = this.#index;
+    return (this.slow ?? Promise.resolve()).then(() => written);
   }
 
   put(value: string): void {
@@ -135,6 +154,14 @@ describe('a transaction of which nobody knows whether it is applied', () => {
     expect(store.record?.epoch).toBe(2);
   });
 
+  it('is one with an answer that cannot be read, too', async () => {
+    const { fence, store, write } = await taken();
+    const unreadable = new TypeError('read transaction results: expected an object');
+    await expect(fence.around(() => Promise.reject(unreadable))).rejects.toBe(unreadable);
+    await write();
+    expect(store.record?.epoch).toBe(2);
+  });
+
   it('waits for those that are on their way before it moves the epoch', async () => {
     const { fence, store, write } = await taken();
     let arrive: () => void = () => undefined;
@@ -185,6 +212,86 @@ describe('a fence that another has taken', () => {
     }
     await fence.look();
     expect([signs, await isFenced(), displaced.count]).toEqual([[], false, 1]);
+  });
+});
+
+describe('what is asked and written of the key', () => {
+  const unknown = (fence: Fence) => expect(fence.around(() => Promise.reject(lost()))).rejects.toThrow(ConsulError);
+
+  it('does not overtake each other: a look with a late answer leaves what was moved, and what is open', async () => {
+    const { fence, store, write } = await taken();
+    await unknown(fence);
+    const arrive = store.slowDown();
+    const look = fence.look();
+    await settled();
+    store.slow = undefined;
+    const written = write();
+    await settled();
+    const unknownAgain = unknown(fence);
+    await settled();
+    arrive();
+    await Promise.all([look, written, unknownAgain]);
+    expect(store.record?.epoch).toBe(2);
+    await fence.settled();
+    expect(store.record?.epoch).toBe(3);
+  });
+
+  it('happens once for those that wait for the same, and again for who asks after it began', async () => {
+    const { fence, signs, store } = await taken();
+    const arrive = store.slowDown();
+    store.key = undefined;
+    const looks = [fence.look()];
+    await settled();
+    looks.push(fence.look(), fence.look());
+    await settled();
+    const before = store.reads;
+    arrive();
+    await Promise.all(looks);
+    expect([store.reads - before, signs, fence.failure, fence.epoch]).toEqual([1, ['fence-lost'], undefined, 2]);
+  });
+
+  it('keeps no transaction from being sent', async () => {
+    const { fence, store, write } = await taken();
+    const arrive = store.slowDown();
+    const look = fence.look();
+    await settled();
+    await Promise.all([write(), write()]);
+    arrive();
+    await look;
+  });
+
+  it('does not wait for a transaction that waits for it', async () => {
+    const { fence, store, write } = await taken();
+    let refuse: () => void = () => undefined;
+    const refused = fence.around(() => new Promise((_, reject) => (refuse = () => reject(new FenceRefused('stale')))));
+    await settled();
+    await unknown(fence);
+    const next = write();
+    await settled();
+    expect(store.record?.epoch).toBe(1);
+    refuse();
+    await expect(refused).rejects.toMatchObject({ name: 'TransactionConflict', failures: [] });
+    await next;
+    expect(store.record?.epoch).toBe(2);
+  });
+
+  it('never gives back a fence that another has taken, however late a move is answered', async () => {
+    const { displaced, fence, store, write } = await taken();
+    await unknown(fence);
+    const arrive = store.slowDown();
+    const late = write().catch((error: unknown) => error);
+    await settled();
+    expect(store.record?.epoch).toBe(2);
+    store.put(other(9));
+    store.slow = undefined;
+    const look = fence.look();
+    await settled();
+    arrive();
+    await Promise.all([late, look]);
+    expect(await whyNotApplied(write())).toBeInstanceOf(Displaced);
+    expect([fence.epoch, displaced.count, store.record?.holder]).toEqual([undefined, 1, 'b']);
+    await expect(fence.take()).rejects.toThrow(Displaced);
+    expect(store.record?.holder).toBe('b');
   });
 });
 
