@@ -20,6 +20,8 @@ export type SeenLease = LeaseRecord & { readonly uid: string };
 export interface Sighting {
   readonly lease: SeenLease | undefined;
   readonly sinceMs: number;
+  /** Where there is none: the last one that there was. Its holder may not know that it is gone. */
+  readonly last?: { readonly lease: SeenLease; readonly sinceMs: number } | undefined;
 }
 
 /** Our time as the holder. */
@@ -47,13 +49,26 @@ export type Step =
  * is a sign of life; one of labels or annotations is none.
  */
 export function see(before: Sighting | undefined, lease: SeenLease | undefined, nowMs: number): Sighting {
-  return { lease, sinceMs: before && isSameRecord(before.lease, lease) ? before.sinceMs : nowMs };
+  if (before && isSameRecord(before.lease, lease)) return { ...before, lease };
+  const last = !lease && before?.lease ? { lease: before.lease, sinceMs: before.sinceMs } : undefined;
+  return { lease, sinceMs: nowMs, last };
 }
 
 /** Whoever holds the Lease and has shown a sign of life for as long as its record promises. */
-export function liveHolder({ lease, sinceMs }: Sighting, nowMs: number, times: ElectionTimes): string | undefined {
-  if (!lease || lease.holderIdentity === '') return undefined;
-  return nowMs < sinceMs + promisedMs(lease, times) ? lease.holderIdentity : undefined;
+export function liveHolder(sighting: Sighting, nowMs: number, times: ElectionTimes): string | undefined {
+  const untilMs = liveUntilMs(sighting, times);
+  return untilMs !== undefined && nowMs < untilMs
+    ? (sighting.lease ?? sighting.last?.lease)?.holderIdentity
+    : undefined;
+}
+
+/** Until when the holder counts as alive if it shows no other sign of life; undefined where nobody holds the Lease. */
+function liveUntilMs(sighting: Sighting, times: ElectionTimes): number | undefined {
+  const { lease, sinceMs } = sighting.lease
+    ? { lease: sighting.lease, sinceMs: sighting.sinceMs }
+    : (sighting.last ?? {});
+  if (!lease || sinceMs === undefined || lease.holderIdentity === '') return undefined;
+  return sinceMs + promisedMs(lease, times);
 }
 
 /** Whether a holder may act. The others count from the moment when they saw its renewal, which is later than when it began. */
@@ -67,6 +82,7 @@ export function isInTime({ renewedMs }: Term, nowMs: number, { renewMs }: Electi
  * | it was not ours yet                       | then                                                          |
  * |-------------------------------------------|---------------------------------------------------------------|
  * | there is none                             | create                                                        |
+ * | ... and another was seen who held it      | wait, as if it were there: that one may not know that it is gone |
  * | it names nobody                           | acquire, one transition more                                  |
  * | it names us                               | acquire with its transitions: a write of ours came late        |
  * | it names another, who shows signs of life | wait                                                          |
@@ -91,12 +107,12 @@ export function nextStep(
 }
 
 function stepOfOthers(sighting: Sighting, identity: string, nowMs: number, times: ElectionTimes): Step {
-  const { lease, sinceMs } = sighting;
-  if (!lease) return { kind: 'create', transitions: 0 };
-  if (lease.holderIdentity === identity) return { kind: 'acquire', transitions: lease.leaseTransitions };
-  if (liveHolder(sighting, nowMs, times) !== undefined)
-    return { kind: 'wait', untilMs: sinceMs + promisedMs(lease, times) };
-  return { kind: 'acquire', transitions: lease.leaseTransitions + 1 };
+  const { lease } = sighting;
+  if (lease?.holderIdentity === identity) return { kind: 'acquire', transitions: lease.leaseTransitions };
+  const untilMs = liveUntilMs(sighting, times);
+  const isOurs = (lease ?? sighting.last?.lease)?.holderIdentity === identity;
+  if (untilMs !== undefined && nowMs < untilMs && !isOurs) return { kind: 'wait', untilMs };
+  return lease ? { kind: 'acquire', transitions: lease.leaseTransitions + 1 } : { kind: 'create', transitions: 0 };
 }
 
 function stepOfHolder({ lease }: Sighting, term: Term, identity: string, nowMs: number, times: ElectionTimes): Step {

@@ -84,8 +84,7 @@ export class Election {
     if (lost !== undefined) return { kind: 'lost', why: lost };
     if (this.#stop.signal.aborted) return { kind: 'ended' };
     if (term) return { kind: this.isLeading() ? 'leading' : 'suspended', term };
-    const leader = sighting && liveHolder(sighting, this.#clock.now(), this.#times);
-    return { kind: 'standby', leader, seenMs: leader === undefined ? undefined : sighting?.sinceMs };
+    return { kind: 'standby', leader: sighting && liveHolder(sighting, this.#clock.now(), this.#times) };
   }
 
   /** Why the Lease cannot be looked at, written or followed; a missing right is named. Undefined while all is well. */
@@ -96,13 +95,6 @@ export class Election {
   /** Of the Lease as it was last seen: what the leader before us wrote is among them until we write our own. */
   get annotations(): ReadonlyMap<string, string> {
     return this.#holder.annotations;
-  }
-
-  /** Writes our annotations now, not with the next renewal. @throws Error when we do not lead, or the write failed */
-  async renew(): Promise<void> {
-    await this.#serially(() => this.#look());
-    if (!this.isLeading())
-      throw new Error(`update Lease ${this.#name}: expected to be its holder, found ourselves ${this.standing.kind}`);
   }
 
   /**
@@ -129,13 +121,13 @@ export class Election {
    * @returns whether it was given away; what takes longer than half a second is given up
    */
   async release(): Promise<boolean> {
-    const isHeld = !this.#isOver && this.#holder.term !== undefined;
+    const mayBeHeld = !this.#isOver && this.#holder.mayHold;
     this.stop();
     await this.#last;
-    if (!isHeld || this.#holder.lost !== undefined) return false;
+    if (!mayBeHeld || this.#holder.lost !== undefined) return false;
     const { log } = this.#options;
     try {
-      await this.#holder.giveAway();
+      if (!(await this.#holder.giveAway())) return false;
       log.info('released the Lease', { lease: this.#name });
       return true;
     } catch (error) {

@@ -48,6 +48,8 @@ export class LeaseHolder {
   /** The Lease of the last look or write. */
   #lease: Lease | undefined;
   #term: Term | undefined;
+  /** A write of the Lease was sent, whatever became of it. */
+  #hasWritten = false;
   #lost: string | undefined;
   #hasEnded = false;
   /** Ends the request that is on its way. */
@@ -71,6 +73,11 @@ export class LeaseHolder {
   /** Since we have held the Lease, whether or not we may act. */
   get term(): Term | undefined {
     return this.#term;
+  }
+
+  /** Whether the Lease may be ours: also when the answer to our very first write has not come. */
+  get mayHold(): boolean {
+    return this.#hasWritten;
   }
 
   /** Why the Lease is ours no more. */
@@ -122,14 +129,20 @@ export class LeaseHolder {
     this.#request.abort(new Error('the election has ended'));
   }
 
-  /** Lets others have the Lease, within half a second. @throws as `look`, and Error when it is not ours any more */
-  async giveAway(): Promise<void> {
-    const { api } = this.#options;
-    await this.#within(RELEASE_MS, async (signal) => {
-      for (let lease = this.#lease; ; lease = await api.read(signal)) {
+  /**
+   * Lets others have the Lease, within half a second.
+   * @returns false when it never was ours
+   * @throws as `look`, and Error when it is not ours any more
+   */
+  async giveAway(): Promise<boolean> {
+    const { api, identity } = this.#options;
+    return this.#within(RELEASE_MS, async (signal) => {
+      for (let lease = this.#term ? this.#lease : await api.read(signal); ; lease = await api.read(signal)) {
+        if (!this.#term && lease?.holderIdentity !== identity) return false;
         const observed = this.#expectOurs(lease);
         try {
-          return await api.replace(observed, { record: this.#released(observed), labels: {}, annotations: {} }, signal);
+          await api.replace(observed, { record: this.#released(observed), labels: {}, annotations: {} }, signal);
+          return true;
         } catch (error) {
           if (!isOutrun(error)) throw error;
         }
@@ -199,6 +212,7 @@ export class LeaseHolder {
       labels: { [LABEL.managedBy]: MANAGED_BY, [LABEL.cluster]: cluster },
       annotations: { ...(this.#taken !== undefined && TAKEN), ...annotations() },
     };
+    this.#hasWritten = true;
     const written = await this.#within(this.#requestMs, (signal) =>
       observed ? api.replace(observed, content, signal) : api.create(content, signal),
     );
@@ -210,10 +224,9 @@ export class LeaseHolder {
 
   #expectOurs(lease: Lease | undefined): Lease {
     const { lease: place, identity } = this.#options;
+    const term = this.#term ?? { uid: lease?.uid, transitions: lease?.leaseTransitions };
     const isOurs =
-      lease?.holderIdentity === identity &&
-      lease.uid === this.#term?.uid &&
-      lease.leaseTransitions === this.#term.transitions;
+      lease?.holderIdentity === identity && lease.uid === term.uid && lease.leaseTransitions === term.transitions;
     if (lease && isOurs) return lease;
     throw new Error(
       `update Lease ${place.namespace}/${place.name}: expected ${identity} as its holder, found ${lease?.holderIdentity || 'nobody'}`,

@@ -7,8 +7,6 @@ export type Standing =
       readonly kind: 'standby';
       /** Undefined when nobody is seen who holds the Lease and renews it. */
       readonly leader: string | undefined;
-      /** When the leader showed its last sign of life, by the clock of the election. */
-      readonly seenMs: number | undefined;
     }
   | { readonly kind: 'leading'; readonly term: Term }
   /** The Lease could not be renewed in time, and nobody else is known to have it: nothing may be written until it is. */

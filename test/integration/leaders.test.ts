@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { nextPodIP, openRig, statusOf, until, untilEqual, untilIdle, type Daemon, type Rig } from '../rig/index.ts';
 import { FaultProxy } from '../rig/fault-proxy.ts';
+import { createConsulToken, readPolicy } from '../rig/rights.ts';
 import { openWire } from '../rig/wire.ts';
 
 /** Shorter than client-go's, in the same proportions. */
@@ -49,9 +50,9 @@ async function pair(): Promise<{ leader: Daemon; standby: Daemon }> {
   return { leader, standby };
 }
 
-/** Transactions and writes of Kubernetes objects, so far. */
+/** Transactions, writes of Kubernetes objects and Events, so far. */
 async function writesOf({ metrics }: Daemon): Promise<number> {
-  const counters = [metrics.consulTransactions, metrics.kubernetesWrites];
+  const counters = [metrics.consulTransactions, metrics.kubernetesWrites, metrics.events];
   const values = await Promise.all(counters.map(async (counter) => (await counter.get()).values));
   return values.flat().reduce((sum, { value }) => sum + value, 0);
 }
@@ -152,6 +153,7 @@ describe('two daemons with one Lease', () => {
     await untilStanding(third, 'standby');
     await isRegistered('of-the-second');
     expect((await statusOf(second)).leader).toMatchObject({ is: 'leading', epoch });
+    expect((await statusOf(first)).leader).toMatchObject({ is: 'displaced', leader: null });
     expect((await statusOf(second)).ready).toBe(true);
     expect(broken).toEqual([]);
     await second.stop();
@@ -218,5 +220,47 @@ describe('a daemon with a Lease of its own', () => {
     const second = await start();
     await second.started;
     expect((await statusOf(second)).consul.wentBack).toMatchObject({ sign: 'fence-lost' });
+  });
+
+  it('sees that its own entry in Consul is another than the Lease tells of', async () => {
+    const fresh = await openRig();
+    try {
+      const path = `/apis/coordination.k8s.io/v1/namespaces/${fresh.namespace}/leases/consular-${fresh.cluster}`;
+      const options = {
+        leaderElection: { enabled: true, namespace: fresh.namespace },
+        timings: { election: TIMES },
+      };
+      const first = await fresh.startDaemon(options);
+      await until('a Lease with a nonce', async () => {
+        const { metadata } = await fresh.kubernetes.must('GET', path);
+        return metadata.annotations?.['consular.dev/nonce'] !== undefined;
+      });
+      await first.stop();
+      await fresh.kubernetes.must('PATCH', path, { metadata: { annotations: { 'consular.dev/nonce': 'another' } } });
+      const second = await fresh.startDaemon(options);
+      expect((await statusOf(second)).consul.wentBack).toMatchObject({ sign: 'own-entry-lost' });
+      await second.stop();
+    } finally {
+      await fresh.close();
+    }
+  });
+
+  it('that writes unfenced leaves its Lease to be over when it is told to stop: what it sent may come late', async () => {
+    const guarded = await openRig({ acl: true });
+    try {
+      const rules = (await readPolicy(guarded.cluster)).filter(({ name }) => !name.startsWith('key '));
+      const daemon = await guarded.startDaemon({
+        token: await createConsulToken(guarded.consul, `unfenced-${guarded.cluster}`, rules),
+        leaderElection: { enabled: true, namespace: guarded.namespace },
+        timings: { election: TIMES },
+      });
+      const { leader, consul } = await statusOf(daemon);
+      expect(consul.unfenced).toContain('key');
+      await daemon.stop();
+      const path = `/apis/coordination.k8s.io/v1/namespaces/${guarded.namespace}/leases/consular-${guarded.cluster}`;
+      expect((await guarded.kubernetes.must('GET', path)).spec).toMatchObject({ holderIdentity: leader.identity });
+    } finally {
+      await guarded.close();
+    }
   });
 });

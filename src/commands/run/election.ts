@@ -8,7 +8,7 @@ import type { Clients, Context } from '../../world/context.ts';
 /** The election among the processes of this cluster; undefined where there is none. @throws ConfigError when it has no namespace */
 export function createElection(
   { config, log, timings }: Context,
-  { kubernetes }: Clients,
+  { kubernetes, cluster }: Clients,
   given: Pick<
     ElectionOptions,
     'identity' | 'annotations' | 'mayAcquire' | 'onStanding' | 'mayTakeRequest' | 'onReleaseRequest'
@@ -17,7 +17,8 @@ export function createElection(
   const lease = leasePlace(config, findOwnPod(config.kubernetes));
   if (!lease) return undefined;
   return new Election({
-    ...{ ...given, lease, log, cluster: config.cluster, api: createLeaseApi(kubernetes, lease) },
+    ...{ ...given, lease, log, cluster: config.cluster },
+    api: createLeaseApi(kubernetes, lease, () => cluster.check()),
     ...(timings?.election ? { times: timings.election } : {}),
   });
 }

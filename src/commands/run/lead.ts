@@ -140,7 +140,7 @@ export class Lead {
   status() {
     const standing = this.#election?.standing;
     return {
-      is: standing?.kind ?? 'without an election',
+      is: this.#isDisplaced ? 'displaced' : (standing?.kind ?? 'without an election'),
       phase: this.#phase,
       identity: this.#identity,
       leader: this.#leader ?? null,

@@ -36,6 +36,24 @@ describe('what is to be done about a Lease that was not ours yet', () => {
     expect(step(NONE)).toEqual({ kind: 'create', transitions: 0 });
   });
 
+  it('is to wait as long as ever where it is gone, and another was seen who held it: that one may not know', () => {
+    const gone = see(seen(4000), undefined, NOW);
+    expect(step(gone)).toEqual({ kind: 'wait', untilMs: NOW + 11_000 });
+    // Each look finds the same.
+    expect(step(see(gone, undefined, NOW + 1000))).toEqual({ kind: 'wait', untilMs: NOW + 11_000 });
+    expect(liveHolder(gone, NOW, TIMES)).toBe('them');
+    expect(liveHolder(gone, NOW + 11_000, TIMES)).toBeUndefined();
+    expect(nextStep(gone, undefined, OURS, NOW + 11_000, TIMES)).toEqual({ kind: 'create', transitions: 0 });
+  });
+
+  it.each<[string, Sighting]>([
+    ['nobody held it any more', seen(4000, { holderIdentity: '' })],
+    ['its holder had shown no sign of life', seen(15_000)],
+    ['it named us', seen(4000, { holderIdentity: OURS })],
+  ])('is to create it at once where it is gone, and %s', (_, before) => {
+    expect(step(see(before, undefined, NOW))).toEqual({ kind: 'create', transitions: 0 });
+  });
+
   it('is to take one that was released at once, with one transition more', () => {
     expect(step(seen(0, { holderIdentity: '', leaseDurationSeconds: 1 }))).toEqual({ kind: 'acquire', transitions: 4 });
   });

@@ -101,6 +101,22 @@ describe('of two processes', () => {
     expect(lease.now?.holderIdentity).toBe('second');
   });
 
+  it('one leads when the Lease is deleted while the leader is cut off: the other waits until that has ended', async () => {
+    const [lease, clock] = [new MemoryLease(), new TestClock()];
+    const { leader, standby } = await leaderAnd(lease, clock);
+    await clock.advance(5000);
+    leader.isCutOff = true;
+    lease.delete();
+    for (let step = 0; step < 200; step++) {
+      await clock.advance(100);
+      expect(leader.election.isLeading() && standby.election.isLeading()).toBe(false);
+    }
+    expect([leader.election.isLeading(), standby.election.isLeading()]).toEqual([false, true]);
+    leader.isCutOff = false;
+    await clock.advance(5000);
+    expect(leader.told).toEqual(['leading', 'suspended', 'lost']);
+  });
+
   it('never more than one leads, whoever is cut off when', async () => {
     const [lease, clock] = [new MemoryLease(), new TestClock()];
     const { leader, standby } = await leaderAnd(lease, clock);
@@ -269,14 +285,46 @@ describe('a leader', () => {
     expect(lease.now?.labels.get('a')).toBe('b');
   });
 
-  it('writes what is to be on the Lease with its next renewal, or at once when it is told to', async () => {
+  it('writes what is to be on the Lease with its next renewal', async () => {
     const { lease, clock, leader } = await leading();
     leader.annotations[ANNOTATION.epoch] = '7';
     await clock.advance(2000);
     expect(lease.now?.annotations.get(ANNOTATION.epoch)).toBe('7');
-    leader.annotations[ANNOTATION.epoch] = '8';
-    await leader.election.renew();
-    expect(lease.now?.annotations.get(ANNOTATION.epoch)).toBe('8');
+  });
+
+  it('that is told to end during its very first write of the Lease gives away what it got by that', async () => {
+    const [lease, clock] = [new MemoryLease(), new TestClock()];
+    const api = lease.api();
+    const written = new Promise<void>((resolve) => {
+      const create = api.create.bind(api);
+      api.create = async (content, signal) => {
+        await create(content, signal);
+        resolve();
+        // The answer does not come any more.
+        return new Promise((_, reject) => signal.addEventListener('abort', () => reject(new Error('aborted'))));
+      };
+    });
+    const first = candidate(lease, clock, 'first', { api });
+    await written;
+    expect(lease.now?.holderIdentity).toBe('first');
+    expect(await first.election.release()).toBe(true);
+    expect(lease.now?.holderIdentity).toBe('');
+  });
+
+  it('that ends, and whose first write was too late, leaves the Lease to whoever was faster', async () => {
+    const [lease, clock] = [new MemoryLease(), new TestClock()];
+    const api = lease.api();
+    const refused = new Promise<void>((resolve) => {
+      api.create = (_, signal) => {
+        lease.edit({ holderIdentity: 'x' });
+        resolve();
+        return new Promise((_, reject) => signal.addEventListener('abort', () => reject(new Error('aborted'))));
+      };
+    });
+    const first = candidate(lease, clock, 'first', { api });
+    await refused;
+    expect(await first.election.release()).toBe(false);
+    expect([lease.now?.holderIdentity, first.log.of('warn')]).toEqual(['x', []]);
   });
 
   it('confirms only what the API server says now', async () => {
