@@ -88,6 +88,15 @@ export class NotApplied extends Error {
   }
 }
 
+/** What comes before a transaction, or after its refusal, failed: the transaction is not among those that may come late. */
+export async function orNotApplied<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (cause) {
+    throw new NotApplied(cause);
+  }
+}
+
 /**
  * Whether a transaction that failed with that may have been applied all the same, or may still be: unless Consul refused it, or
  * it was not sent. An answer that cannot be read says nothing.
@@ -96,6 +105,13 @@ export function mayHaveBeenApplied(error: unknown): boolean {
   if (error instanceof TransactionConflict || error instanceof FenceRefused || error instanceof NotApplied)
     return false;
   return !(error instanceof ConsulError) || error.isOutcomeUnknown;
+}
+
+/** Whether the token lacks a right to what was asked for, or to an operation of a transaction. */
+export function isDenied(error: unknown): error is Error {
+  return (
+    (error instanceof TransactionConflict && error.isDenied) || (error instanceof ConsulError && error.status === 403)
+  );
 }
 
 export interface OperationFailure {

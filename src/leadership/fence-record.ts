@@ -38,8 +38,13 @@ export function readRecord(text: string): FenceRecord | undefined {
   if (!isObject(value)) return undefined;
   const epoch = numberField(value, 'epoch');
   const [holder, clusterUid] = [stringField(value, 'holder'), stringField(value, 'clusterUid')];
-  if (epoch === undefined || !Number.isSafeInteger(epoch) || epoch < 1 || holder === '') return undefined;
+  if (epoch === undefined || !isEpoch(epoch) || holder === '') return undefined;
   return { epoch, holder, clusterUid, lease: readMark(value.lease) };
+}
+
+/** Whether a Consular may have written that number as its epoch. */
+export function isEpoch(number: number): boolean {
+  return Number.isSafeInteger(number) && number >= 1;
 }
 
 function readMark(value: unknown): LeaseMark | undefined {
@@ -48,9 +53,15 @@ function readMark(value: unknown): LeaseMark | undefined {
   return uid === '' || transitions === undefined ? undefined : { uid, transitions };
 }
 
-/** Whether the key tells of a later time of the Lease than the Lease itself: Kubernetes was put back to an older state. */
-export function isOlderLease(found: LeaseMark | undefined, now: LeaseMark | undefined): boolean {
-  return found !== undefined && found.uid === now?.uid && now.transitions < found.transitions;
+/**
+ * Whether the key tells of a later time of the Lease than the Lease itself: Kubernetes was put back to an older state. Each holder
+ * that is new to the Lease adds one to its transitions, so another holder had it with fewer than we have.
+ * @param holder who we are
+ */
+export function isOlderLease(found: FenceRecord | undefined, holder: string, now: LeaseMark | undefined): boolean {
+  if (!found?.lease || found.lease.uid !== now?.uid) return false;
+  const { transitions } = found.lease;
+  return found.holder === holder ? now.transitions < transitions : now.transitions <= transitions;
 }
 
 /**

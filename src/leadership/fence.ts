@@ -1,16 +1,17 @@
-import { backoffMs, sleep } from '../backoff.ts';
+import { sleep } from '../backoff.ts';
 import type { Clock } from '../clock.ts';
 import type { Fencing } from '../consul/committer.ts';
 import type { Distrust } from '../consul/distrust.ts';
-import { ConsulError, FenceRefused, mayHaveBeenApplied, NotApplied, TransactionConflict } from '../consul/errors.ts';
+import { FenceRefused, isDenied, mayHaveBeenApplied, orNotApplied, TransactionConflict } from '../consul/errors.ts';
 import { keyCheck, type KeyValue, type StoredKey } from '../consul/key-value.ts';
 import type { Committed, KeyCheck } from '../consul/transaction.ts';
-import { explainError, type Log } from '../observability/log.ts';
+import type { Log } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import type { Owner } from '../mark.ts';
 import { Displaced, FenceOfAnotherCluster, twoInstallations } from './fence-errors.ts';
 import {
   fenceKey,
+  isEpoch,
   isOlderLease,
   judgeRecord,
   readRecord,
@@ -18,6 +19,7 @@ import {
   type FenceRecord,
   type LeaseMark,
 } from './fence-record.ts';
+import { Trouble } from './trouble.ts';
 import { Turns } from './turns.ts';
 
 export interface FenceOptions {
@@ -48,9 +50,6 @@ export interface FenceOptions {
  */
 export const LATEST_WRITE_MS = 35_000;
 
-/** Whoever waits for the end of a trouble may have nothing to write: full-jitter caps of 1, 2, 4, 5 s. */
-const BACKOFF = { baseMs: 1000, maxMs: 5000 };
-
 type Standing =
   | { readonly kind: 'not taken' }
   | {
@@ -60,8 +59,8 @@ type Standing =
       /** A transaction may still be applied that began with this index. */
       readonly isOpen: boolean;
     }
-  /** The token has no right to the key, and never had. */
-  | { readonly kind: 'unfenced'; readonly why: string }
+  /** The token has no right to the key, and never had. Whoever wrote an epoch above the highest that was seen is newer. */
+  | { readonly kind: 'unfenced'; readonly why: string; readonly seen: number }
   | { readonly kind: 'displaced'; readonly error: Displaced };
 
 /**
@@ -76,6 +75,7 @@ type Standing =
  * | ... and another holds it, with no lower epoch    | this process writes no more                                         |
  * | ... and it is not there, or has a lower epoch    | time went back in Consul; the key is written anew                   |
  * | the token has no right to it from the start      | transactions go without a fence, until it has it                    |
+ * | ... has it, and another took the key meanwhile   | this process writes no more                                         |
  * | ... loses its right                              | nothing is written until it has it again                            |
  */
 export class Fence implements Fencing {
@@ -88,23 +88,26 @@ export class Fence implements Fencing {
   #whenAlone: (() => void) | undefined;
   /** When the last transaction ended of which nobody knows what became of it, without a fence. */
   #doubtfulSinceMs = -Infinity;
-  /** Why nothing can be written now. */
-  #trouble: string | undefined;
-  #isTryingAgain = false;
+  readonly #trouble: Trouble;
   /** Whatever reads or writes the key; transactions go beside. */
   readonly #turns = new Turns();
-  readonly #lookInTurn = () => this.#told(() => this.#look());
-  readonly #moveInTurn = () => this.#told(() => this.#move());
+  readonly #lookInTurn = () => this.#trouble.noted(() => this.#look());
+  readonly #moveInTurn = () => this.#trouble.noted(() => this.#move());
 
   constructor(options: FenceOptions) {
     this.#options = options;
     this.key = fenceKey(options.owner.cluster);
+    this.#trouble = new Trouble({
+      again: () => (this.#isOpen ? this.#moved() : this.look()),
+      isWorthIt: () => this.#standing.kind === 'held',
+      ...{ clock: options.clock, signal: options.signal },
+    });
   }
 
   /**
    * Takes the fence, whichever process of this cluster holds it. Without a right to the key this process goes without, and may
    * ask again later.
-   * @param given epoch: the highest that the Lease knows of; takeOver: also from another cluster
+   * @param given epoch: the highest that the Lease knows of, 0 for what cannot be one; takeOver: also from another cluster
    * @throws Displaced, FenceOfAnotherCluster; ConsulError, UntrustworthyAnswer, TransactionConflict when it could not be taken now
    */
   async take(given: { epoch?: number; takeOver?: boolean } = {}): Promise<void> {
@@ -112,27 +115,33 @@ export class Fence implements Fencing {
   }
 
   async #take({ epoch = 0, takeOver = false }: { epoch?: number; takeOver?: boolean }): Promise<void> {
-    const { keyValue, owner, distrust } = this.#options;
+    const { keyValue, owner, holder, distrust } = this.#options;
     this.assertNotDisplaced();
+    const told = isEpoch(epoch) ? epoch : 0;
+    const before = this.#standing.kind === 'unfenced' ? this.#standing.seen : undefined;
+    let seen = Math.max(told, before ?? 0);
     try {
       const stored = await keyValue.read(this.key);
       const found = stored && readRecord(stored.value);
+      if (found && before !== undefined && found.holder !== holder && found.epoch > before)
+        return this.#displacedBy(found);
       if (found && found.clusterUid !== owner.clusterUid && !takeOver)
         throw new FenceOfAnotherCluster(this.key, found, owner);
-      if ((found?.epoch ?? 0) < epoch) distrust.begin('fence-lost');
-      await this.#write(stored, epoch);
+      if ((found?.epoch ?? 0) < told) distrust.begin('fence-lost');
+      seen = Math.max(seen, found?.epoch ?? 0);
+      await this.#write(stored, seen);
       // A Lease that was made anew has the epoch of its leader on it.
-      if (found && found.epoch > epoch) this.#tellOtherLease(found);
+      if (found && found.epoch > told) this.#tellOtherLease(found);
     } catch (error) {
       if (!isDenied(error)) throw error;
-      this.#goWithout(error);
+      this.#goWithout(error, seen);
     }
   }
 
-  #goWithout({ message }: Error): void {
+  #goWithout({ message }: Error, seen: number): void {
     const { log, metrics } = this.#options;
     const isNews = this.#standing.kind !== 'unfenced';
-    this.#standing = { kind: 'unfenced', why: message };
+    this.#standing = { kind: 'unfenced', why: message, seen };
     metrics.fenced.set(0);
     if (isNews)
       log.warn('the token has no right to the key that fences writes, going on without', {
@@ -158,7 +167,7 @@ export class Fence implements Fencing {
 
   /** Why nothing is written, now or any more; undefined while something is. */
   get failure(): string | undefined {
-    return this.#standing.kind === 'displaced' ? this.#standing.error.message : this.#trouble;
+    return this.#standing.kind === 'displaced' ? this.#standing.error.message : this.#trouble.why;
   }
 
   /** The key has changed, or cannot be read: the leader is asked who holds it. */
@@ -170,7 +179,7 @@ export class Fence implements Fencing {
     const first = await orNotApplied(this.#begin());
     try {
       const committed = await send(first);
-      this.#trouble = undefined;
+      this.#trouble.end();
       return committed;
     } catch (error) {
       if (mayHaveBeenApplied(error)) this.#noteUnknown(first);
@@ -230,36 +239,6 @@ export class Fence implements Fencing {
     }
   }
 
-  /** Whatever keeps the fence from being moved or looked at keeps everything from being written. */
-  async #told(work: () => Promise<void>): Promise<void> {
-    try {
-      await work();
-      this.#trouble = undefined;
-    } catch (error) {
-      this.#trouble = explainError(error);
-      void this.#tryAgain();
-      throw error;
-    }
-  }
-
-  /** Until there is no trouble any more. */
-  async #tryAgain(): Promise<void> {
-    const { clock, signal } = this.#options;
-    if (this.#isTryingAgain) return;
-    this.#isTryingAgain = true;
-    for (let tries = 0; this.#isInTrouble && !signal.aborted; tries++) {
-      await sleep(backoffMs(tries, BACKOFF), signal, clock);
-      // Its outcome is kept, and told.
-      if (this.#isInTrouble && !signal.aborted)
-        await (this.#isOpen ? this.#moved() : this.look()).catch(() => undefined);
-    }
-    this.#isTryingAgain = false;
-  }
-
-  get #isInTrouble(): boolean {
-    return this.#trouble !== undefined && this.#standing.kind === 'held';
-  }
-
   /** Looks who holds the key. */
   async #look(): Promise<void> {
     if (this.#standing.kind !== 'held') return;
@@ -292,7 +271,7 @@ export class Fence implements Fencing {
     const { keyValue, owner, holder, log, confirmLease } = this.#options;
     const found = stored && readRecord(stored.value);
     const lease = await confirmLease?.();
-    if (isOlderLease(found?.lease, lease)) this.#tellOlderLease(found?.lease, lease);
+    if (isOlderLease(found, holder, lease)) this.#tellOlderLease(found, lease);
     const epoch = Math.max(found?.epoch ?? 0, known) + 1;
     const record = { epoch, holder, clusterUid: owner.clusterUid, lease };
     this.#hold(record, await keyValue.swap(this.key, writeRecord(record), stored?.index ?? 0));
@@ -300,11 +279,12 @@ export class Fence implements Fencing {
   }
 
   /** All of Kubernetes was read after that already, and what is removed is asked for by itself: there is nothing else to do. */
-  #tellOlderLease(expected: LeaseMark | undefined, found: LeaseMark | undefined): void {
+  #tellOlderLease(found: FenceRecord | undefined, lease: LeaseMark | undefined): void {
     this.#options.metrics.timeWentBack.inc({ source: 'kubernetes', sign: 'lower-lease-transitions' });
     this.#options.log.warn('time went back in Kubernetes: the Lease has changed hands less often than it had', {
-      expected: expected?.transitions,
-      found: found?.transitions,
+      before: found?.lease?.transitions,
+      holderBefore: found?.holder,
+      now: lease?.transitions,
     });
   }
 
@@ -320,19 +300,4 @@ export class Fence implements Fencing {
     this.#standing = { kind: 'held', record, index, isOpen: false };
     this.#options.metrics.fenced.set(1);
   }
-}
-
-/** What comes before a transaction, or after its refusal, failed: the transaction is not among those that may come late. */
-async function orNotApplied<T>(work: Promise<T>): Promise<T> {
-  try {
-    return await work;
-  } catch (cause) {
-    throw new NotApplied(cause);
-  }
-}
-
-function isDenied(error: unknown): error is Error {
-  return (
-    (error instanceof TransactionConflict && error.isDenied) || (error instanceof ConsulError && error.status === 403)
-  );
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { fenceKey, judgeRecord, readRecord, writeRecord } from '../../../src/leadership/fence-record.ts';
+import { fenceKey, isOlderLease, judgeRecord, readRecord, writeRecord } from '../../../src/leadership/fence-record.ts';
 
 const record = { epoch: 7, holder: 'a', clusterUid: 'uid' };
 
@@ -35,5 +35,25 @@ describe('the key of the fence', () => {
     ['has a higher epoch of another', { ...record, epoch: 8, holder: 'b' }, 'displaced'],
   ] as const)('that %s', (_, found, verdict) => {
     expect(judgeRecord(record, found)).toBe(verdict);
+  });
+});
+
+describe('the Lease of a holder', () => {
+  const lease = { uid: 'l', transitions: 3 };
+
+  it.each([
+    ['of fewer hand-overs', { ...record, holder: 'b', lease: { ...lease, transitions: 2 } }, false],
+    ['of as many under another holder', { ...record, holder: 'b', lease }, true],
+    ['of as many under ourselves', { ...record, lease }, false],
+    ['of more under ourselves', { ...record, lease: { ...lease, transitions: 4 } }, true],
+    ['of another Lease', { ...record, holder: 'b', lease: { uid: 'k', transitions: 9 } }, false],
+    ['of none', { ...record, holder: 'b' }, false],
+  ])('is older than the key where that tells %s, or is not', (_, found, isOlder) => {
+    expect(isOlderLease(found, 'a', lease)).toBe(isOlder);
+    expect(isOlderLease(found, 'a', undefined)).toBe(false);
+  });
+
+  it('is not older than a key that is not there', () => {
+    expect(isOlderLease(undefined, 'a', lease)).toBe(false);
   });
 });

@@ -321,6 +321,11 @@ describe('a fence of a leader by a Lease', () => {
     ['has that epoch', other(7), 7, [], 8],
     ['has a higher epoch', other(9), 7, [], 10],
     ['has a key, and the Lease tells of none', other(9), 0, [], 10],
+    ['has a key, and the Lease tells of what is no number', other(9), NaN, [], 10],
+    ['has no key, and the Lease tells of what is no number', undefined, NaN, [], 1],
+    ['has no key, and the Lease tells of half an epoch', undefined, 2.5, [], 1],
+    ['has no key, and the Lease tells of an epoch below all', undefined, -3, [], 1],
+    ['has no key, and the Lease tells of an epoch beyond all', undefined, Infinity, [], 1],
   ])('whose Lease tells of an epoch sees that time went back where Consul %s', async (_, value, epoch, signs, next) => {
     const store = new Store();
     if (value !== undefined) store.put(value);
@@ -369,18 +374,23 @@ describe('a fence of a leader by a Lease', () => {
     expect(twoInstallations({ cluster: 'dev' }, found(rival), undefined)).toBeUndefined();
   });
 
-  it.each<[string, LeaseMark, string[]]>([
-    ['fewer transitions', { uid: 'l', transitions: 4 }, ['lower-lease-transitions']],
-    ['as many', { uid: 'l', transitions: 3 }, []],
-    ['more', { uid: 'l', transitions: 2 }, []],
-    ['another uid', { uid: 'k', transitions: 9 }, []],
-  ])('that has %s than the key tells of shows whether time went back in Kubernetes', async (_, before, signs) => {
-    const store = new Store();
-    store.put(writeRecord({ epoch: 1, holder: 'b', clusterUid: 'uid', lease: before }));
-    const staged = stage(store, 'uid', () => Promise.resolve(lease));
-    await staged.fence.take();
-    expect(await staged.counted()).toEqual(signs);
-  });
+  it.each<[string, LeaseMark, string, string[]]>([
+    ['fewer transitions', { uid: 'l', transitions: 4 }, 'b', ['lower-lease-transitions']],
+    ['fewer transitions, of its own', { uid: 'l', transitions: 4 }, 'a', ['lower-lease-transitions']],
+    ['as many, of another holder', { uid: 'l', transitions: 3 }, 'b', ['lower-lease-transitions']],
+    ['as many, of its own', { uid: 'l', transitions: 3 }, 'a', []],
+    ['more', { uid: 'l', transitions: 2 }, 'b', []],
+    ['another uid', { uid: 'k', transitions: 9 }, 'b', []],
+  ])(
+    'that has %s than the key tells of shows whether time went back in Kubernetes',
+    async (_, before, holder, signs) => {
+      const store = new Store();
+      store.put(writeRecord({ epoch: 1, holder, clusterUid: 'uid', lease: before }));
+      const staged = stage(store, 'uid', () => Promise.resolve(lease));
+      await staged.fence.take();
+      expect(await staged.counted()).toEqual(signs);
+    },
+  );
 });
 
 describe('whoever wants to know that nothing is applied late', () => {
@@ -464,6 +474,43 @@ describe('a token without the right to the key', () => {
     store.unreadable = new ConsulError('read key', 403, 'Permission denied');
     const { fence } = await taken(store);
     expect(fence.absence).toContain('403');
+  });
+
+  it.each<[string, boolean, number, number, 'taken' | 'displaced']>([
+    ['as it was', true, 4, 0, 'taken'],
+    ['with a higher epoch', true, 5, 0, 'displaced'],
+    ['that could not be read before', false, 4, 0, 'displaced'],
+    ['that the Lease told of', false, 4, 4, 'taken'],
+    ['above what the Lease told of', false, 5, 4, 'displaced'],
+  ])('that gets it finds the record of another %s, and takes no fence from a newer one', async (_, ...given) => {
+    const [isReadable, epoch, known, becomes] = given;
+    const store = new Store();
+    store.put(other(4));
+    if (isReadable) store.outcomes.push('denied');
+    else store.unreadable = new ConsulError('read key', 403, 'Permission denied');
+    const { displaced, fence, write } = stage(store);
+    await fence.take({ epoch: known });
+    expect(fence.absence).toContain('Permission denied');
+    store.unreadable = undefined;
+    store.put(other(epoch));
+    await fence.take();
+    const isTaken = becomes === 'taken';
+    expect([store.record?.holder, fence.epoch, displaced.count]).toEqual(isTaken ? ['a', 5, 0] : ['b', undefined, 1]);
+    if (!isTaken) expect(await whyNotApplied(write())).toBeInstanceOf(Displaced);
+  });
+
+  it('that gets it finds its own record, or none, and takes the fence above all that was known', async () => {
+    for (const lose of [true, false]) {
+      const store = new Store();
+      store.outcomes.push('applied and lost', 'denied');
+      const { fence } = stage(store);
+      await expect(fence.take({ epoch: 6 })).rejects.toThrow(ConsulError);
+      await fence.take({ epoch: 6 });
+      expect([fence.epoch, store.record?.epoch]).toEqual([undefined, 7]);
+      if (lose) store.key = undefined;
+      await fence.take();
+      expect([fence.epoch, store.record?.holder]).toEqual([8, 'a']);
+    }
   });
 
   it('that had it writes nothing until it has it again', async () => {
