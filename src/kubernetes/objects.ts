@@ -27,6 +27,8 @@ export interface Pod extends KubernetesObject {
   readonly phase: string;
   /** status.podIPs, the pod's preferred family first. */
   readonly podIPs: readonly string[];
+  /** status.startTime, RFC 3339: when a kubelet took the pod; empty before. */
+  readonly startTime: string;
   readonly owner: { readonly kind: string; readonly name: string } | undefined;
   readonly ready: Condition | undefined;
   /** Types of conditions that Ready waits for beside the containers (KEP-580). */

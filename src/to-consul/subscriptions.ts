@@ -19,7 +19,7 @@ export interface Subscriber {
  *
  * | what changed                          | the pods                                                          |
  * |---------------------------------------|-------------------------------------------------------------------|
- * | a pod                                 | that pod, and lost ones that have its address, or had it          |
+ * | a pod                                 | that pod, and lost ones that have its address, or had it; also when it turns Ready |
  * | a Service                             | those that it asks for, before and now                            |
  * | a slice                               | those that it targets, before and now                             |
  * | the address or the zone of a node, or whether it is Unknown | those that run there                        |

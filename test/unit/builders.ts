@@ -81,6 +81,7 @@ export function pod(overrides: Partial<Pod> = {}): Pod {
     hostNetwork: false,
     phase: 'Running',
     podIPs: ['10.1.0.7'],
+    startTime: '2026-10-20T09:00:00Z',
     owner: { kind: 'ReplicaSet', name: 'orders-7d4b9c6f5' },
     ready: condition(),
     readinessGates: [],

@@ -51,6 +51,7 @@ const STATUS = message({
   conditions: [2, list(encoded)],
   hostIP: [5, sharedString],
   podIP: [6, string],
+  startTime: [7, time],
   podIPs: [12, list(only('ip', 1, string))],
 });
 
@@ -84,6 +85,7 @@ export function podDecoder(keep: Keep): (object: Encoded) => Pod {
       hostNetwork: spec.hostNetwork ?? false,
       phase: status.phase,
       podIPs: ips.length > 0 || status.podIP === '' ? ips : [status.podIP],
+      startTime: status.startTime,
       owner: owner && { kind: owner.kind, name: owner.name },
       ready: ready?.as(CONDITION),
       readinessGates: keepEach(spec.readinessGates, (type) => type),

@@ -147,7 +147,7 @@ export class Planner {
       node: this.#views.nodes.get(pod.nodeName),
       emptied: this.#emptied,
       others: this.#others,
-      sharing: this.#index.sharingAddress(pod),
+      heirs: this.#index.heirsToAddress(pod),
     });
   }
 

@@ -56,7 +56,12 @@ export class PodIndex {
     return this.#podsOfNode.get(node.name).map(objectKey);
   }
 
-  /** Other pods that have an address of the pod: of one of them it is not the address any more. */
+  /** Other pods to which an address of the pod was given after it. */
+  heirsToAddress(pod: Pod): string[] {
+    return this.#addressHolders.heirs(pod);
+  }
+
+  /** Other pods that say that they have an address of the pod: of one of them it is not the address any more. */
   sharingAddress(pod: Pod): string[] {
     return this.#addressHolders.besides(pod);
   }

@@ -29,8 +29,8 @@ export interface RetentionSources {
   readonly node: Node | undefined;
   readonly emptied: Emptied;
   readonly others: Others;
-  /** Other pods that have an address of the pod. */
-  readonly sharing: readonly string[];
+  /** Other pods to which an address of the pod was given after it: they started later, or are Ready. */
+  readonly heirs: readonly string[];
 }
 
 export const NOTHING_RETAINED: Retention = { registrations: [], retained: [], unread: [], waitsFor: [] };
@@ -41,7 +41,7 @@ export const NOTHING_RETAINED: Retention = { registrations: [], retained: [], un
  * | an instance                                                          | outcome                                      |
  * |----------------------------------------------------------------------|----------------------------------------------|
  * | that is not kept; see EmptiedServices                                | goes                                         |
- * | of a pod whose address another pod has                               | goes                                         |
+ * | of a pod whose address was given to another pod, later               | goes                                         |
  * | of a service whose foreign instances are not read                    | they are read first                          |
  * | of a service that has a passing foreign instance                     | goes                                         |
  * | of a pod whose node is Unknown                                       | stays passing: nobody knows that the pod does not serve |
@@ -50,7 +50,7 @@ export const NOTHING_RETAINED: Retention = { registrations: [], retained: [], un
  * A control plane that hears of no node makes all of their pods NotReady, although these run on.
  */
 export function retain(unready: Iterable<Registration>, sources: RetentionSources): Retention {
-  const { pod, node, emptied, others, sharing } = sources;
+  const { pod, node, emptied, others, heirs } = sources;
   const registrations: Registration[] = [];
   const retained: RetainedInstance[] = [];
   const unread = new Set<string>();
@@ -59,7 +59,7 @@ export function retain(unready: Iterable<Registration>, sources: RetentionSource
   const because = isUnknown ? `node ${pod.nodeName} of its pod is Unknown` : 'its pod is not Ready';
   for (const registration of unready) {
     const { id, service, check } = registration;
-    if (sharing.length > 0 || !emptied.isOfEmptied(service, id)) continue;
+    if (heirs.length > 0 || !emptied.isOfEmptied(service, id)) continue;
     const foreign = others.of(service);
     if (!foreign) {
       unread.add(service);

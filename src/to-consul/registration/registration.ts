@@ -94,8 +94,8 @@ const LONGEST_META_VALUE = 512;
 const MOST_META = 64;
 /**
  * Of all tags together, in bytes as JSON. Consul has no limit of its own for tags, but a transaction has one, of 512 KiB unless its
- * `limits.txn_max_req_len` says otherwise. We send 400 KiB at most, and an instance may have to be in it twice (see LateWrites), each
- * time with meta of up to 80 KiB.
+ * `limits.txn_max_req_len` says otherwise. We send 400 KiB at most, which is room for two instances of the largest kind: each is in it
+ * once, with these tags and meta of up to 80 KiB.
  */
 const MOST_TAG_BYTES = 112 * 1024;
 /** Keys that are ours to set and that Spring and operators may set themselves. */

@@ -28,6 +28,7 @@ describe('a pod of the API server', () => {
       hostNetwork: false,
       phase: 'Running',
       podIPs: ['10.1.0.7', 'fd00::7'],
+      startTime: '2026-10-20T09:00:00Z',
       owner: { kind: 'ReplicaSet', name: 'orders-7d4b9c6f5' },
       ready: {
         status: 'False',
@@ -230,6 +231,7 @@ const emptyPod = pod({
   hostIP: '',
   phase: '',
   podIPs: [],
+  startTime: '',
   owner: undefined,
   ready: undefined,
   containers: [],

@@ -52,6 +52,7 @@ export const pod = {
     hostIP: '192.168.1.11',
     podIP: '10.1.0.7',
     podIPs: [{ ip: '10.1.0.7' }, { ip: 'fd00::7' }],
+    startTime: '2026-10-20T09:00:00Z',
     conditions: [
       { type: 'Initialized', status: 'True', lastTransitionTime: '2026-10-20T09:59:10Z' },
       {

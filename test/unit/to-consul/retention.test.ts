@@ -298,6 +298,19 @@ describe('an instance is not retained any more', () => {
     expect(stage.loop.status.retained).toBe(59);
   });
 
+  it('not by an old pod with its address that is not Ready; but as soon as that is Ready', async () => {
+    const stage = await lost();
+    const old = podNamed('old', {
+      ...{ podIPs: FIRST.podIPs, annotations: new Map(), ready: NOT_READY, startTime: '2026-10-19T00:00:00Z' },
+    });
+    stage.views.pods.put(changed(old, {}));
+    await stage.untilIdle();
+    expect(counts(stage)).toEqual(['orders critical 60', 'web passing 100']);
+    stage.views.pods.put(changed(old, { ready: condition() }));
+    await stage.untilIdle();
+    expect(counts(stage)).toEqual(['orders critical 59', 'web passing 100']);
+  });
+
   it('by itself: that others were deleted says nothing of it', async () => {
     const stage = await lost();
     remove(stage, ORDERS.slice(0, 40));

@@ -1,11 +1,16 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Pod } from '../../../../src/kubernetes/objects.ts';
 import { AddressHolders } from '../../../../src/to-consul/plan/address-holders.ts';
+import { condition } from '../../builders.ts';
 import { viewOf } from '../../to-kubernetes/views.ts';
 import { podNamed } from '../planning.ts';
 
 const IP = '10.1.0.7';
-const A = podNamed('a', { podIPs: [IP, 'fd00::7'] });
+const A = podNamed('a', { podIPs: [IP, 'fd00::7'], startTime: '2026-10-20T09:00:00Z' });
+const EARLIER = '2026-10-19T10:00:00Z';
+const LATER = '2026-10-20T09:00:01Z';
+const READY = condition();
+const NOT_READY = condition({ status: 'False' });
 
 describe('other pods with the address of a pod', () => {
   it.each<readonly [rule: string, other: Partial<Pod>, expected: string[]]>([
@@ -19,6 +24,18 @@ describe('other pods with the address of a pod', () => {
     ['one that is not Ready', { podIPs: [IP], ready: undefined }, ['shop/other']],
   ])('are %s', (_, other, expected) => {
     expect(new AddressHolders(viewOf(A, podNamed('other', other))).besides(A)).toEqual(expected);
+  });
+
+  it.each<readonly [rule: string, other: Partial<Pod>, expected: string[]]>([
+    ['one that is Ready, whenever it started', { ready: READY, startTime: EARLIER }, ['shop/other']],
+    ['one that started later and is not Ready', { ready: NOT_READY, startTime: LATER }, ['shop/other']],
+    ['not one that started earlier and is not Ready', { ready: NOT_READY, startTime: EARLIER }, []],
+    ['not one that started in the same second and is not Ready', { ready: NOT_READY, startTime: A.startTime }, []],
+    ['one that does not say when it started', { ready: NOT_READY, startTime: '' }, ['shop/other']],
+    ['not one with another address', { podIPs: ['10.1.0.8'], startTime: LATER }, []],
+  ])('have it by right, as its heirs: %s', (_, other, expected) => {
+    const holders = new AddressHolders(viewOf(A, podNamed('other', { podIPs: [IP], ...other })));
+    expect(holders.heirs(A)).toEqual(expected);
   });
 
   it('are none for a pod that shares the address of its node by right', () => {

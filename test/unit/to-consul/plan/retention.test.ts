@@ -13,7 +13,7 @@ function becomes(sources: Partial<RetentionSources> = {}): string[] {
     node: node(),
     emptied: { isOfEmptied: () => true },
     others: NOBODY,
-    sharing: [],
+    heirs: [],
     ...sources,
   });
   expect(retained.map(({ id }) => id)).toEqual(registrations.map(({ id }) => id));
@@ -27,7 +27,7 @@ function becomes(sources: Partial<RetentionSources> = {}): string[] {
 describe('an instance of a pod that is not Ready', () => {
   it.each<readonly [rule: string, sources: Partial<RetentionSources>, expected: string[]]>([
     ['of no event that empties its service goes', { emptied: { isOfEmptied: () => false } }, []],
-    ['at an address that another pod has goes', { sharing: ['shop/other'] }, []],
+    ['at an address that was given to another pod goes', { heirs: ['shop/other'] }, []],
     ['is judged when it is read what others have', { others: others({ orders: 'unread' }) }, ['unread orders']],
     [
       'goes beside a passing instance of others, for as long as that is there',
@@ -48,7 +48,7 @@ describe('an instance of a pod that is not Ready', () => {
   });
 
   it('says why it stays, in the output of its check and to who asks', () => {
-    const sources = { pod: podNamed('a'), emptied: { isOfEmptied: () => true }, others: NOBODY, sharing: [] };
+    const sources = { pod: podNamed('a'), emptied: { isOfEmptied: () => true }, others: NOBODY, heirs: [] };
     const { registrations, retained } = retain([CRITICAL], { ...sources, node: node({ ready: 'Unknown' }) });
     expect(registrations[0]?.check).toEqual({
       status: 'passing',
@@ -66,7 +66,7 @@ describe('an instance of a pod that is not Ready', () => {
   it('is judged by its own service', () => {
     const admin = { ...CRITICAL, id: 'admin', service: 'admin' };
     const isOfEmptied = (service: string, id: string) => service === 'admin' && id === 'admin';
-    const sources = { pod: podNamed('a'), node: node(), others: NOBODY, sharing: [] };
+    const sources = { pod: podNamed('a'), node: node(), others: NOBODY, heirs: [] };
     const { retained } = retain([CRITICAL, admin], { ...sources, emptied: { isOfEmptied } });
     expect(retained.map(({ service }) => service)).toEqual(['admin']);
   });
