@@ -404,7 +404,7 @@ const POLICY_NEEDED_BY: Readonly<Record<string, { readonly scenario: ScenarioNam
   },
   'service_prefix "" read': {
     scenario: 'the daemon becomes ready',
-    complaint: /read the servers of Consul: .*one that ACLs filtered; the token needs more read rights/,
+    complaint: /read service names: .*one that ACLs filtered; the token needs more read rights/,
   },
   'agent_prefix "" read': {
     scenario: 'a first reading goes out in transactions of more than 64 operations',
