@@ -96,15 +96,14 @@ async function evictionsAllowed({ kubernetes }: Rig): Promise<number | undefined
 
 interface DeploymentStatus {
   readonly availableReplicas?: number;
-  readonly conditions?: { type: string; reason: string }[];
+  readonly unavailableReplicas?: number;
 }
 
 async function statusOfDeployment({ kubernetes }: Rig): Promise<DeploymentStatus> {
   return (await kubernetes.must('GET', DEPLOYMENT)).status as DeploymentStatus;
 }
 const availableReplicas = async (rig: Rig) => (await statusOfDeployment(rig)).availableReplicas;
-const conditionOfRoll = async (rig: Rig) =>
-  (await statusOfDeployment(rig)).conditions?.find(({ type }) => type === 'Progressing')?.reason;
+const unavailableReplicas = async (rig: Rig) => (await statusOfDeployment(rig)).unavailableReplicas;
 
 const rollTo = ({ kubernetes }: Rig, generation: string) =>
   kubernetes.must('PATCH', DEPLOYMENT, { spec: { template: { metadata: { annotations: { generation } } } } });
@@ -166,7 +165,7 @@ describe('the manifests', () => {
     await rollTo(rig, 'never-ready');
     const stuck = await until('a third pod', async () => newIn(await namesOfPods(rig), before)[0]);
     await rig.kubernetes.setPodStatus('consular', stuck, { ready: false });
-    await until('the roll to have been looked at', async () => (await conditionOfRoll(rig)) === 'ReplicaSetUpdated');
+    await until('the third pod to count as one that is not ready', async () => (await unavailableReplicas(rig)) === 1);
     expect((await namesOfPods(rig)).sort()).toEqual([...before, stuck].sort());
     // What was wrong is corrected.
     await rollTo(rig, 'ready');
