@@ -8,6 +8,16 @@ export type JsonObject = Readonly<Record<string, unknown>>;
 const EMPTY: JsonObject = Object.freeze({});
 const NO_STRINGS: ReadonlyMap<string, string> = new Map();
 
+/** The object that the text says; undefined where it says anything else. */
+export function parseObject(text: string): JsonObject | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return isObject(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 export function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -7,7 +7,7 @@ import type { Registration } from '../to-consul/registration/registration.ts';
 import type { ImportPlan } from '../to-kubernetes/imports/planner.ts';
 import { changesOf, type NamespacePlan, type WrittenKind } from '../to-kubernetes/plan/namespace-plan.ts';
 import type { NamePlan } from '../to-kubernetes/plan/planner.ts';
-import type { Retaining } from '../to-kubernetes/retention/retaining-catalog.ts';
+import type { Retaining } from '../guard/retained.ts';
 import type { World } from '../world/world.ts';
 import { planImports, planPods, planServices, readOnce, type OnceContext } from '../world/read-once.ts';
 import type { PodPlan } from '../to-consul/plan/pod-plan.ts';

@@ -1,4 +1,4 @@
-import { booleanField, isObject, numberField, stringField } from '../json.ts';
+import { booleanField, numberField, parseObject, stringField } from '../json.ts';
 
 /** As `Retained` makes them. */
 const HASH = /^[0-9a-f]{8}$/;
@@ -42,13 +42,8 @@ export function writeOutcome({ hash, isKnown, released, staying }: ReleaseOutcom
 
 /** Undefined for a text that no Consular wrote. */
 export function readOutcome(text: string): ReleaseOutcome | undefined {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-  if (!isObject(value)) return undefined;
+  const value = parseObject(text);
+  if (!value) return undefined;
   const [released, staying] = [numberField(value, 'released'), numberField(value, 'staying')];
   const isKnown = booleanField(value, 'known');
   if (isKnown === undefined || released === undefined || staying === undefined) return undefined;

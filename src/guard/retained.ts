@@ -16,6 +16,39 @@ export interface RetainedMember {
   readonly sinceMs: number;
 }
 
+/** A member as it is shown to people. */
+export interface ShownMember {
+  readonly service: string;
+  /** By the name that people know it under. */
+  readonly instance: string;
+  readonly why: string;
+  /** By this process. */
+  readonly since: Date;
+}
+
+/** What a direction retains because much was lost at once, as it is shown to people. */
+export interface Retaining<M extends Pick<ShownMember, 'service' | 'why' | 'since'> = ShownMember> {
+  /** Under which it can be released for an hour; undefined when nothing is retained. */
+  readonly hash: string | undefined;
+  readonly instances: readonly M[];
+}
+
+/** What a hash released. */
+export type Release =
+  | {
+      readonly outcome: 'released';
+      readonly instances: readonly Pick<ShownMember, 'service' | 'instance'>[];
+      /** How many are retained still: they came later. */
+      readonly staying: number;
+    }
+  /** Nothing was shown under that hash within the last hour. */
+  | { readonly outcome: 'unknown' };
+
+/** Since when by the time of day. @param nowMs the same moment as the date */
+export function shownSince({ sinceMs }: Pick<RetainedMember, 'sinceMs'>, nowMs: number, date: Date): Date {
+  return new Date(date.getTime() - (nowMs - sinceMs));
+}
+
 interface Kept extends RetainedMember {
   /** Counts upwards: what has a higher number was kept later. */
   readonly number: number;

@@ -1,4 +1,4 @@
-import { isObject, numberField, stringField } from '../json.ts';
+import { isObject, numberField, parseObject, stringField } from '../json.ts';
 
 /** What the key of the fence says: who writes to Consul for a cluster. */
 export interface FenceRecord {
@@ -29,13 +29,8 @@ export function writeRecord({ epoch, holder, clusterUid, lease }: FenceRecord): 
 
 /** Undefined for a text that no Consular wrote: somebody may have edited the key. */
 export function readRecord(text: string): FenceRecord | undefined {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-  if (!isObject(value)) return undefined;
+  const value = parseObject(text);
+  if (!value) return undefined;
   const epoch = numberField(value, 'epoch');
   const [holder, clusterUid] = [stringField(value, 'holder'), stringField(value, 'clusterUid')];
   if (epoch === undefined || !isEpoch(epoch) || holder === '') return undefined;

@@ -11,6 +11,7 @@ import type { EventRecorder } from '../kubernetes/events.ts';
 import type { ObjectApi } from '../kubernetes/object-api.ts';
 import type { Resources } from '../kubernetes/resources.ts';
 import type { Service } from '../kubernetes/objects.ts';
+import type { Release, Retaining } from '../guard/retained.ts';
 import { META, type Owner } from '../mark.ts';
 import { explainError, type Log } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
@@ -30,7 +31,7 @@ import { Losses } from './plan/losses.ts';
 import { Places } from './plan/places.ts';
 import { Planner } from './plan/planner.ts';
 import { PodIndex } from './plan/pod-index.ts';
-import type { Release, Retaining } from './report/retained-instances.ts';
+import type { ShownInstance } from './report/retained-instances.ts';
 import { Gatekeeper } from './report/readiness-gate.ts';
 import { Patience, SLICES_FOLLOW_MS } from './report/patience.ts';
 import { createReporter, noPod } from './report/reporter.ts';
@@ -84,7 +85,7 @@ export interface ToConsul {
   /** What is rejected and what is held, an object each. */
   troubles(): Iterable<string>;
   /** What is retained because much was lost at once, and the hash under which it can be released. */
-  retaining(): Retaining;
+  retaining(): Retaining<ShownInstance>;
   /** Lets go what was shown under that hash by `retaining` within the last hour, and is retained still. */
   release(hash: string): Release;
   /** The API server is back, or the right to write: what failed for want of it is tried again. */

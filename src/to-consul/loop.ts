@@ -9,7 +9,8 @@ import { askerOf } from './plan/removals.ts';
 import { Waiting } from './plan/waiting.ts';
 import type { LoopOptions, LoopStatus } from './loop-options.ts';
 import { HeldInstances } from './report/held.ts';
-import { RetainedInstances, type Release, type Retaining } from './report/retained-instances.ts';
+import type { Release, Retaining } from '../guard/retained.ts';
+import { RetainedInstances, type ShownInstance } from './report/retained-instances.ts';
 import type { Rejection, ServiceProblem } from './registration/rejection.ts';
 import { POD } from './requests/requests.ts';
 
@@ -132,7 +133,7 @@ export class ToConsulLoop {
   }
 
   /** What is retained right now, under its hash. */
-  retaining(): Retaining {
+  retaining(): Retaining<ShownInstance> {
     return this.#retained.show(this.#options.clock);
   }
 

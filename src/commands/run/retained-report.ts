@@ -1,11 +1,11 @@
 import { sleep } from '../../backoff.ts';
 import type { Clock } from '../../clock.ts';
 import type { Log } from '../../observability/log.ts';
-import { describeRetained, type DirectionName, type Retaining } from './retained.ts';
+import { describeRetained, type DirectionName, type WhatIsRetained } from './retained.ts';
 
 export interface RetainedReportOptions {
   /** What each direction retains now. */
-  readonly retaining: () => readonly (readonly [DirectionName, Retaining])[];
+  readonly retaining: () => readonly (readonly [DirectionName, WhatIsRetained])[];
   /** Told the sentence for people, once for each hash that lasts. */
   readonly onRetained: (text: string) => void;
   readonly log: Log;

@@ -1,14 +1,7 @@
-/** What a direction retains because much was lost at once, as it shows it. */
-export interface Retaining {
-  /** Under which all of it can be released; undefined when nothing is retained. */
-  readonly hash: string | undefined;
-  readonly instances: readonly {
-    readonly service: string;
-    readonly why: string;
-    /** By this process. */
-    readonly since: Date;
-  }[];
-}
+import type { Retaining, ShownMember } from '../../guard/retained.ts';
+
+/** What of a retained instance is told to people here. */
+export type WhatIsRetained = Retaining<Pick<ShownMember, 'service' | 'why' | 'since'>>;
 
 export type DirectionName = 'to-consul' | 'to-kubernetes';
 
@@ -26,7 +19,7 @@ export interface RetainedRow {
 }
 
 /** A row for each Consul service and reason, in the order of the services. */
-export function retainedRows(direction: DirectionName, { hash, instances }: Retaining): RetainedRow[] {
+export function retainedRows(direction: DirectionName, { hash, instances }: WhatIsRetained): RetainedRow[] {
   if (hash === undefined) return [];
   const groups = new Map<string, { service: string; why: string; instances: number; since: Date }>();
   for (const { service, why, since } of instances) {
@@ -47,7 +40,7 @@ export function retainedRows(direction: DirectionName, { hash, instances }: Reta
 const MOST_NAMED = 3;
 
 /** One sentence for the person who decides; undefined when nothing is retained. */
-export function describeRetained(direction: DirectionName, { hash, instances }: Retaining): string | undefined {
+export function describeRetained(direction: DirectionName, { hash, instances }: WhatIsRetained): string | undefined {
   if (hash === undefined) return undefined;
   const services = [...new Set(instances.map(({ service }) => service))].sort();
   const named = services.slice(0, MOST_NAMED).join(', ');

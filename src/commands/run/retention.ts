@@ -8,12 +8,18 @@ import type { ControllerStatus } from '../../reconcile/controller.ts';
 import { followControlFile } from './control-file.ts';
 import { untilFirstPass } from './first-pass.ts';
 import { Releases, type Releasing } from './releases.ts';
-import { describeRetained, retainedRows, type DirectionName, type RetainedRow, type Retaining } from './retained.ts';
+import {
+  describeRetained,
+  retainedRows,
+  type DirectionName,
+  type RetainedRow,
+  type WhatIsRetained,
+} from './retained.ts';
 import { reportRetained } from './retained-report.ts';
 
 /** A direction that keeps what would go at once until somebody says that it may. */
 export interface RetainingDirection extends Releasing {
-  retaining(): Retaining;
+  retaining(): WhatIsRetained;
   status(): ControllerStatus;
 }
 
@@ -88,7 +94,7 @@ export class Retention {
     this.#releases.begin();
   }
 
-  #shown(): (readonly [DirectionName, Retaining])[] {
+  #shown(): (readonly [DirectionName, WhatIsRetained])[] {
     return (this.#directions ?? []).map(([name, direction]) => [name, direction.retaining()] as const);
   }
 

@@ -1,23 +1,18 @@
 import type { Clock } from '../../clock.ts';
-import { Retained, type RetainedMember } from '../../guard/retained.ts';
+import {
+  Retained,
+  shownSince,
+  type Release,
+  type RetainedMember,
+  type Retaining,
+  type ShownMember,
+} from '../../guard/retained.ts';
 import type { RetainedInstance } from '../plan/retention.ts';
 
-/** What is retained because much was lost at once, as it is shown to people. */
-export interface Retaining {
-  /** Under which it can be released for an hour; undefined when nothing is retained. */
-  readonly hash: string | undefined;
-  readonly instances: readonly ShownInstance[];
-}
-
-export interface ShownInstance {
-  readonly service: string;
-  /** The ID of the instance. */
-  readonly instance: string;
+/** A retained instance as it is shown to people, by its ID. */
+export interface ShownInstance extends ShownMember {
   /** `namespace/name` */
   readonly pod: string;
-  readonly why: string;
-  /** By this process. */
-  readonly since: Date;
 }
 
 /** A pod's plan, as far as it says what is retained. */
@@ -26,17 +21,6 @@ interface WhatRetains {
   /** Services of which it cannot be said: what others have there is not read. */
   readonly unread: readonly string[];
 }
-
-/** What a hash released. */
-export type Release =
-  | {
-      readonly outcome: 'released';
-      readonly instances: readonly Pick<ShownInstance, 'service' | 'instance'>[];
-      /** How many are retained still: they came later. */
-      readonly staying: number;
-    }
-  /** Nothing was shown under that hash within the last hour. */
-  | { readonly outcome: 'unknown' };
 
 /** The instances that are retained right now, as the pods' latest plans say, and the hash under which they can be released. */
 export class RetainedInstances {
@@ -64,15 +48,15 @@ export class RetainedInstances {
   }
 
   /** All with their hash, which is good for an hour from then on. */
-  show(clock: Pick<Clock, 'now' | 'date'>): Retaining {
+  show(clock: Pick<Clock, 'now' | 'date'>): Retaining<ShownInstance> {
     const nowMs = clock.now();
     const shown = this.#all.show(nowMs);
     if (!shown) return { hash: undefined, instances: [] };
     const pods = new Map([...this.#ofPods].flatMap(([pod, all]) => all.map(({ id }) => [id, pod] as const)));
-    const instanceOf = ({ service, member, why, sinceMs }: RetainedMember): ShownInstance => {
-      const since = new Date(clock.date().getTime() - (nowMs - sinceMs));
-      return { service, instance: member, pod: pods.get(member) ?? '', why, since };
-    };
+    const instanceOf = (one: RetainedMember): ShownInstance => ({
+      ...{ service: one.service, instance: one.member, pod: pods.get(one.member) ?? '', why: one.why },
+      since: shownSince(one, nowMs, clock.date()),
+    });
     return { hash: shown.hash, instances: shown.members.map(instanceOf) };
   }
 

@@ -2,6 +2,7 @@ import type { Clock } from '../../clock.ts';
 import type { ToKubernetesConfig } from '../../config/schema.ts';
 import { NotBelieved } from '../../consul/absence.ts';
 import type { ServiceInstance } from '../../consul/types.ts';
+import { shownSince, type Release, type Retaining } from '../../guard/retained.ts';
 import type { Owner } from '../../mark.ts';
 import type { Log } from '../../observability/log.ts';
 import type { Metrics } from '../../observability/metrics.ts';
@@ -30,33 +31,6 @@ export interface RetainingCatalogOptions {
   readonly metrics: Pick<Metrics, 'retained'>;
   readonly clock: Clock;
 }
-
-/** What is retained because much was lost at once, as it is shown to people. */
-export interface Retaining {
-  /** Under which it can be released for an hour; undefined when nothing is retained. */
-  readonly hash: string | undefined;
-  readonly instances: readonly ShownInstance[];
-}
-
-export interface ShownInstance {
-  readonly service: string;
-  /** Its address, or host name, and port. */
-  readonly instance: string;
-  readonly why: string;
-  /** By this process. */
-  readonly since: Date;
-}
-
-/** What a hash released. */
-export type Release =
-  | {
-      readonly outcome: 'released';
-      readonly instances: readonly Pick<ShownInstance, 'service' | 'instance'>[];
-      /** How many are retained still: they came later. */
-      readonly staying: number;
-    }
-  /** Nothing was shown under that hash within the last hour. */
-  | { readonly outcome: 'unknown' };
 
 /** What was last taken in of a service. */
 interface Look {
@@ -207,9 +181,9 @@ export class RetainingCatalog implements ReadCatalog {
     const { clock } = this.#options;
     const nowMs = clock.now();
     const { hash, members = [] } = this.#vanished.show(nowMs) ?? {};
-    const instances = members.map(({ service, member, why, sinceMs }) => {
-      const since = new Date(clock.date().getTime() - (nowMs - sinceMs));
-      return { service, instance: shownPlace(service, member), why, since };
+    const instances = members.map((one) => {
+      const { service, member, why } = one;
+      return { service, instance: shownPlace(service, member), why, since: shownSince(one, nowMs, clock.date()) };
     });
     return { hash, instances };
   }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { nextTold, reportRetained } from '../../../../src/commands/run/retained-report.ts';
-import type { Retaining } from '../../../../src/commands/run/retained.ts';
+import type { WhatIsRetained } from '../../../../src/commands/run/retained.ts';
 import { TestClock } from '../../clock.ts';
 import { QUIET } from '../../log.ts';
 
@@ -33,7 +33,7 @@ describe('what is retained is told', () => {
     const end = new AbortController();
     const since = clock.date();
     const instances = [{ service: 'orders', why: 'its pod is not Ready', since }];
-    let toConsul: Retaining = { hash: '4be2a9c1', instances };
+    let toConsul: WhatIsRetained = { hash: '4be2a9c1', instances };
     const [told, logged]: [string[], string[]] = [[], []];
     const log = {
       ...QUIET,

@@ -1,10 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
-import { describeRetained, retainedRows, type Retaining } from '../../../../src/commands/run/retained.ts';
+import { describeRetained, retainedRows, type WhatIsRetained } from '../../../../src/commands/run/retained.ts';
 
 const at = (seconds: number) => new Date(Date.UTC(2026, 9, 20, 10, 0, seconds));
 const WHY = 'its pod is not Ready: much was lost at once';
 const of = (service: string, since = at(0), why = WHY) => ({ service, why, since });
-const retaining = (...instances: Retaining['instances']): Retaining => ({ hash: '4be2a9c1', instances });
+const retaining = (...instances: WhatIsRetained['instances']): WhatIsRetained => ({ hash: '4be2a9c1', instances });
 
 describe('what is retained, in rows', () => {
   it('is a row for each service and reason, by service, each with the earliest time', () => {
