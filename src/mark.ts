@@ -26,7 +26,13 @@ export const META = {
   service: 'k8s-service',
 } as const;
 
-/** Labels and annotations in Kubernetes. */
+/** Prefix of the annotations that people write, where the settings say no other (`annotationPrefix`). */
+export const DEFAULT_ANNOTATION_PREFIX = 'consular.dev';
+
+/**
+ * Labels and annotations in Kubernetes that Consular itself writes. They are the same with every `annotationPrefix`: the name of
+ * the cluster tells two installations apart, and what was written under an earlier prefix stays known.
+ */
 export const LABEL = {
   managedBy: 'app.kubernetes.io/managed-by',
   cluster: 'consular.dev/cluster',
@@ -64,6 +70,9 @@ export const ANNOTATION = {
 } as const;
 /** Value of the EndpointSlice managed-by label: a domain of our own, so that no built-in controller touches them. */
 export const SLICE_MANAGER = 'consular.dev';
+
+/** Keys of annotations that Consular writes, or reads as Kubernetes' own. */
+export const KNOWN_ANNOTATIONS: ReadonlySet<string> = new Set(Object.values(ANNOTATION));
 
 type Strings = ReadonlyMap<string, string>;
 

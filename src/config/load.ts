@@ -44,7 +44,14 @@ export function parseConfig(text: string, environment: Environment, source = 'te
       source,
       result.error.issues.flatMap((issue) => describeIssue(issue, raw)),
     );
-  return { ...result.data, consul: { ...result.data.consul, token: environment.CONSUL_HTTP_TOKEN ?? '' } };
+  const { data } = result;
+  const { annotationPrefix } = data;
+  return {
+    ...data,
+    consul: { ...data.consul, token: environment.CONSUL_HTTP_TOKEN ?? '' },
+    toConsul: { ...data.toConsul, annotationPrefix },
+    toKubernetes: { ...data.toKubernetes, annotationPrefix },
+  };
 }
 
 function parseYaml(text: string, source: string): JsonObject {

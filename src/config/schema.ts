@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { DEFAULT_ANNOTATION_PREFIX } from '../mark.ts';
 import { leaderElection } from './leader-election.ts';
 import { toConsul } from './to-consul.ts';
 import { toKubernetes } from './to-kubernetes.ts';
@@ -13,6 +14,14 @@ const DNS_LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 function isClusterName(name: string): boolean {
   // `--` separates the cluster from the node in Consul node names, so it cannot be part of either side's label.
   return name.length <= 40 && DNS_LABEL.test(name) && !name.includes('--');
+}
+
+/** Prefixes of annotations that are others' to give a meaning to. */
+const OTHERS_PREFIXES = ['kubernetes.io', 'k8s.io', 'consul.hashicorp.com'];
+
+function isAnnotationPrefix(text: string): boolean {
+  const isOthers = OTHERS_PREFIXES.some((others) => text === others || text.endsWith(`.${others}`));
+  return text.length <= 253 && text.split('.').every((label) => DNS_LABEL.test(label)) && !isOthers;
 }
 
 const CLUSTER_NAME = 'a DNS label of at most 40 characters, without "--"';
@@ -40,6 +49,16 @@ export const configSchema = z.strictObject({
     .default([])
     .describe(
       'Names of other Consulars that are meant to run in this same Kubernetes cluster; without them a changed name is an error.',
+    ),
+  annotationPrefix: z
+    .string()
+    .refine(
+      isAnnotationPrefix,
+      'a DNS name in lower case without a slash, like consular.example.com, that is not of Kubernetes or consul-k8s',
+    )
+    .default(DEFAULT_ANNOTATION_PREFIX)
+    .describe(
+      'What stands before the slash in annotations and in the readiness gate that people write; another one keeps two Consulars in one cluster apart.',
     ),
   kubernetes: z
     .strictObject({
@@ -97,9 +116,14 @@ export const configSchema = z.strictObject({
 
 type Parsed = z.infer<typeof configSchema>;
 
+/** What both directions read in the objects of others. */
+type Reading = Readonly<Pick<Parsed, 'annotationPrefix'>>;
+
 /** The parsed configuration, with what the environment added. Durations are milliseconds. */
 export type Config = Readonly<
-  Omit<Parsed, 'kubernetes' | 'consul'> & {
+  Omit<Parsed, 'kubernetes' | 'consul' | 'toConsul' | 'toKubernetes'> & {
+    toConsul: Readonly<Parsed['toConsul']> & Reading;
+    toKubernetes: Readonly<Parsed['toKubernetes']> & Reading;
     kubernetes: Readonly<Parsed['kubernetes']>;
     /** `token` comes from CONSUL_HTTP_TOKEN only: a secret has no place in a configuration file. */
     consul: Readonly<Parsed['consul'] & { token: string }>;

@@ -16,6 +16,7 @@ import { META, type Owner } from '../mark.ts';
 import { explainError, type Log } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import type { RetryBrake } from '../retry-brake.ts';
+import { gateOf } from './desired/readiness.ts';
 import { mistakesOf } from './desired/service-mistakes.ts';
 import { ToConsulLoop } from './loop.ts';
 import type { LoopStatus } from './loop-options.ts';
@@ -106,7 +107,7 @@ export function runToConsul(options: ToConsulOptions): ToConsul {
   const admission = new Admission(config.policy, foreign, places);
   const planner = new Planner(owner, config, views, index, own, admission, foreign, losses);
   const report = createReporter(options);
-  const gatekeeper = new Gatekeeper(options);
+  const gatekeeper = new Gatekeeper({ ...options, gate: gateOf(config.annotationPrefix) });
   const onDrift = (podKeys: Iterable<string>) => loop.remind(podKeys);
   const writer = new Writer({
     committer: options.committer,
@@ -145,7 +146,7 @@ export function runToConsul(options: ToConsulOptions): ToConsul {
     addressChanged: (podKeys) => loop.enqueue(podKeys.filter((key) => losses.isAtStake(key))),
     reportService: (service, addresses) => {
       const mistakes = mistakesOf(service, config).map(({ rejection }) => rejection);
-      const isHeld = mistakes.length > 0 && stays(service, index, own);
+      const isHeld = mistakes.length > 0 && stays(service, config.annotationPrefix, index, own);
       const told = mistakes.map((rejection) => ({ ...rejection, isHeld }));
       report.service(service, addresses.length > 0 ? [noPod(addresses, 3), ...told] : told);
     },
@@ -180,8 +181,8 @@ export function runToConsul(options: ToConsulOptions): ToConsul {
 }
 
 /** Whether Consul has an instance that the Service asked for, and that stays while there are mistakes in it. */
-function stays(service: Service, index: PodIndex, own: Pick<OwnCatalog, 'ofPod'>): boolean {
-  if (!askedByService(service) || service.type === 'ExternalName') return false;
+function stays(service: Service, annotationPrefix: string, index: PodIndex, own: Pick<OwnCatalog, 'ofPod'>): boolean {
+  if (!askedByService(service, annotationPrefix) || service.type === 'ExternalName') return false;
   for (const podKey of index.podsOfService(service))
     for (const { registration } of own.ofPod(podKey).values())
       if (registration.meta.get(META.service) === service.name) return true;

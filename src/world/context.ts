@@ -12,7 +12,7 @@ import type { KindPace } from '../kubernetes/optional-kind.ts';
 import type { NamespacePace } from '../kubernetes/writable-namespace.ts';
 import { createResources, workloadEntryKind, type CustomKind, type Resources } from '../kubernetes/resources.ts';
 import type { ElectionTimes } from '../leadership/election-rules.ts';
-import { ANNOTATION } from '../mark.ts';
+import { KNOWN_ANNOTATIONS } from '../mark.ts';
 import type { Log } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import { RetryBrake } from '../retry-brake.ts';
@@ -89,7 +89,7 @@ export function createClients({ config, log, metrics, version, timings }: Contex
   const kubernetes = createKubernetesClient(connectKubernetes(config.kubernetes), userAgent);
   const consul = createConsulClient(config.consul, userAgent, log, timings?.tlsLookMs);
   const keep: Keep = {
-    annotation: (key) => isOurAnnotation(key) || key === ANNOTATION.overCapacity,
+    annotation: (key) => isOurAnnotation(key, config.annotationPrefix) || KNOWN_ANNOTATIONS.has(key),
     variable: (name) => config.toConsul.registrator && isRegistratorVariable(name),
   };
   const api = createObjectApi(kubernetes, metrics);

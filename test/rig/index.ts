@@ -53,6 +53,7 @@ export interface DaemonOptions {
   readonly cluster?: string;
   /** @default all other clusters that had a daemon of this rig */
   readonly besides?: readonly string[];
+  readonly annotationPrefix?: string;
   /** Beside the address. */
   readonly consul?: object;
   readonly toConsul?: object;
@@ -154,6 +155,7 @@ function settingsOf(defaults: Defaults, options: DaemonOptions): DaemonSettings 
   const settings = {
     cluster,
     besides: options.besides ?? [...defaults.clusters].filter((other) => other !== cluster),
+    ...(options.annotationPrefix === undefined ? {} : { annotationPrefix: options.annotationPrefix }),
     kubernetes: { kubeconfig: options.kubeconfig ?? defaults.kubeconfig },
     consul: { address: options.consulAddress ?? defaults.consulAddress, ...options.consul },
     toConsul: { namespaces: { include: [defaults.namespace], exclude: [] }, ...options.toConsul },

@@ -38,6 +38,10 @@ export function policy(overrides: Partial<Policy> = {}): Policy {
   return { ...toConsulConfig().policy, ...overrides };
 }
 
+/** The prefix that annotations have by default, and the readiness gate under it. */
+export const PREFIX = 'consular.dev';
+export const GATE = `${PREFIX}/registered`;
+
 /** Annotations by their short name: `{ 'service-name': 'orders' }`. */
 export function annotations(entries: Readonly<Record<string, string>>): ReadonlyMap<string, string> {
   return new Map(Object.entries(entries).map(([key, value]) => [`consular.dev/${key}`, value]));

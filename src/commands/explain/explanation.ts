@@ -1,6 +1,6 @@
 import type { Pod, Service } from '../../kubernetes/objects.ts';
 import { objectKey } from '../../kubernetes/objects.ts';
-import { ALIAS_PREFIX, isOurAnnotation, PREFIX } from '../../to-consul/requests/annotations.ts';
+import { isOurAnnotation, ourSpelling } from '../../to-consul/requests/annotations.ts';
 import type { OwnInstance } from '../../to-consul/observed/own-instance.ts';
 import { identityOf } from '../../to-consul/registration/registration.ts';
 import type { Registration } from '../../to-consul/registration/registration.ts';
@@ -117,13 +117,13 @@ export function isSettled({ changes, rejections }: Explanation): boolean {
   return changes.length + rejections.length === 0;
 }
 
-export function annotationSettings(kind: string, object: Pod | Service): Setting[] {
+export function annotationSettings(kind: string, object: Pod | Service, annotationPrefix: string): Setting[] {
   const source = `${kind} ${objectKey(object)}`;
   return [...object.annotations]
-    .filter(([key]) => isOurAnnotation(key))
+    .filter(([key]) => isOurAnnotation(key, annotationPrefix))
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([key, value]) => {
-      const ours = key.startsWith(ALIAS_PREFIX) ? PREFIX + key.slice(ALIAS_PREFIX.length) : key;
+      const ours = ourSpelling(key, annotationPrefix);
       return { source, key, value, note: ours !== key && object.annotations.has(ours) ? `${ours} wins` : '' };
     });
 }

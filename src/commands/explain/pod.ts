@@ -2,7 +2,7 @@ import type { Config } from '../../config/schema.ts';
 import { objectKey, workloadOf, type Container, type Pod } from '../../kubernetes/objects.ts';
 import { parseAnnotations } from '../../to-consul/requests/annotations.ts';
 import { desiredRegistrations, type PlanSources } from '../../to-consul/desired/desired-registrations.ts';
-import { GATE, readinessOf } from '../../to-consul/desired/readiness.ts';
+import { gateOf, readinessOf, servedGate } from '../../to-consul/desired/readiness.ts';
 import { defaultPort, isInjected } from '../../to-consul/requests/default-port.ts';
 import { namesWanted, askedByService } from '../../to-consul/requests/requests.ts';
 import type { World } from '../../world/world.ts';
@@ -82,7 +82,7 @@ function factsOf(pod: Pod, { toConsul }: Config): Fact[] {
     ...fact('IPs', pod.podIPs.join(', ') || '(none)'),
     ...fact('hostNetwork', pod.hostNetwork ? 'true' : ''),
     ...fact('Ready', pod.ready ? `${pod.ready.status}${since(pod.ready.lastTransitionTime)}` : '(no such condition)'),
-    ...fact('readiness', readinessOf(pod, toConsul.readinessGate).output),
+    ...fact('readiness', readinessOf(pod, servedGate(toConsul)).output),
     ...fact('deletion', pod.deletionTimestamp),
     ...pod.readinessGates.map((gate) => ({
       what: 'readiness gate',
@@ -100,8 +100,8 @@ function factsOf(pod: Pod, { toConsul }: Config): Fact[] {
 }
 
 /** Which port the pod is registered with, and why, where its annotations ask for a service and do not say the port. */
-function defaultPortOf(pod: Pod, { injectedContainers }: Config['toConsul']): string {
-  const { serviceName, port } = parseAnnotations(pod.annotations).settings;
+function defaultPortOf(pod: Pod, { injectedContainers, annotationPrefix }: Config['toConsul']): string {
+  const { serviceName, port } = parseAnnotations(pod.annotations, annotationPrefix).settings;
   if (serviceName === undefined || port !== undefined) return '';
   const found = defaultPort(pod, injectedContainers);
   return typeof found === 'string' ? '' : `${found.port.port}, of container ${found.container}: ${found.why}`;
@@ -119,10 +119,11 @@ function describe(container: Container, { injectedContainers }: Config['toConsul
 const since = (time: string) => (time === '' ? '' : ` since ${time}`);
 
 function settingsOf({ pod, services }: PlanSources, { toConsul }: Config): Setting[] {
-  const asks = namesWanted(parseAnnotations(pod.annotations).settings).length > 0;
+  const { annotationPrefix } = toConsul;
+  const asks = namesWanted(parseAnnotations(pod.annotations, annotationPrefix).settings).length > 0;
   return [
-    ...annotationSettings('Pod', pod),
-    ...services.flatMap(({ service }) => annotationSettings('Service', service)),
+    ...annotationSettings('Pod', pod, annotationPrefix),
+    ...services.flatMap(({ service }) => annotationSettings('Service', service, annotationPrefix)),
     ...(toConsul.registrator
       ? variableSettings(pod, asks ? 'not read: annotations of the pod name a service' : '')
       : []),
@@ -135,19 +136,22 @@ function notesOf(
   plan: PodPlan,
   { toConsul }: Config,
 ): string[] {
-  const gate = pod && toConsul.readinessGate ? gateCondition(pod, plan) : undefined;
+  const gate = gateOf(toConsul.annotationPrefix);
+  const condition = pod && toConsul.readinessGate ? gateCondition(pod, plan, gate) : undefined;
   return [
     ...(sources?.services ?? []).map(({ service }) => {
-      const asks = askedByService(service) ? 'asks for its pods' : 'is over the pod and asks for nothing';
+      const asks = askedByService(service, toConsul.annotationPrefix)
+        ? 'asks for its pods'
+        : 'is over the pod and asks for nothing';
       return `Service ${objectKey(service)} ${asks}`;
     }),
     ...plan.refusedNodes.map((node) => `Consul node ${node} is not Consular's to write to`),
     ...plan.unread.map(
       (service) => `foreign instances of ${service} could not be read in time, so not all can be said`,
     ),
-    ...(gate ? [`readiness gate ${GATE} would be set to ${gate.status}: ${gate.message}`] : []),
-    ...(pod?.readinessGates.includes(GATE) && !toConsul.readinessGate
-      ? [`readiness gate ${GATE} is not served: toConsul.readinessGate is off`]
+    ...(condition ? [`readiness gate ${gate} would be set to ${condition.status}: ${condition.message}`] : []),
+    ...(pod?.readinessGates.includes(gate) && !toConsul.readinessGate
+      ? [`readiness gate ${gate} is not served: toConsul.readinessGate is off`]
       : []),
   ];
 }

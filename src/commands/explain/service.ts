@@ -51,7 +51,7 @@ export async function explainService(config: Config, world: World, key: string):
     cluster: config.cluster,
     exists: service !== undefined,
     found: service ? factsOf(service) : [{ what: 'Service', value: 'Kubernetes has no Service of that name' }],
-    settings: service ? annotationSettings('Service', service) : [],
+    settings: service ? annotationSettings('Service', service, config.annotationPrefix) : [],
     decision: { rule, notes: [...notes, ...asPublisher.notes, ...asMirror.notes] },
     desired: [],
     observed: asPublisher.observed,
@@ -98,7 +98,7 @@ function decisionOf(
   }
   if (isMarkedObject(service.labels))
     return { rule: 'the Service was made by a Consular of another cluster, and asks for nothing', notes };
-  const request = askedByService(service);
+  const request = askedByService(service, config.annotationPrefix);
   if (request) {
     const { serviceName, ports } = request.settings;
     const names = [serviceName, ...[...ports.values()].map((port) => port.serviceName)].filter((name) => name);
@@ -109,7 +109,7 @@ function decisionOf(
     return { rule, notes };
   }
   if (importing !== undefined) return { rule: importing, notes: isOff };
-  return parseAnnotations(service.annotations, 'service').settings.sync === false
+  return parseAnnotations(service.annotations, config.annotationPrefix, 'service').settings.sync === false
     ? { rule: 'the annotation service-sync of the Service is "false"', notes }
     : { rule: 'the Service asks for nothing: no annotation service-name, and none service-sync: "true"', notes };
 }
@@ -130,7 +130,7 @@ async function publishes(
   const left = [...own.podKeys()].filter((pod) => pod.startsWith(`${namespace}/`) && ofService(pod).length > 0);
   const plans = await plansFor(config, owner, toConsul, () => true);
   const podKeys = [...new Set([...(service ? plans.index.podsOfService(service) : []), ...left])].sort();
-  const asks = service !== undefined && askedByService(service) !== undefined;
+  const asks = service !== undefined && askedByService(service, config.annotationPrefix) !== undefined;
   const parts: Part[] = [];
   const ofServices: ServiceProblem[] = service ? [...mistakesOf(service, config.toConsul)] : [];
   for (const pod of podKeys) {

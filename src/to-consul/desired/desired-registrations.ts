@@ -4,7 +4,7 @@ import { MANAGED_BY, META, type Owner } from '../../mark.ts';
 import { parseAnnotations } from '../requests/annotations.ts';
 import { policyRejections, type Policy } from './policy.ts';
 import { addressesOfBoth, addressOf, type PodAddressConfig } from './pod-addresses.ts';
-import { readinessOf, type Readiness } from './readiness.ts';
+import { readinessOf, servedGate, type GateConfig, type Readiness } from './readiness.ts';
 import { nodeNameOf, registrationId, validate, type Check, type Registration } from '../registration/registration.ts';
 import {
   askedInVain,
@@ -23,10 +23,9 @@ import type { Rejection, ServiceProblem } from '../registration/rejection.ts';
 import { blame } from './service-mistakes.ts';
 import { metaOfTags } from './spring-tags.ts';
 
-export interface DesiredConfig extends PodAddressConfig {
+export interface DesiredConfig extends PodAddressConfig, GateConfig {
   readonly namespaces: Patterns;
   readonly notReady: 'deregister' | 'critical';
-  readonly readinessGate: boolean;
   readonly registrator: boolean;
   readonly registratorExplicit: boolean;
   /** Patterns of names, beside those of known meshes. */
@@ -110,10 +109,10 @@ export function desiredRegistrations(owner: Owner, config: DesiredConfig, source
   if (requests === undefined) return nothing('the annotation service-sync of the pod is "false"');
   if (requests.outcomes.length === 0) {
     const nobody = nothing('neither the pod nor a Service over it asks for a registration', true);
-    return { ...nobody, rejections: askedInVain(pod) };
+    return { ...nobody, rejections: askedInVain(pod, config.annotationPrefix) };
   }
 
-  const readiness = readinessOf(pod, config.readinessGate);
+  const readiness = readinessOf(pod, servedGate(config));
   const registrations = new Map<string, Registration>();
   const unready = new Map<string, Registration>();
   const rejections: Rejection[] = [];
@@ -222,7 +221,8 @@ const askerOf = ({ service }: Request) => service?.name ?? POD;
 
 /** Whether a pod has registrations as soon as a Service asks for them. */
 export function mayHaveRegistrations(pod: Pod, config: DesiredConfig): boolean {
-  return whyNothing(pod, config) === undefined && parseAnnotations(pod.annotations).settings.sync !== false;
+  const { settings } = parseAnnotations(pod.annotations, config.annotationPrefix);
+  return whyNothing(pod, config) === undefined && settings.sync !== false;
 }
 
 const NO_NODE = 'the pod is on no node yet';
@@ -239,7 +239,8 @@ function whyNothing(pod: Pod, { namespaces }: DesiredConfig): string | undefined
 
 /** In the order in which they win; undefined when the pod wants none. */
 function requestsFor({ pod, services }: PlanSources, config: DesiredConfig): RegistratorRequests | undefined {
-  const own = parseAnnotations(pod.annotations);
+  const { annotationPrefix } = config;
+  const own = parseAnnotations(pod.annotations, annotationPrefix);
   if (own.settings.sync === false) return undefined;
   // Of several requests for an ID the last wins: the pod's own, else that of the Service with the smallest name.
   const ordered = [...services].sort((a, b) => (a.service.name < b.service.name ? 1 : -1));
@@ -247,7 +248,7 @@ function requestsFor({ pod, services }: PlanSources, config: DesiredConfig): Reg
   const byVariables = config.registrator ? requestsOfRegistrator(pod, own, variables) : undefined;
   return {
     outcomes: [
-      ...ordered.flatMap((source) => requestsOfService(source, pod, own)),
+      ...ordered.flatMap((source) => requestsOfService(source, pod, own, annotationPrefix)),
       ...(byVariables?.outcomes ?? []),
       ...requestsOfPod(pod, own, config.injectedContainers),
     ],

@@ -4,9 +4,22 @@ import type { Pod, Service } from '../../kubernetes/objects.ts';
 /**
  * A readiness gate (KEP-580) that a pod may list: it becomes Ready when it is in Consul, so that a rolling update never
  * runs ahead of Consul. Such a pod cannot be Ready before it is registered, so it counts as ready when everything but
- * this gate is: its containers, and the other gates.
+ * this gate is: its containers, and the other gates. People write its name, so it has the prefix that annotations have.
  */
-export const GATE = 'consular.dev/registered';
+export function gateOf(annotationPrefix: string): string {
+  return `${annotationPrefix}/registered`;
+}
+
+/** The gate that is served; undefined while none is. */
+export function servedGate(config: GateConfig): string | undefined {
+  return config.readinessGate ? gateOf(config.annotationPrefix) : undefined;
+}
+
+export interface GateConfig {
+  readonly readinessGate: boolean;
+  /** Without the slash. */
+  readonly annotationPrefix: string;
+}
 
 export interface Readiness {
   readonly isReady: boolean;
@@ -14,15 +27,15 @@ export interface Readiness {
   readonly output: string;
 }
 
-/** @param isGateOn without it the gate is another's business, and Ready is what Kubernetes says. */
-export function readinessOf(pod: Pod, isGateOn: boolean): Readiness {
+/** @param gate the one that is served; without it gates are others' business, and Ready is what Kubernetes says */
+export function readinessOf(pod: Pod, gate: string | undefined): Readiness {
   const { ready } = pod;
-  if (isGateOn && pod.readinessGates.includes(GATE)) {
+  if (gate !== undefined && pod.readinessGates.includes(gate)) {
     const waitsFor = ['ContainersReady', ...pod.readinessGates].filter(
-      (type) => type !== GATE && pod.conditions.get(type) !== 'True',
+      (type) => type !== gate && pod.conditions.get(type) !== 'True',
     );
     return waitsFor.length === 0
-      ? { isReady: true, output: `Everything but the readiness gate ${GATE} is ready` }
+      ? { isReady: true, output: `Everything but the readiness gate ${gate} is ready` }
       : { isReady: false, output: line(`Pod is not Ready: waiting for ${waitsFor.join(', ')}`) };
   }
   const since = ready?.lastTransitionTime ? ` since ${ready.lastTransitionTime}` : '';
@@ -35,9 +48,9 @@ function line(text: string): string {
   return escapeControls(text.replace(/\s+/g, ' ')).slice(0, 1024);
 }
 
-/** Whether the gate of a pod is still to be opened. */
-export function isShut(pod: Pod): boolean {
-  return pod.readinessGates.includes(GATE) && pod.conditions.get(GATE) !== 'True';
+/** Whether that gate of a pod is still to be opened. */
+export function isShut(pod: Pod, gate: string): boolean {
+  return pod.readinessGates.includes(gate) && pod.conditions.get(gate) !== 'True';
 }
 
 /** Whether Kubernetes will put the pod into the slices of a Service. */

@@ -10,6 +10,13 @@ import { namesWanted, wantedByService, wrongOnService } from '../requests/reques
 /** Of no pod, and right: what is asked for here depends on no pod. */
 const ANY_PLACE = { address: '192.0.2.1', port: 1 };
 
+export interface MistakesConfig {
+  readonly namespaces: Patterns;
+  readonly policy: Policy;
+  /** Without the slash. */
+  readonly annotationPrefix: string;
+}
+
 /**
  * What is wrong with what a Service asks for, whatever its pods are, and whether it has any:
  *
@@ -24,14 +31,14 @@ const ANY_PLACE = { address: '192.0.2.1', port: 1 };
  */
 export function mistakesOf(
   service: Service,
-  { namespaces, policy }: { readonly namespaces: Patterns; readonly policy: Policy },
+  { namespaces, policy, annotationPrefix }: MistakesConfig,
 ): readonly ServiceProblem[] {
   if (service.annotations.size === 0 || !selects(namespaces, service.namespace)) return [];
-  const { settings, rejections } = parseAnnotations(service.annotations, 'service');
+  const { settings, rejections } = parseAnnotations(service.annotations, annotationPrefix, 'service');
   if (settings.sync === false) return [];
   const never = whyNever(service, settings.sync === true || namesWanted(settings).length > 0);
   if (never !== undefined) return never;
-  const outcomes = rejections.length > 0 ? [] : wantedByService(service);
+  const outcomes = rejections.length > 0 ? [] : wantedByService(service, annotationPrefix);
   const refused = outcomes.flatMap((outcome): readonly Rejection[] => {
     if ('rejections' in outcome) return [];
     const { name, wishes } = outcome;

@@ -6,10 +6,10 @@ import { askedByService, namesWanted } from '../requests/requests.ts';
 import { isThere } from './admission.ts';
 
 /** Lower-case names of the Consul services for which held Services over the pod ask. */
-export function heldNames({ services }: PlanSources, { held }: Desired): ReadonlySet<string> {
+export function heldNames({ services }: PlanSources, { held }: Desired, annotationPrefix: string): ReadonlySet<string> {
   const names = new Set<string>();
   for (const { service } of services) {
-    const asked = held.has(service.name) ? askedByService(service) : undefined;
+    const asked = held.has(service.name) ? askedByService(service, annotationPrefix) : undefined;
     for (const { name } of asked ? namesWanted(asked.settings) : []) names.add(name.toLowerCase());
   }
   return names;

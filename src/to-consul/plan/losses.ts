@@ -1,6 +1,6 @@
 import { Breaker, type Lost } from '../../guard/breaker.ts';
 import type { Pod } from '../../kubernetes/objects.ts';
-import { readinessOf } from '../desired/readiness.ts';
+import { readinessOf, servedGate, type GateConfig } from '../desired/readiness.ts';
 import { podKeyOf } from '../registration/registration.ts';
 import type { Views } from '../views.ts';
 import { EmptiedServices } from './emptied-services.ts';
@@ -41,7 +41,7 @@ export interface Emptied {
  */
 export class Losses implements Emptied {
   readonly #cluster: string;
-  readonly #isGateOn: boolean;
+  readonly #gate: string | undefined;
   readonly #pods: Pick<Views['pods'], 'get'>;
   readonly #breaker = new Breaker();
   readonly #emptied = new EmptiedServices();
@@ -50,13 +50,13 @@ export class Losses implements Emptied {
   /** What is ours in Consul counts as there: who is not Ready is lost when it is looked at first. */
   constructor(
     cluster: string,
-    { readinessGate }: { readonly readinessGate: boolean },
+    config: GateConfig,
     pods: Pick<Views['pods'], 'get'>,
     own: Pick<Ours, 'podKeys' | 'ofPod'>,
     nowMs: number,
   ) {
     this.#cluster = cluster;
-    this.#isGateOn = readinessGate;
+    this.#gate = servedGate(config);
     this.#pods = pods;
     for (const podKey of own.podKeys()) {
       const podUid = pods.get(podKey)?.uid;
@@ -142,7 +142,7 @@ export class Losses implements Emptied {
   }
 
   #serves(pod: Pod): boolean {
-    return pod.deletionTimestamp === '' && readinessOf(pod, this.#isGateOn).isReady;
+    return pod.deletionTimestamp === '' && readinessOf(pod, this.#gate).isReady;
   }
 
   #podsOf(members: readonly string[]): ReadonlySet<string> {

@@ -79,7 +79,7 @@ export class Planner {
     const observed = this.#own.ofPod(podKey);
     const retention = pod && desired ? this.#retain(pod, desired) : NOTHING_RETAINED;
     const { wanted, refusals } = this.#homes([...(desired?.registrations.values() ?? []), ...retention.registrations]);
-    const names = sources && desired ? heldNames(sources, desired) : NOBODY;
+    const names = sources && desired ? heldNames(sources, desired, this.#config.annotationPrefix) : NOBODY;
     const judge = (unwanted: readonly OwnInstance[], holders: ReadonlySet<string>, isUnread: boolean) =>
       judgeRemovals(unwanted, {
         ...{ pod, holders, names, isUnread, proven },

@@ -11,15 +11,17 @@ import {
 import { Index } from '../../kubernetes/view.ts';
 import { isMarkedObject } from '../../mark.ts';
 import type { DesiredConfig, PlanSources } from '../desired/desired-registrations.ts';
-import { isShut, selectsPod } from '../desired/readiness.ts';
+import { isShut, selectsPod, servedGate } from '../desired/readiness.ts';
 import { askedByService, type AnnotatedService } from '../requests/requests.ts';
 import { isPodHere, podsOfSlice, type Views } from '../views.ts';
 import { AddressHolders } from './address-holders.ts';
 import { NodeAddresses } from './node-addresses.ts';
 
+type PodIndexConfig = Pick<DesiredConfig, 'namespaces' | 'readinessGate' | 'annotationPrefix'>;
+
 /** Which pods an object of another kind concerns, and which objects decide what a pod is in Consul. */
 export class PodIndex {
-  readonly #config: Pick<DesiredConfig, 'namespaces' | 'readinessGate'>;
+  readonly #config: PodIndexConfig;
   readonly #views: Views;
   readonly #slicesOfPod: Index<EndpointSlice>;
   readonly #slicesOfService: Index<EndpointSlice>;
@@ -29,8 +31,10 @@ export class PodIndex {
   /** Of a gate: annotated Services and pods with a shut gate, by namespace. Without a gate nobody looks at them. */
   readonly #asking: Index<Service> | undefined;
   readonly #shut: Index<Pod> | undefined;
+  /** Undefined while no gate is served. */
+  readonly #gate: string | undefined;
 
-  constructor(config: Pick<DesiredConfig, 'namespaces' | 'readinessGate'>, views: Views) {
+  constructor(config: PodIndexConfig, views: Views) {
     this.#config = config;
     this.#views = views;
     this.#slicesOfPod = new Index(views.endpointSlices, podsOfSlice);
@@ -41,9 +45,13 @@ export class PodIndex {
     this.#podsOfNode = new Index(views.pods, (pod) => [pod.nodeName]);
     this.#nodeAddresses = new NodeAddresses(views.pods, views.nodes);
     this.#addressHolders = new AddressHolders(views.pods);
-    if (!config.readinessGate) return;
-    this.#asking = new Index(views.services, (service) => (askedByService(service) ? [service.namespace] : []));
-    this.#shut = new Index(views.pods, (pod) => (isShut(pod) ? [pod.namespace] : []));
+    const gate = (this.#gate = servedGate(config));
+    if (gate === undefined) return;
+    const { annotationPrefix } = config;
+    this.#asking = new Index(views.services, (service) =>
+      askedByService(service, annotationPrefix) ? [service.namespace] : [],
+    );
+    this.#shut = new Index(views.pods, (pod) => (isShut(pod, gate) ? [pod.namespace] : []));
   }
 
   /** Those that a Service has in its slices, and those that wait for it with a shut gate. */
@@ -68,7 +76,8 @@ export class PodIndex {
 
   /** Addresses in the slices of an annotated Service that belong to no pod, and so cannot be registered. */
   addressesWithoutPod(service: Service): string[] {
-    if (!selects(this.#config.namespaces, service.namespace) || !askedByService(service)) return [];
+    const { namespaces, annotationPrefix } = this.#config;
+    if (!selects(namespaces, service.namespace) || !askedByService(service, annotationPrefix)) return [];
     return this.#slicesOfService
       .get(objectKey(service))
       .flatMap((slice) =>
@@ -83,7 +92,7 @@ export class PodIndex {
 
   /** For a pod with a shut gate: Services that ask for pods like it. */
   askingServices(pod: Pod): readonly Service[] {
-    if (!this.#asking || !isShut(pod)) return [];
+    if (!this.#asking || this.#gate === undefined || !isShut(pod, this.#gate)) return [];
     return this.#asking.get(pod.namespace).filter((service) => selectsPod(service, pod));
   }
 

@@ -52,7 +52,8 @@ export function proofNeeded(
   const key = objectKey({ namespace, name });
   const service = services.get(key);
   if (!service) return { kind: 'Service', namespace, name, uid: '' };
-  if (index.isTargeted(podKey, key) || !askedByService(service) || !mayHaveRegistrations(pod, config)) return undefined;
+  const isAsking = askedByService(service, config.annotationPrefix) !== undefined;
+  if (index.isTargeted(podKey, key) || !isAsking || !mayHaveRegistrations(pod, config)) return undefined;
   return { kind: 'EndpointSlice', namespace, name, uid: '' };
 }
 

@@ -5,9 +5,11 @@ import type { PodPlan } from '../plan/pod-plan.ts';
 import type { Views } from '../views.ts';
 import { objectKey, type Pod } from '../../kubernetes/objects.ts';
 import { isEmpty } from '../../reconcile/changes.ts';
-import { GATE, isShut, readinessOf } from '../desired/readiness.ts';
+import { isShut, readinessOf } from '../desired/readiness.ts';
 
 export interface GatekeeperOptions {
+  /** Type of the condition. */
+  readonly gate: string;
   readonly views: Pick<Views, 'pods'>;
   readonly api: Pick<ObjectApi, 'setCondition'>;
   readonly resources: Pick<Resources, 'pods'>;
@@ -27,9 +29,9 @@ export class Gatekeeper {
 
   /** @param plan after the pod's changes were written @throws KubernetesError */
   async settle(podKey: string, plan: PodPlan): Promise<void> {
-    const { views, api, resources, now = () => new Date() } = this.#options;
+    const { gate, views, api, resources, now = () => new Date() } = this.#options;
     const pod = views.pods.get(podKey);
-    const condition = pod && gateCondition(pod, plan);
+    const condition = pod && gateCondition(pod, plan, gate);
     if (!pod || !condition) return;
     const words = JSON.stringify(condition);
     if (this.#said.get(pod.uid) === words) return;
@@ -60,23 +62,27 @@ export class Gatekeeper {
  * | nobody asks for a registration                                | True, NothingToDo      |
  * | all is in Consul, by us or by somebody's duplicate            | True, Registered       |
  */
-export function gateCondition(pod: Pod, plan: GatePlan): Omit<PodCondition, 'lastTransitionTime'> | undefined {
-  if (!isShut(pod) || pod.deletionTimestamp !== '') return undefined;
+export function gateCondition(
+  pod: Pod,
+  plan: GatePlan,
+  gate: string,
+): Omit<PodCondition, 'lastTransitionTime'> | undefined {
+  if (!isShut(pod, gate) || pod.deletionTimestamp !== '') return undefined;
   const ofServices = plan.ofServices.filter(({ kind }) => kind === 'wrong').map(({ rejection }) => rejection);
   const [rejection] = [...plan.rejections, ...ofServices].filter(
     ({ reason, ifItLasts }) => reason !== 'Duplicate' && !ifItLasts,
   );
   if (rejection)
-    return { type: GATE, status: 'False', reason: rejection.reason, message: escapeControls(rejection.message) };
-  if (!readinessOf(pod, true).isReady || plan.unread.length > 0 || !isEmpty(plan.changes)) return undefined;
+    return { type: gate, status: 'False', reason: rejection.reason, message: escapeControls(rejection.message) };
+  if (!readinessOf(pod, gate).isReady || plan.unread.length > 0 || !isEmpty(plan.changes)) return undefined;
   const [awaited] = plan.awaited;
   if (awaited) {
     const message = `Service ${objectKey(awaited)} asks for the pod, and has it in no EndpointSlice with the port yet`;
-    return { type: GATE, status: 'False', reason: 'NoEndpointSlice', message };
+    return { type: gate, status: 'False', reason: 'NoEndpointSlice', message };
   }
   return plan.isAsked
-    ? { type: GATE, status: 'True', reason: 'Registered', message: 'Registered in Consul' }
-    : { type: GATE, status: 'True', reason: 'NothingToDo', message: 'Nobody asks for a registration in Consul' };
+    ? { type: gate, status: 'True', reason: 'Registered', message: 'Registered in Consul' }
+    : { type: gate, status: 'True', reason: 'NothingToDo', message: 'Nobody asks for a registration in Consul' };
 }
 
 type GatePlan = Pick<PodPlan, 'changes' | 'rejections' | 'ofServices' | 'unread' | 'awaited' | 'isAsked'>;

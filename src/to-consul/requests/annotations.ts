@@ -1,16 +1,29 @@
-import { ANNOTATION } from '../../mark.ts';
+import { ANNOTATION, DEFAULT_ANNOTATION_PREFIX } from '../../mark.ts';
 import { type Rejection, quote } from '../registration/rejection.ts';
 
 /**
- * Annotations on pods and on Services: what a team writes to be in Consul. `consul.hashicorp.com/` is accepted for the
- * keys that consul-k8s has, so that a team can move without touching its manifests; where both are set, ours wins.
+ * Annotations on pods and on Services: what a team writes to be in Consul, under the prefix of the settings
+ * (`annotationPrefix`). With the prefix of the defaults `consul.hashicorp.com/` is accepted too for the keys that consul-k8s
+ * has, so that a team can move without touching its manifests; where both are set, ours wins. With another prefix it is not:
+ * of two installations in one cluster both would take what it asks for.
  */
-export const PREFIX = 'consular.dev/';
-export const ALIAS_PREFIX = 'consul.hashicorp.com/';
+const ALIAS_PREFIX = 'consul.hashicorp.com/';
+const ALIAS_SERVICE = `${ALIAS_PREFIX}service-`;
 
-/** Worth keeping in memory: Consular reads no other annotations of pods and Services. */
-export function isOurAnnotation(key: string): boolean {
-  return key.startsWith(PREFIX) || key.startsWith(`${ALIAS_PREFIX}service-`);
+/** The beginnings of keys that ask for something, ours last. @param annotationPrefix as in the settings, without the slash */
+function prefixesOf(annotationPrefix: string): string[] {
+  return [...(annotationPrefix === DEFAULT_ANNOTATION_PREFIX ? [ALIAS_PREFIX] : []), `${annotationPrefix}/`];
+}
+
+/** Worth keeping in memory: to-consul reads no other annotations of pods and Services. */
+export function isOurAnnotation(key: string, annotationPrefix: string): boolean {
+  if (key.startsWith(annotationPrefix)) return key[annotationPrefix.length] === '/';
+  return annotationPrefix === DEFAULT_ANNOTATION_PREFIX && key.startsWith(ALIAS_SERVICE);
+}
+
+/** The same key with our prefix, for one with the other prefix that is accepted. */
+export function ourSpelling(key: string, annotationPrefix: string): string {
+  return key.startsWith(ALIAS_PREFIX) ? `${annotationPrefix}/${key.slice(ALIAS_PREFIX.length)}` : key;
 }
 
 /** What can be said for all ports or, as `<key>.<port>`, for one. */
@@ -47,28 +60,32 @@ const PORT_NAME = /^[a-z0-9]([a-z0-9-]{0,13}[a-z0-9])?$/;
 const PORT_EXPECTED = 'the name of a port, or a number from 1 to 65535 without leading zeros,';
 /** Keys of what Consular itself writes: they stay on a mirrored Service that was let go. */
 const WRITTEN_KEYS: ReadonlySet<string> = new Set(
-  Object.values(ANNOTATION).flatMap((key) => (key.startsWith(PREFIX) ? [key.slice(PREFIX.length)] : [])),
+  Object.values(ANNOTATION).filter((key) => key.startsWith(`${DEFAULT_ANNOTATION_PREFIX}/`)),
 );
 
 /** Keys that others judge: what a Service takes in is the other direction's; on a pod those keys are unknown. */
-function isOthers(key: string, on: 'pod' | 'service'): boolean {
-  return WRITTEN_KEYS.has(key) || (on === 'service' && key.startsWith('import'));
+function isOthers(key: string, written: Written, on: 'pod' | 'service'): boolean {
+  return WRITTEN_KEYS.has(written.key) || (on === 'service' && key.startsWith('import'));
 }
 
 export const NO_SETTINGS: Settings = { meta: new Map(), ports: new Map() };
 const NOTHING: ParsedAnnotations = { settings: NO_SETTINGS, rejections: [] };
 
-/** @param on the kind of the object that carries them */
+/**
+ * @param annotationPrefix of the settings, without the slash
+ * @param on the kind of the object that carries them
+ */
 export function parseAnnotations(
   annotations: ReadonlyMap<string, string>,
+  annotationPrefix: string,
   on: 'pod' | 'service' = 'pod',
 ): ParsedAnnotations {
   if (annotations.size === 0) return NOTHING;
   const rejections: Rejection[] = [];
   const all = new Draft();
   const ports = new Map<string, Draft>();
-  for (const [key, written] of withoutPrefix(annotations)) {
-    if (isOthers(key, on)) continue;
+  for (const [key, written] of withoutPrefix(annotations, annotationPrefix)) {
+    if (isOthers(key, written, on)) continue;
     const [, general = key, port] = PORT_KEY.exec(key) ?? [];
     if (port === undefined) all.take(key, written, rejections);
     else if (!isPort(port)) rejections.push(invalid(notOfPort([written.key], PORT_EXPECTED, port)));
@@ -110,9 +127,9 @@ interface Written {
 }
 
 /** By their keys without prefix; where both prefixes are there, ours wins. */
-function withoutPrefix(annotations: ReadonlyMap<string, string>): Map<string, Written> {
+function withoutPrefix(annotations: ReadonlyMap<string, string>, annotationPrefix: string): Map<string, Written> {
   const written = new Map<string, Written>();
-  for (const prefix of [ALIAS_PREFIX, PREFIX])
+  for (const prefix of prefixesOf(annotationPrefix))
     for (const [key, value] of annotations)
       if (key.startsWith(prefix)) written.set(key.slice(prefix.length), { key, value: value.trim() });
   return written;
@@ -133,7 +150,7 @@ class Draft {
     if (key.startsWith(META_KEY)) this.#meta.set(key.slice(META_KEY.length), written.value);
     else if (parse) Object.assign(this.#settings, accept(written, parse(written.value), rejections));
     // A key with the other prefix is consul-k8s' to know.
-    else if (written.key.startsWith(PREFIX))
+    else if (!written.key.startsWith(ALIAS_PREFIX))
       rejections.push(invalid(`annotation ${quote(written.key)} is not one that Consular knows`));
   }
 

@@ -97,16 +97,21 @@ export function requestsOfPod(
 }
 
 /** What is wrong with a pod that wants to be registered, and for which nobody says under which name. */
-export function askedInVain({ annotations }: Pod): Rejection[] {
-  if (parseAnnotations(annotations).settings.sync !== true) return [];
+export function askedInVain({ annotations }: Pod, annotationPrefix: string): Rejection[] {
+  if (parseAnnotations(annotations, annotationPrefix).settings.sync !== true) return [];
   const message =
     'annotation service-sync: "true" asks for nothing on a pod: expected service-name beside it, or a Service over the pod that asks, found neither';
   return [{ reason: 'InvalidAnnotation', message, ifItLasts: true }];
 }
 
 /** What an annotated Service asks for one of its pods. */
-export function requestsOfService({ service, slices }: AnnotatedService, pod: Pod, own: ParsedAnnotations): Outcome[] {
-  return wantedByService(service).map((outcome): Outcome => {
+export function requestsOfService(
+  { service, slices }: AnnotatedService,
+  pod: Pod,
+  own: ParsedAnnotations,
+  annotationPrefix: string,
+): Outcome[] {
+  return wantedByService(service, annotationPrefix).map((outcome): Outcome => {
     if ('rejections' in outcome) return outcome;
     // The pod's own annotations win, so it is not registered before they are right; it is rejected by itself.
     if (own.rejections.length > 0) return { asker: service.name, rejections: [] };
@@ -128,8 +133,8 @@ export interface WantedByService {
 }
 
 /** What a Service asks for, name by name; of what is wrong with it whatever its pods are, a problem. */
-export function wantedByService(service: Service): (WantedByService | Unclear)[] {
-  const parsed = askedByService(service);
+export function wantedByService(service: Service, annotationPrefix: string): (WantedByService | Unclear)[] {
+  const parsed = askedByService(service, annotationPrefix);
   if (!parsed) return [];
   const { settings, rejections } = parsed;
   const wrong = (rejection: Rejection): Unclear => {
@@ -204,10 +209,10 @@ export interface RegistratorRequests {
 }
 
 /** Why an annotated Service asks for registrations, or undefined when it does not. */
-export function askedByService(service: Service): ParsedAnnotations | undefined {
+export function askedByService(service: Service, annotationPrefix: string): ParsedAnnotations | undefined {
   // Anything that carries Consular's marks is never a source: it came out of Consul.
   if (isMarkedObject(service.labels)) return undefined;
-  const parsed = parseAnnotations(service.annotations, 'service');
+  const parsed = parseAnnotations(service.annotations, annotationPrefix, 'service');
   const { settings } = parsed;
   if (settings.sync === false) return undefined;
   if (settings.sync && settings.serviceName === undefined)

@@ -11,7 +11,7 @@ import { isMarkedObject } from '../../mark.ts';
 import type { MirroredEndpoint, RefusedInstance, RepeatedEndpoint } from '../desired/mirrored-service.ts';
 import { withoutGoing } from '../plan/going.ts';
 import { hostsUnresolved, instancesRefused } from '../plan/problems.ts';
-import { importRequest, nameWanted, type ImportRequest } from '../requests/import-request.ts';
+import { importKeys, importRequest, nameWanted, type ImportRequest } from '../requests/import-request.ts';
 import {
   heldSlices,
   importedSlices,
@@ -172,7 +172,12 @@ export class ImportPlanner {
           instancesRefused(from.spelling, refused),
           hostsUnresolved(from.spelling, doubtful),
           request.verdict === 'accepted' && endpoints.length + skipped.length === 0
-            ? otherProtocol(from.spelling, request.port, misfits)
+            ? otherProtocol(
+                from.spelling,
+                request.port,
+                misfits,
+                importKeys(this.#sources.config.annotationPrefix).port,
+              )
             : undefined,
         ].flatMap((found) => found ?? []),
       ],
@@ -190,7 +195,7 @@ export class ImportPlanner {
   }
 
   #request(service: Service): ImportRequest | undefined {
-    return importRequest(service, this.#sources.config.importNamespaces);
+    return importRequest(service, this.#sources.config);
   }
 }
 
@@ -203,9 +208,10 @@ function otherProtocol(
   name: string,
   { port, protocol }: ServicePort,
   [first]: readonly MirroredEndpoint[],
+  portKey: string,
 ): Problem | undefined {
   if (!first) return undefined;
-  const message = `port ${port} of the Service is ${protocol}, and the instances of Consul service ${JSON.stringify(name)} are ${first.protocol}: consular.dev/import-port names another port`;
+  const message = `port ${port} of the Service is ${protocol}, and the instances of Consul service ${JSON.stringify(name)} are ${first.protocol}: ${portKey} names another port`;
   return problem('InvalidPort', message);
 }
 

@@ -65,7 +65,7 @@ export function holderOf(
   if (own.services.some((other) => objectKey(other) === objectKey(service))) return { kind: 'ours', service };
   const isKept = hasOurs(own, service);
   if (isKept && ownsObject(owner, service.labels)) return { kind: 'ours', service };
-  const isImporting = nameWanted(importRequest(service, config.importNamespaces)) === name;
+  const isImporting = nameWanted(importRequest(service, config)) === name;
   if (isKept && !(isImporting && isCovered(views, service, own.slices, own.workloadEntries)))
     return { kind: 'released', service, isImporting };
   return { kind: isImporting ? 'importing' : 'foreign', service };

@@ -6,7 +6,7 @@ import type { Log } from '../../observability/log.ts';
 import type { Metrics } from '../../observability/metrics.ts';
 import type { NamePlan } from '../plan/planner.ts';
 import { namespaceClosed, type Problem, type Reason } from '../problem.ts';
-import { nameWanted, type ImportRequest } from '../requests/import-request.ts';
+import { importKeys, nameWanted, type ImportRequest } from '../requests/import-request.ts';
 import type { Views } from '../views.ts';
 import type { Subject } from '../write/disputes.ts';
 import { namespaceObject } from './namespace-object.ts';
@@ -14,7 +14,7 @@ import { SharedRefusals } from './shared-refusals.ts';
 import { refusalOf, sharedRefusalOf } from './write-refusal.ts';
 
 export interface ReporterOptions {
-  readonly config: Pick<ToKubernetesConfig, 'namespaces'>;
+  readonly config: Pick<ToKubernetesConfig, 'namespaces' | 'annotationPrefix'>;
   readonly views: Pick<Views, 'services' | 'namespaces'>;
   readonly resources: Pick<Resources, 'services' | 'namespaces'>;
   readonly events: Pick<EventRecorder, 'report'>;
@@ -91,6 +91,8 @@ export function createReporter({ views, events, resources, config, log, metrics 
     return own ? [own] : [];
   }
 
+  const importKey = importKeys(config.annotationPrefix).service;
+
   return {
     /** How many things are wrong. */
     get count(): number {
@@ -108,7 +110,7 @@ export function createReporter({ views, events, resources, config, log, metrics 
     imports: (key: string, { namespace, service, problems, request }: ImportOutcome, failure?: unknown): void => {
       const about: About = service && [resources.services, service];
       const refused = ownRefusal(`Service ${key}`, nameWanted(request) ?? '', namespace, failure);
-      tell(`Service ${key}`, [...problems, ...refused], () => about, `Service ${key}: consular.dev/import: `);
+      tell(`Service ${key}`, [...problems, ...refused], () => about, `Service ${key}: ${importKey}: `);
     },
     /** An object that somebody else will have otherwise, or undefined when that is over. */
     disputed: ({ kind, namespace, name, serviceName }: Subject, problem: Problem | undefined): void => {

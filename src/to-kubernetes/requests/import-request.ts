@@ -7,8 +7,20 @@ import { problem, type Problem } from '../problem.ts';
 import { trafficPolicies } from './traffic-policy.ts';
 
 /** What somebody writes on a Service of their own: the Consul service whose instances it takes in, and the port they are behind. */
-const IMPORT = 'consular.dev/import';
-const IMPORT_PORT = 'consular.dev/import-port';
+export interface ImportKeys {
+  readonly service: string;
+  readonly port: string;
+}
+
+/** The annotations that say it. @param annotationPrefix as in the settings, without the slash */
+export function importKeys(annotationPrefix: string): ImportKeys {
+  return { service: `${annotationPrefix}/import`, port: `${annotationPrefix}/import-port` };
+}
+
+export interface ImportConfig {
+  readonly annotationPrefix: string;
+  readonly importNamespaces: readonly string[];
+}
 
 /** Consul has names of any length; longer ones are a mistake, and make long URLs. */
 const LONGEST_NAME = 255;
@@ -44,15 +56,16 @@ export interface ConsulName {
 }
 
 /** Undefined for a Service that asks for nothing. */
-export function importRequest(service: Service, namespaces: readonly string[]): ImportRequest | undefined {
-  const keys = [...service.annotations.keys()].filter((key) => key.startsWith(IMPORT));
+export function importRequest(service: Service, config: ImportConfig): ImportRequest | undefined {
+  const known = importKeys(config.annotationPrefix);
+  const keys = [...service.annotations.keys()].filter((key) => key.startsWith(known.service));
   if (keys.length === 0) return undefined;
-  const spelling = (service.annotations.get(IMPORT) ?? '').trim();
+  const spelling = (service.annotations.get(known.service) ?? '').trim();
   const from = { name: spelling.toLowerCase(), spelling };
-  const denied = whyDenied(service, namespaces) ?? whyNoName(service, from);
+  const denied = whyDenied(service, config.importNamespaces) ?? whyNoName(service, known, from);
   if (denied) return { verdict: 'denied', problems: [denied] };
-  const unknown = keys.filter((key) => key !== IMPORT && key !== IMPORT_PORT);
-  const port = choosePort(service);
+  const unknown = keys.filter((key) => key !== known.service && key !== known.port);
+  const port = choosePort(service, known.port);
   const problems = [
     ...unknown.map((key) => problem('InvalidAnnotation', `annotation ${describe(key)} is not one that Consular knows`)),
     ...(typeof port === 'string' ? [problem('InvalidPort', port)] : []),
@@ -75,23 +88,22 @@ function whyDenied({ namespace, labels, type }: Service, namespaces: readonly st
   return undefined;
 }
 
-function whyNoName({ annotations }: Service, { name, spelling }: ConsulName): Problem | undefined {
+function whyNoName({ annotations }: Service, keys: ImportKeys, { name, spelling }: ConsulName): Problem | undefined {
   const expected = (found: string) =>
-    problem('InvalidAnnotation', `annotation ${IMPORT}: expected the name of a Consul service, found ${found}`);
-  if (!annotations.has(IMPORT)) return expected(`none beside ${IMPORT_PORT}`);
+    problem('InvalidAnnotation', `annotation ${keys.service}: expected the name of a Consul service, found ${found}`);
+  if (!annotations.has(keys.service)) return expected(`none beside ${keys.port}`);
   if (name === '' || name.length > LONGEST_NAME || !isReadableName(name)) return expected(describe(spelling));
   if (!isNeverMirrored(name)) return undefined;
   return problem('ImportDenied', `Consul service ${describe(spelling)} is one that never leaves Consul`);
 }
 
 /** The port, or the words for what is wrong. */
-function choosePort({ annotations, ports }: Service): ServicePort | string {
-  const wanted = annotations.get(IMPORT_PORT)?.trim();
+function choosePort({ annotations, ports }: Service, key: string): ServicePort | string {
+  const wanted = annotations.get(key)?.trim();
   if (wanted === undefined) return ports[0] ?? `the Service has no port that instances could be behind`;
   const byNumber = ports.find(({ port }) => String(port) === wanted);
   const found = byNumber ?? ports.find(({ name }) => name === wanted && name !== '');
   return (
-    found ??
-    `annotation ${IMPORT_PORT}: expected the name or number of one of the Service's ports, found ${describe(wanted)}`
+    found ?? `annotation ${key}: expected the name or number of one of the Service's ports, found ${describe(wanted)}`
   );
 }

@@ -43,6 +43,17 @@ describe('a file that is right', () => {
   });
 });
 
+describe('the prefix of annotations', () => {
+  it.each(['consular.dev', 'consular.example.com', 'blue.consular.dev', 'mykubernetes.io', 'consular'])(
+    'can be %s, and both directions know it',
+    (annotationPrefix) => {
+      const config = parseConfig(`cluster: prod\nannotationPrefix: ${annotationPrefix}`, {});
+      expect(config.toConsul).toMatchObject({ annotationPrefix });
+      expect(config.toKubernetes).toMatchObject({ annotationPrefix });
+    },
+  );
+});
+
 describe('the election of a leader', () => {
   it.each([
     ['', { enabled: 'auto', namespace: '', name: '' }],
@@ -154,6 +165,23 @@ log: loud
 
   it.each(['0.0.0.0', '8080', 'x:', 'x:65536', 'x:-1', 'x:http'])('it cannot listen on %s', (address) => {
     expect(problemsOf(`cluster: prod\nhttp: {address: "${address}"}`)).toHaveLength(1);
+  });
+
+  it.each([
+    'consular.dev/',
+    'Consular.dev',
+    'consular..dev',
+    'consular_dev',
+    '',
+    `${'a.'.repeat(127)}a`,
+    'kubernetes.io',
+    'node.kubernetes.io',
+    'k8s.io',
+    'consul.hashicorp.com',
+  ])('annotations cannot begin with %j', (prefix) => {
+    expect(problemsOf(`cluster: prod\nannotationPrefix: "${prefix}"`)).toEqual([
+      expect.stringContaining('annotationPrefix: expected a DNS name in lower case without a slash'),
+    ]);
   });
 
   it.each(['consul.example.com:8500', 'ftp://x', 'http://', 'http://user@x:8500', 'http://:secret@x:8500'])(

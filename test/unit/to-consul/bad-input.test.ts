@@ -5,14 +5,25 @@ import type { Pod } from '../../../src/kubernetes/objects.ts';
 import { isOurAnnotation } from '../../../src/to-consul/requests/annotations.ts';
 import { desiredRegistrations, type DesiredConfig } from '../../../src/to-consul/desired/desired-registrations.ts';
 import { mayPublish, type Policy } from '../../../src/to-consul/desired/policy.ts';
-import { annotations, condition, container, owner, pod, policy, service, slice, toConsulConfig } from '../builders.ts';
+import {
+  PREFIX,
+  annotations,
+  condition,
+  container,
+  owner,
+  pod,
+  policy,
+  service,
+  slice,
+  toConsulConfig,
+} from '../builders.ts';
 
 /**
  * What people, and broken or hostile programs, may put into Kubernetes: by number, as the project counts them. The rule
  * for all: the pod is rejected alone, with one sentence for whoever can fix it, and what it has in Consul stays.
  */
 
-const resources = createResources({ annotation: isOurAnnotation, variable: () => false });
+const resources = createResources({ annotation: (key) => isOurAnnotation(key, PREFIX), variable: () => false });
 
 interface Given extends Partial<Pod> {
   readonly text?: Readonly<Record<string, string>>;

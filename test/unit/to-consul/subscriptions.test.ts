@@ -1,7 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { GATE } from '../../../src/to-consul/desired/readiness.ts';
 import { subscribe } from '../../../src/to-consul/subscriptions.ts';
-import { annotations, marked, node, pod, service, slice, strings } from '../builders.ts';
+import { GATE, annotations, marked, node, pod, service, slice, strings } from '../builders.ts';
 import { planning, podNamed, type PlanningGiven } from './planning.ts';
 
 const A = podNamed('a');

@@ -8,7 +8,7 @@ import {
 } from '../../../../src/commands/explain/explanation.ts';
 import type { OwnInstance } from '../../../../src/to-consul/observed/own-instance.ts';
 import type { Registration } from '../../../../src/to-consul/registration/registration.ts';
-import { container, pod, registration, strings } from '../../builders.ts';
+import { PREFIX, container, pod, registration, strings } from '../../builders.ts';
 
 describe('settings that were found', () => {
   it('names the annotations of both prefixes and which one wins', () => {
@@ -20,7 +20,7 @@ describe('settings that were found', () => {
         'example.com/team': 'shop',
       }),
     });
-    const found = annotationSettings('Pod', annotated);
+    const found = annotationSettings('Pod', annotated, PREFIX);
     expect(found.map(({ key, value, note }) => [key, value, note])).toEqual([
       ['consul.hashicorp.com/service-name', 'other', 'consular.dev/service-name wins'],
       ['consul.hashicorp.com/service-tags', 'a', ''],

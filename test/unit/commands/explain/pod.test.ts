@@ -2,8 +2,17 @@ import { describe, expect, it } from '@jest/globals';
 import type { Explanation } from '../../../../src/commands/explain/explanation.ts';
 import { explainPod } from '../../../../src/commands/explain/pod.ts';
 import type { Pod } from '../../../../src/kubernetes/objects.ts';
-import { GATE } from '../../../../src/to-consul/desired/readiness.ts';
-import { annotations, condition, container, endpoint, instance, service, slice, strings } from '../../builders.ts';
+import {
+  GATE,
+  annotations,
+  condition,
+  container,
+  endpoint,
+  instance,
+  service,
+  slice,
+  strings,
+} from '../../builders.ts';
 import { observed, registrationOf, WORKER_1 } from '../../to-consul/instances.ts';
 import { podNamed, registered } from '../../to-consul/planning.ts';
 import { worldOf, type WorldGiven } from './world.ts';

@@ -8,6 +8,7 @@ import {
 import { isAddressOf } from '../../../../src/to-consul/desired/pod-addresses.ts';
 import { askedByService, type AnnotatedService } from '../../../../src/to-consul/requests/requests.ts';
 import {
+  PREFIX,
   annotations,
   condition,
   container,
@@ -327,11 +328,11 @@ describe('askedByService', () => {
     ['a name, switched off', { 'service-sync': 'false', 'service-name': 'x' }, undefined],
     ['tags only', { 'service-tags': 'v1' }, undefined],
   ])('a Service with %s', (_, text, name) => {
-    expect(askedByService(service({ annotations: annotations(text) }))?.settings.serviceName).toBe(name);
+    expect(askedByService(service({ annotations: annotations(text) }), PREFIX)?.settings.serviceName).toBe(name);
   });
 
   it("is none for what carries Consular's marks, of any cluster", () => {
     for (const labels of [marked(), marked('test')])
-      expect(askedByService(service({ labels, annotations: NAMED }))).toBeUndefined();
+      expect(askedByService(service({ labels, annotations: NAMED }), PREFIX)).toBeUndefined();
   });
 });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Service } from '../../../../src/kubernetes/objects.ts';
-import { GATE, readinessOf, selectsPod } from '../../../../src/to-consul/desired/readiness.ts';
-import { condition, pod, service, strings } from '../../builders.ts';
+import { gateOf, readinessOf, selectsPod } from '../../../../src/to-consul/desired/readiness.ts';
+import { GATE, condition, pod, service, strings } from '../../builders.ts';
 
 const NOT_READY = condition({ status: 'False', reason: 'ReadinessGatesNotReady' });
 const gated = (conditions: Readonly<Record<string, string>>, gates = [GATE]) =>
@@ -15,21 +15,29 @@ describe('a pod with the readiness gate', () => {
     ['another gate that is open', { ContainersReady: 'True', 'lb/ready': 'True' }, ['lb/ready', GATE], true],
     ['another gate that is closed', { ContainersReady: 'True' }, ['lb/ready', GATE], false],
   ])('and %s', (_, conditions, gates, isReady) => {
-    expect(readinessOf(gated(conditions, gates), true).isReady).toBe(isReady);
+    expect(readinessOf(gated(conditions, gates), GATE).isReady).toBe(isReady);
   });
 
   it('is what Kubernetes says while Consular does not serve the gate', () => {
-    expect(readinessOf(gated({ ContainersReady: 'True' }), false).isReady).toBe(false);
+    expect(readinessOf(gated({ ContainersReady: 'True' }), undefined).isReady).toBe(false);
+  });
+
+  it('has the prefix of the settings: the one of another Consular is what Kubernetes says', () => {
+    const gate = gateOf('consular.example.com');
+    const conditions = { ContainersReady: 'True' };
+    expect(gate).toBe('consular.example.com/registered');
+    expect(readinessOf(gated(conditions, [gate]), gate).isReady).toBe(true);
+    expect(readinessOf(gated(conditions, [GATE]), gate).isReady).toBe(false);
   });
 
   it('of somebody else is what Kubernetes says', () => {
-    expect(readinessOf(gated({ ContainersReady: 'True', 'lb/ready': 'True' }, ['lb/ready']), true).isReady).toBe(false);
+    expect(readinessOf(gated({ ContainersReady: 'True', 'lb/ready': 'True' }, ['lb/ready']), GATE).isReady).toBe(false);
   });
 });
 
 it('a pod that is not Ready says why in one line, and nothing that a terminal obeys', () => {
   const ready = condition({ status: 'False', reason: 'Failed', message: 'a\n\tb\u001b[2Jc\u202e' });
-  expect(readinessOf(pod({ ready }), false).output).toMatch(/: Failed: a b\\u001b\[2Jc\\u202e$/);
+  expect(readinessOf(pod({ ready }), undefined).output).toMatch(/: Failed: a b\\u001b\[2Jc\\u202e$/);
 });
 
 describe('a Service', () => {

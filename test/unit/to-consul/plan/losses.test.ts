@@ -1,12 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Pod } from '../../../../src/kubernetes/objects.ts';
 import { Losses, type Member, type PodMembers } from '../../../../src/to-consul/plan/losses.ts';
-import { condition } from '../../builders.ts';
+import { PREFIX, condition } from '../../builders.ts';
 import { viewOf } from '../../to-kubernetes/views.ts';
 import { MemoryConsul } from '../memory-consul.ts';
 import { podNamed, registered } from '../planning.ts';
 
-const GATE_OFF = { readinessGate: false };
+const GATE_OFF = { readinessGate: false, annotationPrefix: PREFIX };
 const NOT_READY = condition({ status: 'False' });
 const keys = (count: number) => Array.from({ length: count }, (_, i) => `shop/p${i}`);
 const idOf = (key: string) => `prod.${key.replace('/', '.')}:orders:8080`;

@@ -3,6 +3,7 @@ import type { OwnInstance } from '../../../../src/to-consul/observed/own-instanc
 import type { Planner } from '../../../../src/to-consul/plan/planner.ts';
 import type { PodPlan } from '../../../../src/to-consul/plan/pod-plan.ts';
 import {
+  GATE,
   annotations,
   condition,
   endpoint,
@@ -14,7 +15,6 @@ import {
   slice,
   strings,
 } from '../../builders.ts';
-import { GATE } from '../../../../src/to-consul/desired/readiness.ts';
 import { WORKER_1 } from '../instances.ts';
 import { others, planning, podNamed, registered, type PlanningGiven } from '../planning.ts';
 

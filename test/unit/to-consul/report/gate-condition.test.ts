@@ -1,7 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { GATE } from '../../../../src/to-consul/desired/readiness.ts';
 import { gateCondition } from '../../../../src/to-consul/report/readiness-gate.ts';
-import { condition, pod, service, strings } from '../../builders.ts';
+import { GATE, condition, pod, service, strings } from '../../builders.ts';
 
 const NOT_READY = condition({ status: 'False', reason: 'ReadinessGatesNotReady' });
 const gated = (conditions: Readonly<Record<string, string>>) =>
@@ -66,7 +65,7 @@ describe("the gate's condition", () => {
     ],
     ['is not for pods without it', pod(), done, undefined],
   ])('%s', (_, pod, plan, expected) => {
-    const condition = gateCondition(pod, plan);
+    const condition = gateCondition(pod, plan, GATE);
     expect(condition && `${condition.status} ${condition.reason}`).toBe(expected);
   });
 });

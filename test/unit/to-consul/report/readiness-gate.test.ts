@@ -1,10 +1,9 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import type { PodCondition } from '../../../../src/kubernetes/object-api.ts';
 import { createResources } from '../../../../src/kubernetes/resources.ts';
-import { GATE } from '../../../../src/to-consul/desired/readiness.ts';
 import type { Rejection } from '../../../../src/to-consul/registration/rejection.ts';
 import { Gatekeeper } from '../../../../src/to-consul/report/readiness-gate.ts';
-import { strings } from '../../builders.ts';
+import { GATE, strings } from '../../builders.ts';
 import { viewOf } from '../../to-kubernetes/views.ts';
 import { planning, podNamed } from '../planning.ts';
 
@@ -26,6 +25,7 @@ beforeEach(() => {
   written = [];
   failure = undefined;
   gatekeeper = new Gatekeeper({
+    gate: GATE,
     views: { pods },
     api: {
       setCondition: (_resource, _pod, condition) => {

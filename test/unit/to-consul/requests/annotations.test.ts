@@ -2,14 +2,14 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import {
   isOurAnnotation,
+  ourSpelling,
   parseAnnotations,
   parseTags,
-  PREFIX,
 } from '../../../../src/to-consul/requests/annotations.ts';
-import { annotations, strings } from '../../builders.ts';
+import { PREFIX, annotations, strings } from '../../builders.ts';
 import { quote } from '../../../../src/to-consul/registration/rejection.ts';
 
-const parse = (entries: Readonly<Record<string, string>>) => parseAnnotations(annotations(entries));
+const parse = (entries: Readonly<Record<string, string>>) => parseAnnotations(annotations(entries), PREFIX);
 const messages = (entries: Readonly<Record<string, string>>) => parse(entries).rejections.map(({ message }) => message);
 
 describe('isOurAnnotation', () => {
@@ -22,13 +22,16 @@ describe('isOurAnnotation', () => {
     ['consular.dev.example.com/service-name', false],
     ['service-name', false],
   ])('%s: %p', (key, ours) => {
-    expect(isOurAnnotation(key)).toBe(ours);
+    expect(isOurAnnotation(key, PREFIX)).toBe(ours);
   });
 });
 
 describe('annotations', () => {
   it('say nothing when there are none', () => {
-    expect(parseAnnotations(new Map())).toEqual({ settings: { meta: new Map(), ports: new Map() }, rejections: [] });
+    expect(parseAnnotations(new Map(), PREFIX)).toEqual({
+      settings: { meta: new Map(), ports: new Map() },
+      rejections: [],
+    });
   });
 
   it('say everything at once', () => {
@@ -111,8 +114,8 @@ describe('annotations', () => {
 
   it('about what a Service takes in are fine on a Service, and on a pod they are not', () => {
     const keys = annotations({ import: 'billing', 'import-port': 'http', 'service-name': 'orders' });
-    expect(parseAnnotations(keys, 'service').rejections).toEqual([]);
-    expect(parseAnnotations(keys, 'pod').rejections.map(({ message }) => message)).toEqual([
+    expect(parseAnnotations(keys, PREFIX, 'service').rejections).toEqual([]);
+    expect(parseAnnotations(keys, PREFIX, 'pod').rejections.map(({ message }) => message)).toEqual([
       'annotation "consular.dev/import" is not one that Consular knows',
       'annotation "consular.dev/import-port" is not one that Consular knows',
     ]);
@@ -145,10 +148,10 @@ describe('annotations for one port', () => {
             serviceName: 'orders-grpc',
             tags: ['h2'],
             meta: new Map(),
-            keys: [`${PREFIX}service-name.grpc`, `${PREFIX}service-tags.grpc`],
+            keys: [`${PREFIX}/service-name.grpc`, `${PREFIX}/service-tags.grpc`],
           },
         ],
-        ['8443', { meta: strings({ secure: 'true' }), keys: [`${PREFIX}service-meta-secure.8443`] }],
+        ['8443', { meta: strings({ secure: 'true' }), keys: [`${PREFIX}/service-meta-secure.8443`] }],
       ]),
     });
   });
@@ -185,7 +188,7 @@ describe('annotations of consul-k8s', () => {
 
   it('are understood', () => {
     const entries = { [alias('service-name')]: 'orders', [alias('service-meta-team')]: 'shop' };
-    expect(parseAnnotations(strings(entries)).settings).toEqual({
+    expect(parseAnnotations(strings(entries), PREFIX).settings).toEqual({
       serviceName: 'orders',
       meta: strings({ team: 'shop' }),
       ports: new Map(),
@@ -193,7 +196,7 @@ describe('annotations of consul-k8s', () => {
   });
 
   it('may be for one port', () => {
-    expect(parseAnnotations(strings({ [alias('service-name.http')]: 'web' })).settings.ports).toEqual(
+    expect(parseAnnotations(strings({ [alias('service-name.http')]: 'web' }), PREFIX).settings.ports).toEqual(
       new Map([['http', { serviceName: 'web', meta: new Map(), keys: [alias('service-name.http')] }]]),
     );
   });
@@ -205,11 +208,57 @@ describe('annotations of consul-k8s', () => {
       [alias('service-port'), '80'],
     ] as const;
     for (const order of [entries, [...entries].reverse()])
-      expect(parseAnnotations(new Map(order)).settings).toMatchObject({ serviceName: 'ours', port: '80' });
+      expect(parseAnnotations(new Map(order), PREFIX).settings).toMatchObject({ serviceName: 'ours', port: '80' });
   });
 
   it('that Consular does not know are none of its business', () => {
-    expect(parseAnnotations(strings({ [alias('service-flavour')]: 'x' })).rejections).toEqual([]);
+    expect(parseAnnotations(strings({ [alias('service-flavour')]: 'x' }), PREFIX).rejections).toEqual([]);
+  });
+});
+
+describe('another prefix than that of the defaults', () => {
+  const TEAM = 'consular.example.com';
+  const mixed = strings({
+    [`${TEAM}/service-name`]: 'ours',
+    'consular.dev/service-name': 'of the other Consular',
+    'consular.dev/service-nmae': 'its mistake',
+    'consular.dev/consul-service': 'what Consular wrote',
+    'consul.hashicorp.com/service-port': '80',
+    [`${TEAM}.org/service-weight`]: '7',
+  });
+
+  it('is read alone: neither the default one nor that of consul-k8s asks for anything', () => {
+    expect(parseAnnotations(mixed, TEAM)).toEqual({
+      settings: { serviceName: 'ours', meta: new Map(), ports: new Map() },
+      rejections: [],
+    });
+    expect(parseAnnotations(mixed, PREFIX).settings).toMatchObject({
+      serviceName: 'of the other Consular',
+      port: '80',
+    });
+  });
+
+  it.each([
+    [`${TEAM}/service-name`, true],
+    [`${TEAM}.org/service-name`, false],
+    [TEAM, false],
+    ['consular.dev/service-name', false],
+    ['consul.hashicorp.com/service-name', false],
+  ])('keeps %s in memory: %p', (key, kept) => {
+    expect(isOurAnnotation(key, TEAM)).toBe(kept);
+  });
+
+  it('is named in what is told', () => {
+    const wrong = strings({ [`${TEAM}/service-weight`]: 'heavy', [`${TEAM}/consul-service`]: 'billing' });
+    expect(parseAnnotations(wrong, TEAM).rejections.map(({ message }) => message)).toEqual([
+      `annotation "${TEAM}/service-weight": expected a number from 1 to 65535, found "heavy"`,
+      `annotation "${TEAM}/consul-service" is not one that Consular knows`,
+    ]);
+  });
+
+  it('makes no other prefix one of ours', () => {
+    expect(ourSpelling('consul.hashicorp.com/service-name', PREFIX)).toBe('consular.dev/service-name');
+    expect(ourSpelling('consular.dev/service-name', PREFIX)).toBe('consular.dev/service-name');
   });
 });
 

@@ -5,7 +5,7 @@ import { createMetrics } from '../../../../src/observability/metrics.ts';
 import { problem, type Problem } from '../../../../src/to-kubernetes/problem.ts';
 import type { Views } from '../../../../src/to-kubernetes/views.ts';
 import { createReporter } from '../../../../src/to-kubernetes/report/reporter.ts';
-import { service } from '../../builders.ts';
+import { PREFIX, service } from '../../builders.ts';
 import { RESOURCES, refusal } from '../plain-api.ts';
 import { logged, namePlan, namespacePlan } from '../plans.ts';
 import { views } from '../views.ts';
@@ -22,7 +22,7 @@ function stage(services: readonly Service[] = [mirrored], given: Partial<Views['
   const record: EventRecorder['report'] = ({ kind }, { namespace, name }, { reason, note }) =>
     void events.push(`${kind} ${namespace}/${name}: ${reason}: ${note}`);
   const reporter = createReporter({
-    ...{ config: { namespaces: ['shop', 'web'] }, resources: RESOURCES },
+    ...{ config: { namespaces: ['shop', 'web'], annotationPrefix: PREFIX }, resources: RESOURCES },
     views: { services: shown.services, namespaces: Object.assign(shown.namespaces, given) },
     ...{ events: { report: record }, log, metrics },
   });

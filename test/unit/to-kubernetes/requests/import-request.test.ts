@@ -1,14 +1,16 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Service } from '../../../../src/kubernetes/objects.ts';
 import { importRequest, nameWanted } from '../../../../src/to-kubernetes/requests/import-request.ts';
-import { annotations, marked, service, servicePort } from '../../builders.ts';
+import { PREFIX, annotations, marked, service, servicePort, strings } from '../../builders.ts';
 
 const http = servicePort({ name: 'http', port: 80 });
 const admin = servicePort({ name: 'admin', port: 8081 });
 
+const CONFIG = { importNamespaces: ['shop'], annotationPrefix: PREFIX };
+
 /** A Service in a namespace that is listed, with these annotations. */
 function asking(text: Readonly<Record<string, string>>, overrides: Partial<Service> = {}) {
-  return importRequest(service({ ports: [http, admin], annotations: annotations(text), ...overrides }), ['shop']);
+  return importRequest(service({ ports: [http, admin], annotations: annotations(text), ...overrides }), CONFIG);
 }
 
 const problemsOf = (request: ReturnType<typeof asking>) =>
@@ -190,5 +192,18 @@ describe('the annotation consular.dev/import', () => {
     const request = asking({ import: 'billing' }, overrides);
     expect(request?.verdict).toBe('accepted');
     expect(problemsOf(request)).toEqual(problems);
+  });
+
+  it('has the prefix of the settings, and that one alone', () => {
+    const config = { ...CONFIG, annotationPrefix: 'consular.example.com' };
+    const asked = (text: Readonly<Record<string, string>>) =>
+      importRequest(service({ ports: [http, admin], annotations: strings(text) }), config);
+    expect(asked({ 'consular.dev/import': 'billing' })).toBeUndefined();
+    expect(nameWanted(asked({ 'consular.example.com/import': 'billing', 'consular.dev/import': 'orders' }))).toBe(
+      'billing',
+    );
+    expect(problemsOf(asked({ 'consular.example.com/import-port': 'http' }))).toEqual([
+      'InvalidAnnotation: annotation consular.example.com/import: expected the name of a Consul service, found none beside consular.example.com/import-port',
+    ]);
   });
 });
