@@ -6,7 +6,7 @@
  */
 export const MANAGED_BY = 'consular';
 
-/** Who writes: the installation. `clusterUid` is the uid of the namespace kube-system. */
+/** Who writes: the installation. `clusterUid` is the uid of a namespace, by default kube-system. */
 export interface Owner {
   readonly cluster: string;
   readonly clusterUid: string;

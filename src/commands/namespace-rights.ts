@@ -3,7 +3,7 @@ import { hasStatus } from '../kubernetes/errors.ts';
 import { missingRights } from '../kubernetes/namespace-rights.ts';
 import { explainError } from '../observability/log.ts';
 import type { Clients } from '../world/context.ts';
-import { mirrorRights } from '../world/mirror-rights.ts';
+import { mirrorRights, type Watch } from '../world/mirror-rights.ts';
 import type { World } from '../world/world.ts';
 import type { Told } from './told.ts';
 
@@ -27,6 +27,7 @@ export async function toldOfNamespaces(
   { toKubernetes }: World,
   names: readonly string[],
   account: ServiceAccount,
+  watch: Watch = 'cluster',
 ): Promise<Told[]> {
   if (!toKubernetes) return [];
   const { closed } = toKubernetes.views.namespaces;
@@ -34,7 +35,7 @@ export async function toldOfNamespaces(
   const open = names.filter((name) => !closed.has(name));
   try {
     if (!(await exists(clients, account))) return told;
-    const lacking = await Promise.all(open.map((name) => toldOfAccount(clients, account, name)));
+    const lacking = await Promise.all(open.map((name) => toldOfAccount(clients, account, name, watch)));
     return [...told, ...lacking.flat()];
   } catch (error) {
     if (!hasStatus(error, 403)) throw error;
@@ -61,8 +62,9 @@ async function toldOfAccount(
   { kubernetes, resources }: Pick<Clients, 'kubernetes' | 'resources'>,
   account: ServiceAccount,
   namespace: string,
+  watch: Watch,
 ): Promise<Told[]> {
-  const rights = mirrorRights(resources, namespace);
+  const rights = mirrorRights(resources, namespace, watch);
   const may = (access: Access) => mayAccount(kubernetes, account, access);
   const missing = await missingRights(may, [...rights.read, ...rights.write]);
   const [first] = missing;

@@ -9,6 +9,7 @@ import { changesOf, type NamespacePlan, type WrittenKind } from '../to-kubernete
 import type { NamePlan } from '../to-kubernetes/plan/planner.ts';
 import type { Retaining } from '../guard/retained.ts';
 import type { World } from '../world/world.ts';
+import { namespaceOf } from '../to-consul/plan/places.ts';
 import { planImports, planPods, planServices, readOnce, type OnceContext } from '../world/read-once.ts';
 import type { PodPlan } from '../to-consul/plan/pod-plan.ts';
 import { LAST_OF_ITS_SERVICE, STAYS } from '../to-consul/report/held.ts';
@@ -62,8 +63,9 @@ export interface Plan {
  */
 export function makePlan(context: OnceContext, timeoutMs: number, account = SHIPPED_ACCOUNT): Promise<Plan> {
   return readOnce(context, timeoutMs, async (world, clients) => {
-    const { cluster, toKubernetes } = context.config;
-    const told = toldParts(await toldOfNamespaces(clients, world, toKubernetes.namespaces, account));
+    const { cluster, toConsul: reading, toKubernetes } = context.config;
+    const closed = await toldOfNamespaces(clients, world, toKubernetes.namespaces, account, reading.watch);
+    const told = toldParts(closed);
     const { held, retained, ...toConsul } = await planToConsul(context, world);
     const mirrors = await planToKubernetes(context, world);
     const quotas = await toldOfQuotas(clients.kubernetes, namespacesOf(toKubernetes), mirrors.changes);
@@ -90,7 +92,7 @@ function merge(...parts: readonly Part[]): Part {
 
 async function planToConsul(
   { config }: Pick<OnceContext, 'config'>,
-  { owner, toConsul }: World,
+  { owner, toConsul, closedNamespaces }: World,
 ): Promise<Part & Pick<Plan, 'held' | 'retained'>> {
   if (!toConsul) return { ...NOTHING, held: [], retained: [] };
   const pods = planPods(config, owner, toConsul);
@@ -99,7 +101,11 @@ async function planToConsul(
     return { direction, action, kind: 'ServiceInstance', object: identityOf(registration), note };
   };
   const described = ({ address, port, check }: Registration) => `${address}:${port} ${check.status}`;
-  const parts: Part[] = [];
+  const closed = closedNamespaces();
+  const parts: Part[] = [...closed].map(([name, why]) => {
+    const reason = `it may not be read: what is registered from there stays as it is: ${why}`;
+    return { ...NOTHING, rejections: [{ direction, object: `Namespace ${name}`, reason }] };
+  });
   const held: HeldInstance[] = [];
   const retained: HeldInstance[] = [];
   const ofServices: ServiceProblem[] = [];
@@ -113,7 +119,10 @@ async function planToConsul(
         ...changes.create.map((registration) => change('create', registration, described(registration))),
         ...changes.update.map(({ desired }) => change('update', desired, described(desired))),
         ...changes.remove.map(({ registration }) => change('remove', registration, '')),
-        ...unproven.map(({ instance }) => change('remove', instance.registration, 'after a direct read')),
+        // The direct read would be refused.
+        ...(closed.has(namespaceOf(key)) ? [] : unproven).map(({ instance }) =>
+          change('remove', instance.registration, 'after a direct read'),
+        ),
       ],
       rejections: rejections.map(({ message }) => ({ direction, object: `Pod ${key}`, reason: message })),
       warnings: warnings.map((reason) => ({ direction, object: `Pod ${key}`, reason })),

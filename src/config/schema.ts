@@ -3,6 +3,7 @@ import { DEFAULT_ANNOTATION_PREFIX } from '../mark.ts';
 import { leaderElection } from './leader-election.ts';
 import { toConsul } from './to-consul.ts';
 import { toKubernetes } from './to-kubernetes.ts';
+import { NAMESPACE } from './values.ts';
 
 /**
  * Every setting of the daemon: its type, its default and one line of why. `config/consular.yaml` and
@@ -67,6 +68,13 @@ export const configSchema = z.strictObject({
         .default('')
         .describe('Path of a kubeconfig; empty: KUBECONFIG, else the pod it runs in, else ~/.kube/config.'),
       context: z.string().default('').describe('Context in that kubeconfig; empty: its current one.'),
+      identityNamespace: z
+        .string()
+        .refine((text) => NAMESPACE.test(text), 'the name of a namespace')
+        .default('kube-system')
+        .describe(
+          'Namespace whose uid is the identity of this cluster in Consul; another one only where there is no right to get kube-system.',
+        ),
     })
     .prefault({}),
   consul: z

@@ -1,5 +1,6 @@
 import * as z from 'zod';
-import { name, patterns } from './values.ts';
+import { selects } from './pattern.ts';
+import { NAMESPACE, name, patterns } from './values.ts';
 
 const policy = z
   .strictObject({
@@ -34,6 +35,12 @@ const policy = z
 export const toConsul = z
   .strictObject({
     enabled: z.boolean().default(true).describe('Register annotated pods in Consul.'),
+    watch: z
+      .enum(['cluster', 'namespaces'])
+      .default('cluster')
+      .describe(
+        'What is read of Kubernetes, by both directions; namespaces: only those that the settings name, with a Role in each and no right to the whole cluster.',
+      ),
     namespaces: patterns(name, ['*'], ['kube-system', 'kube-public', 'kube-node-lease']).describe(
       'Kubernetes namespaces whose pods may be registered; * stands for any run of characters.',
     ),
@@ -78,4 +85,20 @@ export const toConsul = z
       })
       .prefault({}),
   })
+  .superRefine(({ enabled, watch, namespaces }, context) => {
+    if (!enabled || watch === 'cluster') return;
+    for (const [i, pattern] of namespaces.include.entries())
+      if (!NAMESPACE.test(pattern))
+        context.addIssue({
+          code: 'custom',
+          path: ['namespaces', 'include', i],
+          message: 'the name of one namespace and no pattern, because toConsul.watch is namespaces',
+          input: pattern,
+        });
+  })
   .prefault({});
+
+/** The namespaces whose pods are read, where `watch` says that only these are. */
+export function watchedNamespaces({ namespaces }: Pick<z.infer<typeof toConsul>, 'namespaces'>): string[] {
+  return namespaces.include.filter((name) => selects(namespaces, name));
+}

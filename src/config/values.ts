@@ -13,6 +13,10 @@ function parseDuration(text: string): number | undefined {
   return ms <= LONGEST_MS ? ms : undefined;
 }
 
+const LABEL = '[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?';
+/** The name of a namespace. */
+export const NAMESPACE = new RegExp(`^${LABEL}$`);
+
 export const name = z.string().max(253);
 export const port = z.int().min(1).max(65_535);
 export const patterns = (pattern: z.ZodType<string, string>, include: string[], exclude: string[]) =>

@@ -1,8 +1,8 @@
 /** The API server answers for another Kubernetes cluster than at the start. */
 export class OtherClusterError extends Error {
-  constructor(expected: string, found: string) {
+  constructor(namespace: string, expected: string, found: string) {
     super(
-      `read Namespace kube-system: expected the Kubernetes cluster of the start, with uid ${expected}, found another, ` +
+      `read Namespace ${namespace}: expected the Kubernetes cluster of the start, with uid ${expected}, found another, ` +
         `with uid ${found}: nothing of it is taken for what was there. Does the kubeconfig or its address lead to the ` +
         'wrong cluster by now? If the cluster was built anew, and the old one is gone for good, "consular run ' +
         '--take-over" adopts what it left',
@@ -12,7 +12,7 @@ export class OtherClusterError extends Error {
 }
 
 /**
- * Whether the API server still answers for the cluster of the start, which the uid of its namespace kube-system tells:
+ * Whether the API server still answers for the cluster of the start, which the uid of one namespace tells, by default kube-system:
  *
  * | the uid                            | then                                                              |
  * |------------------------------------|-------------------------------------------------------------------|
@@ -23,6 +23,7 @@ export class OtherClusterError extends Error {
  */
 export class ClusterCheck {
   readonly #readUid: () => Promise<string>;
+  readonly #namespace: string;
   #uid: string | undefined;
   /** A read on its way; never rejects. */
   #running: Promise<unknown> = Promise.resolve();
@@ -32,8 +33,10 @@ export class ClusterCheck {
   readonly isOther: Promise<OtherClusterError>;
   #resolveOther: (error: OtherClusterError) => void = () => undefined;
 
-  constructor(readUid: () => Promise<string>) {
+  /** @param namespace whose uid that is, for messages */
+  constructor(readUid: () => Promise<string>, namespace: string) {
     this.#readUid = readUid;
+    this.#namespace = namespace;
     this.isOther = new Promise((resolve) => (this.#resolveOther = resolve));
   }
 
@@ -65,7 +68,7 @@ export class ClusterCheck {
     if (expected === undefined) return;
     const found = await this.#readUid();
     if (found === expected) return;
-    this.#error = new OtherClusterError(expected, found);
+    this.#error = new OtherClusterError(this.#namespace, expected, found);
     this.#resolveOther(this.#error);
     throw this.#error;
   }

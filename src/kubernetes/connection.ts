@@ -5,6 +5,8 @@ import { KubeConfig } from '@kubernetes/client-node';
 import { Agent, type Dispatcher } from 'undici';
 import type { KubernetesConfig } from '../config/schema.ts';
 
+type ConnectionConfig = Pick<KubernetesConfig, 'kubeconfig' | 'context'>;
+
 /** Where the kubelet puts the credentials of a pod's service account. */
 const SERVICE_ACCOUNT = '/var/run/secrets/kubernetes.io/serviceaccount';
 /** Credentials are read again this often: client-node itself looks at rotated token files once a minute. */
@@ -24,7 +26,7 @@ export interface Credentials {
 }
 
 /** @throws Error when there is no usable kubeconfig, naming the ways to give one. */
-export function connectKubernetes(config: KubernetesConfig): KubernetesConnection {
+export function connectKubernetes(config: ConnectionConfig): KubernetesConnection {
   const kubeconfig = loadKubeConfig(config);
   const cluster = kubeconfig.getCurrentCluster();
   if (!cluster)
@@ -81,7 +83,7 @@ export interface OwnPod {
  * Undefined where a kubeconfig says which cluster is meant: that may be another than that of the pod.
  * @param folder what the kubelet wrote
  */
-export function findOwnPod({ kubeconfig }: KubernetesConfig, folder = SERVICE_ACCOUNT): OwnPod | undefined {
+export function findOwnPod({ kubeconfig }: ConnectionConfig, folder = SERVICE_ACCOUNT): OwnPod | undefined {
   if (kubeconfig !== '' || !isInPod(folder)) return undefined;
   const file = join(folder, 'namespace');
   return { namespace: existsSync(file) ? readFileSync(file, 'utf8').trim() : '' };
@@ -91,7 +93,7 @@ function isInPod(folder: string): boolean {
   return existsSync(join(folder, 'token'));
 }
 
-function loadKubeConfig({ kubeconfig: path, context }: KubernetesConfig): KubeConfig {
+function loadKubeConfig({ kubeconfig: path, context }: ConnectionConfig): KubeConfig {
   const kubeconfig = new KubeConfig();
   if (path !== '') loadFiles(kubeconfig, path);
   else if (isInPod(SERVICE_ACCOUNT)) kubeconfig.loadFromCluster();

@@ -4,7 +4,7 @@ import type { WatchEvent } from './encoding/formats.ts';
 import { message, only, string, type Encoded } from './encoding/message.ts';
 import { objectKey, type KubernetesObject } from './objects.ts';
 import type { Resource } from './resources.ts';
-import { View } from './view.ts';
+import { WatchedView, type View } from './view.ts';
 
 /** What concerns reading itself, whatever the kind. */
 const VERSION = only('metadata', 1, only('resourceVersion', 6, string));
@@ -25,7 +25,7 @@ export class KindView<T extends KubernetesObject> {
   /** The view, once it is complete for the first time. */
   readonly synced: Promise<View<T>>;
   #resolveSynced: (view: View<T>) => void = () => undefined;
-  #view: View<T> | undefined;
+  #view: WatchedView<T> | undefined;
 
   constructor(options: KindViewOptions<T>) {
     this.#options = options;
@@ -34,7 +34,7 @@ export class KindView<T extends KubernetesObject> {
 
   /** A complete list. @param isNewTime after time went back, what was seen of the time that is lost is forgotten */
   fill(objects: Map<string, T>, isNewTime: boolean): void {
-    if (!this.#view) this.#resolveSynced((this.#view = new View(objects)));
+    if (!this.#view) this.#resolveSynced((this.#view = new WatchedView(objects)));
     else if (isNewTime) this.#view.beginAnew(objects);
     else this.#view.replace(objects);
   }

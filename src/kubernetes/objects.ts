@@ -169,9 +169,9 @@ export function serviceKeyOf(slice: EndpointSlice): string {
   return objectKey({ namespace: slice.namespace, name: slice.labels.get(SERVICE_NAME_LABEL) ?? '' });
 }
 
-/** The zone of a node, or an empty string. */
-export function zoneOf(node: Node | undefined): string {
-  return node?.labels.get(ZONE_LABEL) ?? '';
+/** The zone of a node, or of a pod to which Kubernetes copied the label (1.35 and later); an empty string where there is none. */
+export function zoneOf(object: Pick<KubernetesObject, 'labels'> | undefined): string {
+  return object?.labels.get(ZONE_LABEL) ?? '';
 }
 
 /** `Deployment/orders` for a pod of its ReplicaSet (whose name is the Deployment's plus the template's hash), else the owner itself. */

@@ -34,6 +34,8 @@ export interface ReflectorOptions<T extends KubernetesObject> extends KindReader
   readonly labelSelector?: string;
   /** `metadata.name=NAME` for one object, with the right to no other. */
   readonly fieldSelector?: string;
+  /** Told each time that the API server refuses to let us read, for want of a right. */
+  readonly onRefused?: () => void;
   /** Told when the kind is followed again after the API server was away. */
   readonly onReturn?: () => void;
   readonly log: Log;
@@ -80,6 +82,7 @@ export class Reflector<T extends KubernetesObject> {
   #streamingList = true;
   #wasAway = false;
   #failure: string | undefined = 'not read yet';
+  #isRefused = false;
   /** Since when the running watch tells every change, and how many it told. */
   #told: { readonly sinceMs: number; events: number } | undefined;
   /** Ends the running watch. */
@@ -107,6 +110,11 @@ export class Reflector<T extends KubernetesObject> {
   /** Why the view cannot be trusted to be fresh right now; undefined while the watch is running. */
   get failure(): string | undefined {
     return this.#failure;
+  }
+
+  /** Whether the failure is that we have no right to read. */
+  get isRefused(): boolean {
+    return this.#failure !== undefined && this.#isRefused;
   }
 
   /**
@@ -160,14 +168,16 @@ export class Reflector<T extends KubernetesObject> {
   }
 
   async #wait(before: Failures, ending: Ending): Promise<Failures> {
-    const { signal, log, metrics, resource } = this.#options;
+    const { signal, log, metrics, resource, onRefused } = this.#options;
     const { failures, longestWaitMs } = retryAfter(before, ending);
     const { kind, error } = ending;
+    this.#isRefused = hasStatus(error, 403);
     if (longestWaitMs > 0 && error !== undefined) {
       this.#failure = explainError(error);
       metrics.watchFailures.inc({ source: resource.kind });
       log.warn('watch failed, will resume', { kind: resource.kind, failures: failures.get(kind), error });
     }
+    if (this.#isRefused) onRefused?.();
     await sleep(this.#random() * longestWaitMs, signal, this.#clock);
     return failures;
   }

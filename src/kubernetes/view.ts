@@ -22,7 +22,33 @@ const REMEMBERED_DELETIONS = 50_000;
  * reflector makes it), so "not in the view" is never "not read yet". It is still no proof of absence: what is missing
  * from a list is inferred, what `sawDeletion` knows is evidenced.
  */
-export class View<T extends KubernetesObject> {
+export interface View<T extends KubernetesObject> {
+  readonly size: number;
+  get(key: string): T | undefined;
+  values(): IterableIterator<T>;
+  /** True when the API server sent a DELETED event for the object with this uid. */
+  sawDeletion(uid: string): boolean;
+  subscribe(listener: Listener<T>): void;
+  /**
+   * An ADDED or MODIFIED event, or the answer to a write of our own, which may overtake its event. What is not newer is
+   * no news, whatever its uid: a late answer about a predecessor must not hide the object that has the name now.
+   */
+  put(object: T): void;
+  /**
+   * The API server took a DELETE of ours: gone from here, but no evidence that it is gone (somebody's finalizer may keep
+   * it), so a later event brings it back. An event that was quicker than the answer to the DELETE counts.
+   * @param object as it was when its deletion was asked for
+   */
+  drop(object: T): void;
+  /**
+   * To be called before a write of our own is asked for: what takes its answer, but not when everything was read again
+   * meanwhile. Time may have gone back, and then versions of the lost time say nothing; whatever is true, the watch tells.
+   */
+  beginWrite(): Answered<T>;
+}
+
+/** The view of what one watch tells. */
+export class WatchedView<T extends KubernetesObject> implements View<T> {
   #objects: Map<string, T>;
   readonly #listeners = new Set<Listener<T>>();
   /** Uids to the resourceVersion of their deletion. */
@@ -46,7 +72,6 @@ export class View<T extends KubernetesObject> {
     return this.#objects.values();
   }
 
-  /** True when the API server sent a DELETED event for the object with this uid. */
   sawDeletion(uid: string): boolean {
     return this.#deleted.has(uid);
   }
@@ -55,10 +80,6 @@ export class View<T extends KubernetesObject> {
     this.#listeners.add(listener);
   }
 
-  /**
-   * An ADDED or MODIFIED event, or the answer to a write of our own, which may overtake its event. What is not newer is
-   * no news, whatever its uid: a late answer about a predecessor must not hide the object that has the name now.
-   */
   put(object: T): void {
     const key = objectKey(object);
     const before = this.#objects.get(key);
@@ -80,20 +101,11 @@ export class View<T extends KubernetesObject> {
     if (this.#objects.get(objectKey(object))?.uid === object.uid) this.#take(object);
   }
 
-  /**
-   * The API server took a DELETE of ours: gone from here, but no evidence that it is gone (somebody's finalizer may keep
-   * it), so a later event brings it back. An event that was quicker than the answer to the DELETE counts.
-   * @param object as it was when its deletion was asked for
-   */
   drop(object: T): void {
     const before = this.#objects.get(objectKey(object));
     if (before?.uid === object.uid && !isNewer(before.resourceVersion, object.resourceVersion)) this.#take(object);
   }
 
-  /**
-   * To be called before a write of our own is asked for: what takes its answer, but not when everything was read again
-   * meanwhile. Time may have gone back, and then versions of the lost time say nothing; whatever is true, the watch tells.
-   */
   beginWrite(): Answered<T> {
     const lists = this.#lists;
     return {

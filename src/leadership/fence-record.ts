@@ -6,7 +6,7 @@ export interface FenceRecord {
   readonly epoch: number;
   /** Which process. */
   readonly holder: string;
-  /** Of namespace kube-system. */
+  /** Of the namespace that identifies the cluster, by default kube-system. */
   readonly clusterUid: string;
   /** By which the holder leads; undefined for one without an election. */
   readonly lease?: LeaseMark | undefined;

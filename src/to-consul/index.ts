@@ -75,14 +75,21 @@ export interface ToConsulOptions {
   readonly slicesFollowMs?: number | undefined;
   /** Rejects when the API server answers for another cluster, or when that cannot be told. */
   readonly checkCluster: () => Promise<void>;
+  /** Why a namespace may not be read, for each that may not. */
+  readonly closedNamespaces: () => ReadonlyMap<string, string>;
   /** False while anything in either system is not read or not followed. */
   readonly isFollowing: () => boolean;
+}
+
+export interface ToConsulStatus extends LoopStatus {
+  /** Why a namespace may not be read, for each that may not. */
+  readonly closedNamespaces: Readonly<Record<string, string>>;
 }
 
 export interface ToConsul {
   /** What of Consul is not being followed right now, one sentence each. */
   failures(): string[];
-  status(): LoopStatus;
+  status(): ToConsulStatus;
   /** What is rejected and what is held, an object each. */
   troubles(): Iterable<string>;
   /** What is retained because much was lost at once, and the hash under which it can be released. */
@@ -165,8 +172,15 @@ export function runToConsul(options: ToConsulOptions): ToConsul {
       ...[...unfollowed].map(([what, why]) => `${what}: ${why}`),
       ...(writer.failure === undefined ? [] : [`Consul's answers: ${writer.failure}`]),
     ],
-    status: () => loop.status,
-    troubles: () => loop.troubles(),
+    status: () => {
+      const closed = options.closedNamespaces();
+      const { rejected, ...status } = loop.status;
+      return { ...status, rejected: rejected + closed.size, closedNamespaces: Object.fromEntries(closed) };
+    },
+    troubles: () => [
+      ...[...options.closedNamespaces()].map(([name, why]) => `Namespace ${name}: it may not be read: ${why}`),
+      ...loop.troubles(),
+    ],
     retaining: () => loop.retaining(),
     release: (hash) => loop.release(hash),
     lookAgain: () => {

@@ -6,6 +6,7 @@ import { createKubernetesClient, type KubernetesClient } from '../kubernetes/cli
 import { ClusterCheck } from '../kubernetes/cluster-check.ts';
 import { connectKubernetes } from '../kubernetes/connection.ts';
 import type { Keep } from '../kubernetes/kinds/metadata.ts';
+import { hasStatus } from '../kubernetes/errors.ts';
 import { createObjectApi, type ObjectApi } from '../kubernetes/object-api.ts';
 import type { WorkloadEntry } from '../kubernetes/objects.ts';
 import type { KindPace } from '../kubernetes/optional-kind.ts';
@@ -97,7 +98,7 @@ export function createClients({ config, log, metrics, version, timings }: Contex
   return {
     ...{ kubernetes, consul, api, resources },
     nodes: createNodeReader(consul),
-    cluster: new ClusterCheck(() => readClusterUid(api, resources)),
+    cluster: new ClusterCheck(() => readClusterUid(api, resources, config), config.kubernetes.identityNamespace),
     workloadEntries: workloadEntryKind(keep),
     brake: new RetryBrake(),
     close: async () => {
@@ -107,9 +108,16 @@ export function createClients({ config, log, metrics, version, timings }: Contex
   };
 }
 
-/** The identity of a Kubernetes cluster, for want of a better one: KEP-2149. */
-async function readClusterUid(api: ObjectApi, resources: Resources): Promise<string> {
-  const namespace = await api.get(resources.namespaces, '', 'kube-system');
-  if (!namespace) throw new Error('get Namespace kube-system: expected it in every cluster, found none');
-  return namespace.uid;
+/**
+ * The identity of a Kubernetes cluster, for want of a better one: KEP-2149. A tenant who may not read kube-system has another
+ * namespace for it, which the settings name: it must not depend on the rights of the day.
+ */
+async function readClusterUid(api: ObjectApi, resources: Resources, { kubernetes }: Config): Promise<string> {
+  const { identityNamespace } = kubernetes;
+  const namespace = await api.get(resources.namespaces, '', identityNamespace).catch((error: unknown) => {
+    const hint = 'identity of this cluster: kubernetes.identityNamespace can name a namespace that may be read';
+    throw hasStatus(error, 403) ? new Error(hint, { cause: error }) : error;
+  });
+  if (namespace) return namespace.uid;
+  throw new Error(`get Namespace ${identityNamespace}: expected it, as the identity of the cluster, found none`);
 }

@@ -3,17 +3,24 @@ import type { NamespaceRights } from '../kubernetes/namespace-rights.ts';
 import type { Resource, Resources } from '../kubernetes/resources.ts';
 import type { KubernetesObject } from '../kubernetes/objects.ts';
 
+/** Services and slices are read everywhere, or where only some namespaces are read, there. */
+export type Watch = 'cluster' | 'namespaces';
 type Written = Pick<Resources, 'services' | 'endpointSlices' | 'endpoints'>;
 
 /** What `run` does in a mirror namespace; the Role in deploy/kubernetes/mirror-namespace grants exactly that. */
-export function mirrorRights({ services, endpointSlices, endpoints }: Written, namespace: string): NamespaceRights {
+export function mirrorRights(
+  { services, endpointSlices, endpoints }: Written,
+  namespace: string,
+  watch: Watch = 'cluster',
+): NamespaceRights {
   const to = (verbs: readonly string[], { apiVersion, plural: resource }: Resource<KubernetesObject>): Access[] => {
     const group = apiVersion.includes('/') ? (apiVersion.split('/')[0] ?? '') : '';
     return verbs.map((verb) => ({ verb, group, resource, namespace }));
   };
   return {
-    // Services and slices are read everywhere.
-    read: to(['list', 'watch'], endpoints),
+    read: [...(watch === 'cluster' ? [] : [services, endpointSlices]), endpoints].flatMap((kind) =>
+      to(['list', 'watch'], kind),
+    ),
     write: [services, endpointSlices, endpoints].flatMap((kind) => to(['create', 'patch', 'delete'], kind)),
   };
 }

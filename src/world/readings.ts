@@ -71,6 +71,11 @@ export class Readings {
     return reflector.synced;
   }
 
+  /** Something else that is to be as new as what `reflect` follows. */
+  addResumable(followed: { resume(): Promise<void> }): void {
+    this.#reflectors.push(followed);
+  }
+
   /** Resolves when what `reflect` follows is as it was at the call, or newer: a watch may be dead, and nobody was told. */
   async resume(): Promise<void> {
     await Promise.all(this.#reflectors.map((reflector) => reflector.resume()));

@@ -3,13 +3,14 @@ import { systemClock } from '../clock.ts';
 import { ServiceCatalog } from '../consul/service-catalog.ts';
 import { readTransactionLimit } from '../consul/transaction-limit.ts';
 import type { KubernetesClient } from '../kubernetes/client.ts';
-import type { EndpointSlice, Pod, Service } from '../kubernetes/objects.ts';
+import type { KubernetesObject, Pod } from '../kubernetes/objects.ts';
 import { OptionalKind } from '../kubernetes/optional-kind.ts';
 import { WritableNamespaces } from '../kubernetes/writable-namespaces.ts';
 import { Reflector } from '../kubernetes/reflector.ts';
 import type { Resources } from '../kubernetes/resources.ts';
 import { isServed } from '../kubernetes/discovery.ts';
-import type { View } from '../kubernetes/view.ts';
+import type { Followed, View } from '../kubernetes/view.ts';
+import type { WatchedNamespaces } from '../kubernetes/watched-namespaces.ts';
 import { LABEL, MANAGED_BY, META, othersFilter, ownsObject, type Owner } from '../mark.ts';
 import { assertNotRenamed, ClusterIdentityError, ClusterRenamedError } from '../to-consul/identity/cluster-identity.ts';
 import { consulNodes } from '../to-consul/observed/consul-nodes.ts';
@@ -29,11 +30,14 @@ import type { Views as ToKubernetesViews } from '../to-kubernetes/views.ts';
 import type { Clients, Context } from './context.ts';
 import { mirrorRights } from './mirror-rights.ts';
 import type { Readings } from './readings.ts';
+import { readShared, type Shared } from './shared.ts';
 import { createDistrust, readTimeLine, readTrust, type Before, type Trust } from './trust.ts';
 
 /** Both systems, completely read: what every command works on. A direction that is switched off is undefined. */
 export interface World {
   readonly owner: Owner;
+  /** Why a namespace may not be read, for each that may not, where only some are read. */
+  readonly closedNamespaces: () => ReadonlyMap<string, string>;
   readonly toConsul:
     | {
         readonly views: ToConsulViews;
@@ -79,24 +83,19 @@ export async function readWorld(
   lead: (start: Start) => Promise<Inherited> = () => Promise.resolve({ nonce: undefined }),
 ): Promise<TrustingWorld> {
   const { config } = context;
-  const { cluster, kubernetes, resources } = clients;
+  const { cluster } = clients;
   // All at once and before anything else: the API server needs most of the time that a start takes.
-  let pods: Promise<View<Pod>> | undefined;
-  const shared: Shared = {
-    whole: Promise.all([
-      readings.reflect(kubernetes, resources.services),
-      readings.reflect(kubernetes, resources.endpointSlices),
-    ]).then(([services, endpointSlices]) => ({ services, endpointSlices })),
-    readPods: () => (pods ??= readings.reflect(kubernetes, resources.pods)),
-  };
+  const shared = readShared(context, clients, readings);
   const toConsulViews = config.toConsul.enabled
-    ? Promise.all([shared.readPods(), readings.reflect(kubernetes, resources.nodes), shared.whole]).then(
-        ([pods, nodes, shared]) => ({ pods, nodes, ...shared }),
-      )
+    ? Promise.all([shared.readPods(), shared.readNodes(), shared.whole]).then(([pods, nodes, shared]) => {
+        return { pods, nodes, ...shared };
+      })
     : undefined;
   const owner: Owner = {
     cluster: config.cluster,
-    clusterUid: await readings.untilRead('Kubernetes namespace kube-system', () => cluster.begin()),
+    clusterUid: await readings.untilRead(`Kubernetes namespace ${config.kubernetes.identityNamespace}`, () =>
+      cluster.begin(),
+    ),
   };
   const distrust = createDistrust(context);
   const [timeLine] = await Promise.all([
@@ -114,14 +113,7 @@ export async function readWorld(
     toConsulViews && readToConsul(whole, clients, readings, owner, toConsulViews),
     config.toKubernetes.enabled ? readToKubernetes(whole, clients, readings, owner, shared) : undefined,
   ]);
-  return { owner, trust, toConsul, toKubernetes };
-}
-
-/** What both directions read. */
-interface Shared {
-  readonly whole: Promise<{ readonly services: View<Service>; readonly endpointSlices: View<EndpointSlice> }>;
-  /** Not every configuration needs them, and they are many. */
-  readonly readPods: () => Promise<View<Pod>>;
+  return { owner, trust, toConsul, toKubernetes, closedNamespaces: () => shared.watched?.closed ?? NONE_CLOSED };
 }
 
 /** With what has to hold before absence in Consul is believed. */
@@ -174,7 +166,7 @@ async function readToKubernetes(
   shared: Shared,
 ): Promise<World['toKubernetes']> {
   const { toKubernetes } = context.config;
-  const namespaces = followNamespaces(context, kubernetes, resources, readings);
+  const namespaces = followNamespaces(context, kubernetes, resources, readings, shared);
   readings.add('Kubernetes mirror namespaces', () => namespaces.failure);
   let pods: View<Pod> | undefined;
   // Followed even when nothing should have any, for the same reason.
@@ -204,7 +196,8 @@ async function readToKubernetes(
     secondAnswerMs: context.timings?.secondAnswerMs,
   });
   const catalog = new TaggedCatalog(retention, toKubernetes.tagServices);
-  const serviceCIDRs = await readServiceCIDRs(kubernetes, resources, readings);
+  // They are the whole cluster's.
+  const serviceCIDRs = shared.watched ? undefined : await readServiceCIDRs(kubernetes, resources, readings);
   await Promise.all([services.synced, workloadEntries.settled, namespaces.settled]);
   const kept = { endpoints: namespaces.views, namespaces, serviceCIDRs, workloadEntries };
   const views = { ...kept, pods: () => pods, ...(await shared.whole) };
@@ -212,9 +205,15 @@ async function readToKubernetes(
 }
 
 /** v1 Endpoints are followed even when they are switched off: what was written before has to be seen to be removed. */
-function followNamespaces(context: Context, client: KubernetesClient, resources: Resources, { following }: Readings) {
+function followNamespaces(
+  context: Context,
+  client: KubernetesClient,
+  resources: Resources,
+  { following }: Readings,
+  { watched }: Shared,
+) {
   const { config, timings, isReadOnly = false } = context;
-  const rightsIn = (name: string) => mirrorRights(resources, name);
+  const rightsIn = (name: string) => mirrorRights(resources, name, config.toConsul.watch);
   return new WritableNamespaces({
     ...{ client, names: config.toKubernetes.namespaces, pace: timings?.namespacePace, ...context },
     rightsIn: (name) => (isReadOnly ? { ...rightsIn(name), write: [] } : rightsIn(name)),
@@ -223,10 +222,29 @@ function followNamespaces(context: Context, client: KubernetesClient, resources:
         ...{ client, resource: resources.namespaces, fieldSelector: `metadata.name=${name}` },
         ...{ ...following, ...context, signal },
       }),
-    follow: (namespace, signal) =>
-      new Reflector({ client, resource: resources.endpoints, namespace, ...MARKED, ...following, ...context, signal }),
+    follow: (namespace, signal) => {
+      const scope = { client, resource: resources.endpoints, namespace, ...MARKED };
+      const reflector = new Reflector({ ...scope, ...following, ...context, signal });
+      return watched ? afterOpening(watched, namespace, reflector) : reflector;
+    },
   });
 }
+
+/** A namespace is not written to before its Services and slices are in the views. */
+function afterOpening<T extends KubernetesObject>(
+  watched: WatchedNamespaces,
+  namespace: string,
+  reflector: Followed<T>,
+): Followed<T> {
+  return {
+    synced: watched.opened(namespace).then(() => reflector.synced),
+    get failure() {
+      return reflector.failure ?? watched.closed.get(namespace);
+    },
+  };
+}
+
+const NONE_CLOSED: ReadonlyMap<string, string> = new Map();
 
 /** Objects that carry Consular's mark. */
 const MARKED = { labelSelector: `${LABEL.managedBy}=${MANAGED_BY}` };

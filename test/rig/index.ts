@@ -54,6 +54,8 @@ export interface DaemonOptions {
   /** @default all other clusters that had a daemon of this rig */
   readonly besides?: readonly string[];
   readonly annotationPrefix?: string;
+  /** Beside the kubeconfig. */
+  readonly kubernetes?: object;
   /** Beside the address. */
   readonly consul?: object;
   readonly toConsul?: object;
@@ -156,7 +158,7 @@ function settingsOf(defaults: Defaults, options: DaemonOptions): DaemonSettings 
     cluster,
     besides: options.besides ?? [...defaults.clusters].filter((other) => other !== cluster),
     ...(options.annotationPrefix === undefined ? {} : { annotationPrefix: options.annotationPrefix }),
-    kubernetes: { kubeconfig: options.kubeconfig ?? defaults.kubeconfig },
+    kubernetes: { kubeconfig: options.kubeconfig ?? defaults.kubeconfig, ...options.kubernetes },
     consul: { address: options.consulAddress ?? defaults.consulAddress, ...options.consul },
     toConsul: { namespaces: { include: [defaults.namespace], exclude: [] }, ...options.toConsul },
     toKubernetes: { namespaces: [defaults.namespace], ...options.toKubernetes },
@@ -245,6 +247,7 @@ export interface Work {
   /** Of to-consul only. */
   readonly instances?: number;
   readonly held?: number;
+  readonly closedNamespaces?: Readonly<Record<string, string>>;
   readonly retained?: number;
   readonly rejected: number;
   readonly waiting: number;

@@ -19,9 +19,11 @@ export interface Generator {
   readonly name: string;
   readonly namespace?: string;
   readonly files: readonly string[];
+  readonly behavior?: 'replace';
 }
 
 interface Kustomization {
+  readonly patches: readonly { readonly patch: string }[];
   readonly namespace: string | undefined;
   readonly resources: readonly string[];
   readonly configMapGenerator: readonly Generator[];
@@ -31,19 +33,32 @@ interface Kustomization {
  * What `kubectl kustomize` makes of a folder, for the few features that deploy/ uses, so that the tests need no kubectl:
  * - `resources`: files of objects, and folders that are rendered first;
  * - `namespace`: for every namespaced object;
- * - `configMapGenerator`: `files`, the hash of the content in the name, and the new name in the volumes of Deployments.
+ * - `configMapGenerator`: `files`, the hash of the content in the name, and the new name in the volumes of Deployments; one
+ *   that replaces an earlier one;
+ * - `patches` that delete an object.
  * @throws Error on any other field: it would be ignored here and not by kustomize.
  */
 export function render(folder: string): Rendered[] {
-  const { namespace, resources, configMapGenerator } = readKustomization(join(folder, 'kustomization.yaml'));
+  const { namespace, resources, configMapGenerator, patches } = readKustomization(join(folder, 'kustomization.yaml'));
   const objects = resources.flatMap((resource) => {
     const path = join(folder, resource);
     return statSync(path).isDirectory() ? render(path) : readObjects(path);
   });
+  const gone = new Set(patches.map(deletedBy));
   const generated = configMapGenerator.map((generator) => generate(folder, generator));
-  const names = new Map(generated.map(({ original, object }) => [original, object.metadata.name]));
-  return [...objects.map((object) => withNames(object, names)), ...generated.map(({ object }) => object)].map(
-    (object) => (namespace === undefined || isClusterWide(object) ? object : moved(object, namespace)),
+  const replaced = configMapGenerator.flatMap(({ name, behavior }) => (behavior === 'replace' ? [name] : []));
+  const isReplaced = ({ kind, metadata }: Rendered) =>
+    kind === 'ConfigMap' && replaced.some((name) => metadata.name.startsWith(`${name}-`));
+  const earlier = objects.filter(isReplaced).map(({ metadata }) => metadata.name);
+  const names = new Map(
+    generated.flatMap(({ original, object }) =>
+      [original, ...earlier].map((name) => [name, object.metadata.name] as const),
+    ),
+  );
+  const kept = objects.filter((object) => !isReplaced(object) && !gone.delete(pathOf(object)));
+  if (gone.size > 0) throw new Error(`render ${folder}: expected to delete ${[...gone].join()}, found none such`);
+  return [...kept.map((object) => withNames(object, names)), ...generated.map(({ object }) => object)].map((object) =>
+    namespace === undefined || isClusterWide(object) ? object : moved(object, namespace),
   );
 }
 
@@ -54,13 +69,21 @@ function readKustomization(file: string): Kustomization {
     namespace,
     resources = [],
     configMapGenerator = [],
+    patches = [],
     ...unknown
   } = parse(readFileSync(file, 'utf8')) as Partial<Kustomization> & { apiVersion?: string; kind?: string };
   if (apiVersion !== 'kustomize.config.k8s.io/v1beta1' || kind !== 'Kustomization')
     throw new Error(`read ${file}: expected a Kustomization of v1beta1, found ${kind ?? 'no kind'}`);
   if (Object.keys(unknown).length > 0)
     throw new Error(`read ${file}: expected fields that the tests can render, found ${Object.keys(unknown).join()}`);
-  return { namespace, resources, configMapGenerator };
+  return { namespace, resources, configMapGenerator, patches };
+}
+
+/** The path of the object that a patch deletes. @throws Error for any other patch */
+function deletedBy({ patch }: { readonly patch: string }): string {
+  const { $patch: action, ...object } = parse(patch) as Rendered & { readonly $patch?: string };
+  if (action !== 'delete') throw new Error(`render a patch: expected one that deletes, found ${patch}`);
+  return pathOf(object);
 }
 
 function readObjects(file: string): Rendered[] {

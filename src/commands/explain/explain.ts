@@ -40,7 +40,7 @@ async function explainOne(
 ): Promise<Explanation | undefined> {
   const { owner, toConsul, toKubernetes } = world;
   if (kind === 'consul-service') {
-    const told = toldOfNamespaces(clients, world, config.toKubernetes.namespaces, account);
+    const told = toldOfNamespaces(clients, world, config.toKubernetes.namespaces, account, config.toConsul.watch);
     const explanation = await explainConsulService(config, world, clients.consul, name, await told);
     if (!explanation) return undefined;
     const quotas = await toldOfQuotas(clients.kubernetes, namespacesOf(config.toKubernetes), explanation.changes);

@@ -34,7 +34,7 @@ interface Given {
 export function startDirections(
   context: Context,
   { api: anybodysApi, cluster, consul, nodes, kubernetes, resources, brake }: Clients,
-  { owner, trust, toConsul, toKubernetes }: TrustingWorld,
+  { owner, trust, toConsul, toKubernetes, closedNamespaces }: TrustingWorld,
   { ownEntry, leadership, ...more }: Given & Pick<ToConsulOptions, 'committer' | 'isFollowing'>,
 ): Directions {
   const { config, log, metrics, timings } = context;
@@ -56,6 +56,7 @@ export function startDirections(
         ...more,
         ...timings,
         checkCluster: () => cluster.check(),
+        closedNamespaces,
         onLook: () => ownEntry.forget(),
       }),
     toKubernetes:

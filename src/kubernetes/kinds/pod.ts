@@ -13,7 +13,14 @@ import {
   type ValueOf,
 } from '../encoding/message.ts';
 import { keepEach, NO_STRINGS, NONE, sharedMap } from '../encoding/shared.ts';
-import { TEMPLATE_HASH_LABEL, type Container, type ContainerPort, type EnvVar, type Pod } from '../objects.ts';
+import {
+  TEMPLATE_HASH_LABEL,
+  ZONE_LABEL,
+  type Container,
+  type ContainerPort,
+  type EnvVar,
+  type Pod,
+} from '../objects.ts';
 import { isAboutContainers, rolesOf, withoutRoles, type Roles } from './container-roles.ts';
 import { metadataTable, objectOf, type Keep } from './metadata.ts';
 import { protocolOf } from './service.ts';
@@ -58,7 +65,7 @@ const STATUS = message({
 export function podDecoder(keep: Keep): (object: Encoded) => Pod {
   const annotation = (key: string) => keep.annotation(key) || isAboutContainers(key);
   const table = message({
-    metadata: [1, metadataTable({ ...keep, annotation }, (key) => key === TEMPLATE_HASH_LABEL)],
+    metadata: [1, metadataTable({ ...keep, annotation }, (key) => key === TEMPLATE_HASH_LABEL || key === ZONE_LABEL)],
     spec: [2, SPEC],
     status: [3, STATUS],
   });

@@ -8,7 +8,7 @@ export class ClusterIdentityError extends Error {
     super(
       `cluster name "${owner.cluster}": Consul node ${node.name} was registered for the Kubernetes cluster with uid ` +
         `${node.meta.get(META.clusterUid) ?? '(none)'}, and this one has uid ${owner.clusterUid}. Expected a cluster name of its own for ` +
-        'each Kubernetes cluster: is the configuration a copy of another cluster\'s, or the kubeconfig the wrong one? If that cluster is gone for good, "consular run --take-over" adopts what it left',
+        'each Kubernetes cluster: is the configuration a copy of another cluster\'s, or the kubeconfig the wrong one? If that cluster is gone for good, or is this one, before kubernetes.identityNamespace was changed, "consular run --take-over" adopts what it left',
     );
     this.name = 'ClusterIdentityError';
   }

@@ -109,7 +109,8 @@ export class PodIndex {
       if (service) services.push({ service, slices });
     }
     const { nodeName } = pod;
-    const zone = zoneOf(this.#views.nodes.get(nodeName));
+    // A node that is not seen, because it is gone or nobody may read nodes, may have told its pods.
+    const zone = zoneOf(this.#views.nodes.get(nodeName) ?? pod);
     return { pod, services, zone, nodeAddress: this.#nodeAddresses.of(nodeName) };
   }
 }

@@ -1,3 +1,4 @@
+import { selects } from '../../config/pattern.ts';
 import { objectKey } from '../../kubernetes/objects.ts';
 import { META } from '../../mark.ts';
 import { mayHaveRegistrations, type DesiredConfig } from '../desired/desired-registrations.ts';
@@ -24,7 +25,8 @@ export type Proven = ReadonlyMap<OwnInstance, Given>;
  * | pod                              | Service that was the reason             | the removal is                              |
  * |----------------------------------|-----------------------------------------|---------------------------------------------|
  * | its DELETED event was seen       |                                         | evidenced                                   |
- * | missing                          |                                         | inferred: needs a read of the pod           |
+ * | missing, its namespace selected  |                                         | inferred: needs a read of the pod           |
+ * | missing, its namespace not selected |                                      | evidenced: the settings say no              |
  * | held, whatever its uid           | none                                    | evidenced: the pure function says no        |
  * | held                             | missing                                 | inferred: needs a read of the Service       |
  * | held, and may have registrations | held and asks, no slice targets the pod | inferred: needs a read of all of its slices |
@@ -44,6 +46,7 @@ export function proofNeeded(
   const pod = pods.get(podKey);
   if (pod === undefined) {
     const namespace = namespaceOf(podKey);
+    if (!selects(config.namespaces, namespace)) return undefined;
     return { kind: 'Pod', namespace, name: podKey.slice(namespace.length + 1), uid: podUid };
   }
   const name = registration.meta.get(META.service) ?? '';

@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { watchedNamespaces } from '../../../src/config/to-consul.ts';
 import { loadConfig, parseConfig } from '../../../src/config/load.ts';
 import { load, problemsOf } from './parsing.ts';
 
@@ -40,6 +41,39 @@ describe('a file that is right', () => {
 
   it.each([':8080', '0.0.0.0:0', '127.0.0.1:65535', '[::]:8080', 'localhost:80'])('it can listen on %s', (address) => {
     expect(load(`http: {address: "${address}"}`).http.address).toBe(address);
+  });
+});
+
+describe('namespaces that alone are read', () => {
+  const watching = (namespaces: string, more = '') =>
+    `cluster: prod\ntoConsul: {watch: namespaces, namespaces: ${namespaces}${more}}`;
+
+  it('are listed by their names, without those that are excluded', () => {
+    const { toConsul } = parseConfig(watching('{include: [shop, web, kube-system, web-test], exclude: [web-*]}'), {});
+    expect(watchedNamespaces(toConsul)).toEqual(['shop', 'web', 'kube-system']);
+  });
+
+  it.each(['*', 'shop-*', '', 'Shop', 'a.b'])('cannot be the pattern %j', (pattern) => {
+    expect(problemsOf(watching(`{include: [shop, "${pattern}"]}`))).toEqual([
+      `toConsul.namespaces.include.1: expected the name of one namespace and no pattern, because toConsul.watch is namespaces, found "${pattern}"`,
+    ]);
+  });
+
+  it('have to be named: the default is a pattern', () => {
+    expect(problemsOf('cluster: prod\ntoConsul: {watch: namespaces}')).toEqual([
+      expect.stringContaining('toConsul.namespaces.include.0: expected the name of one namespace and no pattern'),
+    ]);
+  });
+
+  it('need no names where nothing is registered, and with the whole cluster patterns are fine', () => {
+    expect(() => parseConfig('cluster: prod\ntoConsul: {enabled: false, watch: namespaces}', {})).not.toThrow();
+    expect(() => parseConfig('cluster: prod\ntoConsul: {namespaces: {include: [shop-*]}}', {})).not.toThrow();
+  });
+
+  it.each(['', 'Shop', 'a/b', '*'])('%j is no namespace that could identify the cluster', (name) => {
+    expect(problemsOf(`cluster: prod\nkubernetes: {identityNamespace: "${name}"}`)).toEqual([
+      `kubernetes.identityNamespace: expected the name of a namespace, found "${name}"`,
+    ]);
   });
 });
 

@@ -8,6 +8,7 @@ function stage() {
   const cluster = new ClusterCheck(
     () =>
       new Promise((resolve, reject) => reads.push({ answer: resolve, fail: () => reject(new Error('no connection')) })),
+    'kube-system',
   );
   const begin = async () => {
     const begun = cluster.begin();

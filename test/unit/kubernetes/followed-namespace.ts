@@ -1,6 +1,6 @@
 import type { Access } from '../../../src/kubernetes/access.ts';
 import type { KubernetesObject } from '../../../src/kubernetes/objects.ts';
-import { View, type Followed } from '../../../src/kubernetes/view.ts';
+import { WatchedView, type Followed } from '../../../src/kubernetes/view.ts';
 import { node } from '../builders.ts';
 
 /** As much of a Namespace as is looked at. */
@@ -14,7 +14,7 @@ export class FollowedObjects {
   failure: string | undefined;
   objects: readonly KubernetesObject[];
   /** Of the newest start. */
-  view = new View<KubernetesObject>(new Map());
+  view = new WatchedView<KubernetesObject>(new Map());
   readonly signals: AbortSignal[] = [];
 
   constructor(...objects: KubernetesObject[]) {
@@ -27,7 +27,7 @@ export class FollowedObjects {
 
   readonly follow = (signal: AbortSignal): Followed<KubernetesObject> => {
     this.signals.push(signal);
-    this.view = new View(new Map(this.objects.map((object) => [object.name, object])));
+    this.view = new WatchedView(new Map(this.objects.map((object) => [object.name, object])));
     const failureNow = () => this.failure;
     return {
       synced: this.isReadable ? Promise.resolve(this.view) : new Promise(() => undefined),

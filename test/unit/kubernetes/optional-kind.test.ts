@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { OptionalKind, type OptionalKindOptions } from '../../../src/kubernetes/optional-kind.ts';
 import { workloadEntryKind } from '../../../src/kubernetes/resources.ts';
 import type { WorkloadEntry } from '../../../src/kubernetes/objects.ts';
-import { View } from '../../../src/kubernetes/view.ts';
+import { WatchedView } from '../../../src/kubernetes/view.ts';
 import { createMetrics } from '../../../src/observability/metrics.ts';
 import { TestClock } from '../clock.ts';
 import { recordingLog } from '../log.ts';
@@ -45,7 +45,9 @@ function stage(overrides: Partial<OptionalKindOptions<WorkloadEntry>> = {}) {
     follow: ({ apiVersion }, namespace, signal) => {
       following.set(`${apiVersion} ${namespace}`, signal);
       return {
-        synced: world.isReadable ? Promise.resolve(new View<WorkloadEntry>(new Map())) : new Promise(() => undefined),
+        synced: world.isReadable
+          ? Promise.resolve(new WatchedView<WorkloadEntry>(new Map()))
+          : new Promise(() => undefined),
         get failure() {
           return world.watchFailure;
         },

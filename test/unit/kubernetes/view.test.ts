@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { objectKey, type KubernetesObject } from '../../../src/kubernetes/objects.ts';
-import { Index, View } from '../../../src/kubernetes/view.ts';
+import { Index, WatchedView } from '../../../src/kubernetes/view.ts';
 import { strings } from '../builders.ts';
 
 function object(name: string, uid: string, resourceVersion: number, labels = {}): KubernetesObject {
@@ -20,7 +20,7 @@ const mapOf = (...objects: KubernetesObject[]) => new Map(objects.map((object) =
 
 /** A view and what its listener was told: `before>after`, by uid and resource version. */
 function watched(...objects: KubernetesObject[]) {
-  const view = new View(mapOf(...objects));
+  const view = new WatchedView(mapOf(...objects));
   const told: string[] = [];
   const text = (object?: KubernetesObject) => (object ? `${object.uid}@${object.resourceVersion}` : '');
   view.subscribe((before, after) => told.push(`${text(before)}>${text(after)}`));

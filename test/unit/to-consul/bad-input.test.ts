@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { createResources } from '../../../src/kubernetes/resources.ts';
-import { View } from '../../../src/kubernetes/view.ts';
+import { WatchedView } from '../../../src/kubernetes/view.ts';
 import type { Pod } from '../../../src/kubernetes/objects.ts';
 import { isOurAnnotation } from '../../../src/to-consul/requests/annotations.ts';
 import { desiredRegistrations, type DesiredConfig } from '../../../src/to-consul/desired/desired-registrations.ts';
@@ -260,7 +260,7 @@ describe('pods', () => {
   });
 
   it('B26: events in a wrong order, twice, or late', () => {
-    const view = new View<Pod>(new Map());
+    const view = new WatchedView<Pod>(new Map());
     const at = (resourceVersion: string) => pod({ resourceVersion });
     view.put(at('5'));
     view.put(at('5'));
@@ -285,7 +285,7 @@ describe('pods', () => {
   it.each(['', 'abc', '18446744073709551617', '-1'])(
     'B28: resourceVersion %j neither throws nor loses the object',
     (resourceVersion) => {
-      const view = new View<Pod>(new Map());
+      const view = new WatchedView<Pod>(new Map());
       view.put(pod({ resourceVersion }));
       expect(view.size).toBe(1);
     },

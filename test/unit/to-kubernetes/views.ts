@@ -8,13 +8,13 @@ import type {
   WorkloadEntry,
 } from '../../../src/kubernetes/objects.ts';
 import { objectKey } from '../../../src/kubernetes/objects.ts';
-import { View } from '../../../src/kubernetes/view.ts';
+import { WatchedView } from '../../../src/kubernetes/view.ts';
 import type { Hosts } from '../../../src/to-kubernetes/addresses/addresses.ts';
 import { WORKLOAD_ENTRIES } from './plain-api.ts';
 import type { Catalog, Views } from '../../../src/to-kubernetes/views.ts';
 
-export function viewOf<T extends KubernetesObject>(...objects: readonly T[]): View<T> {
-  return new View(new Map(objects.map((object) => [objectKey(object), object])));
+export function viewOf<T extends KubernetesObject>(...objects: readonly T[]): WatchedView<T> {
+  return new WatchedView(new Map(objects.map((object) => [objectKey(object), object])));
 }
 
 /** What this direction sees, with the given objects in it and v1 Endpoints of the namespace shop. */
@@ -23,7 +23,12 @@ export function views(given: {
   readonly slices?: readonly EndpointSlice[];
   readonly endpoints?: readonly Endpoints[];
   readonly serviceCIDRs?: readonly ServiceCIDR[];
-}): Views & { readonly namespaces: ReturnType<typeof namespaces> } {
+}): Views & {
+  readonly services: WatchedView<Service>;
+  readonly endpointSlices: WatchedView<EndpointSlice>;
+  readonly serviceCIDRs: WatchedView<ServiceCIDR> | undefined;
+  readonly namespaces: ReturnType<typeof namespaces>;
+} {
   return {
     services: viewOf(...(given.services ?? [])),
     endpointSlices: viewOf(...(given.slices ?? [])),
@@ -107,7 +112,7 @@ export function workloadEntries() {
     looks: 0,
     subscribe: (listener: () => void) => void listeners.add(listener),
     lookAgain: () => void kind.looks++,
-    find(...entries: WorkloadEntry[]): View<WorkloadEntry> {
+    find(...entries: WorkloadEntry[]): WatchedView<WorkloadEntry> {
       const view = viewOf(...entries);
       Object.assign(kind, { isServed: true, absence: '' });
       kind.found = { resource: WORKLOAD_ENTRIES, views: new Map([['shop', view]]) };

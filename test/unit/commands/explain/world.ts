@@ -54,6 +54,7 @@ export async function worldOf(given: WorldGiven = {}): Promise<Stage> {
   const config = parseConfig(JSON.stringify({ cluster: 'prod', toConsul: given.toConsul, toKubernetes }), {});
   const world: World = {
     owner,
+    closedNamespaces: () => new Map(),
     toConsul: config.toConsul.enabled ? await toConsulOf(given) : undefined,
     toKubernetes: config.toKubernetes.enabled ? await toKubernetesOf(config, given, consul, ended.signal) : undefined,
   };

@@ -344,12 +344,14 @@ describe('a pod with a shut gate', () => {
 });
 
 describe('the zone', () => {
-  it('is that of the node, and its absence is no reason not to register', () => {
-    const zone = (nodes: PlanningGiven['nodes']) =>
-      planning({ pods: [POD], nodes: nodes ?? [] })
+  it('is that of the node, or of the pod where nobody sees the node, and its absence is no reason not to register', () => {
+    const zone = (nodes: PlanningGiven['nodes'], labels = {}) =>
+      planning({ pods: [{ ...POD, labels: strings(labels) }], nodes: nodes ?? [] })
         .planner.plan('shop/a')
         .changes.create.map(({ meta }) => meta.get('zone'));
     expect(zone([node({ labels: strings({ 'topology.kubernetes.io/zone': 'eu-1' }) })])).toEqual(['eu-1']);
     expect(zone([])).toEqual([undefined]);
+    expect(zone([], { 'topology.kubernetes.io/zone': 'eu-2' })).toEqual(['eu-2']);
+    expect(zone([node()], { 'topology.kubernetes.io/zone': 'eu-2' })).toEqual([undefined]);
   });
 });

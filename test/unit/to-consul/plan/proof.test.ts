@@ -25,6 +25,12 @@ describe('before an instance that is not wanted may be removed', () => {
   it.each<[string, PlanningGiven, typeof byItself, Proof | undefined]>([
     ['a pod that is missing is read', {}, byItself, READ_POD],
     ['a pod that is missing is read, although a Service asked', { services: [ASKING] }, byService, READ_POD],
+    [
+      'nothing is read for a pod that is missing in a namespace that the settings do not select',
+      { config: { namespaces: { include: ['web'], exclude: [] } } },
+      byItself,
+      undefined,
+    ],
     ['nothing is read for a pod that is there and asked for itself', { pods: [POD] }, byItself, undefined],
     [
       'nothing is read for another pod of that name',
