@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { isLabelSelector } from './label-selector.ts';
 import { selects } from './pattern.ts';
 import { NAMESPACE, name, patterns } from './values.ts';
 
@@ -44,6 +45,11 @@ export const toConsul = z
     namespaces: patterns(name, ['*'], ['kube-system', 'kube-public', 'kube-node-lease']).describe(
       'Kubernetes namespaces whose pods may be registered; * stands for any run of characters.',
     ),
+    selector: z
+      .string()
+      .refine(isLabelSelector, 'a label selector like team=shop,tier in (web,api),!legacy')
+      .default('')
+      .describe('Label selector of the pods that are read and may be registered, as kubectl takes it; empty: all.'),
     notReady: z
       .enum(['deregister', 'critical'])
       .default('deregister')

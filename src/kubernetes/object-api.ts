@@ -12,8 +12,17 @@ import { pathOf, type Resource } from './resources.ts';
 export interface ObjectApi {
   /** The object as it is now, or undefined when the API server says that it is not found. */
   get<T extends KubernetesObject>(resource: Resource<T>, namespace: string, name: string): Promise<T | undefined>;
-  /** All objects with that label as they are now, in one piece. @throws TypeError when one of them cannot be read */
-  list<T extends KubernetesObject>(resource: Resource<T>, namespace: string, labelSelector: string): Promise<T[]>;
+  /**
+   * All objects with that label as they are now, in one piece.
+   * @param name only the object of that name, if it has the label
+   * @throws TypeError when one of them cannot be read
+   */
+  list<T extends KubernetesObject>(
+    resource: Resource<T>,
+    namespace: string,
+    labelSelector: string,
+    name?: string,
+  ): Promise<T[]>;
   /** @throws KubernetesError 409 AlreadyExists when somebody has that name already. */
   create<T extends KubernetesObject>(
     resource: Resource<T>,
@@ -62,11 +71,11 @@ export function createObjectApi(client: KubernetesRequester, metrics: Metrics): 
         throw error;
       }
     },
-    async list(resource, namespace, labelSelector) {
+    async list(resource, namespace, labelSelector, name) {
       const answer = await client.request({
         purpose: purpose('list', resource.kind, namespace),
         path: pathOf(resource, namespace),
-        query: { labelSelector },
+        query: { labelSelector, ...(name === undefined ? {} : { fieldSelector: `metadata.name=${name}` }) },
       });
       return expectArray(expectObject(answer, `${resource.kind} list`).items, `${resource.kind} list`).map((item) =>
         resource.decode(item),

@@ -127,7 +127,7 @@ export function runToConsul(options: ToConsulOptions): ToConsul {
     log,
     clock: systemClock,
   });
-  const proofs = new ProofReader(api, resources, options.checkCluster);
+  const proofs = new ProofReader(api, resources, options.checkCluster, config.selector);
   const gate = config.readinessGate ? gatekeeper : undefined;
   const loop: ToConsulLoop = new ToConsulLoop({
     planner,

@@ -64,7 +64,7 @@ export class Readings {
   ): Promise<View<T>> {
     const reflector = new Reflector({ client, resource, ...scope, ...this.following, ...this.#context });
     this.add(
-      `Kubernetes ${resource.plural}${scope.namespace ? ` in ${scope.namespace}` : ''}`,
+      `Kubernetes ${resource.plural}${scope.namespace ? ` in ${scope.namespace}` : ''}${scope.labelSelector ? ` with ${scope.labelSelector}` : ''}`,
       () => reflector.failure,
     );
     this.#reflectors.push(reflector);

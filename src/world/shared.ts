@@ -11,6 +11,8 @@ export interface Shared {
   readonly whole: Promise<{ readonly services: View<Service>; readonly endpointSlices: View<EndpointSlice> }>;
   /** Not every configuration needs them, and they are many. */
   readonly readPods: () => Promise<View<Pod>>;
+  /** Those that may be registered. */
+  readonly readSelected: () => Promise<View<Pod>>;
   readonly readNodes: () => Promise<View<Node>>;
   /** Undefined where the whole cluster is read. */
   readonly watched: WatchedNamespaces | undefined;
@@ -20,13 +22,19 @@ export interface Shared {
 export function readShared(context: Context, clients: Clients, readings: Readings): Shared {
   const { kubernetes, resources } = clients;
   if (context.config.toConsul.watch === 'namespaces') return readNamespaces(context, clients, readings);
+  const { selector } = context.config.toConsul;
   let pods: Promise<View<Pod>> | undefined;
+  let selected: Promise<View<Pod>> | undefined;
+  const readPods = () => (pods ??= readings.reflect(kubernetes, resources.pods));
   return {
     whole: Promise.all([
       readings.reflect(kubernetes, resources.services),
       readings.reflect(kubernetes, resources.endpointSlices),
     ]).then(([services, endpointSlices]) => ({ services, endpointSlices })),
-    readPods: () => (pods ??= readings.reflect(kubernetes, resources.pods)),
+    readPods,
+    readSelected: () =>
+      (selected ??=
+        selector === '' ? readPods() : readings.reflect(kubernetes, resources.pods, { labelSelector: selector })),
     readNodes: () => readings.reflect(kubernetes, resources.nodes),
     watched: undefined,
   };
@@ -40,7 +48,11 @@ function readNamespaces(context: Context, { kubernetes: client, resources }: Cli
   const watched = new WatchedNamespaces({
     ...{ names: [...withPods, ...others], withPods: new Set(withPods), resources },
     follow: (resource, namespace, onRefused) =>
-      new Reflector({ client, resource, namespace, onRefused, ...readings.following, ...context }),
+      new Reflector({
+        ...{ client, resource, namespace, onRefused },
+        ...(resource.kind === resources.pods.kind ? { labelSelector: toConsul.selector } : {}),
+        ...{ ...readings.following, ...context },
+      }),
   });
   readings.add('Kubernetes namespaces', () => watched.failure);
   readings.addResumable(watched);
@@ -49,6 +61,7 @@ function readNamespaces(context: Context, { kubernetes: client, resources }: Cli
   return {
     whole: views.then(({ services, endpointSlices }) => ({ services, endpointSlices })),
     readPods: () => views.then(({ pods }) => pods),
+    readSelected: () => views.then(({ pods }) => pods),
     readNodes: () => Promise.resolve(new WatchedView<Node>(new Map())),
     watched,
   };

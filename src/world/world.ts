@@ -87,7 +87,7 @@ export async function readWorld(
   // All at once and before anything else: the API server needs most of the time that a start takes.
   const shared = readShared(context, clients, readings);
   const toConsulViews = config.toConsul.enabled
-    ? Promise.all([shared.readPods(), shared.readNodes(), shared.whole]).then(([pods, nodes, shared]) => {
+    ? Promise.all([shared.readSelected(), shared.readNodes(), shared.whole]).then(([pods, nodes, shared]) => {
         return { pods, nodes, ...shared };
       })
     : undefined;

@@ -176,3 +176,45 @@ it('finds what another way to read left, as long as the identity is the same, an
   await untilIdle(fourth);
   expect(await consul.instances('kept')).toHaveLength(1);
 });
+
+it('registers the pods that the selector selects, and lets go those that lose its labels, also while it is stopped', async () => {
+  const { namespace, kubernetes, consul } = rig;
+  const chosen = (name: string, labels: Record<string, string | null>) =>
+    kubernetes.must('PATCH', `/api/v1/namespaces/${namespace}/pods/${name}`, { metadata: { labels } });
+  const summary = async () => {
+    const instances = await consul.instances('chosen');
+    return instances.map(({ Service }) => Service.Meta?.['k8s-pod']).sort();
+  };
+  const selecting: DaemonOptions = {
+    cluster: `${rig.cluster}-sel`,
+    toConsul: {
+      namespaces: { include: [namespace], exclude: [] },
+      selector: 'tier in (web, api), !legacy',
+    },
+    toKubernetes: { enabled: false },
+  };
+  const annotations = { 'consular.dev/service-name': 'chosen' };
+  const [a, b, c] = ['chosen-a', 'chosen-b', 'chosen-c'] as const;
+  await Promise.all([
+    kubernetes.createPod(namespace, a, { ip: nextPodIP(), annotations, labels: { tier: 'web' } }),
+    kubernetes.createPod(namespace, b, { ip: nextPodIP(), annotations, labels: { tier: 'api', legacy: 'true' } }),
+    kubernetes.createPod(namespace, c, { ip: nextPodIP(), annotations }),
+  ]);
+  const first = await start(selecting);
+  await untilEqual('the one', summary, [a]);
+  await untilIdle(first);
+  await chosen(b, { legacy: null });
+  await untilEqual('two', summary, [a, b]);
+  await chosen(a, { tier: 'db' });
+  await untilEqual('the other', summary, [b]);
+  await chosen(a, { tier: 'web' });
+  await untilEqual('both again', summary, [a, b]);
+  await first.stop();
+  await Promise.all([chosen(a, { tier: null }), chosen(b, { legacy: 'true' }), chosen(c, { tier: 'api' })]);
+  const second = await start(selecting);
+  await untilEqual('the third', summary, [c]);
+  await untilIdle(second);
+  expect(second.records.filter(({ message }) => message === 'instance without its object, deregistering')).toHaveLength(
+    2,
+  );
+});

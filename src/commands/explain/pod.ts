@@ -61,7 +61,7 @@ export async function explainPod(
     name: key,
     cluster: config.cluster,
     exists: pod !== undefined,
-    found: pod ? factsOf(pod, config) : [{ what: 'pod', value: 'Kubernetes has no pod of that name' }],
+    found: pod ? factsOf(pod, config) : [{ what: 'pod', value: noSuchPod(config.toConsul) }],
     settings: sources ? settingsOf(sources, config) : [],
     decision: { rule: plan.rule, notes: notesOf(pod, sources, plan, config) },
     desired: [...(desired?.registrations.values() ?? [])].map((wish) => explainedRegistration(wish, '')),
@@ -72,6 +72,11 @@ export async function explainPod(
     rejections: [...rejectionsOf(`Pod ${key}`, plan.rejections), ...ofServices.rejections],
     warnings: [...plan.warnings, ...ofServices.warnings],
   };
+}
+
+function noSuchPod({ selector }: Config['toConsul']): string {
+  const that = selector === '' ? '' : ` that toConsul.selector selects (${selector})`;
+  return `Kubernetes has no pod of that name${that}`;
 }
 
 function factsOf(pod: Pod, { toConsul }: Config): Fact[] {

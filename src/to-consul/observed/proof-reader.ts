@@ -18,13 +18,23 @@ export interface Proof {
 export class ProofReader {
   readonly #api: Pick<ObjectApi, 'get' | 'list'>;
   readonly #resources: Resources;
+  readonly #selector: string;
   readonly #checkCluster: () => Promise<void>;
   /** Slices that are being read, by Service: when its selector changes, all of its pods ask at once. */
   readonly #reading = new Map<string, Promise<readonly EndpointSlice[]>>();
 
-  /** @param checkCluster rejects when the API server answers for another cluster, or when that cannot be told */
-  constructor(api: Pick<ObjectApi, 'get' | 'list'>, resources: Resources, checkCluster: () => Promise<void>) {
+  /**
+   * @param checkCluster rejects when the API server answers for another cluster, or when that cannot be told
+   * @param selector of the pods that are in the views; empty for all
+   */
+  constructor(
+    api: Pick<ObjectApi, 'get' | 'list'>,
+    resources: Resources,
+    checkCluster: () => Promise<void>,
+    selector: string,
+  ) {
     this.#api = api;
+    this.#selector = selector;
     this.#resources = resources;
     this.#checkCluster = checkCluster;
   }
@@ -45,7 +55,15 @@ export class ProofReader {
     const { pods, services } = this.#resources;
     const resource: Resource<KubernetesObject> = kind === 'Pod' ? pods : services;
     const observed = await this.#api.get(resource, namespace, name);
-    return observed !== undefined && (uid === '' || observed.uid === uid);
+    const isThere = observed !== undefined && (uid === '' || observed.uid === uid);
+    return isThere && kind === 'Pod' ? this.#isSelected(namespace, name, uid) : isThere;
+  }
+
+  /** A pod that has not the labels any more is there and asks for nothing: only the API server says what a selector means. */
+  async #isSelected(namespace: string, name: string, uid: string): Promise<boolean> {
+    if (this.#selector === '') return true;
+    const selected = await this.#api.list(this.#resources.pods, namespace, this.#selector, name);
+    return selected.some((pod) => pod.name === name && (uid === '' || pod.uid === uid));
   }
 
   #slicesOf(namespace: string, service: string): Promise<readonly EndpointSlice[]> {

@@ -77,6 +77,12 @@ describe('namespaces that alone are read', () => {
   });
 });
 
+it.each(['team in shop', 'team=sh*p'])('pods cannot be selected by %j', (selector) => {
+  expect(problemsOf(`cluster: prod\ntoConsul: {selector: "${selector}"}`)).toEqual([
+    `toConsul.selector: expected a label selector like team=shop,tier in (web,api),!legacy, found "${selector}"`,
+  ]);
+});
+
 describe('the prefix of annotations', () => {
   it.each(['consular.dev', 'consular.example.com', 'blue.consular.dev', 'mykubernetes.io', 'consular'])(
     'can be %s, and both directions know it',

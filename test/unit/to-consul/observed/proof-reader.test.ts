@@ -12,6 +12,11 @@ const OF_SLICES: Proof = { kind: 'EndpointSlice', namespace: 'shop', name: 'orde
 
 /** A Kubernetes with these objects; it says what was asked of it. */
 function reader(...objects: readonly KubernetesObject[]) {
+  return selecting('', objects, objects);
+}
+
+/** The same, with a selector that has the API server list only those. */
+function selecting(selector: string, objects: readonly KubernetesObject[], selected: readonly KubernetesObject[]) {
   const asked: string[] = [];
   const cluster = { error: undefined as Error | undefined };
   const checkCluster = () => {
@@ -23,12 +28,12 @@ function reader(...objects: readonly KubernetesObject[]) {
       asked.push(`get ${resource.kind} ${namespace}/${name}`);
       return Promise.resolve(objects.find((object) => object.namespace === namespace && object.name === name) as never);
     },
-    list: (resource: { kind: string }, namespace: string, labelSelector: string) => {
-      asked.push(`list ${resource.kind} ${namespace} ${labelSelector}`);
-      return Promise.resolve(objects as never);
+    list: (resource: { kind: string }, namespace: string, labelSelector: string, name?: string) => {
+      asked.push(`list ${resource.kind} ${namespace} ${labelSelector}${name === undefined ? '' : ` ${name}`}`);
+      return Promise.resolve(selected as never);
     },
   };
-  return { proofs: new ProofReader(api, resources, checkCluster), asked, cluster };
+  return { proofs: new ProofReader(api, resources, checkCluster, selector), asked, cluster };
 }
 
 describe('a direct read', () => {
@@ -61,5 +66,33 @@ describe('a direct read', () => {
     cluster.error = new Error('another cluster');
     await expect(proofs.exists(POD_KEY, OF_POD)).rejects.toThrow('another cluster');
     expect(asked).toEqual([`get Pod ${POD_KEY}`, 'cluster']);
+  });
+});
+
+describe('a direct read of a pod, where a selector says which pods count', () => {
+  const GET = `get Pod ${POD_KEY}`;
+  const LIST = 'list Pod shop team=shop orders-7d4b9c6f5-abcde';
+
+  it.each<[string, KubernetesObject[], KubernetesObject[], boolean, string[]]>([
+    ['finds one that the selector selects', [pod()], [pod()], true, [GET, LIST]],
+    ['does not find one that is there without the labels', [pod()], [], false, [GET, LIST, 'cluster']],
+    ['asks no more of one that is gone', [], [pod()], false, [GET, 'cluster']],
+    [
+      'does not take a later pod of that name for it',
+      [pod()],
+      [pod({ uid: 'uid-of-another' })],
+      false,
+      [GET, LIST, 'cluster'],
+    ],
+  ])('%s', async (_, objects, selected, exists, expected) => {
+    const { proofs, asked } = selecting('team=shop', objects, selected);
+    expect(await proofs.exists(POD_KEY, OF_POD)).toBe(exists);
+    expect(asked).toEqual(expected);
+  });
+
+  it('asks of a Service only whether it is there', async () => {
+    const { proofs, asked } = selecting('team=shop', [service()], []);
+    expect(await proofs.exists(POD_KEY, OF_SERVICE)).toBe(true);
+    expect(asked).toEqual(['get Service shop/orders']);
   });
 });
