@@ -10,10 +10,10 @@ import { mirrorRights } from '../../../../src/world/mirror-rights.ts';
 import { MANIFESTS, render, ROOT, type Rendered } from '../../../rig/manifests.ts';
 
 interface Rule {
-  readonly apiGroups: string[];
-  readonly resources: string[];
-  readonly resourceNames?: string[];
-  readonly verbs: string[];
+  readonly apiGroups: readonly string[];
+  readonly resources: readonly string[];
+  readonly resourceNames?: readonly string[];
+  readonly verbs: readonly string[];
 }
 type Shipped = Rendered & { readonly rules: Rule[] };
 
