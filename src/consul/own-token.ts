@@ -23,6 +23,7 @@ export interface OwnToken {
   readonly accessorId: string;
   /** Names of its policies, without those of its roles. */
   readonly policies: readonly string[];
+  readonly roles: readonly { readonly id: string; readonly name: string }[];
   /** RFC 3339; empty when it does not end. */
   readonly expirationTime: string;
 }
@@ -40,10 +41,10 @@ export async function readOwnToken(client: ConsulReader): Promise<OwnToken | 'di
   try {
     const { body } = await client.get({ purpose: 'read own token', path: '/acl/token/self' });
     const token = expectObject(body, 'own token');
-    const policies = arrayField(token, 'Policies').filter(isObject);
     return {
       accessorId: stringField(token, 'AccessorID'),
-      policies: policies.map((policy) => stringField(policy, 'Name')).filter((name) => name !== ''),
+      policies: linksIn(token, 'Policies').map(({ name }) => name),
+      roles: linksIn(token, 'Roles'),
       expirationTime: stringField(token, 'ExpirationTime'),
     };
   } catch (error) {
@@ -51,6 +52,11 @@ export async function readOwnToken(client: ConsulReader): Promise<OwnToken | 'di
     if (error instanceof ConsulError && error.status === 403) return 'unknown';
     throw error;
   }
+}
+
+function linksIn(token: JsonObject, field: string): { readonly id: string; readonly name: string }[] {
+  const links = arrayField(token, field).filter(isObject);
+  return links.map((link) => ({ id: stringField(link, 'ID'), name: stringField(link, 'Name') }));
 }
 
 /** Consul refuses more of them at a time (1.22). */

@@ -12,21 +12,23 @@ import { commandLine } from './command-line.ts';
 export interface Diagnosis {
   readonly status: number;
   readonly findings: readonly Finding[];
+  /** What it said meanwhile. */
+  readonly progress: string;
   /** The findings of one check; of one subject of it, when that is given. */
   of(id: string, subject?: string): Finding[];
 }
 
-/** Asks the doctor about an installation with these settings. */
-export async function diagnose(settings: object, env: Readonly<Record<string, string>> = {}): Promise<Diagnosis> {
+/** Asks the doctor about an installation with these settings. @param args beside the configuration and the format */
+export async function diagnose(settings: object, ...args: string[]): Promise<Diagnosis> {
   const folder = await mkdtemp(join(tmpdir(), 'consular-doctor-'));
   try {
     const file = join(folder, 'consular.json');
     await writeFile(file, JSON.stringify(settings));
-    const said = await commandLine(env)('doctor', '--config', file, '--output', 'json');
+    const said = await commandLine()('doctor', '--config', file, '--output', 'json', ...args);
     if (said.stdout === '') throw new Error(`ask the doctor: expected a report, found ${said.stderr}`);
     const { findings } = JSON.parse(said.stdout) as { findings: Finding[] };
     return {
-      ...{ status: said.status, findings },
+      ...{ status: said.status, findings, progress: said.stderr },
       of: (id, subject) => findings.filter((one) => one.id === id && (subject ?? one.subject) === one.subject),
     };
   } finally {
@@ -57,7 +59,7 @@ export async function follow(
   for (const found of [kubectl, jq]) if ('missing' in found) throw new Error(`follow advice: ${found.missing}`);
   await symlink(consul.file, join(folder, 'consul')).catch(() => undefined);
   const programs = [kubectl, jq].flatMap((found) => ('file' in found ? [dirname(found.file)] : []));
-  const shell = spawn('bash', ['-euo', 'pipefail', '-c', advice], {
+  const shell = spawn('bash', ['--norc', '-euo', 'pipefail', '-c', advice], {
     cwd: folder,
     env: {
       PATH: [folder, ...programs, process.env.PATH ?? ''].join(delimiter),

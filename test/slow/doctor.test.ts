@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { spawnSync } from 'node:child_process';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parse } from 'yaml';
@@ -149,6 +150,45 @@ describe('another fault', () => {
     ]);
   });
 
+  it.each([
+    ['no policy and no role', {}],
+    ['a role only', { Roles: [{ Name: 'apps' }] }],
+  ])('a token with %s gets its rights by the advice', async (_, links) => {
+    const { settings } = await installation();
+    if ('Roles' in links) await rig.consul.must('PUT', '/acl/role', { Name: 'apps' });
+    const bare = (await rig.consul.must('PUT', '/acl/token', { Description: 'bare', ...links })) as {
+      SecretID: string;
+    };
+    await writeFile(settings.consul.tokenFile, bare.SecretID);
+    expect(wrong(await diagnose(settings), 'consul.right').length).toBeGreaterThan(5);
+    await mend(settings, 'consul.right');
+  });
+
+  it('what an administrator asks about is the account of the daemon', async () => {
+    const name = 'patch services';
+    stage = await openStage({ rig, server: shared, objects: [...objects, ...forImports], without: name });
+    const settings = { ...(await settingsOf(stage)), kubernetes: { kubeconfig: rig.kubeconfig } };
+    const said = await diagnose(settings, '--account', `${stage.namespace}/consular`);
+    expect(wrong(said, 'kubernetes.right').map(({ message }) => message)).toEqual([
+      expect.stringContaining(`${stage.namespace}/consular may not ${name} in namespace ${stage.namespace}`),
+    ]);
+    expect(said.of('kubernetes.right', '')[0]?.message).toContain(
+      `rights are those of account ${stage.namespace}/consular`,
+    );
+  });
+
+  it('a Consul that accepts connections and never answers is waited for a while, which is said, and costs nothing else', async () => {
+    const { settings } = await installation();
+    const silent = createServer(() => undefined).listen(0, '127.0.0.1');
+    await until('the silent server', () => Promise.resolve(silent.listening));
+    const address = `http://127.0.0.1:${(silent.address() as AddressInfo).port}`;
+    const said = await diagnose({ ...settings, consul: { ...settings.consul, address } });
+    expect(said.of('consul.reach')).toMatchObject([{ level: 'error', message: 'no answer within 5 s' }]);
+    expect(said.progress).toContain('waiting for consul.reach');
+    expect(wrong(said, 'kubernetes.right')).toEqual([]);
+    silent.close();
+  });
+
   it("a cluster name that is another cluster's gives way to the one that is advised", async () => {
     const { cluster, settings } = await installation();
     const meta = { 'managed-by': 'consular', 'k8s-cluster': cluster, 'k8s-cluster-uid': 'uid-of-another' };
@@ -208,7 +248,7 @@ describe('another fault', () => {
     });
     const [found] = wrong(await diagnose(settings), 'neighbour.consul-k8s');
     expect(found).toMatchObject({ level: 'warning' });
-    expect(found?.message).toContain('its catalog sync has left entries: node k8s-sync has 1 instance');
+    expect(found?.message).toContain('its catalog sync has left entries; node k8s-sync has 1 instance');
     await mend(settings, 'neighbour.consul-k8s');
   });
 

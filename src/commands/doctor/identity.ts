@@ -42,7 +42,8 @@ export function judgeName({ cluster, clusterUid }: Owner, nodes: readonly Catalo
         ? `${cluster} is free in Consul, and this cluster's from the first run`
         : `${cluster} is this cluster's in Consul`,
     );
-  const uid = other.meta.get(META.clusterUid) ?? '(none)';
+  // Somebody else wrote it: in the advice it must be nothing but a word.
+  const uid = word(other.meta.get(META.clusterUid) ?? '(none)');
   const free = `${cluster.slice(0, 35)}-${clusterUid.slice(0, 4)}`;
   const fix = [
     '# Each Kubernetes cluster needs a name of its own, in the configuration, in the ACL policy and in the name of the Lease:',
@@ -70,9 +71,9 @@ export function judgeOthers(
   if (unmeant.length === 0) return ofOthers.ok(said);
   const fix = [
     '# If another Consular is meant to run beside this one, in the configuration:',
-    `besides: [${[...besides, ...unmeant].join(', ')}]`,
+    `besides: ${JSON.stringify([...besides, ...unmeant])}`,
     '# If the name was changed, change it back:',
-    `# cluster: ${unmeant[0] ?? ''}`,
+    `# cluster: ${JSON.stringify(unmeant[0])}`,
   ].join('\n');
   return ofOthers.error(
     `this cluster is in Consul under the name ${unmeant.join(', ')} too, and "run" does not start`,

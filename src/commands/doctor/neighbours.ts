@@ -1,7 +1,7 @@
 import { readWithoutChecks } from '../../consul/catalog-reader.ts';
 import type { ServiceInstance } from '../../consul/types.ts';
 import { arrayField, expectObject, isObject, objectField, stringField, stringMapField } from '../../json.ts';
-import { cameFromKubernetes } from '../../mark.ts';
+import { cameFromKubernetes, isOfCatalogSync } from '../../mark.ts';
 import { objectKey, type Pod } from '../../kubernetes/objects.ts';
 import { findingsOf, type Finding } from './finding.ts';
 import type { Check, Patient } from './patient.ts';
@@ -18,10 +18,21 @@ export const consulK8s: Check = {
   id: 'neighbour.consul-k8s',
   needs: ['Kubernetes', 'Consul'],
   run: async (patient) => {
-    const [contents, pods] = await Promise.all([readWithoutChecks(patient.consul, SYNC_NODE), readSyncPods(patient)]);
-    return [judgeSync(contents?.services.length, pods)];
+    const [contents, pods, instances] = await Promise.all([
+      readWithoutChecks(patient.consul, SYNC_NODE),
+      readSyncPods(patient),
+      patient.reads.instances(),
+    ]);
+    const its = instances.items.flat().filter(isOfCatalogSync);
+    const nodes = new Map([...new Set(its.map(({ node }) => node))].map((name) => [name, countOn(its, name)]));
+    if (contents) nodes.set(SYNC_NODE, contents.services.length);
+    return [judgeSync(nodes, pods)];
   },
 };
+
+function countOn(instances: readonly ServiceInstance[], name: string): number {
+  return instances.filter(({ node }) => node === name).length;
+}
 
 export interface SyncPod {
   readonly namespace: string;
@@ -46,23 +57,23 @@ async function readSyncPods({ kubernetes }: Patient): Promise<SyncPod[]> {
     }));
 }
 
-/** @param left how many services its node has; undefined where there is no such node */
-export function judgeSync(left: number | undefined, pods: readonly SyncPod[]): Finding {
+/** @param nodes that it has registered on, each with how many instances were seen there */
+export function judgeSync(nodes: ReadonlyMap<string, number>, pods: readonly SyncPod[]): Finding {
   const [pod] = pods;
-  if (left === undefined && !pod) return ofSync.ok('its catalog sync is not here');
+  if (nodes.size === 0 && !pod) return ofSync.ok('its catalog sync is not here');
   const stop = pod && [
     '# Change over as docs/migrate-from-consul-k8s.md says, and at its end:',
     `helm -n ${word(pod.namespace)} upgrade ${word(pod.release)} hashicorp/consul --reuse-values --set syncCatalog.enabled=false`,
   ];
-  const remove = left !== undefined && [
-    `# When ${pod ? 'its pod is gone' : 'nobody needs them any more'}: this removes node ${SYNC_NODE} with all that is on it`,
-    `curl -s -X PUT -H "X-Consul-Token: $CONSUL_HTTP_TOKEN" -d '{"Node": "${SYNC_NODE}"}' "$CONSUL_HTTP_ADDR/v1/catalog/deregister"`,
-  ];
+  const remove = [...nodes.keys()].flatMap((name) => [
+    `# When ${pod ? 'its pod is gone' : 'nobody needs them any more'}, this removes a node with all that is on it:`,
+    `curl -s -X PUT -H "X-Consul-Token: $CONSUL_HTTP_TOKEN" -d ${word(JSON.stringify({ Node: name }))} "$CONSUL_HTTP_ADDR/v1/catalog/deregister"`,
+  ]);
   const runs = pod ? `its catalog sync runs (pod ${pod.namespace}/${pod.name})` : 'its catalog sync has left entries';
-  const has = left === undefined ? '' : `: node ${SYNC_NODE} has ${left} ${left === 1 ? 'instance' : 'instances'}`;
+  const has = [...nodes].map(([name, count]) => `node ${name} has ${count} ${count === 1 ? 'instance' : 'instances'}`);
   return ofSync.warning(
-    `${runs}${has}. What it has registered too, Consular does not register`,
-    [...(stop ?? []), ...(remove || [])].join('\n'),
+    `${[runs, ...has].join('; ')}. What it has registered too, Consular does not register`,
+    [...(stop ?? []), ...remove].join('\n'),
   );
 }
 
