@@ -44,7 +44,7 @@ export function judgeName({ cluster, clusterUid }: Owner, nodes: readonly Catalo
     );
   // Somebody else wrote it: in the advice it must be nothing but a word.
   const uid = word(other.meta.get(META.clusterUid) ?? '(none)');
-  const free = `${cluster.slice(0, 35)}-${clusterUid.slice(0, 4)}`;
+  const free = `${cluster.slice(0, 35).replace(/-+$/, '')}-${clusterUid.slice(0, 4)}`;
   const fix = [
     '# Each Kubernetes cluster needs a name of its own, in the configuration, in the ACL policy and in the name of the Lease:',
     `cluster: ${free}`,

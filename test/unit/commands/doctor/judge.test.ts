@@ -15,7 +15,16 @@ import { judgeKubernetesVersion } from '../../../../src/commands/doctor/reach.ts
 import { word } from '../../../../src/commands/doctor/shell.ts';
 import { parseConfig } from '../../../../src/config/load.ts';
 import type { CatalogNode } from '../../../../src/consul/types.ts';
-import { annotations, condition, container, instance, owner, pod, strings, toKubernetesConfig } from '../../builders.ts';
+import {
+  annotations,
+  condition,
+  container,
+  instance,
+  owner,
+  pod,
+  strings,
+  toKubernetesConfig,
+} from '../../builders.ts';
 
 const NOW = Date.parse('2026-11-30T12:00:00Z');
 const DAY = 86_400_000;
@@ -27,10 +36,20 @@ describe('a certificate', () => {
   };
   it.each([
     ['that is good', {}, 'ok', /valid until 2027-11-30/],
-    ['that has expired, whatever else is wrong', { validTo: new Date(NOW - 1), problem: 'CERT_HAS_EXPIRED' }, 'error', /has expired 2026-11-30 11:59 UTC/],
+    [
+      'that has expired, whatever else is wrong',
+      { validTo: new Date(NOW - 1), problem: 'CERT_HAS_EXPIRED' },
+      'error',
+      /has expired 2026-11-30 11:59 UTC/,
+    ],
     ['that ends soon', { validTo: new Date(NOW + 13 * DAY) }, 'warning', /expires 2026-12-13/],
     ['of another CA', { problem: 'SELF_SIGNED_CERT_IN_CHAIN' }, 'error', /another CA than ours has signed it/],
-    ['for another name', { problem: 'ERR_TLS_CERT_ALTNAME_INVALID' }, 'error', /it is for other names \(DNS:server\.dc1\.consul\)/],
+    [
+      'for another name',
+      { problem: 'ERR_TLS_CERT_ALTNAME_INVALID' },
+      'error',
+      /it is for other names \(DNS:server\.dc1\.consul\)/,
+    ],
     ['with any other fault', { problem: 'CERT_NOT_YET_VALID' }, 'error', /not believed: CERT_NOT_YET_VALID/],
   ])('%s', (_, changed, level, says) => {
     const { level: found, message } = judgeCertificate('consul.tls', { ...certificate, ...changed }, NOW, 'fix');
@@ -99,9 +118,24 @@ describe('a token', () => {
 
   it.each([
     ['that is known', {}, 'ok', 'Consul knows token a-1, with policy consular-dev'],
-    ['that ends soon', { token: { ...known, expirationTime: '2026-12-01T00:00:00Z' } }, 'warning', 'token a-1 ends 2026-12-01T00:00:00Z'],
-    ['that ends later', { token: { ...known, expirationTime: '2027-12-01T00:00:00Z' } }, 'ok', 'Consul knows token a-1, with policy consular-dev'],
-    ['that is unknown', { token: 'unknown' }, 'error', 'Consul does not know the token (ACL not found): nothing can be read or written'],
+    [
+      'that ends soon',
+      { token: { ...known, expirationTime: '2026-12-01T00:00:00Z' } },
+      'warning',
+      'token a-1 ends 2026-12-01T00:00:00Z',
+    ],
+    [
+      'that ends later',
+      { token: { ...known, expirationTime: '2027-12-01T00:00:00Z' } },
+      'ok',
+      'Consul knows token a-1, with policy consular-dev',
+    ],
+    [
+      'that is unknown',
+      { token: 'unknown' },
+      'error',
+      'Consul does not know the token (ACL not found): nothing can be read or written',
+    ],
   ] as const)('%s', (_, changed, level, message) => {
     expect(judgeToken(context(changed), needed, all)).toMatchObject({ level, message });
   });
@@ -165,8 +199,20 @@ describe('the name of a cluster', () => {
 describe('who leads', () => {
   const place = { namespace: 'consular', name: 'consular-prod' };
   const lease = {
-    ...{ uid: 'lease-1', resourceVersion: '1', holderIdentity: 'pod-1_a', leaseDurationSeconds: 15, leaseTransitions: 0 },
-    ...{ acquireTime: '', renewTime: new Date(NOW - 2000).toISOString(), labels: strings(), annotations: strings(), whole: {} },
+    ...{
+      uid: 'lease-1',
+      resourceVersion: '1',
+      holderIdentity: 'pod-1_a',
+      leaseDurationSeconds: 15,
+      leaseTransitions: 0,
+    },
+    ...{
+      acquireTime: '',
+      renewTime: new Date(NOW - 2000).toISOString(),
+      labels: strings(),
+      annotations: strings(),
+      whole: {},
+    },
   };
   const record = { epoch: 3, holder: 'pod-1_a', clusterUid: 'uid', lease: { uid: 'lease-1', transitions: 0 } };
 
@@ -218,8 +264,12 @@ describe('neighbours', () => {
       { namespace: 'consul', name: 'consul-sync-catalog-1', release: 'hashi' },
     ]);
     expect(level).toBe('warning');
-    expect(message).toContain('its catalog sync runs (pod consul/consul-sync-catalog-1); node k8s-sync has 3 instances');
-    expect(fix).toContain('helm -n consul upgrade hashi hashicorp/consul --reuse-values --set syncCatalog.enabled=false');
+    expect(message).toContain(
+      'its catalog sync runs (pod consul/consul-sync-catalog-1); node k8s-sync has 3 instances',
+    );
+    expect(fix).toContain(
+      'helm -n consul upgrade hashi hashicorp/consul --reuse-values --set syncCatalog.enabled=false',
+    );
     expect(fix).toContain(`-d '{"Node":"k8s-sync"}' "$CONSUL_HTTP_ADDR/v1/catalog/deregister"`);
   });
   it('no sync of consul-k8s is fine', () => {
@@ -232,7 +282,11 @@ describe('neighbours', () => {
     ['an instance of registrator on a machine', ofRegistrator({ address: '10.9.9.9' }), 'ok'],
     ['one by the name of a container of a pod', ofRegistrator({ id: 'h:k8s_app_orders_shop_1_0:8080' }), 'warning'],
     ['one at the address of a pod', ofRegistrator({ address: pod().podIPs[0] }), 'warning'],
-    ['one of ours, whose ID has the same form', ofRegistrator({ address: pod().podIPs[0], meta: strings({ 'managed-by': 'consular' }) }), 'ok'],
+    [
+      'one of ours, whose ID has the same form',
+      ofRegistrator({ address: pod().podIPs[0], meta: strings({ 'managed-by': 'consular' }) }),
+      'ok',
+    ],
   ])('registrator: %s', (_, found, level) => {
     expect(judgeRegistrator([pod()], [found])[0]?.level).toBe(level);
   });
@@ -286,7 +340,12 @@ describe('Istio', () => {
     ['there, and mode service', service, there, 'ok'],
     ['its kinds only, and mode istio', istio, { ...there, versions: [] }, 'warning'],
     ['ambient, and slices beside', istio, { ...there, isAmbient: true }, 'warning'],
-    ['ambient, without slices', { ...istio, istio: { ...istio.istio, slices: false } }, { ...there, isAmbient: true }, 'ok'],
+    [
+      'ambient, without slices',
+      { ...istio, istio: { ...istio.istio, slices: false } },
+      { ...there, isAmbient: true },
+      'ok',
+    ],
   ])('%s', (_, config, found, level) => {
     expect(judgeIstio(config, found).level).toBe(level);
   });
