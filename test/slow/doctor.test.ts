@@ -134,12 +134,22 @@ describe('another fault', () => {
     const without = { ...settings, consul: { address } };
     const said = await diagnose(without);
     expect(said.status).toBe(1);
+    expect(said.findings.filter(({ level }) => level === 'error')).toHaveLength(1);
     expect(wrong(said, 'consul.token')).toMatchObject([
       { message: 'Consul has ACLs, and no token is configured: nothing can be read or written' },
     ]);
     await follow(wrong(said, 'consul.token')[0]?.fix ?? 'false', administrator(), folder);
     const mended = await diagnose({ ...settings, consul: { address, tokenFile: join(folder, 'token.txt') } });
     expect([...wrong(mended, 'consul.token'), ...wrong(mended, 'consul.right')]).toEqual([]);
+  });
+
+  it('a token file that is not there is the cause, and nothing else is an error', async () => {
+    const { settings } = await installation();
+    const tokenFile = join(folder, 'no-token');
+    const said = await diagnose({ ...settings, consul: { ...settings.consul, tokenFile } });
+    expect(said.of('consul.token')[0]?.message).toContain(`expected a token in ${tokenFile}, found none`);
+    expect(said.of('consul.reach')[0]?.fix).toContain('the token below');
+    expect(wrong(said, 'kubernetes.right')).toEqual([]);
   });
 
   it('a token that Consul does not know is another fault than none', async () => {
@@ -356,8 +366,9 @@ describe('a Consul behind TLS', () => {
 
   it('is not believed under a name that its certificate has not, until that is the one which is advised', async () => {
     const said = await diagnose(settings(`ours/${CA}`, { serverName: 'server.dc2.consul' }));
-    expect(said.of('consul.tls')[0]?.message).toMatch(/is not believed: it is for other names .*server\.dc1\.consul/);
-    const mended = await diagnose(settings(`ours/${CA}`, { serverName: 'server.dc1.consul' }));
+    expect(said.of('consul.tls')[0]?.message).toMatch(/is not believed: it is for other names, .*server\.dc1\.consul/);
+    const { consul } = parse(said.of('consul.tls')[0]?.fix ?? '') as { consul: object };
+    const mended = await diagnose(settings(`ours/${CA}`, consul));
     expect(wrong(mended, 'consul.tls')).toEqual([]);
   });
 
@@ -365,7 +376,7 @@ describe('a Consul behind TLS', () => {
     const said = await diagnose(settings('nowhere.pem'));
     expect(said.of('consul.tls')[0]?.fix).toContain(`ls -l ${file('nowhere.pem')}`);
     expect(said.of('consul.right')).toMatchObject([{ level: 'skipped' }]);
-    expect(wrong(said, 'kubernetes.right')).toEqual([]);
+    expect(said.of('kubernetes.right', 'list, watch nodes')).toMatchObject([{ level: 'ok' }]);
   });
 
   it('is told that its certificate has expired, until there is a new one, and so is our own', async () => {

@@ -1,6 +1,6 @@
 import type { ConsulConfig } from '../../config/schema.ts';
 import { ConsulError } from '../../consul/errors.ts';
-import { mayToken, readOwnToken, type OwnToken } from '../../consul/own-token.ts';
+import { mayToken, type OwnToken } from '../../consul/own-token.ts';
 import { findingsOf, type Finding } from './finding.ts';
 import { aclRule, describeAcl, neededAcls, type NeededAcl } from './needed-acl.ts';
 import type { Check, Patient } from './patient.ts';
@@ -18,8 +18,8 @@ export const consulRights: Check = {
   id: 'consul.right',
   needs: ['Consul'],
   run: async (patient) => {
-    const { config, consul, now } = patient;
-    const token = await readOwnToken(consul);
+    const { config, consul, now, reads } = patient;
+    const token = await reads.token();
     if (token === 'disabled') return [ofToken.ok('Consul has no ACLs: every token, and none, may do everything')];
     const names = await namesAskedFor(patient);
     const needed = neededAcls(config, names.known);

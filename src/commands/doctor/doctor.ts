@@ -26,6 +26,7 @@ import { namespaces } from './namespaces.ts';
 import { consulK8s, registrator } from './neighbours.ts';
 import { hostNames, instanceAnswers, podAnswers } from './network.ts';
 import type { Check, Patient, SystemName } from './patient.ts';
+import { serviceAccountExists } from '../namespace-rights.ts';
 import { reachConsul, reachKubernetes, type Reached } from './reach.ts';
 import { createReads } from './reads.ts';
 import { Waiting } from './waiting.ts';
@@ -62,20 +63,22 @@ export async function examine(context: OnceContext, options: DoctorOptions): Pro
   const [kubernetes, consul] = [openKubernetes(context.config, userAgent), openConsul(context, userAgent)];
   try {
     const [ofKubernetes, ofConsul] = await Promise.all([
-      'client' in kubernetes ? reach('kubernetes.reach', kubernetes, waiting) : kubernetes,
-      'client' in consul ? reach('consul.reach', consul, waiting) : consul,
+      reach('kubernetes.reach', kubernetes, waiting),
+      reach('consul.reach', consul, waiting),
     ]);
     const isReached: Record<SystemName, boolean> = { Kubernetes: ofKubernetes.isReached, Consul: ofConsul.isReached };
-    const patient =
-      'client' in kubernetes && 'client' in consul
-        ? patientOf(context, options, kubernetes.client, consul.client)
-        : undefined;
+    // Where it cannot be told, the rights to the Lease are not asked for.
+    const findLease = () => leaseOf(context.config, options.account, kubernetes.client);
+    const lease = isReached.Kubernetes
+      ? await waiting.within('leader.lease', findLease).catch(() => undefined)
+      : undefined;
+    const patient = patientOf(context, options, kubernetes.client, consul.client, lease);
     const findings = await Promise.all(CHECKS.map((check) => runCheck(check, patient, isReached, waiting)));
     return reportOf(context.config.cluster, [...ofKubernetes.findings, ...ofConsul.findings, ...findings.flat()]);
   } finally {
     waiting.end();
-    if ('client' in consul) consul.client.close();
-    if ('client' in kubernetes) await kubernetes.client.close();
+    consul.client.close();
+    await kubernetes.client.close();
   }
 }
 
@@ -87,7 +90,7 @@ interface Opened<T> {
 
 const now = () => Date.now();
 
-function openKubernetes({ kubernetes }: Config, userAgent: string): Opened<KubernetesClient> | Reached {
+function openKubernetes({ kubernetes }: Config, userAgent: string): Opened<KubernetesClient> {
   try {
     const connection = connectKubernetes(kubernetes);
     const client = createKubernetesClient(connection, userAgent);
@@ -99,11 +102,11 @@ function openKubernetes({ kubernetes }: Config, userAgent: string): Opened<Kuber
   } catch (error) {
     const fix =
       'kubectl config view --minify   # the file and context that kubernetes.kubeconfig and kubernetes.context have to name';
-    return { findings: [findingsOf('kubernetes.reach').error(explainError(error), fix)], isReached: false };
+    return { client: NO_KUBERNETES, reach: unreached(findingsOf('kubernetes.reach').error(explainError(error), fix)) };
   }
 }
 
-function openConsul({ config, log, timings }: OnceContext, userAgent: string): Opened<ConsulClient> | Reached {
+function openConsul({ config, log, timings }: OnceContext, userAgent: string): Opened<ConsulClient> {
   try {
     const client = createConsulClient(config.consul, userAgent, log, timings?.tlsLookMs);
     const readLeader = async () =>
@@ -113,8 +116,22 @@ function openConsul({ config, log, timings }: OnceContext, userAgent: string): O
     const { caFile, certFile, keyFile } = config.consul;
     const files = [caFile, certFile, keyFile].filter((file) => file !== '').join(' ');
     const fix = `ls -l ${files}   # what consul.caFile, certFile and keyFile name; in Kubernetes they are keys of Secret consular-consul`;
-    return { findings: [findingsOf('consul.tls').error(explainError(error), fix)], isReached: false };
+    return { client: NO_CONSUL, reach: unreached(findingsOf('consul.tls').error(explainError(error), fix)) };
   }
+}
+
+/** Nobody asks these: what needs them is skipped. */
+const refuse = () => Promise.reject(new Error('there is no connection'));
+const NO_KUBERNETES: KubernetesClient = {
+  request: refuse,
+  read: refuse,
+  stream: refuse,
+  close: () => Promise.resolve(),
+};
+const NO_CONSUL: ConsulClient = { get: refuse, put: refuse, post: refuse, close: () => undefined };
+
+function unreached(why: Finding): () => Promise<Reached> {
+  return () => Promise.resolve({ findings: [why], isReached: false });
 }
 
 async function reach<T>(id: string, { reach }: Opened<T>, waiting: Waiting): Promise<Reached> {
@@ -132,41 +149,45 @@ function patientOf(
   { account, file }: DoctorOptions,
   kubernetes: KubernetesClient,
   consul: ConsulClient,
+  lease: LeaseName | undefined,
 ): Patient {
   const resources = createResources({
     annotation: isOurAnnotation,
     variable: (name) => config.toConsul.registrator && isRegistratorVariable(name),
   });
   return {
-    ...{ config, kubernetes, consul, resources, account, file, now },
+    ...{ config, kubernetes, consul, resources, account, file, lease, now },
     api: createObjectApi(kubernetes, metrics),
     nodes: createNodeReader(consul),
-    lease: leaseOf(config, account),
     reads: createReads(config, kubernetes, resources, consul),
   };
 }
 
-/** The Lease of the daemon, also where this is no pod of its: then in the namespace of its account. */
-function leaseOf(config: Config, { namespace }: ServiceAccount): LeaseName | undefined {
+/**
+ * The Lease of the daemon, also where this is no pod of its. With `auto` outside of a pod there is one if the daemon's account
+ * is in this cluster: then the daemon runs in its pods, and not here.
+ */
+async function leaseOf(
+  config: Config,
+  account: ServiceAccount,
+  kubernetes: KubernetesClient,
+): Promise<LeaseName | undefined> {
+  const { enabled } = config.leaderElection;
   const own = findOwnPod(config.kubernetes);
-  const leaderElection = {
-    ...config.leaderElection,
-    enabled: config.leaderElection.enabled === true ? true : ('auto' as const),
-  };
-  if (config.leaderElection.enabled === false) return undefined;
-  return leasePlace({ cluster: config.cluster, leaderElection }, { namespace: own?.namespace || namespace });
+  const isElsewhere = enabled === 'auto' && !own;
+  if (isElsewhere && !(await serviceAccountExists(kubernetes, account).catch(() => false))) return undefined;
+  return leasePlace(config, enabled === false ? undefined : { namespace: own?.namespace || account.namespace });
 }
 
 async function runCheck(
   { id, needs, run }: Check,
-  patient: Patient | undefined,
+  patient: Patient,
   isReached: Readonly<Record<SystemName, boolean>>,
   waiting: Waiting,
 ): Promise<readonly Finding[]> {
   const find = findingsOf(id);
   const away = needs.filter((system) => !isReached[system]);
-  if (!patient || away.length > 0)
-    return [find.skipped(`${(away.length > 0 ? away : needs).join(' and ')} cannot be asked`)];
+  if (away.length > 0) return [find.skipped(`${away.join(' and ')} cannot be asked`)];
   try {
     return await waiting.within(id, (signal) => run(patient, signal));
   } catch (error) {

@@ -7,31 +7,49 @@ const SOON_MS = 14 * DAY_MS;
 /** The Date header has whole seconds, and machines that keep time are within one. */
 const SKEW_MS = 5000;
 
-/** What is to be said of the certificate that a server presents. */
-export function judgeCertificate(id: string, certificate: Presented, nowMs: number, fix: string): Finding {
+/** What is wrong with a certificate, as far as what mends it is concerned. */
+export type CertificateFault = 'ended' | 'of another CA' | 'for other names' | 'other';
+
+/**
+ * What is to be said of the certificate that a server presents.
+ * @param mend what mends that fault
+ */
+export function judgeCertificate(
+  id: string,
+  certificate: Presented,
+  nowMs: number,
+  mend: (fault: CertificateFault) => string,
+): Finding {
   const find = findingsOf(id);
   const { subject, issuer, names, problem } = certificate;
   const ends = certificate.validTo.getTime();
   const what = `its certificate (${subject || names}, issued by ${issuer})`;
-  if (ends < nowMs) return find.error(`${what} has expired ${dayOf(ends)}`, fix);
-  if (problem !== undefined) return find.error(`${what} is not believed: ${explainProblem(problem, names)}`, fix);
-  if (ends - nowMs < SOON_MS) return find.warning(`${what} expires ${dayOf(ends)}`, fix);
+  if (ends < nowMs) return find.error(`${what} has expired ${dayOf(ends)}`, mend('ended'));
+  if (problem !== undefined) {
+    const fault = faultOf(problem);
+    return find.error(`${what} is not believed: ${explainFault(fault, names)} (${problem})`, mend(fault));
+  }
+  if (ends - nowMs < SOON_MS) return find.warning(`${what} expires ${dayOf(ends)}`, mend('ended'));
   return find.ok(`its certificate is valid until ${dayOf(ends)}`);
 }
 
-function explainProblem(problem: string, names: string): string {
-  switch (problem) {
-    case 'ERR_TLS_CERT_ALTNAME_INVALID':
-      return `it is for other names (${names})`;
-    case 'SELF_SIGNED_CERT_IN_CHAIN':
-    case 'DEPTH_ZERO_SELF_SIGNED_CERT':
-    case 'UNABLE_TO_VERIFY_LEAF_SIGNATURE':
-    case 'UNABLE_TO_GET_ISSUER_CERT':
-    case 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY':
-    case 'CERT_SIGNATURE_FAILURE':
-      return `another CA than ours has signed it (${problem})`;
-    default:
-      return problem;
+/** @param problem a code of Node.js or OpenSSL */
+function faultOf(problem: string): CertificateFault {
+  if (problem === 'ERR_TLS_CERT_ALTNAME_INVALID') return 'for other names';
+  if (problem === 'CERT_HAS_EXPIRED') return 'ended';
+  return /SELF_SIGNED|UNABLE_TO_|SIGNATURE/.test(problem) ? 'of another CA' : 'other';
+}
+
+function explainFault(fault: CertificateFault, names: string): string {
+  switch (fault) {
+    case 'for other names':
+      return `it is for other names, ${names}`;
+    case 'of another CA':
+      return 'another CA than ours has signed it';
+    case 'ended':
+      return 'it, or that of its CA, has expired';
+    case 'other':
+      return 'it is not as it should be';
   }
 }
 

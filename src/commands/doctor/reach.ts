@@ -7,8 +7,9 @@ import { ConsulError } from '../../consul/errors.ts';
 import { TlsFiles } from '../../consul/tls-files.ts';
 import { explainError, type Log } from '../../observability/log.ts';
 import { findingsOf, type Finding } from './finding.ts';
-import { judgeCertificate, judgeClientCertificate, judgeClock } from './judge-look.ts';
+import { judgeCertificate, type CertificateFault, judgeClientCertificate, judgeClock } from './judge-look.ts';
 import { lookAt } from './look.ts';
+import { word } from './shell.ts';
 
 /** What reaching a system has brought to light. */
 export interface Reached {
@@ -36,7 +37,7 @@ export async function reachKubernetes(
   ]);
   const certificate = look.certificate;
   const tls = certificate
-    ? [judgeCertificate('kubernetes.tls', { ...certificate, problem: undefined }, now(), API_SERVER_TLS)]
+    ? [judgeCertificate('kubernetes.tls', { ...certificate, problem: undefined }, now(), () => API_SERVER_TLS)]
     : [];
   if ('error' in version) {
     const message = `${server} does not answer as an API server: ${explainError(version.error)}`;
@@ -88,22 +89,28 @@ export async function reachConsul(
   const { address, serverName } = config;
   const url = new URL(address);
   const context = url.protocol === 'https:' ? new TlsFiles(config, log).context : undefined;
-  const [name, look, leader, client] = await Promise.all([
+  const [name, look, leader, client, token] = await Promise.all([
     resolveHost(url.hostname),
     lookAt(new URL(`${address.replace(/\/$/, '')}/v1/status/leader`), { context, serverName, signal, now }),
     outcomeOf(readLeader()),
     clientCertificate(config, now()),
+    tokenFile(config),
   ]);
   const seen = [
     ...name,
-    ...(look.certificate ? [judgeCertificate('consul.tls', look.certificate, now(), consulTls(config))] : []),
+    ...(look.certificate
+      ? [judgeCertificate('consul.tls', look.certificate, now(), mendTls(config, look.certificate.names))]
+      : []),
     ...client,
+    ...token,
   ];
   if ('error' in leader) {
-    // What is wrong with the name or the certificate is the cause, and told with what mends it.
+    // What is wrong with the name, the certificate or the token is the cause, and told with what mends it.
     const isTold = seen.some(({ level }) => level === 'error');
     const status = leader.error instanceof ConsulError ? leader.error.status : 0;
-    const fix = isTold ? 'see what is said of its name and certificates below' : howToReach(address, status);
+    const fix = isTold
+      ? '# see what is said of its name, its certificates and the token below'
+      : howToReach(address, status);
     return {
       findings: [find.error(`${address} does not answer: ${explainError(leader.error)}`, fix), ...seen],
       isReached: false,
@@ -142,17 +149,26 @@ function howToReach(address: string, status: number): string {
   ].join('\n');
 }
 
-function consulTls({ caFile, address }: ConsulConfig): string {
+/** @param names of the certificate, as OpenSSL lists them */
+function mendTls({ caFile, address }: ConsulConfig, names: string): (fault: CertificateFault) => string {
   const file = caFile === '' ? 'consul-ca.pem' : caFile;
-  return [
-    `# Is it the CA? ${file} has to have the certificate of the CA that signed what ${address} presents. Of Consul's own Helm chart:`,
-    `kubectl -n consul get secret consul-ca-cert -o jsonpath='{.data.tls\\.crt}' | base64 -d > ${file}`,
-    ...(caFile === '' ? [`# and in the configuration:`, 'consul:', `  caFile: <path of ${file}>`] : []),
-    '# Is it the name? In the configuration, a name that the certificate has:',
-    '#   consul.serverName: server.<datacenter>.consul',
-    '# Has it expired? On the machine with the key of the CA, then on each server:',
-    '#   consul tls cert create -server && consul reload',
-  ].join('\n');
+  const [name = 'server.dc1.consul'] = /(?<=DNS:)[^,\s]+/.exec(names) ?? [];
+  return (fault) => {
+    switch (fault) {
+      case 'for other names':
+        return `consul:\n  serverName: ${JSON.stringify(name)}`;
+      case 'ended':
+        return 'consul tls cert create -server && consul reload   # with the key of the CA, for each server; the certificate of a CA that has expired first';
+      case 'of another CA':
+        return [
+          `# ${word(file)} has to have the certificate of the CA that signed what ${address} presents. Of Consul's own Helm chart it is:`,
+          `kubectl -n consul get secret consul-ca-cert -o jsonpath='{.data.tls\\.crt}' | base64 -d > ${word(file)}`,
+          ...(caFile === '' ? ['# and in the configuration:', '# consul:', '#   caFile: <where that file is>'] : []),
+        ].join('\n');
+      case 'other':
+        return `openssl s_client -connect ${new URL(address).host} -showcerts </dev/null   # what it presents`;
+    }
+  };
 }
 
 /** What DNS, or the hosts file, says of the host of the address: as a request asks. */
@@ -174,6 +190,20 @@ async function clientCertificate({ certFile }: ConsulConfig, nowMs: number): Pro
   if (certFile === '') return [];
   const read = await outcomeOf(readFile(certFile, 'utf8').then((text) => new X509Certificate(text)));
   return 'value' in read ? [judgeClientCertificate(certFile, new Date(read.value.validTo), nowMs)] : [];
+}
+
+/** A file that is named and cannot be used: then nothing is asked at all. */
+async function tokenFile({ tokenFile: file }: ConsulConfig): Promise<Finding[]> {
+  if (file === '') return [];
+  const read = await outcomeOf(readFile(file, 'utf8'));
+  if ('value' in read && read.value.trim() !== '') return [];
+  const why = 'error' in read ? explainError(read.error) : 'it is empty';
+  const fix = [
+    '# With the SecretID of a token in token.txt; in Kubernetes the Deployment mounts this Secret:',
+    'kubectl -n consular create secret generic consular-consul --from-file=token=token.txt',
+    `# elsewhere: cp token.txt ${word(file)}`,
+  ].join('\n');
+  return [findingsOf('consul.token').error(`consul.tokenFile: expected a token in ${file}, found none: ${why}`, fix)];
 }
 
 type Outcome<T> = { readonly value: T } | { readonly error: unknown };

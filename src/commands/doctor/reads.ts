@@ -2,6 +2,7 @@ import { selects } from '../../config/pattern.ts';
 import type { Config } from '../../config/schema.ts';
 import { decodeInstances, decodeServiceNames, instancesRequest, SERVICES_REQUEST } from '../../consul/catalog.ts';
 import type { ConsulReader } from '../../consul/client.ts';
+import { readOwnToken } from '../../consul/own-token.ts';
 import type { ServiceInstance } from '../../consul/types.ts';
 import { expectArray, expectObject, objectField, stringField } from '../../json.ts';
 import type { KubernetesRequester } from '../../kubernetes/client.ts';
@@ -38,6 +39,8 @@ export interface Reads {
   readonly pods: () => Promise<Some<Pod>>;
   /** The names that pods and Services ask for in Consul. */
   readonly asked: () => Promise<Asked>;
+  /** What Consul knows of our token. */
+  readonly token: () => ReturnType<typeof readOwnToken>;
   /** All that Consul has. */
   readonly serviceNames: () => Promise<readonly string[]>;
   /** Instances of some services, whoever registered them. */
@@ -60,6 +63,7 @@ export function createReads(
   return {
     pods,
     serviceNames,
+    token: once(() => readOwnToken(consul)),
     asked: once(async () => {
       const [ofPods, services] = await Promise.all([pods(), listSome(kubernetes, resources.services)]);
       const names = [
