@@ -122,6 +122,11 @@ export function cameFromKubernetes({ meta }: { readonly meta: Strings }): boolea
   );
 }
 
+/** A service instance that the catalog sync of consul-k8s registered, on whatever node. */
+export function isOfCatalogSync({ meta }: { readonly meta: Strings }): boolean {
+  return meta.has(CONSUL_K8S.namespace);
+}
+
 /**
  * The instances that `ownsInstance` refuses, without proxies and gateways, in the words of Consul's filters; a missing key is
  * different from any value.

@@ -6,6 +6,9 @@ import { escapeControls, escapeLines } from '../json.ts';
 import { createLog, explainError } from '../observability/log.ts';
 import { createMetrics } from '../observability/metrics.ts';
 import type { OnceContext } from '../world/read-once.ts';
+import { examine } from './doctor/doctor.ts';
+import { exitCodeOf } from './doctor/finding.ts';
+import { formatReport } from './doctor/format.ts';
 import { explain } from './explain/explain.ts';
 import { isSettled, KINDS, type Kind } from './explain/explanation.ts';
 import { formatExplanation } from './explain/format.ts';
@@ -71,6 +74,13 @@ const COMMANDS: readonly Command[] = [
                                                  the Event on the Deployment and the log say it`,
     run: askToRelease,
   },
+  {
+    name: 'doctor',
+    usage: `
+  consular doctor --config FILE [--output json]  ask both systems everything that an installation needs, say what is
+                                                 wrong and what mends it, and write nothing`,
+    run: printReport,
+  },
 ];
 
 const ACCOUNT = `${SHIPPED_ACCOUNT.namespace}/${SHIPPED_ACCOUNT.name}`;
@@ -86,7 +96,8 @@ Options:
       --account NAMESPACE/NAME
                        the daemon's service account, where it has another name than in the shipped manifests
                        (default ${ACCOUNT}): whether it may write what plan and explain consul-service show;
-                       release looks for the Lease in its namespace, unless the configuration names another
+                       release looks for the Lease in its namespace, unless the configuration names another; doctor
+                       does both, where it is not that account itself
       --timeout TIME   seconds that plan and explain wait for both systems, and release for the leader (default 30)
   -h, --help           this text
   -v, --version        the version
@@ -95,7 +106,7 @@ Environment: KUBECONFIG, CONSUL_HTTP_ADDR, CONSUL_HTTP_TOKEN, CONSUL_HTTP_TOKEN_
 CONSUL_CLIENT_CERT and CONSUL_CLIENT_KEY are used where the configuration says nothing.
 
 Exit codes: 0 done, or nothing to do; 1 an error; 2 plan found changes, explain something that
-differs or is rejected, or nothing is retained under the hash that is to be released.
+differs or is rejected, doctor warnings and no error, or nothing is retained under the hash that is to be released.
 
 Examples:
   consular plan --config consular.yaml
@@ -104,6 +115,8 @@ Examples:
   consular explain service shop/orders --config consular.yaml --output json | jq .rejections
   consular explain consul-service billing --config consular.yaml
   consular release 4be2a9c1 --config consular.yaml
+  kubectl -n consular exec deploy/consular -- node /app/consular.js doctor --config /etc/consular/consular.yaml
+  consular doctor --config consular.yaml --output json | jq '.findings[] | select(.level == "error")'
   CONSUL_HTTP_ADDR=http://127.0.0.1:8500 KUBECONFIG=~/.kube/config consular run --config consular.yaml`;
 
 const OPTIONS = {
@@ -209,6 +222,16 @@ async function askToRelease(call: Call): Promise<number> {
   const { lease, outcome } = await requestRelease(context, asked);
   print(call, isJson ? asJson({ lease, hash, outcome }) : explainOutcome(outcome));
   return outcome.released === 0 ? 2 : 0;
+}
+
+async function printReport(call: Call): Promise<number> {
+  refuseWords(call);
+  const context = onceContextOf(call);
+  const { isJson, account } = onceOptionsOf(call.options);
+  const onProgress = (text: string) => void call.stderr.write(`${escapeLines(text)}\n`);
+  const report = await examine(context, { account, file: call.options.config ?? '', onProgress });
+  print(call, isJson ? asJson(report) : formatReport(report));
+  return exitCodeOf(report);
 }
 
 function refuseWords({ command, words }: Call): void {

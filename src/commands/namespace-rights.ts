@@ -1,4 +1,5 @@
 import { describeAccess, mayAccount, type Access, type ServiceAccount } from '../kubernetes/access.ts';
+import type { KubernetesRequester } from '../kubernetes/client.ts';
 import { hasStatus } from '../kubernetes/errors.ts';
 import { missingRights } from '../kubernetes/namespace-rights.ts';
 import { explainError } from '../observability/log.ts';
@@ -34,7 +35,7 @@ export async function toldOfNamespaces(
   const told = [...closed].map(([name, why]) => tellOf(`Namespace ${name}`, `nothing is planned for it: ${why}`));
   const open = names.filter((name) => !closed.has(name));
   try {
-    if (!(await exists(clients, account))) return told;
+    if (!(await serviceAccountExists(clients.kubernetes, account))) return told;
     const lacking = await Promise.all(open.map((name) => toldOfAccount(clients, account, name, watch)));
     return [...told, ...lacking.flat()];
   } catch (error) {
@@ -44,7 +45,8 @@ export async function toldOfNamespaces(
   }
 }
 
-async function exists({ kubernetes }: Pick<Clients, 'kubernetes'>, account: ServiceAccount): Promise<boolean> {
+/** @throws KubernetesError 403 for whoever may not read it */
+export async function serviceAccountExists(kubernetes: KubernetesRequester, account: ServiceAccount): Promise<boolean> {
   const { namespace, name } = account;
   try {
     await kubernetes.request({

@@ -17,7 +17,7 @@ describe('the command line', () => {
   });
 
   it.each([
-    ['an unknown command', ['walk'], 'expected the command run, plan, explain or release, found "walk"'],
+    ['an unknown command', ['walk'], 'expected the command run, plan, explain, release or doctor, found "walk"'],
     ['an unknown option', ['plan', '--colour'], "Unknown option '--colour'"],
     ['a second command', ['run', 'plan'], 'expected one command, found "run plan"'],
     ['no configuration', ['plan'], 'expected --config FILE, found none'],

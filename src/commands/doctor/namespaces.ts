@@ -1,0 +1,95 @@
+import { arrayField, expectObject, objectField, stringMapField, isObject } from '../../json.ts';
+import { hasStatus, KubernetesError } from '../../kubernetes/errors.ts';
+import { findingsOf, type Finding } from './finding.ts';
+import type { Check, Patient } from './patient.ts';
+
+const find = findingsOf('kubernetes.namespace');
+
+/** Whether each namespace is there that the configuration names, and that of the Lease. */
+export const namespaces: Check = {
+  id: 'kubernetes.namespace',
+  needs: ['Kubernetes'],
+  run: (patient) => {
+    const { toKubernetes } = patient.config;
+    const uses = new Map<string, string>();
+    if (toKubernetes.enabled) {
+      for (const name of toKubernetes.importNamespaces) uses.set(name, 'toKubernetes.importNamespaces');
+      for (const name of toKubernetes.namespaces) uses.set(name, 'toKubernetes.namespaces');
+    }
+    if (patient.lease) uses.set(patient.lease.namespace, 'the Lease of the leader election');
+    return Promise.all([...uses].map(async ([name, use]) => judgeNamespace(name, use, await look(patient, name))));
+  },
+};
+
+/** What is known of a namespace; undefined where it may not be read. */
+export type Presence = 'there' | 'absent' | 'ending' | undefined;
+
+export function judgeNamespace(name: string, use: string, presence: Presence): Finding {
+  if (presence === 'there') return find.ok(`is there (${use})`, name);
+  if (presence === undefined)
+    return find.skipped(`may not be read, so whether it is there is not known (${use})`, name);
+  if (presence === 'ending')
+    return find.error(
+      `is being deleted, and takes nothing (${use})`,
+      `kubectl get namespace ${name} -o yaml   # what holds it`,
+      name,
+    );
+  return find.error(`there is no such namespace (${use})`, `kubectl create namespace ${name}`, name);
+}
+
+/**
+ * By its name, as the daemon watches it; where that is not allowed, by asking what would happen to an object there (a dry run,
+ * which the API server answers and writes nothing of).
+ */
+async function look({ kubernetes, lease }: Patient, name: string): Promise<Presence> {
+  try {
+    const [found] = await listNamespaces(kubernetes, name);
+    if (!found) return 'absent';
+    return objectField(found, 'metadata').deletionTimestamp === undefined ? 'there' : 'ending';
+  } catch (error) {
+    if (!hasStatus(error, 403)) throw error;
+  }
+  const isOfLease = lease?.namespace === name;
+  const [group, plural, kind] = isOfLease
+    ? ['coordination.k8s.io', 'leases', 'Lease']
+    : ['discovery.k8s.io', 'endpointslices', 'EndpointSlice'];
+  try {
+    await kubernetes.request({
+      purpose: { verb: 'create', kind, object: `${name} (dry run)` },
+      method: 'POST',
+      path: `/apis/${group}/v1/namespaces/${encodeURIComponent(name)}/${plural}`,
+      query: { dryRun: 'All' },
+      body: {
+        apiVersion: `${group}/v1`,
+        kind,
+        metadata: { name: 'consular-doctor' },
+        ...(isOfLease ? { spec: {} } : { addressType: 'IPv4', endpoints: [] }),
+      },
+    });
+    return 'there';
+  } catch (error) {
+    if (!(error instanceof KubernetesError)) throw error;
+    if (error.status === 404) return 'absent';
+    // A namespace that ends is refused with that word; without the right to create anything is refused, whatever there is.
+    if (error.status === 403) return error.message.includes('being terminated') ? 'ending' : undefined;
+    return 'there';
+  }
+}
+
+/** Namespaces of that name: one or none. */
+export async function listNamespaces(kubernetes: Patient['kubernetes'], name: string) {
+  const answer = await kubernetes.request({
+    purpose: { verb: 'list', kind: 'Namespace', object: name },
+    path: '/api/v1/namespaces',
+    query: { fieldSelector: `metadata.name=${name}` },
+  });
+  return arrayField(expectObject(answer, 'Namespace list'), 'items').filter(isObject);
+}
+
+export async function readNamespaceLabels(
+  kubernetes: Patient['kubernetes'],
+  name: string,
+): Promise<ReadonlyMap<string, string>> {
+  const [found] = await listNamespaces(kubernetes, name);
+  return found ? stringMapField(objectField(found, 'metadata'), 'labels') : new Map();
+}

@@ -1,0 +1,128 @@
+import { describe, expect, it } from '@jest/globals';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parse } from 'yaml';
+import { aclRule, neededAcls } from '../../../../src/commands/doctor/needed-acl.ts';
+import { neededRoles, type NeededRole } from '../../../../src/commands/doctor/needed-rights.ts';
+import { parseConfig } from '../../../../src/config/load.ts';
+import { createResources } from '../../../../src/kubernetes/resources.ts';
+import { mirrorRights } from '../../../../src/world/mirror-rights.ts';
+import { MANIFESTS, render, ROOT, type Rendered } from '../../../rig/manifests.ts';
+
+interface Rule {
+  readonly apiGroups: readonly string[];
+  readonly resources: readonly string[];
+  readonly resourceNames?: readonly string[];
+  readonly verbs: readonly string[];
+}
+type Shipped = Rendered & { readonly rules: Rule[] };
+
+const config = (settings: object = {}) => parseConfig(JSON.stringify({ cluster: 'dev', ...settings }), {});
+const LEASE = { namespace: 'consular', name: 'consular-dev' };
+
+/** As a manifest has them. */
+const written = ({ kind, name, namespace, rules }: NeededRole) => ({
+  ...{ kind, name, namespace },
+  rules: rules.map(({ apiGroup, resources, resourceNames, verbs }) => ({
+    apiGroups: [apiGroup],
+    resources,
+    ...(resourceNames ? { resourceNames } : {}),
+    verbs,
+  })),
+});
+
+const shippedIn = (folder: string) =>
+  render(join(MANIFESTS, folder))
+    .filter((object): object is Shipped => object.kind === 'Role' || object.kind === 'ClusterRole')
+    .map(({ kind, metadata, rules }) => ({ kind, name: metadata.name, namespace: metadata.namespace ?? '', rules }));
+
+/** Rules in no order, and verbs in none. */
+const sorted = (roles: readonly { readonly rules: readonly Rule[]; readonly name: string }[]) =>
+  roles
+    .map((role) => ({
+      ...role,
+      rules: role.rules
+        .map((rule) => ({ ...rule, resources: [...rule.resources].sort(), verbs: [...rule.verbs].sort() }))
+        .sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1)),
+    }))
+    .sort((a, b) => (a.name < b.name ? -1 : 1));
+
+const needed = (settings: object, lease: typeof LEASE | undefined = LEASE) =>
+  sorted(neededRoles(config(settings), lease).map(written));
+
+describe('the rights that are needed', () => {
+  it('are those of the shipped manifests, with the shipped configuration', () => {
+    const shipped = parse(readFileSync(join(MANIFESTS, 'consular.yaml'), 'utf8')) as object;
+    expect(needed(shipped)).toEqual(sorted(shippedIn('')));
+  });
+
+  it.each([
+    ['readiness-gate', { toConsul: { readinessGate: true } }],
+    ['import-namespace', { toKubernetes: { namespaces: ['shop'], importNamespaces: ['default'] } }],
+    ['istio', { toKubernetes: { mode: 'istio' } }],
+  ])('have those of the folder %s where the settings want them', (folder, settings) => {
+    const without = needed({}).map(({ name }) => name);
+    const more = needed(settings).filter(({ name }) => !without.includes(name));
+    expect(more).toEqual(sorted(shippedIn(folder)));
+  });
+
+  it('are in each mirror namespace those that the mirror itself asks for before it begins', () => {
+    const resources = createResources({ annotation: () => false });
+    const { read, write } = mirrorRights(resources, 'default');
+    const [role] = neededRoles(config(), undefined).filter(({ name }) => name === 'consular-mirror');
+    const rights = role?.rules.flatMap(({ apiGroup, resources, verbs }) =>
+      resources.flatMap((resource) => verbs.map((verb) => `${verb} ${apiGroup}/${resource}`)),
+    );
+    const asked = [...read, ...write].map(({ verb, group, resource }) => `${verb} ${group}/${resource}`);
+    expect(rights?.sort()).toEqual(asked.sort());
+  });
+
+  it.each([
+    ['none to Leases without an election', {}, undefined, 'leases'],
+    ['none to nodes where nothing is registered', { toConsul: { enabled: false } }, LEASE, 'nodes'],
+    ['none to ServiceCIDRs where nothing is mirrored', { toKubernetes: { enabled: false } }, LEASE, 'servicecidrs'],
+    ['none to write where nothing is mirrored', { toKubernetes: { enabled: false } }, LEASE, 'endpoints'],
+  ])('are %s', (_, settings, lease, resource) => {
+    const resources = neededRoles(config(settings), lease).flatMap(({ rules }) =>
+      rules.flatMap((rule) => rule.resources),
+    );
+    expect(resources).not.toContain(resource);
+  });
+
+  it('are named once for a namespace that is mirrored into and has imports', () => {
+    const both = { toKubernetes: { namespaces: ['shop'], importNamespaces: ['shop', 'pay'] } };
+    const places = neededRoles(config(both), undefined).map(({ name, namespace }) => `${name} ${namespace}`.trim());
+    expect(places).toEqual(['consular', 'consular-namespaces', 'consular-mirror shop', 'consular-import pay']);
+  });
+});
+
+describe('the rules of the ACL policy that are needed', () => {
+  const shippedRules = readFileSync(join(ROOT, 'deploy/consul/policy.hcl'), 'utf8').replaceAll(/^#.*\n/gm, '');
+  const rulesIn = (text: string) =>
+    text
+      .trim()
+      .split(/\n(?=\w+ ")/)
+      .map((rule) => rule.trim());
+
+  it('are those of the shipped policy, but for the names of services', () => {
+    const shipped = rulesIn(shippedRules).filter((rule) => !rule.startsWith('service_prefix "dev-"'));
+    const text = neededAcls(config(), []).map((acl) => aclRule(acl).trim());
+    expect(text.sort()).toEqual(shipped.sort());
+  });
+
+  it('are one for each name that pods ask for', () => {
+    const text = neededAcls(config(), ['orders', 'pay']).map((acl) => aclRule(acl));
+    expect(text).toEqual(
+      expect.arrayContaining([
+        'service "orders" {\n  policy = "write"\n}\n',
+        'service "pay" {\n  policy = "write"\n}\n',
+      ]),
+    );
+  });
+
+  it('are none to write pods where nothing is registered', () => {
+    const written = neededAcls(config({ toConsul: { enabled: false } }), ['orders']).map(({ segment }) => segment);
+    expect(written).not.toContain('k8s-dev--');
+    expect(written).not.toContain('orders');
+  });
+});
