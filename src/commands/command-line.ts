@@ -49,7 +49,8 @@ const COMMANDS: readonly Command[] = [
   {
     name: 'run',
     usage: `
-  consular run  --config FILE [--take-over]      keep both systems equal, until SIGTERM`,
+  consular run  --config FILE [--take-over] [--rename-from OLD]
+                                                 keep both systems equal, until SIGTERM`,
     run: runDaemon,
   },
   {
@@ -94,6 +95,8 @@ Options:
   -c, --config FILE    the configuration; config/consular.yaml shows every setting
   -o, --output FORMAT  text (default) or json; all but run
       --take-over      run only: adopt what an installation of another Kubernetes cluster left under this cluster name
+      --rename-from OLD
+                       run only: the cluster was called OLD until now: first give everything its new name
       --account NAMESPACE/NAME
                        the daemon's service account, where it has another name than in the shipped manifests
                        (default ${ACCOUNT}): whether it may write what plan and explain consul-service show;
@@ -124,6 +127,7 @@ Examples:
   consular release 4be2a9c1 --config consular.yaml
   consular purge --config consular.yaml --dry-run
   consular purge --config consular.yaml --direction to-kubernetes --yes shop
+  consular run --config consular.yaml --rename-from shop
   CONSUL_HTTP_ADDR=http://127.0.0.1:8500 KUBECONFIG=~/.kube/config consular run --config consular.yaml`;
 
 const OPTIONS = {
@@ -134,6 +138,7 @@ const OPTIONS = {
   direction: { type: 'string', default: 'both' },
   'dry-run': { type: 'boolean', default: false },
   yes: { type: 'string' },
+  'rename-from': { type: 'string' },
   'take-over': { type: 'boolean', default: false },
   help: { type: 'boolean', short: 'h' },
   version: { type: 'boolean', short: 'v' },
@@ -186,7 +191,7 @@ async function runDaemon(call: Call): Promise<number> {
   const stopped = call.untilSignal();
   const daemon = await startDaemon(
     { config, metrics, version: call.version, log },
-    { takeOver: call.options['take-over'] },
+    { takeOver: call.options['take-over'], renameFrom: call.options['rename-from'] },
   );
   const end = await Promise.race([
     stopped.then((signal) => ({ isWanted: true, message: 'stopping, nothing is removed', fields: { signal } })),

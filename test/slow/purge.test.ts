@@ -245,7 +245,7 @@ describe('consular purge', () => {
     await startAndStop();
     const wrong = await purge([], { lease: { namespace: 'default' } });
     expect(wrong.status).toBe(1);
-    expect(wrong.stderr).toContain(`which is ${namespace}/consular-${cluster}: say where it is`);
+    expect(wrong.stderr).toContain(`it is ${namespace}/consular-${cluster}. Say so with leaderElection`);
     await rig.kubernetes.must(
       'DELETE',
       `/apis/coordination.k8s.io/v1/namespaces/${namespace}/leases/consular-${cluster}`,

@@ -28,6 +28,8 @@ export interface KubernetesSide {
   readonly stages: readonly (readonly OwnObject[])[];
   /** What has our labels and is not removed, or could not be read. */
   readonly remaining: readonly Remaining[];
+  /** Why something could not be read, but for rights that are missing: it may go well the next time. */
+  readonly failures: readonly unknown[];
 }
 
 /** An EndpointSlice or v1 Endpoints that Kubernetes' own controller made for a Service of ours, with the labels of that. */
@@ -57,19 +59,18 @@ export async function readKubernetesSide(
   namespaces: readonly string[],
 ): Promise<KubernetesSide> {
   const remaining: Remaining[] = [];
-  const unreadable = (what: string, error: unknown) =>
-    void remaining.push({
-      kind: what,
-      object: 'in all namespaces',
-      why: `it could not be looked for: ${explainError(error)}`,
-    });
+  const failures: unknown[] = [];
+  const unreadable = (kind: string, where: string, error: unknown) => {
+    remaining.push({ kind, object: where, why: `it could not be looked for: ${explainError(error)}` });
+    if (!hasStatus(error, 403)) failures.push(error);
+  };
   const labelSelector = `${LABEL.managedBy}=${MANAGED_BY},${LABEL.cluster}=${owner.cluster}`;
 
   async function list<T extends KubernetesObject>(resource: Resource<T>): Promise<T[]> {
     try {
       return await api.list(resource, '', labelSelector);
     } catch (error) {
-      unreadable(resource.kind, error);
+      unreadable(resource.kind, EVERYWHERE, error);
       if (!hasStatus(error, 403)) return [];
     }
     const found: T[] = [];
@@ -77,7 +78,7 @@ export async function readKubernetesSide(
       try {
         found.push(...(await api.list(resource, namespace, labelSelector)));
       } catch (error) {
-        remaining.push({ kind: resource.kind, object: `in namespace ${namespace}`, why: explainError(error) });
+        unreadable(resource.kind, `in namespace ${namespace}`, error);
       }
     }
     return found;
@@ -86,7 +87,9 @@ export async function readKubernetesSide(
   const services = await list(resources.services);
   const slices = await list(resources.endpointSlices);
   const endpoints = await list(resources.endpoints);
-  const entryResource = await discover(kubernetes, kind).catch((error: unknown) => unreadable(kind.kind, error));
+  const entryResource = await discover(kubernetes, kind).catch((error: unknown) =>
+    unreadable(kind.kind, EVERYWHERE, error),
+  );
   const entries = entryResource ? await list(entryResource) : [];
 
   const isSliceOurs = (slice: EndpointSlice) => isOfMirror(owner, slice) || isImportedSlice(owner, slice);
@@ -116,9 +119,10 @@ export async function readKubernetesSide(
       .filter((object) => !known.has(object))
       .map((object): Remaining => ({ kind: KINDS[i] ?? '', object: objectKey(object), ...UNSIGNED })),
   );
-  return { stages, remaining: [...remaining, ...others] };
+  return { stages, remaining: [...remaining, ...others], failures };
 }
 
+const EVERYWHERE = 'in all namespaces';
 const UNSIGNED = {
   why: 'it has our labels, and none of our annotations: nobody knows whether Consular made it',
   isForOthers: true,

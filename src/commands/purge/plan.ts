@@ -4,7 +4,7 @@ import { explainError } from '../../observability/log.ts';
 import { ClusterIdentityError } from '../../to-consul/identity/cluster-identity.ts';
 import type { Clients, Context } from '../../world/context.ts';
 import { itemsOf, readConsulSide, remainsOf, type ConsulSide } from './consul-side.ts';
-import { readHeld } from './hold.ts';
+import { readHeld } from '../hold.ts';
 import type { Item, Remaining } from './items.ts';
 import { itemOf, readKubernetesSide, type KubernetesSide } from './kubernetes-side.ts';
 
@@ -27,7 +27,10 @@ export interface Findings {
   readonly kubernetes: KubernetesSide;
 }
 
-const NOTHING = { consul: { nodes: [], entry: undefined, remaining: [] }, kubernetes: { stages: [], remaining: [] } };
+const NOTHING = {
+  consul: { nodes: [], entry: undefined, remaining: [] },
+  kubernetes: { stages: [], remaining: [], failures: [] },
+};
 
 /**
  * Reads what is ours on the sides that are asked for. What cannot be read is among what remains.

@@ -8,7 +8,7 @@ import { ownNodeName } from '../../to-consul/identity/entry.ts';
 import { createClients, type Clients, type Context } from '../../world/context.ts';
 import type { OnceContext } from '../../world/read-once.ts';
 import { LATE, removeNode } from './consul-removal.ts';
-import { takeHold, type Hold } from './hold.ts';
+import { takeHold, type Hold } from '../hold.ts';
 import { itemKey, type Item, type Remaining } from './items.ts';
 import { removeObject } from './kubernetes-removal.ts';
 import { itemOf } from './kubernetes-side.ts';
@@ -85,7 +85,8 @@ class Purge {
     if (allItems(plan).length === 0 || !(await this.#options.confirm(plan))) return nothing;
     this.#planned = new Set(allItems(plan).map(itemKey));
     const { owner, timeoutMs, onProgress } = { owner: this.#owner, ...this.#options };
-    const hold = await takeHold(this.#context, this.#clients, { owner, lease: this.#lease, timeoutMs, onProgress });
+    const given = { command: 'purge', owner, lease: this.#lease, timeoutMs, onProgress } as const;
+    const hold = await takeHold(this.#context, this.#clients, given);
     try {
       await this.#removeKubernetes(before, hold);
       await this.#removeConsul(before, hold);

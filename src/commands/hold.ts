@@ -1,24 +1,29 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
-import { sleep } from '../../backoff.ts';
-import { systemClock } from '../../clock.ts';
-import { createKeyValue, type KeyValue } from '../../consul/key-value.ts';
-import { hasStatus } from '../../kubernetes/errors.ts';
-import { createLeaseApi, listLeases, type Lease, type LeaseApi, type LeaseName } from '../../kubernetes/lease.ts';
-import { Election } from '../../leadership/election.ts';
-import { fenceKey, readRecord, type FenceRecord } from '../../leadership/fence-record.ts';
-import { removeFence } from '../../leadership/fence-removal.ts';
-import { Fence } from '../../leadership/fence.ts';
-import { LeaseOfAnother } from '../../leadership/lease-errors.ts';
-import { Leadership } from '../../leadership/leadership.ts';
-import { ANNOTATION, LABEL, type Owner } from '../../mark.ts';
-import { explainError } from '../../observability/log.ts';
-import type { Clients, Context } from '../../world/context.ts';
-import { leaseOf, tenureOf } from '../run/election.ts';
-import type { Item, Remaining } from './items.ts';
+import { sleep } from '../backoff.ts';
+import { systemClock } from '../clock.ts';
+import { createKeyValue, type KeyValue } from '../consul/key-value.ts';
+import { hasStatus } from '../kubernetes/errors.ts';
+import { createLeaseApi, listLeases, type Lease, type LeaseApi, type LeaseName } from '../kubernetes/lease.ts';
+import { Election } from '../leadership/election.ts';
+import { fenceKey, readRecord, type FenceRecord } from '../leadership/fence-record.ts';
+import { removeFence } from '../leadership/fence-removal.ts';
+import { Fence } from '../leadership/fence.ts';
+import { LeaseOfAnother } from '../leadership/lease-errors.ts';
+import { Leadership } from '../leadership/leadership.ts';
+import { ANNOTATION, LABEL, type Owner } from '../mark.ts';
+import { explainError } from '../observability/log.ts';
+import type { Clients, Context } from '../world/context.ts';
+import { leaseOf, tenureOf } from './run/election.ts';
+import type { Item, Remaining } from './purge/items.ts';
 import { watchedLease } from './watched-lease.ts';
 
+/** Another process writes for that cluster, or may: waiting would not mend it. */
+export class StillLed extends Error {}
+
 export interface HoldOptions {
+  /** For the Lease and the key: who holds them. */
+  readonly command: 'purge' | 'rename';
   readonly owner: Owner;
   /** By which the daemons of this cluster agree; undefined where they elect nobody. */
   readonly lease: LeaseName | undefined;
@@ -88,7 +93,7 @@ class Holding implements Hold {
   readonly #context: Context;
   readonly #clients: Clients;
   readonly #options: HoldOptions;
-  readonly #identity = `purge_${hostname()}_${randomUUID()}`;
+  readonly #identity: string;
   readonly #key: string;
   readonly #keyValue: KeyValue;
   #election: Election | undefined;
@@ -102,6 +107,7 @@ class Holding implements Hold {
     this.#context = context;
     this.#clients = clients;
     this.#options = options;
+    this.#identity = `${options.command}_${hostname()}_${randomUUID()}`;
     this.#key = fenceKey(options.owner.cluster);
     this.#keyValue = createKeyValue(clients.consul);
   }
@@ -115,8 +121,9 @@ class Holding implements Hold {
     const { owner, lease: place } = this.#options;
     const stored = await this.#keyValue.read(this.#key);
     const record = stored && readRecord(stored.value);
+    if (record?.lease && !place) await this.#assertNoOther(record, record.lease.uid);
     if (place) await this.#elect(place, record);
-    else if (record)
+    if (record && !record.lease)
       this.#options.onProgress(`${record.holder} may write without a Lease: from now on it writes no more`);
     const { metrics, log, signal } = this.#context;
     const election = this.#election;
@@ -140,7 +147,7 @@ class Holding implements Hold {
     const found = await api.read(AbortSignal.timeout(15_000));
     const cluster = found?.labels.get(LABEL.cluster) ?? owner.cluster;
     if (cluster !== owner.cluster) throw new LeaseOfAnother(place, owner.cluster, cluster);
-    if (record?.lease && record.lease.uid !== found?.uid) await this.#assertNoOther(place, record, record.lease.uid);
+    if (record?.lease && record.lease.uid !== found?.uid) await this.#assertNoOther(record, record.lease.uid);
     if (!found && !(await this.#isNamespaceThere(place)))
       return onProgress(`there is no namespace ${place.namespace}, so nobody leads by a Lease there`);
     this.#made = { ...this.#made, lease: !found };
@@ -159,17 +166,18 @@ class Holding implements Hold {
   }
 
   /** The fence was taken by another Lease: is that one still there? */
-  async #assertNoOther(place: LeaseName, { holder }: FenceRecord, uid: string): Promise<void> {
-    const what = `hold the Lease ${nameOf(place)}: key ${this.#key} says that ${holder} leads by the Lease with uid ${uid}`;
-    const selector = `${LABEL.cluster}=${this.#options.owner.cluster}`;
+  async #assertNoOther({ holder }: FenceRecord, uid: string): Promise<void> {
+    const { owner, lease: place } = this.#options;
+    const where = place ? `another than ${nameOf(place)}` : 'and none is looked at here';
+    const what = `take key ${this.#key}: ${holder} leads by the Lease with uid ${uid}, ${where}`;
+    const selector = `${LABEL.cluster}=${owner.cluster}`;
     const leases = await listLeases(this.#clients.kubernetes, selector).catch((cause: unknown) => {
-      throw new Error(`${what}, which is another, and it could not be looked for`, { cause });
+      throw new Error(`${what}, and it could not be looked for`, { cause });
     });
     const other = leases.find((lease) => lease.uid === uid);
     if (!other) return;
-    throw new Error(
-      `${what}, which is ${nameOf(other)}: say where it is, with leaderElection.namespace and leaderElection.name in the ` +
-        'configuration, or its namespace with --account',
+    throw new StillLed(
+      `${what}: it is ${nameOf(other)}. Say so with leaderElection.enabled, namespace and name in the configuration`,
     );
   }
 
@@ -244,7 +252,7 @@ class Holding implements Hold {
 }
 
 function leads({ namespace, name }: LeaseName, leader: string): Error {
-  return new Error(
+  return new StillLed(
     `hold the Lease ${namespace}/${name}: ${leader} leads, and renews it. Stop Consular first, each replica of it: ` +
       `kubectl scale deployment consular --replicas=0 --namespace ${namespace}`,
   );

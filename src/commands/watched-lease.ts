@@ -1,5 +1,5 @@
-import { hasStatus } from '../../kubernetes/errors.ts';
-import type { Lease, LeaseApi } from '../../kubernetes/lease.ts';
+import { hasStatus } from '../kubernetes/errors.ts';
+import type { Lease, LeaseApi } from '../kubernetes/lease.ts';
 
 /** A Lease, with what its reads and writes have shown. */
 export interface WatchedLease {

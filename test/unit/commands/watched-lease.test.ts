@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
-import { watchedLease } from '../../../../src/commands/purge/watched-lease.ts';
-import type { Lease } from '../../../../src/kubernetes/lease.ts';
-import { MemoryLease, refusal } from '../../leadership/memory-lease.ts';
+import { watchedLease } from '../../../src/commands/watched-lease.ts';
+import type { Lease } from '../../../src/kubernetes/lease.ts';
+import { MemoryLease, refusal } from '../leadership/memory-lease.ts';
 
 const never = new AbortController().signal;
 
