@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { createInterface } from 'node:readline/promises';
 import { runCommandLine } from './commands/command-line.ts';
 
 /** Set by the bundler; a run from source has none. */
@@ -9,8 +11,19 @@ process.exitCode = await runCommandLine({
   stdout: process.stdout,
   stderr: process.stderr,
   version: typeof CONSULAR_VERSION === 'undefined' ? 'development' : CONSULAR_VERSION,
+  ask: process.stdin.isTTY && process.stderr.isTTY ? askAtTerminal : undefined,
   untilSignal: () =>
     new Promise((resolve) => {
       for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, resolve);
     }),
 });
+
+async function askAtTerminal(question: string): Promise<string> {
+  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    // Whoever closes the terminal says nothing.
+    return await Promise.race([terminal.question(question), once(terminal, 'close').then(() => '')]);
+  } finally {
+    terminal.close();
+  }
+}

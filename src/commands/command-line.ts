@@ -15,6 +15,8 @@ import { formatExplanation } from './explain/format.ts';
 import { SHIPPED_ACCOUNT } from './namespace-rights.ts';
 import { formatPlan, makePlan } from './plan.ts';
 import { startDaemon } from './run/run.ts';
+import { runPurge } from './purge/command.ts';
+import { DIRECTIONS } from './purge/plan.ts';
 import { requestRelease } from './release.ts';
 
 /** All that the command line takes from its process, as values: main.ts passes the real ones, a test its own. */
@@ -25,6 +27,8 @@ export interface Invocation {
   readonly stdout: NodeJS.WritableStream;
   readonly stderr: NodeJS.WritableStream;
   readonly version: string;
+  /** What somebody types at the terminal after the question; undefined where there is no terminal to ask at. */
+  readonly ask?: ((question: string) => Promise<string>) | undefined;
   /** Resolves with the name of the signal that tells the program to end. Only `run` asks: the others end by themselves. */
   readonly untilSignal: () => Promise<string>;
 }
@@ -48,7 +52,8 @@ const COMMANDS: readonly Command[] = [
   {
     name: 'run',
     usage: `
-  consular run  --config FILE [--take-over]      keep both systems equal, until SIGTERM`,
+  consular run  --config FILE [--take-over] [--rename-from OLD]
+                                                 keep both systems equal, until SIGTERM`,
     run: runDaemon,
   },
   {
@@ -81,6 +86,13 @@ const COMMANDS: readonly Command[] = [
                                                  wrong and what mends it, and write nothing`,
     run: printReport,
   },
+  {
+    name: 'purge',
+    usage: `
+  consular purge --config FILE [--direction to-consul|to-kubernetes|both] [--dry-run] [--yes CLUSTER] [--output json]
+                                                 remove everything that Consular made for this cluster, once it is stopped`,
+    run: purgeCluster,
+  },
 ];
 
 const ACCOUNT = `${SHIPPED_ACCOUNT.namespace}/${SHIPPED_ACCOUNT.name}`;
@@ -93,12 +105,20 @@ Options:
   -c, --config FILE    the configuration; config/consular.yaml shows every setting
   -o, --output FORMAT  text (default) or json; all but run
       --take-over      run only: adopt what an installation of another Kubernetes cluster left under this cluster name
+      --rename-from OLD
+                       run only: the cluster was called OLD until now: first give everything its new name
       --account NAMESPACE/NAME
                        the daemon's service account, where it has another name than in the shipped manifests
                        (default ${ACCOUNT}): whether it may write what plan and explain consul-service show;
                        release looks for the Lease in its namespace, unless the configuration names another; doctor
                        does both, where it is not that account itself
-      --timeout TIME   seconds that plan and explain wait for both systems, and release for the leader (default 30)
+      --timeout TIME   seconds that plan and explain wait for both systems, release for the leader, and purge for the
+                       Lease of a leader that was killed (default 30)
+      --direction DIRECTION
+                       purge only: what is removed: instances and nodes in Consul (to-consul), objects in Kubernetes
+                       (to-kubernetes), or both (default) and with them Consular's own entry, its key and its Lease
+      --dry-run        purge only: show what would be removed, and remove nothing
+      --yes CLUSTER    purge only: the name of the cluster, instead of typing it at the terminal
   -h, --help           this text
   -v, --version        the version
 
@@ -106,7 +126,8 @@ Environment: KUBECONFIG, CONSUL_HTTP_ADDR, CONSUL_HTTP_TOKEN, CONSUL_HTTP_TOKEN_
 CONSUL_CLIENT_CERT and CONSUL_CLIENT_KEY are used where the configuration says nothing.
 
 Exit codes: 0 done, or nothing to do; 1 an error; 2 plan found changes, explain something that
-differs or is rejected, doctor warnings and no error, or nothing is retained under the hash that is to be released.
+differs or is rejected, doctor warnings and no error, nothing is retained under the hash that is to be released, or
+purge --dry-run found something to remove. With purge 1 is also that something of Consular's is left.
 
 Examples:
   consular plan --config consular.yaml
@@ -117,6 +138,9 @@ Examples:
   consular release 4be2a9c1 --config consular.yaml
   kubectl -n consular exec deploy/consular -- node /app/consular.js doctor --config /etc/consular/consular.yaml
   consular doctor --config consular.yaml --output json | jq '.findings[] | select(.level == "error")'
+  consular purge --config consular.yaml --dry-run
+  consular purge --config consular.yaml --direction to-kubernetes --yes shop
+  consular run --config consular.yaml --rename-from shop
   CONSUL_HTTP_ADDR=http://127.0.0.1:8500 KUBECONFIG=~/.kube/config consular run --config consular.yaml`;
 
 const OPTIONS = {
@@ -124,6 +148,10 @@ const OPTIONS = {
   output: { type: 'string', short: 'o', default: 'text' },
   account: { type: 'string', default: ACCOUNT },
   timeout: { type: 'string', default: '30' },
+  direction: { type: 'string', default: 'both' },
+  'dry-run': { type: 'boolean', default: false },
+  yes: { type: 'string' },
+  'rename-from': { type: 'string' },
   'take-over': { type: 'boolean', default: false },
   help: { type: 'boolean', short: 'h' },
   version: { type: 'boolean', short: 'v' },
@@ -154,7 +182,7 @@ async function dispatch(invocation: Invocation): Promise<number> {
   return command.run({ ...invocation, command: name, words, options });
 }
 
-/** "run, plan, explain or release". */
+/** "run, plan, explain, release or purge". */
 const KNOWN = COMMANDS.map(({ name }) => name)
   .join(', ')
   .replace(/, (?!.*, )/, ' or ');
@@ -176,7 +204,7 @@ async function runDaemon(call: Call): Promise<number> {
   const stopped = call.untilSignal();
   const daemon = await startDaemon(
     { config, metrics, version: call.version, log },
-    { takeOver: call.options['take-over'] },
+    { takeOver: call.options['take-over'], renameFrom: call.options['rename-from'] },
   );
   const end = await Promise.race([
     stopped.then((signal) => ({ isWanted: true, message: 'stopping, nothing is removed', fields: { signal } })),
@@ -232,6 +260,24 @@ async function printReport(call: Call): Promise<number> {
   const report = await examine(context, { account, file: call.options.config ?? '', onProgress });
   print(call, isJson ? asJson(report) : formatReport(report));
   return exitCodeOf(report);
+}
+
+async function purgeCluster(call: Call): Promise<number> {
+  refuseWords(call);
+  const { stdout, stderr, ask, options } = call;
+  const direction = DIRECTIONS.find((known) => known === options.direction);
+  if (!direction) throw new UsageError(`--direction: expected ${DIRECTIONS.join(', ')}, found "${options.direction}"`);
+  const context = onceContextOf(call);
+  const { cluster } = context.config;
+  const { isJson, timeoutMs, account } = onceOptionsOf(options);
+  const isDryRun = options['dry-run'];
+  if (options.yes !== undefined && options.yes !== cluster)
+    throw new UsageError(`--yes: expected ${cluster}, the name of the cluster in the file, found "${options.yes}"`);
+  const isAgreed = options.yes !== undefined;
+  if (!isDryRun && !isAgreed && !ask)
+    throw new UsageError(`purge: expected --yes ${cluster}, or a terminal to ask at, found neither`);
+  const { namespace } = account;
+  return runPurge(context, { direction, isDryRun, isAgreed, ask, isJson, timeoutMs, namespace, stdout, stderr });
 }
 
 function refuseWords({ command, words }: Call): void {

@@ -12,7 +12,8 @@ import { NAMESPACE } from './values.ts';
 
 const DNS_LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 
-function isClusterName(name: string): boolean {
+/** Of a name that a cluster can have; CLUSTER_NAME says it in words. */
+export function isClusterName(name: string): boolean {
   // `--` separates the cluster from the node in Consul node names, so it cannot be part of either side's label.
   return name.length <= 40 && DNS_LABEL.test(name) && !name.includes('--');
 }

@@ -1,4 +1,12 @@
-import { arrayField, expectArray, expectObject, numberField, objectField, stringField } from '../json.ts';
+import {
+  arrayField,
+  expectArray,
+  expectObject,
+  numberField,
+  objectField,
+  stringField,
+  type JsonObject,
+} from '../json.ts';
 import type { ConsulClient } from './client.ts';
 import { ConsulError, TransactionConflict, UntrustworthyAnswer } from './errors.ts';
 import { decodeFailures, type KeyCheck } from './transaction.ts';
@@ -20,9 +28,26 @@ export interface KeyValue {
    * @throws TransactionConflict when it has another index, or the token lacks the right; ConsulError otherwise
    */
   swap(key: string, value: string, index: number): Promise<number>;
+  /**
+   * Deletes the key if it still has that index.
+   * @throws TransactionConflict when it has another index, is gone, or the token lacks the right; ConsulError otherwise
+   */
+  remove(key: string, index: number): Promise<void>;
 }
 
 export function createKeyValue(client: Pick<ConsulClient, 'get' | 'put'>): KeyValue {
+  /** What Consul says of the one operation of a transaction. */
+  async function apply(purpose: string, operation: object): Promise<JsonObject | undefined> {
+    try {
+      const { body } = await client.put({ purpose, path: '/txn', json: JSON.stringify([operation]) });
+      return arrayField(expectObject(body, purpose), 'Results').map((item) => expectObject(item, purpose))[0];
+    } catch (error) {
+      if (error instanceof ConsulError && error.status === 409)
+        throw new TransactionConflict(decodeFailures(error.detail));
+      throw error;
+    }
+  }
+
   return {
     async read(key) {
       const request = keyRequest(key);
@@ -42,17 +67,14 @@ export function createKeyValue(client: Pick<ConsulClient, 'get' | 'put'>): KeyVa
     async swap(key, value, index) {
       const purpose = `write key ${key}`;
       const operation = { KV: { Verb: 'cas', Key: key, Value: Buffer.from(value).toString('base64'), Index: index } };
-      try {
-        const { body } = await client.put({ purpose, path: '/txn', json: JSON.stringify([operation]) });
-        const [result] = arrayField(expectObject(body, purpose), 'Results').map((item) => expectObject(item, purpose));
-        const written = result && numberField(objectField(result, 'KV'), 'ModifyIndex');
-        if (written === undefined) throw new UntrustworthyAnswer(purpose, 'no index of the key');
-        return written;
-      } catch (error) {
-        if (error instanceof ConsulError && error.status === 409)
-          throw new TransactionConflict(decodeFailures(error.detail));
-        throw error;
-      }
+      const result = await apply(purpose, operation);
+      const written = result && numberField(objectField(result, 'KV'), 'ModifyIndex');
+      if (written === undefined) throw new UntrustworthyAnswer(purpose, 'no index of the key');
+      return written;
+    },
+    async remove(key, index) {
+      if (index === 0) throw new Error(`delete key ${key}: expected its index, found none`);
+      await apply(`delete key ${key}`, { KV: { Verb: 'delete-cas', Key: key, Index: index } });
     },
   };
 }

@@ -5,8 +5,11 @@ import { assertTrustworthy, decodeNodes, nodesRequest } from './catalog.ts';
 
 /** What is asked about Consul nodes. Each answer is judged before it is believed; see catalog.ts. */
 export interface NodeReader {
-  /** All nodes with that meta. */
-  list(metaKey: string, metaValue: string): Promise<CatalogNode[]>;
+  /**
+   * All nodes with that meta.
+   * @param consistent asks the leader to confirm that it leads
+   */
+  list(metaKey: string, metaValue: string, consistent?: boolean): Promise<CatalogNode[]>;
   /**
    * A node with all that is on it, or undefined when Consul says that there is none.
    * @param consistent asks the leader to confirm that it leads: for a read that decides a removal
@@ -20,9 +23,10 @@ export interface NodeReader {
 
 export function createNodeReader(client: ConsulReader): NodeReader {
   return {
-    async list(metaKey, metaValue) {
+    async list(metaKey, metaValue, consistent = false) {
       const request = nodesRequest(metaKey, metaValue);
-      const answer = await client.get(request);
+      const query = { ...request.query, ...(consistent ? { consistent: '' } : {}) };
+      const answer = await client.get({ ...request, query });
       assertTrustworthy(request.purpose, answer);
       return decodeNodes(answer, request.purpose);
     },

@@ -1,4 +1,4 @@
-import { expectObject, numberField, objectField, stringField, stringMapField } from '../json.ts';
+import { expectArray, expectObject, numberField, objectField, stringField, stringMapField } from '../json.ts';
 import type { JsonObject } from '../json.ts';
 import type { Access } from './access.ts';
 import type { KubernetesClient, KubernetesRequest } from './client.ts';
@@ -46,6 +46,8 @@ export interface LeaseApi {
   create(content: LeaseContent, signal: AbortSignal): Promise<Lease>;
   /** @throws KubernetesError 409 Conflict when the Lease is not the observed one any more; 404 when it is gone */
   replace(observed: Lease, content: LeaseContent, signal: AbortSignal): Promise<Lease>;
+  /** Deletes exactly the observed Lease. @throws KubernetesError 409 Conflict when it has changed since; 404 when it is gone */
+  remove(observed: Lease, signal: AbortSignal): Promise<void>;
   /**
    * Follows the Lease until the API server ends that, or says no.
    * @param onChange told the version of each change and, at the beginning, of the Lease as the server has it in its cache
@@ -89,6 +91,12 @@ export function createLeaseApi(
       ask({ purpose: purpose('create'), method: 'POST', path: all, body: bodyOf(place, content), signal }),
     replace: (observed, content, signal) =>
       ask({ purpose: purpose('update'), method: 'PUT', path: one, body: bodyOf(place, content, observed), signal }),
+    async remove({ uid, resourceVersion }, signal) {
+      const preconditions = { uid, resourceVersion };
+      const body = { apiVersion: 'v1', kind: 'DeleteOptions', preconditions };
+      const request: KubernetesRequest = { purpose: purpose('delete'), method: 'DELETE', path: one, body, signal };
+      await untilAborted(request.purpose, signal, client.request(request));
+    },
     async watch(onChange, signal) {
       const timeoutSeconds = String(Math.ceil(LONGEST_WATCH_SECONDS * (0.5 + Math.random() / 2)));
       const query = { watch: '1', fieldSelector: `metadata.name=${name}`, allowWatchBookmarks: 'true', timeoutSeconds };
@@ -103,6 +111,23 @@ export function createLeaseApi(
       }
     },
   };
+}
+
+/** Every Lease with that label, in all namespaces. @throws KubernetesError 403 without the right to list them there */
+export async function listLeases(
+  client: Pick<KubernetesClient, 'request'>,
+  labelSelector: string,
+): Promise<(LeaseName & Pick<Lease, 'uid'>)[]> {
+  const purpose: Purpose = { verb: 'list', kind: 'Lease', object: '' };
+  const answer = await client.request({ purpose, path: `/apis/${API_VERSION}/leases`, query: { labelSelector } });
+  return expectArray(expectObject(answer, 'Lease list').items, 'Lease list').map((item) => {
+    const metadata = objectField(expectObject(item, 'Lease'), 'metadata');
+    return {
+      namespace: stringField(metadata, 'namespace'),
+      name: stringField(metadata, 'name'),
+      uid: stringField(metadata, 'uid'),
+    };
+  });
 }
 
 /** A right to one Lease; but the creation of an object cannot be allowed by its name. */

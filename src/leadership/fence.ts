@@ -23,7 +23,7 @@ import { Trouble } from './trouble.ts';
 import { Turns } from './turns.ts';
 
 export interface FenceOptions {
-  readonly keyValue: KeyValue;
+  readonly keyValue: Pick<KeyValue, 'read' | 'swap'>;
   readonly owner: Owner;
   /** Another for each process. */
   readonly holder: string;

@@ -69,6 +69,7 @@ export interface DaemonOptions {
   readonly consulAddress?: string;
   readonly token?: string;
   readonly takeOver?: boolean;
+  readonly renameFrom?: string;
   /** Over those of the rig; undefined is what the product has. */
   readonly timings?: Timings;
   /** Where it answers status requests. @default 127.0.0.1:0 */
@@ -181,8 +182,8 @@ async function launch(defaults: Defaults, options: DaemonOptions): Promise<Daemo
   });
   const metrics = createMetrics();
   const log = createLog({ level: 'debug', format: 'json', stream });
-  const { takeOver = false, pod } = options;
-  const daemon = await startDaemon({ config, metrics, version: 'test', log, timings }, { takeOver, pod });
+  const { takeOver = false, renameFrom, pod } = options;
+  const daemon = await startDaemon({ config, metrics, version: 'test', log, timings }, { takeOver, renameFrom, pod });
   return { ...daemon, metrics, records };
 }
 

@@ -1,6 +1,8 @@
 import { findOwnPod } from '../../kubernetes/connection.ts';
 import { createLeaseApi } from '../../kubernetes/lease.ts';
 import { Election, type ElectionOptions } from '../../leadership/election.ts';
+import type { LeaseMark } from '../../leadership/fence-record.ts';
+import type { Tenure } from '../../leadership/leadership.ts';
 import { leasePlace } from '../../leadership/lease-place.ts';
 import type { Standing } from '../../leadership/standing.ts';
 import type { Clients, Context } from '../../world/context.ts';
@@ -37,4 +39,24 @@ export function whyNotLeading(standing: Standing): string {
     case 'leading':
       return 'it has not begun to write';
   }
+}
+
+/** The right to write that an election gives. */
+export function tenureOf(election: Election): Tenure {
+  return {
+    isLeading: () => election.isLeading(),
+    get why() {
+      return whyNotLeading(election.standing);
+    },
+  };
+}
+
+/** @throws Error when the Lease is not ours any more, or the API server does not say */
+export async function leaseOf(election: Election): Promise<LeaseMark> {
+  const isOurs = await election.confirm();
+  const { standing } = election;
+  if (standing.kind !== 'leading')
+    throw new Error(`take the fence: expected to hold the Lease, found that ${whyNotLeading(standing)}`);
+  if (!isOurs) throw new Error('take the fence: expected to hold the Lease, found that it was deleted');
+  return { uid: standing.term.uid, transitions: standing.term.transitions };
 }

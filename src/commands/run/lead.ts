@@ -13,7 +13,7 @@ import {
 import { Fence, type FenceOptions } from '../../leadership/fence.ts';
 import type { LeaseMark } from '../../leadership/fence-record.ts';
 import { followFence } from '../../leadership/follow-fence.ts';
-import { Leadership, type Tenure } from '../../leadership/leadership.ts';
+import { Leadership } from '../../leadership/leadership.ts';
 import type { Standing } from '../../leadership/standing.ts';
 import { ANNOTATION, META, type Owner } from '../../mark.ts';
 import { ClusterIdentityError } from '../../to-consul/identity/cluster-identity.ts';
@@ -23,7 +23,7 @@ import type { Clients, Context } from '../../world/context.ts';
 import type { Readings } from '../../world/readings.ts';
 import { standBy, STANDBY_SOURCE } from '../../world/standby.ts';
 import type { Inherited, Start } from '../../world/world.ts';
-import { createElection, whyNotLeading } from './election.ts';
+import { createElection, leaseOf, tenureOf, whyNotLeading } from './election.ts';
 
 export interface LeadOptions {
   /** Adopt what another Kubernetes cluster left under our name. */
@@ -259,23 +259,4 @@ export class Lead {
     const adopted = await adoptNodes({ nodes: this.#clients.nodes, committer, owner });
     this.#context.log.warn('took over what another cluster left under this name', { nodes: adopted.length });
   }
-}
-
-function tenureOf(election: Election): Tenure {
-  return {
-    isLeading: () => election.isLeading(),
-    get why() {
-      return whyNotLeading(election.standing);
-    },
-  };
-}
-
-/** @throws Error when the Lease is not ours any more, or the API server does not say */
-async function leaseOf(election: Election): Promise<LeaseMark> {
-  const isOurs = await election.confirm();
-  const { standing } = election;
-  if (standing.kind !== 'leading')
-    throw new Error(`take the fence: expected to hold the Lease, found that ${whyNotLeading(standing)}`);
-  if (!isOurs) throw new Error('take the fence: expected to hold the Lease, found that it was deleted');
-  return { uid: standing.term.uid, transitions: standing.term.transitions };
 }

@@ -15,6 +15,7 @@ import {
   type Directions,
 } from './directions.ts';
 import { Lead } from './lead.ts';
+import { assertOldName, isFinalForRename, renameCluster } from './rename.ts';
 import { Retention, type PodName } from './retention.ts';
 
 /** What is on its way when the daemon is told to stop may take this long; orchestrators kill much later. */
@@ -34,6 +35,8 @@ export interface RunningDaemon {
 export interface RunOptions {
   /** Adopt what an installation of another Kubernetes cluster left under our cluster name. @default false */
   readonly takeOver?: boolean;
+  /** The cluster had this name before: everything gets the new one first. @default it had no other */
+  readonly renameFrom?: string | undefined;
   /** The pod that this process runs in. @default as its service account and the name of the machine say, if it is one */
   readonly pod?: PodName | undefined;
 }
@@ -44,8 +47,9 @@ export interface RunOptions {
  */
 export async function startDaemon(
   context: Omit<Context, 'signal'>,
-  { takeOver = false, pod }: RunOptions = {},
+  { takeOver = false, renameFrom, pod }: RunOptions = {},
 ): Promise<RunningDaemon> {
+  if (renameFrom !== undefined) assertOldName(context.config, renameFrom);
   const watches = new AbortController();
   // Each watch and each request on its way listens; there are a few hundred at most.
   setMaxListeners(0, watches.signal);
@@ -95,7 +99,12 @@ export async function startDaemon(
   readings.onReturn(lookAgain);
   const summary = () =>
     directions && summaryOf(directions, { unfenced: lead.unfenced, retained: retention.sentences() });
-  const started = readWorld(whole, clients, readings, (start) => lead.take(start, committer)).then(async (world) => {
+  const renamed =
+    renameFrom === undefined
+      ? Promise.resolve()
+      : readings.untilRead('the new name', () => renameCluster(whole, clients, renameFrom), isFinalForRename);
+  const read = renamed.then(() => readWorld(whole, clients, readings, (start) => lead.take(start, committer)));
+  const started = read.then(async (world) => {
     const ownEntry = createOwnEntry(whole, { nodes: clients.nodes, committer, summary }, world);
     await ownEntry.claim();
     if (isStopping) return;

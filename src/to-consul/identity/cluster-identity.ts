@@ -28,7 +28,9 @@ export class ClusterRenamedError extends Error {
       `cluster name ${quote(owner.cluster)}: this Kubernetes cluster (uid ${owner.clusterUid}) is in Consul under the name ` +
         `${names.map(quote).join(' and ')}, on ${nodes.length} node${nodes.length === 1 ? '' : 's'} such as ` +
         `${quote(nodes[0]?.name ?? '')}. If the setting "cluster" was changed, change it back: what has the old name would ` +
-        'stay for ever, and keep all pods out as duplicates. If another Consular with that name is meant to run in this ' +
+        'stay for ever, and keep all pods out as duplicates. If the new name is meant, start it with ' +
+        `"consular run --rename-from ${names[0] ?? ''}", which moves all of that. ` +
+        'If another Consular with that name is meant to run in this ' +
         `Kubernetes cluster beside this one, say so with the setting "besides": [${names.join(', ')}]`,
     );
     this.name = 'ClusterRenamedError';

@@ -12,6 +12,23 @@ import type { Views } from '../views.ts';
 
 type AnyIndex = Pick<Index<KubernetesObject>, 'get' | 'keys'>;
 
+/** Ours, and for a Consul service that is mirrored: it has both labels, and the annotation that names the Consul service. */
+export function isOfMirror(owner: Owner, { annotations, labels }: KubernetesObject): boolean {
+  return ownsObject(owner, labels) && annotations.has(ANNOTATION.consulService);
+}
+
+/**
+ * Ours, for no mirrored Service, and still with one of its two marks of a slice of ours: what somebody edited is found,
+ * and put right. Labels of a Service alone say nothing, because Kubernetes' own controller copies them to its slices.
+ */
+export function isImportedSlice(owner: Owner, { annotations, labels }: EndpointSlice): boolean {
+  return (
+    ownsObject(owner, labels) &&
+    !annotations.has(ANNOTATION.consulService) &&
+    (annotations.has(ANNOTATION.importedFrom) || labels.get(LABEL.sliceManagedBy) === SLICE_MANAGER)
+  );
+}
+
 /** The objects of ours, by the Consul service (lower case) that they are for: one index for each kind that we write. */
 export class OwnObjects {
   readonly #owner: Owner;
@@ -47,9 +64,9 @@ export class OwnObjects {
   }
 
   /** The Consul name that an object of ours stands for, lower case; nothing for anybody else's. */
-  nameOf({ annotations, labels }: KubernetesObject): string[] {
-    const name = annotations.get(ANNOTATION.consulService);
-    return name !== undefined && ownsObject(this.#owner, labels) ? [name.toLowerCase()] : [];
+  nameOf(object: KubernetesObject): string[] {
+    const name = object.annotations.get(ANNOTATION.consulService);
+    return name !== undefined && isOfMirror(this.#owner, object) ? [name.toLowerCase()] : [];
   }
 
   /** How many Consul services have a Service of ours. */
@@ -74,16 +91,8 @@ export class OwnObjects {
     return this.#endpoints.get(namespace)?.get(name) ?? [];
   }
 
-  /**
-   * Ours, for no mirrored Service, and still with one of its two marks of a slice of ours: what somebody edited is found,
-   * and put right. Labels of a Service alone say nothing, because Kubernetes' own controller copies them to its slices.
-   */
-  isImported({ annotations, labels }: EndpointSlice): boolean {
-    return (
-      ownsObject(this.#owner, labels) &&
-      !annotations.has(ANNOTATION.consulService) &&
-      (annotations.has(ANNOTATION.importedFrom) || labels.get(LABEL.sliceManagedBy) === SLICE_MANAGER)
-    );
+  isImported(slice: EndpointSlice): boolean {
+    return isImportedSlice(this.#owner, slice);
   }
 
   /** The slices of ours on a Service that is somebody else's. */

@@ -17,7 +17,7 @@ describe('the command line', () => {
   });
 
   it.each([
-    ['an unknown command', ['walk'], 'expected the command run, plan, explain, release or doctor, found "walk"'],
+    ['an unknown command', ['walk'], 'expected the command run, plan, explain, release, doctor or purge, found "walk"'],
     ['an unknown option', ['plan', '--colour'], "Unknown option '--colour'"],
     ['a second command', ['run', 'plan'], 'expected one command, found "run plan"'],
     ['no configuration', ['plan'], 'expected --config FILE, found none'],
@@ -33,6 +33,12 @@ describe('the command line', () => {
     ['a release of nothing', ['release'], 'release: expected a HASH of 8 characters of 0-9 and a-f, found ""'],
     ['a release of what is no hash', ['release', 'ORDERS'], 'found "ORDERS"'],
     ['a release of two hashes', ['release', '4be2a9c1', '0a1b2c3d'], 'found "4be2a9c1 0a1b2c3d"'],
+    [
+      'a purge of half a direction',
+      ['purge', '--direction', 'consul'],
+      'to-consul, to-kubernetes, both, found "consul"',
+    ],
+    ['a purge of something', ['purge', 'orders'], 'expected one command, found "purge orders"'],
     ['no name', ['explain', 'consul-service'], 'explain consul-service: expected NAME, found ""'],
   ])('refuses %s', async (_, args, text) => {
     const { status, stdout, stderr } = await consular(...args);

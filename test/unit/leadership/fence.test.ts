@@ -15,7 +15,7 @@ const lost = () => new ConsulError('write', 0, '');
 const denied = () => new TransactionConflict([{ index: 0, what: 'Permission denied: token lacks key:write' }]);
 
 /** The key-value store of a Consul, as far as a fence sees it. Each write moves the index. */
-class Store implements KeyValue {
+class Store implements Pick<KeyValue, 'read' | 'swap'> {
   key: StoredKey | undefined;
   #index = 10;
   /** What comes of the next writes, in turn: refused, or lost before or after it was applied. */

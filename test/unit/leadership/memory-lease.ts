@@ -1,7 +1,7 @@
 import { KubernetesError } from '../../../src/kubernetes/errors.ts';
 import { readLease, type Lease, type LeaseApi, type LeaseContent } from '../../../src/kubernetes/lease.ts';
 
-type Verb = 'get' | 'create' | 'update' | 'watch';
+type Verb = 'get' | 'create' | 'update' | 'delete' | 'watch';
 
 /** A Lease in memory, with the rules of the API server: versions that rise, conflicts, and a watch. */
 export class MemoryLease {
@@ -55,6 +55,13 @@ export class MemoryLease {
         if (!this.#lease) throw refusal('update', 404, 'NotFound');
         if (this.#lease.resourceVersion !== observed.resourceVersion) throw refusal('update', 409, 'Conflict');
         return this.#put({ ...this.#lease, ...fieldsOf(content, this.#lease) });
+      },
+      remove: async (observed, signal) => {
+        await this.#between();
+        await pass('delete', signal);
+        if (!this.#lease) throw refusal('delete', 404, 'NotFound');
+        if (this.#lease.resourceVersion !== observed.resourceVersion) throw refusal('delete', 409, 'Conflict');
+        this.delete();
       },
       watch: async (onChange, signal) => {
         await pass('watch', signal);
