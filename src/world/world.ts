@@ -80,6 +80,7 @@ export async function readWorld(
 ): Promise<TrustingWorld> {
   const { config } = context;
   const { cluster, kubernetes, resources } = clients;
+  readings.add('Consul login', () => clients.consul.tokenFailure);
   // All at once and before anything else: the API server needs most of the time that a start takes.
   let pods: Promise<View<Pod>> | undefined;
   const shared: Shared = {
