@@ -33,6 +33,7 @@ export function createConsulClient(
       }
     },
   });
+  let isClosed = false;
   const tokens = tokensOf(config, log, (exchange) => attempt({ ...exchange, place: addresses.current }));
 
   async function attempt(exchange: Exchange): Promise<ConsulAnswer> {
@@ -50,6 +51,8 @@ export function createConsulClient(
 
   async function send(verb: Verb, request: ConsulRequest, body?: Buffer): Promise<ConsulAnswer> {
     const { purpose, signal } = request;
+    // Whoever reads on after the end would open connections anew, and might come to lead.
+    if (isClosed) throw new ConsulError(purpose, 0, '', new Error('Consul is not asked any more'));
     for (let isSecond = false; ; isSecond = true) {
       let use: TokenUse | undefined;
       try {
@@ -84,6 +87,7 @@ export function createConsulClient(
       return tokens.failure;
     },
     close: async () => {
+      isClosed = true;
       await tokens.close();
       wires.destroy();
     },

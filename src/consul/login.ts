@@ -109,6 +109,9 @@ export class Login implements TokenSource {
       this.#options.log.warn('Consul does not know our token any more, logging in anew', {});
       const isShort = this.#options.clock.now() - current.since < SHORT_LIFE_MS;
       if (isShort) this.#failed(new Error(`${this.#what}: the token was ended soon after it was made`));
+      // There is nothing to log out of.
+      current.ended = Promise.resolve();
+      this.#open.delete(current);
       this.#supersede(undefined);
     }
     return this.#logIn().then(

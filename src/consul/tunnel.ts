@@ -3,6 +3,7 @@ import { request as tlsRequest } from 'node:https';
 import { isIP } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { connect, type SecureContext, type TLSSocket } from 'node:tls';
+import { isObject } from '../json.ts';
 import { portOf, proxyHeaders, proxyName } from './proxy.ts';
 
 /** A proxy that does not answer by then is given up. */
@@ -13,7 +14,8 @@ export class NoTunnel extends Error {
   readonly code = 'NO_TUNNEL';
 
   constructor(proxy: URL, target: string, cause: unknown) {
-    super(`connect to ${target} through the proxy ${proxyName(proxy)}`, { cause });
+    const why = isObject(cause) && typeof cause.message === 'string' ? cause.message : String(cause);
+    super(`connect to ${target} through the proxy ${proxyName(proxy)}: ${why}`);
     this.name = 'NoTunnel';
   }
 }
