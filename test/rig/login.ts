@@ -97,8 +97,14 @@ async function kubernetesConfig(
   { kubernetes, namespace, cluster, kubeconfig }: Rig,
   createToken: () => Promise<string>,
 ): Promise<object> {
-  for (const role of ['system:auth-delegator', 'system:service-account-issuer-discovery', 'view'])
-    await kubernetes.must('POST', '/apis/rbac.authorization.k8s.io/v1/clusterrolebindings', {
+  const rbac = '/apis/rbac.authorization.k8s.io/v1';
+  const accounts = `${cluster}-accounts`;
+  await kubernetes.must('POST', `${rbac}/clusterroles`, {
+    metadata: { name: accounts },
+    rules: [{ apiGroups: [''], resources: ['serviceaccounts'], verbs: ['get'] }],
+  });
+  for (const role of ['system:auth-delegator', accounts])
+    await kubernetes.must('POST', `${rbac}/clusterrolebindings`, {
       metadata: { name: `${cluster}-${role.replace(/\W/g, '-')}` },
       roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: role },
       subjects: [{ kind: 'ServiceAccount', name: 'default', namespace }],
