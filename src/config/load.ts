@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { LineCounter, parseDocument, type Document } from 'yaml';
 import type * as z from 'zod';
 import { describe, isObject, type JsonObject } from '../json.ts';
-import { configSchema, type Config } from './schema.ts';
+import { configSchema, type Config, type Proxies } from './schema.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -45,13 +45,25 @@ export function parseConfig(text: string, environment: Environment, source = 'te
       result.error.issues.flatMap((issue) => describeIssue(issue, raw)),
     );
   const { data } = result;
+  const token = environment.CONSUL_HTTP_TOKEN ?? '';
+  const { login, tokenFile } = data.consul;
+  if (login.authMethod !== '' && (tokenFile !== '' || token !== ''))
+    throw new ConfigError(source, [
+      `consul.login: expected no other token beside it, found ${tokenFile === '' ? 'CONSUL_HTTP_TOKEN' : `tokenFile ${tokenFile}`}`,
+    ]);
   const { annotationPrefix } = data;
   return {
     ...data,
-    consul: { ...data.consul, token: environment.CONSUL_HTTP_TOKEN ?? '' },
+    consul: { ...data.consul, token, proxies: proxiesOf(environment) },
     toConsul: { ...data.toConsul, annotationPrefix },
     toKubernetes: { ...data.toKubernetes, annotationPrefix },
   };
+}
+
+/** In either spelling, as the `consul` command takes them. */
+function proxiesOf(environment: Environment): Proxies {
+  const either = (name: string) => environment[name] || environment[name.toLowerCase()] || '';
+  return { http: either('HTTP_PROXY'), https: either('HTTPS_PROXY'), none: either('NO_PROXY') };
 }
 
 function parseYaml(text: string, source: string): JsonObject {
@@ -147,7 +159,7 @@ function describeIssue(issue: z.core.$ZodIssue, raw: JsonObject): string[] {
 
 /** A URL is refused for its credentials, and must not be shown with them. */
 function withoutCredentials(text: string): string {
-  return text.replace(/\/\/[^/@]*@/, '//...@');
+  return text.replace(/\/\/[^/@]*@/g, '//...@');
 }
 
 function article(type: string): string {

@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { DEFAULT_ANNOTATION_PREFIX } from '../mark.ts';
 import { leaderElection } from './leader-election.ts';
 import { toConsul } from './to-consul.ts';
+import { consul } from './consul.ts';
 import { toKubernetes } from './to-kubernetes.ts';
 import { NAMESPACE } from './values.ts';
 
@@ -33,12 +34,6 @@ function isListenAddress(address: string): boolean {
   const colon = address.lastIndexOf(':');
   const port = address.slice(colon + 1);
   return colon >= 0 && /^\d{1,5}$/.test(port) && Number(port) <= 65_535;
-}
-
-function isHttpUrl(text: string): boolean {
-  if (!URL.canParse(text)) return false;
-  const url = new URL(text);
-  return (url.protocol === 'http:' || url.protocol === 'https:') && url.username === '' && url.password === '';
 }
 
 export const configSchema = z.strictObject({
@@ -78,24 +73,7 @@ export const configSchema = z.strictObject({
         ),
     })
     .prefault({}),
-  consul: z
-    .strictObject({
-      address: z
-        .string()
-        .refine(isHttpUrl, 'an http or https URL without credentials')
-        .default('http://127.0.0.1:8500')
-        .describe('Consul servers or a load balancer in front of them; CONSUL_HTTP_ADDR when the file says nothing.'),
-      datacenter: z.string().default('').describe('Datacenter to register in; empty: the one that answers.'),
-      tokenFile: z.string().default('').describe('File with the ACL token; read again when it changes.'),
-      caFile: z.string().default('').describe('CA certificates that Consul must present one of.'),
-      certFile: z.string().default('').describe('Client certificate for TLS.'),
-      keyFile: z.string().default('').describe('Key of the client certificate.'),
-      serverName: z
-        .string()
-        .default('')
-        .describe('Name expected in the certificate of Consul, when it is not the host of the address.'),
-    })
-    .prefault({}),
+  consul,
   toConsul,
   toKubernetes,
   leaderElection,
@@ -123,6 +101,16 @@ export const configSchema = z.strictObject({
     .prefault({}),
 });
 
+/** What the environment says of proxies; empty where it says nothing. */
+export interface Proxies {
+  /** HTTP_PROXY: for `http` addresses. */
+  readonly http: string;
+  /** HTTPS_PROXY: for `https` addresses. */
+  readonly https: string;
+  /** NO_PROXY: what is asked for without a proxy. */
+  readonly none: string;
+}
+
 type Parsed = z.infer<typeof configSchema>;
 
 /** What both directions read in the objects of others. */
@@ -134,8 +122,8 @@ export type Config = Readonly<
     toConsul: Readonly<Parsed['toConsul']> & Reading;
     toKubernetes: Readonly<Parsed['toKubernetes']> & Reading;
     kubernetes: Readonly<Parsed['kubernetes']>;
-    /** `token` comes from CONSUL_HTTP_TOKEN only: a secret has no place in a configuration file. */
-    consul: Readonly<Parsed['consul'] & { token: string }>;
+    /** `token` comes from CONSUL_HTTP_TOKEN only: a secret has no place in a configuration file. Proxies are the environment's. */
+    consul: Readonly<Parsed['consul'] & { token: string; proxies: Proxies }>;
   }
 >;
 export type ConsulConfig = Config['consul'];

@@ -1,3 +1,4 @@
+import type { ConsulClient } from './client.ts';
 import { explainLoss, type Distrust } from './distrust.ts';
 import type { TimeLine } from './time-line.ts';
 import type { Witness } from './witness.ts';
@@ -18,6 +19,8 @@ export interface AbsenceOptions {
   readonly distrust: Distrust;
   readonly timeLine: Pick<TimeLine, 'assertUnbroken'>;
   readonly witness: Witness;
+  /** Whose token shows what is there. */
+  readonly client: Pick<ConsulClient, 'tokenTerm'>;
   readonly signal: AbortSignal;
 }
 
@@ -31,7 +34,7 @@ export interface AbsenceOptions {
  * | no                                     | yes                                         | no                   | no       |
  * | no                                     | yes                                         | yes                  | yes      |
  *
- * The witness is read after the answer, and the first question is asked once more at the end: whatever happened before the
+ * The witness is read after the answer and with the same token: one with less rights shows less. The first question is asked once more at the end: whatever happened before the
  * answer was given is noticed by then. Whoever asks while it is being read shares the next reading with all others who do.
  */
 export class Absence {
@@ -45,16 +48,24 @@ export class Absence {
 
   /**
    * @param purpose what was asked, for the error
+   * @param tokenTerm of the answer
    * @throws NotBelieved when what is missing may be there all the same
    */
-  async assertBelievable(purpose: string): Promise<void> {
+  async assertBelievable(purpose: string, tokenTerm: number): Promise<void> {
     this.#assertTrusted(purpose);
+    this.#assertSameToken(purpose, tokenTerm);
     try {
       await (this.#next ??= this.#readNext());
     } catch (cause) {
       throw new NotBelieved(purpose, 'nobody knows whether the answer shows everything', undefined, cause);
     }
     this.#assertTrusted(purpose);
+    this.#assertSameToken(purpose, tokenTerm);
+  }
+
+  /** Of the token that the next request is sent with, as far as that is known. */
+  get tokenTerm(): number {
+    return this.#options.client.tokenTerm;
   }
 
   /** Begins when the last reading is over. */
@@ -69,6 +80,11 @@ export class Absence {
     await timeLine.assertUnbroken();
     await witness.assertThere(signal);
     await timeLine.assertUnbroken();
+  }
+
+  #assertSameToken(purpose: string, tokenTerm: number): void {
+    if (tokenTerm !== this.tokenTerm)
+      throw new NotBelieved(purpose, 'the token was replaced since, and the one before may have had less rights');
   }
 
   #assertTrusted(purpose: string): void {

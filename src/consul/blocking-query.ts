@@ -4,6 +4,7 @@ import type { Log } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import type { RetryBrake } from '../retry-brake.ts';
 import type { ConsulAnswer, ConsulReader, ConsulRequest } from './client.ts';
+import { TokenChanged } from './errors.ts';
 import { Failures } from './failures.ts';
 import { createPace } from './pace.ts';
 import { PEACE_MS, type AnswerTimes } from './time-line.ts';
@@ -53,6 +54,7 @@ type Outcome = boolean | undefined | void;
  * - an index that did not move is no news and is not passed on; before the end of the wait it is a sign that Consul gave up the
  *   state that it had, and the next question has no index;
  * - an index that went back (a restored snapshot, another server) starts over from 0, where everything is news;
+ * - a question that waits while its token is replaced is asked again at once with the new one;
  * - after a failure the question does not wait: a Consul that came back with less than it had would keep it waiting;
  * - an answer without an index would make the next question return at once, so it is asked again at the slowest rate.
  * Source: Consul's documentation of blocking queries, "Implementation Details".
@@ -95,6 +97,8 @@ export async function followBlockingQuery(options: BlockingQueryOptions): Promis
       if (answer.index === 0) await sleep(1000, signal, clock);
     } catch (error) {
       if (signal.aborted) return;
+      // The same question goes on: the index is still that of the last answer.
+      if (error instanceof TokenChanged) continue;
       timeLine.failed();
       metrics.watchFailures.inc({ source: 'consul' });
       log.warn('blocking query failed, will ask again', { query: request.purpose, failures: failures + 1, error });

@@ -1,7 +1,10 @@
-import { Agent as HttpAgent } from 'node:http';
-import { Agent as HttpsAgent } from 'node:https';
-import type { SecureContext } from 'node:tls';
+import { Agent as HttpAgent, type ClientRequest, type RequestOptions } from 'node:http';
+import * as http from 'node:http';
+import * as https from 'node:https';
+import type { SecureContext, TLSSocket } from 'node:tls';
+import { portOf, proxyHeaders } from './proxy.ts';
 import type { TlsFiles } from './tls-files.ts';
+import { openTunnel } from './tunnel.ts';
 
 export interface ConnectionsOptions {
   /** So many at a time; a request beyond that waits for one of them. */
@@ -10,6 +13,13 @@ export interface ConnectionsOptions {
   readonly tls: Pick<TlsFiles, 'context'> | undefined;
   /** Name expected in the certificate of Consul; empty for the host of the address. */
   readonly serverName: string;
+  /** Undefined for straight ones. With TLS the proxy passes bytes on, else it is asked for the whole URL. */
+  readonly proxy?: URL | undefined;
+}
+
+/** A module that requests are made with. */
+interface Requesting {
+  request(options: RequestOptions): ClientRequest;
 }
 
 /**
@@ -21,6 +31,8 @@ export class Connections {
   #current: { readonly agent: HttpAgent; readonly context: SecureContext | undefined } | undefined;
   /** Agents of earlier files, as long as they have requests. */
   #retired: readonly HttpAgent[] = [];
+  /** Tunnels that are being opened: an agent knows of a connection only when it is there. */
+  readonly #opening = new Set<() => void>();
 
   constructor(options: ConnectionsOptions) {
     this.#options = options;
@@ -34,20 +46,53 @@ export class Connections {
     return this.#current.agent;
   }
 
+  /** @param plain for the scheme of Consul's address, which a proxy may have another of */
+  request(plain: Requesting, options: RequestOptions): ClientRequest {
+    const { proxy, tls } = this.#options;
+    const { agent } = this;
+    if (!proxy || tls) return plain.request({ ...options, agent });
+    const target = `${bracketed(options.hostname ?? '')}:${options.port ?? 80}`;
+    return (proxy.protocol === 'https:' ? https : http).request({
+      ...options,
+      hostname: unbracketed(proxy.hostname),
+      port: portOf(proxy),
+      path: `http://${target}${options.path ?? '/'}`,
+      headers: { ...(options.headers as http.OutgoingHttpHeaders), host: target, ...proxyHeaders(proxy) },
+      agent,
+    });
+  }
+
   destroy(): void {
+    for (const end of this.#opening) end();
     this.#retire();
     for (const agent of this.#retired) agent.destroy();
   }
 
   #open(context: SecureContext | undefined): HttpAgent {
-    const { most, serverName } = this.#options;
+    const { most, serverName, proxy } = this.#options;
     const options = { keepAlive: true, maxSockets: most };
-    if (!context) return new HttpAgent(options);
-    return new HttpsAgent({
+    if (!context) return proxy?.protocol === 'https:' ? new https.Agent(options) : new HttpAgent(options);
+    const agent = new https.Agent({
       ...options,
       secureContext: context,
       ...(serverName === '' ? {} : { servername: serverName }),
     });
+    // The types do not know that an agent makes its connections by this, and that it may tell later.
+    return proxy ? Object.assign(agent, { createConnection: this.#tunnelling(proxy, context) }) : agent;
+  }
+
+  #tunnelling(proxy: URL, secureContext: SecureContext) {
+    return (
+      { host, port }: { readonly host: string; readonly port: number },
+      created: (error: Error | null, socket?: TLSSocket) => void,
+    ): undefined => {
+      const { serverName } = this.#options;
+      const end = openTunnel(proxy, { host, port, serverName, secureContext }, (error, socket) => {
+        this.#opening.delete(end);
+        created(error, socket);
+      });
+      this.#opening.add(end);
+    };
   }
 
   #retire(): void {
@@ -59,4 +104,12 @@ export class Connections {
     this.#retired = [...this.#retired, agent].filter(isBusy);
     this.#current = undefined;
   }
+}
+
+function unbracketed(hostname: string): string {
+  return hostname.replace(/^\[|\]$/g, '');
+}
+
+function bracketed(hostname: string): string {
+  return hostname.includes(':') ? `[${unbracketed(hostname)}]` : hostname;
 }

@@ -36,8 +36,16 @@ export class ConsulError extends Error {
   }
 }
 
-/** What Node.js says of an address that it found none for, or where nobody listens. */
-const UNCONNECTED = new Set<unknown>(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN']);
+/** The token of a long poll is about to end, or has ended, and another is there: it has to be asked again. No failure of Consul's. */
+export class TokenChanged extends ConsulError {
+  constructor(purpose: string) {
+    super(purpose, 0, '', new Error('it was asked with a token that another has replaced'));
+    this.name = 'TokenChanged';
+  }
+}
+
+/** What Node.js says of an address that it found none for, or where nobody listens; and a proxy that did not lead to Consul. */
+const UNCONNECTED = new Set<unknown>(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'NO_TUNNEL']);
 
 function isUnconnected(cause: unknown): boolean {
   return isObject(cause) && UNCONNECTED.has(cause.code);

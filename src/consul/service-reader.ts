@@ -101,7 +101,7 @@ export class ServiceReader {
     if (answer.index === 0) throw new UntrustworthyAnswer(purpose, 'one without an index');
     const { index } = known;
     if (isRemoval || !known.isComplete || missingFrom(known, instances).length > 0) {
-      const doubt = await this.#doubt(purpose);
+      const doubt = await this.#doubt(purpose, answer.tokenTerm);
       // While it was found out another answer may have been taken.
       if (known.index !== index && known.index >= answer.index) return this.#overtaken(known, isRemoval);
       if (doubt !== undefined) return this.#takePart(known, instances, doubt);
@@ -123,9 +123,9 @@ export class ServiceReader {
   }
 
   /** Why what is missing may not be gone; undefined when it is. */
-  async #doubt(purpose: string): Promise<unknown> {
+  async #doubt(purpose: string, tokenTerm: number): Promise<unknown> {
     try {
-      await this.#absence.assertBelievable(purpose);
+      await this.#absence.assertBelievable(purpose, tokenTerm);
       return undefined;
     } catch (error) {
       return error;

@@ -1,5 +1,6 @@
 import type { Config } from '../config/schema.ts';
-import { createConsulClient, type ConsulClient } from '../consul/client.ts';
+import type { ConsulClient } from '../consul/client.ts';
+import { createConsulClient } from '../consul/create-client.ts';
 import { createNodeReader, type NodeReader } from '../consul/node-reader.ts';
 import type { SweepPace } from '../consul/sweep.ts';
 import { createKubernetesClient, type KubernetesClient } from '../kubernetes/client.ts';
@@ -84,7 +85,7 @@ export interface Clients {
   close(): Promise<void>;
 }
 
-/** @throws Error when the kubeconfig is missing or wrong, or a TLS file of Consul's cannot be read. */
+/** @throws Error when the kubeconfig is missing or wrong, a TLS file of Consul's cannot be read, or a proxy of the environment cannot be used. */
 export function createClients({ config, log, metrics, version, timings }: Context): Clients {
   const userAgent = `consular/${version} (cluster ${config.cluster})`;
   const kubernetes = createKubernetesClient(connectKubernetes(config.kubernetes), userAgent);
@@ -102,7 +103,7 @@ export function createClients({ config, log, metrics, version, timings }: Contex
     workloadEntries: workloadEntryKind(keep),
     brake: new RetryBrake(),
     close: async () => {
-      consul.close();
+      await consul.close();
       await kubernetes.close();
     },
   };

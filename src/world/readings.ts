@@ -101,6 +101,7 @@ export class Readings {
         const retryInMs = backoffMs(failures++, RETRY);
         log.warn('not readable, will try again', { source: name, failures, retryInMs: Math.round(retryInMs), error });
         await sleep(retryInMs, signal);
+        signal.throwIfAborted();
       }
     }
   }

@@ -81,5 +81,6 @@ export async function readTrust(
   void witness.trusted.then(() =>
     followBlockingQuery({ ...context, ...followOwnNode(owner, witness), client: consul, timeLine, brake }),
   );
-  return { distrust, timeLine, witness, absence: new Absence({ distrust, timeLine, witness, signal: context.signal }) };
+  const absence = new Absence({ distrust, timeLine, witness, client: consul, signal: context.signal });
+  return { distrust, timeLine, witness, absence };
 }

@@ -84,6 +84,7 @@ export async function readWorld(
 ): Promise<TrustingWorld> {
   const { config } = context;
   const { cluster } = clients;
+  readings.add('Consul login', () => clients.consul.tokenFailure);
   // All at once and before anything else: the API server needs most of the time that a start takes.
   const shared = readShared(context, clients, readings);
   const toConsulViews = config.toConsul.enabled

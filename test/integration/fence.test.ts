@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { startConsul, type ConsulServer } from '../control-plane/index.ts';
 import { parseConfig } from '../../src/config/load.ts';
-import { createConsulClient, type ConsulClient } from '../../src/consul/client.ts';
+import type { ConsulClient } from '../../src/consul/client.ts';
+import { createConsulClient } from '../../src/consul/create-client.ts';
 import { createKeyValue, type KeyValue } from '../../src/consul/key-value.ts';
 import { TransactionConflict } from '../../src/consul/errors.ts';
 import { createLog } from '../../src/observability/log.ts';

@@ -2,7 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { systemClock } from '../../src/clock.ts';
 import { parseConfig } from '../../src/config/load.ts';
 import { Absence, NotBelieved } from '../../src/consul/absence.ts';
-import { createConsulClient, type ConsulClient } from '../../src/consul/client.ts';
+import type { ConsulClient } from '../../src/consul/client.ts';
+import { createConsulClient } from '../../src/consul/create-client.ts';
 import { Distrust } from '../../src/consul/distrust.ts';
 import { ServiceReader, type KnownService } from '../../src/consul/service-reader.ts';
 import { createLog } from '../../src/observability/log.ts';
@@ -36,11 +37,11 @@ describe('answers about a service that newer ones overtake', () => {
     const witness = await OwnWitness.read({ client, owner, distrust, clock: systemClock });
     const { signal } = new AbortController();
     const timeLine = await TimeLine.read({ client, distrust, log: QUIET, clock: systemClock });
-    absence = new Absence({ distrust, timeLine, witness, signal });
+    absence = new Absence({ distrust, timeLine, witness, client, signal });
     reader = new ServiceReader(client, signal, absence);
   }, 60_000);
   afterAll(async () => {
-    client.close();
+    await client.close();
     await proxy.close();
     await consul.close();
     await server.stop();

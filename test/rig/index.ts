@@ -217,6 +217,8 @@ export interface Status {
     readonly epoch: number | null;
   };
   readonly consul: {
+    /** Where it is asked now. */
+    readonly address: string;
     readonly witness: string;
     readonly wentBack: { readonly sign: string; readonly until: string } | null;
     /** Why writes go without a fence. */

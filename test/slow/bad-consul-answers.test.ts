@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { gzipSync } from 'node:zlib';
 import { parseConfig } from '../../src/config/load.ts';
 import { readNode } from '../../src/consul/catalog-reader.ts';
-import { createConsulClient } from '../../src/consul/client.ts';
+import { createConsulClient } from '../../src/consul/create-client.ts';
 import { createLog } from '../../src/observability/log.ts';
 import { FaultProxy, type Changed, type Reply } from '../rig/fault-proxy.ts';
 import { openRig, until, untilEqual, untilIdle, type Daemon, type Rig } from '../rig/index.ts';
@@ -240,7 +240,7 @@ describe('answers that are not as Consul gives them', () => {
       await expect(readNode(client, 'vm-1')).rejects.toThrow('found one about another node');
       expect((await readNode(client, 'vm-2'))?.node.name).toBe('vm-2');
     } finally {
-      client.close();
+      await client.close();
       await mixing.close();
     }
   });

@@ -230,7 +230,7 @@ function withoutComments(text: string): string {
 describe('the world outside', () => {
   it.each([
     ['@kubernetes/client-node', 'kubernetes/connection.ts'],
-    ['consul', 'consul/client.ts'],
+    ['consul', 'consul/transport.ts'],
   ])('%s is loaded at run time in one module', (name, where) => {
     const isOf = ({ specifier }: Import) => specifier === name || specifier.startsWith(`${name}/`);
     const loading = sources.filter(({ imports }) => imports.some((imported) => isOf(imported) && !imported.typeOnly));

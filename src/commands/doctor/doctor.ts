@@ -1,5 +1,6 @@
 import type { Config } from '../../config/schema.ts';
-import { createConsulClient, type ConsulClient } from '../../consul/client.ts';
+import type { ConsulClient } from '../../consul/client.ts';
+import { addressesOf, createConsulClient } from '../../consul/create-client.ts';
 import { ConsulError, UntrustworthyAnswer } from '../../consul/errors.ts';
 import { createNodeReader } from '../../consul/node-reader.ts';
 import { expectObject, stringField } from '../../json.ts';
@@ -77,8 +78,7 @@ export async function examine(context: OnceContext, options: DoctorOptions): Pro
     return reportOf(context.config.cluster, [...ofKubernetes.findings, ...ofConsul.findings, ...findings.flat()]);
   } finally {
     waiting.end();
-    consul.client.close();
-    await kubernetes.client.close();
+    await Promise.all([consul.client.close(), kubernetes.client.close()]);
   }
 }
 
@@ -111,7 +111,9 @@ function openConsul({ config, log, timings }: OnceContext, userAgent: string): O
     const client = createConsulClient(config.consul, userAgent, log, timings?.tlsLookMs);
     const readLeader = async () =>
       String((await client.get({ purpose: 'read the leader of Consul', path: '/status/leader' })).body);
-    return { client, reach: (signal) => reachConsul({ config: config.consul, log, readLeader }, signal, now) };
+    const [address = ''] = addressesOf(config.consul);
+    const access = { config: { ...config.consul, address }, log, readLeader };
+    return { client, reach: (signal) => reachConsul(access, signal, now) };
   } catch (error) {
     const { caFile, certFile, keyFile } = config.consul;
     const files = [caFile, certFile, keyFile].filter((file) => file !== '').join(' ');
@@ -128,7 +130,15 @@ const NO_KUBERNETES: KubernetesClient = {
   stream: refuse,
   close: () => Promise.resolve(),
 };
-const NO_CONSUL: ConsulClient = { get: refuse, put: refuse, post: refuse, close: () => undefined };
+const NO_CONSUL: ConsulClient = {
+  get: refuse,
+  put: refuse,
+  post: refuse,
+  address: '',
+  tokenTerm: 0,
+  tokenFailure: undefined,
+  close: () => Promise.resolve(),
+};
 
 function unreached(why: Finding): () => Promise<Reached> {
   return () => Promise.resolve({ findings: [why], isReached: false });

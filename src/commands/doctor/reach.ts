@@ -72,8 +72,11 @@ export function isAtLeast(version: string, [major, minor]: readonly [number, num
   return Number(foundMajor) > major || (Number(foundMajor) === major && Number(foundMinor) >= minor);
 }
 
+/** The configuration for one address of Consul. */
+type AtAddress = ConsulConfig & { readonly address: string };
+
 export interface ConsulAccess {
-  readonly config: ConsulConfig;
+  readonly config: AtAddress;
   readonly log: Log;
   /** The address of the leader; empty when there is none. @throws when it cannot be had */
   readonly readLeader: () => Promise<string>;
@@ -150,7 +153,7 @@ function howToReach(address: string, status: number): string {
 }
 
 /** @param names of the certificate, as OpenSSL lists them */
-function mendTls({ caFile, address }: ConsulConfig, names: string): (fault: CertificateFault) => string {
+function mendTls({ caFile, address }: AtAddress, names: string): (fault: CertificateFault) => string {
   const file = caFile === '' ? 'consul-ca.pem' : caFile;
   const [name = 'server.dc1.consul'] = /(?<=DNS:)[^,\s]+/.exec(names) ?? [];
   return (fault) => {

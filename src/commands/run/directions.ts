@@ -95,8 +95,13 @@ function addressOfThisMachine(): string {
 }
 
 /** Whether what is missing from Consul is believed to be gone, and what shows that nothing is hidden from us. */
-export function consulStatus({ ownEntry, trust: { distrust, witness } }: Directions, unfenced: string | undefined) {
+export function consulStatus(
+  { ownEntry, trust: { distrust, witness } }: Directions,
+  address: string,
+  unfenced: string | undefined,
+) {
   return {
+    address,
     witness: witness.known ? "Consular's own entry" : 'the servers of Consul, which is weaker',
     witnessMissing: witness.failure ?? null,
     ownEntryNotWritten: ownEntry.failure ?? null,

@@ -90,7 +90,7 @@ export async function startDaemon(
       ready: isReady(),
       waitingFor: failures(),
       leader: lead.status(),
-      consul: directions ? consulStatus(directions, lead.unfenced) : null,
+      consul: directions ? consulStatus(directions, clients.consul.address, lead.unfenced) : null,
       retained: directions ? retention.rows() : null,
       toConsul: directions?.toConsul?.status() ?? null,
       toKubernetes: directions?.toKubernetes?.status() ?? null,

@@ -30,7 +30,7 @@ export interface OwnNodes {
 export interface NodeRemoverOptions {
   readonly nodes: Pick<NodeReader, 'read'>;
   /** When what is missing from Consul is gone. */
-  readonly absence: Pick<Absence, 'assertBelievable'>;
+  readonly absence: Pick<Absence, 'assertBelievable' | 'tokenTerm'>;
   readonly committer: Committer;
   readonly owner: Owner;
   readonly own: OwnNodes;
@@ -108,8 +108,10 @@ async function tryToRemove(
   try {
     if (isInDoubt) await committer.settled();
     signal.throwIfAborted();
+    // What is on the node must not be hidden from a token that another replaces in between.
+    const { tokenTerm } = absence;
     const contents = await nodes.read(node, true);
-    await absence.assertBelievable(`remove empty Consul node ${node}`);
+    await absence.assertBelievable(`remove empty Consul node ${node}`, tokenTerm);
     const why = contents && whyNodeStays(owner, contents);
     if (why !== undefined) {
       log.debug('Consul node without instances of ours stays', { node, why });

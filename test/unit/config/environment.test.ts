@@ -20,6 +20,8 @@ describe('the environment', () => {
     keyFile: '/run/key.pem',
     serverName: '',
     token: 'secret',
+    login: { authMethod: '', bearerTokenFile: '/var/run/secrets/kubernetes.io/serviceaccount/token', meta: {} },
+    proxies: { http: '', https: '', none: '' },
   };
 
   it.each(['', 'consul:\nkubernetes:', 'consul: {address: "", tokenFile: ""}\nkubernetes: {kubeconfig: ""}'])(
@@ -53,6 +55,27 @@ describe('the environment', () => {
   it('is judged like the file', () => {
     expect(problemsOf('cluster: prod', { CONSUL_HTTP_ADDR: 'unix:///consul.sock' })).toEqual([
       'consul.address: expected an http or https URL without credentials, found "unix:///consul.sock"',
+    ]);
+  });
+
+  it.each([
+    ['HTTP_PROXY', 'http'],
+    ['http_proxy', 'http'],
+    ['HTTPS_PROXY', 'https'],
+    ['https_proxy', 'https'],
+    ['NO_PROXY', 'none'],
+    ['no_proxy', 'none'],
+  ] as const)('says in %s what proxies there are', (variable, proxy) => {
+    expect(load('', { [variable]: 'proxy:3128' }).consul.proxies).toMatchObject({ [proxy]: 'proxy:3128' });
+  });
+
+  it.each([
+    ['a token of the environment', '', { CONSUL_HTTP_TOKEN: 'secret' }, 'CONSUL_HTTP_TOKEN'],
+    ['a token file', ', tokenFile: /run/token', {}, 'tokenFile /run/token'],
+    ['a token file of the environment', '', { CONSUL_HTTP_TOKEN_FILE: '/run/token' }, 'tokenFile /run/token'],
+  ])('does not go with a login: %s', (_, more, environment, found) => {
+    expect(problemsOf(`cluster: prod\nconsul: {login: {authMethod: kubernetes}${more}}`, environment)).toEqual([
+      `consul.login: expected no other token beside it, found ${found}`,
     ]);
   });
 

@@ -47,7 +47,7 @@ function settingsOfYaml(text: string): Setting[] {
 
 function leafAt(root: unknown, path: readonly string[]): unknown {
   const value = path.reduce((value, key) => (isObject(value) ? value[key] : undefined), root);
-  return isObject(value) ? undefined : value;
+  return isObject(value) && Object.keys(value).length > 0 ? undefined : value;
 }
 
 describe('config/consular.yaml', () => {

@@ -9,6 +9,8 @@ interface Facts {
   isWitnessThere: boolean;
   /** What happens while the witness is read. */
   meanwhile: () => void;
+  /** Of the token that is sent now. */
+  tokenTerm: number;
 }
 
 function stage() {
@@ -17,12 +19,14 @@ function stage() {
     isUnbroken: true,
     isWitnessThere: true,
     meanwhile: () => undefined,
+    tokenTerm: 1,
   };
   const reject = (why: string) => Promise.reject(new Error(why));
   let readings = 0;
   const absence = new Absence({
     signal: new AbortController().signal,
     distrust: facts.distrust,
+    client: facts,
     timeLine: { assertUnbroken: () => (facts.isUnbroken ? Promise.resolve() : reject('the leader is away')) },
     witness: {
       assertThere: () => {
@@ -36,7 +40,7 @@ function stage() {
 }
 
 it('what is missing is believed to be gone when the witness is there and time is unbroken', async () => {
-  await expect(stage().absence.assertBelievable('read service orders')).resolves.toBeUndefined();
+  await expect(stage().absence.assertBelievable('read service orders', 1)).resolves.toBeUndefined();
 });
 
 it.each<[string, (facts: Facts) => void]>([
@@ -47,16 +51,18 @@ it.each<[string, (facts: Facts) => void]>([
     'time goes back while the witness is read',
     (facts) => (facts.meanwhile = () => facts.distrust.begin('early-answer')),
   ],
+  ['the token was replaced since the answer', (facts) => (facts.tokenTerm = 2)],
+  ['the token is replaced while the witness is read', (facts) => (facts.meanwhile = () => (facts.tokenTerm = 2))],
   ['it is doubted while the witness is read', (facts) => (facts.meanwhile = () => (facts.isUnbroken = false))],
 ])('it is not when %s', async (_, spoil) => {
   const { facts, absence } = stage();
   spoil(facts);
-  await expect(absence.assertBelievable('read service orders')).rejects.toThrow(NotBelieved);
+  await expect(absence.assertBelievable('read service orders', 1)).rejects.toThrow(NotBelieved);
 });
 
 it('all who ask while the witness is read share the next reading, which begins when that is over', async () => {
   const { facts, absence, readings } = stage();
-  const ask = () => absence.assertBelievable('read service orders');
+  const ask = () => absence.assertBelievable('read service orders', 1);
   const first = ask();
   await settled();
   facts.isWitnessThere = false;
@@ -69,10 +75,10 @@ it('all who ask while the witness is read share the next reading, which begins w
 it('the error says what was asked, why, and for how long', async () => {
   const { facts, absence } = stage();
   facts.isWitnessThere = false;
-  const undated = await absence.assertBelievable('read service orders').catch((error: unknown) => error);
+  const undated = await absence.assertBelievable('read service orders', 1).catch((error: unknown) => error);
   expect(undated).toMatchObject({ inMs: undefined, cause: new Error('no witness') });
   facts.distrust.begin('own-entry-lost');
-  const dated = await absence.assertBelievable('read service orders').catch((error: unknown) => error);
+  const dated = await absence.assertBelievable('read service orders', 1).catch((error: unknown) => error);
   expect(dated).toMatchObject({
     inMs: facts.distrust.remainingMs,
     message: expect.stringMatching(

@@ -2,7 +2,7 @@ import type { ConsulAnswer, ConsulReader, ConsulRequest } from '../../../src/con
 
 /** An answer as a healthy Consul gives it. */
 export function answer(body: unknown, overrides: Partial<ConsulAnswer> = {}): ConsulAnswer {
-  return { body, index: 7, knownLeader: true, filteredByAcls: false, ...overrides };
+  return { body, index: 7, knownLeader: true, filteredByAcls: false, tokenTerm: 0, ...overrides };
 }
 
 /** A row of health/service as Consul 1.22 gives it. */

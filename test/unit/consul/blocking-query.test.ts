@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { followBlockingQuery, type BlockingQueryOptions } from '../../../src/consul/blocking-query.ts';
 import type { ConsulAnswer } from '../../../src/consul/client.ts';
+import { TokenChanged } from '../../../src/consul/errors.ts';
 import { createMetrics } from '../../../src/observability/metrics.ts';
 import { HeldBrake, NO_BRAKE } from '../brake.ts';
 import { TestClock } from '../clock.ts';
@@ -57,6 +58,17 @@ function stage(says: Said[], overrides: Partial<BlockingQueryOptions> = {}) {
 }
 
 describe('a followed question', () => {
+  it('is asked again at once with the same index when its token was replaced, which is no failure', async () => {
+    const { clock, consul, failures, metrics, records, seen } = stage([
+      answer('a'),
+      new TokenChanged('read service names'),
+    ]);
+    await clock.advance(3000);
+    expect(consul.asked).toEqual([PATH, waitingFor(7), waitingFor(7)]);
+    expect([failures, records, seen]).toEqual([[], [], []]);
+    expect(await metrics.watchFailures.get()).toMatchObject({ values: [] });
+  });
+
   it('asks at once, then waits for the index of the last answer to move', async () => {
     const { clock, consul, news } = stage([answer('a', { index: 5 }), answer('b', { index: 6 })]);
     await clock.advance(0);

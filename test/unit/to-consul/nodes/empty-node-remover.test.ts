@@ -55,7 +55,7 @@ class Stage {
           return Promise.resolve(this.inConsul.get(name));
         },
       },
-      absence: { assertBelievable: () => this.witness() },
+      absence: { assertBelievable: () => this.witness(), tokenTerm: 0 },
       committer: this.committer,
       owner,
       own: this.own,

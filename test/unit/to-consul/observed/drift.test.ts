@@ -69,7 +69,7 @@ async function answer(
   index: number,
   body: unknown = purpose === NAMES ? { consul: [], Orders: [] } : [],
 ) {
-  const given: ConsulAnswer = { body, index, knownLeader: true, filteredByAcls: false };
+  const given: ConsulAnswer = { body, index, knownLeader: true, filteredByAcls: false, tokenTerm: 0 };
   await queryOf(purpose).onAnswer(given);
 }
 

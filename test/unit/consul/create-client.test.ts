@@ -3,7 +3,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseConfig } from '../../../src/config/load.ts';
-import { createConsulClient, type ConsulClient } from '../../../src/consul/client.ts';
+import type { ConsulClient } from '../../../src/consul/client.ts';
+import { createConsulClient } from '../../../src/consul/create-client.ts';
 import { ConsulError } from '../../../src/consul/errors.ts';
 import { QUIET } from '../log.ts';
 
@@ -18,7 +19,7 @@ beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'consul-client-'));
 });
 afterEach(async () => {
-  for (const client of clients.splice(0)) client.close();
+  await Promise.all(clients.splice(0).map((client) => client.close()));
   await rm(folder, { recursive: true });
 });
 

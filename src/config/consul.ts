@@ -1,0 +1,49 @@
+import * as z from 'zod';
+
+function isHttpUrl(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const url = new URL(text);
+  return (url.protocol === 'http:' || url.protocol === 'https:') && url.username === '' && url.password === '';
+}
+
+const HTTP_URL = 'an http or https URL without credentials';
+const httpUrl = z.string().refine(isHttpUrl, HTTP_URL);
+
+/** Settings of how Consul is reached. */
+export const consul = z
+  .strictObject({
+    address: z
+      .union([httpUrl, z.array(httpUrl).min(1)], {
+        error: ({ input }) => (Array.isArray(input) ? 'a list of http or https URLs without credentials' : HTTP_URL),
+      })
+      .default('http://127.0.0.1:8500')
+      .describe(
+        'Consul servers or a load balancer in front of them; a list: the next one when one fails; CONSUL_HTTP_ADDR when the file says nothing.',
+      ),
+    datacenter: z.string().default('').describe('Datacenter to register in; empty: the one that answers.'),
+    tokenFile: z.string().default('').describe('File with the ACL token; read again when it changes.'),
+    login: z
+      .strictObject({
+        authMethod: z
+          .string()
+          .default('')
+          .describe('Auth method of Consul that makes a token for a Kubernetes one; empty: no login.'),
+        bearerTokenFile: z
+          .string()
+          .default('/var/run/secrets/kubernetes.io/serviceaccount/token')
+          .describe('File with the Kubernetes token; read again at each login.'),
+        meta: z
+          .record(z.string(), z.string())
+          .default({})
+          .describe('What the description of the token says beside the name of the auth method.'),
+      })
+      .prefault({}),
+    caFile: z.string().default('').describe('CA certificates that Consul must present one of.'),
+    certFile: z.string().default('').describe('Client certificate for TLS.'),
+    keyFile: z.string().default('').describe('Key of the client certificate.'),
+    serverName: z
+      .string()
+      .default('')
+      .describe('Name expected in the certificate of Consul, when it is not the host of the address.'),
+  })
+  .prefault({});
