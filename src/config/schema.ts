@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { leaderElection } from './leader-election.ts';
 import { toConsul } from './to-consul.ts';
 import { toKubernetes } from './to-kubernetes.ts';
+import { onOff } from './values.ts';
 
 /**
  * Every setting of the daemon: its type, its default and one line of why. `config/consular.yaml` and
@@ -41,6 +42,9 @@ export const configSchema = z.strictObject({
     .describe(
       'Names of other Consulars that are meant to run in this same Kubernetes cluster; without them a changed name is an error.',
     ),
+  writes: onOff.describe(
+    'off: nothing is written in either system but the Lease; all else goes on. Read again within 2 s.',
+  ),
   kubernetes: z
     .strictObject({
       kubeconfig: z
@@ -74,7 +78,9 @@ export const configSchema = z.strictObject({
   controlFile: z
     .string()
     .default('')
-    .describe('File that is looked at for hashes of what is retained and may go, one a line; empty: none.'),
+    .describe(
+      'File that is looked at for hashes of what is retained and may go, and for writes off, one a line; empty: none.',
+    ),
   http: z
     .strictObject({
       address: z

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { name, patterns } from './values.ts';
+import { name, onNever, patterns } from './values.ts';
 
 const policy = z
   .strictObject({
@@ -69,6 +69,9 @@ export const toConsul = z
       .default(true)
       .describe("As registrator's -explicit: ports without a SERVICE_NAME are left out."),
     policy,
+    removals: onNever.describe(
+      'never: no instance is deregistered; one that would be stays with a critical check, until removals are on.',
+    ),
     ownEntry: z
       .strictObject({
         tags: z

@@ -13,6 +13,7 @@ export interface Metrics {
   readonly imports: Gauge;
   readonly istioFallbacks: Gauge;
   readonly closedNamespaces: Gauge;
+  readonly writesEnabled: Gauge;
   readonly leader: Gauge;
   readonly fenced: Gauge;
   readonly consulTransactions: Counter<'outcome'>;
@@ -75,6 +76,11 @@ export function createMetrics(): Metrics {
     closedNamespaces: new Gauge({
       name: 'consular_closed_namespaces',
       help: 'Namespaces that should get mirrored Services and cannot be written to.',
+      registers,
+    }),
+    writesEnabled: new Gauge({
+      name: 'consular_writes_enabled',
+      help: '0 while writes are off and nothing is written in either system, else 1.',
       registers,
     }),
     leader: new Gauge({

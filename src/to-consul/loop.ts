@@ -70,6 +70,18 @@ export class ToConsulLoop {
     this.#controller.enqueueInBackground(keys);
   }
 
+  /**
+   * Looks at everything as after a restart: what went while nothing was written, or goes because the settings are others, passes
+   * the same guards as what an earlier run left.
+   */
+  startAnew(): void {
+    const { losses, firstProofs, clock } = this.#options;
+    losses.startAnew(clock.now());
+    firstProofs.clear();
+    this.#controller.lookAgain();
+    this.start();
+  }
+
   /** These pods have to be looked at. */
   enqueue(podKeys: Iterable<string>): void {
     const keys = new Set(podKeys);

@@ -92,6 +92,8 @@ export function createReporter({ views, events, resources, config, log, metrics 
   }
 
   return {
+    /** What is wrong is told again when it is found again: Events of before may not have been written. */
+    forget: (): void => told.clear(),
     /** How many things are wrong. */
     get count(): number {
       return [...told.values()].reduce((sum, messages) => sum + messages.size, 0);
