@@ -10,6 +10,7 @@ export interface Metrics {
   readonly queueDepth: Gauge<'direction'>;
   readonly owned: Gauge<'direction'>;
   readonly retained: Gauge<'direction'>;
+  readonly kept: Gauge<'direction'>;
   readonly imports: Gauge;
   readonly istioFallbacks: Gauge;
   readonly closedNamespaces: Gauge;
@@ -60,6 +61,12 @@ export function createMetrics(): Metrics {
     retained: new Gauge({
       name: 'consular_retained',
       help: 'What stays although it would go, because much was lost at once.',
+      labelNames: ['direction'],
+      registers,
+    }),
+    kept: new Gauge({
+      name: 'consular_kept',
+      help: 'What would go and stays, because the setting removals is never.',
       labelNames: ['direction'],
       registers,
     }),

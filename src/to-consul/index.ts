@@ -159,6 +159,7 @@ export function runToConsul(options: ToConsulOptions): ToConsul {
   void removeEmptyNodes({
     ...options,
     reserve: (node) => writer.reserve(node),
+    isFollowing: () => options.isFollowing() && config.removals === 'on',
     graceMs: options.emptyNodeMs ?? EMPTY_NODE_MS,
     clock: systemClock,
   });

@@ -53,4 +53,6 @@ export interface LoopStatus extends ControllerStatus {
   readonly held: number;
   /** Instances that stay although their pods are not Ready, because much was lost at once. */
   readonly retained: number;
+  /** Instances that would go and stay with a critical check, because `toConsul.removals` is never. */
+  readonly kept: number;
 }

@@ -62,6 +62,8 @@ export interface ToKubernetesStatus extends ControllerStatus {
   /** Services of others that take instances of a Consul service in. */
   readonly imports: number;
   readonly rejected: number;
+  /** Services, and slices with endpoints, that would go and stay because `toKubernetes.removals` is never. */
+  readonly kept: number;
   /** Instances that stay although Consul does not show them, because much was lost at once. */
   readonly retained: number;
   /** The version in which they are written, or why there are none. */
@@ -105,6 +107,13 @@ export function runToKubernetes(options: ToKubernetesOptions): ToKubernetes {
     () => config.removalGrace,
     () => performance.now(),
   );
+  const kept = new Map<string, number>();
+  const keptInAll = () => [...kept.values()].reduce((sum, one) => sum + one, 0);
+  const onKept = (name: string, count: number) => {
+    if (count > 0) kept.set(name, count);
+    else kept.delete(name);
+    metrics.kept.set({ direction: 'to-kubernetes' }, keptInAll());
+  };
   const fallbacks = createFallbacks(options);
   reportLosses(options);
   const queue = {
@@ -128,7 +137,7 @@ export function runToKubernetes(options: ToKubernetesOptions): ToKubernetes {
   const imports = runImports({ ...{ sources, catalog, hosts, writer, report, metrics }, enqueue: queue.enqueue });
   const loop = new ToKubernetesLoop({
     ...{ planner, catalog, hosts, writer, report, fallbacks, imports, metrics, queue },
-    grace,
+    ...{ grace, onKept, keepsAll: () => config.removals === 'never' },
     tagsPace: createTagsPace(() => performance.now()),
     ...{ workloadEntries: views.workloadEntries, namespaces: views.namespaces },
   });
@@ -159,6 +168,7 @@ export function runToKubernetes(options: ToKubernetesOptions): ToKubernetes {
       imports: imports.count,
       rejected: report.count,
       retained: retention.retained,
+      kept: keptInAll(),
       workloadEntries: views.workloadEntries.found?.resource.apiVersion ?? views.workloadEntries.absence,
       withoutWorkloadEntries: fallbacks.count,
       closedNamespaces: Object.fromEntries(views.namespaces.closed),

@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { commandLineOn } from '../rig/command-line.ts';
 import {
   nextPodIP,
   openRig,
@@ -180,8 +181,73 @@ describe('writes that are off', () => {
     await until('what waits', async () => ((await statusOf(standby)).toConsul?.unwritten ?? 0) > 0);
     expect(await rig.consul.summary('switch-lease')).toEqual([]);
     expect((await statusOf(standby)).writes.by).toEqual(by);
+    const besides = [...rig.clusters].filter((other) => other !== cluster);
+    const consular = commandLineOn(rig, { cluster, besides, leaderElection: { namespace: rig.namespace } });
+    const plan = await consular('plan');
+    expect(plan.stdout.split('\n')[0]).toBe(
+      `writes are off, by ${by.join('')}: run writes nothing of this until they are on`,
+    );
+    expect(plan).toMatchObject({ status: 2, stdout: expect.stringContaining('switch-lease') as unknown });
+    const explained = await consular('explain', 'pod', `${rig.namespace}/switch-lease`);
+    expect(explained.stdout).toContain('writes are off, by annotation');
     await annotate(null);
     await untilEqual('the pod', () => rig.consul.summary('switch-lease'), [registration]);
+  });
+});
+
+describe('removals that are never', () => {
+  it('keep what would go in either direction, critical or not ready, and it goes when they are on', async () => {
+    const cluster = `${rig.cluster}-never`;
+    const { namespace, kubernetes, consul } = rig;
+    const toKubernetes = { removalGrace: '0s', services: { include: ['never-*'] }, removals: 'never' };
+    const toConsul = { namespaces: { include: [namespace], exclude: [] }, removals: 'never' };
+    const daemon = await start({ cluster, file, toConsul, toKubernetes });
+    const [gone, unready] = [await createPod('never-gone'), await createPod('never-unready')];
+    await consul.registerOutside('never-vm', '198.51.100.21');
+    await consul.registerOutside('never-vm', '198.51.100.22', 81);
+    await untilEqual(
+      'the pods',
+      async () => (await consul.summary('never-unready')).concat(await consul.summary('never-gone')),
+      [unready, gone],
+    );
+    const slices = `/apis/discovery.k8s.io/v1/namespaces/${namespace}/endpointslices?labelSelector=kubernetes.io/service-name%3Dnever-vm`;
+    const endpoints = async () => {
+      const all = (await kubernetes.list(slices)) as {
+        endpoints?: { addresses: string[]; conditions: { ready: boolean } }[];
+      }[];
+      const found = all.flatMap((slice) => slice.endpoints ?? []);
+      return found.map(({ addresses, conditions }) => `${addresses.join()} ${conditions.ready}`).sort();
+    };
+    await untilEqual('the endpoints', endpoints, ['198.51.100.21 true', '198.51.100.22 true']);
+    await untilIdle(daemon);
+
+    await kubernetes.deletePod(namespace, 'never-gone');
+    await kubernetes.setReady(namespace, 'never-unready', false);
+    for (const { Node, ServiceID } of (await consul.must('GET', '/catalog/service/never-vm')) as {
+      Node: string;
+      ServiceID: string;
+    }[])
+      await consul.deregisterFromCatalog({ node: Node, id: ServiceID });
+    const critical = (passing: string) => [passing.replace('passing', 'critical')];
+    await untilEqual('the pod that is gone', () => consul.summary('never-gone'), critical(gone));
+    await untilEqual('the pod that is not Ready', () => consul.summary('never-unready'), critical(unready));
+    await untilEqual('endpoints that nobody is sent to', endpoints, ['198.51.100.21 false', '198.51.100.22 false']);
+    await untilIdle(daemon);
+    expect(await findService('never-vm')).toBeDefined();
+    const { toConsul: inConsul, toKubernetes: inKubernetes } = await statusOf(daemon);
+    expect([inConsul?.kept, (inKubernetes?.kept ?? 0) > 0]).toEqual([2, true]);
+    await until('an entry that says it', async () => (await ownOutput()).includes('kept, as removals is never'));
+
+    await configure((settings) => {
+      settings.toConsul = { ...toConsul, removals: 'on' };
+      settings.toKubernetes = { ...toKubernetes, namespaces: [namespace], removals: 'on' };
+    });
+    await untilEqual(
+      'the end of both pods',
+      async () => [...(await consul.summary('never-gone')), ...(await consul.summary('never-unready'))],
+      [],
+    );
+    await until('the end of the Service', async () => (await findService('never-vm')) === undefined);
   });
 });
 

@@ -261,6 +261,7 @@ export interface Work {
   /** Of to-consul only. */
   readonly instances?: number;
   readonly held?: number;
+  readonly kept: number;
   readonly retained?: number;
   readonly rejected: number;
   readonly waiting: number;

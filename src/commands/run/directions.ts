@@ -127,6 +127,7 @@ export function summaryOf(
     instances: consul?.instances ?? 0,
     rejected: (consul?.rejected ?? 0) + (kubernetes?.rejected ?? 0),
     held: consul?.held ?? 0,
+    kept: (consul?.kept ?? 0) + (kubernetes?.kept ?? 0),
     mirrored: kubernetes?.services,
     troubles: [...(toConsul?.troubles() ?? []), ...(toKubernetes?.troubles() ?? [])],
   });

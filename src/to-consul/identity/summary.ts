@@ -23,6 +23,8 @@ export interface Sums {
   readonly rejected: number;
   /** Instances that stay although they are not wanted as they are. */
   readonly held: number;
+  /** What would go and stays because removals are off, in both directions. */
+  readonly kept?: number;
   /** Mirrored Consul services; undefined while that direction is switched off. */
   readonly mirrored: number | undefined;
   /** What is rejected and what is held, an object each, in any order. */
@@ -48,11 +50,24 @@ const LONGEST_TROUBLE = 300;
  * Never critical: nobody calls this service, and a Consular that does not work cannot say so here.
  */
 export function summarize(given: Sums): Summary {
-  const { off, configuration = [], loss, unfenced, retained, instances, rejected, held, mirrored, troubles } = given;
+  const {
+    off,
+    configuration = [],
+    kept = 0,
+    loss,
+    unfenced,
+    retained,
+    instances,
+    rejected,
+    held,
+    mirrored,
+    troubles,
+  } = given;
   const sums = [
     `${count(instances, 'instance')} registered`,
     `${rejected} rejected`,
     `${held} held`,
+    ...(kept === 0 ? [] : [`${kept} kept, as removals is never`]),
     mirrored === undefined ? 'mirroring is off' : `${count(mirrored, 'service')} mirrored`,
   ].join(', ');
   const isWell = rejected + held + retained.length + configuration.length === 0 && (loss ?? off) === undefined;
