@@ -74,7 +74,7 @@ export class LiveConfig {
 
   #view(section: object, path: readonly string[]): object {
     const view = {};
-    for (const [key, value] of Object.entries(section)) {
+    for (const [key, value] of Object.entries(section as Record<string, unknown>)) {
       const inner = [...path, key];
       if (isObject(value)) {
         const fixed = this.#view(value, inner);

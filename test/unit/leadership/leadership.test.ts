@@ -57,9 +57,8 @@ describe('the right to write', () => {
     const asked: string[] = [];
     const note = (what: string) => () => (asked.push(what), Promise.resolve(undefined as never));
     const all = { get: note('get'), list: note('list'), create: note('create'), patch: note('patch') };
-    const api = leadersApi(
-      { ...all, setCondition: note('condition'), remove: note('remove') } as unknown as ObjectApi,
-      () => leadership.assertLeading(),
+    const api = leadersApi({ ...all, setCondition: note('condition'), remove: note('remove') }, () =>
+      leadership.assertLeading(),
     );
     leadership.begin(openFence());
     writes.say('setting', 'setting writes');
