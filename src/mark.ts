@@ -63,6 +63,8 @@ export const ANNOTATION = {
   release: 'consular.dev/release',
   /** On the Lease: what the leader made of the last such request. */
   released: 'consular.dev/released',
+  /** On the Lease: off, by an operator, while nothing is to be written in either system. */
+  writes: 'consular.dev/writes',
   /** Kubernetes' own word, on v1 Endpoints that do not show all addresses. */
   overCapacity: 'endpoints.kubernetes.io/over-capacity',
   /** Tells the catalog sync of consul-k8s, where that runs too, to leave a Service out: it came from Consul. */

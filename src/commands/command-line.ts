@@ -1,6 +1,7 @@
 import { parseArgs, type ParseArgsConfig } from 'node:util';
 import { collectDefaultMetrics } from 'prom-client';
-import { ConfigError, loadConfig, type Environment } from '../config/load.ts';
+import { LiveConfig } from '../config/live.ts';
+import { ConfigError, loadConfig, parseConfig, type Environment } from '../config/load.ts';
 import { explainOutcome, HASH_FORM, isHash } from '../guard/release-request.ts';
 import { escapeControls, escapeLines } from '../json.ts';
 import { createLog, explainError } from '../observability/log.ts';
@@ -197,14 +198,20 @@ function readArguments(args: readonly string[]) {
 
 async function runDaemon(call: Call): Promise<number> {
   refuseWords(call);
-  const config = configOf(call);
+  const path = fileOf(call);
+  const live = new LiveConfig(loadConfig(path, call.env));
+  const { config } = live;
   const metrics = createMetrics();
-  const log = createLog({ ...config.log, stream: call.stderr });
+  const log = createLog({ level: () => config.log.level, format: config.log.format, stream: call.stderr });
   collectDefaultMetrics({ register: metrics.registry });
   const stopped = call.untilSignal();
   const daemon = await startDaemon(
     { config, metrics, version: call.version, log },
-    { takeOver: call.options['take-over'], renameFrom: call.options['rename-from'] },
+    {
+      takeOver: call.options['take-over'],
+      renameFrom: call.options['rename-from'],
+      file: { path, live, parse: (text) => parseConfig(text, call.env, path) },
+    },
   );
   const end = await Promise.race([
     stopped.then((signal) => ({ isWanted: true, message: 'stopping, nothing is removed', fields: { signal } })),
@@ -284,9 +291,13 @@ function refuseWords({ command, words }: Call): void {
   if (words.length > 0) throw new UsageError(`expected one command, found "${[command, ...words].join(' ')}"`);
 }
 
-function configOf({ options, env }: Call) {
+function configOf(call: Call) {
+  return loadConfig(fileOf(call), call.env);
+}
+
+function fileOf({ options }: Call): string {
   if (options.config === undefined) throw new UsageError('expected --config FILE, found none');
-  return loadConfig(options.config, env);
+  return options.config;
 }
 
 /** The log of a command that reads once has errors only: its output says the rest. */

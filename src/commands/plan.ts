@@ -13,11 +13,13 @@ import { namespaceOf } from '../to-consul/plan/places.ts';
 import { planImports, planPods, planServices, readOnce, type OnceContext } from '../world/read-once.ts';
 import type { PodPlan } from '../to-consul/plan/pod-plan.ts';
 import { LAST_OF_ITS_SERVICE, STAYS } from '../to-consul/report/held.ts';
+import { WHY_KEPT } from '../to-consul/plan/kept.ts';
 import { mistakesOf } from '../to-consul/desired/service-mistakes.ts';
 import { noPod } from '../to-consul/report/reporter.ts';
 import { objectKey } from '../kubernetes/objects.ts';
 import { toldOfQuotas } from './namespace-quotas.ts';
 import { SHIPPED_ACCOUNT, toldOfNamespaces } from './namespace-rights.ts';
+import { describeWritesOff, writesOffBy } from './writes-off.ts';
 import { splitTold, toldIn, toldOf, toldOfImport, toldOfServices, type Told } from './told.ts';
 
 export interface PlannedChange {
@@ -37,8 +39,8 @@ export interface PlannedRejection {
 
 /** What stays as it is, although it is not wanted as it is, or would go. */
 export interface HeldInstance {
-  readonly direction: 'to-consul';
-  readonly kind: 'ServiceInstance';
+  readonly direction: 'to-consul' | 'to-kubernetes';
+  readonly kind: 'ServiceInstance' | WrittenKind;
   readonly object: string;
   /** Why. */
   readonly note: string;
@@ -46,8 +48,12 @@ export interface HeldInstance {
 
 export interface Plan {
   readonly cluster: string;
+  /** Who says that writes are off, a sentence each: then `run` does none of it until they are on. */
+  readonly writesOff: readonly string[];
   readonly changes: readonly PlannedChange[];
   readonly held: readonly HeldInstance[];
+  /** Would go, and stays because removals are off. */
+  readonly kept: readonly HeldInstance[];
   /** Would go, and stays because much was lost at once. */
   readonly retained: readonly HeldInstance[];
   readonly rejections: readonly PlannedRejection[];
@@ -66,11 +72,12 @@ export function makePlan(context: OnceContext, timeoutMs: number, account = SHIP
     const { cluster, toConsul: reading, toKubernetes } = context.config;
     const closed = await toldOfNamespaces(clients, world, toKubernetes.namespaces, account, reading.watch);
     const told = toldParts(closed);
-    const { held, retained, ...toConsul } = await planToConsul(context, world);
+    const { held, kept, retained, ...toConsul } = await planToConsul(context, world);
     const mirrors = await planToKubernetes(context, world);
     const quotas = await toldOfQuotas(clients.kubernetes, namespacesOf(toKubernetes), mirrors.changes);
     const parts = [toConsul, { changes: [], ...told }, { changes: [], ...toldParts(quotas) }, mirrors];
-    return { cluster, held, retained, ...merge(...parts) };
+    const writesOff = await writesOffBy(context.config, clients.kubernetes, account);
+    return { cluster, writesOff, held, kept: [...kept, ...mirrors.kept], retained, ...merge(...parts) };
   });
 }
 
@@ -93,8 +100,8 @@ function merge(...parts: readonly Part[]): Part {
 async function planToConsul(
   { config }: Pick<OnceContext, 'config'>,
   { owner, toConsul, closedNamespaces }: World,
-): Promise<Part & Pick<Plan, 'held' | 'retained'>> {
-  if (!toConsul) return { ...NOTHING, held: [], retained: [] };
+): Promise<Part & Pick<Plan, 'held' | 'kept' | 'retained'>> {
+  if (!toConsul) return { ...NOTHING, held: [], kept: [], retained: [] };
   const pods = planPods(config, owner, toConsul);
   const direction = 'to-consul';
   const change = (action: PlannedChange['action'], registration: Registration, note: string): PlannedChange => {
@@ -107,12 +114,14 @@ async function planToConsul(
     return { ...NOTHING, rejections: [{ direction, object: `Namespace ${name}`, reason }] };
   });
   const held: HeldInstance[] = [];
+  const kept: HeldInstance[] = [];
   const retained: HeldInstance[] = [];
   const ofServices: ServiceProblem[] = [];
   for (const key of [...pods.planner.keys()].sort()) {
     const { changes, unproven, rejections, warnings, ...plan } = await pods.plan(key);
     ofServices.push(...plan.ofServices);
     held.push(...heldOf(plan));
+    kept.push(...plan.kept.map(({ registration }) => heldInstance(registration, WHY_KEPT)));
     retained.push(...plan.retained.map(({ registration, why }) => heldInstance(registration, why)));
     parts.push({
       changes: [
@@ -135,7 +144,12 @@ async function planToConsul(
     if (addresses.length > 0)
       parts.push({ ...NOTHING, rejections: [{ direction, object, reason: noPod(addresses, 3).message }] });
   }
-  return { held, retained, ...merge(...parts, { changes: [], ...toldParts(toldOfServices(ofServices), direction) }) };
+  return {
+    held,
+    kept,
+    retained,
+    ...merge(...parts, { changes: [], ...toldParts(toldOfServices(ofServices), direction) }),
+  };
 }
 
 function heldOf({ held, unconfirmed }: Pick<PodPlan, 'held' | 'unconfirmed'>): HeldInstance[] {
@@ -152,11 +166,12 @@ function heldInstance(registration: Registration, note: string): HeldInstance {
 async function planToKubernetes(
   { config }: Pick<OnceContext, 'config'>,
   { owner, toKubernetes }: World,
-): Promise<Part> {
-  if (!toKubernetes) return NOTHING;
+): Promise<Part & Pick<Plan, 'kept'>> {
+  if (!toKubernetes) return { ...NOTHING, kept: [] };
   const planned = await planServices(config, owner, toKubernetes);
   const imports = await planImports(planned, toKubernetes);
-  return merge(
+  const kept = [...planned.plans.values()].flatMap(({ namespaces }) => namespaces.flatMap(keptIn));
+  const all = merge(
     ...[...planned.plans].map(([name, plan]) =>
       merge(
         { changes: [], ...toldParts(toldOf(name, plan)) },
@@ -167,6 +182,13 @@ async function planToKubernetes(
     describeFallbacks([...planned.plans.values()]),
     describeRetained(toKubernetes.retention.retaining()),
   );
+  return { ...all, kept };
+}
+
+function keptIn({ namespace, kept }: NamespacePlan): HeldInstance[] {
+  return kept.map(({ kind, name, note }) => ({
+    ...{ direction: 'to-kubernetes' as const, kind, object: `${namespace}/${name}`, note },
+  }));
 }
 
 /** One line for each Consul service of which much is missing at once. */
@@ -250,10 +272,11 @@ function toldParts(
  * The plan for people: one aligned line a change, then what stays (=), what was rejected (!) or should be known (*), then
  * the sums.
  */
-export function formatPlan({ changes, held, retained, rejections, warnings }: Plan): string {
+export function formatPlan({ writesOff, changes, held, kept, retained, rejections, warnings }: Plan): string {
   const all = [
     ...changes,
     ...held.map((one) => ({ ...one, action: 'held' as const })),
+    ...kept.map((one) => ({ ...one, action: 'kept' as const })),
     ...retained.map((one) => ({ ...one, action: 'retained' as const })),
   ];
   const width = (of: (row: (typeof all)[number]) => string) => Math.max(0, ...all.map((row) => of(row).length));
@@ -274,8 +297,9 @@ export function formatPlan({ changes, held, retained, rejections, warnings }: Pl
   });
   const count = (action: PlannedChange['action']) => changes.filter((change) => change.action === action).length;
   return [
+    ...describeWritesOff(writesOff).map(escapeControls),
     ...lines,
-    `Plan: ${count('create')} to create, ${count('update')} to update, ${count('remove')} to remove, ${rejections.length} rejected${stays(held, 'held')}${stays(retained, 'retained')}.`,
+    `Plan: ${count('create')} to create, ${count('update')} to update, ${count('remove')} to remove, ${rejections.length} rejected${stays(held, 'held')}${stays(kept, 'kept')}${stays(retained, 'retained')}.`,
   ].join('\n');
 }
 
@@ -283,4 +307,4 @@ function stays({ length }: readonly HeldInstance[], how: string): string {
   return length === 0 ? '' : `, ${length} ${how}`;
 }
 
-const SIGN = { create: '+', update: '~', remove: '-', held: '=', retained: '=' } as const;
+const SIGN = { create: '+', update: '~', remove: '-', held: '=', kept: '=', retained: '=' } as const;

@@ -4,7 +4,7 @@ import { leaderElection } from './leader-election.ts';
 import { toConsul } from './to-consul.ts';
 import { consul } from './consul.ts';
 import { toKubernetes } from './to-kubernetes.ts';
-import { NAMESPACE } from './values.ts';
+import { NAMESPACE, onOff } from './values.ts';
 
 /**
  * Every setting of the daemon: its type, its default and one line of why. `config/consular.yaml` and
@@ -57,6 +57,9 @@ export const configSchema = z.strictObject({
     .describe(
       'What stands before the slash in annotations and in the readiness gate that people write; another one keeps two Consulars in one cluster apart.',
     ),
+  writes: onOff.describe(
+    'off: nothing is written in either system but the Lease; all else goes on. Read again within 2 s.',
+  ),
   kubernetes: z
     .strictObject({
       kubeconfig: z
@@ -80,7 +83,9 @@ export const configSchema = z.strictObject({
   controlFile: z
     .string()
     .default('')
-    .describe('File that is looked at for hashes of what is retained and may go, one a line; empty: none.'),
+    .describe(
+      'File that is looked at for hashes of what is retained and may go, and for writes off, one a line; empty: none.',
+    ),
   http: z
     .strictObject({
       address: z

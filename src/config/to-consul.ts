@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { isLabelSelector } from './label-selector.ts';
 import { selects } from './pattern.ts';
-import { NAMESPACE, name, patterns } from './values.ts';
+import { NAMESPACE, name, onNever, patterns } from './values.ts';
 
 const policy = z
   .strictObject({
@@ -82,6 +82,9 @@ export const toConsul = z
       .default(true)
       .describe("As registrator's -explicit: ports without a SERVICE_NAME are left out."),
     policy,
+    removals: onNever.describe(
+      'never: no instance is deregistered; one that would be stays with a critical check, until removals are on.',
+    ),
     ownEntry: z
       .strictObject({
         tags: z

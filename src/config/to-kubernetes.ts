@@ -1,7 +1,7 @@
 import { isIP, isIPv4, isIPv6 } from 'node:net';
 import * as z from 'zod';
 import { isAddressRange, isHostName } from '../address.ts';
-import { duration, name, patterns, port } from './values.ts';
+import { duration, name, onNever, patterns, port } from './values.ts';
 
 /** An IP address, perhaps with a port; IPv6 is in brackets then. */
 function isDnsServer(text: string): boolean {
@@ -124,6 +124,9 @@ export const toKubernetes = z
       .prefault({}),
     removalGrace: duration('60s').describe(
       'How long a Service outlives its Consul service, so that ClusterIPs survive restarts.',
+    ),
+    removals: onNever.describe(
+      'never: no object and no endpoint is removed; an endpoint that would be stays and is not ready, until removals are on.',
     ),
   })
   .prefault({});

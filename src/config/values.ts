@@ -27,6 +27,18 @@ export const patterns = (pattern: z.ZodType<string, string>, include: string[], 
     })
     .prefault({});
 
+/** YAML 1.1, which Helm and others speak, makes booleans of on and off before they come here. */
+export const onOff = z
+  .literal(['on', 'off', true, false])
+  .default('on')
+  .transform((said) => (said === true || said === 'on' ? ('on' as const) : ('off' as const)));
+
+/** The same; but what `false` means here is not clear enough. */
+export const onNever = z
+  .literal(['on', 'never', true])
+  .default('on')
+  .transform((said) => (said === 'never' ? said : ('on' as const)));
+
 export const duration = (fallback: string) =>
   z
     .string()

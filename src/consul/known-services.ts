@@ -97,6 +97,11 @@ export class KnownServices {
       .map(([name]) => name);
   }
 
+  /** The same list with other names of interest. */
+  takeNamesAgain(): NameChanges {
+    return this.takeNames([...this.#spellings.values()]);
+  }
+
   /** Takes in the list of all names; tells what it changes. */
   takeNames(spellings: readonly string[]): NameChanges {
     this.#spellings = bySpelling(spellings);

@@ -111,6 +111,11 @@ export class ServiceCatalog {
     this.#listeners.add(listener);
   }
 
+  /** Other names may be candidates than before: reads those that are, and forgets those that are not any more. */
+  selectAgain(): void {
+    this.#readChanged(this.#known.takeNamesAgain());
+  }
+
   /** Reads one service now. @throws ConsulError, UntrustworthyAnswer; NotBelieved when it was taken in part */
   async refresh(name: string): Promise<void> {
     if (await this.#reader.read(this.#known.ensure(name))) this.#notify(name);

@@ -41,6 +41,7 @@ export class EventRecorder {
   readonly #metrics: Metrics;
   readonly #clock: Pick<Clock, 'now' | 'date'>;
   readonly #random: () => number;
+  readonly #mayWrite: () => boolean;
   readonly #queue = new PQueue({ concurrency: 1, interval: 1000, intervalCap: 25 });
   readonly #sent = new Map<string, number>();
   #stopped = false;
@@ -52,6 +53,7 @@ export class EventRecorder {
     metrics: Metrics,
     clock: Pick<Clock, 'now' | 'date'> = systemClock,
     random = Math.random,
+    mayWrite = () => true,
   ) {
     this.#client = client;
     this.#instance = instance;
@@ -59,10 +61,12 @@ export class EventRecorder {
     this.#metrics = metrics;
     this.#clock = clock;
     this.#random = random;
+    this.#mayWrite = mayWrite;
   }
 
+  /** What is reported while nothing may be written is dropped: whoever has something to tell tells it again afterwards. */
   report(resource: EventSubject, about: Identity, event: EventReport): void {
-    if (this.#stopped) return;
+    if (this.#stopped || !this.#mayWrite()) return;
     const identity = [about.uid, event.reason, event.note].join('\n');
     const now = this.#clock.now();
     if (now - (this.#sent.get(identity) ?? -Infinity) < REPEAT_AFTER_MS) return;
@@ -75,7 +79,11 @@ export class EventRecorder {
       if (this.#sent.size <= REMEMBERED) break;
       this.#sent.delete(oldest);
     }
-    void this.#queue.add(() => this.#write(resource, about, event), { priority: isMinor ? 0 : 1 });
+    const write = async () => {
+      if (this.#mayWrite()) return this.#write(resource, about, event);
+      this.#sent.delete(identity);
+    };
+    void this.#queue.add(write, { priority: isMinor ? 0 : 1 });
   }
 
   /** Drops what is waiting: nobody waits for Events, and an ending process least of all. */

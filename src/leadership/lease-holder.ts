@@ -24,6 +24,8 @@ export interface LeaseHolderOptions {
    * became of an earlier request, unless `annotations` says that anew.
    */
   readonly onReleaseRequest: (text: string) => void;
+  /** Told what is on the Lease, at each look and write; of none when there is no Lease. */
+  readonly onSeen?: ((annotations: ReadonlyMap<string, string> | undefined) => void) | undefined;
   /** Told after each write. */
   readonly onHeld: (term: Term) => void;
   readonly times: ElectionTimes;
@@ -54,6 +56,8 @@ export class LeaseHolder {
   #hasEnded = false;
   /** Ends the request that is on its way. */
   #request = new AbortController();
+  /** What the last Lease that was seen says of writes. Whoever deletes the Lease has not said that they are on. */
+  #switch: string | undefined;
   /** A request of an operator that we were told, and that may still be on the Lease. */
   #taken: string | undefined;
 
@@ -165,6 +169,8 @@ export class LeaseHolder {
   #know(lease: Lease | undefined): void {
     this.#lease = lease;
     this.#sighting = see(this.#sighting, lease, this.#options.clock.now());
+    if (lease) this.#switch = lease.annotations.get(ANNOTATION.writes);
+    this.#options.onSeen?.(lease?.annotations);
     if (lease?.annotations.get(ANNOTATION.release) !== this.#taken) this.#taken = undefined;
   }
 
@@ -210,7 +216,11 @@ export class LeaseHolder {
         ...{ renewTime, leaseTransitions },
       },
       labels: { [LABEL.managedBy]: MANAGED_BY, [LABEL.cluster]: cluster },
-      annotations: { ...(this.#taken !== undefined && TAKEN), ...annotations() },
+      annotations: {
+        ...(this.#taken !== undefined && TAKEN),
+        ...(!observed && this.#switch !== undefined && { [ANNOTATION.writes]: this.#switch }),
+        ...annotations(),
+      },
     };
     this.#hasWritten = true;
     const written = await this.#within(this.#requestMs, (signal) =>

@@ -11,8 +11,11 @@ export interface Log {
   debug(message: string, fields?: Fields): void;
 }
 
+export type Level = 'error' | 'warn' | 'info' | 'debug';
+
 export interface LogOptions {
-  readonly level: 'error' | 'warn' | 'info' | 'debug';
+  /** Asked before each record, because the setting may change. */
+  readonly level: Level | (() => Level);
   readonly format: 'json' | 'text';
   /** @default process.stderr */
   readonly stream?: NodeJS.WritableStream;
@@ -30,15 +33,17 @@ const LONGEST_VALUES = [1024, 256, 40] as const;
 export function createLog({ level, format, stream = process.stderr }: LogOptions): Log {
   const { combine, timestamp, printf } = winston.format;
   const line = format === 'json' ? asJson : asText;
+  const levelNow = typeof level === 'string' ? () => level : level;
   const logger = winston.createLogger({
-    level,
+    level: levelNow(),
     format: combine(
       timestamp(),
       printf((record) => fit(record, line)),
     ),
     transports: [new winston.transports.Stream({ stream })],
   });
-  const write = (at: LogOptions['level']) => (message: string, fields?: Fields) => {
+  const write = (at: Level) => (message: string, fields?: Fields) => {
+    logger.level = levelNow();
     if (logger.isLevelEnabled(at)) logger.log({ level: at, message, ...printable(fields) });
   };
   return { error: write('error'), warn: write('warn'), info: write('info'), debug: write('debug') };

@@ -10,9 +10,11 @@ export interface Metrics {
   readonly queueDepth: Gauge<'direction'>;
   readonly owned: Gauge<'direction'>;
   readonly retained: Gauge<'direction'>;
+  readonly kept: Gauge<'direction'>;
   readonly imports: Gauge;
   readonly istioFallbacks: Gauge;
   readonly closedNamespaces: Gauge;
+  readonly writesEnabled: Gauge;
   readonly leader: Gauge;
   readonly fenced: Gauge;
   readonly consulTransactions: Counter<'outcome'>;
@@ -62,6 +64,12 @@ export function createMetrics(): Metrics {
       labelNames: ['direction'],
       registers,
     }),
+    kept: new Gauge({
+      name: 'consular_kept',
+      help: 'What would go and stays, because the setting removals is never.',
+      labelNames: ['direction'],
+      registers,
+    }),
     imports: new Gauge({
       name: 'consular_imports',
       help: 'Services of others that take instances of a Consul service in.',
@@ -75,6 +83,11 @@ export function createMetrics(): Metrics {
     closedNamespaces: new Gauge({
       name: 'consular_closed_namespaces',
       help: 'Namespaces that should get mirrored Services and cannot be written to.',
+      registers,
+    }),
+    writesEnabled: new Gauge({
+      name: 'consular_writes_enabled',
+      help: '0 while writes are off and nothing is written in either system, else 1.',
       registers,
     }),
     leader: new Gauge({

@@ -1,6 +1,7 @@
 import { systemClock, type Clock } from '../clock.ts';
 import { explainError, type Log } from '../observability/log.ts';
 import type { Direction, Metrics } from '../observability/metrics.ts';
+import { isWritesOff } from '../writes.ts';
 import { WorkQueue, type WorkQueueOptions } from './work-queue.ts';
 
 export interface ControllerOptions {
@@ -21,6 +22,8 @@ export interface ControllerStatus {
   readonly waiting: number;
   readonly busy: number;
   readonly failing: Readonly<Record<string, string>>;
+  /** Keys for which there is something to write, and writes are off. */
+  readonly unwritten: number;
 }
 
 /** From this many failures in a row a key is worth an error, before that a warning. */
@@ -44,11 +47,13 @@ interface Failing {
  * | fails for less than 2 s, the first time  | a warning                      |
  * | fails for less than 2 s, again           | debug                          |
  * | fails for longer                         | a warning, from 5 on an error  |
+ * | could not be written as writes are off   | nothing, and it is no failure: whoever switches them on has all keys looked at |
  */
 export class Controller {
   readonly #options: ControllerOptions;
   readonly #queue: WorkQueue;
   readonly #failing = new Map<string, Failing>();
+  readonly #unwritten = new Set<string>();
   readonly #clock: Pick<Clock, 'now'>;
 
   constructor(options: ControllerOptions) {
@@ -68,6 +73,7 @@ export class Controller {
       waiting: this.#queue.depth,
       busy: this.#queue.running,
       failing: Object.fromEntries([...this.#failing].slice(0, 100).map(([key, { why }]) => [key, why])),
+      unwritten: this.#unwritten.size,
     };
   }
 
@@ -107,9 +113,10 @@ export class Controller {
 
   async #process(key: string): Promise<void> {
     const { direction, metrics, reconcile } = this.#options;
-    await reconcile(key);
+    const isWritten = await reconcile(key).then(() => true, orWhileOff);
+    this.#unwritten[isWritten ? 'delete' : 'add'](key);
     this.#failing.delete(key);
-    metrics.reconciles.inc({ direction, outcome: 'done' });
+    metrics.reconciles.inc({ direction, outcome: isWritten ? 'done' : 'off' });
     this.#noteDepth();
   }
 
@@ -127,6 +134,12 @@ export class Controller {
     else if (isFirst || failures < PERSISTENT_FAILURES) log.warn(WILL_TRY_AGAIN, fields);
     else log.error('reconciling keeps failing', fields);
   }
+}
+
+/** @returns false when writes are off @throws any other error */
+function orWhileOff(error: unknown): false {
+  if (isWritesOff(error)) return false;
+  throw error;
 }
 
 const WILL_TRY_AGAIN = 'reconciling failed, will try again';

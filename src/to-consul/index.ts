@@ -98,6 +98,8 @@ export interface ToConsul {
   release(hash: string): Release;
   /** The API server is back, or the right to write: what failed for want of it is tried again. */
   lookAgain(): void;
+  /** Writes were off, or the settings are others: looks at everything as after a restart. */
+  startAnew(): void;
   /** Sends what is being sent, takes nothing more; removes nothing. */
   stop(limitMs: number): Promise<void>;
 }
@@ -109,7 +111,7 @@ export interface ToConsul {
 export function runToConsul(options: ToConsulOptions): ToConsul {
   const { owner, config, views, own, foreign, api, resources, brake, log, metrics } = options;
   const index = new PodIndex(config, views);
-  const places = new Places(config.policy, own);
+  const places = new Places(own);
   const losses = new Losses(owner.cluster, config, views.pods, own, systemClock.now());
   const admission = new Admission(config.policy, foreign, places);
   const planner = new Planner(owner, config, views, index, own, admission, foreign, losses);
@@ -146,17 +148,18 @@ export function runToConsul(options: ToConsulOptions): ToConsul {
     metrics,
     clock: systemClock,
   });
+  const reportService = (service: Service, addresses: readonly string[]) => {
+    const mistakes = mistakesOf(service, config).map(({ rejection }) => rejection);
+    const isHeld = mistakes.length > 0 && stays(service, config.annotationPrefix, index, own);
+    const told = mistakes.map((rejection) => ({ ...rejection, isHeld }));
+    report.service(service, addresses.length > 0 ? [noPod(addresses, 3), ...told] : told);
+  };
   const forget = ({ uid }: { readonly uid: string }) => gatekeeper.forget(uid);
   const enqueue = (podKeys: Iterable<string>) => loop.enqueue(podKeys);
   subscribe(views, index, {
     enqueue,
     addressChanged: (podKeys) => loop.enqueue(podKeys.filter((key) => losses.isAtStake(key))),
-    reportService: (service, addresses) => {
-      const mistakes = mistakesOf(service, config).map(({ rejection }) => rejection);
-      const isHeld = mistakes.length > 0 && stays(service, config.annotationPrefix, index, own);
-      const told = mistakes.map((rejection) => ({ ...rejection, isHeld }));
-      report.service(service, addresses.length > 0 ? [noPod(addresses, 3), ...told] : told);
-    },
+    reportService,
     forget,
   });
   loop.start();
@@ -164,6 +167,7 @@ export function runToConsul(options: ToConsulOptions): ToConsul {
   void removeEmptyNodes({
     ...options,
     reserve: (node) => writer.reserve(node),
+    isFollowing: () => options.isFollowing() && config.removals === 'on',
     graceMs: options.emptyNodeMs ?? EMPTY_NODE_MS,
     clock: systemClock,
   });
@@ -186,6 +190,12 @@ export function runToConsul(options: ToConsulOptions): ToConsul {
     lookAgain: () => {
       writer.lookAgain();
       loop.lookAgain();
+    },
+    startAnew: () => {
+      report.forget();
+      for (const service of views.services.values()) reportService(service, index.addressesWithoutPod(service));
+      writer.lookAgain();
+      loop.startAnew();
     },
     stop: async (limitMs) => {
       writer.stop();

@@ -16,7 +16,7 @@ export interface LoopOptions {
   readonly planner: Pick<Planner, 'plan' | 'keys'>;
   readonly places: Pick<Places, 'record'>;
   /** Told of what becomes of instances, here and nowhere else; the planner asks it. */
-  readonly losses: Pick<Losses, 'isAtStake' | 'note' | 'release' | 'expire' | 'dueInMs'>;
+  readonly losses: Pick<Losses, 'startAnew' | 'isAtStake' | 'note' | 'release' | 'expire' | 'dueInMs'>;
   /** What is ours in Consul. */
   readonly own: {
     readonly size: number;
@@ -33,7 +33,7 @@ export interface LoopOptions {
   readonly writer: { submit(key: string): Promise<void> };
   /** Direct reads of Kubernetes. */
   readonly proofs: { exists(podKey: string, proof: Proof): Promise<boolean> };
-  readonly firstProofs: Pick<FirstProofs, 'give' | 'forget' | 'settle'>;
+  readonly firstProofs: Pick<FirstProofs, 'clear' | 'give' | 'forget' | 'settle'>;
   readonly patience: Pick<Patience, 'judge'>;
   readonly report: Pick<Reporter, 'rejections' | 'warnings' | 'ofServices' | 'rejected'>;
   /** Undefined while the readiness gate is off. */
@@ -53,4 +53,6 @@ export interface LoopStatus extends ControllerStatus {
   readonly held: number;
   /** Instances that stay although their pods are not Ready, because much was lost at once. */
   readonly retained: number;
+  /** Instances that would go and stay with a critical check, because `toConsul.removals` is never. */
+  readonly kept: number;
 }

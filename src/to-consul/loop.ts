@@ -8,7 +8,7 @@ import type { Given } from './plan/proof.ts';
 import { askerOf } from './plan/removals.ts';
 import { Waiting } from './plan/waiting.ts';
 import type { LoopOptions, LoopStatus } from './loop-options.ts';
-import { HeldInstances } from './report/held.ts';
+import { HeldInstances, KeptInstances } from './report/held.ts';
 import type { Release, Retaining } from '../guard/retained.ts';
 import { RetainedInstances, type ShownInstance } from './report/retained-instances.ts';
 import type { Rejection, ServiceProblem } from './registration/rejection.ts';
@@ -45,6 +45,7 @@ export class ToConsulLoop {
   /** What was proven for keys that are being written for it. */
   readonly #proven = new Map<string, Map<OwnInstance, Given>>();
   readonly #held = new HeldInstances();
+  readonly #kept = new KeptInstances();
   readonly #retained = new RetainedInstances();
   #cancelExpiry = (): void => undefined;
 
@@ -70,6 +71,18 @@ export class ToConsulLoop {
     this.#controller.enqueueInBackground(keys);
   }
 
+  /**
+   * Looks at everything as after a restart: what went while nothing was written, or goes because the settings are others, passes
+   * the same guards as what an earlier run left.
+   */
+  startAnew(): void {
+    const { losses, firstProofs, clock } = this.#options;
+    losses.startAnew(clock.now());
+    firstProofs.clear();
+    this.#controller.lookAgain();
+    this.start();
+  }
+
   /** These pods have to be looked at. */
   enqueue(podKeys: Iterable<string>): void {
     const keys = new Set(podKeys);
@@ -90,8 +103,15 @@ export class ToConsulLoop {
     if (this.#noteMembers(key, plan)) plan = planner.plan(key, proven);
     this.#retained.note(key, plan, clock.now());
     metrics.retained.set({ direction: 'to-consul' }, this.#retained.count);
+    this.#kept.note(key, plan);
+    metrics.kept.set({ direction: 'to-consul' }, this.#kept.count);
     // A proof is about the present: an instance that is wanted again needs another to go.
-    const going = new Set([...plan.changes.remove, ...plan.held, ...plan.unconfirmed.map(({ instance }) => instance)]);
+    const going = new Set([
+      ...plan.changes.remove,
+      ...plan.held,
+      ...plan.kept,
+      ...plan.unconfirmed.map(({ instance }) => instance),
+    ]);
     for (const instance of proven?.keys() ?? []) if (!going.has(instance)) proven?.delete(instance);
     this.#latest.set(key, plan);
     for (const instance of plan.changes.remove) this.#tellProven(key, instance, proven?.get(instance));
@@ -123,6 +143,7 @@ export class ToConsulLoop {
       rejected: this.#options.report.rejected.size,
       held: this.#held.count,
       retained: this.#retained.count,
+      kept: this.#kept.count,
       ...this.#controller.status,
     };
   }

@@ -40,6 +40,8 @@ export interface ToKubernetesOptions {
   readonly catalog: ReadCatalog;
   /** What the catalog shows although Consul does not, from now on. */
   readonly retention: Pick<RetainingCatalog, 'begin' | 'retained' | 'retaining' | 'release'>;
+  /** The settings may select other Consul services than before. */
+  readonly selectAgain: () => void;
   readonly hosts: HostCache;
   readonly api: ObjectApi;
   readonly resources: Resources;
@@ -60,6 +62,8 @@ export interface ToKubernetesStatus extends ControllerStatus {
   /** Services of others that take instances of a Consul service in. */
   readonly imports: number;
   readonly rejected: number;
+  /** Services, and slices with endpoints, that would go and stay because `toKubernetes.removals` is never. */
+  readonly kept: number;
   /** Instances that stay although Consul does not show them, because much was lost at once. */
   readonly retained: number;
   /** The version in which they are written, or why there are none. */
@@ -80,6 +84,8 @@ export interface ToKubernetes {
   troubles(): Iterable<string>;
   /** The API server is back: what failed for want of it is tried again. */
   lookAgain(): void;
+  /** Writes were off, or the settings are others: looks at everything as after a restart. */
+  startAnew(): void;
   stop(limitMs: number): Promise<void>;
 }
 
@@ -97,6 +103,17 @@ export function runToKubernetes(options: ToKubernetesOptions): ToKubernetes {
   const report = createReporter(options);
   const disputes = new Disputes({ tell: report.disputed });
   const writer = createWriter(owner, api, resources, views, options.consulMark, { refused, disputes });
+  const grace = createGrace(
+    () => config.removalGrace,
+    () => performance.now(),
+  );
+  const kept = new Map<string, number>();
+  const keptInAll = () => [...kept.values()].reduce((sum, one) => sum + one, 0);
+  const onKept = (name: string, count: number) => {
+    if (count > 0) kept.set(name, count);
+    else kept.delete(name);
+    metrics.kept.set({ direction: 'to-kubernetes' }, keptInAll());
+  };
   const fallbacks = createFallbacks(options);
   reportLosses(options);
   const queue = {
@@ -120,14 +137,13 @@ export function runToKubernetes(options: ToKubernetesOptions): ToKubernetes {
   const imports = runImports({ ...{ sources, catalog, hosts, writer, report, metrics }, enqueue: queue.enqueue });
   const loop = new ToKubernetesLoop({
     ...{ planner, catalog, hosts, writer, report, fallbacks, imports, metrics, queue },
-    grace: createGrace(config.removalGrace, () => performance.now()),
+    ...{ grace, onKept, keepsAll: () => config.removals === 'never' },
     tagsPace: createTagsPace(() => performance.now()),
     ...{ workloadEntries: views.workloadEntries, namespaces: views.namespaces },
   });
   const enqueue = (names: Iterable<string>) => {
     for (const name of names) queue.enqueue(name);
   };
-
   const tellNamespaces = () => report.namespaces();
 
   tellNamespaces();
@@ -152,6 +168,7 @@ export function runToKubernetes(options: ToKubernetesOptions): ToKubernetes {
       imports: imports.count,
       rejected: report.count,
       retained: retention.retained,
+      kept: keptInAll(),
       workloadEntries: views.workloadEntries.found?.resource.apiVersion ?? views.workloadEntries.absence,
       withoutWorkloadEntries: fallbacks.count,
       closedNamespaces: Object.fromEntries(views.namespaces.closed),
@@ -161,6 +178,16 @@ export function runToKubernetes(options: ToKubernetesOptions): ToKubernetes {
     release: (hash) => retention.release(hash),
     troubles: () => report.messages(),
     lookAgain: () => controller.lookAgain(),
+    startAnew: () => {
+      report.forget();
+      tellNamespaces();
+      grace.startAnew();
+      options.selectAgain();
+      retention.begin(views);
+      controller.lookAgain();
+      controller.enqueueInBackground(planner.keys());
+      imports.lookAtAll();
+    },
     async stop(limitMs) {
       await controller.drain(limitMs);
       disputes.end();

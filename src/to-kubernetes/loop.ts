@@ -21,6 +21,10 @@ export interface ToKubernetesLoopOptions {
   readonly namespaces: { isClosedNow(name: string): Promise<boolean> };
   readonly tagsPace: TagsPace;
   readonly grace: Grace;
+  /** True while nothing is removed: a Service that is gone from Consul stays, and there is nothing to wait for. @default never */
+  readonly keepsAll?: (() => boolean) | undefined;
+  /** Told how much would go by the plan and stays. */
+  readonly onKept?: ((name: string, kept: number) => void) | undefined;
   readonly report: { plan(name: string, plan: NamePlan, failures: ReadonlyMap<string, unknown>): void };
   readonly fallbacks: { note(name: string, plan: NamePlan): void };
   readonly workloadEntries: { lookAgain(): void };
@@ -52,11 +56,16 @@ export class ToKubernetesLoop {
     const isGone = !planner.isMirrored(name) && planner.owns(name);
     const remaining = this.#grace(name, isGone);
     const isExpired = isGone && remaining === 0;
+    const isKept = isGone && this.#options.keepsAll?.() === true;
     // The Service itself goes only on a fresh answer that proves that nothing is there.
-    if (isExpired) await catalog.confirm(name);
+    if (isExpired && !isKept) await catalog.confirm(name);
     const plan = this.#plan(name, isExpired);
     await this.#carryOut(name, plan);
-    if (!plan.mirrored) this.#settle(name, remaining);
+    this.#options.onKept?.(
+      name,
+      plan.namespaces.reduce((sum, { kept }) => sum + kept.length, 0),
+    );
+    if (!plan.mirrored && !isKept) this.#settle(name, remaining);
   }
 
   /** Milliseconds until the Service may go; 0 when it may, or there is none. */

@@ -72,7 +72,7 @@ export function planPods(
 ): PodPlans {
   const { policy } = config.toConsul;
   const index = new PodIndex(config.toConsul, views);
-  const places = new Places(policy, own);
+  const places = new Places(own);
   const admission = new Admission(policy, foreign, places);
   const losses = new Losses(owner.cluster, config.toConsul, views.pods, own, 0);
   const planner = new PodPlanner(owner, config.toConsul, views, index, own, admission, foreign, losses);

@@ -51,6 +51,8 @@ export interface World {
         readonly views: ToKubernetesViews;
         readonly catalog: ReadCatalog;
         readonly retention: RetainingCatalog;
+        /** Reads what the settings select now, and did not before. */
+        readonly selectAgain: () => void;
         readonly hosts: HostCache;
       }
     | undefined;
@@ -202,7 +204,8 @@ async function readToKubernetes(
   await Promise.all([services.synced, workloadEntries.settled, namespaces.settled]);
   const kept = { endpoints: namespaces.views, namespaces, serviceCIDRs, workloadEntries };
   const views = { ...kept, pods: () => pods, ...(await shared.whole) };
-  return { catalog, retention, views, hosts: createHosts(context, owner, views, catalog) };
+  const selectAgain = () => services.selectAgain();
+  return { catalog, retention, views, selectAgain, hosts: createHosts(context, owner, views, catalog) };
 }
 
 /** v1 Endpoints are followed even when they are switched off: what was written before has to be seen to be removed. */

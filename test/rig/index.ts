@@ -1,5 +1,7 @@
 import { randomBytes } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
 import { Writable } from 'node:stream';
+import { LiveConfig } from '../../src/config/live.ts';
 import { parseConfig } from '../../src/config/load.ts';
 import { startDaemon, type RunningDaemon } from '../../src/commands/run/run.ts';
 import { createLog } from '../../src/observability/log.ts';
@@ -63,6 +65,10 @@ export interface DaemonOptions {
   /** @default none: a test runs in no pod */
   readonly leaderElection?: object;
   readonly controlFile?: string;
+  /** Of the switch of all writes, as in a configuration file. */
+  readonly writes?: string;
+  /** A file that the settings are written to, and that the daemon follows. @default none */
+  readonly file?: string;
   /** That it takes itself for. @default none */
   readonly pod?: { readonly namespace: string; readonly name: string };
   readonly kubeconfig?: string;
@@ -165,6 +171,7 @@ function settingsOf(defaults: Defaults, options: DaemonOptions): DaemonSettings 
     toKubernetes: { namespaces: [defaults.namespace], ...options.toKubernetes },
     leaderElection: { ...options.leaderElection },
     controlFile: options.controlFile ?? '',
+    ...(options.writes === undefined ? {} : { writes: options.writes }),
     http: { address: options.http ?? '127.0.0.1:0' },
   };
   return { settings, token: options.token ?? defaults.token, timings: { ...QUICK, ...options.timings } };
@@ -172,7 +179,11 @@ function settingsOf(defaults: Defaults, options: DaemonOptions): DaemonSettings 
 
 async function launch(defaults: Defaults, options: DaemonOptions): Promise<Daemon> {
   const { settings, token, timings } = settingsOf(defaults, options);
-  const config = parseConfig(JSON.stringify(settings), { CONSUL_HTTP_TOKEN: token });
+  const parse = (text: string) => parseConfig(text, { CONSUL_HTTP_TOKEN: token });
+  const config = parse(JSON.stringify(settings));
+  const { file: path } = options;
+  if (path !== undefined) writeFileSync(path, JSON.stringify(settings));
+  const file = path === undefined ? undefined : { path, parse, live: new LiveConfig(config) };
   const records: LogRecord[] = [];
   const stream = new Writable({
     write(chunk: Buffer, _encoding, done) {
@@ -181,9 +192,11 @@ async function launch(defaults: Defaults, options: DaemonOptions): Promise<Daemo
     },
   });
   const metrics = createMetrics();
-  const log = createLog({ level: 'debug', format: 'json', stream });
+  const level = () => (path === undefined ? 'debug' : (file?.live.config.log.level ?? 'debug'));
+  const log = createLog({ level, format: 'json', stream });
   const { takeOver = false, renameFrom, pod } = options;
-  const daemon = await startDaemon({ config, metrics, version: 'test', log, timings }, { takeOver, renameFrom, pod });
+  const given = { takeOver, renameFrom, pod, file };
+  const daemon = await startDaemon({ config, metrics, version: 'test', log, timings }, given);
   return { ...daemon, metrics, records };
 }
 
@@ -208,6 +221,12 @@ export async function statusOf({ port }: Pick<Daemon, 'port'>): Promise<Status> 
 
 export interface Status {
   readonly ready: boolean;
+  readonly writes: { readonly enabled: boolean; readonly since: string | null; readonly by: readonly string[] };
+  readonly configuration: {
+    readonly file: string;
+    readonly refused: string | null;
+    readonly needRestart: readonly string[];
+  } | null;
   readonly waitingFor: readonly string[];
   readonly leader: {
     readonly is: string;
@@ -251,9 +270,11 @@ export interface Work {
   readonly instances?: number;
   readonly held?: number;
   readonly closedNamespaces?: Readonly<Record<string, string>>;
+  readonly kept: number;
   readonly retained?: number;
   readonly rejected: number;
   readonly waiting: number;
   readonly busy: number;
+  readonly unwritten: number;
   readonly failing: Readonly<Record<string, string>>;
 }

@@ -189,7 +189,7 @@ export function describeGoing({ deletionTimestamp }: Service): string {
   return `which is being deleted since ${deletionTimestamp} and is held by a finalizer: it is made anew when it is gone, if Consul has instances then`;
 }
 
-function notesOn({ namespace, serviceName, conflict, fallback, held }: NamespacePlan): string[] {
+function notesOn({ namespace, serviceName, conflict, fallback, held, kept }: NamespacePlan): string[] {
   const places = held.map(({ address, family, port }) =>
     family === 'IPv6' ? `[${address}]:${port}` : `${address}:${port}`,
   );
@@ -199,6 +199,7 @@ function notesOn({ namespace, serviceName, conflict, fallback, held }: Namespace
     ...(held.length === 0
       ? []
       : [`Consul may have lost instances: these stay endpoints in namespace ${namespace}: ${places.join(', ')}`]),
+    ...kept.map(({ kind, name, note }) => `${kind} ${namespace}/${name}: ${note}`),
   ];
 }
 

@@ -4,6 +4,7 @@ import type { World } from '../../world/world.ts';
 import { toldOfQuotas } from '../namespace-quotas.ts';
 import { namespacesOf } from '../plan.ts';
 import { toldOfNamespaces } from '../namespace-rights.ts';
+import { describeWritesOff, writesOffBy } from '../writes-off.ts';
 import { explainConsulService } from './consul-service.ts';
 import { explainPod } from './pod.ts';
 import { explainService } from './service.ts';
@@ -28,7 +29,8 @@ export function explain(context: OnceContext, timeoutMs: number, subject: Subjec
     const explanation = await explainOne(context, world, clients, subject);
     if (!explanation)
       throw new Error(`explain ${kind} ${name}: expected it in Kubernetes or in Consul, found it in neither`);
-    return explanation;
+    const off = describeWritesOff(await writesOffBy(context.config, clients.kubernetes, subject.account));
+    return { ...explanation, warnings: [...off, ...explanation.warnings] };
   });
 }
 

@@ -9,6 +9,7 @@ import type { WrittenKind } from '../../to-kubernetes/plan/namespace-plan.ts';
 import { splitTold, type Told } from '../told.ts';
 import type { Rejection } from '../../to-consul/registration/rejection.ts';
 import type { PodPlan } from '../../to-consul/plan/pod-plan.ts';
+import { WHY_KEPT } from '../../to-consul/plan/kept.ts';
 import { STAYS } from '../../to-consul/report/held.ts';
 
 export const KINDS = ['pod', 'service', 'consul-service'] as const;
@@ -89,10 +90,10 @@ export interface ExplainedImport {
 
 export interface ExplainedChange {
   /**
-   * unproven: a removal that waits for a direct read; held: stays although it is not wanted as it is; retained: stays
-   * because much was lost at once.
+   * unproven: a removal that waits for a direct read; held: stays although it is not wanted as it is; kept: would
+   * go, and stays because removals are off; retained: stays because much was lost at once.
    */
-  readonly action: 'create' | 'update' | 'remove' | 'unproven' | 'held' | 'retained';
+  readonly action: 'create' | 'update' | 'remove' | 'unproven' | 'held' | 'kept' | 'retained';
   readonly kind: 'ServiceInstance' | WrittenKind;
   readonly object: string;
   readonly note: string;
@@ -178,8 +179,9 @@ export function podChanges({
   changes,
   unproven,
   held,
+  kept,
   retained,
-}: Pick<PodPlan, 'changes' | 'unproven' | 'held' | 'retained'>) {
+}: Pick<PodPlan, 'changes' | 'unproven' | 'held' | 'kept' | 'retained'>) {
   const change = (
     action: ExplainedChange['action'],
     registration: Registration,
@@ -197,6 +199,7 @@ export function podChanges({
     ...changes.remove.map(({ registration }) => change('remove', registration)),
     ...unproven.map(({ instance }) => change('unproven', instance.registration, AFTER_A_READ)),
     ...held.map(({ registration }) => change('held', registration, STAYS)),
+    ...kept.map(({ registration }) => change('kept', registration, WHY_KEPT)),
     ...retained.map(({ registration, why }) => change('retained', registration, why)),
   ];
 }
@@ -235,7 +238,7 @@ function fieldsOf(registration: Registration): Map<string, string> {
 
 /** One line for a pod among others. */
 export function summaryOf(plan: PodPlan, observed: number): string {
-  const { changes, unproven, held, retained, rejections, rule } = plan;
+  const { changes, unproven, held, kept, retained, rejections, rule } = plan;
   const counts = [
     [observed, 'in Consul'],
     [changes.create.length, 'to create'],
@@ -243,6 +246,7 @@ export function summaryOf(plan: PodPlan, observed: number): string {
     [changes.remove.length, 'to remove'],
     [unproven.length, 'to remove after a direct read'],
     [held.length, 'held'],
+    [kept.length, 'kept'],
     [retained.length, 'retained'],
   ] as const;
   const said = counts.filter(([count], i) => i === 0 || count > 0).map(([count, what]) => `${count} ${what}`);

@@ -2,7 +2,7 @@ import { escapeControls } from '../../json.ts';
 import type { ExplainedChange, ExplainedInstance, Explanation, Setting } from './explanation.ts';
 
 const KIND_NAMES = { pod: 'Pod', service: 'Service', 'consul-service': 'Consul service' } as const;
-const SIGNS = { create: '+', update: '~', remove: '-', unproven: '?', held: '=', retained: '=' } as const;
+const SIGNS = { create: '+', update: '~', remove: '-', unproven: '?', held: '=', kept: '=', retained: '=' } as const;
 
 /** The explanation for people: a title, then sections in one order; those that say nothing are left out. */
 export function formatExplanation(explanation: Explanation): string {

@@ -136,7 +136,7 @@ async function publishes(
   for (const pod of podKeys) {
     const plan = await plans.plan(pod);
     ofServices.push(...plan.ofServices.filter((problem) => problem.service === key));
-    const { changes, unproven, held, retained } = plan;
+    const { changes, unproven, held, kept, retained } = plan;
     const mine = ({ registration }: OwnInstance) => isOfService(registration);
     const changed = podChanges({
       changes: {
@@ -147,6 +147,7 @@ async function publishes(
       },
       unproven: unproven.filter(({ instance }) => mine(instance)),
       held: held.filter(mine),
+      kept: kept.filter(mine),
       retained: retained.filter(({ registration }) => isOfService(registration)),
     });
     parts.push({

@@ -1,70 +1,76 @@
-import { open, stat } from 'node:fs/promises';
-import { sleep } from '../../backoff.ts';
 import type { Clock } from '../../clock.ts';
 import type { Log } from '../../observability/log.ts';
+import { followFile } from './follow-file.ts';
 
-export interface ControlFileOptions {
+/**
+ * The control file, which whoever runs Consular without an election writes:
+ *
+ * | a line                    | counts                                                                                |
+ * |---------------------------|---------------------------------------------------------------------------------------|
+ * | `writes off`, `writes on` | as long as it stands in the file, from the start on; of several the strongest, off    |
+ * | any other: a hash         | once, when it comes                                                                   |
+ *
+ * What hashes are in the file at first was written for a process before this one, and a line that stays would release what is
+ * retained later under the same hash. A file that cannot be read says of writes what it said last.
+ */
+interface FollowedControlFile {
   readonly path: string;
-  /** Told the lines that the file did not have at the last look. */
-  readonly onLines: (text: string) => void;
   readonly log: Log;
   readonly clock: Clock;
   readonly signal: AbortSignal;
 }
 
-/** By look, not by notification: a file that is mounted is replaced by a link, or is on a file system that tells nothing. */
+export interface ControlFileOptions extends FollowedControlFile {
+  /** Told the lines that the file did not have at the last look, without those of the switch. */
+  readonly onLines: (text: string) => void;
+}
+
 const LOOK_MS = 1000;
 /** A few thousand lines; whatever is longer is another file. */
 const LONGEST_BYTES = 64 * 1024;
 
-/**
- * Looks every second whether the file was written. A line counts once, when it comes: what is in the file when this begins was
- * written for a process before this one, and a line that stays would release what is retained later under the same hash.
- */
-export async function followControlFile({ path, onLines, log, clock, signal }: ControlFileOptions): Promise<void> {
-  let seen: string | undefined;
+/** Tells the hashes that come. */
+export async function followControlFile({ onLines, ...file }: ControlFileOptions): Promise<void> {
+  const { path, log } = file;
   let lines: ReadonlySet<string> | undefined;
-  let failure: string | undefined;
-  for (; !signal.aborted; await sleep(LOOK_MS, signal, clock)) {
-    try {
-      const found = await stampOf(path);
-      if (lines === undefined || found !== seen) {
-        const before = lines;
-        lines = new Set(found === undefined ? [] : (await textOf(path)).split('\n').filter(Boolean));
-        const fresh = [...lines].filter((line) => before?.has(line) === false);
-        if (fresh.length > 0) onLines(fresh.join('\n'));
-        else if (before === undefined && found !== undefined)
-          log.info('the control file counts from its next change on', { path });
-      }
-      seen = found;
-      failure = undefined;
-    } catch (error) {
-      const why = String(error);
-      if (why !== failure) log.warn('the control file cannot be read, will look again', { path, error });
-      failure = why;
-    }
-  }
+  await followFile({
+    ...{ ...file, what: 'control file', longestBytes: LONGEST_BYTES, lookMs: LOOK_MS },
+    onText: (text = '') => {
+      const before = lines;
+      lines = new Set(text.split('\n').filter((line) => line !== '' && !SWITCH.test(line)));
+      const fresh = [...lines].filter((line) => before?.has(line) === false);
+      if (fresh.length > 0) onLines(fresh.join('\n'));
+      else if (before === undefined && lines.size > 0)
+        log.info('the hashes in the control file count from its next change on', { path });
+    },
+    onFailure: (error) => log.warn('the control file cannot be read, will look again', { path, error }),
+  });
 }
 
-/** Changes whenever the file is written; undefined where there is none. */
-async function stampOf(path: string): Promise<string | undefined> {
-  try {
-    const { mtimeNs, ino, size } = await stat(path, { bigint: true });
-    return `${mtimeNs} ${ino} ${size}`;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
-  }
+export interface SwitchFileOptions extends FollowedControlFile {
+  /** Told at the first look, and whenever the file was written, what stands behind `writes`; undefined where nothing says it. */
+  readonly onSwitch: (state: string | undefined) => void;
+  /** The file could not be read. */
+  readonly onFailure: () => void;
 }
 
-async function textOf(path: string): Promise<string> {
-  const file = await open(path);
-  try {
-    const { size } = await file.stat();
-    if (size > LONGEST_BYTES)
-      throw new Error(`read control file ${path}: expected at most ${LONGEST_BYTES} bytes, found ${size}`);
-    return await file.readFile('utf8');
-  } finally {
-    await file.close();
-  }
+/** Tells what the file says of writes. */
+export async function followSwitchFile({ onSwitch, onFailure, ...file }: SwitchFileOptions): Promise<void> {
+  const { path, log } = file;
+  await followFile({
+    ...{ ...file, what: 'control file', longestBytes: LONGEST_BYTES, lookMs: LOOK_MS },
+    onText: (text = '') => onSwitch(switchIn(text)),
+    onFailure: (error) => {
+      log.warn('what the control file says of writes cannot be read, it counts as before', { path, error });
+      onFailure();
+    },
+  });
+}
+
+const SWITCH = /^\s*writes\b[\s:=]*(.*)$/i;
+
+/** What a control file says of writes: what is not on comes first. */
+export function switchIn(text: string): string | undefined {
+  const states = text.split('\n').flatMap((line) => SWITCH.exec(line)?.[1]?.trim() ?? []);
+  return states.find((state) => state.toLowerCase() !== 'on') ?? states[0];
 }

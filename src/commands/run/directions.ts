@@ -13,6 +13,7 @@ import { runToConsul, type ToConsul, type ToConsulOptions } from '../../to-consu
 import { runToKubernetes, type ToKubernetes } from '../../to-kubernetes/index.ts';
 import type { Clients, Context } from '../../world/context.ts';
 import type { Trust } from '../../world/trust.ts';
+import type { Writes } from '../../writes.ts';
 import type { TrustingWorld } from '../../world/world.ts';
 import type { RetainingDirections } from './retention.ts';
 
@@ -27,6 +28,7 @@ export interface Directions {
 
 interface Given {
   readonly ownEntry: OwnEntry;
+  readonly writes: Writes;
   readonly leadership: Leadership;
 }
 
@@ -35,11 +37,12 @@ export function startDirections(
   context: Context,
   { api: anybodysApi, cluster, consul, nodes, kubernetes, resources, brake }: Clients,
   { owner, trust, toConsul, toKubernetes, closedNamespaces }: TrustingWorld,
-  { ownEntry, leadership, ...more }: Given & Pick<ToConsulOptions, 'committer' | 'isFollowing'>,
+  { ownEntry, leadership, writes, ...more }: Given & Pick<ToConsulOptions, 'committer' | 'isFollowing'>,
 ): Directions {
   const { config, log, metrics, timings } = context;
   const api = leadersApi(anybodysApi, () => leadership.assertLeading());
-  const events = new EventRecorder(kubernetes, hostname(), log, metrics);
+  const mayWrite = () => writes.phase === 'on';
+  const events = new EventRecorder(kubernetes, hostname(), log, metrics, systemClock, Math.random, mayWrite);
   const common = { owner, api, consul, nodes, resources, events, brake, ...trust, ...context };
   const { timeLine, witness } = trust;
   const consulMark = () => ({ index: timeLine.namesIndex, nonce: witness.known?.nonce ?? '' });
@@ -74,7 +77,7 @@ export function retainingOf({ toConsul, toKubernetes }: Directions): RetainingDi
 
 export function createOwnEntry(
   { config, log, version, timings }: Context,
-  given: Pick<OwnEntryOptions, 'nodes' | 'committer' | 'summary'>,
+  given: Pick<OwnEntryOptions, 'nodes' | 'committer' | 'summary' | 'mayWrite'>,
   { owner, trust, toConsul }: TrustingWorld,
 ): OwnEntry {
   const { host, port } = splitAddress(config.http.address);
@@ -110,21 +113,27 @@ export function consulStatus(
   };
 }
 
-/** Undefined while anything is still being found out or written: the summary would change with the next look. */
+/**
+ * Undefined while anything is still being found out or written: the summary would change with the next look.
+ * @param isLastWord nothing is written after it: what is known has to do
+ */
 export function summaryOf(
   { toConsul, toKubernetes, trust }: Directions,
-  { unfenced, retained }: Pick<Sums, 'unfenced' | 'retained'>,
+  given: Pick<Sums, 'off' | 'configuration' | 'unfenced' | 'retained'>,
+  isLastWord = false,
 ): Summary | undefined {
   const consul = toConsul?.status();
   const kubernetes = toKubernetes?.status();
-  if ([consul, kubernetes].some((status) => status && status.waiting + status.busy > 0)) return undefined;
+  const isBusy = [consul, kubernetes].some((status) => status && status.waiting + status.busy > 0);
+  if (isBusy && !isLastWord) return undefined;
   const { loss } = trust.distrust;
   return summarize({
     loss: loss && explainLoss(loss),
-    ...{ unfenced, retained },
+    ...given,
     instances: consul?.instances ?? 0,
     rejected: (consul?.rejected ?? 0) + (kubernetes?.rejected ?? 0),
     held: consul?.held ?? 0,
+    kept: (consul?.kept ?? 0) + (kubernetes?.kept ?? 0),
     mirrored: kubernetes?.services,
     troubles: [...(toConsul?.troubles() ?? []), ...(toKubernetes?.troubles() ?? [])],
   });

@@ -13,7 +13,7 @@ export function createElection(
   { kubernetes, cluster }: Clients,
   given: Pick<
     ElectionOptions,
-    'identity' | 'annotations' | 'mayAcquire' | 'onStanding' | 'mayTakeRequest' | 'onReleaseRequest'
+    'identity' | 'annotations' | 'mayAcquire' | 'onStanding' | 'onSeen' | 'mayTakeRequest' | 'onReleaseRequest'
   >,
 ): Election | undefined {
   const lease = leasePlace(config, findOwnPod(config.kubernetes));

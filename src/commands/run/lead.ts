@@ -13,9 +13,12 @@ import {
 import { Fence, type FenceOptions } from '../../leadership/fence.ts';
 import type { LeaseMark } from '../../leadership/fence-record.ts';
 import { followFence } from '../../leadership/follow-fence.ts';
+import { leasePlace } from '../../leadership/lease-place.ts';
 import { Leadership } from '../../leadership/leadership.ts';
 import type { Standing } from '../../leadership/standing.ts';
+import { findOwnPod } from '../../kubernetes/connection.ts';
 import { ANNOTATION, META, type Owner } from '../../mark.ts';
+import { explainError } from '../../observability/log.ts';
 import { ClusterIdentityError } from '../../to-consul/identity/cluster-identity.ts';
 import type { OwnWitness } from '../../to-consul/identity/own-witness.ts';
 import { adoptNodes } from '../../to-consul/nodes/adopt-nodes.ts';
@@ -23,11 +26,15 @@ import type { Clients, Context } from '../../world/context.ts';
 import type { Readings } from '../../world/readings.ts';
 import { standBy, STANDBY_SOURCE } from '../../world/standby.ts';
 import type { Inherited, Start } from '../../world/world.ts';
+import { readSwitch, type Writes } from '../../writes.ts';
 import { createElection, leaseOf, tenureOf, whyNotLeading } from './election.ts';
+import { FenceTaking, switched } from './fence-taking.ts';
 
 export interface LeadOptions {
   /** Adopt what another Kubernetes cluster left under our name. */
   readonly takeOver: boolean;
+  /** The switch of all writes, which an annotation on the Lease is a source of. */
+  readonly writes: Writes;
   /** Called when another process leads: this one is to write nothing any more, anywhere. */
   readonly onLost: () => void;
   /** Called when this process leads again after a while in which it could not renew its Lease. */
@@ -64,6 +71,7 @@ export class Lead {
   #phase: Phase = 'starting';
   #before: Standing['kind'] | undefined;
   #fence: Fence | undefined;
+  #taking: FenceTaking | undefined;
   #isDisplaced = false;
   /** This process keeps its Lease, so that nobody else who has that one takes the fence back either. */
   #rival: TwoInstallations | undefined;
@@ -81,18 +89,19 @@ export class Lead {
       annotations: () => this.#annotations(),
       mayAcquire: () => this.#mayAcquire,
       onStanding: (standing) => this.#onStanding(standing),
+      onSeen: (annotations) => this.#onLeaseSeen(annotations),
       mayTakeRequest: options.mayTakeRequest,
       onReleaseRequest: options.onReleaseRequest,
     });
-    this.leadership = new Leadership(this.#election && tenureOf(this.#election));
+    this.leadership = new Leadership(this.#election && tenureOf(this.#election), options.writes);
   }
 
   /**
-   * Resolves when this process may write.
+   * Resolves when this process may write, as far as writes are on: while they are off `prepareToWrite` takes the fence.
    * @throws ClusterIdentityError, FenceOfAnotherCluster when our name is another cluster's
    */
   async take({ owner, distrust, timeLine }: Start, committer: Committer): Promise<Inherited> {
-    const { takeOver } = this.#options;
+    const { takeOver, writes } = this.#options;
     if (!takeOver) await this.#assertOurName(owner);
     const election = this.#election;
     if (election) {
@@ -104,15 +113,39 @@ export class Lead {
     // What a standby has read long ago is believed from now on.
     const isKubernetesRead = this.#phase === 'taking over' ? this.#readings.resume() : Promise.resolve();
     const fence = (this.#fence = this.#createFence({ owner, distrust }));
-    const epoch = Number(election?.annotations.get(ANNOTATION.epoch) ?? 0);
-    const take = () => fence.take({ epoch, takeOver });
-    await this.#readings.untilRead('fence in Consul', take, (error) => error instanceof FenceOfAnotherCluster);
+    const { consul: client, brake } = this.#clients;
+    const take = async () => {
+      const epoch = Number(election?.annotations.get(ANNOTATION.epoch) ?? 0);
+      await fence.take({ epoch, takeOver });
+      void followFence(fence, { ...this.#context, client, timeLine, brake });
+    };
+    const taking = new FenceTaking({ ...this.#context, take, writes, onLost: this.#resolveLost });
+    // Of what another cluster left nothing can be planned before it is adopted.
+    if (takeOver)
+      await this.#readings.untilRead('writes that are on', () => Promise.resolve().then(() => writes.assertOn()));
+    const isFinal = (error: unknown) => error instanceof FenceOfAnotherCluster;
+    await this.#readings.untilRead('fence in Consul', () => taking.begin(), isFinal);
     await isKubernetesRead;
     this.leadership.begin(fence);
-    const { consul: client, brake } = this.#clients;
-    void followFence(fence, { ...this.#context, client, timeLine, brake });
+    this.#taking = taking;
+    // They may have been switched on between the look above and now.
+    await taking.prepare();
     if (takeOver) await this.#readings.untilRead('Consul nodes to take over', () => this.#adopt(owner, committer));
     return { nonce: election?.annotations.get(ANNOTATION.nonce) };
+  }
+
+  /** Writes are about to be switched on. Before this process leads it has no fence to take. */
+  async prepareToWrite(): Promise<void> {
+    await this.#taking?.prepare();
+  }
+
+  /** Ends this process with what waiting would not mend. */
+  async orLost(work: Promise<void>): Promise<void> {
+    try {
+      await work;
+    } catch (error) {
+      this.#resolveLost(error instanceof Error ? error : new Error(explainError(error)));
+    }
   }
 
   /** Both directions run. */
@@ -128,8 +161,14 @@ export class Lead {
 
   /** What keeps this process from reading, from writing, or from standing by for whoever writes; one sentence each. */
   failures(): string[] {
-    const own = [this.#whyNoLeader(), this.#rival?.message ?? this.#fence?.failure].filter((why) => why !== undefined);
+    const own = [this.#whyNoLeader(), this.#rival?.message ?? this.#whyFenced()].filter((why) => why !== undefined);
     return [...this.#readings.failures(this.#phase !== 'taking over'), ...own];
+  }
+
+  /** Why the fence lets nothing through. While writes are off nobody moves it, and nobody needs it. */
+  #whyFenced(): string | undefined {
+    if (this.#options.writes.off && !this.#isDisplaced) return undefined;
+    return this.#taking?.failure ?? this.#fence?.failure;
   }
 
   /** Why writes to Consul go without a fence; undefined while they do not, or while there are none. */
@@ -219,6 +258,16 @@ export class Lead {
     return `leader: ${election.failure ?? whyNotLeading(standing)}${waits}`;
   }
 
+  /** A Lease that is gone does not say that writes are on. */
+  #onLeaseSeen(annotations: ReadonlyMap<string, string> | undefined): void {
+    if (!annotations) return;
+    const { config } = this.#context;
+    const place = leasePlace(config, findOwnPod(config.kubernetes));
+    const why = readSwitch(annotations.get(ANNOTATION.writes));
+    const by = `annotation ${ANNOTATION.writes} on Lease ${place?.namespace}/${place?.name} ${why}`;
+    this.#options.writes.say('lease', why && by);
+  }
+
   #annotations(): Readonly<Record<string, string>> {
     const epoch = this.#fence?.epoch;
     const nonce = this.#witness?.known?.nonce;
@@ -235,7 +284,7 @@ export class Lead {
     const election = this.#election;
     return new Fence({
       ...{ ...given, log, metrics, signal, clock: systemClock, holder: this.#identity },
-      keyValue: createKeyValue(this.#clients.consul),
+      keyValue: switched(createKeyValue(this.#clients.consul), this.#options.writes),
       confirmLease: election && (() => leaseOf(election)),
       onDisplaced: (error) => this.#onDisplaced(error),
       latestWriteMs: timings?.latestWriteMs,

@@ -1,11 +1,9 @@
-import { hostname } from 'node:os';
 import { systemClock } from '../../clock.ts';
-import { findOwnPod } from '../../kubernetes/connection.ts';
 import type { EventRecorder } from '../../kubernetes/events.ts';
-import { DEPLOYMENT, findDeployment } from '../../kubernetes/own-deployment.ts';
-import type { Clients, Context } from '../../world/context.ts';
+import type { Context } from '../../world/context.ts';
 import type { ControllerStatus } from '../../reconcile/controller.ts';
 import { followControlFile } from './control-file.ts';
+import type { DeploymentEvents } from './deployment-events.ts';
 import { untilFirstPass } from './first-pass.ts';
 import { Releases, type Releasing } from './releases.ts';
 import {
@@ -25,27 +23,18 @@ export interface RetainingDirection extends Releasing {
 
 export type RetainingDirections = readonly (readonly [DirectionName, RetainingDirection])[];
 
-/** The pod that this process runs in. */
-export interface PodName {
-  readonly namespace: string;
-  readonly name: string;
-}
-
 /** Shows what both directions retain, wherever somebody may look, and takes the word of whoever lets it go. */
 export class Retention {
   readonly #context: Context;
-  readonly #kubernetes: Clients['kubernetes'];
-  readonly #pod: PodName | undefined;
+  readonly #deployment: DeploymentEvents;
   readonly #releases: Releases;
   #directions: RetainingDirections | undefined;
   /** Whether each direction has looked at all there is once, so that it is known what is retained. */
   #isFirstPassOver = false;
-  #deployment: ReturnType<typeof findDeployment> | undefined;
 
-  constructor(context: Context, { kubernetes }: Pick<Clients, 'kubernetes'>, pod = ownPod(context)) {
+  constructor(context: Context, deployment: DeploymentEvents) {
     this.#context = context;
-    this.#kubernetes = kubernetes;
-    this.#pod = pod;
+    this.#deployment = deployment;
     const releasing = () => (this.#isFirstPassOver ? this.#directions?.map(([, one]) => one) : undefined);
     this.#releases = new Releases(releasing, context.log);
   }
@@ -81,7 +70,8 @@ export class Retention {
     const { config, log, signal, timings } = this.#context;
     const given = { log, signal, clock: systemClock };
     void this.#beginReleases(directions);
-    const onRetained = (text: string) => void this.#tellDeployment(events, text);
+    const onRetained = (note: string) =>
+      void this.#deployment.warn(events, { reason: 'RemovalsRetained', action: 'Retain', note });
     void reportRetained({ ...given, retaining: () => this.#shown(), onRetained, lookMs: timings?.retainedLookMs });
     const { controlFile: path } = config;
     if (path !== '') void followControlFile({ ...given, path, onLines: (text) => this.request(text) });
@@ -97,22 +87,4 @@ export class Retention {
   #shown(): (readonly [DirectionName, WhatIsRetained])[] {
     return (this.#directions ?? []).map(([name, direction]) => [name, direction.retaining()] as const);
   }
-
-  /** Where there is no pod, or it belongs to no Deployment, the log and the other places say it. */
-  async #tellDeployment(events: Pick<EventRecorder, 'report'>, note: string): Promise<void> {
-    if (!this.#pod) return;
-    const { namespace, name } = this.#pod;
-    try {
-      const deployment = await (this.#deployment ??= findDeployment(this.#kubernetes, namespace, name));
-      events.report(DEPLOYMENT, deployment, { type: 'Warning', reason: 'RemovalsRetained', action: 'Retain', note });
-    } catch (error) {
-      this.#deployment = undefined;
-      this.#context.log.warn('what is retained is not told on the Deployment, which was not found', { error });
-    }
-  }
-}
-
-function ownPod({ config }: Pick<Context, 'config'>): PodName | undefined {
-  const namespace = findOwnPod(config.kubernetes)?.namespace;
-  return namespace ? { namespace, name: hostname() } : undefined;
 }

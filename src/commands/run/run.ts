@@ -3,6 +3,7 @@ import { systemClock } from '../../clock.ts';
 import { createCommitter } from '../../consul/committer.ts';
 import { serveStatus } from '../../observability/http.ts';
 import { sparingLog } from '../../observability/sparing-log.ts';
+import { Writes } from '../../writes.ts';
 import { createClients, type Context } from '../../world/context.ts';
 import { Readings } from '../../world/readings.ts';
 import { readWorld } from '../../world/world.ts';
@@ -16,7 +17,10 @@ import {
 } from './directions.ts';
 import { Lead } from './lead.ts';
 import { assertOldName, isFinalForRename, renameCluster } from './rename.ts';
-import { Retention, type PodName } from './retention.ts';
+import { FollowedConfig, type ConfigFile } from './config-file.ts';
+import { DeploymentEvents, type PodName } from './deployment-events.ts';
+import { Retention } from './retention.ts';
+import { carryOutSwitch, describeOff, followSwitch } from './switch.ts';
 
 /** What is on its way when the daemon is told to stop may take this long; orchestrators kill much later. */
 const DRAIN_MS = 1500;
@@ -39,6 +43,8 @@ export interface RunOptions {
   readonly renameFrom?: string | undefined;
   /** The pod that this process runs in. @default as its service account and the name of the machine say, if it is one */
   readonly pod?: PodName | undefined;
+  /** Followed as long as the daemon runs. @default the settings stay as they are */
+  readonly file?: ConfigFile | undefined;
 }
 
 /**
@@ -47,18 +53,23 @@ export interface RunOptions {
  */
 export async function startDaemon(
   context: Omit<Context, 'signal'>,
-  { takeOver = false, renameFrom, pod }: RunOptions = {},
+  { takeOver = false, renameFrom, pod, file }: RunOptions = {},
 ): Promise<RunningDaemon> {
   if (renameFrom !== undefined) assertOldName(context.config, renameFrom);
   const watches = new AbortController();
   // Each watch and each request on its way listens; there are a few hundred at most.
   setMaxListeners(0, watches.signal);
   const log = sparingLog(context.log, systemClock, watches.signal);
-  const whole: Context = { ...context, log, signal: watches.signal };
+  const config = file?.live.config ?? context.config;
+  const whole: Context = { ...context, config, log, signal: watches.signal };
   const clients = createClients(whole);
   const readings = new Readings(whole, clients.cluster);
   let directions: Directions | undefined;
   let isStopping = false;
+  const writes = new Writes(systemClock);
+  const obeySetting = () =>
+    writes.say('setting', config.writes === 'off' ? `setting writes${file ? ` in ${file.path}` : ''}` : undefined);
+  obeySetting();
   const lookAgain = () => {
     directions?.toConsul?.lookAgain();
     directions?.toKubernetes?.lookAgain();
@@ -70,26 +81,70 @@ export async function startDaemon(
     directions?.ownEntry.stop();
     await Promise.all([directions?.toConsul?.stop(DRAIN_MS), directions?.toKubernetes?.stop(DRAIN_MS)]);
   };
-  const retention = new Retention(whole, clients, pod);
+  const deployment = new DeploymentEvents(whole, clients, pod);
+  const retention = new Retention(whole, deployment);
   const lead = new Lead(whole, clients, readings, {
-    ...{ takeOver, onLost: () => void halt(), onResumed: lookAgain },
+    ...{ takeOver, writes, onLost: () => void halt(), onResumed: lookAgain },
     mayTakeRequest: () => retention.mayTakeRequest,
     onReleaseRequest: (text) => retention.request(text),
     released: () => retention.released,
   });
+  const startAnew = () => {
+    directions?.toConsul?.startAnew();
+    directions?.toKubernetes?.startAnew();
+  };
+  const tellTroubles = () => {
+    if (directions && followed)
+      for (const { reason, message: note } of followed.troubles)
+        void deployment.warn(directions.events, { reason, action: 'Configure', note });
+  };
+  const followed: FollowedConfig | undefined =
+    file &&
+    new FollowedConfig({
+      ...{ file, log, signal: watches.signal, onTold: tellTroubles },
+      onChanged: (settings) => {
+        if (settings.some((setting) => !['writes', 'log.level'].includes(setting))) startAnew();
+        obeySetting();
+      },
+    });
   const { leadership } = lead;
   const committer = createCommitter(clients.consul, context.metrics, leadership);
+  const lastWords = createCommitter(clients.consul, context.metrics, leadership.lastWord);
+  const sums = () => ({
+    off: writes.off && describeOff(writes.off),
+    configuration: followed?.troubles.map(({ message }) => `configuration: ${message}`) ?? [],
+    unfenced: lead.unfenced,
+    retained: retention.sentences(),
+  });
+  carryOutSwitch({
+    ...{ writes, log, metrics: context.metrics },
+    lastWord: () => {
+      if (!directions || isStopping) return undefined;
+      const summary = summaryOf(directions, sums(), true);
+      return summary && directions.ownEntry.say(summary);
+    },
+    prepare: async () => {
+      await lead.prepareToWrite();
+      if (directions && !writes.off) await lead.orLost(directions.ownEntry.claim());
+    },
+    onOn: () => {
+      startAnew();
+      tellTroubles();
+    },
+  });
   const failures = () => [...lead.failures(), ...(directions?.toConsul?.failures() ?? [])];
   const isReady = () => lead.isReady && failures().length === 0;
-  const status = await serveStatus(context.config.http.address, {
+  const status = await serveStatus(config.http.address, {
     registry: context.metrics.registry,
     notReady: () => (lead.isReady ? failures() : ['starting', ...failures()]),
     status: () => ({
-      cluster: context.config.cluster,
+      cluster: config.cluster,
       version: context.version,
       ready: isReady(),
       waitingFor: failures(),
       leader: lead.status(),
+      writes: { enabled: !writes.off, since: writes.off?.since ?? null, by: writes.off?.by ?? [] },
+      configuration: followed?.status ?? null,
       consul: directions ? consulStatus(directions, clients.consul.address, lead.unfenced) : null,
       retained: directions ? retention.rows() : null,
       toConsul: directions?.toConsul?.status() ?? null,
@@ -97,23 +152,30 @@ export async function startDaemon(
     }),
   });
   readings.onReturn(lookAgain);
-  const summary = () =>
-    directions && summaryOf(directions, { unfenced: lead.unfenced, retained: retention.sentences() });
+  const summary = () => directions && summaryOf(directions, sums());
+  const mayWrite = () => writes.phase === 'on';
+  const { controlFile } = config;
+  if (controlFile !== '') await followSwitch(writes, { path: controlFile, log, signal: watches.signal });
+  const rename = async (from: string) => {
+    writes.assertOn();
+    await renameCluster(whole, clients, from);
+  };
   const renamed =
     renameFrom === undefined
       ? Promise.resolve()
-      : readings.untilRead('the new name', () => renameCluster(whole, clients, renameFrom), isFinalForRename);
+      : readings.untilRead('the new name', () => rename(renameFrom), isFinalForRename);
   const read = renamed.then(() => readWorld(whole, clients, readings, (start) => lead.take(start, committer)));
   const started = read.then(async (world) => {
-    const ownEntry = createOwnEntry(whole, { nodes: clients.nodes, committer, summary }, world);
+    const ownEntry = createOwnEntry(whole, { nodes: clients.nodes, committer: lastWords, summary, mayWrite }, world);
     await ownEntry.claim();
     if (isStopping) return;
-    const isFollowing = () => failures().length === 0;
-    directions = startDirections(whole, clients, world, { committer, ownEntry, leadership, isFollowing });
+    const isFollowing = () => failures().length === 0 && mayWrite();
+    directions = startDirections(whole, clients, world, { committer, ownEntry, leadership, writes, isFollowing });
     lead.runs(world.trust.witness);
     retention.begin(retainingOf(directions), directions.events);
     ownEntry.start();
-    log.info('running', { cluster: context.config.cluster, clusterUid: world.owner.clusterUid });
+    tellTroubles();
+    log.info('running', { cluster: config.cluster, clusterUid: world.owner.clusterUid });
   });
   // A caller that awaits `started` hears of the failure; without this, Node.js would end the process for it.
   started.catch(() => undefined);

@@ -31,6 +31,7 @@ export interface DesiredConfig extends PodAddressConfig, GateConfig {
   /** Patterns of names, beside those of known meshes. */
   readonly injectedContainers: readonly string[];
   readonly policy: Policy;
+  readonly removals: 'on' | 'never';
 }
 
 /** Everything that decides what one pod is in Consul. */

@@ -5,6 +5,7 @@ import type { Distrust } from '../../consul/distrust.ts';
 import type { NodeReader } from '../../consul/node-reader.ts';
 import { operationList, type Committed } from '../../consul/transaction.ts';
 import { explainError, type Log } from '../../observability/log.ts';
+import { isWritesOff } from '../../writes.ts';
 import { ClusterIdentityError, ownsNodeOrThrow } from './cluster-identity.ts';
 import { entryId, entryOperations, ownNodeName, type Entry } from './entry.ts';
 import { knownEntry, testimony, type OwnWitness } from './own-witness.ts';
@@ -22,6 +23,8 @@ export interface OwnEntryOptions extends Pick<Entry, 'owner' | 'address' | 'port
   readonly distrust: Pick<Distrust, 'begin' | 'loss' | 'momentOfLoss' | 'subscribe'>;
   /** What there is to say, or undefined while it is still being found out. */
   readonly summary: () => Summary | undefined;
+  /** False while writes are off: then nothing is tried that would be refused. */
+  readonly mayWrite?: (() => boolean) | undefined;
   /** Told of the index of each write. */
   readonly onCommit: (index: number) => void;
   /** Text that nobody else makes. */
@@ -101,6 +104,13 @@ export class OwnEntry {
     this.#stopTicking?.();
   }
 
+  /** Says this now, before nothing is written any more. @throws what kept it from being said */
+  async say(summary: Summary): Promise<void> {
+    while (this.#writing) await this.#writing.catch(() => undefined);
+    this.#pace.begins();
+    await this.#write(summary);
+  }
+
   /** Somebody changed something in the catalog: the entry is looked at again at the next occasion. */
   forget(): void {
     this.#pace.forget();
@@ -110,7 +120,7 @@ export class OwnEntry {
     const summary = this.#options.summary();
     const isDue = summary !== undefined && this.#pace.isDue(summary);
     const isUrgent = this.#isUrgent && this.#options.clock.now() >= this.#retryAt;
-    if (this.#writing || !(isDue || isUrgent)) return;
+    if (this.#writing || this.#options.mayWrite?.() === false || !(isDue || isUrgent)) return;
     if (isDue) this.#pace.begins();
     // The reason is kept, and told.
     await this.#write(isDue ? summary : undefined).catch(() => undefined);
@@ -170,8 +180,9 @@ export class OwnEntry {
     if (isLost || distrust.loss === loss) this.#isUrgent = false;
   }
 
-  /** Once for each reason. */
+  /** Once for each reason; not that writes are off, which is told elsewhere. */
   #complain(error: unknown): void {
+    if (isWritesOff(error)) return;
     const why = explainError(error);
     if (why !== this.failure) this.#options.log.warn("Consular's own entry in Consul could not be written", { error });
     this.#failure = error;

@@ -9,6 +9,10 @@ export interface Summary {
 export interface Sums {
   /** That Consul lost data, in words; undefined when it did not, or when that does not count any more. */
   readonly loss: string | undefined;
+  /** That writes are off, since when and who said so; undefined while they are on. */
+  readonly off?: string | undefined;
+  /** What of the configuration needs somebody: that the file is refused, or needs a restart. */
+  readonly configuration?: readonly string[];
   /** Why writes go without a fence; undefined while they do not. */
   readonly unfenced: string | undefined;
   /** What is retained because much was lost at once, and how to let it go: a sentence for each direction. */
@@ -19,6 +23,8 @@ export interface Sums {
   readonly rejected: number;
   /** Instances that stay although they are not wanted as they are. */
   readonly held: number;
+  /** What would go and stays because removals are off, in both directions. */
+  readonly kept?: number;
   /** Mirrored Consul services; undefined while that direction is switched off. */
   readonly mirrored: number | undefined;
   /** What is rejected and what is held, an object each, in any order. */
@@ -39,21 +45,37 @@ const LONGEST_TROUBLE = 300;
  * | anything         | warning: somebody has something to mend           |
  * | ... or Consul lost data | warning: nothing that is missing goes         |
  * | ... or anything is retained | warning: somebody has something to decide |
+ * | ... or writes are off, or the configuration is refused or needs a restart | warning |
  *
  * Never critical: nobody calls this service, and a Consular that does not work cannot say so here.
  */
 export function summarize(given: Sums): Summary {
-  const { loss, unfenced, retained, instances, rejected, held, mirrored, troubles } = given;
+  const {
+    off,
+    configuration = [],
+    kept = 0,
+    loss,
+    unfenced,
+    retained,
+    instances,
+    rejected,
+    held,
+    mirrored,
+    troubles,
+  } = given;
   const sums = [
     `${count(instances, 'instance')} registered`,
     `${rejected} rejected`,
     `${held} held`,
+    ...(kept === 0 ? [] : [`${kept} kept, as removals is never`]),
     mirrored === undefined ? 'mirroring is off' : `${count(mirrored, 'service')} mirrored`,
   ].join(', ');
-  const isWell = rejected + held + retained.length === 0 && loss === undefined;
+  const isWell = rejected + held + retained.length + configuration.length === 0 && (loss ?? off) === undefined;
   const { first, all } = firstOf(troubles, MOST_SHOWN);
   const lines = [
+    ...(off === undefined ? [] : [shorten(off)]),
     sums,
+    ...configuration.map(shorten),
     ...(loss === undefined ? [] : [loss]),
     ...retained.map(shorten),
     ...(unfenced === undefined ? [] : [shorten(`writes go without a fence: ${unfenced}`)]),

@@ -28,6 +28,11 @@ export class FirstProofs {
     return { proof, isSecond };
   }
 
+  /** Each instance needs two reads again. */
+  clear(): void {
+    this.#byPod.clear();
+  }
+
   /** What was proven of the instance is not so any more. */
   forget(podKey: string, instance: OwnInstance): void {
     this.#byPod.get(podKey)?.delete(instance);

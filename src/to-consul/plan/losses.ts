@@ -43,8 +43,9 @@ export class Losses implements Emptied {
   readonly #cluster: string;
   readonly #gate: string | undefined;
   readonly #pods: Pick<Views['pods'], 'get'>;
-  readonly #breaker = new Breaker();
-  readonly #emptied = new EmptiedServices();
+  readonly #own: Pick<Ours, 'podKeys' | 'ofPod'>;
+  #breaker = new Breaker();
+  #emptied = new EmptiedServices();
   readonly #known = new Map<string, PodMembers>();
 
   /** What is ours in Consul counts as there: who is not Ready is lost when it is looked at first. */
@@ -58,9 +59,18 @@ export class Losses implements Emptied {
     this.#cluster = cluster;
     this.#gate = servedGate(config);
     this.#pods = pods;
-    for (const podKey of own.podKeys()) {
-      const podUid = pods.get(podKey)?.uid;
-      const instances = [...own.ofPod(podKey).values()].filter((instance) => instance.podUid === podUid);
+    this.#own = own;
+    this.startAnew(nowMs);
+  }
+
+  /** Forgets what became of whom: what is ours in Consul counts as there, as at the start. */
+  startAnew(nowMs: number): void {
+    this.#breaker = new Breaker();
+    this.#emptied = new EmptiedServices();
+    this.#known.clear();
+    for (const podKey of this.#own.podKeys()) {
+      const podUid = this.#pods.get(podKey)?.uid;
+      const instances = [...this.#own.ofPod(podKey).values()].filter((instance) => instance.podUid === podUid);
       const byId = new Map(
         instances.map(({ registration: { id, service } }) => [
           id.toLowerCase(),

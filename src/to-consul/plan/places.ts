@@ -1,4 +1,3 @@
-import type { Policy } from '../desired/policy.ts';
 import type { OwnInstance } from '../observed/own-instance.ts';
 import type { Registration } from '../registration/registration.ts';
 import type { Ours } from './sources.ts';
@@ -7,7 +6,7 @@ import type { Ours } from './sources.ts';
 export type Wait = { readonly name: string } | { readonly namespace: string };
 
 /**
- * Who has which places in Consul, as far as the policy limits them:
+ * Who has which places in Consul, whether or not the policy limits them now: it may at any time.
  * - names, for a policy that denies by default: the namespace that published a name first has it;
  * - instances of a namespace, for a policy with `maxInstances`.
  *
@@ -15,7 +14,6 @@ export type Wait = { readonly name: string } | { readonly namespace: string };
  * transaction, gets the last place as well. What the plan removes keeps its place until it is gone.
  */
 export class Places {
-  readonly #policy: Policy;
   /** Names, lower case, to the namespaces that publish them with their pods, first come first. */
   readonly #publishers = new Map<string, Map<string, Set<string>>>();
   /** Pods to the names that they publish. */
@@ -23,8 +21,7 @@ export class Places {
   /** Namespaces to their pods with the number of instances. */
   readonly #counts = new Map<string, { total: number; readonly pods: Map<string, number> }>();
 
-  constructor(policy: Policy, own: Pick<Ours, 'podKeys' | 'ofPod'>) {
-    this.#policy = policy;
+  constructor(own: Pick<Ours, 'podKeys' | 'ofPod'>) {
     for (const podKey of own.podKeys())
       this.record(
         podKey,
@@ -51,12 +48,9 @@ export class Places {
   record(podKey: string, registrations: readonly Registration[]): Wait[] {
     const namespace = namespaceOf(podKey);
     const freed: Wait[] = [];
-    if (this.#policy.maxInstances > 0 && this.#recordCount(podKey, namespace, registrations.length))
-      freed.push({ namespace });
-    if (this.#policy.default === 'deny') {
-      const names = [...new Set(registrations.map(({ service }) => service.toLowerCase()))];
-      freed.push(...this.#recordNames(podKey, namespace, names).map((name) => ({ name })));
-    }
+    if (this.#recordCount(podKey, namespace, registrations.length)) freed.push({ namespace });
+    const names = [...new Set(registrations.map(({ service }) => service.toLowerCase()))];
+    freed.push(...this.#recordNames(podKey, namespace, names).map((name) => ({ name })));
     return freed;
   }
 

@@ -20,6 +20,7 @@ import type { Views } from '../views.ts';
 import { isThere, type Admission, type Admitted } from './admission.ts';
 import { heldNames, keepSaid } from './held-wishes.ts';
 import type { Emptied, Member } from './losses.ts';
+import { isKept, keepInstances } from './kept.ts';
 import { beside, withStaying } from './places.ts';
 import type { PodIndex } from './pod-index.ts';
 import type { PodPlan } from './pod-plan.ts';
@@ -87,12 +88,13 @@ export class Planner {
         hasLivingOther: (instance) => this.#hasLivingOther(instance),
       });
     const admitted = this.#admission.admit(podKey, wanted, observed, () => {
-      const { held, unproven, unconfirmed } = judge(
+      const { remove, held, unproven, unconfirmed } = judge(
         beside(wanted.values(), observed.values()),
         desired?.held ?? NOBODY,
         false,
       );
-      return held.length + unproven.length + unconfirmed.length;
+      const removed = this.#keepsAll ? remove.length : 0;
+      return held.length + unproven.length + unconfirmed.length + removed;
     });
     const { refused, places } = admitted;
     const unread = [...new Set([...admitted.unread, ...retention.unread])];
@@ -100,12 +102,21 @@ export class Planner {
     const admissible = refused.size === 0 ? wanted : new Map([...wanted].filter(isAdmitted));
     const changes = this.#changes(withHeld(admissible, observed, names), observed, unread);
     const holders = holdersOf(desired, wanted, admitted);
-    const { remove, held, unproven, unconfirmed } = judge(changes.remove, holders, unread.length > 0);
+    const judged = judge(
+      changes.remove.filter((instance) => !this.#keepsAll || !isKept(instance)),
+      holders,
+      unread.length > 0,
+    );
+    const { held, unproven, unconfirmed } = judged;
+    const { remove, update, kept } = this.#keepsAll
+      ? this.#keep(changes, judged.remove)
+      : { ...changes, ...judged, kept: [] };
     const retained = retention.retained.filter(({ id }) => [...admissible.values()].some((one) => one.id === id));
     // A limit of the namespace must not keep a pod that serves out because of those that do not.
     const taken = retained.length === 0 ? places : places.filter(({ id }) => !retained.some((one) => one.id === id));
     return {
-      changes: { ...changes, remove },
+      changes: { ...changes, update, remove },
+      kept,
       unproven,
       unconfirmed,
       rejections: [...(desired?.rejections ?? []), ...refused.values(), ...refusals.values()],
@@ -114,7 +125,7 @@ export class Planner {
       refusedNodes: [...refusals.keys()],
       unread,
       waitsFor: [...admitted.waitsFor, ...retention.waitsFor],
-      places: withStaying(taken, [...held, ...[...unproven, ...unconfirmed].map(({ instance }) => instance)]),
+      places: withStaying(taken, [...held, ...kept, ...[...unproven, ...unconfirmed].map(({ instance }) => instance)]),
       held,
       retained,
       members: { podUid: pod?.uid ?? '', byId: membersOf(desired, admissible, observed, { held, unread }) },
@@ -176,6 +187,24 @@ export class Planner {
         .map(({ desired, observed }) => ({ desired: { ...desired, id: observed.registration.id }, observed })),
       remove: changes.remove,
     };
+  }
+
+  get #keepsAll(): boolean {
+    return this.#config.removals === 'never';
+  }
+
+  /** @param remove what would be removed, but for what is kept already */
+  #keep(
+    changes: Changes<Registration, OwnInstance>,
+    remove: readonly OwnInstance[],
+  ): Pick<Changes<Registration, OwnInstance>, 'update' | 'remove'> & Pick<PodPlan, 'kept'> {
+    const created = new Set(changes.create.map(({ id }) => id.toLowerCase()));
+    const addressOf = (name: string) => {
+      const node = this.#own.node(name);
+      return node.state === 'ours' ? node.address : undefined;
+    };
+    const all = keepInstances([...remove, ...changes.remove.filter(isKept)], created, addressOf);
+    return { ...all, update: [...changes.update, ...all.update] };
   }
 
   /** Asked of instances without a pod, so the instance itself is none. */

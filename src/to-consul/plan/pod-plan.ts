@@ -36,6 +36,8 @@ export interface PodPlan {
   readonly places: readonly Registration[];
   /** Instances that stay although they are not wanted as they are, because something about them is broken. */
   readonly held: readonly OwnInstance[];
+  /** Instances that would go, and stay with a critical check because `toConsul.removals` is never. */
+  readonly kept: readonly OwnInstance[];
   /** Instances that stay, or are registered again, although the pod is not Ready. */
   readonly retained: readonly RetainedInstance[];
   /** What of the pod is there, and what of it would go because the pod is not Ready: the breaker has to know. */

@@ -89,6 +89,11 @@ export function createReporter({ views, events, resources, log, metrics }: Repor
     return true;
   };
   return {
+    /** What is wrong is told again when it is found again: Events of before may not have been written. */
+    forget: () => {
+      current.clear();
+      warned.clear();
+    },
     /** Objects to what is wrong with them. */
     rejected: current as ReadonlyMap<string, string>,
     /** @param isHeld whether an instance of the pod stays as it is for that */

@@ -6,6 +6,7 @@ import type { Committed } from '../../consul/transaction.ts';
 import type { Log } from '../../observability/log.ts';
 import type { Owner } from '../../mark.ts';
 import type { RetryBrake } from '../../retry-brake.ts';
+import { isWritesOff } from '../../writes.ts';
 import type { Touched } from '../observed/own-catalog.ts';
 import { composeBatch, touchedBy, type Batch } from './batch.ts';
 import { Burst } from './burst.ts';
@@ -64,7 +65,8 @@ export interface WriterOptions {
  * - 413: the limits halve, until the restart; what is too large alone, and cannot be split, costs only itself;
  * - 429, 5xx and lost connections: everything waits with backoff and is composed anew. Where the transaction may have been
  *   applied all the same, its nodes rest beyond that, until it cannot be applied later and they were read again: what it wrote
- *   is then known, and neither written twice nor forgotten; see Doubts.
+ *   is then known, and neither written twice nor forgotten; see Doubts;
+ * - writes are off: the keys go back to the queue, which keeps them until writes are on.
  */
 export class Writer {
   readonly #options: WriterOptions;
@@ -252,6 +254,10 @@ export class Writer {
         return this.#submissions.settle(only.key, error);
       }
       this.#limits = lower;
+    }
+    if (isWritesOff(error)) {
+      for (const { key } of groups) this.#submissions.settle(key, error);
+      return;
     }
     if (error instanceof NotApplied) return this.#rest(error.cause);
     if (mayHaveBeenApplied(error)) {

@@ -32,23 +32,19 @@ export type Hosts = Pick<HostCache, 'known'>;
  * | any other                                                       | taken                                        |
  */
 export class Addresses {
-  readonly #denied: NamedRanges;
-  readonly #isAllowed: AddressRanges;
+  readonly #config: RangeSettings;
+  /** What the settings say is read from text, so it is kept until they say something else. */
+  #ranges: (RangeSettings & { readonly denied: NamedRanges; readonly isAllowed: AddressRanges }) | undefined;
   readonly #views: Views;
   readonly #hosts: Hosts;
   readonly #clusterIPs: Index<Service>;
   readonly #apiServer: Index<EndpointSlice>;
   #ofServices: NamedRanges = () => undefined;
 
-  constructor(
-    views: Views,
-    { denyAddresses, allowAddresses }: Pick<ToKubernetesConfig, 'denyAddresses' | 'allowAddresses'>,
-    hosts: Hosts,
-  ) {
+  constructor(views: Views, config: RangeSettings, hosts: Hosts) {
     this.#views = views;
     this.#hosts = hosts;
-    this.#denied = namedRangesOf(denyAddresses);
-    this.#isAllowed = rangesOf(allowAddresses);
+    this.#config = config;
     this.#clusterIPs = new Index(views.services, ({ clusterIPs }) => clusterIPs);
     this.#apiServer = new Index(views.endpointSlices, (slice) =>
       isOfApiServer(slice) ? slice.endpoints.map(({ address }) => address) : [],
@@ -60,6 +56,15 @@ export class Addresses {
   /** The cluster, and DNS, as they are known at this moment. */
   network(): Network {
     return { judge: (text) => this.#judge(text), families: serviceFamilies(this.#views) };
+  }
+
+  #configured(): { readonly denied: NamedRanges; readonly isAllowed: AddressRanges } {
+    const { denyAddresses, allowAddresses } = this.#config;
+    if (this.#ranges?.denyAddresses !== denyAddresses || this.#ranges.allowAddresses !== allowAddresses) {
+      const [denied, isAllowed] = [namedRangesOf(denyAddresses), rangesOf(allowAddresses)];
+      this.#ranges = { denyAddresses, allowAddresses, denied, isAllowed };
+    }
+    return this.#ranges;
   }
 
   #judge(text: string): Judgement {
@@ -83,14 +88,15 @@ export class Addresses {
     return judgeAddress(
       text,
       (address) => this.#refusalOf(address),
-      ({ address, family }) => this.#isAllowed(address, family),
+      ({ address, family }) => this.#configured().isAllowed(address, family),
     );
   }
 
   #refusalOf({ address, family }: Address): string | undefined {
-    const denied = this.#denied(address, family);
+    const ranges = this.#configured();
+    const denied = ranges.denied(address, family);
     if (denied !== undefined) return `is in ${denied} of toKubernetes.denyAddresses`;
-    if (this.#isAllowed(address, family)) return undefined;
+    if (ranges.isAllowed(address, family)) return undefined;
     if (this.#apiServer.get(address).length > 0)
       return 'is that of the API server, and in no range of toKubernetes.allowAddresses';
     // Without the ranges only those addresses are known that a Service has.
@@ -104,6 +110,8 @@ export class Addresses {
     this.#ofServices = namedRangesOf([...(this.#views.serviceCIDRs?.values() ?? [])].flatMap(({ cidrs }) => cidrs));
   }
 }
+
+type RangeSettings = Pick<ToKubernetesConfig, 'denyAddresses' | 'allowAddresses'>;
 
 /** The first of some ranges that an address is in, as it was written. */
 type NamedRanges = (address: string, family: Family) => string | undefined;

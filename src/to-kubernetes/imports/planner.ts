@@ -21,10 +21,11 @@ import {
   type SlicesOfService,
 } from './slices.ts';
 import { heldEndpoints, withEndpoints } from '../plan/held-endpoints.ts';
+import { withKept } from '../plan/kept.ts';
 import { importedInstances, mirrorOf, withoutRefused, type PlanSources } from '../plan/sources.ts';
 import { byName } from '../plan/target.ts';
 import { problem, type Problem } from '../problem.ts';
-import type { DesiredSlice } from '../objects/slice.ts';
+import { sameSlice, type DesiredSlice } from '../objects/slice.ts';
 
 /** What differs for one Service that is somebody else's. */
 export interface ImportPlan {
@@ -109,7 +110,10 @@ export class ImportPlanner {
     if (!service) return { namespace, service, request: undefined, slices: NO_CHANGES, problems: [], ...NOTHING };
     const request = this.#request(service);
     if (!request || request.verdict === 'denied') {
-      const slices = withoutGoing({ ...NO_CHANGES, remove: own.importedSlices(key) });
+      const imported = own.importedSlices(key);
+      const slices = this.#keepsAll
+        ? compare(byName(withKept([], imported)), byName(imported), sameSlice)
+        : withoutGoing({ ...NO_CHANGES, remove: imported });
       return { namespace, service, request, slices, problems: request?.problems ?? [], ...NOTHING };
     }
     return { namespace, service, request, ...this.#planSlices(key, service, request) };
@@ -153,13 +157,14 @@ export class ImportPlanner {
     } = request.verdict === 'accepted' && kept === undefined
       ? importedSlices(slices, from, request.port, mirrored)
       : { slices: heldSlices(slices, from, mirrored.endpoints), skipped: [], misfits: [] };
+    const wishes = this.#keepsAll ? withKept(desired, slices.own) : desired;
     const endpoints = desired.flatMap(endpointsOf);
     return {
       slices: withoutGoing(
-        compare(byName(desired), byName(slices.own), (wish, observed) => sameImportedSlice(wish, observed, service)),
+        compare(byName(wishes), byName(slices.own), (wish, observed) => sameImportedSlice(wish, observed, service)),
       ),
       endpoints,
-      isEmptied: endpoints.length === 0 && slices.own.some(({ endpoints }) => endpoints.length > 0),
+      isEmptied: endpoints.length === 0 && slices.own.some((slice) => slice.endpoints.some(({ ready }) => ready)),
       refused,
       repeated,
       skipped,
@@ -192,6 +197,10 @@ export class ImportPlanner {
       others: this.#slices.get(key).filter(({ labels }) => !isMarkedObject(labels)),
       isTaken: (name) => views.endpointSlices.get(objectKey({ namespace: service.namespace, name })) !== undefined,
     };
+  }
+
+  get #keepsAll(): boolean {
+    return this.#sources.config.removals === 'never';
   }
 
   #request(service: Service): ImportRequest | undefined {

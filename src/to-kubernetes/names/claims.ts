@@ -18,14 +18,15 @@ interface Claim {
  *   their places, so that looking at them takes nobody's.
  */
 export class Claims {
-  readonly #most: number;
+  readonly #most: () => number;
   readonly #placed: Set<string>;
   readonly #withoutPlace = new Set<string>();
   /** The names that gave way to a name, by that name; and the other way round. */
   readonly #gaveWayTo = new Map<string, Set<string>>();
   readonly #rivals = new Map<string, readonly string[]>();
 
-  constructor(most: number, names: readonly string[]) {
+  /** @param most asked each time, because the setting may change: what has a place keeps it */
+  constructor(most: () => number, names: readonly string[]) {
     this.#most = most;
     this.#placed = new Set(names);
   }
@@ -40,13 +41,13 @@ export class Claims {
   }
 
   hasPlaceFor(name: string): boolean {
-    return this.#placed.has(name) || this.#placed.size < this.#most;
+    return this.#placed.has(name) || this.#placed.size < this.#most();
   }
 
   /** Whether there is a place for another name too, once this name has its own. */
   hasPlaceBeside(name: string, other: string): boolean {
     const taken = this.#placed.size + (this.#placed.has(name) ? 0 : 1);
-    return this.#placed.has(other) || taken < this.#most;
+    return this.#placed.has(other) || taken < this.#most();
   }
 
   /** What the last plan of a name says. Returns the names to look at again. */

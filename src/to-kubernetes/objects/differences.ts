@@ -50,7 +50,9 @@ export function serviceDifferences(desired: DesiredService, observed: Service): 
 
 /** Field by field what `sameSlice` compares. */
 export function sliceDifferences(desired: DesiredSlice, observed: EndpointSlice): Difference[] {
-  const wanted = desired.endpoints.map(({ address, zone }) => [address, inZone('ready', zone)] as const);
+  const wanted = desired.endpoints.map(
+    ({ address, zone, ready = true }) => [address, inZone(ready ? 'ready' : 'not ready, not serving', zone)] as const,
+  );
   const found = observed.endpoints.map((endpoint) => [endpoint.address, textOfEndpoint(endpoint)] as const);
   return differing([
     label(LABEL.sliceManagedBy, SLICE_MANAGER, observed),

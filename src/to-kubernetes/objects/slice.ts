@@ -29,6 +29,8 @@ interface DesiredEndpoint {
   readonly zone: string;
   /** The host name that the address was resolved from, or an empty string. */
   readonly host: string;
+  /** False for one that would go and stays: nobody is to be sent there. @default true */
+  readonly ready?: boolean;
 }
 
 /** As Kubernetes' own controller: a change rewrites one slice on every node, so slices stay small. */
@@ -150,11 +152,11 @@ export function sameSlice(desired: DesiredSlice, observed: EndpointSlice): boole
     observed.labels.has(LABEL.headless) === desired.headless &&
     (observed.annotations.get(ANNOTATION.hosts) ?? null) === writeHosts(desired.endpoints) &&
     byAddress.size === desired.endpoints.length &&
-    desired.endpoints.every(({ address, zone }) => {
+    desired.endpoints.every(({ address, zone, ready = true }) => {
       const endpoint = byAddress.get(address);
       return (
-        endpoint?.ready === true &&
-        endpoint.serving &&
+        endpoint?.ready === ready &&
+        endpoint.serving === ready &&
         !endpoint.terminating &&
         endpoint.zone === zone &&
         !endpoint.target
@@ -192,11 +194,11 @@ export function sliceBody(
 }
 
 /** What a slice has, whatever else is in it. */
-export function endpointsField(endpoints: readonly Pick<DesiredEndpoint, 'address' | 'zone'>[]) {
+export function endpointsField(endpoints: readonly Pick<DesiredEndpoint, 'address' | 'zone' | 'ready'>[]) {
   return {
     // All three conditions, always: Istio reads an absent `terminating` as true when `ready` is false.
-    endpoints: endpoints.map(({ address, zone }) =>
-      withoutEmpty({ addresses: [address], conditions: { ready: true, serving: true, terminating: false }, zone }),
+    endpoints: endpoints.map(({ address, zone, ready = true }) =>
+      withoutEmpty({ addresses: [address], conditions: { ready, serving: ready, terminating: false }, zone }),
     ),
   };
 }

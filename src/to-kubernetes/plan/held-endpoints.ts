@@ -83,7 +83,8 @@ function* placesIn({ slices, workloadEntries }: Carriers): Generator<Place> {
     const [port] = slice.ports;
     const hosts = readHosts(slice);
     if (port)
-      for (const { address, zone } of slice.endpoints)
-        yield { address, port: port.port, protocol: port.protocol, zone, host: hosts.get(address) ?? '' };
+      for (const { address, zone, ready } of slice.endpoints)
+        // What is not ready was lost before, and is kept.
+        if (ready) yield { address, port: port.port, protocol: port.protocol, zone, host: hosts.get(address) ?? '' };
   }
 }

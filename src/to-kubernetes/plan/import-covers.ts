@@ -38,7 +38,14 @@ export function isCovered(
   const called = new Set(service.ports.map(portOf));
   const isThere = (place: Place) =>
     locations.has(place.location) && (!called.has(place.port) || behindPorts.has(textOf(place)));
-  return others.length > 0 && [...slices.flatMap(placesOf), ...entries.flatMap(placesOfEntry)].every(isThere);
+  return (
+    others.length > 0 && [...slices.map(readyOf).flatMap(placesOf), ...entries.flatMap(placesOfEntry)].every(isThere)
+  );
+}
+
+/** Nobody misses what is not ready. */
+function readyOf(slice: EndpointSlice): EndpointSlice {
+  return { ...slice, endpoints: slice.endpoints.filter(({ ready }) => ready) };
 }
 
 function placesOf({ ports, endpoints }: EndpointSlice): Place[] {

@@ -28,6 +28,7 @@ import {
   type Holder,
   type OwnInNamespace,
 } from './holder.ts';
+import { emptyEndpoints, keptOf, type Kept } from './kept.ts';
 import { problemsOf } from './problems.ts';
 import { planService } from './service-plan.ts';
 import { planSlices } from './slice-plan.ts';
@@ -56,6 +57,8 @@ export interface NamespacePlan {
   readonly switchesTo: Mode | undefined;
   /** Endpoints that stay although Consul does not show their instances: it may have lost them. */
   readonly held: readonly MirroredEndpoint[];
+  /** What would go, and stays because `toKubernetes.removals` is never. */
+  readonly kept: readonly Kept[];
   /** Host names of its instances, for whoever carries the plan out to have them looked up. */
   readonly hosts: readonly string[];
 }
@@ -80,7 +83,8 @@ export function planNamespace(sources: PlanSources, wish: Wish): NamespacePlan {
           serviceName,
         )
       : undefined;
-  if (mirroring && isWrongGuess(sources, name, holder, own, mirroring))
+  const keepsAll = sources.config.removals === 'never';
+  if (mirroring && !keepsAll && isWrongGuess(sources, name, holder, own, mirroring))
     return planAnew({ wish, serviceName, holder, own }, [...mirroring.hosts]);
   const held = mirroring ? heldEndpoints(sources, name, own) : [];
   const target = { wish, serviceName, holder, own, mirrored: mirroring && withEndpoints(mirroring.mirrored, held) };
@@ -92,12 +96,16 @@ export function planNamespace(sources: PlanSources, wish: Wish): NamespacePlan {
   const conflict = conflictOf(holder);
   const refused = withRefusedInEndpoints(mirroring?.refused ?? [], refusedInEndpoints(sources, target, mode));
   const isMeshed = views.workloadEntries.isServed && wished === 'service' && switchesTo === undefined;
+  const service = withoutGoing(planService(target, mode));
+  const slices = withoutGoing(addresses.slices);
+  const endpoints = withoutGoing(planEndpoints(sources, target, mode));
   return {
-    ...{ namespace, serviceName, conflict, fallback, switchesTo, held },
-    service: withoutGoing(planService(target, mode)),
-    slices: withoutGoing(addresses.slices),
+    ...{ namespace, serviceName, conflict, fallback, switchesTo, held, slices },
+    service: keepsAll ? { ...service, remove: [] } : service,
+    // Nothing can be said in one that keeps its callers away: it goes.
     workloadEntries: withoutGoing(addresses.workloadEntries),
-    endpoints: withoutGoing(planEndpoints(sources, target, mode)),
+    endpoints: keepsAll ? emptyEndpoints(endpoints) : endpoints,
+    kept: keepsAll ? keptOf(service.remove, own.slices, slices) : [],
     refused,
     repeated: mirroring?.repeated ?? [],
     problems: problemsOf({
@@ -141,7 +149,7 @@ function planAnew(
   const service = ourService(holder);
   return {
     ...{ namespace: wish.namespace, serviceName, conflict: undefined, fallback: '' },
-    ...{ switchesTo: undefined, refused: [], repeated: [], problems: [], held: [], hosts },
+    ...{ switchesTo: undefined, refused: [], repeated: [], problems: [], held: [], kept: [], hosts },
     service: { ...nothing, remove: service ? [service] : [] },
     slices: { ...nothing, remove: own.slices },
     endpoints: { ...nothing, remove: own.endpoints },
@@ -184,7 +192,7 @@ export function changesOf({
 
 /** Nothing to write, and nothing to tell anybody. */
 export function isQuiet(plan: NamespacePlan): boolean {
-  const { problems, held, repeated, fallback } = plan;
-  const isUntold = problems.length + held.length + repeated.length === 0 && fallback === '';
+  const { problems, held, kept, repeated, fallback } = plan;
+  const isUntold = problems.length + held.length + kept.length + repeated.length === 0 && fallback === '';
   return isUntold && changesOf(plan).every(([, changes]) => isEmpty(changes));
 }

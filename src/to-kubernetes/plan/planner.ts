@@ -70,7 +70,7 @@ export class Planner {
       pods: new KnownPods(views),
       leftovers: new Leftovers(owner, views),
     };
-    this.#claims = new Claims(config.maxServices, own.names());
+    this.#claims = new Claims(() => config.maxServices, own.names());
     this.#names = new ServiceNames(own, this.keys());
   }
 

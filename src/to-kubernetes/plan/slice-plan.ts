@@ -4,12 +4,13 @@ import type { MirroredEndpoint, MirroredService } from '../desired/mirrored-serv
 import type { Spread } from '../istio/spread.ts';
 import { desiredSlices, emptied, sameSlice, type DesiredSlice } from '../objects/slice.ts';
 import { ourService } from './holder.ts';
+import { withKept } from './kept.ts';
 import type { PlanSources } from './sources.ts';
 import { byName, type Target } from './target.ts';
 
 /** Every slice of ours is to belong to the Service that has the name; what Kubernetes left of a selector goes too. */
 export function planSlices(
-  { views, leftovers }: Pick<PlanSources, 'views' | 'leftovers'>,
+  { views, leftovers, config }: Pick<PlanSources, 'views' | 'leftovers' | 'config'>,
   target: Target,
   spread: Spread,
 ): Changes<DesiredSlice, EndpointSlice> {
@@ -21,8 +22,11 @@ export function planSlices(
     return observed !== undefined && !own.slices.includes(observed);
   };
   const desired = mirrored ? desiredOf(target, mirrored, spread, own.slices.filter(isOfService), isTaken) : [];
-  const { create, update, remove } = compare(byName(desired), byName(own.slices), (wanted, observed) => {
-    return sameSlice(wanted, observed) && observed.ownerUid === holder.service?.uid && isOfService(observed);
+  const isWanted = new Set(desired.map(({ name }) => name));
+  const wishes = config.removals === 'never' ? withKept(desired, own.slices) : desired;
+  const { create, update, remove } = compare(byName(wishes), byName(own.slices), (wanted, observed) => {
+    const isPlaced = observed.ownerUid === holder.service?.uid && isOfService(observed);
+    return sameSlice(wanted, observed) && (isPlaced || !isWanted.has(wanted.name));
   });
   return { create, update, remove: [...remove, ...leftovers.slices(ourService(holder))] };
 }

@@ -94,6 +94,8 @@ export function createReporter({ views, events, resources, config, log, metrics 
   const importKey = importKeys(config.annotationPrefix).service;
 
   return {
+    /** What is wrong is told again when it is found again: Events of before may not have been written. */
+    forget: (): void => told.clear(),
     /** How many things are wrong. */
     get count(): number {
       return [...told.values()].reduce((sum, messages) => sum + messages.size, 0);

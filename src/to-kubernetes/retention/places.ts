@@ -54,7 +54,9 @@ export function writtenPlaces(
     const [port] = slice.ports;
     if (!port || !ownsObject(owner, slice.labels)) continue;
     const hosts = readHosts(slice);
-    for (const { address } of slice.endpoints) add(slice.annotations, address, hosts.get(address), port.port);
+    // What is not ready was lost before, and is kept.
+    for (const { address, ready } of slice.endpoints)
+      if (ready) add(slice.annotations, address, hosts.get(address), port.port);
   }
   const entries = [...(workloadEntries.found?.views.values() ?? [])].flatMap((view) => [...view.values()]);
   for (const { labels, annotations, address, ports } of entries) {

@@ -50,7 +50,7 @@ interface Look {
  */
 export class RetainingCatalog implements ReadCatalog {
   readonly #options: RetainingCatalogOptions;
-  readonly #vanished: Vanished;
+  #vanished: Vanished;
   readonly #second: SecondAnswers;
   readonly #looks = new Map<string, Look>();
   /** Of services that nobody has asked for yet: places that an earlier run has written. */
@@ -78,10 +78,13 @@ export class RetainingCatalog implements ReadCatalog {
     });
   }
 
-  /** From now on: what was written, and is missing from what Consul has, is a loss of now. */
+  /** From now on: what was written, and is missing from what Consul has, is a loss of now. Whatever was known before is forgotten. */
   begin(views: Pick<Views, 'endpointSlices' | 'workloadEntries'>): void {
     const { owner, config, catalog, clock } = this.#options;
     this.#hasBegun = true;
+    this.#vanished = new Vanished(this.#options.secondAnswerMs ?? SECOND_ANSWER_MS);
+    this.#looks.clear();
+    this.#earlier.clear();
     const now = clock.now();
     for (const [name, places] of writtenPlaces(owner, views, config))
       if (this.#isOurs(name)) this.#vanished.remember(name, places, now);

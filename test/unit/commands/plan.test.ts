@@ -2,7 +2,17 @@ import { describe, expect, it } from '@jest/globals';
 import { formatPlan, type Plan } from '../../../src/commands/plan.ts';
 
 const plan = (overrides: Partial<Plan>): string =>
-  formatPlan({ cluster: 'prod', changes: [], held: [], retained: [], rejections: [], warnings: [], ...overrides });
+  formatPlan({
+    cluster: 'prod',
+    writesOff: [],
+    changes: [],
+    held: [],
+    kept: [],
+    retained: [],
+    rejections: [],
+    warnings: [],
+    ...overrides,
+  });
 
 describe('a plan for people', () => {
   it('says so when there is nothing to do', () => {
@@ -32,6 +42,25 @@ describe('a plan for people', () => {
       '  ! Consul instance x: no address',
       'Plan: 1 to create, 1 to update, 1 to remove, 1 rejected.',
     ]);
+  });
+
+  it('says first that writes are off, and who says so', () => {
+    const [first] = plan({ writesOff: ['setting writes', 'the Lease'] }).split('\n');
+    expect(first).toBe(
+      'writes are off, by setting writes and by the Lease: run writes nothing of this until they are on',
+    );
+  });
+
+  it('has what is kept in either direction because removals are off, and counts it', () => {
+    const text = plan({
+      kept: [
+        { direction: 'to-consul', kind: 'ServiceInstance', object: 'node/a', note: 'critical' },
+        { direction: 'to-kubernetes', kind: 'Service', object: 'shop/b', note: 'kept' },
+      ],
+    });
+    expect(text).toContain('  = kept    ServiceInstance  node/a  critical');
+    expect(text).toContain('  = kept    Service          shop/b  kept');
+    expect(text).toContain('0 rejected, 2 kept.');
   });
 
   it('has what is held beside the changes, and counts it', () => {

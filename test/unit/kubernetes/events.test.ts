@@ -10,12 +10,12 @@ import { Requester, type Said } from './requester.ts';
 const { pods, nodes } = createResources({ annotation: () => true, variable: () => true });
 const report: EventReport = { type: 'Warning', reason: 'Rejected', action: 'Register', note: 'has no port' };
 
-function stage(answerTo: () => Said | Promise<Said> = () => ({})) {
+function stage(answerTo: () => Said | Promise<Said> = () => ({}), mayWrite = () => true) {
   const clock = new TestClock();
   const metrics = createMetrics();
   const { log, records } = recordingLog();
   const client = new Requester(answerTo);
-  const recorder = new EventRecorder(client, 'consular-0', log, metrics, clock, () => 0.5);
+  const recorder = new EventRecorder(client, 'consular-0', log, metrics, clock, () => 0.5, mayWrite);
   const notes = () => client.sent.map(({ body }) => (body as { note: string }).note);
   const outcomes = async () =>
     (await metrics.events.get()).values.map(({ labels, value }) => `${labels.outcome} ${value}`);
@@ -23,7 +23,7 @@ function stage(answerTo: () => Said | Promise<Said> = () => ({})) {
 }
 
 /** A recorder whose first Event is on its way until the test lets it arrive, so that others wait. */
-function busy() {
+function busy(mayWrite = () => true) {
   let release: (said: Said) => void = () => undefined;
   const first = new Promise<Said>((resolve) => (release = resolve));
   let isFirst = true;
@@ -31,10 +31,27 @@ function busy() {
     const said = isFirst ? first : {};
     isFirst = false;
     return said;
-  });
+  }, mayWrite);
   whole.recorder.report(pods, pod(), { ...report, note: 'first' });
   return { ...whole, release: () => release({}) };
 }
+
+describe('while writes are off', () => {
+  it('no Event is written, also none that waits, and each is when it is reported again afterwards', async () => {
+    const writes = { areOn: true };
+    const { recorder, notes, release } = busy(() => writes.areOn);
+    recorder.report(pods, pod(), { ...report, note: 'waits' });
+    writes.areOn = false;
+    release();
+    recorder.report(pods, pod(), { ...report, note: 'meanwhile' });
+    await settled();
+    expect(notes()).toEqual(['first']);
+    writes.areOn = true;
+    for (const note of ['waits', 'meanwhile']) recorder.report(pods, pod(), { ...report, note });
+    await settled();
+    expect(notes()).toEqual(['first', 'waits', 'meanwhile']);
+  });
+});
 
 describe('an Event', () => {
   it('is written beside its object', async () => {

@@ -61,6 +61,32 @@ async function leaderAnd(lease: MemoryLease, clock: TestClock) {
   return { leader, standby };
 }
 
+describe('what is on the Lease', () => {
+  it('is told to the leader and to the standby, and of writes it stays on a Lease that has to be made anew', async () => {
+    const [lease, clock] = [new MemoryLease(), new TestClock()];
+    const seen: Record<string, (string | undefined)[]> = { first: [], second: [] };
+    const onSeen = (who: string) => ({
+      onSeen: (annotations?: ReadonlyMap<string, string>) => void seen[who]?.push(annotations?.get(ANNOTATION.writes)),
+    });
+    const first = candidate(lease, clock, 'first', onSeen('first'));
+    await clock.advance(1);
+    const second = candidate(lease, clock, 'second', onSeen('second'));
+    await clock.advance(1);
+    lease.edit({ annotations: new Map([[ANNOTATION.writes, 'off']]) });
+    await clock.advance(5000);
+    expect([seen.first?.at(-1), seen.second?.at(-1)]).toEqual(['off', 'off']);
+    first.isCutOff = true;
+    lease.delete();
+    await clock.advance(60_000);
+    expect(second.told).toEqual(['standby', 'leading']);
+    expect(lease.now?.annotations.get(ANNOTATION.writes)).toBe('off');
+    lease.edit({ annotations: new Map() });
+    await clock.advance(5000);
+    expect(seen.second?.at(-1)).toBeUndefined();
+    expect(lease.now?.annotations.has(ANNOTATION.writes)).toBe(false);
+  });
+});
+
 describe('of two processes', () => {
   it('the first leads, and the other stands by and knows who leads', async () => {
     const [lease, clock] = [new MemoryLease(), new TestClock()];

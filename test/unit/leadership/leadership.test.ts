@@ -4,6 +4,7 @@ import type { ObjectApi } from '../../../src/kubernetes/object-api.ts';
 import type { Fence } from '../../../src/leadership/fence.ts';
 import { leadersApi } from '../../../src/leadership/leaders-api.ts';
 import { Leadership, NotLeading } from '../../../src/leadership/leadership.ts';
+import { Writes, WritesOff } from '../../../src/writes.ts';
 
 const NOTHING: Committed = { nodes: new Map(), services: new Map(), checks: new Map() };
 
@@ -48,6 +49,35 @@ describe('the right to write', () => {
     await expect(leadership.around(send)).rejects.toMatchObject(notApplied('it could not be renewed'));
     lease.is = true;
     expect(await leadership.around(send)).toBe(NOTHING);
+  });
+
+  it("is nobody's while writes are off, in either system, but for the last word of the own entry", async () => {
+    const writes = new Writes();
+    const leadership = new Leadership(undefined, writes);
+    const asked: string[] = [];
+    const note = (what: string) => () => (asked.push(what), Promise.resolve(undefined as never));
+    const all = { get: note('get'), list: note('list'), create: note('create'), patch: note('patch') };
+    const api = leadersApi({ ...all, setCondition: note('condition'), remove: note('remove') }, () =>
+      leadership.assertLeading(),
+    );
+    leadership.begin(openFence());
+    writes.say('setting', 'setting writes');
+    await expect(leadership.around(send)).rejects.toMatchObject({ name: 'NotApplied', cause: { name: 'WritesOff' } });
+    await expect(leadership.settled()).rejects.toThrow(WritesOff);
+    for (const verb of ['create', 'patch', 'setCondition', 'remove'] as const)
+      await expect((api[verb] as () => Promise<unknown>)()).rejects.toThrow(WritesOff);
+    await (api.get as unknown as () => Promise<unknown>)();
+    expect(asked).toEqual(['get']);
+    expect(await leadership.lastWord.around(send)).toBe(NOTHING);
+    writes.enter('off');
+    await expect(leadership.lastWord.around(send)).rejects.toMatchObject({ cause: { name: 'WritesOff' } });
+  });
+
+  it('stops at what waits for the fence when writes are switched off', async () => {
+    const writes = new Writes();
+    const leadership = new Leadership(undefined, writes);
+    leadership.begin(openFence({}, () => writes.say('lease', 'the Lease')));
+    await expect(leadership.around(send)).rejects.toMatchObject({ cause: { name: 'WritesOff' } });
   });
 
   it('is asked for once more after the fence was waited for', async () => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { Controller } from '../../../src/reconcile/controller.ts';
+import { WritesOff } from '../../../src/writes.ts';
 import { createMetrics } from '../../../src/observability/metrics.ts';
 import { NO_BRAKE } from '../brake.ts';
 import { settled } from '../clock.ts';
@@ -48,7 +49,7 @@ describe('a reconcile', () => {
     await run('shop/orders');
     expect(reconciled).toEqual(['shop/orders']);
     expect(await outcomes()).toEqual(['done 1']);
-    expect(controller.status).toEqual({ waiting: 0, busy: 0, failing: {} });
+    expect(controller.status).toEqual({ waiting: 0, busy: 0, failing: {}, unwritten: 0 });
     expect(records).toEqual([]);
   });
 
@@ -58,6 +59,20 @@ describe('a reconcile', () => {
     expect(reconciled).toEqual(['a', 'a']);
     expect(await outcomes()).toEqual(['failed 1', 'done 1']);
     expect(records).toEqual(['warn reconciling failed, will try again']);
+  });
+
+  it('that could not write because writes are off is no failure, and waits for somebody to look again', async () => {
+    const { controller, outcomes, reconciled, records, run } = stage([
+      new Error('write', { cause: new WritesOff(['the Lease']) }),
+    ]);
+    controller.enqueue('a');
+    await settled();
+    expect(reconciled).toEqual(['a']);
+    expect(controller.status).toEqual({ waiting: 0, busy: 0, failing: {}, unwritten: 1 });
+    expect(records).toEqual([]);
+    await run('a');
+    expect(controller.status.unwritten).toBe(0);
+    expect(await outcomes()).toEqual(['off 1', 'done 1']);
   });
 
   it('that lost a race is tried again, and is not worth a warning', async () => {

@@ -107,6 +107,7 @@ export function loopStage(
       },
     },
     firstProofs: {
+      clear: () => firstProofs.clear(),
       give: (...given) => firstProofs.give(...given),
       forget: (...given) => firstProofs.forget(...given),
       settle: (key, ...more) => {

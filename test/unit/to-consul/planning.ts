@@ -40,12 +40,12 @@ export function planning(given: PlanningGiven = {}) {
   const losses = new Losses(owner.cluster, config, views.pods, consul, 0);
   const plannerWith = (places: Places) =>
     new Planner(owner, config, views, index, consul, new Admission(config.policy, others, places), others, losses);
-  const places = new Places(config.policy, consul);
+  const places = new Places(consul);
   return {
     ...{ config, views, consul, index, places, losses },
     planner: plannerWith(places),
     /** A planner that knows of places what Consul has, and nothing else. */
-    freshPlanner: () => plannerWith(new Places(config.policy, consul)),
+    freshPlanner: () => plannerWith(new Places(consul)),
   };
 }
 

@@ -120,7 +120,10 @@ class World {
         disputes: NO_DISPUTES,
       }),
       namespaces: this.#views.namespaces,
-      grace: createGrace(GRACE_MS, () => this.#now),
+      grace: createGrace(
+        () => GRACE_MS,
+        () => this.#now,
+      ),
       tagsPace: createTagsPace(() => this.#now),
       queue: {
         enqueue: (name) => this.#controller.enqueue(name),

@@ -63,7 +63,10 @@ class Stage {
       },
     },
     namespaces: { isClosedNow: (name) => Promise.resolve(this.closed.has(name)) },
-    grace: createGrace(GRACE_MS, () => this.now),
+    grace: createGrace(
+      () => GRACE_MS,
+      () => this.now,
+    ),
     tagsPace: { hold: (plan) => ({ plan, waitMs: this.tagsWaitMs }) },
     report: { plan: (_name, _plan, failures) => void (this.failures = failures) },
     fallbacks: { note: () => undefined },

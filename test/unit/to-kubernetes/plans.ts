@@ -9,7 +9,7 @@ export function namespacePlan(overrides: Partial<NamespacePlan> = {}): Namespace
   return {
     ...{ namespace: 'shop', serviceName: 'billing', conflict: undefined, fallback: '', switchesTo: undefined },
     ...{ service: NOTHING, slices: NOTHING, endpoints: NOTHING, workloadEntries: NOTHING },
-    ...{ refused: [], repeated: [], problems: [], held: [], hosts: [] },
+    ...{ refused: [], repeated: [], problems: [], held: [], kept: [], hosts: [] },
     ...overrides,
   };
 }

@@ -76,7 +76,7 @@ describe('changes of a pod', () => {
     checkIndex: 7,
   };
   const said = (plan: Partial<Parameters<typeof podChanges>[0]>) =>
-    podChanges({ changes: nothing, unproven: [], held: [], retained: [], ...plan }).map(({ action, note }) =>
+    podChanges({ changes: nothing, unproven: [], held: [], kept: [], retained: [], ...plan }).map(({ action, note }) =>
       `${action} ${note}`.trim(),
     );
 

@@ -114,7 +114,13 @@ async function toKubernetesOf(
   const lookUp = () => Promise.reject(new Error('there is no such name in DNS'));
   const shown = views(given);
   for (const name of given.closed ?? []) shown.namespaces.close(name);
-  return { views: shown, catalog, retention, hosts: new HostCache({ lookUp, isUsedBy: () => true }, signal) };
+  return {
+    views: shown,
+    catalog,
+    retention,
+    selectAgain: () => undefined,
+    hosts: new HostCache({ lookUp, isUsedBy: () => true }, signal),
+  };
 }
 
 /** A Consul in which nothing changes any more. */

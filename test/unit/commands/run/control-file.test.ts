@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { mkdir, mkdtemp, rename, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { followControlFile } from '../../../../src/commands/run/control-file.ts';
+import { followControlFile, switchIn } from '../../../../src/commands/run/control-file.ts';
 import { settled, TestClock } from '../../clock.ts';
 
 describe('the control file', () => {
@@ -112,5 +112,20 @@ describe('the control file', () => {
     await look();
     expect(contents).toEqual([]);
     expect(warnings).toEqual([expect.stringContaining('expected at most 65536 bytes, found 90000')]);
+  });
+});
+
+describe('what a control file says of writes', () => {
+  it.each([
+    ['', undefined],
+    ['4be2a9c1\n', undefined],
+    ['writes off', 'off'],
+    ['  Writes: off \n4be2a9c1', 'off'],
+    ['writes on\nwrites off\n', 'off'],
+    ['writes=on', 'on'],
+    ['writes', ''],
+    ['writesoff', undefined],
+  ])('%j is %j', (text, state) => {
+    expect(switchIn(text)).toBe(state);
   });
 });

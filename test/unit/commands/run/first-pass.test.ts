@@ -3,7 +3,7 @@ import { LONGEST_FIRST_PASS_MS, untilFirstPass } from '../../../../src/commands/
 import type { ControllerStatus } from '../../../../src/reconcile/controller.ts';
 import { TestClock } from '../../clock.ts';
 
-const IDLE: ControllerStatus = { waiting: 0, busy: 0, failing: {} };
+const IDLE: ControllerStatus = { waiting: 0, busy: 0, failing: {}, unwritten: 0 };
 
 /** The first pass over one direction that is idle and another with this status. */
 function passWith(status: ControllerStatus) {

@@ -29,7 +29,7 @@ interface Given {
 }
 
 function admit({ wanted = [WANTED], observed = [], others = NOBODY, more = [], staying = 0, ...given }: Given) {
-  const places = new Places(policy(given.policy), new MemoryConsul(...observed, ...more));
+  const places = new Places(new MemoryConsul(...observed, ...more));
   const admission = new Admission(policy(given.policy), others, places);
   const byIdentity = <T>(all: readonly T[], registration: (one: T) => Registration) =>
     new Map(all.map((one) => [identityOf(registration(one)), one]));
@@ -183,7 +183,7 @@ describe('a registration', () => {
 });
 
 it('admitting again gives the same answer: nothing is remembered', () => {
-  const places = new Places(policy({ maxInstances: 1, default: 'deny' }), new MemoryConsul());
+  const places = new Places(new MemoryConsul());
   const admission = new Admission(policy({ maxInstances: 1, default: 'deny' }), NOBODY, places);
   const wanted = new Map([[identityOf(WANTED), WANTED]]);
   const admit = (podKey: string) => admission.admit(podKey, wanted, new Map(), () => 0);

@@ -355,3 +355,56 @@ describe('the zone', () => {
     expect(zone([node()], { 'topology.kubernetes.io/zone': 'eu-2' })).toEqual([undefined]);
   });
 });
+
+describe('while toConsul.removals is never', () => {
+  const config = { removals: 'never' } as const;
+  const unready = podNamed('a', { ready: condition({ status: 'False' }) });
+  const keep = (given: PlanningGiven) => planning({ ...given, config: { ...config, ...given.config } });
+  const brief = ({ changes, kept }: PodPlan) => ({
+    create: changes.create.length,
+    update: changes.update.map(({ desired: { check, address } }) => `${address} ${check.status}`),
+    remove: changes.remove.map(({ registration }) => registration.node.name),
+    kept: kept.length,
+  });
+  const nothing = { create: 0, update: [], remove: [], kept: 0 };
+
+  it('the instance of a pod that is not Ready stays, critical, and is written once', () => {
+    const { planner, consul } = keep({ pods: [unready], observed: [THERE] });
+    expect(brief(planner.plan('shop/a'))).toEqual({ ...nothing, update: ['10.1.0.7 critical'], kept: 1 });
+    consul.apply(planner.plan('shop/a').changes);
+    expect(brief(planner.plan('shop/a'))).toEqual({ ...nothing, kept: 1 });
+    const [after] = [...consul.ofPod('shop/a').values()];
+    expect(after?.registration.check.output).toContain('toConsul.removals is never');
+    expect(brief(keep({ pods: [POD], observed: after ? [after] : [] }).planner.plan('shop/a'))).toEqual({
+      ...nothing,
+      update: ['10.1.0.7 passing'],
+    });
+    expect(brief(planning({ pods: [unready], observed: after ? [after] : [] }).planner.plan('shop/a'))).toEqual({
+      ...nothing,
+      remove: [WORKER_1],
+    });
+  });
+
+  it('the instance of a pod that is gone needs its proof first, and none again once it is kept', () => {
+    const { planner, consul } = keep(withOther);
+    expect(brief(planner.plan('shop/a'))).toEqual(nothing);
+    const proven = planner.plan('shop/a', provenBy(planner));
+    expect(brief(proven)).toEqual({ ...nothing, update: ['10.1.0.7 critical'], kept: 1 });
+    consul.apply(proven.changes);
+    const again = planner.plan('shop/a');
+    expect([brief(again), again.unproven]).toEqual([{ ...nothing, kept: 1 }, []]);
+  });
+
+  it("an instance that moves to another Consul node is replaced: its address is nobody's any more", () => {
+    const moved = podNamed('a', { nodeName: 'worker-2', hostIP: '10.0.0.2', podIPs: ['10.1.0.9'] });
+    const { planner } = keep({ pods: [moved], nodes: [node(), node({ name: 'worker-2' })], observed: [THERE] });
+    expect(brief(planner.plan('shop/a'))).toEqual({ ...nothing, create: 1, remove: [WORKER_1] });
+  });
+
+  it('what is kept takes the room of its namespace', () => {
+    const limited = { ...config, policy: policy({ maxInstances: 1 }) };
+    const { planner, places } = keep({ pods: [unready, OTHER], observed: [THERE], config: limited });
+    places.record('shop/a', planner.plan('shop/a').places);
+    expect(planner.plan('shop/b').rejections.map(({ reason }) => reason)).toEqual(['QuotaExceeded']);
+  });
+});

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { ConsulError, NotApplied, TransactionConflict } from '../../../../src/consul/errors.ts';
+import { WritesOff } from '../../../../src/writes.ts';
 import { settled } from '../../clock.ts';
 import { shown } from '../transactions.ts';
 import { instanceOf, NODE_1, NODE_2, Picture } from './picture.ts';
@@ -14,6 +15,18 @@ function stale(...indexes: number[]): TransactionConflict {
   return new TransactionConflict(indexes.map((index) => ({ index, what: 'index is stale' })));
 }
 const DENIED = new TransactionConflict([{ index: 0, what: 'Permission denied: lacks service:write' }]);
+
+describe('a transaction that is not sent because writes are off', () => {
+  it('gives its keys back to the queue at once, and others are not held up', async () => {
+    const stage = new WriterStage();
+    await stage.write(['a']);
+    stage.sent[0]?.fail(new NotApplied(new WritesOff(['the Lease'])));
+    await settled();
+    expect(String(stage.outcomes.get('a'))).toContain('it was not applied');
+    await stage.write(['b']);
+    expect(stage.podsFrom(1)).toEqual(['b']);
+  });
+});
 
 describe('409: a transaction that Consul refused', () => {
   it('by whom nobody can say, for no key in particular, is no contradiction', async () => {

@@ -4,7 +4,7 @@ import { LABEL, SLICE_MANAGER } from '../../../../src/mark.ts';
 import { Leftovers } from '../../../../src/to-kubernetes/observed/leftovers.ts';
 import { planSlices } from '../../../../src/to-kubernetes/plan/slice-plan.ts';
 import type { Target } from '../../../../src/to-kubernetes/plan/target.ts';
-import { marked, owner, slice, strings } from '../../builders.ts';
+import { marked, owner, slice, strings, toKubernetesConfig } from '../../builders.ts';
 import { addresses, asSlice, mirrored } from '../mirrored.ts';
 import { views } from '../views.ts';
 import { nothingWanted, ourBilling, target } from './targets.ts';
@@ -16,16 +16,23 @@ const ofService = (name: string) =>
 const ownSlice = { ...asSlice(service), labels: ofService('billing') };
 const holder = { kind: 'ours', service: ours } as const;
 
-function changed(given: Partial<Target>, slices: readonly EndpointSlice[] = [], others: readonly EndpointSlice[] = []) {
+function changed(
+  given: Partial<Target>,
+  slices: readonly EndpointSlice[] = [],
+  others: readonly EndpointSlice[] = [],
+  removals: 'on' | 'never' = 'on',
+) {
   const shown = views({ services: [ours], slices: [...slices, ...others] });
   const own = { services: [ours], slices, endpoints: [], workloadEntries: [] };
   const whole = target({ holder, mirrored: service, own, ...given });
   const endpoints = whole.mirrored?.endpoints ?? [];
-  const sources = { views: shown, leftovers: new Leftovers(owner, shown) };
+  const sources = { views: shown, leftovers: new Leftovers(owner, shown), config: toKubernetesConfig({ removals }) };
   const { create, update, remove } = planSlices(sources, whole, { plain: endpoints, hiddenFromIstio: [], entries: [] });
   return {
     create: create.map(({ name }) => name),
-    update: update.map(({ desired }) => desired.endpoints.map(({ address }) => address).join()),
+    update: update.map(({ desired }) =>
+      desired.endpoints.map(({ address, ready }) => address + (ready === false ? ' (not ready)' : '')).join(),
+    ),
     remove: remove.map(({ name }) => name),
   };
 }
@@ -71,5 +78,32 @@ describe('the slices of a mirrored service', () => {
     expect(changed(gone, [ownSlice])).toEqual({ ...NOTHING, update: [''] });
     expect(changed({ ...gone, holder }, [ownSlice])).toEqual({ ...NOTHING, remove: [ownSlice.name] });
     expect(changed(gone)).toEqual(NOTHING);
+  });
+});
+
+describe('while toKubernetes.removals is never', () => {
+  const kept = (slice: EndpointSlice): EndpointSlice => ({
+    ...slice,
+    endpoints: slice.endpoints.map((endpoint) => ({ ...endpoint, ready: false, serving: false })),
+  });
+  const [first = ''] = ownSlice.endpoints.map(({ address }) => address);
+
+  it('an endpoint that would go stays, not ready, and is written once', () => {
+    const gone = (...slices: EndpointSlice[]) =>
+      nothingWanted({ own: { services: [], slices, endpoints: [], workloadEntries: [] } });
+    expect(changed(gone(ownSlice), [ownSlice], [], 'never')).toEqual({ ...NOTHING, update: [`${first} (not ready)`] });
+    expect(changed(gone(kept(ownSlice)), [kept(ownSlice)], [], 'never')).toEqual(NOTHING);
+  });
+
+  it('it stays beside those that serve, and is ready again when its instance is back', () => {
+    const other = mirrored({ endpoints: addresses(2).slice(1) });
+    const [second = ''] = asSlice(other).endpoints.map(({ address }) => address);
+    expect(changed({ mirrored: other }, [ownSlice], [], 'never').update).toEqual([`${second},${first} (not ready)`]);
+    expect(changed({}, [kept(ownSlice)], [], 'never')).toEqual({ ...NOTHING, update: [first] });
+  });
+
+  it('it goes as ever when removals are on again', () => {
+    const gone = nothingWanted({ own: { services: [], slices: [kept(ownSlice)], endpoints: [], workloadEntries: [] } });
+    expect(changed(gone, [kept(ownSlice)])).toEqual({ ...NOTHING, remove: [ownSlice.name] });
   });
 });
