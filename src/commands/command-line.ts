@@ -3,6 +3,8 @@ import { collectDefaultMetrics } from 'prom-client';
 import { ConfigError, loadConfig, type Environment } from '../config/load.ts';
 import { explainOutcome, HASH_FORM, isHash } from '../guard/release-request.ts';
 import { escapeControls, escapeLines } from '../json.ts';
+import { findOwnPod } from '../kubernetes/connection.ts';
+import { leasePlace } from '../leadership/lease-place.ts';
 import { createLog, explainError } from '../observability/log.ts';
 import { createMetrics } from '../observability/metrics.ts';
 import type { OnceContext } from '../world/read-once.ts';
@@ -157,6 +159,8 @@ function readArguments(args: readonly string[]) {
 async function runDaemon(call: Call): Promise<number> {
   refuseWords(call);
   const config = configOf(call);
+  // Told before anything is connected; where it is right, the election asks again.
+  leasePlace(config, findOwnPod(config.kubernetes));
   const metrics = createMetrics();
   const log = createLog({ ...config.log, stream: call.stderr });
   collectDefaultMetrics({ register: metrics.registry });

@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { leaderElection } from './leader-election.ts';
 import { toConsul } from './to-consul.ts';
 import { toKubernetes } from './to-kubernetes.ts';
+import { text } from './values.ts';
 
 /**
  * Every setting of the daemon: its type, its default and one line of why. `config/consular.yaml` and
@@ -24,19 +25,23 @@ function isListenAddress(address: string): boolean {
   return colon >= 0 && /^\d{1,5}$/.test(port) && Number(port) <= 65_535;
 }
 
-function isHttpUrl(text: string): boolean {
-  if (!URL.canParse(text)) return false;
-  const url = new URL(text);
+function isHttpUrl(address: string): boolean {
+  if (!URL.canParse(address)) return false;
+  const url = new URL(address);
   return (url.protocol === 'http:' || url.protocol === 'https:') && url.username === '' && url.password === '';
 }
 
+/** Consul's own secrets are UUIDs, those of others at times JWTs: neither may be shown as the path of a file that is not there. */
+function isToken(text: string): boolean {
+  return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text) || /^eyJ[\w-]+(\.[\w-]+){2}$/.test(text);
+}
+
 export const configSchema = z.strictObject({
-  cluster: z
-    .string()
-    .refine(isClusterName, CLUSTER_NAME)
-    .describe('Name of this Kubernetes cluster; it stands in the ID of everything that Consular writes to Consul.'),
+  cluster: text(CLUSTER_NAME, isClusterName).describe(
+    'Name of this Kubernetes cluster; it stands in the ID of everything that Consular writes to Consul.',
+  ),
   besides: z
-    .array(z.string().refine(isClusterName, CLUSTER_NAME))
+    .array(text(CLUSTER_NAME, isClusterName))
     .default([])
     .describe(
       'Names of other Consulars that are meant to run in this same Kubernetes cluster; without them a changed name is an error.',
@@ -52,13 +57,15 @@ export const configSchema = z.strictObject({
     .prefault({}),
   consul: z
     .strictObject({
-      address: z
-        .string()
-        .refine(isHttpUrl, 'an http or https URL without credentials')
+      address: text('an http or https URL without credentials', isHttpUrl)
         .default('http://127.0.0.1:8500')
         .describe('Consul servers or a load balancer in front of them; CONSUL_HTTP_ADDR when the file says nothing.'),
       datacenter: z.string().default('').describe('Datacenter to register in; empty: the one that answers.'),
-      tokenFile: z.string().default('').describe('File with the ACL token; read again when it changes.'),
+      tokenFile: z
+        .string()
+        .refine((path) => !isToken(path), 'the path of a file with the token')
+        .default('')
+        .describe('File with the ACL token; read again when it changes.'),
       caFile: z.string().default('').describe('CA certificates that Consul must present one of.'),
       certFile: z.string().default('').describe('Client certificate for TLS.'),
       keyFile: z.string().default('').describe('Key of the client certificate.'),
@@ -77,9 +84,7 @@ export const configSchema = z.strictObject({
     .describe('File that is looked at for hashes of what is retained and may go, one a line; empty: none.'),
   http: z
     .strictObject({
-      address: z
-        .string()
-        .refine(isListenAddress, 'an address like 0.0.0.0:8080')
+      address: text('an address like 0.0.0.0:8080', isListenAddress)
         .default('0.0.0.0:8080')
         .describe('Where /healthz, /readyz, /metrics and /status answer.'),
     })

@@ -171,7 +171,9 @@ describe('the command line', () => {
     expect(stderr).toContain('cluster: expected a DNS label of at most 40 characters, without "--", found "a--b"');
     expect(stderr).toContain('toConsul.notReady: expected deregister or critical, found "maybe"');
     expect(stderr).toContain('toConsul.colour: expected a known setting, found an unknown one');
-    expect(stderr).toContain('http.address: expected a string, found 8080');
+    expect(stderr).toContain(
+      'http.address: expected an address like 0.0.0.0:8080, found 8080; did you mean 0.0.0.0:8080?',
+    );
   });
 
   it.each([

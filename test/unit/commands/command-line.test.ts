@@ -1,3 +1,6 @@
+import { mkdtemp, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { commandLine } from '../../rig/command-line.ts';
 
@@ -40,6 +43,17 @@ describe('the command line', () => {
     expect(stderr).toMatch(/^consular: /);
     expect(stderr).toContain(text);
     expect(stderr.endsWith(hint)).toBe(true);
+  });
+
+  it('tells of an election without a namespace before anything is connected', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'consular-'));
+    const file = join(folder, 'consular.yaml');
+    const kubernetes = 'kubernetes: {kubeconfig: /nowhere/kubeconfig}';
+    await writeFile(file, `cluster: prod\n${kubernetes}\nleaderElection: {enabled: true}\n`);
+    const { status, stderr } = await consular('run', '--config', file);
+    expect(status).toBe(1);
+    expect(stderr).toContain('leaderElection.namespace: expected a namespace for the Lease');
+    expect(stderr).not.toContain('kubeconfig');
   });
 
   it('has no hint for what is wrong with a configuration: its text says where', async () => {
