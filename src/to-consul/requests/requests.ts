@@ -10,9 +10,11 @@ import type {
 import { objectKey } from '../../kubernetes/objects.ts';
 import { isMarkedObject } from '../../mark.ts';
 import {
+  isRegistering,
   NO_SETTINGS,
   notOfPort,
   parseAnnotations,
+  PREFIX,
   type ParsedAnnotations,
   type PortSettings,
   type Settings,
@@ -96,12 +98,23 @@ export function requestsOfPod(
   });
 }
 
-/** What is wrong with a pod that wants to be registered, and for which nobody says under which name. */
+/** What is wrong with a pod that says something of its registration, and for which nobody says under which name. */
 export function askedInVain({ annotations }: Pod): Rejection[] {
-  if (parseAnnotations(annotations).settings.sync !== true) return [];
-  const message =
-    'annotation service-sync: "true" asks for nothing on a pod: expected service-name beside it, or a Service over the pod that asks, found neither';
+  const isSync = parseAnnotations(annotations).settings.sync === true;
+  // Behind the prefix of consul-k8s its mesh knows the same keys on pods.
+  const said = [...annotations.keys()].find((key) => key.startsWith(PREFIX));
+  if (!isSync && said === undefined) return [];
+  const what = isSync ? 'annotation service-sync: "true"' : `annotation ${quote(said ?? '')}`;
+  const message = `${what} asks for nothing on a pod: expected service-name beside it, or a Service over the pod that asks, found neither`;
   return [{ reason: 'InvalidAnnotation', message, ifItLasts: true }];
+}
+
+/** What is wrong with a Service that says something of a registration, and does not ask for any. */
+export function saysInVain({ annotations }: Service): Rejection[] {
+  const said = [...annotations.keys()].find((key) => key.startsWith(PREFIX) && isRegistering(key));
+  if (said === undefined) return [];
+  const message = `annotation ${quote(said)} asks for nothing: expected service-name or service-sync: "true" beside it, found neither`;
+  return [{ reason: 'InvalidAnnotation', message }];
 }
 
 /** What an annotated Service asks for one of its pods. */

@@ -1,3 +1,4 @@
+import { hintForAnnotation, isImportKey, meantKey } from '../../annotation-keys.ts';
 import { isReadableName } from '../../consul/readable-name.ts';
 import { describe } from '../../json.ts';
 import type { Service, ServicePort } from '../../kubernetes/objects.ts';
@@ -7,8 +8,9 @@ import { problem, type Problem } from '../problem.ts';
 import { trafficPolicies } from './traffic-policy.ts';
 
 /** What somebody writes on a Service of their own: the Consul service whose instances it takes in, and the port they are behind. */
-const IMPORT = 'consular.dev/import';
-const IMPORT_PORT = 'consular.dev/import-port';
+const PREFIX = 'consular.dev/';
+const IMPORT = `${PREFIX}import`;
+const IMPORT_PORT = `${PREFIX}import-port`;
 
 /** Consul has names of any length; longer ones are a mistake, and make long URLs. */
 const LONGEST_NAME = 255;
@@ -20,7 +22,7 @@ const LONGEST_NAME = 255;
  * |-------------------------------------------------------------------------------------|----------|------------------------|
  * | is one of Consular's, or an ExternalName; its namespace is not listed; the Consul   | denied   | none                   |
  * | service has no name, or one that never leaves Consul                                |          |                        |
- * | has an annotation that begins like ours and is none, or a port that it does not have | unclear  | stay; dead instances go |
+ * | has an annotation that is nearly one of ours,        or a port that it does not have | unclear  | stay; dead instances go |
  * | anything else                                                                       | accepted | kept equal to Consul   |
  *
  * A mistake is no reason to take endpoints away from live callers; a Service that may not have any is.
@@ -43,20 +45,32 @@ export interface ConsulName {
   readonly spelling: string;
 }
 
+function isOfImports(key: string): boolean {
+  return key.startsWith(PREFIX) && isImportKey(key.slice(PREFIX.length));
+}
+
+/** `imprt: billing`: what was taken in from billing stays. */
+function isMeantForName(key: string): boolean {
+  return meantKey(key.slice(PREFIX.length), 'service') === 'import';
+}
+
+function unknownKey(key: string): Problem {
+  const hint = hintForAnnotation(key.slice(PREFIX.length), 'service');
+  return problem('InvalidAnnotation', `annotation ${describe(key)} is not one that Consular knows${hint}`);
+}
+
 /** Undefined for a Service that asks for nothing. */
 export function importRequest(service: Service, namespaces: readonly string[]): ImportRequest | undefined {
-  const keys = [...service.annotations.keys()].filter((key) => key.startsWith(IMPORT));
+  const keys = [...service.annotations.keys()].filter(isOfImports);
   if (keys.length === 0) return undefined;
-  const spelling = (service.annotations.get(IMPORT) ?? '').trim();
+  const nameKey = keys.find((key) => key === IMPORT) ?? keys.find(isMeantForName);
+  const spelling = (service.annotations.get(nameKey ?? IMPORT) ?? '').trim();
   const from = { name: spelling.toLowerCase(), spelling };
-  const denied = whyDenied(service, namespaces) ?? whyNoName(service, from);
-  if (denied) return { verdict: 'denied', problems: [denied] };
-  const unknown = keys.filter((key) => key !== IMPORT && key !== IMPORT_PORT);
+  const unknown = keys.filter((key) => key !== IMPORT && key !== IMPORT_PORT).map(unknownKey);
+  const denied = whyDenied(service, namespaces) ?? whyNoName(nameKey, from);
+  if (denied) return { verdict: 'denied', problems: [...unknown, denied] };
   const port = choosePort(service);
-  const problems = [
-    ...unknown.map((key) => problem('InvalidAnnotation', `annotation ${describe(key)} is not one that Consular knows`)),
-    ...(typeof port === 'string' ? [problem('InvalidPort', port)] : []),
-  ];
+  const problems = [...unknown, ...(typeof port === 'string' ? [problem('InvalidPort', port)] : [])];
   if (typeof port === 'string' || problems.length > 0) return { verdict: 'unclear', from, problems };
   return { verdict: 'accepted', from, port, problems: trafficPolicies(service) };
 }
@@ -75,10 +89,11 @@ function whyDenied({ namespace, labels, type }: Service, namespaces: readonly st
   return undefined;
 }
 
-function whyNoName({ annotations }: Service, { name, spelling }: ConsulName): Problem | undefined {
+/** @param key that says the name, misspelt perhaps; undefined without any */
+function whyNoName(key: string | undefined, { name, spelling }: ConsulName): Problem | undefined {
   const expected = (found: string) =>
     problem('InvalidAnnotation', `annotation ${IMPORT}: expected the name of a Consul service, found ${found}`);
-  if (!annotations.has(IMPORT)) return expected(`none beside ${IMPORT_PORT}`);
+  if (key === undefined) return expected(`none beside ${IMPORT_PORT}`);
   if (name === '' || name.length > LONGEST_NAME || !isReadableName(name)) return expected(describe(spelling));
   if (!isNeverMirrored(name)) return undefined;
   return problem('ImportDenied', `Consul service ${describe(spelling)} is one that never leaves Consul`);
