@@ -26,6 +26,8 @@ export interface Invocation {
   readonly version: string;
   /** Resolves with the name of the signal that tells the program to end. Only `run` asks: the others end by themselves. */
   readonly untilSignal: () => Promise<string>;
+  /** As long a command that reads once says nothing of what it waits for. @default 0 where `stderr` is a terminal, else 1 s */
+  readonly quietMs?: number;
 }
 
 interface Call extends Invocation {
@@ -83,6 +85,10 @@ Usage:${COMMANDS.map(({ usage }) => usage).join('')}
 
 Options:
   -c, --config FILE    the configuration; config/consular.yaml shows every setting
+      --consul-address URL
+                       Consul as it is reached from here, in place of consul.address; all but run
+      --token-file PATH
+                       file with the ACL token, in place of consul.tokenFile; "": CONSUL_HTTP_TOKEN; all but run
   -o, --output FORMAT  text (default) or json; all but run
       --take-over      run only: adopt what an installation of another Kubernetes cluster left under this cluster name
       --account NAMESPACE/NAME
@@ -96,11 +102,14 @@ Options:
 Environment: KUBECONFIG, CONSUL_HTTP_ADDR, CONSUL_HTTP_TOKEN, CONSUL_HTTP_TOKEN_FILE, CONSUL_CACERT,
 CONSUL_CLIENT_CERT and CONSUL_CLIENT_KEY are used where the configuration says nothing.
 
-Exit codes: 0 done, or nothing to do; 1 an error; 2 plan found changes, explain something that
-differs or is rejected, or nothing is retained under the hash that is to be released.
+Exit codes: 0 done, nothing to do, or told to stop (SIGTERM, SIGINT); 1 an error, which is told on
+standard error; 2 plan found changes, explain something that differs or is rejected, or nothing is
+retained under the hash that is to be released.
 
 Examples:
+  consular run --config consular.yaml
   consular plan --config consular.yaml
+  consular plan --config consular.yaml --consul-address http://127.0.0.1:8500 --token-file ~/.consul-token
   consular plan --config consular.yaml --output json | jq '.changes[] | select(.action == "remove")'
   consular explain pod shop/orders-1 --config consular.yaml
   consular explain service shop/orders --config consular.yaml --output json | jq .rejections
@@ -110,6 +119,8 @@ Examples:
 
 const OPTIONS = {
   config: { type: 'string', short: 'c' },
+  'consul-address': { type: 'string' },
+  'token-file': { type: 'string' },
   output: { type: 'string', short: 'o', default: 'text' },
   account: { type: 'string', default: ACCOUNT },
   timeout: { type: 'string', default: '30' },
@@ -158,6 +169,7 @@ function readArguments(args: readonly string[]) {
 
 async function runDaemon(call: Call): Promise<number> {
   refuseWords(call);
+  refuseOptions(call, ['consul-address', 'token-file']);
   const config = configOf(call);
   // Told before anything is connected; where it is right, the election asks again.
   leasePlace(config, findOwnPod(config.kubernetes));
@@ -219,15 +231,31 @@ function refuseWords({ command, words }: Call): void {
   if (words.length > 0) throw new UsageError(`expected one command, found "${[command, ...words].join(' ')}"`);
 }
 
+/** Who runs the daemon says in its file what it does, where whoever looks for that finds it. */
+function refuseOptions({ command, options }: Call, refused: readonly (keyof Options)[]): void {
+  for (const option of refused)
+    if (options[option] !== undefined) throw new UsageError(`--${option}: expected in other commands than ${command}`);
+}
+
 function configOf({ options, env }: Call) {
   if (options.config === undefined) throw new UsageError('expected --config FILE, found none');
-  return loadConfig(options.config, env);
+  return loadConfig(options.config, env, {
+    consulAddress: options['consul-address'],
+    tokenFile: options['token-file'],
+  });
 }
 
 /** The log of a command that reads once has errors only: its output says the rest. */
 function onceContextOf(call: Call): OnceContext {
   const log = createLog({ level: 'error', format: 'text', stream: call.stderr });
-  return { config: configOf(call), metrics: createMetrics(), version: call.version, log };
+  const { stderr, version } = call;
+  const isTerminal = 'isTTY' in stderr && stderr.isTTY === true;
+  const quietMs = call.quietMs ?? (isTerminal ? 0 : undefined);
+  const progress = {
+    write: (line: string) => void stderr.write(`${line}\n`),
+    ...(quietMs === undefined ? {} : { quietMs }),
+  };
+  return { config: configOf(call), metrics: createMetrics(), version, log, progress };
 }
 
 function onceOptionsOf({ output, timeout, account }: Options) {

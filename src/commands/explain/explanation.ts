@@ -93,7 +93,7 @@ export interface ExplainedChange {
    * because much was lost at once.
    */
   readonly action: 'create' | 'update' | 'remove' | 'unproven' | 'held' | 'retained';
-  readonly kind: 'ServiceInstance' | WrittenKind;
+  readonly kind: 'ServiceInstance' | 'Key' | WrittenKind;
   readonly object: string;
   readonly note: string;
   /** Of an update, and of nothing else. */
