@@ -1,5 +1,6 @@
 import { parseArgs, type ParseArgsConfig } from 'node:util';
 import { collectDefaultMetrics } from 'prom-client';
+import { inBackground } from '../background.ts';
 import { ConfigError, loadConfig, type Environment } from '../config/load.ts';
 import { explainOutcome, HASH_FORM, isHash } from '../guard/release-request.ts';
 import { escapeControls, escapeLines } from '../json.ts';
@@ -193,7 +194,7 @@ async function runDaemon(call: Call): Promise<number> {
 
 /** Resolves when the promise rejects, and else never. */
 function failureOf(promise: Promise<unknown>): Promise<unknown> {
-  return new Promise((resolve) => void promise.catch(resolve));
+  return new Promise((resolve) => inBackground(promise.catch(resolve)));
 }
 
 async function printPlan(call: Call): Promise<number> {

@@ -2,6 +2,7 @@ import { EventEmitter } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import type { ClientRequest, IncomingHttpHeaders, RequestOptions } from 'node:http';
 import Consul from 'consul';
+import { inBackground } from '../background.ts';
 import type { ConsulConfig } from '../config/schema.ts';
 import type { Log } from '../observability/log.ts';
 import { Connections } from './connections.ts';
@@ -127,7 +128,7 @@ export function createConsulClient(
       const failure = asConsulError(purpose, error);
       if (failure.status === 403) token.forget();
       // Perhaps one side does not believe the other's certificate any more.
-      if (failure.status === 0 && !signal?.aborted) void tls?.look();
+      if (failure.status === 0 && !signal?.aborted) inBackground(tls?.look());
       throw failure;
     } finally {
       signal?.removeEventListener('abort', abort);

@@ -1,4 +1,5 @@
 import PQueue from 'p-queue';
+import { inBackground } from '../background.ts';
 import { systemClock, type Clock } from '../clock.ts';
 import { escapeControls } from '../json.ts';
 import type { Log } from '../observability/log.ts';
@@ -75,7 +76,7 @@ export class EventRecorder {
       if (this.#sent.size <= REMEMBERED) break;
       this.#sent.delete(oldest);
     }
-    void this.#queue.add(() => this.#write(resource, about, event), { priority: isMinor ? 0 : 1 });
+    inBackground(this.#queue.add(() => this.#write(resource, about, event), { priority: isMinor ? 0 : 1 }));
   }
 
   /** Drops what is waiting: nobody waits for Events, and an ending process least of all. */

@@ -220,10 +220,10 @@ describe('the command line', () => {
       );
       expect([nowhere.status, nowhere.stdout]).toEqual([1, '']);
       expect(nowhere.stderr).toContain('; --consul-address names another than consul.nowhere.invalid\n');
-      const without = await at('--consul-address', address, '--timeout', '60');
+      const without = bundled(command, ...subject, '--config', inPod, '--consul-address', address);
       expect([without.status, without.stdout]).toEqual([1, '']);
       expect(without.stderr).toMatch(
-        /consular: .*no such file or directory, open '\/var\/run\/consular\/token'; --token-file names another.*\n$/,
+        /^consular: .*no such file or directory, open '\/var\/run\/consular\/token'; --token-file names another.*\n$/,
       );
     },
   );

@@ -29,6 +29,7 @@ const ROOMS = [
     'json.ts',
     'spelling.ts',
     'annotation-keys.ts',
+    'background.ts',
     'clock.ts',
     'backoff.ts',
     'retry-brake.ts',

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
+import { inBackground } from '../../background.ts';
 import { systemClock } from '../../clock.ts';
 import type { Committer } from '../../consul/committer.ts';
 import { createKeyValue } from '../../consul/key-value.ts';
@@ -110,7 +111,7 @@ export class Lead {
     await isKubernetesRead;
     this.leadership.begin(fence);
     const { consul: client, brake } = this.#clients;
-    void followFence(fence, { ...this.#context, client, timeLine, brake });
+    inBackground(followFence(fence, { ...this.#context, client, timeLine, brake }));
     if (takeOver) await this.#readings.untilRead('Consul nodes to take over', () => this.#adopt(owner, committer));
     return { nonce: election?.annotations.get(ANNOTATION.nonce) };
   }

@@ -1,4 +1,5 @@
 import { hostname } from 'node:os';
+import { inBackground } from '../../background.ts';
 import { systemClock } from '../../clock.ts';
 import { findOwnPod } from '../../kubernetes/connection.ts';
 import type { EventRecorder } from '../../kubernetes/events.ts';
@@ -80,11 +81,13 @@ export class Retention {
     this.#directions = directions;
     const { config, log, signal, timings } = this.#context;
     const given = { log, signal, clock: systemClock };
-    void this.#beginReleases(directions);
-    const onRetained = (text: string) => void this.#tellDeployment(events, text);
-    void reportRetained({ ...given, retaining: () => this.#shown(), onRetained, lookMs: timings?.retainedLookMs });
+    inBackground(this.#beginReleases(directions));
+    const onRetained = (text: string) => inBackground(this.#tellDeployment(events, text));
+    inBackground(
+      reportRetained({ ...given, retaining: () => this.#shown(), onRetained, lookMs: timings?.retainedLookMs }),
+    );
     const { controlFile: path } = config;
-    if (path !== '') void followControlFile({ ...given, path, onLines: (text) => this.request(text) });
+    if (path !== '') inBackground(followControlFile({ ...given, path, onLines: (text) => this.request(text) }));
   }
 
   async #beginReleases(directions: RetainingDirections): Promise<void> {

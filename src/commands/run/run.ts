@@ -1,4 +1,5 @@
 import { setMaxListeners } from 'node:events';
+import { inBackground, onBackgroundFailure } from '../../background.ts';
 import { systemClock } from '../../clock.ts';
 import { createCommitter } from '../../consul/committer.ts';
 import { serveStatus } from '../../observability/http.ts';
@@ -50,6 +51,10 @@ export async function startDaemon(
   // Each watch and each request on its way listens; there are a few hundred at most.
   setMaxListeners(0, watches.signal);
   const log = sparingLog(context.log, systemClock, watches.signal);
+  const endTelling = onBackgroundFailure((error) => {
+    context.metrics.backgroundFailures.inc();
+    log.error('background work failed', { error });
+  });
   const whole: Context = { ...context, log, signal: watches.signal };
   const clients = createClients(whole);
   const readings = new Readings(whole, clients.cluster);
@@ -68,7 +73,7 @@ export async function startDaemon(
   };
   const retention = new Retention(whole, clients, pod);
   const lead = new Lead(whole, clients, readings, {
-    ...{ takeOver, onLost: () => void halt(), onResumed: lookAgain },
+    ...{ takeOver, onLost: () => inBackground(halt()), onResumed: lookAgain },
     mayTakeRequest: () => retention.mayTakeRequest,
     onReleaseRequest: (text) => retention.request(text),
     released: () => retention.released,
@@ -116,6 +121,7 @@ export async function startDaemon(
       await halt();
       await lead.leave();
       watches.abort();
+      endTelling();
       status.close();
       await clients.close();
     },
