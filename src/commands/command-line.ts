@@ -1,45 +1,38 @@
-import { parseArgs, type ParseArgsConfig } from 'node:util';
 import { collectDefaultMetrics } from 'prom-client';
 import { LiveConfig } from '../config/live.ts';
-import { ConfigError, loadConfig, parseConfig, type Environment } from '../config/load.ts';
+import { ConfigError, loadConfig, parseConfig } from '../config/load.ts';
+import { inBackground } from '../background.ts';
 import { explainOutcome, HASH_FORM, isHash } from '../guard/release-request.ts';
 import { escapeControls, escapeLines } from '../json.ts';
+import { findOwnPod } from '../kubernetes/connection.ts';
+import { leasePlace } from '../leadership/lease-place.ts';
 import { createLog, explainError } from '../observability/log.ts';
 import { createMetrics } from '../observability/metrics.ts';
-import type { OnceContext } from '../world/read-once.ts';
+import {
+  asJson,
+  fileOf,
+  onceContextOf,
+  onceOptionsOf,
+  print,
+  readArguments,
+  refuseOptions,
+  refuseWords,
+  UsageError,
+  type Call,
+  type Invocation,
+} from './call.ts';
 import { examine } from './doctor/doctor.ts';
 import { exitCodeOf } from './doctor/finding.ts';
 import { formatReport } from './doctor/format.ts';
 import { explain } from './explain/explain.ts';
 import { isSettled, KINDS, type Kind } from './explain/explanation.ts';
 import { formatExplanation } from './explain/format.ts';
-import { SHIPPED_ACCOUNT } from './namespace-rights.ts';
 import { formatPlan, makePlan } from './plan.ts';
 import { startDaemon } from './run/run.ts';
 import { runPurge } from './purge/command.ts';
 import { DIRECTIONS } from './purge/plan.ts';
 import { requestRelease } from './release.ts';
-
-/** All that the command line takes from its process, as values: main.ts passes the real ones, a test its own. */
-export interface Invocation {
-  /** Without the program's own name. */
-  readonly args: readonly string[];
-  readonly env: Environment;
-  readonly stdout: NodeJS.WritableStream;
-  readonly stderr: NodeJS.WritableStream;
-  readonly version: string;
-  /** What somebody types at the terminal after the question; undefined where there is no terminal to ask at. */
-  readonly ask?: ((question: string) => Promise<string>) | undefined;
-  /** Resolves with the name of the signal that tells the program to end. Only `run` asks: the others end by themselves. */
-  readonly untilSignal: () => Promise<string>;
-}
-
-interface Call extends Invocation {
-  readonly command: string;
-  /** What follows the command, without options. */
-  readonly words: readonly string[];
-  readonly options: Options;
-}
+import { help } from './usage.ts';
 
 interface Command {
   readonly name: string;
@@ -96,73 +89,6 @@ const COMMANDS: readonly Command[] = [
   },
 ];
 
-const ACCOUNT = `${SHIPPED_ACCOUNT.namespace}/${SHIPPED_ACCOUNT.name}`;
-
-const HELP = `consular: a registrar between Kubernetes and Consul, in both directions
-
-Usage:${COMMANDS.map(({ usage }) => usage).join('')}
-
-Options:
-  -c, --config FILE    the configuration; config/consular.yaml shows every setting
-  -o, --output FORMAT  text (default) or json; all but run
-      --take-over      run only: adopt what an installation of another Kubernetes cluster left under this cluster name
-      --rename-from OLD
-                       run only: the cluster was called OLD until now: first give everything its new name
-      --account NAMESPACE/NAME
-                       the daemon's service account, where it has another name than in the shipped manifests
-                       (default ${ACCOUNT}): whether it may write what plan and explain consul-service show;
-                       release looks for the Lease in its namespace, unless the configuration names another; doctor
-                       does both, where it is not that account itself
-      --timeout TIME   seconds that plan and explain wait for both systems, release for the leader, and purge for the
-                       Lease of a leader that was killed (default 30)
-      --direction DIRECTION
-                       purge only: what is removed: instances and nodes in Consul (to-consul), objects in Kubernetes
-                       (to-kubernetes), or both (default) and with them Consular's own entry, its key and its Lease
-      --dry-run        purge only: show what would be removed, and remove nothing
-      --yes CLUSTER    purge only: the name of the cluster, instead of typing it at the terminal
-  -h, --help           this text
-  -v, --version        the version
-
-Environment: KUBECONFIG, CONSUL_HTTP_ADDR, CONSUL_HTTP_TOKEN, CONSUL_HTTP_TOKEN_FILE, CONSUL_CACERT,
-CONSUL_CLIENT_CERT and CONSUL_CLIENT_KEY are used where the configuration says nothing.
-
-Exit codes: 0 done, or nothing to do; 1 an error; 2 plan found changes, explain something that
-differs or is rejected, doctor warnings and no error, nothing is retained under the hash that is to be released, or
-purge --dry-run found something to remove. With purge 1 is also that something of Consular's is left.
-
-Examples:
-  consular plan --config consular.yaml
-  consular plan --config consular.yaml --output json | jq '.changes[] | select(.action == "remove")'
-  consular explain pod shop/orders-1 --config consular.yaml
-  consular explain service shop/orders --config consular.yaml --output json | jq .rejections
-  consular explain consul-service billing --config consular.yaml
-  consular release 4be2a9c1 --config consular.yaml
-  kubectl -n consular exec deploy/consular -- node /app/consular.js doctor --config /etc/consular/consular.yaml
-  consular doctor --config consular.yaml --output json | jq '.findings[] | select(.level == "error")'
-  consular purge --config consular.yaml --dry-run
-  consular purge --config consular.yaml --direction to-kubernetes --yes shop
-  consular run --config consular.yaml --rename-from shop
-  CONSUL_HTTP_ADDR=http://127.0.0.1:8500 KUBECONFIG=~/.kube/config consular run --config consular.yaml`;
-
-const OPTIONS = {
-  config: { type: 'string', short: 'c' },
-  output: { type: 'string', short: 'o', default: 'text' },
-  account: { type: 'string', default: ACCOUNT },
-  timeout: { type: 'string', default: '30' },
-  direction: { type: 'string', default: 'both' },
-  'dry-run': { type: 'boolean', default: false },
-  yes: { type: 'string' },
-  'rename-from': { type: 'string' },
-  'take-over': { type: 'boolean', default: false },
-  help: { type: 'boolean', short: 'h' },
-  version: { type: 'boolean', short: 'v' },
-} as const satisfies ParseArgsConfig['options'];
-
-type Options = ReturnType<typeof readArguments>['values'];
-
-/** Mistakes in the arguments; the message says what was expected. */
-class UsageError extends Error {}
-
 /** Does what the arguments ask for; an error is told on `stderr`. Resolves with the exit code. */
 export async function runCommandLine(invocation: Invocation): Promise<number> {
   try {
@@ -177,7 +103,7 @@ async function dispatch(invocation: Invocation): Promise<number> {
   const { values: options, positionals } = readArguments(invocation.args);
   const [name, ...words] = positionals;
   if (options.version) return print(invocation, invocation.version);
-  if (options.help || name === undefined) return print(invocation, HELP);
+  if (options.help || name === undefined) return print(invocation, help(COMMANDS.map(({ usage }) => usage)));
   const command = COMMANDS.find((known) => known.name === name);
   if (!command) throw new UsageError(`expected the command ${KNOWN}, found "${name}"`);
   return command.run({ ...invocation, command: name, words, options });
@@ -188,19 +114,14 @@ const KNOWN = COMMANDS.map(({ name }) => name)
   .join(', ')
   .replace(/, (?!.*, )/, ' or ');
 
-function readArguments(args: readonly string[]) {
-  try {
-    return parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true });
-  } catch (cause) {
-    throw new UsageError(cause instanceof Error ? cause.message : String(cause), { cause });
-  }
-}
-
 async function runDaemon(call: Call): Promise<number> {
   refuseWords(call);
+  refuseOptions(call, ['consul-address', 'token-file']);
   const path = fileOf(call);
   const live = new LiveConfig(loadConfig(path, call.env));
   const { config } = live;
+  // Told before anything is connected; where it is right, the election asks again.
+  leasePlace(config, findOwnPod(config.kubernetes));
   const metrics = createMetrics();
   const log = createLog({ level: () => config.log.level, format: config.log.format, stream: call.stderr });
   collectDefaultMetrics({ register: metrics.registry });
@@ -225,7 +146,7 @@ async function runDaemon(call: Call): Promise<number> {
 
 /** Resolves when the promise rejects, and else never. */
 function failureOf(promise: Promise<unknown>): Promise<unknown> {
-  return new Promise((resolve) => void promise.catch(resolve));
+  return new Promise((resolve) => inBackground(promise.catch(resolve)));
 }
 
 async function printPlan(call: Call): Promise<number> {
@@ -287,37 +208,6 @@ async function purgeCluster(call: Call): Promise<number> {
   return runPurge(context, { direction, isDryRun, isAgreed, ask, isJson, timeoutMs, namespace, stdout, stderr });
 }
 
-function refuseWords({ command, words }: Call): void {
-  if (words.length > 0) throw new UsageError(`expected one command, found "${[command, ...words].join(' ')}"`);
-}
-
-function configOf(call: Call) {
-  return loadConfig(fileOf(call), call.env);
-}
-
-function fileOf({ options }: Call): string {
-  if (options.config === undefined) throw new UsageError('expected --config FILE, found none');
-  return options.config;
-}
-
-/** The log of a command that reads once has errors only: its output says the rest. */
-function onceContextOf(call: Call): OnceContext {
-  const log = createLog({ level: 'error', format: 'text', stream: call.stderr });
-  return { config: configOf(call), metrics: createMetrics(), version: call.version, log };
-}
-
-function onceOptionsOf({ output, timeout, account }: Options) {
-  if (output !== 'text' && output !== 'json')
-    throw new UsageError(`--output: expected text or json, found "${output}"`);
-  const seconds = Number(timeout);
-  if (!(seconds > 0 && seconds <= 3600))
-    throw new UsageError(`--timeout: expected 1 to 3600 seconds, found "${timeout}"`);
-  const [namespace = '', name = '', ...more] = account.split('/');
-  if (namespace === '' || name === '' || more.length > 0)
-    throw new UsageError(`--account: expected NAMESPACE/NAME, found "${account}"`);
-  return { isJson: output === 'json', timeoutMs: seconds * 1000, account: { namespace, name } };
-}
-
 /** What to explain: a kind, and a name as that kind has it. */
 function subjectOf([wanted = '', name = '', ...more]: readonly string[]): { kind: Kind; name: string } {
   const kind = KINDS.find((known) => known === wanted);
@@ -327,16 +217,6 @@ function subjectOf([wanted = '', name = '', ...more]: readonly string[]): { kind
   if (!isName || more.length > 0)
     throw new UsageError(`explain ${kind}: expected ${expected}, found "${[name, ...more].join(' ')}"`);
   return { kind, name };
-}
-
-function print({ stdout }: Pick<Invocation, 'stdout'>, text: string): number {
-  stdout.write(`${text}\n`);
-  return 0;
-}
-
-/** The same values for scripts; a terminal obeys nothing in it. */
-function asJson(value: unknown): string {
-  return escapeLines(JSON.stringify(value, null, 2));
 }
 
 function explainFailure(error: unknown): string {

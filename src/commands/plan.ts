@@ -17,6 +17,7 @@ import { WHY_KEPT } from '../to-consul/plan/kept.ts';
 import { mistakesOf } from '../to-consul/desired/service-mistakes.ts';
 import { noPod } from '../to-consul/report/reporter.ts';
 import { objectKey } from '../kubernetes/objects.ts';
+import { planOwnWrites, type OwnWrite } from './own-writes.ts';
 import { toldOfQuotas } from './namespace-quotas.ts';
 import { SHIPPED_ACCOUNT, toldOfNamespaces } from './namespace-rights.ts';
 import { describeWritesOff, writesOffBy } from './writes-off.ts';
@@ -25,7 +26,8 @@ import { splitTold, toldIn, toldOf, toldOfImport, toldOfServices, type Told } fr
 export interface PlannedChange {
   readonly direction: 'to-consul' | 'to-kubernetes';
   readonly action: 'create' | 'update' | 'remove';
-  readonly kind: 'ServiceInstance' | WrittenKind;
+  /** Key: of Consul's key-value store. */
+  readonly kind: 'ServiceInstance' | 'Key' | WrittenKind;
   readonly object: string;
   /** Why, or what is special about it; may be empty. */
   readonly note: string;
@@ -75,10 +77,15 @@ export function makePlan(context: OnceContext, timeoutMs: number, account = SHIP
     const { held, kept, retained, ...toConsul } = await planToConsul(context, world);
     const mirrors = await planToKubernetes(context, world);
     const quotas = await toldOfQuotas(clients.kubernetes, namespacesOf(toKubernetes), mirrors.changes);
-    const parts = [toConsul, { changes: [], ...told }, { changes: [], ...toldParts(quotas) }, mirrors];
+    const own = describeOwnWrites(await planOwnWrites(clients, world.owner));
+    const parts = [own, toConsul, { changes: [], ...told }, { changes: [], ...toldParts(quotas) }, mirrors];
     const writesOff = await writesOffBy(context.config, clients.kubernetes, account);
     return { cluster, writesOff, held, kept: [...kept, ...mirrors.kept], retained, ...merge(...parts) };
   });
+}
+
+function describeOwnWrites(writes: readonly OwnWrite[]): Part {
+  return { ...NOTHING, changes: writes.map((one) => ({ ...one, direction: 'to-consul', action: 'create' })) };
 }
 
 /** Those that objects are made in. */

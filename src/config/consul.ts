@@ -1,13 +1,19 @@
 import * as z from 'zod';
+import { text } from './values.ts';
 
-function isHttpUrl(text: string): boolean {
-  if (!URL.canParse(text)) return false;
-  const url = new URL(text);
+function isHttpUrl(address: string): boolean {
+  if (!URL.canParse(address)) return false;
+  const url = new URL(address);
   return (url.protocol === 'http:' || url.protocol === 'https:') && url.username === '' && url.password === '';
 }
 
 const HTTP_URL = 'an http or https URL without credentials';
-const httpUrl = z.string().refine(isHttpUrl, HTTP_URL);
+const httpUrl = text(HTTP_URL, isHttpUrl);
+
+/** Consul's own secrets are UUIDs, those of others at times JWTs: neither may be shown as the path of a file that is not there. */
+function isToken(text: string): boolean {
+  return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text) || /^eyJ[\w-]+(\.[\w-]+){2}$/.test(text);
+}
 
 /** Settings of how Consul is reached. */
 export const consul = z
@@ -21,7 +27,11 @@ export const consul = z
         'Consul servers or a load balancer in front of them; a list: the next one when one fails; CONSUL_HTTP_ADDR when the file says nothing.',
       ),
     datacenter: z.string().default('').describe('Datacenter to register in; empty: the one that answers.'),
-    tokenFile: z.string().default('').describe('File with the ACL token; read again when it changes.'),
+    tokenFile: z
+      .string()
+      .refine((path) => !isToken(path), 'the path of a file with the token')
+      .default('')
+      .describe('File with the ACL token; read again when it changes.'),
     login: z
       .strictObject({
         authMethod: z

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { text } from './values.ts';
 
 const LABEL = '[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?';
 const NAMESPACE = new RegExp(`^(${LABEL})?$`);
@@ -11,14 +12,10 @@ export const leaderElection = z
       .literal(['auto', true, false])
       .default('auto')
       .describe('Let one of several processes write, by a Lease; auto: in a pod, and not with a kubeconfig.'),
-    namespace: z
-      .string()
-      .refine((text) => NAMESPACE.test(text), 'the name of a namespace, or nothing')
+    namespace: text('the name of a namespace, or nothing', (name) => NAMESPACE.test(name))
       .default('')
       .describe('Namespace of the Lease; empty: that of the pod it runs in.'),
-    name: z
-      .string()
-      .refine((text) => text.length <= 253 && NAME.test(text), 'the name of a Lease, or nothing')
+    name: text('the name of a Lease, or nothing', (name) => name.length <= 253 && NAME.test(name))
       .default('')
       .describe('Name of the Lease; empty: consular- and the name of the cluster.'),
   })

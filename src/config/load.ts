@@ -1,12 +1,20 @@
 import { readFileSync } from 'node:fs';
-import { LineCounter, parseDocument, type Document } from 'yaml';
-import type * as z from 'zod';
-import { describe, isObject, type JsonObject } from '../json.ts';
+import { isObject, type JsonObject } from '../json.ts';
+import { describeIssue, explainExpected } from './problems.ts';
 import { configSchema, type Config, type Proxies } from './schema.ts';
+import { readYaml } from './yaml-text.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Everything wrong with a configuration, one line a problem: path, what was expected, what was found. */
+/** What the command line says instead of the file. */
+export interface Overrides {
+  /** Like `http://127.0.0.1:8500` or, as the consul command takes it, `127.0.0.1:8500`. */
+  readonly consulAddress?: string | undefined;
+  /** Empty: none, so that CONSUL_HTTP_TOKEN is used. */
+  readonly tokenFile?: string | undefined;
+}
+
+/** Everything wrong with a configuration, one line a problem: place, path, what was expected, what was found. */
 export class ConfigError extends Error {
   readonly problems: readonly string[];
 
@@ -20,7 +28,7 @@ export class ConfigError extends Error {
 }
 
 /** @throws ConfigError with every problem of the file at once. */
-export function loadConfig(file: string, environment: Environment): Config {
+export function loadConfig(file: string, environment: Environment, overrides: Overrides = {}): Config {
   let text: string;
   try {
     text = readFileSync(file, 'utf8');
@@ -28,29 +36,35 @@ export function loadConfig(file: string, environment: Environment): Config {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new ConfigError(file, [`expected a readable file, found: ${reason}`]);
   }
-  return parseConfig(text, environment, file);
+  return parseConfig(text, environment, file, overrides);
 }
 
 /**
- * YAML and environment to Config. The file wins over the environment, because the file is what an operator reviews;
- * the variables are those of the tools around it (consul, kubectl).
- * @throws ConfigError with every problem at once.
+ * YAML, environment and command line to Config. The file wins over the environment, because the file is what an operator
+ * reviews; the variables are those of the tools around it (consul, kubectl). The command line wins over both.
+ * @throws ConfigError with every problem at once, with its line and column, or the variable or option that says it
  */
-export function parseConfig(text: string, environment: Environment, source = 'text'): Config {
-  const raw = withEnvironment(parseYaml(text, source), environment);
-  const result = configSchema.safeParse(raw);
-  if (!result.success)
-    throw new ConfigError(
-      source,
-      result.error.issues.flatMap((issue) => describeIssue(issue, raw)),
-    );
+export function parseConfig(
+  text: string,
+  environment: Environment,
+  source = 'text',
+  overrides: Overrides = {},
+): Config {
+  const yaml = readYaml(text);
+  const mistakes = yaml.mistakes.map(({ place, message }) => withPlace(place, message));
+  if (!yaml.value) throw new ConfigError(source, mistakes);
+  const given = withOthers(yaml.value, environment, overrides);
+  const result = configSchema.safeParse(given.raw, { error: explainExpected });
+  const placeOf = (path: readonly PropertyKey[], of: 'key' | 'value') =>
+    given.origins.get(path.map(String).join('.')) ?? yaml.placeOf(path, of);
+  const problems = (result.error?.issues ?? [])
+    .flatMap((issue) => describeIssue(issue, given.raw, configSchema))
+    .map(({ path, of, message }) => withPlace(placeOf(path, of), message));
+  if (!result.success || mistakes.length > 0) throw new ConfigError(source, [...mistakes, ...problems]);
   const { data } = result;
   const token = environment.CONSUL_HTTP_TOKEN ?? '';
-  const { login, tokenFile } = data.consul;
-  if (login.authMethod !== '' && (tokenFile !== '' || token !== ''))
-    throw new ConfigError(source, [
-      `consul.login: expected no other token beside it, found ${tokenFile === '' ? 'CONSUL_HTTP_TOKEN' : `tokenFile ${tokenFile}`}`,
-    ]);
+  const twice = overrides.tokenFile === undefined ? besideLogin(data.consul, token) : undefined;
+  if (twice !== undefined) throw new ConfigError(source, [withPlace(placeOf(['consul', 'login'], 'key'), twice)]);
   const { annotationPrefix } = data;
   return {
     ...data,
@@ -60,39 +74,21 @@ export function parseConfig(text: string, environment: Environment, source = 'te
   };
 }
 
+/** A token beside one that is made by logging in; undefined where there is no such. */
+function besideLogin({ login, tokenFile }: Pick<Config['consul'], 'login' | 'tokenFile'>, token: string) {
+  if (login.authMethod === '' || (tokenFile === '' && token === '')) return undefined;
+  const found = tokenFile === '' ? 'CONSUL_HTTP_TOKEN' : `tokenFile ${tokenFile}`;
+  return `consul.login: expected no other token beside it, found ${found}`;
+}
+
 /** In either spelling, as the `consul` command takes them. */
 function proxiesOf(environment: Environment): Proxies {
   const either = (name: string) => environment[name] || environment[name.toLowerCase()] || '';
   return { http: either('HTTP_PROXY'), https: either('HTTPS_PROXY'), none: either('NO_PROXY') };
 }
 
-function parseYaml(text: string, source: string): JsonObject {
-  const lines = new LineCounter();
-  const document = parseDocument(text, { uniqueKeys: true, lineCounter: lines, prettyErrors: false });
-  if (document.errors.length > 0) {
-    throw new ConfigError(
-      source,
-      document.errors.map(
-        (error) => `line ${lines.linePos(error.pos[0]).line}: expected valid YAML, found: ${error.message}`,
-      ),
-    );
-  }
-  const raw = toValue(document, source);
-  if (raw === null || raw === undefined) return {};
-  if (!isObject(raw))
-    throw new ConfigError(source, [`(top level): expected a mapping of settings, found ${describe(raw)}`]);
-  return raw;
-}
-
-/** Aliases are resolved here and not by the parser, so a wrong one is found only now. */
-function toValue(document: Document.Parsed, source: string): unknown {
-  try {
-    // A handful of aliases is plenty for a file of this size; more is a decompression bomb.
-    return document.toJS({ maxAliasCount: 10 });
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new ConfigError(source, [`(top level): expected valid YAML, found: ${reason}`]);
-  }
+function withPlace(place: string | undefined, message: string): string {
+  return place === undefined ? message : `${place}: ${message}`;
 }
 
 const CONSUL_VARIABLES = {
@@ -103,20 +99,46 @@ const CONSUL_VARIABLES = {
   keyFile: 'CONSUL_CLIENT_KEY',
 } as const;
 
-function withEnvironment(raw: JsonObject, environment: Environment): JsonObject {
-  const consul: Record<string, unknown> = {};
+/** Options of the command line, by the setting of Consul's that they replace. */
+const CONSUL_OPTIONS = {
+  address: ['--consul-address', 'consulAddress'],
+  tokenFile: ['--token-file', 'tokenFile'],
+} as const;
+
+/** What the file says, with what others say instead or beside it, and who they are, by the path of the setting. */
+function withOthers(raw: JsonObject, environment: Environment, overrides: Overrides) {
+  const origins = new Map<string, string>();
+  const fallback: Record<string, unknown> = {};
+  const asSetting = (setting: string, value: string) => (setting === 'address' ? withScheme(value) : value);
   for (const [setting, variable] of Object.entries(CONSUL_VARIABLES)) {
     const value = environment[variable];
-    if (value !== undefined && value !== '') consul[setting] = setting === 'address' ? withScheme(value) : value;
+    if (value === undefined || value === '') continue;
+    fallback[setting] = asSetting(setting, value);
+    if (!says(raw.consul, setting)) origins.set(`consul.${setting}`, variable);
+  }
+  const replaced: Record<string, unknown> = {};
+  for (const [setting, [option, name]] of Object.entries(CONSUL_OPTIONS)) {
+    const value = overrides[name];
+    if (value === undefined) continue;
+    replaced[setting] = asSetting(setting, value);
+    origins.set(`consul.${setting}`, option);
   }
   const kubeconfig = environment.KUBECONFIG;
   // A section whose settings are all commented out is null, and means the defaults.
   const said = Object.fromEntries(Object.entries(raw).filter(([, section]) => section !== null));
+  const consul = fillIn(raw.consul, fallback);
   return {
-    ...said,
-    consul: fillIn(raw.consul, consul),
-    kubernetes: fillIn(raw.kubernetes, kubeconfig ? { kubeconfig } : {}),
+    origins,
+    raw: {
+      ...said,
+      consul: isObject(consul) ? { ...consul, ...replaced } : consul,
+      kubernetes: fillIn(raw.kubernetes, kubeconfig ? { kubeconfig } : {}),
+    },
   };
+}
+
+function says(section: unknown, setting: string): boolean {
+  return isObject(section) && Object.hasOwn(section, setting) && section[setting] !== '';
 }
 
 /** The section's own non-empty values win; a section of the wrong type stays as it is, to be reported by the schema. */
@@ -128,48 +150,7 @@ function fillIn(section: unknown, fallback: JsonObject): unknown {
   return { ...fallback, ...Object.fromEntries(said) };
 }
 
-/** CONSUL_HTTP_ADDR may be `host:port`, as the consul command takes it. */
+/** The address of a variable or an option may be `host:port`, as the consul command takes it. */
 function withScheme(address: string): string {
   return address.includes('://') ? address : `http://${address}`;
-}
-
-function describeIssue(issue: z.core.$ZodIssue, raw: JsonObject): string[] {
-  const path = issue.path.map(String);
-  const where = path.length > 0 ? path.join('.') : '(top level)';
-  const found = withoutCredentials(describe(valueAt(raw, path)));
-  switch (issue.code) {
-    case 'unrecognized_keys':
-      return issue.keys.map((key) => `${[...path, key].join('.')}: expected a known setting, found an unknown one`);
-    case 'invalid_type':
-      return [`${where}: expected ${article(issue.expected)}, found ${found}`];
-    case 'invalid_value':
-      return [`${where}: expected ${issue.values.map((value) => String(value)).join(' or ')}, found ${found}`];
-    case 'too_small':
-      return [
-        `${where}: expected at least ${String(issue.minimum)}${issue.origin === 'array' ? ' entry' : ''}, found ${found}`,
-      ];
-    case 'too_big':
-      return [
-        `${where}: expected at most ${String(issue.maximum)}${issue.origin === 'string' ? ' characters' : ''}, found ${found}`,
-      ];
-    default:
-      return [`${where}: expected ${issue.message}, found ${found}`];
-  }
-}
-
-/** A URL is refused for its credentials, and must not be shown with them. */
-function withoutCredentials(text: string): string {
-  return text.replace(/\/\/[^/@]*@/g, '//...@');
-}
-
-function article(type: string): string {
-  if (type === 'int') return 'a whole number';
-  return /^[aeio]/.test(type) ? `an ${type}` : `a ${type}`;
-}
-
-function valueAt(raw: unknown, path: readonly string[]): unknown {
-  return path.reduce<unknown>(
-    (value, key) => (typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[key] : undefined),
-    raw,
-  );
 }

@@ -4,7 +4,7 @@ import { leaderElection } from './leader-election.ts';
 import { toConsul } from './to-consul.ts';
 import { consul } from './consul.ts';
 import { toKubernetes } from './to-kubernetes.ts';
-import { NAMESPACE, onOff } from './values.ts';
+import { NAMESPACE, onOff, text } from './values.ts';
 
 /**
  * Every setting of the daemon: its type, its default and one line of why. `config/consular.yaml` and
@@ -37,12 +37,11 @@ function isListenAddress(address: string): boolean {
 }
 
 export const configSchema = z.strictObject({
-  cluster: z
-    .string()
-    .refine(isClusterName, CLUSTER_NAME)
-    .describe('Name of this Kubernetes cluster; it stands in the ID of everything that Consular writes to Consul.'),
+  cluster: text(CLUSTER_NAME, isClusterName).describe(
+    'Name of this Kubernetes cluster; it stands in the ID of everything that Consular writes to Consul.',
+  ),
   besides: z
-    .array(z.string().refine(isClusterName, CLUSTER_NAME))
+    .array(text(CLUSTER_NAME, isClusterName))
     .default([])
     .describe(
       'Names of other Consulars that are meant to run in this same Kubernetes cluster; without them a changed name is an error.',
@@ -88,9 +87,7 @@ export const configSchema = z.strictObject({
     ),
   http: z
     .strictObject({
-      address: z
-        .string()
-        .refine(isListenAddress, 'an address like 0.0.0.0:8080')
+      address: text('an address like 0.0.0.0:8080', isListenAddress)
         .default('0.0.0.0:8080')
         .describe('Where /healthz, /readyz, /metrics and /status answer.'),
     })

@@ -1,7 +1,7 @@
 import { isIP, isIPv4, isIPv6 } from 'node:net';
 import * as z from 'zod';
 import { isAddressRange, isHostName } from '../address.ts';
-import { duration, name, onNever, patterns, port } from './values.ts';
+import { duration, name, onNever, patterns, port, text } from './values.ts';
 
 /** An IP address, perhaps with a port; IPv6 is in brackets then. */
 function isDnsServer(text: string): boolean {
@@ -38,7 +38,7 @@ export const toKubernetes = z
       ),
     requiredTags: z.array(name).default([]).describe('Only instances with all of these tags are mirrored.'),
     requiredMeta: z
-      .array(z.string().refine((text) => /^[^=]+=/.test(text), 'a key and a value like environment=prod'))
+      .array(text('a key and a value like environment=prod', (entry) => /^[^=]+=/.test(entry)))
       .default([])
       .describe(
         'Only instances with all of this meta are mirrored, as key=value; * in a value stands for any run of characters.',
@@ -52,13 +52,13 @@ export const toKubernetes = z
       .default('warning')
       .describe('The least health with which an instance gets traffic; critical ones never do.'),
     denyAddresses: z
-      .array(z.string().refine(isAddressRange, 'an address range like 10.0.0.0/8'))
+      .array(text('an address range like 10.0.0.0/8', isAddressRange))
       .default([])
       .describe(
         'Address ranges that no endpoint may be in, like 10.0.0.0/8; those of Services, and what no other machine can call, never may.',
       ),
     allowAddresses: z
-      .array(z.string().refine(isAddressRange, 'an address range like 192.0.2.7/32'))
+      .array(text('an address range like 192.0.2.7/32', isAddressRange))
       .default([])
       .describe(
         'Address ranges that endpoints may be in although Consular would refuse them, like the machine of the API server; not those that the API server refuses.',
@@ -66,11 +66,11 @@ export const toKubernetes = z
     dns: z
       .strictObject({
         servers: z
-          .array(z.string().refine(isDnsServer, 'an address like 192.0.2.53, 192.0.2.53:53 or [2001:db8::53]:53'))
+          .array(text('an address like 192.0.2.53, 192.0.2.53:53 or [2001:db8::53]:53', isDnsServer))
           .default([])
           .describe('DNS servers that know the host names of instances; none: those of the system.'),
         search: z
-          .array(z.string().refine(isHostName, 'a domain like example.com'))
+          .array(text('a domain like example.com', isHostName))
           .default([])
           .describe('Domains that host names without a dot are looked for in.'),
       })

@@ -1,3 +1,4 @@
+import { inBackground } from '../background.ts';
 import { sleep } from '../backoff.ts';
 import { systemClock, type Clock } from '../clock.ts';
 import { followBlockingQuery, type BlockingQueryOptions } from './blocking-query.ts';
@@ -87,7 +88,7 @@ export class FollowedServices {
   /** Begins with the first in line after a while, if there is room. */
   #advance(): void {
     if (this.#line.size === 0 || this.#followed.size >= MOST_LONG_POLLS.followed) this.#isScarce = false;
-    else if (!this.#isWaiting) void this.#beginFirst();
+    else if (!this.#isWaiting) inBackground(this.#beginFirst());
   }
 
   async #beginFirst(): Promise<void> {
@@ -112,22 +113,24 @@ export class FollowedServices {
     known.following = following;
     this.#line.delete(known);
     this.#followed.set(known, take);
-    void followBlockingQuery({
-      ...this.#options,
-      request: { ...instancesRequest(known.spelling), query: FROM_THE_LEADER },
-      newestIndex: () => known.index,
-      onAnswer: (answer) => {
-        this.#failures.end();
-        return take(answer);
-      },
-      onFailure: (error) => this.#failed(known, take, error),
-      onPause: (paused) => (following.paused = paused),
-      perSecond: 5,
-      futilePerSecond: FUTILE_PER_SECOND,
-      // A service that loses its long poll is not lost: if it cannot be read either, that is worth a warning.
-      log: { ...log, warn: (message, fields) => log.debug(message, fields) },
-      signal: AbortSignal.any([signal, following.stop.signal]),
-    });
+    inBackground(
+      followBlockingQuery({
+        ...this.#options,
+        request: { ...instancesRequest(known.spelling), query: FROM_THE_LEADER },
+        newestIndex: () => known.index,
+        onAnswer: (answer) => {
+          this.#failures.end();
+          return take(answer);
+        },
+        onFailure: (error) => this.#failed(known, take, error),
+        onPause: (paused) => (following.paused = paused),
+        perSecond: 5,
+        futilePerSecond: FUTILE_PER_SECOND,
+        // A service that loses its long poll is not lost: if it cannot be read either, that is worth a warning.
+        log: { ...log, warn: (message, fields) => log.debug(message, fields) },
+        signal: AbortSignal.any([signal, following.stop.signal]),
+      }),
+    );
   }
 
   #failed(known: Known, take: Take, error: unknown): void {

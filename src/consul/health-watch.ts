@@ -1,3 +1,4 @@
+import { inBackground } from '../background.ts';
 import { followBlockingQuery, type BlockingQueryOptions } from './blocking-query.ts';
 import { decodeHealthState, healthStateRequest } from './catalog.ts';
 import { concernedBy, type ChecksInState, type Concerned } from './health-states.ts';
@@ -38,7 +39,7 @@ export async function watchHealth({ onChange, failureListener, ...watching }: He
         return concerned.services.size + concerned.nodes.size > 0;
       };
       const onFailure = failureListener(request.purpose);
-      void followBlockingQuery({ ...watching, request, onAnswer, onFailure, ...PACE[status] });
+      inBackground(followBlockingQuery({ ...watching, request, onAnswer, onFailure, ...PACE[status] }));
     });
   }
 }

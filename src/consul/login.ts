@@ -1,3 +1,4 @@
+import { inBackground } from '../background.ts';
 import { readFile } from 'node:fs/promises';
 import { backoffMs, inTime, sleep } from '../backoff.ts';
 import { systemClock, type Clock } from '../clock.ts';
@@ -95,7 +96,7 @@ export class Login implements TokenSource {
         if (isReleased) return;
         isReleased = true;
         session.uses--;
-        if (session !== this.#current) void this.#endUnused(session);
+        if (session !== this.#current) inBackground(this.#endUnused(session));
       },
     };
   }
@@ -215,7 +216,7 @@ export class Login implements TokenSource {
         await sleep(KNOWN.lookMs, signal, clock);
       }
     } catch (error) {
-      void this.#end(session);
+      inBackground(this.#end(session));
       throw error;
     }
   }
@@ -248,7 +249,7 @@ export class Login implements TokenSource {
     }
     if (!before) return;
     before.superseded.abort();
-    void this.#endUnused(before);
+    inBackground(this.#endUnused(before));
   }
 
   async #endUnused(session: Session): Promise<void> {

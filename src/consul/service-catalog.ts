@@ -1,3 +1,4 @@
+import { inBackground } from '../background.ts';
 import { systemClock, type Clock } from '../clock.ts';
 import { explainError, type Log } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
@@ -183,7 +184,9 @@ export class ServiceCatalog {
         onFailure(undefined);
         resolve();
       };
-      void followBlockingQuery({ ...this.#options, request: SERVICES_REQUEST, perSecond: 1, onAnswer, onFailure });
+      inBackground(
+        followBlockingQuery({ ...this.#options, request: SERVICES_REQUEST, perSecond: 1, onAnswer, onFailure }),
+      );
     });
   }
 

@@ -1,3 +1,4 @@
+import { inBackground } from '../background.ts';
 import { backoffMs, sleep } from '../backoff.ts';
 import type { Clock } from '../clock.ts';
 import type { Log } from '../observability/log.ts';
@@ -90,11 +91,13 @@ export class ServiceReads {
     if (inMs === undefined) this.#resting.add(name);
     const turn =
       inMs === undefined ? brake.turn({ failures: 1, isWanted: () => !signal.aborted }) : sleep(inMs, signal, clock);
-    void turn.then(() => {
-      this.#again.delete(name);
-      this.#resting.delete(name);
-      this.#sweep.readLater(name);
-    });
+    inBackground(
+      turn.then(() => {
+        this.#again.delete(name);
+        this.#resting.delete(name);
+        this.#sweep.readLater(name);
+      }),
+    );
   }
 
   /** The names that a sweep reads. */

@@ -1,4 +1,5 @@
 import PQueue from 'p-queue';
+import { inBackground } from '../background.ts';
 import { systemClock, type Clock } from '../clock.ts';
 import { sleep } from '../backoff.ts';
 
@@ -75,7 +76,7 @@ export class Sweep {
       this.#waiting.delete(name);
       return this.#options.read(name);
     };
-    void this.#queue.add(read, { priority: 1 });
+    inBackground(this.#queue.add(read, { priority: 1 }));
   }
 
   #arrange(): void {
@@ -87,7 +88,7 @@ export class Sweep {
     const wait = Math.max(firstMs, this.#allowedAt - this.#clock.now());
     // Having to wait for the last sweep means that changes go on: leave more room before the next.
     this.#gapMs = wait > firstMs ? Math.min(longestGapMs, this.#gapMs * 2) : gapMs;
-    void sleep(wait, signal, this.#clock).then(() => (signal.aborted ? undefined : this.#run()));
+    inBackground(sleep(wait, signal, this.#clock).then(() => (signal.aborted ? undefined : this.#run())));
   }
 
   async #run(): Promise<void> {

@@ -2,6 +2,7 @@ import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createSecureContext, type SecureContext } from 'node:tls';
+import { inBackground } from '../background.ts';
 import { systemClock, type Clock } from '../clock.ts';
 import type { ConsulConfig } from '../config/schema.ts';
 import { explainError, type Log } from '../observability/log.ts';
@@ -64,7 +65,7 @@ export class TlsFiles {
 
   /** What a new connection is secured with: another value each time that the files have something else. */
   get context(): SecureContext {
-    if (this.#clock.now() - this.#lookedAt >= this.#lookMs) void this.look();
+    if (this.#clock.now() - this.#lookedAt >= this.#lookMs) inBackground(this.look());
     return this.#context;
   }
 

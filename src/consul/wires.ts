@@ -1,3 +1,4 @@
+import { inBackground } from '../background.ts';
 import { EventEmitter } from 'node:events';
 import type { ConsulConfig } from '../config/schema.ts';
 import type { Log } from '../observability/log.ts';
@@ -87,7 +88,7 @@ export function openWires(
           throw new ConsulError(purpose, 0, '', new Error('it was called off, for another address is asked now'));
         const failure = asConsulError(purpose, error, [use.value, secret ?? '']);
         // Perhaps one side does not believe the other's certificate any more.
-        if (failure.status === 0 && !signal?.aborted) void tlsFiles?.look();
+        if (failure.status === 0 && !signal?.aborted) inBackground(tlsFiles?.look());
         throw failure;
       } finally {
         cancel.end();

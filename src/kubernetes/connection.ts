@@ -3,6 +3,7 @@ import type { RequestOptions } from 'node:https';
 import { delimiter, join } from 'node:path';
 import { KubeConfig } from '@kubernetes/client-node';
 import { Agent, type Dispatcher } from 'undici';
+import { inBackground } from '../background.ts';
 import type { KubernetesConfig } from '../config/schema.ts';
 
 type ConnectionConfig = Pick<KubernetesConfig, 'kubeconfig' | 'context'>;
@@ -45,7 +46,7 @@ export function connectKubernetes(config: ConnectionConfig): KubernetesConnectio
     const now = JSON.stringify([ca, cert, key, servername, rejectUnauthorized].map(String));
     if (!dispatcher || now !== tls) {
       // A rotated certificate needs new connections; the old ones end with their requests.
-      void dispatcher?.close();
+      inBackground(dispatcher?.close());
       tls = now;
       dispatcher = new Agent({
         allowH2: false, // one reset of a shared HTTP/2 connection would kill every watch at once

@@ -1,4 +1,5 @@
 import PQueue from 'p-queue';
+import { inBackground } from '../background.ts';
 import { systemClock, type Clock } from '../clock.ts';
 import { escapeControls } from '../json.ts';
 import type { Log } from '../observability/log.ts';
@@ -83,7 +84,7 @@ export class EventRecorder {
       if (this.#mayWrite()) return this.#write(resource, about, event);
       this.#sent.delete(identity);
     };
-    void this.#queue.add(write, { priority: isMinor ? 0 : 1 });
+    inBackground(this.#queue.add(write, { priority: isMinor ? 0 : 1 }));
   }
 
   /** Drops what is waiting: nobody waits for Events, and an ending process least of all. */

@@ -1,4 +1,5 @@
 import { setMaxListeners } from 'node:events';
+import { inBackground } from '../background.ts';
 import { backoffMs, sleep } from '../backoff.ts';
 import { systemClock, type Clock } from '../clock.ts';
 import { explainError, type Log } from '../observability/log.ts';
@@ -100,7 +101,7 @@ export class OptionalKind<T extends KubernetesObject> {
     this.#clock = options.clock ?? systemClock;
     this.#rights = new KindRights({ ...options, pace: options.pace ?? KIND_PACE, clock: this.#clock });
     this.settled = new Promise((resolve) => (this.#resolveSettled = resolve));
-    void this.#run();
+    inBackground(this.#run());
   }
 
   /** Whether the API server has the kind, with or without our rights to it. */

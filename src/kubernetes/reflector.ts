@@ -1,3 +1,4 @@
+import { inBackground } from '../background.ts';
 import { sleep } from '../backoff.ts';
 import { systemClock, type Clock } from '../clock.ts';
 import { explainError, type Log } from '../observability/log.ts';
@@ -99,7 +100,7 @@ export class Reflector<T extends KubernetesObject> {
     const { labelSelector, fieldSelector } = options;
     this.#field = fieldSelector ? { fieldSelector } : {};
     this.#selector = { ...this.#field, ...(labelSelector ? { labelSelector } : {}) };
-    void this.#run();
+    inBackground(this.#run());
   }
 
   /** The view, once it is complete for the first time. */

@@ -1,3 +1,4 @@
+import { inBackground } from '../background.ts';
 import { backoffMs, inTime, sleep } from '../backoff.ts';
 import { systemClock, type Clock } from '../clock.ts';
 import { explainError, type Log } from '../observability/log.ts';
@@ -82,7 +83,7 @@ export class WritableNamespace<T extends KubernetesObject> {
     const onChange = () => this.#wake.abort();
     this.#presence = new NamespacePresence({ ...options, onChange, clock: this.#clock });
     this.settled = new Promise((resolve) => (this.#resolveSettled = resolve));
-    void this.#run();
+    inBackground(this.#run());
   }
 
   /** The objects in it; undefined while it is closed: what is there is not known then. */

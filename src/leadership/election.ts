@@ -1,3 +1,4 @@
+import { inBackground } from '../background.ts';
 import { sleep } from '../backoff.ts';
 import { systemClock, type Clock } from '../clock.ts';
 import { hasStatus } from '../kubernetes/errors.ts';
@@ -70,7 +71,7 @@ export class Election {
       retryMs: this.#times.retryMs,
       signal: this.#stop.signal,
     });
-    void this.#run();
+    inBackground(this.#run());
   }
 
   /** Whether we may write now. Cheap: to be asked before each write. */

@@ -1,3 +1,4 @@
+import { inBackground } from '../background.ts';
 import { sleep } from '../backoff.ts';
 import { followBlockingQuery, type BlockingQueryOptions } from '../consul/blocking-query.ts';
 import { ConsulError } from '../consul/errors.ts';
@@ -19,7 +20,7 @@ export async function followFence(
     await fence.take().catch((error: unknown) => log.warn('the key that fences writes could not be taken', { error }));
   }
   // Its outcome is kept, and told.
-  const look = () => void fence.look().catch(() => undefined);
+  const look = () => inBackground(fence.look().catch(() => undefined));
   await followBlockingQuery({
     ...options,
     request: keyRequest(fence.key),

@@ -1,3 +1,4 @@
+import { inBackground } from '../background.ts';
 import { backoffMs, sleep } from '../backoff.ts';
 import type { Clock } from '../clock.ts';
 import { hasStatus } from '../kubernetes/errors.ts';
@@ -29,7 +30,7 @@ export class LeaseWatch {
 
   constructor(options: LeaseWatchOptions) {
     this.#options = options;
-    void this.#run();
+    inBackground(this.#run());
   }
 
   /** The right that is missing to follow the Lease; any other trouble is found by looking. */

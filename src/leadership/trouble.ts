@@ -1,3 +1,4 @@
+import { inBackground } from '../background.ts';
 import { backoffMs, sleep } from '../backoff.ts';
 import type { Clock } from '../clock.ts';
 import { explainError } from '../observability/log.ts';
@@ -41,7 +42,7 @@ export class Trouble {
       this.end();
     } catch (error) {
       this.#why = explainError(error);
-      void this.#tryAgain();
+      inBackground(this.#tryAgain());
       throw error;
     }
   }

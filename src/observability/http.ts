@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Registry } from 'prom-client';
+import { inBackground } from '../background.ts';
 import { escapeControls, escapeLines } from '../json.ts';
 
 export interface StatusSource {
@@ -23,12 +24,13 @@ export async function serveStatus(address: string, source: StatusSource): Promis
   const server = createServer(
     { maxHeaderSize: 8192, headersTimeout: 5000, requestTimeout: 5000 },
     (request, response) => {
-      void send(request, response, source);
+      inBackground(send(request, response, source));
     },
   );
   server.maxConnections = 100;
   await new Promise<void>((resolve, reject) => {
-    server.once('error', (cause) => reject(new Error(`listen on ${address} for status requests`, { cause })));
+    // It stays for later ones, as when the process has no file descriptor left for a connection: nobody else hears these.
+    server.on('error', (cause) => reject(new Error(`listen on ${address} for status requests`, { cause })));
     server.listen(port, host === '' ? undefined : host, resolve);
   });
   return {
@@ -82,7 +84,15 @@ export async function answerTo(
   }
 }
 
+/** Whoever asks gets an answer in any case. @throws whatever kept the right one from being given */
 async function send(request: IncomingMessage, response: ServerResponse, source: StatusSource): Promise<void> {
-  const { status, body, type } = await answerTo(request, source);
-  response.writeHead(status, { 'content-type': type }).end(body);
+  try {
+    const { status, body, type } = await answerTo(request, source);
+    response.writeHead(status, { 'content-type': type }).end(body);
+  } catch (error) {
+    if (response.headersSent) response.destroy();
+    else
+      response.writeHead(500, { 'content-type': 'text/plain' }).end('the answer could not be made: the log says why\n');
+    throw error;
+  }
 }

@@ -27,6 +27,7 @@ export interface Metrics {
   readonly distrustEnds: Gauge;
   readonly undecodable: Counter<'kind'>;
   readonly events: Counter<'outcome'>;
+  readonly backgroundFailures: Counter;
 }
 
 export function createMetrics(): Metrics {
@@ -150,6 +151,11 @@ export function createMetrics(): Metrics {
       name: 'consular_undecodable_total',
       help: 'Objects that could not be read.',
       labelNames: ['kind'],
+      registers,
+    }),
+    backgroundFailures: new Counter({
+      name: 'consular_background_failures_total',
+      help: 'Work that nobody waits for and that failed by a mistake in Consular.',
       registers,
     }),
     events: new Counter({

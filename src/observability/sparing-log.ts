@@ -1,3 +1,4 @@
+import { inBackground } from '../background.ts';
 import { sleep } from '../backoff.ts';
 import type { Clock } from '../clock.ts';
 import type { Fields, Log } from './log.ts';
@@ -37,7 +38,7 @@ export function sparingLog(log: Log, clock: Clock, signal: AbortSignal): Log {
         return log.debug(message, fields);
       }
       log[level](message, fields);
-      void writeRepeats(reason, (last, more) => log[level](message, { ...last, more }));
+      inBackground(writeRepeats(reason, (last, more) => log[level](message, { ...last, more })));
     };
 
   async function writeRepeats(reason: string, write: (last: Fields, more: number) => void): Promise<void> {

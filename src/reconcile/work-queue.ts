@@ -1,4 +1,5 @@
 import PQueue from 'p-queue';
+import { inBackground } from '../background.ts';
 import { backoffMs } from '../backoff.ts';
 import { systemClock, type Clock } from '../clock.ts';
 import type { RetryBrake } from '../retry-brake.ts';
@@ -147,21 +148,23 @@ export class WorkQueue {
     state.isHeld = true;
     const isWanted = () => state.isHeld;
     const turn = { failures: state.failures, requests: REQUESTS_OF_A_RETRY, isWanted };
-    void this.#options.brake.turn(turn).then(() => {
-      // An event was quicker.
-      if (!state.isHeld) return;
-      state.isHeld = false;
-      state.isRetry = true;
-      this.#enqueue(key, state);
-    });
+    inBackground(
+      this.#options.brake.turn(turn).then(() => {
+        // An event was quicker.
+        if (!state.isHeld) return;
+        state.isHeld = false;
+        state.isRetry = true;
+        this.#enqueue(key, state);
+      }),
+    );
   }
 
   #enqueue(key: string, state: KeyState): void {
     state.phase = 'queued';
     // Not within add(): who adds a key may be in the middle of changing what its processing reads.
-    void this.#queue
-      .add(() => this.#untilTurn().then(() => this.#run(key, state)))
-      .then(() => this.#takeFromBackground());
+    inBackground(
+      this.#queue.add(() => this.#untilTurn().then(() => this.#run(key, state))).then(() => this.#takeFromBackground()),
+    );
   }
 
   #takeFromBackground(): void {

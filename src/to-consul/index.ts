@@ -1,3 +1,4 @@
+import { inBackground } from '../background.ts';
 import { systemClock } from '../clock.ts';
 import type { ToConsulConfig } from '../config/schema.ts';
 import { followBlockingQuery } from '../consul/blocking-query.ts';
@@ -164,13 +165,15 @@ export function runToConsul(options: ToConsulOptions): ToConsul {
   });
   loop.start();
   const unfollowed = followConsul(options, onDrift);
-  void removeEmptyNodes({
-    ...options,
-    reserve: (node) => writer.reserve(node),
-    isFollowing: () => options.isFollowing() && config.removals === 'on',
-    graceMs: options.emptyNodeMs ?? EMPTY_NODE_MS,
-    clock: systemClock,
-  });
+  inBackground(
+    removeEmptyNodes({
+      ...options,
+      reserve: (node) => writer.reserve(node),
+      isFollowing: () => options.isFollowing() && config.removals === 'on',
+      graceMs: options.emptyNodeMs ?? EMPTY_NODE_MS,
+      clock: systemClock,
+    }),
+  );
   return {
     failures: () => [
       ...[...unfollowed].map(([what, why]) => `${what}: ${why}`),
@@ -227,7 +230,7 @@ function followConsul(
     signal,
     onDrift,
     ...(lookPace ? { pace: lookPace } : {}),
-    follow: (query) => void followBlockingQuery({ ...query, client, timeLine, brake, log, metrics, signal }),
+    follow: (query) => inBackground(followBlockingQuery({ ...query, client, timeLine, brake, log, metrics, signal })),
     onFailure: (what, error) =>
       error === undefined ? unfollowed.delete(what) : unfollowed.set(what, explainError(error)),
   });

@@ -23,6 +23,7 @@ import type { LookPace } from '../to-consul/observed/looks.ts';
 import { isOurAnnotation } from '../to-consul/requests/annotations.ts';
 import { isRegistratorVariable } from '../to-consul/requests/registrator.ts';
 import type { HostLimits } from '../to-kubernetes/addresses/host-cache.ts';
+import type { Progress } from './progress.ts';
 
 /** Waits of the daemon's own choosing. A test gives short ones; without a value the module that waits takes its own. */
 export interface Timings {
@@ -68,6 +69,8 @@ export interface Context {
   readonly timings?: Timings;
   /** True for a command that needs no right to write. @default false */
   readonly isReadOnly?: boolean;
+  /** Where a command that reads once says what it waits for. @default nowhere */
+  readonly progress?: Progress;
 }
 
 /** Both systems within reach; nothing is read yet. */

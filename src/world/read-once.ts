@@ -11,6 +11,8 @@ import { createClients, type Clients, type Context } from './context.ts';
 import { explainError } from '../observability/log.ts';
 import { whyUnreadable } from '../consul/readable-name.ts';
 import { unreadableService } from '../to-kubernetes/plan/problems.ts';
+import { Hopeless } from './hopeless.ts';
+import { eachCauseOnce, showProgress } from './progress.ts';
 import { readWorld, type World } from './world.ts';
 import { Readings } from './readings.ts';
 import { nameWanted } from '../to-kubernetes/requests/import-request.ts';
@@ -35,13 +37,17 @@ export async function readOnce<T>(
   setMaxListeners(0, watches.signal);
   const whole: Context = { ...context, signal: watches.signal, isReadOnly: true };
   const clients = createClients(whole);
-  const readings = new Readings(whole, clients.cluster);
+  const hopeless = new Hopeless(context.config.consul.tokenFile);
+  const readings = new Readings(whole, clients.cluster, (error) => hopeless.judge(error));
+  const endProgress = context.progress ? showProgress(context.progress, () => readings.failures()) : undefined;
   let timer: NodeJS.Timeout | undefined;
   const expired = new Promise<never>((_, reject) => {
     timer = setTimeout(
       () =>
         reject(
-          new Error(`read both systems: not complete after ${timeoutMs / 1000} s: ${readings.failures().join('; ')}`),
+          new Error(
+            `read both systems: not complete after ${timeoutMs / 1000} s: ${eachCauseOnce(readings.failures()).join('; ')}`,
+          ),
         ),
       timeoutMs,
     );
@@ -49,9 +55,12 @@ export async function readOnce<T>(
   const reading = readWorld(whole, clients, readings);
   reading.catch(() => undefined);
   try {
-    return await use(await Promise.race([reading, expired]), clients);
+    const world = await Promise.race([reading, expired]);
+    endProgress?.();
+    return await use(world, clients);
   } finally {
     clearTimeout(timer);
+    endProgress?.();
     watches.abort();
     await clients.close();
   }

@@ -17,13 +17,22 @@ export class Readings {
   readonly #context: Context;
   readonly #sources = new Map<string, () => string | undefined>();
   readonly #listeners = new Set<() => void>();
+  readonly #whyHopeless: (error: unknown) => string | undefined;
   readonly #reflectors: { resume(): Promise<void> }[] = [];
   /** What each kind that is followed has to ask and to tell. */
   readonly following: Pick<ReflectorOptions<KubernetesObject>, 'checkCluster' | 'onReturn'>;
 
-  /** @param cluster whether the API server still is that of our cluster */
-  constructor(context: Context, cluster: { check(): Promise<void> }) {
+  /**
+   * @param cluster whether the API server still is that of our cluster
+   * @param whyHopeless what to do where waiting is in vain, in words; undefined where it is not. @default it never is
+   */
+  constructor(
+    context: Context,
+    cluster: { check(): Promise<void> },
+    whyHopeless: (error: unknown) => string | undefined = () => undefined,
+  ) {
     this.#context = context;
+    this.#whyHopeless = whyHopeless;
     this.following = {
       checkCluster: () => cluster.check(),
       onReturn: () => {
@@ -81,7 +90,7 @@ export class Readings {
     await Promise.all(this.#reflectors.map((reflector) => reflector.resume()));
   }
 
-  /** Asks until there is an answer, with backoff. An error that `isFinal` says waiting would not mend is thrown. */
+  /** Asks until there is an answer, with backoff. An error that `isFinal` says waiting would not mend is thrown, and one that is hopeless. */
   async untilRead<T>(
     name: string,
     read: () => Promise<T>,
@@ -98,6 +107,8 @@ export class Readings {
       } catch (error) {
         if (isFinal(error) || signal.aborted) throw error;
         why = explainError(error);
+        const advice = this.#whyHopeless(error);
+        if (advice !== undefined) throw new Error(`${name}: ${why}${advice}`);
         const retryInMs = backoffMs(failures++, RETRY);
         log.warn('not readable, will try again', { source: name, failures, retryInMs: Math.round(retryInMs), error });
         await sleep(retryInMs, signal);

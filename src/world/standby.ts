@@ -1,3 +1,4 @@
+import { inBackground } from '../background.ts';
 import { followBlockingQuery } from '../consul/blocking-query.ts';
 import { decodeServiceNames, SERVICES_REQUEST } from '../consul/catalog.ts';
 import type { TimeLine } from '../consul/time-line.ts';
@@ -25,15 +26,17 @@ export function standBy(
   const stop = new AbortController();
   let failure: string | undefined;
   readings.add(STANDBY_SOURCE, () => failure);
-  void followBlockingQuery({
-    ...{ ...context, client: consul, brake, timeLine, request: SERVICES_REQUEST, perSecond: PER_SECOND },
-    signal: AbortSignal.any([context.signal, stop.signal]),
-    onAnswer: async (answer) => {
-      decodeServiceNames(answer);
-      await timeLine.takeNamesIndex(answer.index);
-    },
-    onFailure: (error) => (failure = error === undefined ? undefined : explainError(error)),
-  });
+  inBackground(
+    followBlockingQuery({
+      ...{ ...context, client: consul, brake, timeLine, request: SERVICES_REQUEST, perSecond: PER_SECOND },
+      signal: AbortSignal.any([context.signal, stop.signal]),
+      onAnswer: async (answer) => {
+        decodeServiceNames(answer);
+        await timeLine.takeNamesIndex(answer.index);
+      },
+      onFailure: (error) => (failure = error === undefined ? undefined : explainError(error)),
+    }),
+  );
   return () => {
     stop.abort();
     readings.remove(STANDBY_SOURCE);

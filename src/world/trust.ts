@@ -1,3 +1,4 @@
+import { inBackground } from '../background.ts';
 import { Absence } from '../consul/absence.ts';
 import { readWithoutChecks } from '../consul/catalog-reader.ts';
 import { Distrust, explainLoss } from '../consul/distrust.ts';
@@ -78,8 +79,10 @@ export async function readTrust(
   });
   readings.add("Consular's own entry in Consul", () => witness.failure);
   // A question about a node that does not exist would be answered at every change of the catalog.
-  void witness.trusted.then(() =>
-    followBlockingQuery({ ...context, ...followOwnNode(owner, witness), client: consul, timeLine, brake }),
+  inBackground(
+    witness.trusted.then(() =>
+      followBlockingQuery({ ...context, ...followOwnNode(owner, witness), client: consul, timeLine, brake }),
+    ),
   );
   const absence = new Absence({ distrust, timeLine, witness, client: consul, signal: context.signal });
   return { distrust, timeLine, witness, absence };

@@ -44,11 +44,13 @@ describe('the command line', () => {
 
   /** As a user runs it: what the bundler made, in a process of its own. */
   function bundled(...args: string[]): { status: number | null; stdout: string; stderr: string } {
-    return spawnSync(process.execPath, [BUNDLE, ...args], {
+    const { status, stdout, stderr } = spawnSync(process.execPath, [BUNDLE, ...args], {
       encoding: 'utf8',
       env: { PATH: process.env.PATH, ...environment() },
       timeout: 60_000,
     });
+    // What it says while it waits, which takes longer on a busy machine, is no complaint.
+    return { status, stdout, stderr: stderr.replace(/^reading: .*\n/gm, '') };
   }
 
   async function startRun(): Promise<{ stop: () => Promise<number> }> {
@@ -82,6 +84,8 @@ describe('the command line', () => {
       rejections: object[];
     };
     expect(changes.map(({ action, kind, object }) => `${action ?? ''} ${kind ?? ''} ${object ?? ''}`)).toEqual([
+      `create ServiceInstance k8s-${cluster}/consular-${cluster}`,
+      `create Key consular/${cluster}/leader`,
       `create ServiceInstance k8s-${cluster}--node-1/${cluster}.${namespace}.planned:planned:8080`,
       `create Service ${namespace}/vm`,
       expect.stringContaining(`create EndpointSlice ${namespace}/vm-`),
@@ -171,7 +175,9 @@ describe('the command line', () => {
     expect(stderr).toContain('cluster: expected a DNS label of at most 40 characters, without "--", found "a--b"');
     expect(stderr).toContain('toConsul.notReady: expected deregister or critical, found "maybe"');
     expect(stderr).toContain('toConsul.colour: expected a known setting, found an unknown one');
-    expect(stderr).toContain('http.address: expected a string, found 8080');
+    expect(stderr).toContain(
+      'http.address: expected an address like 0.0.0.0:8080, found 8080; did you mean 0.0.0.0:8080?',
+    );
   });
 
   it.each([
@@ -183,6 +189,52 @@ describe('the command line', () => {
     expect(status).toBe(code);
     expect(code === 0 ? stdout : stderr).toContain(text);
     expect(code === 0 ? stderr : stdout).toBe('');
+  });
+
+  it.each(['plan', 'explain'])(
+    'reads Consul from here: %s with the file of the pod, and options in its place',
+    async (command) => {
+      const inPod = await write('in-pod.yaml', {
+        cluster: rig.cluster,
+        consul: { address: 'http://127.0.0.1:9', tokenFile: '/var/run/consular/token' },
+      });
+      const token = join(run.path, 'token');
+      await writeFile(token, 'anonymous\n');
+      const subject = command === 'explain' ? ['service', 'default/kubernetes'] : [];
+      const call = commandLine(environment(), 0);
+      const at = (...more: string[]) => call(command, ...subject, '--config', inPod, ...more);
+      const address = environment().CONSUL_HTTP_ADDR;
+      const right = await at('--consul-address', address.replace('http://', ''), '--token-file', token);
+      expect([0, 2]).toContain(right.status);
+      expect(right.stderr).toMatch(/^(reading: .*\n)*$/);
+      // In a process of its own: what Node.js says of a name is not the same in Jest.
+      const nowhere = bundled(
+        command,
+        ...subject,
+        '--config',
+        inPod,
+        '--consul-address',
+        'http://consul.nowhere.invalid',
+        '--token-file',
+        token,
+      );
+      expect([nowhere.status, nowhere.stdout]).toEqual([1, '']);
+      expect(nowhere.stderr).toContain('; --consul-address names another than consul.nowhere.invalid\n');
+      const without = bundled(command, ...subject, '--config', inPod, '--consul-address', address);
+      expect([without.status, without.stdout]).toEqual([1, '']);
+      expect(without.stderr).toMatch(
+        /^consular: .*no such file or directory, open '\/var\/run\/consular\/token'; --token-file names another.*\n$/,
+      );
+    },
+  );
+
+  it('tells each cause once, and what it waits for meanwhile', async () => {
+    const elsewhere = commandLine({ ...environment(), CONSUL_HTTP_ADDR: 'http://127.0.0.1:9' }, 0);
+    const { status, stderr } = await elsewhere('plan', '--config', config, '--timeout', '2');
+    const lines = stderr.trimEnd().split('\n');
+    expect(status).toBe(1);
+    expect(lines.at(-1)?.split('ECONNREFUSED')).toHaveLength(2);
+    expect(lines[0]).toMatch(/^reading: /);
   });
 
   it('says what a plan could not read, and is no plan then', async () => {

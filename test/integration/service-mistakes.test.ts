@@ -92,6 +92,38 @@ describe('a mistake in the annotations of a Service', () => {
   });
 });
 
+describe('a slip of the pen', () => {
+  it('is told on the Service and on the pod, by plan and by explain, with what was meant; consul-k8s keeps its words', async () => {
+    const { kubernetes, consul, namespace } = rig;
+    const ip = nextPodIP();
+    await createService('nmae', { 'consular.dev/service-nmae': 'orders' });
+    await createService('yes', { 'consular.dev/service-sync': 'yes' });
+    await createService('port', { 'consular.dev/service-port': 'http' });
+    await createService('peer', { 'consul.hashicorp.com/service-sync': '1' });
+    await createPod('peer-1', 'peer', ip);
+    await kubernetes.createPod(namespace, 'only-port', { annotations: { 'consular.dev/service-port': '8080' } });
+    const told = [
+      [
+        'service',
+        'nmae',
+        'annotation "consular.dev/service-nmae" is not one that Consular knows; did you mean "service-name"?',
+      ],
+      ['service', 'yes', 'expected "true" or "false", found "yes"; did you mean "true"?'],
+      ['service', 'port', 'annotation "consular.dev/service-port" asks for nothing: expected service-name'],
+      ['pod', 'only-port', 'annotation "consular.dev/service-port" asks for nothing on a pod'],
+    ] as const;
+    for (const [, name, why] of told) expect(await untilTold(name)).toContain(why);
+    const { stdout: planned } = await consular('plan');
+    for (const [kind, name, why] of told) {
+      expect(planned).toContain(why);
+      const explained = await consular('explain', kind, `${namespace}/${name}`);
+      expect([explained.status, explained.stdout]).toEqual([2, expect.stringContaining(why)]);
+    }
+    await untilEqual('the pod as consul-k8s would have it', () => consul.summary('peer'), [`${ip}:8080 passing`]);
+    expect(await toldOf('peer')).toEqual([]);
+  });
+});
+
 describe('what asks and can never be registered', () => {
   it('is told on an ExternalName Service', async () => {
     const { namespace } = rig;

@@ -14,12 +14,15 @@ export interface Said {
 
 export type CallConsular = (...args: string[]) => Promise<Said>;
 
-/** The command line in this process, with these variables and no others; its version is "test". */
-export function commandLine(env: Readonly<Record<string, string>> = {}): CallConsular {
+/**
+ * The command line in this process, with these variables and no others; its version is "test".
+ * @param quietMs as long it says nothing of what it waits for; by default longer than it waits
+ */
+export function commandLine(env: Readonly<Record<string, string>> = {}, quietMs = 600_000): CallConsular {
   return async (...args) => {
     const [stdout, stderr] = [new Collected(), new Collected()];
     const untilSignal = () => new Promise<never>(() => undefined);
-    const status = await runCommandLine({ args, env, stdout, stderr, version: 'test', untilSignal });
+    const status = await runCommandLine({ args, env, stdout, stderr, version: 'test', untilSignal, quietMs });
     return { status, stdout: stdout.text, stderr: stderr.text };
   };
 }

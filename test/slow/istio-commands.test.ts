@@ -57,7 +57,7 @@ describe('the commands, in mode istio', () => {
     const line = new RegExp(`create +WorkloadEntry +${rig.namespace}/orders-192.0.2.61-8080`);
     expect(await plan('istio')).toMatch(line);
     expect(await plan('istio')).not.toContain('Endpoints ');
-    expect(await plan('istio')).toContain('Plan: 3 to create, 0 to update, 0 to remove, 0 rejected.');
+    expect(await plan('istio')).toContain('Plan: 5 to create, 0 to update, 0 to remove, 0 rejected.');
     expect(await explain('istio')).toMatch(line);
     expect(await plan('service')).not.toContain('WorkloadEntr');
   });

@@ -94,7 +94,7 @@ export interface ExplainedChange {
    * go, and stays because removals are off; retained: stays because much was lost at once.
    */
   readonly action: 'create' | 'update' | 'remove' | 'unproven' | 'held' | 'kept' | 'retained';
-  readonly kind: 'ServiceInstance' | WrittenKind;
+  readonly kind: 'ServiceInstance' | 'Key' | WrittenKind;
   readonly object: string;
   readonly note: string;
   /** Of an update, and of nothing else. */

@@ -1,3 +1,4 @@
+import { inBackground } from '../../background.ts';
 import { systemClock } from '../../clock.ts';
 import { ConfigError } from '../../config/load.ts';
 import type { LiveConfig } from '../../config/live.ts';
@@ -45,16 +46,18 @@ export class FollowedConfig {
   constructor(options: ConfigFileOptions) {
     const { file, log, signal } = options;
     this.#path = file.path;
-    void followFile({
-      ...{ path: file.path, what: 'configuration', longestBytes: LONGEST_BYTES, lookMs: LOOK_MS, isSteady: true },
-      ...{ signal, clock: systemClock },
-      onText: (text) => this.#take(options, text),
-      onFailure: (error) => {
-        this.#refusal = explainRefusal(error);
-        log.warn('the configuration is not valid, the settings of before go on', { path: file.path, error });
-        options.onTold();
-      },
-    });
+    inBackground(
+      followFile({
+        ...{ path: file.path, what: 'configuration', longestBytes: LONGEST_BYTES, lookMs: LOOK_MS, isSteady: true },
+        ...{ signal, clock: systemClock },
+        onText: (text) => this.#take(options, text),
+        onFailure: (error) => {
+          this.#refusal = explainRefusal(error);
+          log.warn('the configuration is not valid, the settings of before go on', { path: file.path, error });
+          options.onTold();
+        },
+      }),
+    );
   }
 
   /** What people have to know, in words. */

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
+import { inBackground } from '../../background.ts';
 import { systemClock } from '../../clock.ts';
 import type { Committer } from '../../consul/committer.ts';
 import { createKeyValue } from '../../consul/key-value.ts';
@@ -117,7 +118,7 @@ export class Lead {
     const take = async () => {
       const epoch = Number(election?.annotations.get(ANNOTATION.epoch) ?? 0);
       await fence.take({ epoch, takeOver });
-      void followFence(fence, { ...this.#context, client, timeLine, brake });
+      inBackground(followFence(fence, { ...this.#context, client, timeLine, brake }));
     };
     const taking = new FenceTaking({ ...this.#context, take, writes, onLost: this.#resolveLost });
     // Of what another cluster left nothing can be planned before it is adopted.

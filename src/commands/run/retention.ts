@@ -1,3 +1,4 @@
+import { inBackground } from '../../background.ts';
 import { systemClock } from '../../clock.ts';
 import type { EventRecorder } from '../../kubernetes/events.ts';
 import type { Context } from '../../world/context.ts';
@@ -69,12 +70,14 @@ export class Retention {
     this.#directions = directions;
     const { config, log, signal, timings } = this.#context;
     const given = { log, signal, clock: systemClock };
-    void this.#beginReleases(directions);
+    inBackground(this.#beginReleases(directions));
     const onRetained = (note: string) =>
-      void this.#deployment.warn(events, { reason: 'RemovalsRetained', action: 'Retain', note });
-    void reportRetained({ ...given, retaining: () => this.#shown(), onRetained, lookMs: timings?.retainedLookMs });
+      inBackground(this.#deployment.warn(events, { reason: 'RemovalsRetained', action: 'Retain', note }));
+    inBackground(
+      reportRetained({ ...given, retaining: () => this.#shown(), onRetained, lookMs: timings?.retainedLookMs }),
+    );
     const { controlFile: path } = config;
-    if (path !== '') void followControlFile({ ...given, path, onLines: (text) => this.request(text) });
+    if (path !== '') inBackground(followControlFile({ ...given, path, onLines: (text) => this.request(text) }));
   }
 
   async #beginReleases(directions: RetainingDirections): Promise<void> {

@@ -1,4 +1,5 @@
 import { setMaxListeners } from 'node:events';
+import { inBackground, onBackgroundFailure } from '../../background.ts';
 import { systemClock } from '../../clock.ts';
 import { createCommitter } from '../../consul/committer.ts';
 import { serveStatus } from '../../observability/http.ts';
@@ -62,6 +63,10 @@ export async function startDaemon(
   const log = sparingLog(context.log, systemClock, watches.signal);
   const config = file?.live.config ?? context.config;
   const whole: Context = { ...context, config, log, signal: watches.signal };
+  const endTelling = onBackgroundFailure((error) => {
+    context.metrics.backgroundFailures.inc();
+    log.error('background work failed', { error });
+  });
   const clients = createClients(whole);
   const readings = new Readings(whole, clients.cluster);
   let directions: Directions | undefined;
@@ -84,7 +89,7 @@ export async function startDaemon(
   const deployment = new DeploymentEvents(whole, clients, pod);
   const retention = new Retention(whole, deployment);
   const lead = new Lead(whole, clients, readings, {
-    ...{ takeOver, writes, onLost: () => void halt(), onResumed: lookAgain },
+    ...{ takeOver, writes, onLost: () => inBackground(halt()), onResumed: lookAgain },
     mayTakeRequest: () => retention.mayTakeRequest,
     onReleaseRequest: (text) => retention.request(text),
     released: () => retention.released,
@@ -96,7 +101,7 @@ export async function startDaemon(
   const tellTroubles = () => {
     if (directions && followed)
       for (const { reason, message: note } of followed.troubles)
-        void deployment.warn(directions.events, { reason, action: 'Configure', note });
+        inBackground(deployment.warn(directions.events, { reason, action: 'Configure', note }));
   };
   const followed: FollowedConfig | undefined =
     file &&
@@ -187,6 +192,7 @@ export async function startDaemon(
       await halt();
       await lead.leave();
       watches.abort();
+      endTelling();
       status.close();
       await clients.close();
     },

@@ -1,3 +1,4 @@
+import { inBackground } from '../../background.ts';
 import { systemClock } from '../../clock.ts';
 import type { Log } from '../../observability/log.ts';
 import type { Metrics } from '../../observability/metrics.ts';
@@ -37,8 +38,8 @@ export function carryOutSwitch(options: SwitchOptions): void {
     isSettling = false;
     metrics.writesEnabled.set(writes.off ? 0 : 1);
   };
-  writes.subscribe(() => void settle());
-  void settle();
+  writes.subscribe(() => inBackground(settle()));
+  inBackground(settle());
 }
 
 /** Up to the first promise it runs at once: where there is no last word, nothing is written from the start. */
@@ -73,7 +74,7 @@ export function followSwitch(
       writes.say('control file', why && `control file ${path} ${why}`);
       resolve();
     };
-    void followSwitchFile({ path, onSwitch, onFailure: resolve, log, clock: systemClock, signal });
+    inBackground(followSwitchFile({ path, onSwitch, onFailure: resolve, log, clock: systemClock, signal }));
   });
 }
 

@@ -1,3 +1,4 @@
+import { inBackground } from '../../background.ts';
 import { backoffMs } from '../../backoff.ts';
 import type { Clock } from '../../clock.ts';
 import type { Committer } from '../../consul/committer.ts';
@@ -96,7 +97,7 @@ export class OwnEntry {
   start(): void {
     this.#stopTicking = this.#options.clock.after(this.#pace.tickMs, () => {
       this.start();
-      void this.#tick();
+      inBackground(this.#tick());
     });
   }
 

@@ -1,3 +1,4 @@
+import { inBackground } from '../../background.ts';
 import { followBlockingQuery, type BlockingQueryOptions } from '../../consul/blocking-query.ts';
 import {
   decodeInstances,
@@ -28,16 +29,18 @@ export function consulServices(options: ConsulServicesOptions, owner: Owner): Fo
     read: async (service) => decodeInstances(await client.get({ ...instancesRequest(service), signal }), service),
     follow: (service, onInstances, onRefused) => {
       const stop = new AbortController();
-      void followBlockingQuery({
-        ...options,
-        signal: AbortSignal.any([signal, stop.signal]),
-        request: { ...instancesRequest(service), query: FROM_THE_LEADER },
-        perSecond: 10,
-        onAnswer: (answer) => onInstances(decodeInstances(answer, service)),
-        onFailure: (error) => {
-          if (error instanceof ConsulError && error.isTooMany) onRefused();
-        },
-      });
+      inBackground(
+        followBlockingQuery({
+          ...options,
+          signal: AbortSignal.any([signal, stop.signal]),
+          request: { ...instancesRequest(service), query: FROM_THE_LEADER },
+          perSecond: 10,
+          onAnswer: (answer) => onInstances(decodeInstances(answer, service)),
+          onFailure: (error) => {
+            if (error instanceof ConsulError && error.isTooMany) onRefused();
+          },
+        }),
+      );
       return () => stop.abort();
     },
   };

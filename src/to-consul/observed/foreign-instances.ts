@@ -1,3 +1,4 @@
+import { inBackground } from '../../background.ts';
 import { backoffMs, sleep } from '../../backoff.ts';
 import { systemClock, type Clock } from '../../clock.ts';
 import { MOST_LONG_POLLS } from '../../consul/long-polls.ts';
@@ -168,7 +169,7 @@ export class ForeignInstances {
     this.#isPolling = true;
     const backoff = this.#failures > 0 ? backoffMs(this.#failures - 1, BACKOFF) : 0;
     const wait = Math.max(SHORTEST_POLL_MS, TURN_MS / this.#inTurn.size, backoff);
-    void sleep(wait, signal, this.#clock).then(() => (signal.aborted ? undefined : this.#readInTurn()));
+    inBackground(sleep(wait, signal, this.#clock).then(() => (signal.aborted ? undefined : this.#readInTurn())));
   }
 
   async #readInTurn(): Promise<void> {

@@ -1,3 +1,4 @@
+import { inBackground } from '../../background.ts';
 import { backoffMs } from '../../backoff.ts';
 import { systemClock, type Clock } from '../../clock.ts';
 import type { Log } from '../../observability/log.ts';
@@ -75,7 +76,7 @@ export class Looks {
     const at = this.#clock.now() + waitMs;
     if (this.#options.signal.aborted || (this.#planned && this.#planned.at <= at)) return;
     this.#planned?.cancel();
-    this.#planned = { at, cancel: this.#clock.after(waitMs, () => void this.#look()) };
+    this.#planned = { at, cancel: this.#clock.after(waitMs, () => inBackground(this.#look())) };
   }
 
   async #look(): Promise<void> {

@@ -60,8 +60,9 @@ export class NodeReads {
   readonly #source: NodeSource;
   readonly #owner: Owner;
   readonly #known: Known;
-  /** Moves with each commit on a node: what was read before it is out of date. */
+  /** Moves with each commit on a node: what was read before it is out of date. No number comes again, whatever was forgotten. */
   readonly #generation = new Map<string, number>();
+  #commits = 0;
   /** Reads of a node that are on their way. */
   readonly #reads = new Map<string, Set<Overtaken>>();
   /** Of a node, Consul's index and our generation at the time when all of it was as we know it. */
@@ -85,7 +86,7 @@ export class NodeReads {
    * @param pods whose instances it touches there; without them it is about the node itself, and all on it
    */
   touch(name: string, pods?: ReadonlySet<string>): void {
-    this.#generation.set(name, this.generation(name) + 1);
+    this.#generation.set(name, ++this.#commits);
     for (const overtaken of this.#reads.get(name) ?? []) {
       if (!pods) overtaken.all = true;
       else for (const pod of pods) overtaken.pods.add(pod);
@@ -190,10 +191,23 @@ export class NodeReads {
   async #list(): Promise<{ listed: Map<string, CatalogNode>; stranger: CatalogNode | undefined }> {
     const nodes = await this.#source.list();
     const isOurs = ({ meta }: CatalogNode) => meta.get(META.clusterUid) === this.#owner.clusterUid;
-    return {
-      listed: new Map(nodes.filter(isOurs).map((node) => [node.name, node])),
-      stranger: nodes.find((node) => !isOurs(node)),
-    };
+    const listed = new Map(nodes.filter(isOurs).map((node) => [node.name, node]));
+    this.#forgetGone(listed);
+    return { listed, stranger: nodes.find((node) => !isOurs(node)) };
+  }
+
+  /** Clusters that grow and shrink have new names for their nodes each time. */
+  #forgetGone(listed: ReadonlyMap<string, CatalogNode>): void {
+    for (const name of new Set([...this.#generation.keys(), ...this.#asKnown.keys()])) {
+      if (listed.has(name) || this.#reads.has(name) || this.#known.node(name).state !== 'absent') continue;
+      this.#generation.delete(name);
+      this.#asKnown.delete(name);
+    }
+  }
+
+  /** Of how many nodes something is remembered. */
+  get size(): number {
+    return Math.max(this.#generation.size, this.#asKnown.size);
   }
 
   async #read(

@@ -1,4 +1,6 @@
+import { hintForAnnotation, isImportKey } from '../../annotation-keys.ts';
 import { ANNOTATION, DEFAULT_ANNOTATION_PREFIX } from '../../mark.ts';
+import { nearest } from '../../spelling.ts';
 import { type Rejection, quote } from '../registration/rejection.ts';
 
 /**
@@ -63,9 +65,31 @@ const WRITTEN_KEYS: ReadonlySet<string> = new Set(
   Object.values(ANNOTATION).filter((key) => key.startsWith(`${DEFAULT_ANNOTATION_PREFIX}/`)),
 );
 
-/** Keys that others judge: what a Service takes in is the other direction's; on a pod those keys are unknown. */
-function isOthers(key: string, written: Written, on: 'pod' | 'service'): boolean {
-  return WRITTEN_KEYS.has(written.key) || (on === 'service' && key.startsWith('import'));
+/** Of the Lease: on anything else they say nothing. */
+const LEASE_KEYS: ReadonlySet<string> = new Set([
+  ANNOTATION.epoch,
+  ANNOTATION.nonce,
+  ANNOTATION.release,
+  ANNOTATION.released,
+  ANNOTATION.writes,
+]);
+
+/** Keys of a Service that others judge: what Consular itself wrote there, and what a Service takes in. */
+function isOthers(key: string, { key: written }: Pick<Written, 'key'>, on: 'pod' | 'service'): boolean {
+  if (on === 'pod' || written.startsWith(ALIAS_PREFIX)) return false;
+  return (WRITTEN_KEYS.has(written) && !LEASE_KEYS.has(written)) || isImportKey(key);
+}
+
+/** Keys with our prefix that are about what is registered, known or not, as they are written. */
+export function registeringKeys(
+  annotations: ReadonlyMap<string, string>,
+  annotationPrefix: string,
+  on: 'pod' | 'service',
+): string[] {
+  const prefix = `${annotationPrefix}/`;
+  return [...annotations.keys()].filter(
+    (key) => key.startsWith(prefix) && !isOthers(key.slice(prefix.length), { key }, on),
+  );
 }
 
 export const NO_SETTINGS: Settings = { meta: new Map(), ports: new Map() };
@@ -87,12 +111,12 @@ export function parseAnnotations(
   for (const [key, written] of withoutPrefix(annotations, annotationPrefix)) {
     if (isOthers(key, written, on)) continue;
     const [, general = key, port] = PORT_KEY.exec(key) ?? [];
-    if (port === undefined) all.take(key, written, rejections);
+    if (port === undefined) all.take(key, written, on, rejections);
     else if (!isPort(port)) rejections.push(invalid(notOfPort([written.key], PORT_EXPECTED, port)));
     else {
       let draft = ports.get(port);
       if (!draft) ports.set(port, (draft = new Draft()));
-      draft.take(general, written, rejections);
+      draft.take(general, written, on, rejections);
     }
   }
   const perPort = [...ports].map(([port, draft]) => [port, draft.settingsOfPort()] as const);
@@ -144,14 +168,14 @@ class Draft {
   readonly #keys: string[] = [];
 
   /** @param key without prefix and port */
-  take(key: string, written: Written, rejections: Rejection[]): void {
+  take(key: string, written: Written, on: 'pod' | 'service', rejections: Rejection[]): void {
     const parse = Object.hasOwn(parsers, key) ? parsers[key as keyof typeof parsers] : undefined;
+    const isOurs = !written.key.startsWith(ALIAS_PREFIX);
     this.#keys.push(written.key);
     if (key.startsWith(META_KEY)) this.#meta.set(key.slice(META_KEY.length), written.value);
-    else if (parse) Object.assign(this.#settings, accept(written, parse(written.value), rejections));
+    else if (parse) Object.assign(this.#settings, accept(written, parse(written.value, !isOurs), rejections));
     // A key with the other prefix is consul-k8s' to know.
-    else if (!written.key.startsWith(ALIAS_PREFIX))
-      rejections.push(invalid(`annotation ${quote(written.key)} is not one that Consular knows`));
+    else if (isOurs) rejections.push(unknown(key, written.key, on));
   }
 
   settings(): Omit<Settings, 'ports'> {
@@ -163,12 +187,37 @@ class Draft {
   }
 }
 
-/** Each parser gives the setting, or the words for what it expected. */
-type Parser = (value: string) => Partial<Settings> | string;
+function unknown(key: string, written: string, on: 'pod' | 'service'): Rejection {
+  const why = WRITTEN_KEYS.has(written)
+    ? ` is for what Consular itself writes, and says nothing on a ${on === 'pod' ? 'pod' : 'Service'}`
+    : ` is not one that Consular knows${hintForAnnotation(key, on)}`;
+  return invalid(`annotation ${quote(written)}${why}`);
+}
+
+/**
+ * Each parser gives the setting, or the words for what it expected.
+ * @param isAlias whether it stands behind the prefix of consul-k8s, whose users know another meaning of some values
+ */
+type Parser = (value: string, isAlias: boolean) => Partial<Settings> | string;
+
+/** What Go's strconv.ParseBool takes, with which consul-k8s reads `service-sync`. */
+const GO_BOOLEANS: ReadonlyMap<string, boolean> = new Map([
+  ...['1', 't', 'T', 'TRUE', 'true', 'True'].map((text) => [text, true] as const),
+  ...['0', 'f', 'F', 'FALSE', 'false', 'False'].map((text) => [text, false] as const),
+]);
+const BOOLEANS: ReadonlyMap<string, boolean> = new Map([
+  ['true', true],
+  ['false', false],
+]);
+
+function parseSync(value: string, isAlias: boolean): Partial<Settings> | string {
+  const sync = (isAlias ? GO_BOOLEANS : BOOLEANS).get(value);
+  return sync === undefined ? '"true" or "false"' : { sync };
+}
 
 const parsers = {
   'service-name': (value) => ({ serviceName: value }),
-  'service-sync': (value) => (value === 'true' || value === 'false' ? { sync: value === 'true' } : '"true" or "false"'),
+  'service-sync': parseSync,
   'service-port': (value) => ({ port: value }),
   'service-tags': (value) => ({ tags: parseTags(value) }),
   'service-weight': (value) =>
@@ -185,8 +234,17 @@ function accept(
   rejections: Rejection[],
 ): Partial<Settings> {
   if (typeof parsed !== 'string') return parsed;
-  rejections.push(invalid(`annotation ${quote(key)}: expected ${parsed}, found ${quote(value)}`));
+  const hint = likelyValue(parsed, value);
+  rejections.push(invalid(`annotation ${quote(key)}: expected ${parsed}, found ${quote(value)}${hint}`));
   return {};
+}
+
+/** Words for what is likely to be meant among the quoted values that are expected. */
+function likelyValue(expected: string, value: string): string {
+  const choices = [...expected.matchAll(/"([^"]+)"/g)].map(([, choice = '']) => choice);
+  const truth = /^(yes|on|1|t)$/i.test(value) ? 'true' : /^(no|off|0|f)$/i.test(value) ? 'false' : value;
+  const likely = nearest(truth, choices);
+  return likely === undefined ? '' : `; did you mean "${likely}"?`;
 }
 
 /** A comma list: blanks around items go, empty items go, `\,` is a literal comma, the second of two equal ones goes. */

@@ -10,6 +10,7 @@ import type {
 import { objectKey } from '../../kubernetes/objects.ts';
 import { isMarkedObject } from '../../mark.ts';
 import {
+  registeringKeys,
   NO_SETTINGS,
   notOfPort,
   parseAnnotations,
@@ -96,12 +97,23 @@ export function requestsOfPod(
   });
 }
 
-/** What is wrong with a pod that wants to be registered, and for which nobody says under which name. */
+/** What is wrong with a pod that says something of its registration, and for which nobody says under which name. */
 export function askedInVain({ annotations }: Pod, annotationPrefix: string): Rejection[] {
-  if (parseAnnotations(annotations, annotationPrefix).settings.sync !== true) return [];
-  const message =
-    'annotation service-sync: "true" asks for nothing on a pod: expected service-name beside it, or a Service over the pod that asks, found neither';
+  const isSync = parseAnnotations(annotations, annotationPrefix).settings.sync === true;
+  // Behind the prefix of consul-k8s its mesh knows the same keys on pods.
+  const [said] = registeringKeys(annotations, annotationPrefix, 'pod');
+  if (!isSync && said === undefined) return [];
+  const what = isSync ? 'annotation service-sync: "true"' : `annotation ${quote(said ?? '')}`;
+  const message = `${what} asks for nothing on a pod: expected service-name beside it, or a Service over the pod that asks, found neither`;
   return [{ reason: 'InvalidAnnotation', message, ifItLasts: true }];
+}
+
+/** What is wrong with a Service that says something of a registration, and does not ask for any. */
+export function saysInVain({ annotations }: Service, annotationPrefix: string): Rejection[] {
+  const [said] = registeringKeys(annotations, annotationPrefix, 'service');
+  if (said === undefined) return [];
+  const message = `annotation ${quote(said)} asks for nothing: expected service-name or service-sync: "true" beside it, found neither`;
+  return [{ reason: 'InvalidAnnotation', message }];
 }
 
 /** What an annotated Service asks for one of its pods. */

@@ -1,3 +1,4 @@
+import { inBackground } from '../../background.ts';
 import { sleep } from '../../backoff.ts';
 import type { Clock } from '../../clock.ts';
 import type { Committer } from '../../consul/committer.ts';
@@ -58,7 +59,7 @@ export class Doubts {
     this.#options.log.info('nobody knows what became of a transaction: its Consul nodes rest until it is settled', {
       nodes: doubt.nodes.size,
     });
-    void this.#resolve(doubt);
+    inBackground(this.#resolve(doubt));
   }
 
   hasNode(name: string): boolean {

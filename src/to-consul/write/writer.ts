@@ -1,3 +1,4 @@
+import { inBackground } from '../../background.ts';
 import type { Clock } from '../../clock.ts';
 import type { Committer } from '../../consul/committer.ts';
 import { ConsulError, mayHaveBeenApplied, NotApplied, TransactionConflict } from '../../consul/errors.ts';
@@ -169,7 +170,7 @@ export class Writer {
       for (const [key, error] of batch.settled) this.#submissions.settle(key, error);
       for (const key of batch.resting) this.#submissions.rest(key);
       if (batch.groups.length === 0) return;
-      void this.#send(batch);
+      inBackground(this.#send(batch));
     }
   }
 

@@ -1,4 +1,5 @@
 import PQueue from 'p-queue';
+import { inBackground } from '../../background.ts';
 import { hostKey } from '../../address.ts';
 import { backoffMs } from '../../backoff.ts';
 import type { HostAnswer } from './host-lookup.ts';
@@ -122,7 +123,7 @@ export class HostCache {
   }
 
   #look(host: string, entry: Entry): void {
-    if (!this.#stopped) void this.#queue.add(() => this.#lookNow(host, entry));
+    if (!this.#stopped) inBackground(this.#queue.add(() => this.#lookNow(host, entry)));
   }
 
   async #lookNow(host: string, entry: Entry): Promise<void> {

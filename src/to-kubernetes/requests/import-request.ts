@@ -1,3 +1,4 @@
+import { hintForAnnotation, isImportKey, meantKey } from '../../annotation-keys.ts';
 import { isReadableName } from '../../consul/readable-name.ts';
 import { describe } from '../../json.ts';
 import type { Service, ServicePort } from '../../kubernetes/objects.ts';
@@ -32,7 +33,7 @@ const LONGEST_NAME = 255;
  * |-------------------------------------------------------------------------------------|----------|------------------------|
  * | is one of Consular's, or an ExternalName; its namespace is not listed; the Consul   | denied   | none                   |
  * | service has no name, or one that never leaves Consul                                |          |                        |
- * | has an annotation that begins like ours and is none, or a port that it does not have | unclear  | stay; dead instances go |
+ * | has an annotation that is nearly one of ours,        or a port that it does not have | unclear  | stay; dead instances go |
  * | anything else                                                                       | accepted | kept equal to Consul   |
  *
  * A mistake is no reason to take endpoints away from live callers; a Service that may not have any is.
@@ -55,21 +56,30 @@ export interface ConsulName {
   readonly spelling: string;
 }
 
+function unknownKey(key: string, prefix: string): Problem {
+  const hint = hintForAnnotation(key.slice(prefix.length), 'service');
+  return problem('InvalidAnnotation', `annotation ${describe(key)} is not one that Consular knows${hint}`);
+}
+
 /** Undefined for a Service that asks for nothing. */
 export function importRequest(service: Service, config: ImportConfig): ImportRequest | undefined {
-  const known = importKeys(config.annotationPrefix);
-  const keys = [...service.annotations.keys()].filter((key) => key.startsWith(known.service));
+  const { annotationPrefix, importNamespaces } = config;
+  const known = importKeys(annotationPrefix);
+  const own = `${annotationPrefix}/`;
+  const keys = [...service.annotations.keys()].filter(
+    (key) => key.startsWith(own) && isImportKey(key.slice(own.length)),
+  );
   if (keys.length === 0) return undefined;
-  const spelling = (service.annotations.get(known.service) ?? '').trim();
+  // `imprt: billing`: what was taken in from billing stays.
+  const isMeantForName = (key: string) => meantKey(key.slice(own.length), 'service') === 'import';
+  const nameKey = keys.find((key) => key === known.service) ?? keys.find(isMeantForName);
+  const spelling = (service.annotations.get(nameKey ?? known.service) ?? '').trim();
   const from = { name: spelling.toLowerCase(), spelling };
-  const denied = whyDenied(service, config.importNamespaces) ?? whyNoName(service, known, from);
-  if (denied) return { verdict: 'denied', problems: [denied] };
-  const unknown = keys.filter((key) => key !== known.service && key !== known.port);
+  const unknown = keys.filter((key) => key !== known.service && key !== known.port).map((key) => unknownKey(key, own));
+  const denied = whyDenied(service, importNamespaces) ?? whyNoName(nameKey, known, from);
+  if (denied) return { verdict: 'denied', problems: [...unknown, denied] };
   const port = choosePort(service, known.port);
-  const problems = [
-    ...unknown.map((key) => problem('InvalidAnnotation', `annotation ${describe(key)} is not one that Consular knows`)),
-    ...(typeof port === 'string' ? [problem('InvalidPort', port)] : []),
-  ];
+  const problems = [...unknown, ...(typeof port === 'string' ? [problem('InvalidPort', port)] : [])];
   if (typeof port === 'string' || problems.length > 0) return { verdict: 'unclear', from, problems };
   return { verdict: 'accepted', from, port, problems: trafficPolicies(service) };
 }
@@ -88,10 +98,11 @@ function whyDenied({ namespace, labels, type }: Service, namespaces: readonly st
   return undefined;
 }
 
-function whyNoName({ annotations }: Service, keys: ImportKeys, { name, spelling }: ConsulName): Problem | undefined {
+/** @param key that says the name, misspelt perhaps; undefined without any */
+function whyNoName(key: string | undefined, keys: ImportKeys, { name, spelling }: ConsulName): Problem | undefined {
   const expected = (found: string) =>
     problem('InvalidAnnotation', `annotation ${keys.service}: expected the name of a Consul service, found ${found}`);
-  if (!annotations.has(keys.service)) return expected(`none beside ${keys.port}`);
+  if (key === undefined) return expected(`none beside ${keys.port}`);
   if (name === '' || name.length > LONGEST_NAME || !isReadableName(name)) return expected(describe(spelling));
   if (!isNeverMirrored(name)) return undefined;
   return problem('ImportDenied', `Consul service ${describe(spelling)} is one that never leaves Consul`);

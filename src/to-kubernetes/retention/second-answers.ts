@@ -1,4 +1,5 @@
 import PQueue from 'p-queue';
+import { inBackground } from '../../background.ts';
 import { backoffMs, sleep } from '../../backoff.ts';
 import type { Clock } from '../../clock.ts';
 import { NotBelieved } from '../../consul/absence.ts';
@@ -52,11 +53,13 @@ export class SecondAnswers {
     const due = dueMs(name);
     if (due === undefined || this.#waiting.has(name) || signal.aborted) return;
     this.#waiting.add(name);
-    void this.#untilDecided(name, due).then(() => {
-      this.#waiting.delete(name);
-      this.#failed.delete(name);
-      this.arrange(name);
-    });
+    inBackground(
+      this.#untilDecided(name, due).then(() => {
+        this.#waiting.delete(name);
+        this.#failed.delete(name);
+        this.arrange(name);
+      }),
+    );
   }
 
   async #untilDecided(name: string, dueMs: number): Promise<void> {

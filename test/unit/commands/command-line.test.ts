@@ -1,3 +1,6 @@
+import { mkdtemp, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { commandLine } from '../../rig/command-line.ts';
 
@@ -20,6 +23,11 @@ describe('the command line', () => {
     ['an unknown command', ['walk'], 'expected the command run, plan, explain, release, doctor or purge, found "walk"'],
     ['an unknown option', ['plan', '--colour'], "Unknown option '--colour'"],
     ['a second command', ['run', 'plan'], 'expected one command, found "run plan"'],
+    [
+      'another Consul for the daemon',
+      ['run', '--consul-address', 'http://x'],
+      '--consul-address: expected in other commands than run',
+    ],
     ['no configuration', ['plan'], 'expected --config FILE, found none'],
     ['an unknown kind', ['explain', 'node', 'a'], 'explain: expected pod, service or consul-service, found "node"'],
     ['no kind', ['explain'], 'explain: expected pod, service or consul-service, found ""'],
@@ -46,6 +54,25 @@ describe('the command line', () => {
     expect(stderr).toMatch(/^consular: /);
     expect(stderr).toContain(text);
     expect(stderr.endsWith(hint)).toBe(true);
+  });
+
+  it('shows an example and the exit codes of each command in its help', async () => {
+    for (const command of ['run', 'plan', 'explain', 'release']) {
+      const { stdout } = await consular(command, '--help');
+      expect(stdout).toMatch(new RegExp(`Examples:\\n(.*\\n)*.*consular ${command} .*--config`));
+      expect(stdout).toMatch(/Exit codes: 0 [^;]*; 1 [^;]*; 2 /);
+    }
+  });
+
+  it('tells of an election without a namespace before anything is connected', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'consular-'));
+    const file = join(folder, 'consular.yaml');
+    const kubernetes = 'kubernetes: {kubeconfig: /nowhere/kubeconfig}';
+    await writeFile(file, `cluster: prod\n${kubernetes}\nleaderElection: {enabled: true}\n`);
+    const { status, stderr } = await consular('run', '--config', file);
+    expect(status).toBe(1);
+    expect(stderr).toContain('leaderElection.namespace: expected a namespace for the Lease');
+    expect(stderr).not.toContain('kubeconfig');
   });
 
   it('has no hint for what is wrong with a configuration: its text says where', async () => {

@@ -95,7 +95,9 @@ describe('a command that reads once', () => {
     const consular = commandLine({ KUBECONFIG: kubeconfig });
     const { status, stdout, stderr } = await consular(...words, '--config', config, '--timeout', '0.2');
     expect([status, stdout]).toEqual([1, '']);
-    expect(stderr).toMatch(/read both systems: not complete after 0\.2 s: .*Kubernetes nodes: watch Node/);
+    expect(stderr).toMatch(
+      /read both systems: not complete after 0\.2 s: Kubernetes services, .* and 2 more: watch Service/,
+    );
   });
 
   it.each(['0', '3601', 'soon'])('refuses to wait for %s seconds', async (timeout) => {

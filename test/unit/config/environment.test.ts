@@ -81,7 +81,7 @@ describe('the environment', () => {
 
   it('is the only place for a token', () => {
     expect(problemsOf('cluster: prod\nconsul: {token: secret}', environment)).toEqual([
-      'consul.token: expected a known setting, found an unknown one',
+      'consul.token: expected a known setting, found an unknown one; use consul.tokenFile, or the variable CONSUL_HTTP_TOKEN: a token has no place in this file',
     ]);
   });
 });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { watchedNamespaces } from '../../../src/config/to-consul.ts';
 import { loadConfig, parseConfig } from '../../../src/config/load.ts';
-import { load, problemsOf } from './parsing.ts';
+import { load, placedProblemsOf, problemsOf } from './parsing.ts';
 
 describe('a file that is right', () => {
   it('needs no more than a cluster', () => {
@@ -55,7 +55,7 @@ describe('namespaces that alone are read', () => {
 
   it.each(['*', 'shop-*', '', 'Shop', 'a.b'])('cannot be the pattern %j', (pattern) => {
     expect(problemsOf(watching(`{include: [shop, "${pattern}"]}`))).toEqual([
-      `toConsul.namespaces.include.1: expected the name of one namespace and no pattern, because toConsul.watch is namespaces, found "${pattern}"`,
+      `toConsul.namespaces.include.1: expected the name of one namespace and no pattern, because toConsul.watch is namespaces, found "${pattern}"${pattern === 'Shop' ? '; did you mean shop?' : ''}`,
     ]);
   });
 
@@ -72,7 +72,7 @@ describe('namespaces that alone are read', () => {
 
   it.each(['', 'Shop', 'a/b', '*'])('%j is no namespace that could identify the cluster', (name) => {
     expect(problemsOf(`cluster: prod\nkubernetes: {identityNamespace: "${name}"}`)).toEqual([
-      `kubernetes.identityNamespace: expected the name of a namespace, found "${name}"`,
+      `kubernetes.identityNamespace: expected the name of a namespace, found "${name}"${name === 'Shop' ? '; did you mean shop?' : ''}`,
     ]);
   });
 });
@@ -106,7 +106,7 @@ describe('the election of a leader', () => {
   it.each([
     ['enabled: always', 'leaderElection.enabled: expected auto or true or false, found "always"'],
     ['namespace: a.b', 'leaderElection.namespace: expected the name of a namespace, or nothing, found "a.b"'],
-    ['name: A', 'leaderElection.name: expected the name of a Lease, or nothing, found "A"'],
+    ['name: A', 'leaderElection.name: expected the name of a Lease, or nothing, found "A"; did you mean a?'],
     ['holder: me', 'leaderElection.holder: expected a known setting, found an unknown one'],
   ])('cannot be set as {%s}', (text, problem) => {
     expect(problemsOf(`cluster: prod\nleaderElection: {${text}}`)).toEqual([problem]);
@@ -137,22 +137,22 @@ log: loud
 `;
     expect([...problemsOf(text)].sort()).toEqual(
       [
-        'cluster: expected a DNS label of at most 40 characters, without "--", found "Prod"',
+        'cluster: expected a DNS label of at most 40 characters, without "--", found "Prod"; did you mean prod?',
         'besides.1: expected a DNS label of at most 40 characters, without "--", found "a--b"',
-        'clusters: expected a known setting, found an unknown one',
+        'clusters: expected a known setting, found an unknown one; did you mean cluster?',
         'consul.address: expected an http or https URL without credentials, found "tcp://x"',
-        'consul.addres: expected a known setting, found an unknown one',
-        'kubernetes.context: expected a string, found 7',
-        'toConsul.enabled: expected a boolean, found "yes"',
-        'toConsul.namespaces.include.0: expected a string, found 1',
-        'toConsul.namespaces.exlude: expected a known setting, found an unknown one',
+        'consul.addres: expected a known setting, found an unknown one; did you mean address?',
+        'kubernetes.context: expected a string, found 7; did you mean "7"?',
+        'toConsul.enabled: expected a boolean, found "yes"; did you mean true?',
+        'toConsul.namespaces.include.0: expected a string, found 1; did you mean "1"?',
+        'toConsul.namespaces.exlude: expected a known setting, found an unknown one; did you mean exclude?',
         'toConsul.notReady: expected deregister or critical, found "ignore"',
         'toKubernetes.namespaces: expected at least 1 entry, found an array',
         'toKubernetes.maxServices: expected a whole number, found 1.5',
         'toKubernetes.port: expected at most 65535, found 70000',
-        'toKubernetes.aliasPort: expected a boolean, found 1',
+        'toKubernetes.aliasPort: expected a boolean, found 1; did you mean true?',
         'toKubernetes.removalGrace: expected a duration like 500ms, 60s, 5m or 1h, found "soon"',
-        'http.address: expected an address like 0.0.0.0:8080, found "8080"',
+        'http.address: expected an address like 0.0.0.0:8080, found "8080"; did you mean 0.0.0.0:8080?',
         'log: expected an object, found "loud"',
       ].sort(),
     );
@@ -160,12 +160,14 @@ log: loud
 
   it('names the file and the number of problems in its message', () => {
     expect(() => parseConfig('', {}, 'consular.yaml')).toThrow(
-      'configuration consular.yaml: 1 problem\n  cluster: expected a string, found nothing',
+      'configuration consular.yaml: 1 problem\n  cluster: expected a DNS label of at most 40 characters, without "--", found nothing',
     );
   });
 
   it.each(['', '\n', '# only a comment\n', '---\n', 'null'])('an empty one (%j) lacks the cluster', (text) => {
-    expect(problemsOf(text)).toEqual(['cluster: expected a string, found nothing']);
+    expect(problemsOf(text)).toEqual([
+      'cluster: expected a DNS label of at most 40 characters, without "--", found nothing',
+    ]);
   });
 
   it.each([
@@ -187,7 +189,9 @@ log: loud
     'the duration %j is refused',
     (text) => {
       expect(problemsOf(`cluster: prod\ntoKubernetes: {removalGrace: "${text}"}`)).toEqual([
-        `toKubernetes.removalGrace: expected a duration like 500ms, 60s, 5m or 1h, found "${text}"`,
+        expect.stringContaining(
+          `toKubernetes.removalGrace: expected a duration like 500ms, 60s, 5m or 1h, found "${text}"`,
+        ),
       ]);
     },
   );
@@ -195,7 +199,7 @@ log: loud
   it.each([
     ['0', 'expected at least 1, found 0'],
     ['-1', 'expected at least 1, found -1'],
-    ['"80"', 'expected a number, found "80"'],
+    ['"80"', 'expected a number, found "80"; did you mean 80?'],
     ['.nan', 'expected a number, found NaN'],
     ['.inf', 'expected a number, found Infinity'],
     ['null', 'expected a number, found null'],
@@ -240,14 +244,22 @@ log: loud
 
 describe('hostile YAML', () => {
   it.each([
-    ['a key twice', 'cluster: a\ncluster: b', /^line 2: expected valid YAML, found: Map keys must be unique$/],
-    ['a tab', 'cluster: a\n\tx: 1', /^line 2: expected valid YAML, found: Tabs/],
-    ['two documents', 'cluster: a\n---\ncluster: b', /^line 2: expected valid YAML, found: Source contains multiple/],
-    ['an open bracket', 'cluster: [', /^line 1: expected valid YAML/],
+    [
+      'a key twice',
+      'cluster: a\ncluster: b',
+      /^line 2, column 1: expected valid YAML, found: Map keys must be unique$/,
+    ],
+    ['a tab', 'cluster: a\n\tx: 1', /^line 2, column 1: expected valid YAML, found: Tabs/],
+    [
+      'two documents',
+      'cluster: a\n---\ncluster: b',
+      /^line 2, column 1: expected valid YAML, found: Source contains multiple/,
+    ],
+    ['an open bracket', 'cluster: [', /^line 1, column \d+: expected valid YAML/],
     ['an alias of nothing', 'cluster: *nobody', /expected valid YAML, found: Unresolved alias/],
-    ['an alias of itself', 'cluster: a\nlog: &log {level: *log}', /^log\.level: expected|expected valid YAML/],
+    ['an alias of itself', 'cluster: a\nlog: &log {level: *log}', /log\.level: expected|expected valid YAML/],
   ])('%s is reported', (_, text, problem) => {
-    expect(problemsOf(text)).toEqual([expect.stringMatching(problem)]);
+    expect(placedProblemsOf(text)).toEqual([expect.stringMatching(problem)]);
   });
 
   it('a bomb of aliases is reported and not unpacked', () => {

@@ -1,5 +1,6 @@
 import { expect, it } from '@jest/globals';
-import { answerTo, splitAddress } from '../../../src/observability/http.ts';
+import { onBackgroundFailure } from '../../../src/background.ts';
+import { answerTo, serveStatus, splitAddress } from '../../../src/observability/http.ts';
 import { createMetrics } from '../../../src/observability/metrics.ts';
 
 it.each([
@@ -26,4 +27,24 @@ it.each<[string, string, string[], number, string]>([
   const answer = await answerTo({ method, url }, source);
   expect(answer.status).toBe(status);
   expect(answer.body.slice(0, start.length)).toBe(start);
+});
+
+it('an answer that cannot be made is a 500, is told, and ends nothing', async () => {
+  const { registry } = createMetrics();
+  const broken = new Error('no status');
+  const status = () => {
+    throw broken;
+  };
+  const told: unknown[] = [];
+  const endTelling = onBackgroundFailure((error) => told.push(error));
+  const server = await serveStatus('127.0.0.1:0', { registry, notReady: () => [], status });
+  const ask = (path: string) => fetch(`http://127.0.0.1:${server.port}${path}`);
+  try {
+    expect((await ask('/status')).status).toBe(500);
+    expect((await ask('/healthz')).status).toBe(200);
+    expect(told).toEqual([broken]);
+  } finally {
+    server.close();
+    endTelling();
+  }
 });

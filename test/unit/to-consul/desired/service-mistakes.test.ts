@@ -11,6 +11,7 @@ import {
   service,
   servicePort,
   slice,
+  strings,
   toConsulConfig,
 } from '../../builders.ts';
 
@@ -41,7 +42,42 @@ describe('a Service, whatever its pods are', () => {
       'with a misspelt key, though it asks for nothing',
       {},
       { annotations: annotations({ 'servce-name': 'orders' }) },
-      ['InvalidAnnotation: Service shop/orders: annotation "consular.dev/servce-name" is not one that Consular knows'],
+      [
+        'InvalidAnnotation: Service shop/orders: annotation "consular.dev/servce-name" is not one that Consular knows; did you mean "service-name"?',
+      ],
+    ],
+    [
+      'that says something of a registration, and asks for none',
+      {},
+      { annotations: annotations({ 'service-port': 'http', 'service-tags': 'a' }) },
+      [
+        'InvalidAnnotation: Service shop/orders: annotation "consular.dev/service-port" asks for nothing: expected service-name or service-sync: "true" beside it, found neither',
+      ],
+    ],
+    [
+      'with annotations of consul-k8s that ask for nothing, which are its own',
+      {},
+      { annotations: strings({ 'consul.hashicorp.com/service-port': 'http' }) },
+      [],
+    ],
+    [
+      'that came out of Consul, and asks in spite of what Consular wrote for consul-k8s',
+      {},
+      {
+        labels: marked(),
+        annotations: strings({ 'consular.dev/service-name': 'x', 'consul.hashicorp.com/service-sync': 'false' }),
+      },
+      [
+        'InvalidAnnotation: Service shop/orders: its annotations ask for a registration, but it came out of Consul itself',
+      ],
+    ],
+    [
+      'that came out of Consul, with a key that is nearly one of ours beside one of another version',
+      {},
+      { labels: marked(), annotations: annotations({ 'service-nmae': 'x', 'zone-hints': 'y' }) },
+      [
+        'InvalidAnnotation: Service shop/orders: annotation "consular.dev/service-nmae" is not one that Consular knows; did you mean "service-name"?',
+      ],
     ],
     ['about what it takes in, which is not for this direction', { 'import-prot': 'x' }, {}, []],
     ['that was mirrored and let go', { 'port-choice': '80', 'consul-index': '7', 'consul-service': 'x' }, {}, []],
@@ -155,7 +191,7 @@ describe('a pod under a Service with a mistake', () => {
   });
 });
 
-describe('a pod with nothing but service-sync: "true"', () => {
+describe('a pod that says something, and nothing of a name', () => {
   const alone = (services: Service[], overrides: Partial<Pod> = {}) => {
     const { rejections, held, isAsked } = desiredRegistrations(owner, config, {
       pod: pod({ annotations: annotations({ 'service-sync': 'true' }), ...overrides }),
@@ -172,6 +208,17 @@ describe('a pod with nothing but service-sync: "true"', () => {
   it('is told that it asks for nothing, unless a Service comes over it in a moment', () => {
     expect(alone([])).toEqual([['InvalidAnnotation if it lasts'], [], false]);
     expect(alone([service()])).toEqual([['InvalidAnnotation if it lasts'], [], false]);
+  });
+
+  it.each(['service-port', 'service-tags.http', 'not-ready'])('is told the same where it has %s alone', (key) => {
+    const said = annotations({ [key]: key === 'not-ready' ? 'critical' : 'http' });
+    expect(alone([], { annotations: said })).toEqual([['InvalidAnnotation if it lasts'], [], false]);
+    expect(alone([asking({})], { annotations: said })).toEqual([[], [], true]);
+  });
+
+  it('is not told of what the mesh of consul-k8s reads on pods', () => {
+    const said = strings({ 'consul.hashicorp.com/service-tags': 'v1', 'consul.hashicorp.com/service-meta-a': 'b' });
+    expect(alone([], { annotations: said })).toEqual([[], [], false]);
   });
 
   it('asks for something beside a name of its own, and under a Service that asks', () => {

@@ -61,7 +61,6 @@ describe('annotations', () => {
   });
 
   it.each([
-    ['service-sync', 'yes', '"true" or "false"'],
     ['service-sync', '', '"true" or "false"'],
     ['service-weight', '0', 'a number from 1 to 65535'],
     ['service-weight', '65536', 'a number from 1 to 65535'],
@@ -69,7 +68,7 @@ describe('annotations', () => {
     ['service-weight', '1e3', 'a number from 1 to 65535'],
     ['service-weight', '1 0', 'a number from 1 to 65535'],
     ['service-weight', '٣', 'a number from 1 to 65535'],
-    ['not-ready', 'Critical', '"deregister" or "critical"'],
+    ['not-ready', 'no', '"deregister" or "critical"'],
   ])('%s: %j is rejected', (key, value, expected) => {
     expect(parse({ [key]: value })).toEqual({
       settings: { meta: new Map(), ports: new Map() },
@@ -101,23 +100,68 @@ describe('annotations', () => {
     expect(settings.ports.get('grpc')?.serviceName).toBe('orders-grpc');
   });
 
-  it.each(['servce-name', 'import', 'toString', '__proto__', 'constructor', 'hasOwnProperty', ''])(
+  it.each([
+    ['service-sync', 'yes', 'true'],
+    ['service-sync', '1', 'true'],
+    ['service-sync', 'True', 'true'],
+    ['service-sync', 'off', 'false'],
+    ['not-ready', 'Critical', 'critical'],
+    ['not-ready', 'deregistered', 'deregister'],
+  ])('%s: %j is told together with what was most likely meant: %j', (key, value, meant) => {
+    expect(messages({ [key]: value })).toEqual([
+      expect.stringMatching(new RegExp(`found ${quote(value)}; did you mean "${meant}"\\?$`)),
+    ]);
+  });
+
+  it.each([
+    ['service-nmae', 'service-name'],
+    ['servicename', 'service-name'],
+    ['name', 'service-name'],
+    ['port', 'service-port'],
+    ['tags', 'service-tags'],
+    ['service-tag', 'service-tags'],
+    ['sync', 'service-sync'],
+    ['weigth', 'service-weight'],
+    ['notready', 'not-ready'],
+    ['service-mata-team', 'service-meta-team'],
+    ['meta-team', 'service-meta-team'],
+    ['service-nmae.grpc', 'service-name.grpc'],
+  ])('with the key %s are told that %s was most likely meant', (key, meant) => {
+    for (const on of ['pod', 'service'] as const)
+      expect(
+        parseAnnotations(annotations({ [key]: 'x' }), PREFIX, on).rejections.map(({ message }) => message),
+      ).toEqual([`annotation "consular.dev/${key}" is not one that Consular knows; did you mean "${meant}"?`]);
+  });
+
+  it('that can be said for all ports only are told so', () => {
+    expect(messages({ 'service-weight.http': '1' })).toEqual([
+      'annotation "consular.dev/service-weight.http" is not one that Consular knows; did you mean "service-weight", which is for all ports?',
+    ]);
+  });
+
+  it.each(['toString', '__proto__', 'constructor', 'hasOwnProperty', ''])(
     'with the unknown key %j are rejected',
     (key) => {
       expect(messages({ [key]: 'x' })).toEqual([`annotation "consular.dev/${key}" is not one that Consular knows`]);
     },
   );
 
-  it('of another part of Consular are fine', () => {
-    expect(messages({ 'consul-service': 'x' })).toEqual([]);
+  it('that Consular itself writes on Services say nothing, and are a mistake where it never writes them', () => {
+    const on = (kind: 'pod' | 'service', key: string) =>
+      parseAnnotations(annotations({ [key]: 'x' }), PREFIX, kind).rejections.map(({ message }) => message);
+    const wrong = (key: string, kind: string) =>
+      `annotation "consular.dev/${key}" is for what Consular itself writes, and says nothing on a ${kind}`;
+    expect(on('service', 'consul-service')).toEqual([]);
+    expect(on('service', 'release')).toEqual([wrong('release', 'Service')]);
+    expect(on('pod', 'consul-service')).toEqual([wrong('consul-service', 'pod')]);
   });
 
   it('about what a Service takes in are fine on a Service, and on a pod they are not', () => {
     const keys = annotations({ import: 'billing', 'import-port': 'http', 'service-name': 'orders' });
     expect(parseAnnotations(keys, PREFIX, 'service').rejections).toEqual([]);
     expect(parseAnnotations(keys, PREFIX, 'pod').rejections.map(({ message }) => message)).toEqual([
-      'annotation "consular.dev/import" is not one that Consular knows',
-      'annotation "consular.dev/import-port" is not one that Consular knows',
+      'annotation "consular.dev/import" is not one that Consular knows: it is for Services',
+      'annotation "consular.dev/import-port" is not one that Consular knows: it is for Services',
     ]);
   });
 
@@ -193,6 +237,26 @@ describe('annotations of consul-k8s', () => {
       meta: strings({ team: 'shop' }),
       ports: new Map(),
     });
+  });
+
+  it.each([
+    ...['1', 't', 'T', 'TRUE', 'true', 'True'].map((text) => [text, true] as const),
+    ...['0', 'f', 'F', 'FALSE', 'false', 'False'].map((text) => [text, false] as const),
+  ])('have service-sync: %j as Go reads it: %j', (text, sync) => {
+    expect(parseAnnotations(strings({ [alias('service-sync')]: text }), PREFIX)).toMatchObject({
+      settings: { sync },
+      rejections: [],
+    });
+  });
+
+  it.each(['yes', 'tRUE', '2', ''])('with service-sync: %j, which Go does not read, are rejected', (text) => {
+    const { settings, rejections } = parseAnnotations(strings({ [alias('service-sync')]: text }), PREFIX);
+    expect([settings.sync, rejections.length]).toEqual([undefined, 1]);
+  });
+
+  it('named like keys of ours that consul-k8s does not have are not ours', () => {
+    const keys = strings({ [alias('import')]: 'billing', [alias('release')]: 'x' });
+    expect(parseAnnotations(keys, 'service').rejections).toEqual([]);
   });
 
   it('may be for one port', () => {

@@ -148,15 +148,17 @@ describe('the annotation consular.dev/import', () => {
       'a misspelt key',
       { 'import-prot': 'admin' },
       {},
-      ['InvalidAnnotation: annotation "consular.dev/import-prot" is not one that Consular knows'],
+      [
+        'InvalidAnnotation: annotation "consular.dev/import-prot" is not one that Consular knows; did you mean "import-port"?',
+      ],
     ],
     [
       'all at once',
       { 'import-prot': 'admin', imports: 'x', 'import-port': 'web' },
       {},
       [
-        'InvalidAnnotation: annotation "consular.dev/import-prot" is not one that Consular knows',
-        'InvalidAnnotation: annotation "consular.dev/imports" is not one that Consular knows',
+        'InvalidAnnotation: annotation "consular.dev/import-prot" is not one that Consular knows; did you mean "import-port"?',
+        'InvalidAnnotation: annotation "consular.dev/imports" is not one that Consular knows; did you mean "import"?',
         'InvalidPort: annotation consular.dev/import-port: expected the name or number of one of the Service\'s ports, found "web"',
       ],
     ],
@@ -166,6 +168,25 @@ describe('the annotation consular.dev/import', () => {
     expect(problemsOf(request)).toEqual(problems);
     expect(nameWanted(request)).toBe('billing');
   });
+
+  it.each(['imprt', 'imports', 'importt', 'Import'])(
+    'is unclear where the name itself is misspelt as %s: what was taken in from there stays',
+    (key) => {
+      const request = asking({ [key]: 'billing' });
+      expect(request?.verdict).toBe('unclear');
+      expect(problemsOf(request)).toEqual([
+        `InvalidAnnotation: annotation "consular.dev/${key}" is not one that Consular knows; did you mean "import"?`,
+      ]);
+      expect(nameWanted(request)).toBe('billing');
+    },
+  );
+
+  it.each(['service-name', 'service-nmae', 'port', 'service-meta-import', 'colour'])(
+    'is none: the key %s is not about what a Service takes in',
+    (key) => {
+      expect(asking({ [key]: 'billing' })).toBeUndefined();
+    },
+  );
 
   it.each<[string, Partial<Service>, string[]]>([
     ['the defaults', {}, []],
