@@ -17,7 +17,7 @@ import { noPod } from '../to-consul/report/reporter.ts';
 import { objectKey } from '../kubernetes/objects.ts';
 import { toldOfQuotas } from './namespace-quotas.ts';
 import { SHIPPED_ACCOUNT, toldOfNamespaces } from './namespace-rights.ts';
-import { splitTold, toldIn, toldOf, toldOfImport, toldOfServices, type Told } from './told.ts';
+import { splitTold, toldIn, toldOf, toldOfImport, toldOfRights, toldOfServices, type Told } from './told.ts';
 
 export interface PlannedChange {
   readonly direction: 'to-consul' | 'to-kubernetes';
@@ -126,7 +126,8 @@ async function planToConsul(
     if (addresses.length > 0)
       parts.push({ ...NOTHING, rejections: [{ direction, object, reason: noPod(addresses, 3).message }] });
   }
-  return { held, retained, ...merge(...parts, { changes: [], ...toldParts(toldOfServices(ofServices), direction) }) };
+  const told = [...toldOfServices(ofServices), ...toldOfRights(pods.unknownRights)];
+  return { held, retained, ...merge(...parts, { changes: [], ...toldParts(told, direction) }) };
 }
 
 function heldOf({ held, unconfirmed }: Pick<PodPlan, 'held' | 'unconfirmed'>): HeldInstance[] {

@@ -50,6 +50,8 @@ export interface ConsulClient {
    * @throws ConsulError
    */
   put(request: ConsulRequest & { readonly json: string }): Promise<ConsulAnswer>;
+  /** A question that has a body. @throws ConsulError */
+  post(request: ConsulRequest & { readonly json: string }): Promise<ConsulAnswer>;
   close(): void;
 }
 
@@ -60,6 +62,7 @@ export type ConsulReader = Pick<ConsulClient, 'get'>;
 interface Transport {
   _get(options: TransportOptions): Promise<TransportAnswer>;
   _put(options: TransportOptions): Promise<TransportAnswer>;
+  _post(options: TransportOptions): Promise<TransportAnswer>;
   /** Calls the function for each request before it is sent. */
   _ext(event: 'onRequest', extension: (sending: Sending, next: () => void) => void): void;
 }
@@ -104,7 +107,7 @@ export function createConsulClient(
   };
   const token = createTokenSource(config);
 
-  async function send(verb: '_get' | '_put', request: ConsulRequest, body?: Buffer): Promise<ConsulAnswer> {
+  async function send(verb: '_get' | '_put' | '_post', request: ConsulRequest, body?: Buffer): Promise<ConsulAnswer> {
     const { purpose, path, params = {}, query = {}, timeoutMs = REQUEST_TIMEOUT_MS, signal } = request;
     const cancel = new EventEmitter();
     const abort = () => cancel.emit('cancel');
@@ -137,6 +140,7 @@ export function createConsulClient(
   return {
     get: (request) => send('_get', request),
     put: ({ json, ...request }) => send('_put', request, Buffer.from(json)),
+    post: ({ json, ...request }) => send('_post', request, Buffer.from(json)),
     close: () => {
       for (const some of Object.values(connections)) some.destroy();
     },

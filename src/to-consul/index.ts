@@ -3,6 +3,9 @@ import type { ToConsulConfig } from '../config/schema.ts';
 import { followBlockingQuery } from '../consul/blocking-query.ts';
 import type { ConsulClient } from '../consul/client.ts';
 import type { Committer } from '../consul/committer.ts';
+import { DeniedRights, type DeniedRight } from '../consul/denied-rights.ts';
+import { rightId, ruleFor } from '../consul/rights.ts';
+import { readRights } from '../consul/token-rights.ts';
 import type { NodeReader } from '../consul/node-reader.ts';
 import type { Absence } from '../consul/absence.ts';
 import type { Distrust } from '../consul/distrust.ts';
@@ -30,6 +33,7 @@ import { FirstProofs, SECOND_PROOF_MS } from './plan/first-proofs.ts';
 import { Losses } from './plan/losses.ts';
 import { Places } from './plan/places.ts';
 import { Planner } from './plan/planner.ts';
+import { permitted, refusedFor } from './plan/permitted.ts';
 import { PodIndex } from './plan/pod-index.ts';
 import type { ShownInstance } from './report/retained-instances.ts';
 import { Gatekeeper } from './report/readiness-gate.ts';
@@ -81,7 +85,7 @@ export interface ToConsulOptions {
 export interface ToConsul {
   /** What of Consul is not being followed right now, one sentence each. */
   failures(): string[];
-  status(): LoopStatus;
+  status(): LoopStatus & { readonly missingRights: readonly MissingRight[] };
   /** What is rejected and what is held, an object each. */
   troubles(): Iterable<string>;
   /** What is retained because much was lost at once, and the hash under which it can be released. */
@@ -107,6 +111,11 @@ export function runToConsul(options: ToConsulOptions): ToConsul {
   const planner = new Planner(owner, config, views, index, own, admission, foreign, losses);
   const report = createReporter(options);
   const gatekeeper = new Gatekeeper(options);
+  const denied = new DeniedRights({
+    ask: (rights) => readRights(options.consul, rights),
+    ...{ log, clock: systemClock, signal: options.signal },
+  });
+  const nodeOf = (name: string) => own.node(name);
   const onDrift = (podKeys: Iterable<string>) => loop.remind(podKeys);
   const writer = new Writer({
     committer: options.committer,
@@ -114,6 +123,7 @@ export function runToConsul(options: ToConsulOptions): ToConsul {
     own,
     plan: (key) => loop.planToWrite(key),
     onDrift,
+    denied,
     limit: options.transactionLimit,
     brake,
     log,
@@ -122,11 +132,18 @@ export function runToConsul(options: ToConsulOptions): ToConsul {
   const proofs = new ProofReader(api, resources, options.checkCluster);
   const gate = config.readinessGate ? gatekeeper : undefined;
   const loop: ToConsulLoop = new ToConsulLoop({
-    planner,
+    planner: {
+      keys: () => planner.keys(),
+      plan: (key, proven) => {
+        const plan = planner.plan(key, proven);
+        return denied.isEmpty ? plan : permitted(plan, denied, nodeOf);
+      },
+    },
     places,
     losses,
     own,
     foreign,
+    denied,
     writer,
     proofs,
     firstProofs: new FirstProofs(options.secondProofMs ?? SECOND_PROOF_MS),
@@ -163,8 +180,9 @@ export function runToConsul(options: ToConsulOptions): ToConsul {
     failures: () => [
       ...[...unfollowed].map(([what, why]) => `${what}: ${why}`),
       ...(writer.failure === undefined ? [] : [`Consul's answers: ${writer.failure}`]),
+      ...whyNothingIsWritten(denied.all, own),
     ],
-    status: () => loop.status,
+    status: () => ({ ...loop.status, missingRights: denied.all.map(shownRight) }),
     troubles: () => loop.troubles(),
     retaining: () => loop.retaining(),
     release: (hash) => loop.release(hash),
@@ -177,6 +195,23 @@ export function runToConsul(options: ToConsulOptions): ToConsul {
       await loop.drain(limitMs);
     },
   };
+}
+
+/** Of names that users choose Consul may refuse some, and of nodes all: then there is no place for any instance. */
+function whyNothingIsWritten(denied: readonly DeniedRight[], own: Pick<OwnCatalog, 'size'>): string[] {
+  const node = own.size === 0 ? denied.find(({ resource }) => resource === 'node') : undefined;
+  return node ? [`instances in Consul: nothing can be registered: ${refusedFor(node).message}`] : [];
+}
+
+/** A right that the token lacks, the rule that gives it, and since when Consul has refused what needs it. */
+interface MissingRight {
+  readonly right: string;
+  readonly rule: string;
+  readonly since: Date;
+}
+
+function shownRight({ since, ...right }: DeniedRight): MissingRight {
+  return { right: rightId(right), rule: ruleFor(right), since };
 }
 
 /** Whether Consul has an instance that the Service asked for, and that stays while there are mistakes in it. */

@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts';
+import type { ConsulRight } from '../consul/rights.ts';
 import type { Log } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import type { ControllerOptions, ControllerStatus } from '../reconcile/controller.ts';
@@ -29,6 +30,8 @@ export interface LoopOptions {
     follow(service: string): void;
     subscribe(listener: (name: string) => void): void;
   };
+  /** What Consul refuses for want of rights: no plan of the planner has it. */
+  readonly denied: { subscribe(listener: (right: ConsulRight) => void): void };
   /** Asks `planToWrite` at the moment of sending; resolves when Consul has what the key's latest state wants. */
   readonly writer: { submit(key: string): Promise<void> };
   /** Direct reads of Kubernetes. */

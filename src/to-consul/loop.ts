@@ -61,6 +61,7 @@ export class ToConsulLoop {
       reconcile: (key) => this.#reconcile(key),
     });
     options.foreign.subscribe((name) => this.enqueue(this.#waiting.take({ name })));
+    options.denied.subscribe((right) => this.enqueue(this.#waiting.take({ right })));
   }
 
   /** Looks at every pod that either side knows; a pod that changes meanwhile goes first. */
@@ -111,7 +112,7 @@ export class ToConsulLoop {
     const late = rejections.filter(({ ifItLasts }) => ifItLasts).map(lateOfPod);
     const { due, nextInMs } = patience.judge(key, [...ofServices, ...late], clock.now());
     const isDue = (rejection: Rejection) => !rejection.ifItLasts || due.some((one) => one.rejection === rejection);
-    report.rejections(key, rejections.filter(isDue), held.length > 0);
+    report.rejections(key, rejections.filter(isDue), held.length > 0, held[0]?.podUid);
     const dueOnServices = due.filter(({ service }) => service !== POD);
     report.ofServices(key, dueOnServices, new Set(held.map(({ registration }) => askerOf(registration.meta))));
     if (nextInMs !== undefined) this.#controller.enqueueAfter(key, nextInMs);

@@ -380,11 +380,11 @@ const KINDS: Readonly<Record<string, string>> = {
 const POLICY_NEEDED_BY: Readonly<Record<string, { readonly scenario: ScenarioName; readonly complaint: RegExp }>> = {
   'node_prefix "k8s-dev--" write': {
     scenario: 'a Ready pod is registered',
-    complaint: /Permission denied.*lacks permission 'node:write'/,
+    complaint: /add to the policy of the token: node "k8s-\w+--/,
   },
   'service_prefix "dev-" write': {
     scenario: 'a Ready pod is registered',
-    complaint: /Permission denied.*lacks permission 'service:write'/,
+    complaint: /add to the policy of the token: service "\w+-/,
   },
   'node "k8s-dev" write': {
     scenario: 'Consular shows itself in Consul',

@@ -92,6 +92,7 @@ export function loopStage(
       },
     },
     foreign: others,
+    denied: { subscribe: () => undefined },
     brake: NO_BRAKE,
     writer: {
       submit: (key) => {
