@@ -63,7 +63,7 @@ export interface Plan {
 export function makePlan(context: OnceContext, timeoutMs: number, account = SHIPPED_ACCOUNT): Promise<Plan> {
   return readOnce(context, timeoutMs, async (world, clients) => {
     const { cluster, toKubernetes } = context.config;
-    const told = toldParts(await toldOfNamespaces(clients, world, toKubernetes.namespaces, account));
+    const told = toldParts(await toldOfNamespaces(clients, world, toKubernetes, account));
     const { held, retained, ...toConsul } = await planToConsul(context, world);
     const mirrors = await planToKubernetes(context, world);
     const quotas = await toldOfQuotas(clients.kubernetes, namespacesOf(toKubernetes), mirrors.changes);

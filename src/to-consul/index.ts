@@ -16,6 +16,7 @@ import type { Resources } from '../kubernetes/resources.ts';
 import type { Service } from '../kubernetes/objects.ts';
 import type { Release, Retaining } from '../guard/retained.ts';
 import { META, type Owner } from '../mark.ts';
+import type { ChangeLog } from '../observability/change-log.ts';
 import { explainError, type Log } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import type { RetryBrake } from '../retry-brake.ts';
@@ -64,6 +65,8 @@ export interface ToConsulOptions {
   /** Holds back what is tried again after a failure. */
   readonly brake: RetryBrake;
   readonly log: Log;
+  /** One record for each change that Consul took. */
+  readonly changes: ChangeLog;
   readonly metrics: Metrics;
   readonly signal: AbortSignal;
   /** Told of each complete look at what is ours in Consul. */
@@ -122,6 +125,7 @@ export function runToConsul(options: ToConsulOptions): ToConsul {
     owner,
     own,
     plan: (key) => loop.planToWrite(key),
+    onCommitted: (key, changes) => loop.committed(key, changes),
     onDrift,
     denied,
     limit: options.transactionLimit,
@@ -150,6 +154,7 @@ export function runToConsul(options: ToConsulOptions): ToConsul {
     patience: new Patience(options.slicesFollowMs ?? SLICES_FOLLOW_MS),
     report,
     gate,
+    changes: options.changes,
     brake,
     log,
     metrics,

@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts';
 import type { ConsulRight } from '../consul/rights.ts';
+import type { ChangeLog } from '../observability/change-log.ts';
 import type { Log } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import type { ControllerOptions, ControllerStatus } from '../reconcile/controller.ts';
@@ -42,6 +43,8 @@ export interface LoopOptions {
   /** Undefined while the readiness gate is off. */
   readonly gate: { settle(podKey: string, plan: PodPlan): Promise<void> } | undefined;
   readonly brake: ControllerOptions['brake'];
+  /** One record for each change that Consul took. */
+  readonly changes: Pick<ChangeLog, 'note'>;
   readonly log: Log;
   readonly metrics: Metrics;
   readonly clock: Clock;

@@ -8,6 +8,7 @@ import type { Given } from './plan/proof.ts';
 import { askerOf } from './plan/removals.ts';
 import { Waiting } from './plan/waiting.ts';
 import type { LoopOptions, LoopStatus } from './loop-options.ts';
+import { logChanges } from './report/changes.ts';
 import { HeldInstances } from './report/held.ts';
 import type { Release, Retaining } from '../guard/retained.ts';
 import { RetainedInstances, type ShownInstance } from './report/retained-instances.ts';
@@ -116,6 +117,11 @@ export class ToConsulLoop {
     const dueOnServices = due.filter(({ service }) => service !== POD);
     report.ofServices(key, dueOnServices, new Set(held.map(({ registration }) => askerOf(registration.meta))));
     if (nextInMs !== undefined) this.#controller.enqueueAfter(key, nextInMs);
+  }
+
+  /** Consul took that for the key. */
+  committed(key: string, changes: PodPlan['changes']): void {
+    logChanges(this.#options.changes, key, changes, this.#latest.get(key));
   }
 
   get status(): LoopStatus {

@@ -6,6 +6,7 @@ import { explainLoss } from '../../consul/distrust.ts';
 import { EventRecorder } from '../../kubernetes/events.ts';
 import { leadersApi } from '../../leadership/leaders-api.ts';
 import type { Leadership } from '../../leadership/leadership.ts';
+import type { ChangeLog } from '../../observability/change-log.ts';
 import { splitAddress } from '../../observability/http.ts';
 import { OwnEntry, type OwnEntryOptions } from '../../to-consul/identity/own-entry.ts';
 import { summarize, type Summary, type Sums } from '../../to-consul/identity/summary.ts';
@@ -26,6 +27,7 @@ export interface Directions {
 }
 
 interface Given {
+  readonly changes: ChangeLog;
   readonly ownEntry: OwnEntry;
   readonly leadership: Leadership;
 }
@@ -35,12 +37,12 @@ export function startDirections(
   context: Context,
   { api: anybodysApi, cluster, consul, nodes, kubernetes, resources, brake }: Clients,
   { owner, trust, toConsul, toKubernetes }: TrustingWorld,
-  { ownEntry, leadership, ...more }: Given & Pick<ToConsulOptions, 'committer' | 'isFollowing'>,
+  { ownEntry, leadership, changes, ...more }: Given & Pick<ToConsulOptions, 'committer' | 'isFollowing'>,
 ): Directions {
   const { config, log, metrics, timings } = context;
   const api = leadersApi(anybodysApi, () => leadership.assertLeading());
   const events = new EventRecorder(kubernetes, hostname(), log, metrics);
-  const common = { owner, api, consul, nodes, resources, events, brake, ...trust, ...context };
+  const common = { owner, api, consul, nodes, resources, events, brake, changes, ...trust, ...context };
   const { timeLine, witness } = trust;
   const consulMark = () => ({ index: timeLine.namesIndex, nonce: witness.known?.nonce ?? '' });
   return {

@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { systemClock } from '../../clock.ts';
 import { createCommitter } from '../../consul/committer.ts';
+import { ChangeLog } from '../../observability/change-log.ts';
 import { serveStatus } from '../../observability/http.ts';
 import { sparingLog } from '../../observability/sparing-log.ts';
 import { createClients, type Context } from '../../world/context.ts';
@@ -52,6 +53,8 @@ export async function startDaemon(
   const log = sparingLog(context.log, systemClock, watches.signal);
   const whole: Context = { ...context, log, signal: watches.signal };
   const clients = createClients(whole);
+  // Not sparing: what was changed is news each time.
+  const changes = new ChangeLog({ log: context.log, clock: systemClock });
   const readings = new Readings(whole, clients.cluster);
   let directions: Directions | undefined;
   let isStopping = false;
@@ -65,6 +68,7 @@ export async function startDaemon(
     directions?.events.stop();
     directions?.ownEntry.stop();
     await Promise.all([directions?.toConsul?.stop(DRAIN_MS), directions?.toKubernetes?.stop(DRAIN_MS)]);
+    changes.flush();
   };
   const retention = new Retention(whole, clients, pod);
   const lead = new Lead(whole, clients, readings, {
@@ -100,7 +104,7 @@ export async function startDaemon(
     await ownEntry.claim();
     if (isStopping) return;
     const isFollowing = () => failures().length === 0;
-    directions = startDirections(whole, clients, world, { committer, ownEntry, leadership, isFollowing });
+    directions = startDirections(whole, clients, world, { committer, ownEntry, leadership, isFollowing, changes });
     lead.runs(world.trust.witness);
     retention.begin(retainingOf(directions), directions.events);
     ownEntry.start();

@@ -25,6 +25,7 @@ import type { PodIndex } from './pod-index.ts';
 import type { PodPlan } from './pod-plan.ts';
 import { proofNeeded, type Proven } from './proof.ts';
 import { askerOf, judgeRemovals } from './removals.ts';
+import { whyGone } from './why-gone.ts';
 import { NOTHING_RETAINED, retain, type Retention } from './retention.ts';
 import type { Others, Ours } from './sources.ts';
 
@@ -121,6 +122,7 @@ export class Planner {
       isAsked: desired?.isAsked ?? false,
       awaited: sources && desired ? this.#awaited(sources, desired) : [],
       rule: desired?.rule ?? 'there is no such pod',
+      whyGone: (instance) => whyGone(instance, pod, desired, this.#config.readinessGate),
     };
   }
 

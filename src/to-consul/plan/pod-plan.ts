@@ -46,4 +46,6 @@ export interface PodPlan {
   readonly awaited: readonly Service[];
   /** The row of the decision table that decided, in words. */
   readonly rule: string;
+  /** Why an instance that is removed goes, in words. */
+  readonly whyGone: (instance: OwnInstance) => string;
 }

@@ -39,6 +39,8 @@ export interface WriterOptions {
   readonly own: WrittenCatalog;
   /** What to write for a key, from the latest state; asked at the moment of sending. */
   readonly plan: (key: string) => PodChanges;
+  /** Told what Consul took for a key. */
+  readonly onCommitted: (key: string, changes: PodChanges) => void;
   /** Keys for which Consul turned out to have something else than was written: each has to be looked at. */
   readonly onDrift: (keys: Iterable<string>) => void;
   /** Operations that this Consul takes in one transaction. */
@@ -226,12 +228,13 @@ export class Writer {
   }
 
   #committed({ groups }: Batch, committed: Committed): void {
-    const { clock, own } = this.#options;
+    const { clock, own, onCommitted } = this.#options;
     this.#failures.end();
     this.#recovery.forgetContradictions();
     this.#burst.add(groups.length, clock.now());
     for (const group of groups) {
       recordCommit(own, group, committed);
+      onCommitted(group.key, group.changes);
       if (group.isWhole) this.#submissions.settle(group.key);
       else this.#submissions.goesOn(group.key);
     }

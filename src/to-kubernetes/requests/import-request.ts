@@ -10,6 +10,11 @@ import { trafficPolicies } from './traffic-policy.ts';
 const IMPORT = 'consular.dev/import';
 const IMPORT_PORT = 'consular.dev/import-port';
 
+/** Whether the Service asks for instances of a Consul service, whether or not it may have them. */
+export function asksForInstances({ annotations }: Pick<Service, 'annotations'>): boolean {
+  return annotations.has(IMPORT);
+}
+
 /** Consul has names of any length; longer ones are a mistake, and make long URLs. */
 const LONGEST_NAME = 255;
 

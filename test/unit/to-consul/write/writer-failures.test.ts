@@ -115,6 +115,10 @@ describe('409: a transaction that Consul refused', () => {
     expect(stage.own.reads).toEqual([]);
     await stage.write(['only'], { service: 'secret' });
     await stage.commitAll();
+    expect(stage.committed.flatMap(([, { create }]) => create.map(({ service }) => service))).toEqual([
+      'orders',
+      'orders',
+    ]);
     const later = stage.sent.slice(1).flatMap(({ operations }) => shown(operations));
     expect(later.filter((operation) => operation.includes('secret on'))).toEqual([]);
     expect(later.filter((operation) => operation.includes('cas service orders'))).toHaveLength(2);
