@@ -54,7 +54,10 @@ export function decodeServiceNames(answer: ConsulAnswer): string[] {
   const names = Object.keys(expectObject(answer.body, 'service names'));
   assertTrustworthy(SERVICES_REQUEST.purpose, answer);
   if (!names.includes(ALWAYS_THERE))
-    throw new UntrustworthyAnswer(SERVICES_REQUEST.purpose, `a list without "${ALWAYS_THERE}"`);
+    throw new UntrustworthyAnswer(
+      SERVICES_REQUEST.purpose,
+      `a list without "${ALWAYS_THERE}": is the token missing or without rights?`,
+    );
   return names;
 }
 

@@ -17,6 +17,7 @@ import type { Service } from '../kubernetes/objects.ts';
 import type { Release, Retaining } from '../guard/retained.ts';
 import { META, type Owner } from '../mark.ts';
 import type { ChangeLog } from '../observability/change-log.ts';
+import { because } from '../observability/causes.ts';
 import { explainError, type Log } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import type { RetryBrake } from '../retry-brake.ts';
@@ -183,7 +184,7 @@ export function runToConsul(options: ToConsulOptions): ToConsul {
   });
   return {
     failures: () => [
-      ...[...unfollowed].map(([what, why]) => `${what}: ${why}`),
+      ...[...unfollowed].map(([what, why]) => because(what, why)),
       ...(writer.failure === undefined ? [] : [`Consul's answers: ${writer.failure}`]),
       ...whyNothingIsWritten(denied.all, own),
     ],

@@ -109,7 +109,7 @@ export function consulStatus({ ownEntry, trust: { distrust, witness } }: Directi
 /** Undefined while anything is still being found out or written: the summary would change with the next look. */
 export function summaryOf(
   { toConsul, toKubernetes, trust }: Directions,
-  { unfenced, retained }: Pick<Sums, 'unfenced' | 'retained'>,
+  { unfenced, retained, failing }: Pick<Sums, 'unfenced' | 'retained' | 'failing'>,
 ): Summary | undefined {
   const consul = toConsul?.status();
   const kubernetes = toKubernetes?.status();
@@ -117,7 +117,7 @@ export function summaryOf(
   const { loss } = trust.distrust;
   return summarize({
     loss: loss && explainLoss(loss),
-    ...{ unfenced, retained },
+    ...{ unfenced, retained, failing },
     instances: consul?.instances ?? 0,
     rejected: (consul?.rejected ?? 0) + (kubernetes?.rejected ?? 0),
     held: consul?.held ?? 0,

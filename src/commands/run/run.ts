@@ -1,7 +1,9 @@
 import { setMaxListeners } from 'node:events';
+import { sleep } from '../../backoff.ts';
 import { systemClock } from '../../clock.ts';
 import { createCommitter } from '../../consul/committer.ts';
 import { ChangeLog } from '../../observability/change-log.ts';
+import { FailingSince } from '../../observability/causes.ts';
 import { serveStatus } from '../../observability/http.ts';
 import { sparingLog } from '../../observability/sparing-log.ts';
 import { createClients, type Context } from '../../world/context.ts';
@@ -80,15 +82,17 @@ export async function startDaemon(
   const { leadership } = lead;
   const committer = createCommitter(clients.consul, context.metrics, leadership);
   const failures = () => [...lead.failures(), ...(directions?.toConsul?.failures() ?? [])];
+  const failingSince = new FailingSince(systemClock);
+  const failing = () => failingSince.note(failures());
   const isReady = () => lead.isReady && failures().length === 0;
   const status = await serveStatus(context.config.http.address, {
     registry: context.metrics.registry,
-    notReady: () => (lead.isReady ? failures() : ['starting', ...failures()]),
+    notReady: () => (lead.isReady ? failing() : ['starting', ...failing()]),
     status: () => ({
       cluster: context.config.cluster,
       version: context.version,
       ready: isReady(),
-      waitingFor: failures(),
+      waitingFor: failing(),
       leader: lead.status(),
       consul: directions ? consulStatus(directions, lead.unfenced) : null,
       retained: directions ? retention.rows() : null,
@@ -97,8 +101,10 @@ export async function startDaemon(
     }),
   });
   readings.onReturn(lookAgain);
+  void lookOften(failing, whole.signal);
   const summary = () =>
-    directions && summaryOf(directions, { unfenced: lead.unfenced, retained: retention.sentences() });
+    directions &&
+    summaryOf(directions, { unfenced: lead.unfenced, retained: retention.sentences(), failing: failing() });
   const started = readWorld(whole, clients, readings, (start) => lead.take(start, committer)).then(async (world) => {
     const ownEntry = createOwnEntry(whole, { nodes: clients.nodes, committer, summary }, world);
     await ownEntry.claim();
@@ -124,4 +130,12 @@ export async function startDaemon(
       await clients.close();
     },
   };
+}
+
+/** Since when something fails is known to the second, whether anybody asks or not. */
+async function lookOften(look: () => unknown, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    look();
+    await sleep(1000, signal);
+  }
 }

@@ -13,6 +13,8 @@ export interface Sums {
   readonly unfenced: string | undefined;
   /** What is retained because much was lost at once, and how to let it go: a sentence for each direction. */
   readonly retained: readonly string[];
+  /** What cannot be read or followed now, since when and why: a sentence for each cause. */
+  readonly failing: readonly string[];
   /** In Consul, by us. */
   readonly instances: number;
   /** Objects, in both directions. */
@@ -39,23 +41,25 @@ const LONGEST_TROUBLE = 300;
  * | anything         | warning: somebody has something to mend           |
  * | ... or Consul lost data | warning: nothing that is missing goes         |
  * | ... or anything is retained | warning: somebody has something to decide |
+ * | ... or something cannot be read | warning: changes there are not seen     |
  *
  * Never critical: nobody calls this service, and a Consular that does not work cannot say so here.
  */
 export function summarize(given: Sums): Summary {
-  const { loss, unfenced, retained, instances, rejected, held, mirrored, troubles } = given;
+  const { loss, unfenced, retained, failing, instances, rejected, held, mirrored, troubles } = given;
   const sums = [
     `${count(instances, 'instance')} registered`,
     `${rejected} rejected`,
     `${held} held`,
     mirrored === undefined ? 'mirroring is off' : `${count(mirrored, 'service')} mirrored`,
   ].join(', ');
-  const isWell = rejected + held + retained.length === 0 && loss === undefined;
+  const isWell = rejected + held + retained.length + failing.length === 0 && loss === undefined;
   const { first, all } = firstOf(troubles, MOST_SHOWN);
   const lines = [
     sums,
     ...(loss === undefined ? [] : [loss]),
     ...retained.map(shorten),
+    ...failing.map(shorten),
     ...(unfenced === undefined ? [] : [shorten(`writes go without a fence: ${unfenced}`)]),
     ...first.map(shorten),
     ...(all > first.length ? [`and ${all - first.length} more`] : []),
