@@ -32,7 +32,7 @@ import type {
 export function assertTrustworthy(purpose: string, answer: ConsulAnswer): void {
   if (!answer.knownLeader) throw new UntrustworthyAnswer(purpose, 'one from a server that knows no leader');
   if (answer.filteredByAcls)
-    throw new UntrustworthyAnswer(purpose, 'one that ACLs filtered; the token needs more read rights');
+    throw new UntrustworthyAnswer(purpose, 'one that ACLs filtered; the token needs more read rights, or is missing');
 }
 
 /** The service that every datacenter has: Consul's own servers. A catalog without it is not the whole catalog. */

@@ -151,4 +151,24 @@ describe('a pod whose service name the ACLs of Consul do not let the token write
     await allow('orders');
     await untilEqual('the pod', async () => (await consul.summary('team-c')).length, 1, 15_000);
   });
+
+  it('a daemon without a token says that it may be missing, each cause once, and since when', async () => {
+    const { cluster } = stage.rig;
+    const anonymous = await stage.rig.startDaemon({ cluster: `${cluster}n`, token: '', awaitStart: false });
+    const reasons = await until('the reason', async () => {
+      const text = await (await fetch(`http://127.0.0.1:${anonymous.port}/readyz`)).text();
+      return text.includes('token') && text.trim().split('\n');
+    });
+    expect(reasons.filter((line) => line.includes('is the token missing or without rights? (since 20'))).toHaveLength(
+      1,
+    );
+    const causes = reasons.map((line) =>
+      line
+        .replace(/ \(since .*/, '')
+        .split(': ')
+        .at(-1),
+    );
+    expect(new Set(causes).size).toBe(causes.length);
+    await anonymous.stop();
+  });
 });
