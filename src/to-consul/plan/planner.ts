@@ -122,7 +122,12 @@ export class Planner {
       isAsked: desired?.isAsked ?? false,
       awaited: sources && desired ? this.#awaited(sources, desired) : [],
       rule: desired?.rule ?? 'there is no such pod',
-      whyGone: (instance) => whyGone(instance, pod, desired, this.#config.readinessGate),
+      whyGone: new Map(
+        [...remove, ...unproven.map(({ instance }) => instance)].map((instance) => [
+          instance,
+          whyGone(instance, pod, desired, this.#config.readinessGate),
+        ]),
+      ),
     };
   }
 

@@ -46,6 +46,6 @@ export interface PodPlan {
   readonly awaited: readonly Service[];
   /** The row of the decision table that decided, in words. */
   readonly rule: string;
-  /** Why an instance that is removed goes, in words. */
-  readonly whyGone: (instance: OwnInstance) => string;
+  /** Why an instance that is removed, or would be after a direct read, goes, in words. */
+  readonly whyGone: ReadonlyMap<OwnInstance, string>;
 }

@@ -23,7 +23,7 @@ export function logChanges(
   };
   for (const registration of create) note('registered', registration, () => registration.check.output);
   for (const { desired, observed } of update) note('changed', desired, () => whyChanged(desired, observed));
-  for (const instance of remove) note('deregistered', instance.registration, () => plan?.whyGone(instance) ?? '');
+  for (const instance of remove) note('deregistered', instance.registration, () => plan?.whyGone.get(instance) ?? '');
 }
 
 function whyChanged(desired: Registration, observed: OwnInstance): string {
