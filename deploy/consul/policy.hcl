@@ -40,7 +40,7 @@ service_prefix "" {
 }
 
 # The names that pods of this cluster may register. Repeat it for each name (service "orders") or family of names
-# (service_prefix "payments-"): an annotation with any other name is refused by Consul, said in the log, and harms no other pod.
+# (service_prefix "payments-"): an annotation with any other name is refused by Consul, told on the pod, and harms no other pod.
 # The prefix "" would allow every name, and with it to overwrite any instance of any service, whoever registered it.
 service_prefix "dev-" {
   policy = "write"

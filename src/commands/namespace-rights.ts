@@ -1,10 +1,11 @@
+import type { ToKubernetesConfig } from '../config/schema.ts';
 import { describeAccess, mayAccount, type Access, type ServiceAccount } from '../kubernetes/access.ts';
 import type { KubernetesRequester } from '../kubernetes/client.ts';
 import { hasStatus } from '../kubernetes/errors.ts';
-import { missingRights } from '../kubernetes/namespace-rights.ts';
+import { missingRights, type NamespaceRights } from '../kubernetes/namespace-rights.ts';
 import { explainError } from '../observability/log.ts';
 import type { Clients } from '../world/context.ts';
-import { mirrorRights, type Watch } from '../world/mirror-rights.ts';
+import { importRights, mirrorRights, type Watch } from '../world/mirror-rights.ts';
 import type { World } from '../world/world.ts';
 import type { Told } from './told.ts';
 
@@ -12,7 +13,7 @@ import type { Told } from './told.ts';
 export const SHIPPED_ACCOUNT: ServiceAccount = { namespace: 'consular', name: 'consular' };
 
 /**
- * What keeps the daemon from writing into mirror namespaces. A command runs with the rights of whoever calls it, so that the
+ * What keeps the daemon from writing into mirror namespaces, and into those of imports. A command runs with the rights of whoever calls it, so that the
  * daemon's account is asked about by its name:
  *
  * | the namespace                           | the daemon's account         | is told                              |
@@ -26,17 +27,26 @@ export const SHIPPED_ACCOUNT: ServiceAccount = { namespace: 'consular', name: 'c
 export async function toldOfNamespaces(
   clients: Pick<Clients, 'kubernetes' | 'resources'>,
   { toKubernetes }: World,
-  names: readonly string[],
+  { namespaces, importNamespaces }: Pick<ToKubernetesConfig, 'namespaces' | 'importNamespaces'>,
   account: ServiceAccount,
   watch: Watch = 'cluster',
 ): Promise<Told[]> {
   if (!toKubernetes) return [];
   const { closed } = toKubernetes.views.namespaces;
   const told = [...closed].map(([name, why]) => tellOf(`Namespace ${name}`, `nothing is planned for it: ${why}`));
-  const open = names.filter((name) => !closed.has(name));
+  const { resources } = clients;
+  const open = namespaces
+    .filter((name) => !closed.has(name))
+    .map((name) => [name, mirrorRights(resources, name, watch)] as const);
+  // Where Services are mirrored too, the rights are those above.
+  const imports = importNamespaces
+    .filter((name) => !namespaces.includes(name))
+    .map((name) => [name, importRights(resources, name)] as const);
   try {
     if (!(await serviceAccountExists(clients.kubernetes, account))) return told;
-    const lacking = await Promise.all(open.map((name) => toldOfAccount(clients, account, name, watch)));
+    const lacking = await Promise.all(
+      [...open, ...imports].map(([name, rights]) => toldOfAccount(clients, account, name, rights)),
+    );
     return [...told, ...lacking.flat()];
   } catch (error) {
     if (!hasStatus(error, 403)) throw error;
@@ -61,12 +71,11 @@ export async function serviceAccountExists(kubernetes: KubernetesRequester, acco
 }
 
 async function toldOfAccount(
-  { kubernetes, resources }: Pick<Clients, 'kubernetes' | 'resources'>,
+  { kubernetes }: Pick<Clients, 'kubernetes'>,
   account: ServiceAccount,
   namespace: string,
-  watch: Watch,
+  rights: NamespaceRights,
 ): Promise<Told[]> {
-  const rights = mirrorRights(resources, namespace, watch);
   const may = (access: Access) => mayAccount(kubernetes, account, access);
   const missing = await missingRights(may, [...rights.read, ...rights.write]);
   const [first] = missing;

@@ -21,7 +21,7 @@ import { planOwnWrites, type OwnWrite } from './own-writes.ts';
 import { toldOfQuotas } from './namespace-quotas.ts';
 import { SHIPPED_ACCOUNT, toldOfNamespaces } from './namespace-rights.ts';
 import { describeWritesOff, writesOffBy } from './writes-off.ts';
-import { splitTold, toldIn, toldOf, toldOfImport, toldOfServices, type Told } from './told.ts';
+import { splitTold, toldIn, toldOf, toldOfImport, toldOfRights, toldOfServices, type Told } from './told.ts';
 
 export interface PlannedChange {
   readonly direction: 'to-consul' | 'to-kubernetes';
@@ -72,7 +72,7 @@ export interface Plan {
 export function makePlan(context: OnceContext, timeoutMs: number, account = SHIPPED_ACCOUNT): Promise<Plan> {
   return readOnce(context, timeoutMs, async (world, clients) => {
     const { cluster, toConsul: reading, toKubernetes } = context.config;
-    const closed = await toldOfNamespaces(clients, world, toKubernetes.namespaces, account, reading.watch);
+    const closed = await toldOfNamespaces(clients, world, toKubernetes, account, reading.watch);
     const told = toldParts(closed);
     const { held, kept, retained, ...toConsul } = await planToConsul(context, world);
     const mirrors = await planToKubernetes(context, world);
@@ -151,12 +151,8 @@ async function planToConsul(
     if (addresses.length > 0)
       parts.push({ ...NOTHING, rejections: [{ direction, object, reason: noPod(addresses, 3).message }] });
   }
-  return {
-    held,
-    kept,
-    retained,
-    ...merge(...parts, { changes: [], ...toldParts(toldOfServices(ofServices), direction) }),
-  };
+  const told = [...toldOfServices(ofServices), ...toldOfRights(pods.unknownRights)];
+  return { held, kept, retained, ...merge(...parts, { changes: [], ...toldParts(told, direction) }) };
 }
 
 function heldOf({ held, unconfirmed }: Pick<PodPlan, 'held' | 'unconfirmed'>): HeldInstance[] {

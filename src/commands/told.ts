@@ -70,3 +70,10 @@ export function toldOfServices(problems: readonly ServiceProblem[]): Told[] {
     message: kind === 'late' ? `${message} (yet)` : message,
   }));
 }
+
+/** @param why it is not known what Consul refuses for want of rights; undefined where it is known */
+export function toldOfRights(why: string | undefined): Told[] {
+  if (why === undefined) return [];
+  const message = `it is not known what the token may write: ${why}`;
+  return [{ reason: 'ConsulRefused', object: 'Consul', message, isWarning: true }];
+}

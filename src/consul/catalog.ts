@@ -32,7 +32,7 @@ import type {
 export function assertTrustworthy(purpose: string, answer: ConsulAnswer): void {
   if (!answer.knownLeader) throw new UntrustworthyAnswer(purpose, 'one from a server that knows no leader');
   if (answer.filteredByAcls)
-    throw new UntrustworthyAnswer(purpose, 'one that ACLs filtered; the token needs more read rights');
+    throw new UntrustworthyAnswer(purpose, 'one that ACLs filtered; the token needs more read rights, or is missing');
 }
 
 /** The service that every datacenter has: Consul's own servers. A catalog without it is not the whole catalog. */
@@ -54,7 +54,10 @@ export function decodeServiceNames(answer: ConsulAnswer): string[] {
   const names = Object.keys(expectObject(answer.body, 'service names'));
   assertTrustworthy(SERVICES_REQUEST.purpose, answer);
   if (!names.includes(ALWAYS_THERE))
-    throw new UntrustworthyAnswer(SERVICES_REQUEST.purpose, `a list without "${ALWAYS_THERE}"`);
+    throw new UntrustworthyAnswer(
+      SERVICES_REQUEST.purpose,
+      `a list without "${ALWAYS_THERE}": is the token missing or without rights?`,
+    );
   return names;
 }
 

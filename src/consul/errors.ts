@@ -1,4 +1,5 @@
 import { isObject } from '../json.ts';
+import { isDenial, rightIn, ruleFor } from './rights.ts';
 
 /** Consul answered, and said no; or answered something that cannot be trusted. */
 export class ConsulError extends Error {
@@ -68,7 +69,7 @@ export class TransactionConflict extends Error {
       `commit transaction: Consul refused ${failures.length} operation${failures.length === 1 ? '' : 's'}: ${failures
         .map(({ what }) => what)
         .join('; ')
-        .slice(0, 512)}`,
+        .slice(0, 512)}${adviceFor(failures)}`,
     );
     this.name = 'TransactionConflict';
     this.failures = failures;
@@ -76,8 +77,19 @@ export class TransactionConflict extends Error {
 
   /** True when a right is missing (Consul says that with 409 too, an operation at a time): looking again will not help. */
   get isDenied(): boolean {
-    return this.failures.some(({ what }) => what.includes('Permission denied'));
+    return this.failures.some(({ what }) => isDenial(what));
   }
+}
+
+/** Nothing where no right is missing. */
+function adviceFor(failures: readonly OperationFailure[]): string {
+  const rules = new Set(
+    failures.flatMap(({ what }) => {
+      const right = rightIn(what);
+      return right ? [ruleFor(right)] : [];
+    }),
+  );
+  return rules.size === 0 ? '' : ` (add to the policy of the token: ${[...rules].slice(0, 5).join(' ')})`;
 }
 
 /** The check of the fence failed: the transaction applied nothing. */

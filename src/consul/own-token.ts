@@ -1,14 +1,6 @@
-import {
-  arrayField,
-  booleanField,
-  expectArray,
-  expectObject,
-  isObject,
-  stringField,
-  type JsonObject,
-} from '../json.ts';
+import { arrayField, expectObject, isObject, stringField, type JsonObject } from '../json.ts';
 import type { ConsulClient, ConsulReader } from './client.ts';
-import { ConsulError } from './errors.ts';
+import { ConsulError, UntrustworthyAnswer } from './errors.ts';
 
 /** What a Consul ACL rule is about. */
 export interface AclAccess {
@@ -60,13 +52,14 @@ function linksIn(token: JsonObject, field: string): { readonly id: string; reado
 }
 
 /** Consul refuses more of them at a time (1.22). */
-const MOST_QUESTIONS = 64;
+export const MOST_QUESTIONS = 64;
 
 /**
  * Whether our token may do each of these, in the same order, as Consul's own authorizer says: the question that its UI asks
  * before it shows a button. Any token may ask it of itself, and none is the anonymous one; nothing is tried, and nothing written.
  * Source: `POST /v1/internal/acl/authorize`, Consul 1.7 and later.
- * @throws ConsulError 401 where ACLs are off; 403 for a token that Consul does not know
+ * @throws ConsulError 401 where ACLs are off, 403 for a token that Consul does not know; UntrustworthyAnswer for an answer of
+ *   another shape
  */
 export async function mayToken(client: Pick<ConsulClient, 'post'>, asked: readonly AclAccess[]): Promise<boolean[]> {
   const purpose = 'ask for the rights of the token';
@@ -77,10 +70,10 @@ export async function mayToken(client: Pick<ConsulClient, 'post'>, asked: readon
       part.map(({ resource, segment, access }) => ({ Resource: resource, Segment: segment, Access: access })),
     );
     const { body } = await client.post({ purpose, path: '/internal/acl/authorize', json });
-    const answers = expectArray(body, purpose).map((answer): JsonObject => expectObject(answer, purpose));
-    if (answers.length !== part.length)
-      throw new Error(`${purpose}: expected ${part.length} answers, found ${answers.length}`);
-    allowed.push(...answers.map((answer) => booleanField(answer, 'Allow') === true));
+    const answers = Array.isArray(body) ? body.map((answer: unknown) => isObject(answer) && answer.Allow) : [];
+    if (answers.length !== part.length || answers.some((allow) => typeof allow !== 'boolean'))
+      throw new UntrustworthyAnswer(purpose, 'an answer of another shape');
+    allowed.push(...(answers as boolean[]));
   }
   return allowed;
 }

@@ -1,5 +1,6 @@
 import { inBackground } from '../background.ts';
 import { systemClock, type Clock } from '../clock.ts';
+import { because, byCause } from '../observability/causes.ts';
 import { explainError, type Log } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import type { RetryBrake } from '../retry-brake.ts';
@@ -85,7 +86,7 @@ export class ServiceCatalog {
   get failure(): string | undefined {
     return this.#failures.size === 0
       ? undefined
-      : [...this.#failures].map(([what, why]) => `${what}: ${why}`).join('; ');
+      : byCause([...this.#failures].map(([what, why]) => because(what, why))).join('; ');
   }
 
   /** Lower-case names of everything that Consul lists and that is a candidate. */

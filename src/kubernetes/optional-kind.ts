@@ -2,6 +2,7 @@ import { setMaxListeners } from 'node:events';
 import { inBackground } from '../background.ts';
 import { backoffMs, sleep } from '../backoff.ts';
 import { systemClock, type Clock } from '../clock.ts';
+import { byCause } from '../observability/causes.ts';
 import { explainError, type Log } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import type { KubernetesRequester } from './client.ts';
@@ -129,7 +130,7 @@ export class OptionalKind<T extends KubernetesObject> {
   get failure(): string | undefined {
     if (!this.#isSettled) return this.#failure;
     const failures = this.#found ? failuresOf(this.#followed) : [];
-    return failures.length > 0 ? failures.join('; ') : undefined;
+    return failures.length > 0 ? byCause(failures).join('; ') : undefined;
   }
 
   /** Told whenever the kind came or went. */

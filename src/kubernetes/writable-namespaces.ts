@@ -1,3 +1,4 @@
+import { byCause } from '../observability/causes.ts';
 import type { Clock } from '../clock.ts';
 import { mayWe, type Access } from './access.ts';
 import type { KubernetesRequester } from './client.ts';
@@ -71,7 +72,7 @@ export class WritableNamespaces<T extends KubernetesObject> {
     const failures = [...this.#namespaces].flatMap(([name, { failure }]) =>
       failure === undefined ? [] : [`${name}: ${failure}`],
     );
-    return failures.length > 0 ? failures.join('; ') : undefined;
+    return failures.length > 0 ? byCause(failures).join('; ') : undefined;
   }
 
   /** False when it is known that there is no such Namespace, or soon will be none. */

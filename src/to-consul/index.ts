@@ -4,6 +4,9 @@ import type { ToConsulConfig } from '../config/schema.ts';
 import { followBlockingQuery } from '../consul/blocking-query.ts';
 import type { ConsulClient } from '../consul/client.ts';
 import type { Committer } from '../consul/committer.ts';
+import { DeniedRights, type DeniedRight } from '../consul/denied-rights.ts';
+import { rightId, ruleFor } from '../consul/rights.ts';
+import { readRights } from '../consul/token-rights.ts';
 import type { NodeReader } from '../consul/node-reader.ts';
 import type { Absence } from '../consul/absence.ts';
 import type { Distrust } from '../consul/distrust.ts';
@@ -14,6 +17,8 @@ import type { Resources } from '../kubernetes/resources.ts';
 import type { Service } from '../kubernetes/objects.ts';
 import type { Release, Retaining } from '../guard/retained.ts';
 import { META, type Owner } from '../mark.ts';
+import type { ChangeLog } from '../observability/change-log.ts';
+import { because } from '../observability/causes.ts';
 import { explainError, type Log } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import type { RetryBrake } from '../retry-brake.ts';
@@ -32,6 +37,7 @@ import { FirstProofs, SECOND_PROOF_MS } from './plan/first-proofs.ts';
 import { Losses } from './plan/losses.ts';
 import { Places } from './plan/places.ts';
 import { Planner } from './plan/planner.ts';
+import { permitted, refusedFor } from './plan/permitted.ts';
 import { PodIndex } from './plan/pod-index.ts';
 import type { ShownInstance } from './report/retained-instances.ts';
 import { Gatekeeper } from './report/readiness-gate.ts';
@@ -62,6 +68,8 @@ export interface ToConsulOptions {
   /** Holds back what is tried again after a failure. */
   readonly brake: RetryBrake;
   readonly log: Log;
+  /** One record for each change that Consul took. */
+  readonly changes: ChangeLog;
   readonly metrics: Metrics;
   readonly signal: AbortSignal;
   /** Told of each complete look at what is ours in Consul. */
@@ -90,7 +98,7 @@ export interface ToConsulStatus extends LoopStatus {
 export interface ToConsul {
   /** What of Consul is not being followed right now, one sentence each. */
   failures(): string[];
-  status(): ToConsulStatus;
+  status(): ToConsulStatus & { readonly missingRights: readonly MissingRight[] };
   /** What is rejected and what is held, an object each. */
   troubles(): Iterable<string>;
   /** What is retained because much was lost at once, and the hash under which it can be released. */
@@ -118,13 +126,20 @@ export function runToConsul(options: ToConsulOptions): ToConsul {
   const planner = new Planner(owner, config, views, index, own, admission, foreign, losses);
   const report = createReporter(options);
   const gatekeeper = new Gatekeeper({ ...options, gate: gateOf(config.annotationPrefix) });
+  const denied = new DeniedRights({
+    ask: (rights) => readRights(options.consul, rights),
+    ...{ log, clock: systemClock, signal: options.signal },
+  });
+  const nodeOf = (name: string) => own.node(name);
   const onDrift = (podKeys: Iterable<string>) => loop.remind(podKeys);
   const writer = new Writer({
     committer: options.committer,
     owner,
     own,
     plan: (key) => loop.planToWrite(key),
+    onCommitted: (key, changes) => loop.committed(key, changes),
     onDrift,
+    denied,
     limit: options.transactionLimit,
     brake,
     log,
@@ -133,17 +148,25 @@ export function runToConsul(options: ToConsulOptions): ToConsul {
   const proofs = new ProofReader(api, resources, options.checkCluster, config.selector);
   const gate = config.readinessGate ? gatekeeper : undefined;
   const loop: ToConsulLoop = new ToConsulLoop({
-    planner,
+    planner: {
+      keys: () => planner.keys(),
+      plan: (key, proven) => {
+        const plan = planner.plan(key, proven);
+        return denied.isEmpty ? plan : permitted(plan, denied, nodeOf);
+      },
+    },
     places,
     losses,
     own,
     foreign,
+    denied,
     writer,
     proofs,
     firstProofs: new FirstProofs(options.secondProofMs ?? SECOND_PROOF_MS),
     patience: new Patience(options.slicesFollowMs ?? SLICES_FOLLOW_MS),
     report,
     gate,
+    changes: options.changes,
     brake,
     log,
     metrics,
@@ -176,13 +199,18 @@ export function runToConsul(options: ToConsulOptions): ToConsul {
   );
   return {
     failures: () => [
-      ...[...unfollowed].map(([what, why]) => `${what}: ${why}`),
+      ...[...unfollowed].map(([what, why]) => because(what, why)),
       ...(writer.failure === undefined ? [] : [`Consul's answers: ${writer.failure}`]),
+      ...whyNothingIsWritten(denied.all, own),
     ],
     status: () => {
       const closed = options.closedNamespaces();
       const { rejected, ...status } = loop.status;
-      return { ...status, rejected: rejected + closed.size, closedNamespaces: Object.fromEntries(closed) };
+      const missingRights = denied.all.map(shownRight);
+      return {
+        ...{ ...status, rejected: rejected + closed.size },
+        ...{ closedNamespaces: Object.fromEntries(closed), missingRights },
+      };
     },
     troubles: () => [
       ...[...options.closedNamespaces()].map(([name, why]) => `Namespace ${name}: it may not be read: ${why}`),
@@ -205,6 +233,23 @@ export function runToConsul(options: ToConsulOptions): ToConsul {
       await loop.drain(limitMs);
     },
   };
+}
+
+/** Of names that users choose Consul may refuse some, and of nodes all: then there is no place for any instance. */
+function whyNothingIsWritten(denied: readonly DeniedRight[], own: Pick<OwnCatalog, 'size'>): string[] {
+  const node = own.size === 0 ? denied.find(({ resource }) => resource === 'node') : undefined;
+  return node ? [`instances in Consul: nothing can be registered: ${refusedFor(node).message}`] : [];
+}
+
+/** A right that the token lacks, the rule that gives it, and since when Consul has refused what needs it. */
+interface MissingRight {
+  readonly right: string;
+  readonly rule: string;
+  readonly since: Date;
+}
+
+function shownRight({ since, ...right }: DeniedRight): MissingRight {
+  return { right: rightId(right), rule: ruleFor(right), since };
 }
 
 /** Whether Consul has an instance that the Service asked for, and that stays while there are mistakes in it. */

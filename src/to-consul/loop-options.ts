@@ -1,4 +1,6 @@
 import type { Clock } from '../clock.ts';
+import type { ConsulRight } from '../consul/rights.ts';
+import type { ChangeLog } from '../observability/change-log.ts';
 import type { Log } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import type { ControllerOptions, ControllerStatus } from '../reconcile/controller.ts';
@@ -29,6 +31,8 @@ export interface LoopOptions {
     follow(service: string): void;
     subscribe(listener: (name: string) => void): void;
   };
+  /** What Consul refuses for want of rights: no plan of the planner has it. */
+  readonly denied: { subscribe(listener: (right: ConsulRight) => void): void };
   /** Asks `planToWrite` at the moment of sending; resolves when Consul has what the key's latest state wants. */
   readonly writer: { submit(key: string): Promise<void> };
   /** Direct reads of Kubernetes. */
@@ -39,6 +43,8 @@ export interface LoopOptions {
   /** Undefined while the readiness gate is off. */
   readonly gate: { settle(podKey: string, plan: PodPlan): Promise<void> } | undefined;
   readonly brake: ControllerOptions['brake'];
+  /** One record for each change that Consul took. */
+  readonly changes: Pick<ChangeLog, 'note'>;
   readonly log: Log;
   readonly metrics: Metrics;
   readonly clock: Clock;

@@ -8,6 +8,7 @@ import type { Given } from './plan/proof.ts';
 import { askerOf } from './plan/removals.ts';
 import { Waiting } from './plan/waiting.ts';
 import type { LoopOptions, LoopStatus } from './loop-options.ts';
+import { logChanges } from './report/changes.ts';
 import { HeldInstances, KeptInstances } from './report/held.ts';
 import type { Release, Retaining } from '../guard/retained.ts';
 import { RetainedInstances, type ShownInstance } from './report/retained-instances.ts';
@@ -62,6 +63,7 @@ export class ToConsulLoop {
       reconcile: (key) => this.#reconcile(key),
     });
     options.foreign.subscribe((name) => this.enqueue(this.#waiting.take({ name })));
+    options.denied.subscribe((right) => this.enqueue(this.#waiting.take({ right })));
   }
 
   /** Looks at every pod that either side knows; a pod that changes meanwhile goes first. */
@@ -131,10 +133,15 @@ export class ToConsulLoop {
     const late = rejections.filter(({ ifItLasts }) => ifItLasts).map(lateOfPod);
     const { due, nextInMs } = patience.judge(key, [...ofServices, ...late], clock.now());
     const isDue = (rejection: Rejection) => !rejection.ifItLasts || due.some((one) => one.rejection === rejection);
-    report.rejections(key, rejections.filter(isDue), held.length > 0);
+    report.rejections(key, rejections.filter(isDue), held.length > 0, held[0]?.podUid);
     const dueOnServices = due.filter(({ service }) => service !== POD);
     report.ofServices(key, dueOnServices, new Set(held.map(({ registration }) => askerOf(registration.meta))));
     if (nextInMs !== undefined) this.#controller.enqueueAfter(key, nextInMs);
+  }
+
+  /** Consul took that for the key. */
+  committed(key: string, changes: PodPlan['changes']): void {
+    logChanges(this.#options.changes, key, changes, this.#latest.get(key));
   }
 
   get status(): LoopStatus {

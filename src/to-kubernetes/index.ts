@@ -6,6 +6,7 @@ import { objectKey } from '../kubernetes/objects.ts';
 import type { EventRecorder } from '../kubernetes/events.ts';
 import type { Resources } from '../kubernetes/resources.ts';
 import type { ObjectApi } from '../kubernetes/object-api.ts';
+import type { ChangeLog } from '../observability/change-log.ts';
 import type { Log } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import type { RetryBrake } from '../retry-brake.ts';
@@ -17,6 +18,7 @@ import { runImports } from './imports/index.ts';
 import type { ConsulMark } from './objects/index-annotation.ts';
 import { ToKubernetesLoop } from './loop.ts';
 import { Planner } from './plan/planner.ts';
+import { createChangeReport } from './report/changes.ts';
 import { reportLosses } from './report/consul-losses.ts';
 import { createReporter } from './report/reporter.ts';
 import { subscribe, subscribeToAddresses, subscribeToConsul } from './subscriptions.ts';
@@ -52,6 +54,8 @@ export interface ToKubernetesOptions {
   /** Holds back what is tried again after a failure. */
   readonly brake: RetryBrake;
   readonly log: Log;
+  /** One record for each change that the API server took. */
+  readonly changes: ChangeLog;
   readonly metrics: Metrics;
 }
 
@@ -102,7 +106,10 @@ export function runToKubernetes(options: ToKubernetesOptions): ToKubernetes {
   const planner = new Planner(owner, config, views, catalog, hosts, refused);
   const report = createReporter(options);
   const disputes = new Disputes({ tell: report.disputed });
-  const writer = createWriter(owner, api, resources, views, options.consulMark, { refused, disputes });
+  const writer = createWriter(
+    ...([owner, api, resources, views, options.consulMark, { refused, disputes }] as const),
+    createChangeReport({ changes: options.changes, catalog, nameOf: (object) => planner.nameOf(object) }),
+  );
   const grace = createGrace(
     () => config.removalGrace,
     () => performance.now(),

@@ -2,6 +2,7 @@ import { setMaxListeners } from 'node:events';
 import type { Config } from '../config/schema.ts';
 import { Admission } from '../to-consul/plan/admission.ts';
 import { Losses } from '../to-consul/plan/losses.ts';
+import { permitted, rightsFor } from '../to-consul/plan/permitted.ts';
 import { Places } from '../to-consul/plan/places.ts';
 import { Planner as PodPlanner } from '../to-consul/plan/planner.ts';
 import { PodIndex } from '../to-consul/plan/pod-index.ts';
@@ -72,24 +73,31 @@ export interface PodPlans {
   readonly index: PodIndex;
   /** The plan for one pod, with all that it depends on read; what cannot be read is one of its rejections. */
   plan(podKey: string): Promise<PodPlan>;
+  /** Why it is not known what Consul will refuse for want of rights; undefined where it is known, or was not asked yet. */
+  readonly unknownRights: string | undefined;
 }
 
 export function planPods(
   config: Config,
   owner: World['owner'],
-  { views, own, foreign }: NonNullable<World['toConsul']>,
+  { views, own, foreign, tokenRights }: NonNullable<World['toConsul']>,
 ): PodPlans {
   const { policy } = config.toConsul;
   const index = new PodIndex(config.toConsul, views);
   const places = new Places(own);
   const admission = new Admission(policy, foreign, places);
   const losses = new Losses(owner.cluster, config.toConsul, views.pods, own, 0);
+  const nodeOf = (name: string) => own.node(name);
+  let unknownRights: string | undefined;
   const planner = new PodPlanner(owner, config.toConsul, views, index, own, admission, foreign, losses);
   // As at a start: all that is not Ready now was lost in this moment.
   for (const key of planner.keys()) if (losses.isAtStake(key)) losses.note(key, planner.plan(key).members, 0);
   return {
     planner,
     index,
+    get unknownRights() {
+      return unknownRights;
+    },
     plan: async (podKey) => {
       let plan = planner.plan(podKey);
       const unreadable: Rejection[] = [];
@@ -98,6 +106,8 @@ export function planPods(
         if (why !== undefined) unreadable.push(waitsForService(service, why));
       }
       if (plan.unread.length > 0) plan = planner.plan(podKey);
+      unknownRights ??= await whyNot(() => tokenRights.learn(rightsFor(plan, nodeOf)));
+      plan = permitted(plan, tokenRights, nodeOf);
       places.record(podKey, plan.places);
       return { ...plan, rejections: [...plan.rejections, ...unreadable] };
     },

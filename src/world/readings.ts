@@ -4,6 +4,7 @@ import type { KubernetesObject } from '../kubernetes/objects.ts';
 import { Reflector, type ReflectorOptions } from '../kubernetes/reflector.ts';
 import type { Resource } from '../kubernetes/resources.ts';
 import type { View } from '../kubernetes/view.ts';
+import { because } from '../observability/causes.ts';
 import { explainError } from '../observability/log.ts';
 import type { Context } from './context.ts';
 
@@ -53,7 +54,7 @@ export class Readings {
   failures(isUnreadMeant = true): string[] {
     return [...this.#sources].flatMap(([name, failure]) => {
       const why = failure();
-      return why === undefined || (why.endsWith(UNREAD) && !isUnreadMeant) ? [] : [`${name}: ${why}`];
+      return why === undefined || (why.endsWith(UNREAD) && !isUnreadMeant) ? [] : [because(name, why)];
     });
   }
 

@@ -1,6 +1,7 @@
 import { hostKey, type Family } from '../address.ts';
 import { systemClock } from '../clock.ts';
 import { ServiceCatalog } from '../consul/service-catalog.ts';
+import { TokenRights } from '../consul/token-rights.ts';
 import { readTransactionLimit } from '../consul/transaction-limit.ts';
 import type { KubernetesClient } from '../kubernetes/client.ts';
 import type { KubernetesObject, Pod } from '../kubernetes/objects.ts';
@@ -44,6 +45,8 @@ export interface World {
         readonly own: OwnCatalog;
         readonly foreign: ForeignInstances;
         readonly transactionLimit: number;
+        /** Of the token that this process has. */
+        readonly tokenRights: Pick<TokenRights, 'learn' | 'isDenied'>;
       }
     | undefined;
   readonly toKubernetes:
@@ -158,7 +161,7 @@ async function readToConsul(
     readings.untilRead('Consul version', () => readTransactionLimit(consul, context.log)),
     reading,
   ]);
-  return { own, foreign, transactionLimit, views };
+  return { own, foreign, transactionLimit, views, tokenRights: new TokenRights(consul) };
 }
 
 async function readToKubernetes(

@@ -146,6 +146,12 @@ describe('a mirror namespace while Consular runs', () => {
     await untilIdle(stage.daemon);
     expect(await other.all(name)).toEqual(before);
     expect([await other.names(), await isReady()]).toEqual([[name, stage.name('second')].sort(), true]);
+    await until('a Warning on the Namespace', async () => {
+      const events = await rig.kubernetes.list(`/apis/events.k8s.io/v1/namespaces/${otherName}/events`);
+      return events.some(({ reason, type, note }) => {
+        return reason === 'NamespaceClosed' && type === 'Warning' && String(note).includes(noRight(otherName));
+      });
+    });
     // A write may be refused before the rights are looked at.
     const reasons = loud().map(({ reason }) => reason);
     expect(reasons.filter((reason) => reason === 'NamespaceClosed')).toHaveLength(1);

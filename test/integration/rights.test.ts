@@ -380,11 +380,11 @@ const KINDS: Readonly<Record<string, string>> = {
 const POLICY_NEEDED_BY: Readonly<Record<string, { readonly scenario: ScenarioName; readonly complaint: RegExp }>> = {
   'node_prefix "k8s-dev--" write': {
     scenario: 'a Ready pod is registered',
-    complaint: /Permission denied.*lacks permission 'node:write'/,
+    complaint: /add to the policy of the token: node "k8s-\w+--/,
   },
   'service_prefix "dev-" write': {
     scenario: 'a Ready pod is registered',
-    complaint: /Permission denied.*lacks permission 'service:write'/,
+    complaint: /add to the policy of the token: service "\w+-/,
   },
   'node "k8s-dev" write': {
     scenario: 'Consular shows itself in Consul',
@@ -504,6 +504,16 @@ describe('each right is needed', () => {
     const isDone = await IMPORT_SCENARIOS[scenario](stage);
     const [verb = ''] = name.split(' ');
     await untilSaid(stage, new RegExp(`^${verb} EndpointSlice .*: the API server answered 403 Forbidden`));
+    const { importNamespace, kubernetes } = stage;
+    await untilEqual(
+      'a Warning on the Service and on its namespace',
+      async () => {
+        const events = await kubernetes.list(`/apis/events.k8s.io/v1/namespaces/${importNamespace}/events`);
+        const told = events.filter(({ reason, type }) => reason === 'WriteRefused' && type === 'Warning');
+        return [...new Set(told.map(({ regarding }) => (regarding as { kind: string }).kind))].sort();
+      },
+      ['Namespace', 'Service'],
+    );
     expect(await isDone()).toBe(false);
   });
 

@@ -1,17 +1,46 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { nextPodIP, openRig, statusOf, until, untilEqual, untilIdle, type Rig } from '../rig/index.ts';
+import { nextPodIP, openRig, statusOf, until, untilEqual, untilIdle, type Daemon, type Rig } from '../rig/index.ts';
 
 const named = (name: string) => ({ 'consular.dev/service-name': name });
 
 describe('pods in Consul', () => {
   let rig: Rig;
+  let daemon: Daemon;
 
   beforeAll(async () => {
     rig = await openRig();
     await rig.kubernetes.createNode(`${rig.cluster}-node`, { 'topology.kubernetes.io/zone': 'zone-a' });
-    await rig.startDaemon();
+    daemon = await rig.startDaemon();
   }, 60_000);
   afterAll(() => rig.close(), 30_000);
+
+  it('tells in the log of each instance that came, changed and left, with the reason', async () => {
+    const { kubernetes, namespace } = rig;
+    const ip = nextPodIP();
+    await kubernetes.createPod(namespace, 'told-1', { ip, annotations: named('told') });
+    const records = () =>
+      daemon.records
+        .filter(({ level, service }) => level === 'info' && service === 'told')
+        .map(({ message, address, reason }) => `${message} ${String(address)}: ${String(reason)}`);
+    const untilTold = (count: number) => until(`${count} records`, () => Promise.resolve(records().length >= count));
+    await untilTold(1);
+    await kubernetes.annotate(namespace, 'told-1', { 'consular.dev/service-tags': 'new' });
+    await untilTold(2);
+    await kubernetes.setReady(namespace, 'told-1', false);
+    await untilTold(3);
+    await kubernetes.setReady(namespace, 'told-1', true);
+    await untilTold(4);
+    await kubernetes.deletePod(namespace, 'told-1');
+    await untilTold(5);
+    const at = `${ip}:8080`;
+    expect(records()).toEqual([
+      expect.stringMatching(`^registered ${at}: Pod is Ready`),
+      `changed ${at}: tags [] -> ["new"]`,
+      expect.stringMatching(`^deregistered ${at}: Pod is not Ready`),
+      expect.stringMatching(`^registered ${at}: Pod is Ready`),
+      expect.stringMatching(`^deregistered ${at}: the pod is (gone|being deleted)`),
+    ]);
+  });
 
   it('has an annotated Ready pod, with its own IP, on the node that stands for its Kubernetes node', async () => {
     const { kubernetes, consul, namespace, cluster } = rig;

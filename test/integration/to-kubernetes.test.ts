@@ -14,6 +14,30 @@ describe('services of Consul in Kubernetes', () => {
   }, 60_000);
   afterAll(() => rig.close(), 30_000);
 
+  it('tells in the log of each object that came, changed and left, with the reason', async () => {
+    const { consul, namespace } = rig;
+    for (const host of [1, 2])
+      await consul.registerOnAgent({ id: `told-${host}`, name: 'told', address: `192.0.2.9${host}`, port: 80 });
+    await untilEqual('both', () => mirrored.addresses('told'), ['192.0.2.91:80', '192.0.2.92:80']);
+    await consul.setHealth('told-1', 'fail');
+    await untilEqual('one', () => mirrored.addresses('told'), ['192.0.2.92:80']);
+    for (const host of [1, 2]) await consul.deregisterFromAgent(`told-${host}`);
+    const records = () =>
+      daemon.records
+        .filter(({ level, service }) => level === 'info' && service === 'told')
+        .map(({ message, kind, object, reason }) => `${message} ${String(kind)} ${String(object)}: ${String(reason)}`);
+    const service = `Service ${namespace}/told`;
+    await untilEqual(
+      'the end of the Service',
+      () => Promise.resolve(records().find((record) => record.startsWith(`deleted ${service}`))),
+      `deleted ${service}: Consul has no instance of it any more`,
+    );
+    expect(records()[0]).toBe(`created ${service}: Consul has instances for it`);
+    expect(records()).toContainEqual(
+      expect.stringMatching(/^updated EndpointSlice .*: 192.0.2.91 left: its instance is critical$/),
+    );
+  });
+
   it('has a Consul service as a selectorless Service with slices and Endpoints', async () => {
     const { consul, cluster } = rig;
     await consul.registerOnAgent({

@@ -3,6 +3,7 @@ import type { Clients } from '../../world/context.ts';
 import type { World } from '../../world/world.ts';
 import { toldOfQuotas } from '../namespace-quotas.ts';
 import { namespacesOf } from '../plan.ts';
+import { asksForInstances } from '../../to-kubernetes/requests/import-request.ts';
 import { toldOfNamespaces } from '../namespace-rights.ts';
 import { describeWritesOff, writesOffBy } from '../writes-off.ts';
 import { explainConsulService } from './consul-service.ts';
@@ -42,13 +43,20 @@ async function explainOne(
 ): Promise<Explanation | undefined> {
   const { owner, toConsul, toKubernetes } = world;
   if (kind === 'consul-service') {
-    const told = toldOfNamespaces(clients, world, config.toKubernetes.namespaces, account, config.toConsul.watch);
+    const told = toldOfNamespaces(clients, world, config.toKubernetes, account, config.toConsul.watch);
     const explanation = await explainConsulService(config, world, clients.consul, name, await told);
     if (!explanation) return undefined;
     const quotas = await toldOfQuotas(clients.kubernetes, namespacesOf(config.toKubernetes), explanation.changes);
     return { ...explanation, rejections: [...explanation.rejections, ...explainedTold(quotas).rejections] };
   }
-  if (kind === 'service' && (toConsul ?? toKubernetes)) return explainService(config, world, name);
+  if (kind === 'service' && (toConsul ?? toKubernetes)) {
+    const explanation = await explainService(config, world, name);
+    const service = toKubernetes?.views.services.get(name);
+    if (!explanation || !service || !asksForInstances(service, config.toKubernetes)) return explanation;
+    const told = await toldOfNamespaces(clients, world, config.toKubernetes, account);
+    const { rejections } = explainedTold(told.filter(({ object }) => object === `Namespace ${service.namespace}`));
+    return { ...explanation, rejections: [...explanation.rejections, ...rejections] };
+  }
   if (kind === 'pod' && toConsul) return explainPod(config, owner, toConsul, name);
   throw new Error(`explain ${kind} ${name}: toConsul.enabled is false: nothing is registered, and no ${kind} is read`);
 }

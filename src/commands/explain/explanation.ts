@@ -2,6 +2,7 @@ import type { Pod, Service } from '../../kubernetes/objects.ts';
 import { objectKey } from '../../kubernetes/objects.ts';
 import { isOurAnnotation, ourSpelling } from '../../to-consul/requests/annotations.ts';
 import type { OwnInstance } from '../../to-consul/observed/own-instance.ts';
+import { differencesOf, type Difference } from '../../to-consul/observed/differences.ts';
 import { identityOf } from '../../to-consul/registration/registration.ts';
 import type { Registration } from '../../to-consul/registration/registration.ts';
 import { isRegistratorVariable } from '../../to-consul/requests/registrator.ts';
@@ -11,6 +12,8 @@ import type { Rejection } from '../../to-consul/registration/rejection.ts';
 import type { PodPlan } from '../../to-consul/plan/pod-plan.ts';
 import { WHY_KEPT } from '../../to-consul/plan/kept.ts';
 import { STAYS } from '../../to-consul/report/held.ts';
+
+export type { Difference } from '../../to-consul/observed/differences.ts';
 
 export const KINDS = ['pod', 'service', 'consul-service'] as const;
 export type Kind = (typeof KINDS)[number];
@@ -99,12 +102,6 @@ export interface ExplainedChange {
   readonly note: string;
   /** Of an update, and of nothing else. */
   readonly differences: readonly Difference[];
-}
-
-export interface Difference {
-  readonly field: string;
-  readonly desired: string;
-  readonly observed: string;
 }
 
 export interface ExplainedRejection {
@@ -202,38 +199,6 @@ export function podChanges({
     ...kept.map(({ registration }) => change('kept', registration, WHY_KEPT)),
     ...retained.map(({ registration, why }) => change('retained', registration, why)),
   ];
-}
-
-/** Field by field: what the planner compares, and no more. */
-export function differencesOf(
-  desired: Registration,
-  { registration: observed, checkIndex }: OwnInstance,
-): Difference[] {
-  const wanted = fieldsOf(desired);
-  const found = fieldsOf(observed);
-  if (checkIndex === 0) for (const field of CHECK_FIELDS) found.delete(field);
-  return [...new Set([...wanted.keys(), ...found.keys()])].flatMap((field) => {
-    const [a, b] = [wanted.get(field) ?? NONE, found.get(field) ?? NONE];
-    return a === b ? [] : [{ field, desired: a, observed: b }];
-  });
-}
-
-const NONE = '(none)';
-const CHECK_FIELDS = ['check.status', 'check.notes'];
-
-function fieldsOf(registration: Registration): Map<string, string> {
-  const { service, address, port, taggedAddresses, weight, tags, meta, check } = registration;
-  return new Map([
-    ['service', service],
-    ['address', address],
-    ['port', String(port)],
-    ...[...taggedAddresses].map(([key, value]) => [`taggedAddresses.${key}`, value] as const),
-    ['weight', String(weight)],
-    ['tags', JSON.stringify(tags)],
-    ...[...meta].map(([key, value]) => [`meta.${key}`, JSON.stringify(value)] as const),
-    ['check.status', check.status],
-    ['check.notes', JSON.stringify(check.notes)],
-  ]);
 }
 
 /** One line for a pod among others. */

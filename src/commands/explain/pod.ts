@@ -18,7 +18,7 @@ import {
   type Fact,
   type Setting,
 } from './explanation.ts';
-import { toldOfServices } from '../told.ts';
+import { toldOfRights, toldOfServices } from '../told.ts';
 import { planPods, type PodPlans } from '../../world/read-once.ts';
 import type { PodPlan } from '../../to-consul/plan/pod-plan.ts';
 import { gateCondition } from '../../to-consul/report/readiness-gate.ts';
@@ -55,7 +55,7 @@ export async function explainPod(
   const plan = await plans.plan(key);
   const sources = pod && plans.index.sourcesOf(pod);
   const desired = sources && desiredRegistrations(owner, config.toConsul, sources);
-  const ofServices = explainedTold(toldOfServices(plan.ofServices), true);
+  const ofServices = explainedTold([...toldOfServices(plan.ofServices), ...toldOfRights(plans.unknownRights)], true);
   return {
     kind: 'pod',
     name: key,

@@ -6,6 +6,7 @@ import { explainLoss } from '../../consul/distrust.ts';
 import { EventRecorder } from '../../kubernetes/events.ts';
 import { leadersApi } from '../../leadership/leaders-api.ts';
 import type { Leadership } from '../../leadership/leadership.ts';
+import type { ChangeLog } from '../../observability/change-log.ts';
 import { splitAddress } from '../../observability/http.ts';
 import { OwnEntry, type OwnEntryOptions } from '../../to-consul/identity/own-entry.ts';
 import { summarize, type Summary, type Sums } from '../../to-consul/identity/summary.ts';
@@ -27,6 +28,7 @@ export interface Directions {
 }
 
 interface Given {
+  readonly changes: ChangeLog;
   readonly ownEntry: OwnEntry;
   readonly writes: Writes;
   readonly leadership: Leadership;
@@ -37,13 +39,13 @@ export function startDirections(
   context: Context,
   { api: anybodysApi, cluster, consul, nodes, kubernetes, resources, brake }: Clients,
   { owner, trust, toConsul, toKubernetes, closedNamespaces }: TrustingWorld,
-  { ownEntry, leadership, writes, ...more }: Given & Pick<ToConsulOptions, 'committer' | 'isFollowing'>,
+  { ownEntry, leadership, writes, changes, ...more }: Given & Pick<ToConsulOptions, 'committer' | 'isFollowing'>,
 ): Directions {
   const { config, log, metrics, timings } = context;
   const api = leadersApi(anybodysApi, () => leadership.assertLeading());
   const mayWrite = () => writes.phase === 'on';
   const events = new EventRecorder(kubernetes, hostname(), log, metrics, systemClock, Math.random, mayWrite);
-  const common = { owner, api, consul, nodes, resources, events, brake, ...trust, ...context };
+  const common = { owner, api, consul, nodes, resources, events, brake, changes, ...trust, ...context };
   const { timeLine, witness } = trust;
   const consulMark = () => ({ index: timeLine.namesIndex, nonce: witness.known?.nonce ?? '' });
   return {
@@ -119,7 +121,7 @@ export function consulStatus(
  */
 export function summaryOf(
   { toConsul, toKubernetes, trust }: Directions,
-  given: Pick<Sums, 'off' | 'configuration' | 'unfenced' | 'retained'>,
+  given: Pick<Sums, 'off' | 'configuration' | 'unfenced' | 'retained' | 'failing'>,
   isLastWord = false,
 ): Summary | undefined {
   const consul = toConsul?.status();

@@ -1,7 +1,10 @@
 import { setMaxListeners } from 'node:events';
 import { inBackground, onBackgroundFailure } from '../../background.ts';
+import { sleep } from '../../backoff.ts';
 import { systemClock } from '../../clock.ts';
 import { createCommitter } from '../../consul/committer.ts';
+import { ChangeLog } from '../../observability/change-log.ts';
+import { FailingSince } from '../../observability/causes.ts';
 import { serveStatus } from '../../observability/http.ts';
 import { sparingLog } from '../../observability/sparing-log.ts';
 import { Writes } from '../../writes.ts';
@@ -68,6 +71,8 @@ export async function startDaemon(
     log.error('background work failed', { error });
   });
   const clients = createClients(whole);
+  // Not sparing: what was changed is news each time.
+  const changes = new ChangeLog({ log: context.log, clock: systemClock });
   const readings = new Readings(whole, clients.cluster);
   let directions: Directions | undefined;
   let isStopping = false;
@@ -85,6 +90,7 @@ export async function startDaemon(
     directions?.events.stop();
     directions?.ownEntry.stop();
     await Promise.all([directions?.toConsul?.stop(DRAIN_MS), directions?.toKubernetes?.stop(DRAIN_MS)]);
+    changes.flush();
   };
   const deployment = new DeploymentEvents(whole, clients, pod);
   const retention = new Retention(whole, deployment);
@@ -120,6 +126,7 @@ export async function startDaemon(
     configuration: followed?.troubles.map(({ message }) => `configuration: ${message}`) ?? [],
     unfenced: lead.unfenced,
     retained: retention.sentences(),
+    failing: failing(),
   });
   carryOutSwitch({
     ...{ writes, log, metrics: context.metrics },
@@ -138,15 +145,17 @@ export async function startDaemon(
     },
   });
   const failures = () => [...lead.failures(), ...(directions?.toConsul?.failures() ?? [])];
+  const failingSince = new FailingSince(systemClock);
+  const failing = () => failingSince.note(failures());
   const isReady = () => lead.isReady && failures().length === 0;
   const status = await serveStatus(config.http.address, {
     registry: context.metrics.registry,
-    notReady: () => (lead.isReady ? failures() : ['starting', ...failures()]),
+    notReady: () => (lead.isReady ? failing() : ['starting', ...failing()]),
     status: () => ({
       cluster: config.cluster,
       version: context.version,
       ready: isReady(),
-      waitingFor: failures(),
+      waitingFor: failing(),
       leader: lead.status(),
       writes: { enabled: !writes.off, since: writes.off?.since ?? null, by: writes.off?.by ?? [] },
       configuration: followed?.status ?? null,
@@ -157,6 +166,7 @@ export async function startDaemon(
     }),
   });
   readings.onReturn(lookAgain);
+  inBackground(lookOften(failing, whole.signal));
   const summary = () => directions && summaryOf(directions, sums());
   const mayWrite = () => writes.phase === 'on';
   const { controlFile } = config;
@@ -175,7 +185,8 @@ export async function startDaemon(
     await ownEntry.claim();
     if (isStopping) return;
     const isFollowing = () => failures().length === 0 && mayWrite();
-    directions = startDirections(whole, clients, world, { committer, ownEntry, leadership, writes, isFollowing });
+    const given = { committer, ownEntry, leadership, writes, isFollowing, changes };
+    directions = startDirections(whole, clients, world, given);
     lead.runs(world.trust.witness);
     retention.begin(retainingOf(directions), directions.events);
     ownEntry.start();
@@ -197,4 +208,12 @@ export async function startDaemon(
       await clients.close();
     },
   };
+}
+
+/** Since when something fails is known to the second, whether anybody asks or not. */
+async function lookOften(look: () => unknown, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    look();
+    await sleep(1000, signal);
+  }
 }

@@ -82,7 +82,7 @@ export class OwnWitness implements Witness {
   /** @throws ConsulError, UntrustworthyAnswer when Consul could not be read */
   static async read(options: OwnWitnessOptions): Promise<OwnWitness> {
     const servers = await readServers(options.client);
-    if (servers.size === 0) throw new UntrustworthyAnswer(SERVERS, 'none');
+    if (servers.size === 0) throw new UntrustworthyAnswer(SERVERS, 'none: is the token missing or without rights?');
     return new OwnWitness(options, servers);
   }
 

@@ -17,6 +17,8 @@ export interface Sums {
   readonly unfenced: string | undefined;
   /** What is retained because much was lost at once, and how to let it go: a sentence for each direction. */
   readonly retained: readonly string[];
+  /** What cannot be read or followed now, since when and why: a sentence for each cause. */
+  readonly failing: readonly string[];
   /** In Consul, by us. */
   readonly instances: number;
   /** Objects, in both directions. */
@@ -46,6 +48,7 @@ const LONGEST_TROUBLE = 300;
  * | ... or Consul lost data | warning: nothing that is missing goes         |
  * | ... or anything is retained | warning: somebody has something to decide |
  * | ... or writes are off, or the configuration is refused or needs a restart | warning |
+ * | ... or something cannot be read | warning: changes there are not seen     |
  *
  * Never critical: nobody calls this service, and a Consular that does not work cannot say so here.
  */
@@ -57,6 +60,7 @@ export function summarize(given: Sums): Summary {
     loss,
     unfenced,
     retained,
+    failing,
     instances,
     rejected,
     held,
@@ -70,7 +74,8 @@ export function summarize(given: Sums): Summary {
     ...(kept === 0 ? [] : [`${kept} kept, as removals is never`]),
     mirrored === undefined ? 'mirroring is off' : `${count(mirrored, 'service')} mirrored`,
   ].join(', ');
-  const isWell = rejected + held + retained.length + configuration.length === 0 && (loss ?? off) === undefined;
+  const told = rejected + held + retained.length + configuration.length + failing.length;
+  const isWell = told === 0 && (loss ?? off) === undefined;
   const { first, all } = firstOf(troubles, MOST_SHOWN);
   const lines = [
     ...(off === undefined ? [] : [shorten(off)]),
@@ -78,6 +83,7 @@ export function summarize(given: Sums): Summary {
     ...configuration.map(shorten),
     ...(loss === undefined ? [] : [loss]),
     ...retained.map(shorten),
+    ...failing.map(shorten),
     ...(unfenced === undefined ? [] : [shorten(`writes go without a fence: ${unfenced}`)]),
     ...first.map(shorten),
     ...(all > first.length ? [`and ${all - first.length} more`] : []),

@@ -1,9 +1,10 @@
+import type { ConsulRight } from '../../consul/rights.ts';
 import type { OwnInstance } from '../observed/own-instance.ts';
 import type { Registration } from '../registration/registration.ts';
 import type { Ours } from './sources.ts';
 
-/** What a refused registration waits for: a name of Consul services, lower case, or room in a namespace. */
-export type Wait = { readonly name: string } | { readonly namespace: string };
+/** What a refused registration waits for: a name of Consul services, lower case; room in a namespace; or a right in Consul. */
+export type Wait = { readonly name: string } | { readonly namespace: string } | { readonly right: ConsulRight };
 
 /**
  * Who has which places in Consul, whether or not the policy limits them now: it may at any time.

@@ -26,6 +26,8 @@ import type { PodIndex } from './pod-index.ts';
 import type { PodPlan } from './pod-plan.ts';
 import { proofNeeded, type Proven } from './proof.ts';
 import { askerOf, judgeRemovals } from './removals.ts';
+import { servedGate } from '../desired/readiness.ts';
+import { whyGone } from './why-gone.ts';
 import { NOTHING_RETAINED, retain, type Retention } from './retention.ts';
 import type { Others, Ours } from './sources.ts';
 
@@ -132,6 +134,12 @@ export class Planner {
       isAsked: desired?.isAsked ?? false,
       awaited: sources && desired ? this.#awaited(sources, desired) : [],
       rule: desired?.rule ?? 'there is no such pod',
+      whyGone: new Map(
+        [...remove, ...unproven.map(({ instance }) => instance)].map((instance) => [
+          instance,
+          whyGone(instance, pod, desired, servedGate(this.#config)),
+        ]),
+      ),
     };
   }
 

@@ -48,4 +48,6 @@ export interface PodPlan {
   readonly awaited: readonly Service[];
   /** The row of the decision table that decided, in words. */
   readonly rule: string;
+  /** Why an instance that is removed, or would be after a direct read, goes, in words. */
+  readonly whyGone: ReadonlyMap<OwnInstance, string>;
 }

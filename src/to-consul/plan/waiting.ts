@@ -1,3 +1,4 @@
+import { rightId } from '../../consul/rights.ts';
 import type { Wait } from './places.ts';
 
 /** Pods with what they wait for, according to the last plan of each that was about to be written. */
@@ -31,5 +32,6 @@ export class Waiting {
 }
 
 function reasonOf(wait: Wait): string {
+  if ('right' in wait) return `right ${rightId(wait.right)}`;
   return 'name' in wait ? `service ${wait.name}` : `namespace ${wait.namespace}`;
 }

@@ -17,6 +17,7 @@ export interface Rejection {
     | 'Overruled'
     | 'UnreadableService'
     | 'PolicyDenied'
+    | 'ConsulRefused'
     | 'QuotaExceeded';
   /** One sentence for the person who can fix it. */
   readonly message: string;

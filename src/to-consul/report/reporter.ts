@@ -20,6 +20,9 @@ interface Told extends Rejection {
   readonly isHeld?: boolean;
 }
 
+/** Of an object, which may be gone. */
+type Identity = Pick<KubernetesObject, 'namespace' | 'name' | 'uid'>;
+
 /** A pod has room for thousands of mistakes, and each Event of it is one that nobody else gets. */
 const MOST_TOLD = 5;
 /** What was told of more workloads than these is told again. */
@@ -34,7 +37,7 @@ export function createReporter({ views, events, resources, log, metrics }: Repor
   /** Of Services, whatever their pods are. */
   const ofThemselves = new Map<string, readonly Told[]>();
   const ofPods = new ServiceProblems();
-  const tell = (resource: Resource<KubernetesObject>, object: KubernetesObject, all: readonly Told[]) => {
+  const tell = (resource: Resource<KubernetesObject>, object: Identity, all: readonly Told[]) => {
     const rejections = firstOf(all);
     const identity = `${resource.kind} ${objectKey(object)}`;
     const messages = rejections.map(({ message }) => message).join('; ');
@@ -43,7 +46,8 @@ export function createReporter({ views, events, resources, log, metrics }: Repor
     current.set(identity, messages);
     for (const { reason, message, isHeld } of rejections) {
       metrics.rejections.inc({ direction: 'to-consul', reason });
-      log.warn('rejected', {
+      // Of a right that is missing, and may concern thousands of pods, the log tells once.
+      log[reason === 'ConsulRefused' ? 'debug' : 'warn']('rejected', {
         direction: 'to-consul',
         kind: resource.kind,
         object: objectKey(object),
@@ -96,15 +100,16 @@ export function createReporter({ views, events, resources, log, metrics }: Repor
     },
     /** Objects to what is wrong with them. */
     rejected: current as ReadonlyMap<string, string>,
-    /** @param isHeld whether an instance of the pod stays as it is for that */
-    rejections: (podKey: string, rejections: readonly Rejection[], isHeld = false) => {
+    /**
+     * @param isHeld whether an instance of the pod stays as it is for that
+     * @param goneUid of a pod that is gone, and that something is rejected for all the same: what Consul does not let go
+     */
+    rejections: (podKey: string, rejections: readonly Rejection[], isHeld = false, goneUid = '') => {
       const pod = views.pods.get(podKey);
-      const told = rejections.map((rejection) => ({
-        ...rejection,
-        isHeld: isHeld && rejection.reason !== 'Duplicate',
-      }));
-      if (pod) tell(resources.pods, pod, told);
-      else current.delete(`${resources.pods.kind} ${podKey}`);
+      const told = rejections
+        .filter(({ reason }) => pod !== undefined || reason === 'ConsulRefused')
+        .map((rejection) => ({ ...rejection, isHeld: isHeld && rejection.reason !== 'Duplicate' }));
+      tell(resources.pods, pod ?? goneOf(podKey, goneUid), told);
     },
     /** Told once for each workload: its pods say the same, and nobody has to hurry. */
     warnings: (podKey: string, warnings: readonly string[]) => {
@@ -139,6 +144,11 @@ export function createReporter({ views, events, resources, log, metrics }: Repor
       tellService(key);
     },
   };
+}
+
+function goneOf(podKey: string, uid: string): Identity {
+  const [namespace = '', name = ''] = podKey.split('/');
+  return { namespace, name, uid };
 }
 
 /** @param most as many of the addresses are named */

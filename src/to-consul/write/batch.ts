@@ -4,11 +4,6 @@ import { composeGroup, partOf, type Group, type GroupSource } from './group.ts';
 import { EMPTY, exceeds, plus, sizeOf, type Limits } from './limits.ts';
 import { nodesNeeded, nodesTouched } from './operations.ts';
 
-export interface BatchSource extends GroupSource {
-  /** Keys that Consul will most likely refuse, and with them their whole batch: they share no batch with other keys. */
-  readonly denied: ReadonlySet<string>;
-}
-
 export interface Batch {
   readonly groups: readonly Group[];
   readonly size: Limits;
@@ -32,7 +27,6 @@ const MOST_LATER = 64;
  * | cannot be composed, or needs a node that is not ours to write   | settled, with the reason                     |
  * | is more than a transaction, and its turn has come               | sends a part, in the order of `piecesOf`     |
  * | ... and not one of its pieces can be sent at all                | settled, with the reason                     |
- * | was denied, in a batch of keys that were not, or the reverse    | waits                                        |
  * | may be otherwise in Consul than is known                        | rests                                        |
  * | touches a node that rests                                       | rests                                        |
  * | needs a node that is closed                                     | waits                                        |
@@ -43,7 +37,7 @@ const MOST_LATER = 64;
  * @param limits what to put together; a piece that is more goes alone
  * @param most what can be sent at all
  */
-export function composeBatch(keys: Iterable<string>, source: BatchSource, limits: Limits, most: Limits): Batch {
+export function composeBatch(keys: Iterable<string>, source: GroupSource, limits: Limits, most: Limits): Batch {
   const groups: Group[] = [];
   const nodes = new Set<string>();
   const settled = new Map<string, Error | undefined>();
@@ -52,8 +46,6 @@ export function composeBatch(keys: Iterable<string>, source: BatchSource, limits
   let later = 0;
   for (const key of keys) {
     if (later === MOST_LATER) break;
-    const [first] = groups;
-    if (first && source.denied.has(first.key) !== source.denied.has(key)) continue;
     const group = tryComposeGroup(key, source, nodes);
     if (group === 'later') {
       later++;

@@ -1,3 +1,4 @@
+import type { ConsulRight } from '../../consul/rights.ts';
 import type {
   CheckOperation,
   NodeOperation,
@@ -32,6 +33,13 @@ export function nodesTouched(changes: PodChanges): string[] {
     ...nodesNeeded(changes).map(({ name }) => name),
     ...changes.remove.map(({ registration }) => registration.node.name),
   ];
+}
+
+/** The right that an operation needs, where Consul refuses it and does not say which. */
+export function rightToWrite(operation: Operation): ConsulRight {
+  if ('Node' in operation) return { resource: 'node', name: operation.Node.Node.Node };
+  if ('Check' in operation) return { resource: 'service', name: operation.Check.Check.ServiceName };
+  return { resource: 'service', name: operation.Service.Service.Service };
 }
 
 /** Creates the node, or corrects its address. Whatever else is on the node stays. */

@@ -1,4 +1,6 @@
 import type { TransactionConflict } from '../../consul/errors.ts';
+import type { DeniedRights } from '../../consul/denied-rights.ts';
+import { isDenial, rightIn } from '../../consul/rights.ts';
 import type { Log } from '../../observability/log.ts';
 import type { RetryBrake } from '../../retry-brake.ts';
 import type { NodeState, OwnInstance } from '../observed/own-instance.ts';
@@ -6,7 +8,7 @@ import { identityOf } from '../registration/registration.ts';
 import { refusedGroups } from './batch.ts';
 import type { Group } from './group.ts';
 import { Contradictions } from './contradictions.ts';
-import { nodesTouched } from './operations.ts';
+import { nodesTouched, rightToWrite } from './operations.ts';
 import type { Submissions } from './submissions.ts';
 
 /** Our picture of Consul, as far as it is read again. */
@@ -27,6 +29,7 @@ export interface RecoveryOptions {
   readonly own: ReadableNodes;
   /** Keys for which Consul turned out to have something else than was written: each has to be looked at. */
   readonly onDrift: (keys: Iterable<string>) => void;
+  readonly denied: Pick<DeniedRights, 'deny'>;
   readonly brake: Pick<RetryBrake, 'tryTake'>;
   readonly log: Log;
   readonly submissions: Submissions;
@@ -42,7 +45,8 @@ export interface RecoveryOptions {
  * | or the brake lets none pass   |                                         |                                               |
  * | ... and nothing is there, on two nodes or more | tried again, after a backoff | read again; see Contradictions          |
  * | refused, but not these keys   | tried again                             | known as before: nothing was applied          |
- * | refused for want of a right   | back to the queue, marked               | read no more                                  |
+ * | refused for want of a right   | tried again without what needs it       | read no more                                  |
+ * | ... which is not said         | back to the queue                       | read no more                                  |
  * | refused by somebody who names no key | all are tried again, as those named | read again                                 |
  */
 export class Recovery {
@@ -56,11 +60,26 @@ export class Recovery {
   /** Nothing was applied. The refused groups are looked at again in the catalog, the others only had bad company. */
   async afterConflict(groups: readonly Group[], conflict: TransactionConflict): Promise<void> {
     const refused = refusedGroups(groups, conflict);
+    if (conflict.isDenied) return this.#leaveOutDenied(groups, refused, conflict);
     const nodes = new Set([...refused].flatMap(({ changes }) => nodesTouched(changes)));
-    const isKnown = !conflict.isDenied && (await this.#readRefused(nodes));
+    const isKnown = await this.#readRefused(nodes);
     if (isKnown && conflict.failures.length > 0) for (const group of refused) this.#noteContradictions(group);
     const isFinal = !isKnown || !this.#options.brake.tryTake(1);
     for (const { key } of refused) this.#options.submissions.refused(key, conflict, isFinal);
+  }
+
+  #leaveOutDenied(groups: readonly Group[], refused: ReadonlySet<Group>, conflict: TransactionConflict): void {
+    const { denied, submissions } = this.#options;
+    const operations = groups.flatMap((group) => group.operations);
+    let isKnown = false;
+    for (const { index, what } of conflict.failures) {
+      const operation = operations[index];
+      const right = isDenial(what) ? (rightIn(what) ?? (operation && rightToWrite(operation))) : undefined;
+      if (!right) continue;
+      isKnown = true;
+      denied.deny(right, what);
+    }
+    for (const { key } of refused) submissions.refused(key, conflict, !isKnown);
   }
 
   /** Why nothing that Consul says is trusted; undefined when it is. */

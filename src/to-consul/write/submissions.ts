@@ -13,7 +13,6 @@ interface Submitted {
 /** The keys to write, in order of submission; each stays until Consul has its state, or until it goes back to the queue. */
 export class Submissions {
   readonly #submitted = new Map<string, Submitted>();
-  readonly #denied = new Set<string>();
   #waiting = 0;
 
   /** Resolves or rejects when the key is settled. A key must not be added twice at a time. */
@@ -32,11 +31,6 @@ export class Submissions {
   /** The keys that could be sent. */
   *waitingKeys(): Generator<string> {
     for (const [key, { state }] of this.#submitted) if (state === 'waiting') yield key;
-  }
-
-  /** Keys whose last try was refused because a right is missing. */
-  get denied(): ReadonlySet<string> {
-    return this.#denied;
   }
 
   /** A transaction with the key goes out. */
@@ -65,7 +59,6 @@ export class Submissions {
     const submitted = this.#submitted.get(key);
     if (!submitted) return;
     submitted.conflicts = 0;
-    this.#denied.delete(key);
     this.#submitted.delete(key);
     this.#submitted.set(key, submitted);
   }
@@ -73,7 +66,6 @@ export class Submissions {
   /** Consul refused the key. @param isFinal whether another try at once would be refused as well */
   refused(key: string, conflict: TransactionConflict, isFinal: boolean): void {
     const submitted = this.#submitted.get(key);
-    if (conflict.isDenied) this.#denied.add(key);
     if (submitted && (++submitted.conflicts > MOST_CONFLICTS || isFinal)) this.settle(key, conflict);
   }
 
@@ -82,10 +74,8 @@ export class Submissions {
     const submitted = this.#submitted.get(key);
     if (submitted?.state === 'waiting') this.#waiting--;
     this.#submitted.delete(key);
-    if (error === undefined) {
-      this.#denied.delete(key);
-      submitted?.resolve();
-    } else submitted?.reject(error);
+    if (error === undefined) submitted?.resolve();
+    else submitted?.reject(error);
   }
 
   #mark(submitted: Submitted | undefined, state: Submitted['state']): void {

@@ -1,6 +1,7 @@
 import { inBackground } from '../../background.ts';
 import type { Clock } from '../../clock.ts';
 import type { Committer } from '../../consul/committer.ts';
+import type { DeniedRights } from '../../consul/denied-rights.ts';
 import { ConsulError, mayHaveBeenApplied, NotApplied, TransactionConflict } from '../../consul/errors.ts';
 import { Failures } from '../../consul/failures.ts';
 import type { Committed } from '../../consul/transaction.ts';
@@ -40,10 +41,14 @@ export interface WriterOptions {
   readonly own: WrittenCatalog;
   /** What to write for a key, from the latest state; asked at the moment of sending. */
   readonly plan: (key: string) => PodChanges;
+  /** Told what Consul took for a key. */
+  readonly onCommitted: (key: string, changes: PodChanges) => void;
   /** Keys for which Consul turned out to have something else than was written: each has to be looked at. */
   readonly onDrift: (keys: Iterable<string>) => void;
   /** Operations that this Consul takes in one transaction. */
   readonly limit: number;
+  /** Told what Consul refuses for want of a right: from then on no plan has that. */
+  readonly denied: Pick<DeniedRights, 'deny'>;
   readonly brake: Pick<RetryBrake, 'tryTake'>;
   readonly log: Log;
   readonly clock: Clock;
@@ -59,8 +64,8 @@ export interface WriterOptions {
  * - a node is created in the transaction of its first instance; groups that need a node which another transaction is
  *   creating wait for that one;
  * - 409: nothing was applied; the nodes of the refused groups are read again and everything is composed anew, while the
- *   brake lets it, or else the refused keys go back to the queue; so does a key that the ACLs deny, and from then on it goes
- *   without others, which it would only make go twice;
+ *   brake lets it, or else the refused keys go back to the queue; what the ACLs deny is told to `denied`, and the keys are composed
+ *   anew without it;
  * - 409 for creations on several nodes where the read after it finds nothing: Consul contradicts itself, and everything waits with
  *   backoff; see Contradictions;
  * - 413: the limits halve, until the restart; what is too large alone, and cannot be split, costs only itself;
@@ -180,12 +185,11 @@ export class Writer {
 
   #compose(): Batch {
     const { owner, own, plan } = this.#options;
-    const { denied } = this.#submissions;
     const resting = {
       hasKey: (key: string) => this.#doubts.hasKey(key),
       hasNode: (name: string) => this.#doubts.hasNode(name) || this.#nodes.reserved.has(name),
     };
-    const source = { owner, own, plan, resting, closedNodes: this.#nodes.closed, denied };
+    const source = { owner, own, plan, resting, closedNodes: this.#nodes.closed };
     return composeBatch(this.#submissions.waitingKeys(), source, this.#limits, this.#most);
   }
 
@@ -227,12 +231,13 @@ export class Writer {
   }
 
   #committed({ groups }: Batch, committed: Committed): void {
-    const { clock, own } = this.#options;
+    const { clock, own, onCommitted } = this.#options;
     this.#failures.end();
     this.#recovery.forgetContradictions();
     this.#burst.add(groups.length, clock.now());
     for (const group of groups) {
       recordCommit(own, group, committed);
+      onCommitted(group.key, group.changes);
       if (group.isWhole) this.#submissions.settle(group.key);
       else this.#submissions.goesOn(group.key);
     }

@@ -111,7 +111,12 @@ export function createReporter({ views, events, resources, config, log, metrics 
     /** @param failure why its slices could not be written */
     imports: (key: string, { namespace, service, problems, request }: ImportOutcome, failure?: unknown): void => {
       const about: About = service && [resources.services, service];
-      const refused = ownRefusal(`Service ${key}`, nameWanted(request) ?? '', namespace, failure);
+      // Of what is refused to all alike its owner is told too: the Service is not ours.
+      const alike = sharedRefusalOf(namespace, failure) ?? [];
+      const refused = [
+        ...ownRefusal(`Service ${key}`, nameWanted(request) ?? '', namespace, failure),
+        ...[alike].flat(),
+      ];
       tell(`Service ${key}`, [...problems, ...refused], () => about, `Service ${key}: ${importKey}: `);
     },
     /** An object that somebody else will have otherwise, or undefined when that is over. */

@@ -23,6 +23,14 @@ export interface ImportConfig {
   readonly importNamespaces: readonly string[];
 }
 
+/** Whether the Service asks for instances of a Consul service, whether or not it may have them. */
+export function asksForInstances(
+  { annotations }: Pick<Service, 'annotations'>,
+  { annotationPrefix }: Pick<ImportConfig, 'annotationPrefix'>,
+): boolean {
+  return annotations.has(importKeys(annotationPrefix).service);
+}
+
 /** Consul has names of any length; longer ones are a mistake, and make long URLs. */
 const LONGEST_NAME = 255;
 

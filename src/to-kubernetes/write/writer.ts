@@ -60,6 +60,16 @@ export interface Writer {
   applyImport(plan: ImportChanges): Promise<void>;
 }
 
+/** A write that the API server took. */
+export interface Written {
+  readonly action: 'created' | 'updated' | 'deleted';
+  readonly kind: string;
+  /** As it is now, or was until now. */
+  readonly object: KubernetesObject;
+  /** Of an update: what of it was not as it should be. */
+  readonly differences: readonly Difference[];
+}
+
 /** What earlier writes have shown. */
 export interface WriterMemory {
   readonly refused: Pick<RefusedEndpoints, 'of' | 'refuse' | 'take'>;
@@ -77,6 +87,7 @@ export function createWriter(
   views: Views,
   consulMark: () => ConsulMark,
   { refused, disputes }: WriterMemory,
+  onWritten: (written: Written) => void,
 ): Writer {
   const labels = ownershipLabels(owner);
   const ownerOf = (namespace: string, name: string) =>
@@ -103,6 +114,12 @@ export function createWriter(
       if (!written) return outcome;
       answered?.put(written);
       const undone = observed ? differences(sent, observed) : [];
+      onWritten({
+        action: observed ? 'updated' : 'created',
+        kind: resource.kind,
+        object: written,
+        differences: undone,
+      });
       disputes.wrote({ ...subject, undone, altered: differences(sent, written) });
       return outcome;
     };
@@ -157,6 +174,7 @@ export function createWriter(
       const answered = view?.beginWrite();
       await api.remove(resource, object);
       answered?.drop(object);
+      onWritten({ action: 'deleted', kind: resource.kind, object, differences: [] });
       disputes.forget({ kind: resource.kind, serviceName: '', ...object });
     });
     await attempts.attempt(removals, atOnce);
@@ -196,7 +214,9 @@ export function createWriter(
       const lost = missing.lost(slice);
       if (lost.length === 0 || lost.length === slice.endpoints.length) return;
       const answered = view.beginWrite();
-      answered.put(await api.patch(resource, slice, endpointsField(lost)));
+      const object = await api.patch(resource, slice, endpointsField(lost));
+      answered.put(object);
+      onWritten({ action: 'updated', kind: resource.kind, object, differences: [] });
     });
     await attempts.attempt(reductions);
     await remove(attempts, resource, view, slices, { isNeeded: (slice) => missing.lost(slice).length > 0 });

@@ -5,11 +5,21 @@ import { RESOURCES } from '../to-kubernetes/plain-api.ts';
 import { worldOf } from './explain/world.ts';
 
 /** What is told by a caller to whom the API server says this of the account, and of what it may do in namespace web. */
-async function told(account: Said, closed: readonly string[], review: (spec: string) => Said = () => YES) {
+async function told(
+  account: Said,
+  closed: readonly string[],
+  review: (spec: string) => Said = () => YES,
+  importNamespaces: string[] = [],
+) {
   const { world, end } = await worldOf({ closed, toKubernetes: { namespaces: ['shop', 'web'] } });
   end();
   const kubernetes = { ...NEVER, ...requester(account, review) };
-  const found = await toldOfNamespaces({ kubernetes, resources: RESOURCES }, world, ['shop', 'web'], SHIPPED_ACCOUNT);
+  const found = await toldOfNamespaces(
+    { kubernetes, resources: RESOURCES },
+    world,
+    { namespaces: ['shop', 'web'], importNamespaces },
+    SHIPPED_ACCOUNT,
+  );
   return found.map(({ object, message, isWarning }) => `${isWarning ? '*' : '!'} ${object}: ${message}`);
 }
 
@@ -25,6 +35,32 @@ function requester(account: Said, review: (spec: string) => Said): Pick<Requeste
 
 const inWeb = (spec: string) => spec.includes('"namespace":"web"');
 const isRead = (spec: string) => spec.includes('"verb":"list"') || spec.includes('"verb":"watch"');
+
+describe('of the namespaces of imports is told', () => {
+  it.each<[string, string, (spec: string) => Said, string[]]>([
+    ['nothing where all is well', 'pay', () => YES, []],
+    ['nothing of what only mirrored Services need', 'pay', (spec) => (spec.includes('endpointslices') ? YES : NO), []],
+    [
+      "that the daemon's account may write nothing there",
+      'pay',
+      (spec) => (spec.includes('"namespace":"pay"') ? NO : YES),
+      [
+        '! Namespace pay: ServiceAccount consular/consular has no right to create endpointslices.discovery.k8s.io in namespace pay, and 2 more of its rights are missing: until it has, nothing is written there',
+      ],
+    ],
+    [
+      'one line where Services are mirrored into it too',
+      'web',
+      (spec) => (inWeb(spec) ? NO : YES),
+      [
+        '! Namespace web: ServiceAccount consular/consular has no right to list endpoints in namespace web, and 10 more of its rights are missing: until it has, nothing is written there',
+      ],
+    ],
+  ])('%s', async (_, namespace, review, lines) => {
+    const inImports = (spec: string) => (spec.includes(`"namespace":"${namespace}"`) ? review(spec) : YES);
+    expect(await told({}, [], inImports, [namespace])).toEqual(lines);
+  });
+});
 
 describe('of the mirror namespaces is told', () => {
   it.each<[string, Said, readonly string[], (spec: string) => Said, string[]]>([
@@ -94,6 +130,7 @@ describe('of the mirror namespaces is told', () => {
     const { world, end } = await worldOf({ toKubernetes: { enabled: false } });
     end();
     const kubernetes = { ...NEVER, ...requester(new Error('nobody asks'), () => NO) };
-    expect(await toldOfNamespaces({ kubernetes, resources: RESOURCES }, world, ['shop'], SHIPPED_ACCOUNT)).toEqual([]);
+    const names = { namespaces: ['shop'], importNamespaces: [] };
+    expect(await toldOfNamespaces({ kubernetes, resources: RESOURCES }, world, names, SHIPPED_ACCOUNT)).toEqual([]);
   });
 });

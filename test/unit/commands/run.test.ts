@@ -49,11 +49,13 @@ describe('a daemon that reaches neither system', () => {
     expect(await ask('/healthz')).toBe('ok\n');
     await until('the reasons', async () => (await ask('/readyz')).includes('Kubernetes pods: watch Pod'));
     expect(await ask('/readyz')).toMatch(
-      /^starting\n(.*\n)*Kubernetes namespace kube-system: get Namespace kube-system/,
+      /^starting\n(.*\n)*.*Kubernetes namespace kube-system: get Namespace kube-system/,
     );
     expect(JSON.parse(await ask('/status'))).toMatchObject({
       ...{ cluster: 'prod', version: 'test', ready: false, toConsul: null, toKubernetes: null },
-      waitingFor: expect.arrayContaining([expect.stringMatching(/^Kubernetes services: watch Service/)]) as unknown,
+      waitingFor: expect.arrayContaining([
+        expect.stringMatching(/Kubernetes services: watch Service.* \(since \d{4}-.*Z\)$/),
+      ]) as unknown,
     });
   });
 

@@ -141,7 +141,9 @@ describe('an answer that proves nothing', () => {
   });
 
   it.each([[{}], [{ orders: [] }]])('a list of services without "consul" (%j) is refused', (body) => {
-    expect(() => decodeServiceNames(answer(body))).toThrow('found a list without "consul"');
+    expect(() => decodeServiceNames(answer(body))).toThrow(
+      'found a list without "consul": is the token missing or without rights?',
+    );
   });
 
   it.each([[null], [[]], ['x']])('a list of services of the wrong shape (%j) is refused', (body) => {

@@ -262,7 +262,7 @@ describe('the rights to a kind', () => {
   it('are asked for at the next look while a watch fails, which may be for want of them', async () => {
     const whole = await found();
     whole.world.watchFailure = 'watch WorkloadEntry: 403';
-    expect(whole.optional.failure).toBe('watch WorkloadEntry: 403; watch WorkloadEntry: 403');
+    expect(whole.optional.failure).toBe('watch WorkloadEntry: 403');
     await whole.clock.advance(16_000);
     expect(whole.reviews()).toBe(20);
   });

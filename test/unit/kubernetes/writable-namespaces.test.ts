@@ -43,7 +43,7 @@ describe('namespaces', () => {
   it('are open or closed each for itself, and none waits for another', async () => {
     const { clock, namespaces, objects, world, changes } = stage(['shop', 'web', 'shop'], ['web']);
     expect([...namespaces.closed.keys()]).toEqual(['shop', 'web']);
-    expect(namespaces.failure).toBe('shop: not read yet; web: not read yet');
+    expect(namespaces.failure).toBe('shop, web: not read yet');
     await clock.advance(0);
     await namespaces.settled;
     expect([...namespaces.closed]).toEqual([['web', noRight('web')]]);
@@ -72,7 +72,7 @@ describe('namespaces', () => {
   it('are not known while the API server gives no answer, which is said of each', async () => {
     const { clock, namespaces } = stage(['shop', 'web'], [], new Error('reset'));
     await clock.advance(0);
-    expect(namespaces.failure).toBe('shop: reset; web: reset');
+    expect(namespaces.failure).toBe('shop, web: reset');
     expect([...namespaces.closed.keys()]).toEqual(['shop', 'web']);
   });
 

@@ -92,6 +92,8 @@ export function loopStage(
       },
     },
     foreign: others,
+    denied: { subscribe: () => undefined },
+    changes: { note: () => undefined },
     brake: NO_BRAKE,
     writer: {
       submit: (key) => {

@@ -115,10 +115,11 @@ class World {
       ...{ hosts: { want: nothing }, fallbacks: { note: nothing } },
       report: { plan: (name, plan) => void this.#told.set(name, { reasons: reasonsIn(plan), rivals: plan.rivals }) },
       ...{ workloadEntries: { lookAgain: nothing }, imports: { takesIn: () => false }, metrics },
-      writer: createWriter(owner, this.#api, RESOURCES, this.#views, () => ({ index: 7, nonce: 'n' }), {
-        refused: new RefusedEndpoints(systemClock),
-        disputes: NO_DISPUTES,
-      }),
+      writer: createWriter(
+        ...([owner, this.#api, RESOURCES, this.#views, () => ({ index: 7, nonce: 'n' })] as const),
+        { refused: new RefusedEndpoints(systemClock), disputes: NO_DISPUTES },
+        nothing,
+      ),
       namespaces: this.#views.namespaces,
       grace: createGrace(
         () => GRACE_MS,

@@ -1,7 +1,7 @@
+import { differencesOf } from '../../../../src/to-consul/observed/differences.ts';
 import { describe, expect, it } from '@jest/globals';
 import {
   annotationSettings,
-  differencesOf,
   isSettled,
   podChanges,
   variableSettings,

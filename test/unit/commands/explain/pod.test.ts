@@ -38,6 +38,19 @@ const behind = (...names: string[]) =>
     endpoints: names.map((name) => endpoint('10.1.0.7', { target: { kind: 'Pod', namespace: 'shop', name } })),
   });
 
+it('a name that the token may not write is rejected with the rule that is missing, and nothing would be done', async () => {
+  const explanation = await ofPod({}, { denied: ['orders'] });
+  expect(explanation?.changes).toEqual([]);
+  expect(explanation?.rejections).toEqual([
+    {
+      object: 'Pod shop/a',
+      reason: 'ConsulRefused',
+      message:
+        'Consul\'s ACLs refuse it: the token may not write service orders: add `service "orders" { policy = "write" }` to its policy',
+    },
+  ]);
+});
+
 describe('what is found of a pod', () => {
   it.each<[string, Partial<Pod>, string[]]>([
     ['phase', { phase: '' }, ['phase: (none)']],

@@ -34,6 +34,8 @@ export interface WorldGiven {
   readonly refusedNodes?: readonly string[];
   /** Namespaces that nothing can be written into. */
   readonly closed?: readonly string[];
+  /** Consul services that the token may not write. @default none */
+  readonly denied?: readonly string[];
   readonly toConsul?: object;
   readonly toKubernetes?: object;
 }
@@ -82,7 +84,20 @@ async function toConsulOf(given: WorldGiven): Promise<World['toConsul']> {
   });
   const { services, endpointSlices } = views(given);
   const shown = { pods: viewOf(...(given.pods ?? [])), nodes: viewOf(...(given.nodes ?? [node()])) };
-  return { views: { ...shown, services, endpointSlices }, own, foreign, transactionLimit: 64 };
+  return {
+    views: { ...shown, services, endpointSlices },
+    own,
+    foreign,
+    transactionLimit: 64,
+    tokenRights: tokenRights(given),
+  };
+}
+
+function tokenRights({ denied = [] }: WorldGiven): NonNullable<World['toConsul']>['tokenRights'] {
+  return {
+    learn: () => Promise.resolve(),
+    isDenied: ({ resource, name }) => resource === 'service' && denied.includes(name),
+  };
 }
 
 async function toKubernetesOf(

@@ -6,6 +6,7 @@ const sums = (overrides: Partial<Sums>): Sums => ({
   loss: undefined,
   unfenced: undefined,
   retained: [],
+  failing: [],
   instances: 12,
   rejected: 0,
   held: 0,
@@ -28,6 +29,12 @@ describe("the summary of Consular's own entry", () => {
       { unfenced: 'no right to the key' },
       'passing',
       '12 instances registered, 0 rejected, 0 held, 3 services mirrored\nwrites go without a fence: no right to the key',
+    ],
+    [
+      'something cannot be read',
+      { failing: ['Kubernetes pods: watch Pod: reset (since 2026-10-20T00:00:00Z)'] },
+      'warning',
+      '12 instances registered, 0 rejected, 0 held, 3 services mirrored\nKubernetes pods: watch Pod: reset (since 2026-10-20T00:00:00Z)',
     ],
     [
       'something is retained',

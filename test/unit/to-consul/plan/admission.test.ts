@@ -48,7 +48,10 @@ function outcome(given: Given): string[] {
     ...places.map(({ service }) => `place ${service}`),
     ...unread.map((service) => `unread ${service}`),
     ...[...refused.values()].map(({ reason }) => reason),
-    ...waitsFor.map((wait) => ('name' in wait ? `waits for name ${wait.name}` : `waits for room in ${wait.namespace}`)),
+    ...waitsFor.map((wait) => {
+      if ('right' in wait) return `waits for the right to ${wait.right.name}`;
+      return 'name' in wait ? `waits for name ${wait.name}` : `waits for room in ${wait.namespace}`;
+    }),
   ];
 }
 

@@ -52,7 +52,9 @@ function shown({
     ...rejections.map(({ reason }) => reason),
     ...refusedNodes.map((name) => `refused node ${name}`),
     ...unread.map((name) => `unread ${name}`),
-    ...waitsFor.map((wait) => `waits for ${'name' in wait ? wait.name : wait.namespace}`),
+    ...waitsFor.map(
+      (wait) => `waits for ${'name' in wait ? wait.name : 'right' in wait ? wait.right.name : wait.namespace}`,
+    ),
   ];
 }
 

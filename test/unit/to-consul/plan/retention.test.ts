@@ -20,7 +20,9 @@ function becomes(sources: Partial<RetentionSources> = {}): string[] {
   return [
     ...registrations.map(({ check }) => check.status),
     ...unread.map((name) => `unread ${name}`),
-    ...waitsFor.map((wait) => `waits for ${'name' in wait ? wait.name : wait.namespace}`),
+    ...waitsFor.map(
+      (wait) => `waits for ${'name' in wait ? wait.name : 'right' in wait ? wait.right.name : wait.namespace}`,
+    ),
   ];
 }
 

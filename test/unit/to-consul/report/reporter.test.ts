@@ -56,6 +56,18 @@ describe('what is rejected', () => {
     expect([...reporter.rejected]).toEqual([['Pod shop/a', 'no such port']]);
   });
 
+  it('by Consul for want of a right is told of a pod that is gone too, whose instance stays for it', async () => {
+    start();
+    const refused: Rejection = { reason: 'ConsulRefused', message: 'the token may not write service orders' };
+    reporter.rejections('shop/gone', [refused, invalid('no port')], true, 'uid-of-gone');
+    expect(events).toEqual([
+      'Pod shop/gone ConsulRefused: Left as it was in Consul: the token may not write service orders',
+    ]);
+    expect([...reporter.rejected.keys(), await counted()]).toEqual(['Pod shop/gone', 1]);
+    reporter.rejections('shop/gone', []);
+    expect(reporter.rejected.size).toBe(0);
+  });
+
   it('is told again when it was mended in between', () => {
     reporter.rejections('shop/a', [invalid('no port')]);
     reporter.rejections('shop/a', []);

@@ -1,7 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import type { Operation } from '../../../../src/consul/transaction.ts';
-import { composeBatch, type BatchSource } from '../../../../src/to-consul/write/batch.ts';
+import { composeBatch } from '../../../../src/to-consul/write/batch.ts';
+import type { GroupSource } from '../../../../src/to-consul/write/group.ts';
 import { nodesTouched, type PodChanges } from '../../../../src/to-consul/write/operations.ts';
 import { owner } from '../../builders.ts';
 import { registrationOf } from '../instances.ts';
@@ -22,7 +23,6 @@ const worlds = fc.record({
   nodes: fc.array(fc.constantFrom(...states), { minLength: 5, maxLength: 5 }),
   closed: fc.array(fc.nat(4), { maxLength: 2 }),
   resting: fc.record({ nodes: fc.array(fc.nat(4), { maxLength: 2 }), keys: fc.array(fc.nat(9), { maxLength: 3 }) }),
-  denied: fc.array(fc.nat(9), { maxLength: 3 }),
   keys: fc.array(wishes, { maxLength: 10 }),
   limits: fc.record({ operations: fc.integer({ min: 8, max: 24 }), bytes: fc.integer({ min: 500, max: 12_000 }) }),
 });
@@ -56,7 +56,7 @@ function changesOf(key: number, { create, update, remove, tag }: World['keys'][n
   };
 }
 
-function sourceOf(world: World): BatchSource {
+function sourceOf(world: World): GroupSource {
   return {
     owner,
     own: pictureOf(world),
@@ -66,7 +66,6 @@ function sourceOf(world: World): BatchSource {
       hasNode: (name) => world.resting.nodes.some((i) => nodeAt(i).name === name),
     },
     closedNodes: new Set(world.closed.map((i) => nodeAt(i).name)),
-    denied: new Set(world.denied.map(String)),
   };
 }
 
@@ -77,7 +76,7 @@ function neededBy(operation: Operation): string | undefined {
 }
 
 describe('any batch', () => {
-  const check = (property: (world: World, source: BatchSource, keys: string[]) => void) =>
+  const check = (property: (world: World, source: GroupSource, keys: string[]) => void) =>
     fc.assert(
       fc.property(worlds, (world) =>
         property(
@@ -109,7 +108,6 @@ describe('any batch', () => {
       expect(sent).toEqual(keys.filter((key) => sent.includes(key)));
       const all = [...sent, ...settled.keys(), ...resting];
       expect(new Set(all).size).toBe(all.length);
-      expect(new Set(sent.map((key) => source.denied.has(key))).size).toBeLessThanOrEqual(1);
     });
   });
 

@@ -23,7 +23,6 @@ const NOTHING: PodChanges = { create: [], update: [], remove: [] };
 interface Given {
   readonly own?: Picture;
   readonly closed?: readonly string[];
-  readonly denied?: readonly string[];
   readonly limits?: Partial<typeof MOST>;
   /** Keys and nodes that rest. */
   readonly resting?: readonly string[];
@@ -31,7 +30,7 @@ interface Given {
 
 function compose(
   wishes: Readonly<Record<string, PodChanges | Error>>,
-  { own = new Picture([NODE_1, NODE_2]), closed = [], denied = [], limits = {}, resting = [] }: Given = {},
+  { own = new Picture([NODE_1, NODE_2]), closed = [], limits = {}, resting = [] }: Given = {},
 ): Batch {
   const plan = (key: string) => {
     const wish = wishes[key] ?? NOTHING;
@@ -40,7 +39,7 @@ function compose(
   };
   const rests = (name: string) => resting.includes(name);
   const source = {
-    ...{ owner, own, plan, closedNodes: new Set(closed), denied: new Set(denied) },
+    ...{ owner, own, plan, closedNodes: new Set(closed) },
     resting: { hasKey: rests, hasNode: rests },
   };
   return composeBatch(Object.keys(wishes), source, { ...MOST, ...limits }, MOST);
@@ -115,20 +114,6 @@ describe('a batch', () => {
 
   it('sends a group alone that is more than the limits, and less than can be sent at all', () => {
     expect(keysOf(compose({ a: large(100), b: creation('b') }, { limits: { bytes: 1000 } }))).toEqual(['a']);
-  });
-
-  it.each([
-    [
-      ['x', 'y'],
-      ['a', 'b'],
-    ],
-    [
-      ['a', 'y'],
-      ['a', 'y'],
-    ],
-  ])('has either denied keys or others: when %j are denied, %j', (denied, keys) => {
-    const wishes = { a: creation('a'), x: creation('x'), b: creation('b'), y: creation('y') };
-    expect(keysOf(compose(wishes, { denied }))).toEqual(keys);
   });
 
   it('leaves a key that needs a closed node for later, though not a key that only removes there', () => {

@@ -1,3 +1,4 @@
+import { rightId } from '../../../../src/consul/rights.ts';
 import { compare } from '../../../../src/reconcile/changes.ts';
 import type { OwnInstance } from '../../../../src/to-consul/observed/own-instance.ts';
 import {
@@ -27,6 +28,10 @@ export class WriterStage {
   /** What became of each key that was submitted. */
   readonly outcomes = new Map<string, 'written' | Error>();
   readonly drifted: string[] = [];
+  /** What Consul took, by key. */
+  readonly committed: [key: string, changes: PodChanges][] = [];
+  /** Rights that were denied: nothing is planned that needs them. */
+  readonly denied = new Set<string>();
   readonly writer: Writer;
 
   /** Whether the brake lets anything through. */
@@ -39,8 +44,10 @@ export class WriterStage {
       owner,
       own,
       plan: (key) => this.#plan(key),
+      onCommitted: (key, changes) => this.committed.push([key, changes]),
       onDrift: (keys) => this.drifted.push(...keys),
       limit,
+      denied: { deny: (right) => this.denied.add(rightId(right)) },
       brake: { tryTake: () => !this.isBraked },
       log: this.log,
       clock: this.clock,
@@ -88,7 +95,7 @@ export class WriterStage {
   }
 
   #plan(key: string): PodChanges {
-    const wanted = [this.desired.get(key) ?? []].flat();
+    const wanted = [this.desired.get(key) ?? []].flat().filter(({ service }) => !this.denied.has(`service ${service}`));
     const desired = new Map(wanted.map((registration) => [identityOf(registration), registration]));
     return compare(desired, this.own.ofPod(key), isSame);
   }

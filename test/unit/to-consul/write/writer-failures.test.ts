@@ -28,6 +28,9 @@ describe('a transaction that is not sent because writes are off', () => {
   });
 });
 
+const denialOf = (service: string) =>
+  `Permission denied: token with AccessorID 'x' lacks permission 'service:write' on "${service}"`;
+
 describe('409: a transaction that Consul refused', () => {
   it('by whom nobody can say, for no key in particular, is no contradiction', async () => {
     const stage = new WriterStage();
@@ -113,19 +116,54 @@ describe('409: a transaction that Consul refused', () => {
     expect(stage.own.reads).toEqual([NODE_1.name]);
   });
 
-  it('sends a key that the ACLs deny without others, until it got through', async () => {
+  it('sends at once what the ACLs do not deny, of the same key too, and the rest not again', async () => {
     const stage = new WriterStage();
-    await stage.write(['denied', 'b']);
+    const secret = registrationOf('both', { id: 'prod.shop.both:secret:8080', service: 'secret' });
+    stage.desired.set('shop/both', [registrationOf('both'), secret]);
+    stage.submit('both');
+    await stage.write(['b']);
+    stage.sent[0]?.fail(new TransactionConflict([{ index: 2, what: denialOf('secret') }]));
+    await settled();
+    expect([...stage.denied]).toEqual(['service secret']);
+    expect(stage.own.reads).toEqual([]);
+    await stage.write(['only'], { service: 'secret' });
+    await stage.commitAll();
+    expect(stage.committed.flatMap(([, { create }]) => create.map(({ service }) => service))).toEqual([
+      'orders',
+      'orders',
+    ]);
+    const later = stage.sent.slice(1).flatMap(({ operations }) => shown(operations));
+    expect(later.filter((operation) => operation.includes('secret on'))).toEqual([]);
+    expect(later.filter((operation) => operation.includes('cas service orders'))).toHaveLength(2);
+    expect([...stage.outcomes.values()]).toEqual(['written', 'written', 'written']);
+  });
+
+  it('takes the right from the operation where Consul names none', async () => {
+    const stage = new WriterStage();
+    await stage.write(['a']);
     stage.sent[0]?.fail(DENIED);
     await settled();
-    expect(stage.outcomes.get('denied')).toBe(DENIED);
-    expect(stage.own.reads).toEqual([]);
-    expect(stage.podsFrom(1)).toEqual(['b']);
-    await stage.commitAll();
-    await stage.write(['c', 'denied', 'd']);
-    expect(stage.podsFrom(2)).toEqual(['c d', 'denied']);
-    await stage.write(['denied', 'e'], { tags: ['again'] });
-    expect(stage.podsFrom(4)).toEqual(['denied e']);
+    expect([...stage.denied]).toEqual(['service orders']);
+    expect(stage.outcomes.get('a')).toBe('written');
+  });
+
+  it('gives a key back to the queue when Consul denies it and names no operation of ours', async () => {
+    const stage = new WriterStage();
+    await stage.write(['a']);
+    const nameless = new TransactionConflict([{ index: -1, what: 'Permission denied' }]);
+    stage.sent[0]?.fail(nameless);
+    await settled();
+    expect(stage.outcomes.get('a')).toBe(nameless);
+  });
+
+  it('tries no key for ever of which something else is denied than it writes', async () => {
+    const stage = new WriterStage();
+    stage.committer.onSent = (transaction) =>
+      transaction.fail(new TransactionConflict([{ index: 0, what: denialOf('another') }]));
+    await stage.write(['a']);
+    await stage.clock.advance(LONGEST_BACKOFF);
+    expect(stage.outcomes.get('a')).toBeInstanceOf(TransactionConflict);
+    expect(stage.sent).toHaveLength(4);
   });
 });
 

@@ -180,6 +180,7 @@ describe('what the API server refuses to all alike', () => {
     expect(events.map((event) => event.split(': ').slice(0, 2).join(': '))).toEqual([
       'Namespace shop/shop: WriteRefused',
       'Service shop/billing: WriteRefused',
+      'Service shop/billing: WriteRefused',
     ]);
     reporter.imports('shop/billing', outcome);
     expect(reporter.count).toBe(0);

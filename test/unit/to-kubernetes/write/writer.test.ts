@@ -47,16 +47,26 @@ function stage(slices: readonly EndpointSlice[] = [], services = [ours]) {
   const api = new PlainApi();
   const entries = workloadEntries();
   const refused = new RefusedEndpoints({ now: () => 0 });
+  /** What was told of writes that the API server took. */
+  const written: string[] = [];
   const shown = { ...views({ services, slices }), workloadEntries: entries };
   return {
     api,
     views: shown,
     entries,
     refused,
-    writer: createWriter(owner, api, RESOURCES, shown, () => ({ index: 7, nonce: 'n' }), {
-      refused,
-      disputes: NO_DISPUTES,
-    }),
+    written,
+    writer: createWriter(
+      ...([
+        owner,
+        api,
+        RESOURCES,
+        shown,
+        () => ({ index: 7, nonce: 'n' }),
+        { refused, disputes: NO_DISPUTES },
+      ] as const),
+      ({ action, kind, object: { name } }) => written.push(`${action} ${kind} ${name}`),
+    ),
   };
 }
 const addressesIn = (slices: Iterable<EndpointSlice>) =>
@@ -67,7 +77,7 @@ const addressesIn = (slices: Iterable<EndpointSlice>) =>
 describe('the plan of a namespace', () => {
   it('is written with what comes first and the Service before all, and what goes last, the other way round', async () => {
     const old = { service: service({ name: 'old' }), slice: observed('old'), entry: entry('old', '10.20.9.9') };
-    const { api, entries, writer, views } = stage([old.slice], []);
+    const { api, entries, writer, views, written } = stage([old.slice], []);
     entries.find(old.entry);
     views.services.put(old.service);
     await writer.apply(
@@ -88,6 +98,12 @@ describe('the plan of a namespace', () => {
       'delete EndpointSlice shop/old',
       'delete Service shop/old',
     ]);
+    const past = { create: 'created', delete: 'deleted' } as const;
+    expect(written).toEqual(
+      api.calls.map((call) =>
+        call.replace(/^create|^delete/, (verb) => past[verb as keyof typeof past]).replace('shop/', ''),
+      ),
+    );
     // What was answered is in the views at once: the slice belongs to the Service that was just made.
     const made = views.services.get('shop/billing');
     expect(views.endpointSlices.get(`shop/${wishedSlice.name}`)?.ownerUid).toBe(made?.uid);
