@@ -73,6 +73,7 @@ export class ToConsulLoop {
   /** These pods have to be looked at. */
   enqueue(podKeys: Iterable<string>): void {
     const keys = new Set(podKeys);
+    this.#options.foreign.podsChanged(keys);
     for (const key of keys) this.#noteWhatIsAtStake(key);
     for (const key of keys) this.#controller.enqueue(key);
   }
@@ -182,7 +183,7 @@ export class ToConsulLoop {
     await this.#submit(key);
     const unread = this.#latest.get(key)?.unread ?? [];
     if (unread.length === 0) return;
-    await Promise.all(unread.map((service) => foreign.ensure(service)));
+    await Promise.all(unread.map((service) => foreign.ensure(service, key)));
     await this.#submit(key);
   }
 

@@ -1,27 +1,26 @@
-import { backoffMs, sleep } from '../../backoff.ts';
 import { systemClock, type Clock } from '../../clock.ts';
-import { MOST_LONG_POLLS } from '../../consul/long-polls.ts';
 import type { ServiceInstance } from '../../consul/types.ts';
 import type { Log } from '../../observability/log.ts';
 import { ownsInstance, type Owner } from '../../mark.ts';
 import { nodeNameOf } from '../registration/registration.ts';
+import { FollowedNames } from './followed-names.ts';
 
 /** What was read is believed for this long: a burst of pods of one service is one read. */
 const FRESH_MS = 2000;
-/** Long polls rest for this long after Consul allowed no more connections: those of a daemon that was killed are over by then. */
-const REST_MS = 60_000;
-/** The names beyond that are read in turn: each every 2 s, */
-const TURN_MS = 2000;
-/** but no more than 20 of them a second: 200 names then take 10 s. */
-const SHORTEST_POLL_MS = 50;
-/** Full-jitter caps of 1, 2, 4 ... 30 s while they cannot be read. */
-const BACKOFF = { baseMs: 1000, maxMs: 30_000 };
+/** So many names at a time are read one by one; where more are asked for, the list of all names is asked for once. */
+const FEW = 32;
+/** A read of one name costs Consul about as much. With what the list costs it says from how many names on the list is the cheaper. */
+const READ_MS = 0.2;
+/** A list is believed for so many times as long as it took, so that it takes at most a twentieth of Consul's time, */
+const LIST_BELIEVED = 20;
+/** but no longer than this. */
+const LONGEST_BELIEVED_MS = 30_000;
 
 /** How the instances of a service are read from Consul. */
 export interface ForeignSource {
-  /** Names with at least one instance on a node that is not ours, as Consul spells them. */
+  /** Names with at least one instance on a node that is not ours, as Consul spells them. Consul looks at every instance for it. */
   names(): Promise<readonly string[]>;
-  /** @throws ConsulError, UntrustworthyAnswer */
+  /** All instances of others, and perhaps some of ours. @throws ConsulError, UntrustworthyAnswer */
   read(service: string): Promise<readonly ServiceInstance[]>;
   /**
    * Tells the instances each time that they changed, until the returned function is called.
@@ -43,50 +42,46 @@ export interface ForeignOptions {
   readonly clock?: Clock;
 }
 
-/** A name that is followed until its foreign instances are others than before. */
-interface Followed {
-  readonly spelling: string;
-  /** Where its foreign instances were when somebody began to wait. */
-  readonly before: string;
-  /** Ends its long poll, or takes it out of the line of names that are read in turn. */
-  readonly stop: () => void;
+/** Names with foreign instances at one time. */
+interface NamesList {
+  readonly names: ReadonlySet<string>;
+  readonly believedUntil: number;
 }
 
 /**
- * Who else has instances of the names that our pods want:
- * - a list of names, which Consul filters for us, says which names have foreign instances at all;
- * - only names that are both wanted by a new pod and used by others are read (`ensure`), and believed for 2 s;
- * - only names that somebody waits for are followed: 10 by a long poll each, those beyond in turn by one loop. A name is
- *   followed until its foreign instances change or nobody else has it, and then all that wait for it plan again;
- * - a name whose long poll Consul refuses (429) is read in turn, and so is every new one for a minute.
+ * Who else has instances of the names that our pods want. Nothing is followed for it: whatever is written anywhere in Consul would
+ * be a reason to ask again.
+ * - A name is read when a pod wants to become an instance of it, and believed for 2 s.
+ * - Where many names are asked for at a time, as at a first start, the list of all names with foreign instances is read instead.
+ *   It is believed for a while, but of no pod that changed since: one that registers itself does so before it is Ready.
+ * - A name that somebody waits for is followed until its foreign instances change; see FollowedNames.
  */
 export class ForeignInstances {
-  readonly #options: Omit<ForeignOptions, 'clock'>;
+  readonly #options: ForeignOptions;
   readonly #clock: Clock;
-  /** Lower-case names to their spelling: those with at least one instance on a node that is not ours. */
-  #listed = new Map<string, string>();
   readonly #read = new Map<string, { readonly at: number; readonly instances: readonly ServiceInstance[] }>();
-  readonly #followed = new Map<string, Followed>();
-  /** Those of the followed names that are read in turn, in the order of their turns. */
-  readonly #inTurn = new Set<string>();
+  readonly #followed: FollowedNames;
   readonly #listeners = new Set<(name: string) => void>();
   /** Reads of a name that are on their way: a burst of pods of one service is one read. */
   readonly #reading = new Map<string, Promise<void>>();
-  /** When long polls may begin. */
-  #longPollsFrom = -Infinity;
-  #isPolling = false;
-  #failures = 0;
+  #list: NamesList | undefined;
+  #listing: Promise<void> | undefined;
+  /** Pods that changed since the list was asked for, and since the one that is on its way. */
+  #changed = new Set<string>();
+  #changedMeanwhile = new Set<string>();
+  #listTookMs = 0;
 
-  private constructor({ clock = systemClock, ...options }: ForeignOptions) {
+  constructor(options: ForeignOptions) {
     this.#options = options;
+    const clock = options.clock ?? systemClock;
     this.#clock = clock;
-  }
-
-  /** @throws ConsulError, UntrustworthyAnswer when the names could not be read. */
-  static async read(options: ForeignOptions): Promise<ForeignInstances> {
-    const foreign = new ForeignInstances(options);
-    foreign.takeNames(await options.source.names());
-    return foreign;
+    this.#followed = new FollowedNames({
+      ...{ ...options, clock },
+      take: (name, instances) => this.#take(name, instances),
+      onChange: (name) => {
+        for (const listener of this.#listeners) listener(name);
+      },
+    });
   }
 
   /** Told of each followed name, lower case, when its foreign instances changed; it is not followed any more then. */
@@ -94,107 +89,83 @@ export class ForeignInstances {
     this.#listeners.add(listener);
   }
 
-  /** @param names those with at least one instance on a node that is not ours, all of them */
-  takeNames(names: readonly string[]): void {
-    this.#listed = new Map(names.map((name) => [name.toLowerCase(), name]));
-    for (const name of this.#read.keys()) if (!this.#listed.has(name)) this.#read.delete(name);
-    for (const name of this.#followed.keys()) if (!this.#listed.has(name)) this.#changed(name);
+  /** These pods changed: of them the list says nothing any more. */
+  podsChanged(podKeys: Iterable<string>): void {
+    if (!this.#believedList() && !this.#listing) return;
+    for (const podKey of podKeys) {
+      this.#changed.add(podKey);
+      if (this.#listing) this.#changedMeanwhile.add(podKey);
+    }
   }
 
-  /** The foreign instances of a service, in any case of its name; undefined when they have to be read first. */
-  of(service: string): readonly ServiceInstance[] | undefined {
+  /**
+   * The foreign instances of a service, in any case of its name; undefined when they have to be read first.
+   * @param podKey of the pod that wants to be an instance of it
+   */
+  of(service: string, podKey: string): readonly ServiceInstance[] | undefined {
     const name = service.toLowerCase();
-    if (!this.#listed.has(name)) return [];
     const read = this.#read.get(name);
-    return read && this.#clock.now() - read.at < FRESH_MS ? read.instances : undefined;
+    if (read && this.#clock.now() - read.at < FRESH_MS) return read.instances;
+    const list = this.#changed.has(podKey) ? undefined : this.#believedList();
+    return !list || list.names.has(name) ? undefined : [];
   }
 
-  /** Reads the foreign instances of a service, when there are any. @throws ConsulError, UntrustworthyAnswer */
-  async ensure(service: string): Promise<void> {
+  /** Reads the foreign instances of a service, unless they are known. @throws ConsulError, UntrustworthyAnswer */
+  async ensure(service: string, podKey: string): Promise<void> {
+    if (this.of(service, podKey)) return;
+    if (this.#reading.size >= Math.max(FEW, this.#listTookMs / READ_MS)) {
+      await this.readNames();
+      if (this.of(service, podKey)) return;
+    }
     const name = service.toLowerCase();
-    const spelling = this.#listed.get(name);
-    if (spelling === undefined || this.of(name)) return;
     let reading = this.#reading.get(name);
     if (!reading) {
-      reading = this.#readNow(name, spelling).finally(() => this.#reading.delete(name));
+      reading = this.#readNow(name, service).finally(() => this.#reading.delete(name));
       this.#reading.set(name, reading);
     }
     await reading;
   }
 
-  async #readNow(name: string, spelling: string): Promise<void> {
-    const instances = await this.#options.source.read(spelling);
-    const followed = this.#followed.get(name);
-    // A pod that waits must hear of it, even if all is as before again at the next look.
-    if (followed) this.#judge(name, followed.before, instances);
-    else this.#take(name, instances);
+  /**
+   * Reads which names have foreign instances at all.
+   * @param believedMs how long that is believed; without it as long as it may, by what it costs
+   * @throws ConsulError, UntrustworthyAnswer
+   */
+  async readNames(believedMs?: number): Promise<void> {
+    await (this.#listing ??= this.#listNow(believedMs).finally(() => (this.#listing = undefined)));
   }
 
-  /** Follows a name until its foreign instances change or nobody else has it. */
+  async #listNow(believedMs: number | undefined): Promise<void> {
+    const askedAt = this.#clock.now();
+    this.#changedMeanwhile = new Set();
+    const names = await this.#options.source.names();
+    const now = this.#clock.now();
+    this.#listTookMs = now - askedAt;
+    this.#changed = this.#changedMeanwhile;
+    const byCost = Math.min(LONGEST_BELIEVED_MS, Math.max(FRESH_MS, LIST_BELIEVED * this.#listTookMs));
+    this.#list = {
+      names: new Set(names.map((name) => name.toLowerCase())),
+      believedUntil: now + (believedMs ?? byCost),
+    };
+  }
+
+  #believedList(): NamesList | undefined {
+    if (this.#list && this.#clock.now() >= this.#list.believedUntil) {
+      this.#list = undefined;
+      this.#changed = new Set();
+    }
+    return this.#list;
+  }
+
+  async #readNow(name: string, spelling: string): Promise<void> {
+    this.#followed.take(name, await this.#options.source.read(spelling));
+  }
+
+  /** Follows a name until its foreign instances change; a name that nobody else has is nothing to wait for. */
   follow(service: string): void {
     const name = service.toLowerCase();
-    const spelling = this.#listed.get(name);
-    if (spelling === undefined || this.#followed.has(name)) return;
-    const before = locationsOf(this.#read.get(name)?.instances ?? []);
-    if (this.#hasRoom()) this.#followByLongPoll(name, spelling, before);
-    else this.#followInTurn(name, spelling, before);
-  }
-
-  #hasRoom(): boolean {
-    const longPolls = this.#followed.size - this.#inTurn.size;
-    return longPolls < MOST_LONG_POLLS.duplicates && this.#clock.now() >= this.#longPollsFrom;
-  }
-
-  #followByLongPoll(name: string, spelling: string, before: string): void {
-    const onInstances = (instances: readonly ServiceInstance[]) => this.#judge(name, before, instances);
-    const stop = this.#options.source.follow(spelling, onInstances, () => {
-      stop();
-      this.#longPollsFrom = this.#clock.now() + REST_MS;
-      this.#followInTurn(name, spelling, before);
-    });
-    this.#followed.set(name, { spelling, before, stop });
-  }
-
-  #followInTurn(name: string, spelling: string, before: string): void {
-    this.#followed.set(name, { spelling, before, stop: () => this.#inTurn.delete(name) });
-    this.#inTurn.add(name);
-    this.#poll();
-  }
-
-  /** Plans the next read in turn, if there is a name to read. */
-  #poll(): void {
-    const { signal } = this.#options;
-    if (this.#isPolling || this.#inTurn.size === 0 || signal.aborted) return;
-    this.#isPolling = true;
-    const backoff = this.#failures > 0 ? backoffMs(this.#failures - 1, BACKOFF) : 0;
-    const wait = Math.max(SHORTEST_POLL_MS, TURN_MS / this.#inTurn.size, backoff);
-    void sleep(wait, signal, this.#clock).then(() => (signal.aborted ? undefined : this.#readInTurn()));
-  }
-
-  async #readInTurn(): Promise<void> {
-    const { source, log, signal } = this.#options;
-    const [name = ''] = this.#inTurn;
-    const followed = this.#followed.get(name);
-    try {
-      if (followed) {
-        // To the end of the line.
-        this.#inTurn.delete(name);
-        this.#inTurn.add(name);
-        this.#judge(name, followed.before, await source.read(followed.spelling));
-        this.#failures = 0;
-        this.#fillLongPolls();
-      }
-    } catch (error) {
-      if (signal.aborted) return;
-      if (this.#failures++ === 0) log.warn('service could not be read, will ask again', { service: name, error });
-    }
-    this.#isPolling = false;
-    this.#poll();
-  }
-
-  #judge(name: string, before: string, instances: readonly ServiceInstance[]): void {
-    const isFollowed = this.#followed.get(name)?.before === before;
-    if (isFollowed && locationsOf(this.#take(name, instances)) !== before) this.#changed(name);
+    const { instances = [] } = this.#read.get(name) ?? {};
+    if (instances.length > 0) this.#followed.follow(name, service, instances);
   }
 
   #take(name: string, instances: readonly ServiceInstance[]): readonly ServiceInstance[] {
@@ -203,33 +174,17 @@ export class ForeignInstances {
     const foreign = instances.filter(
       ({ node, meta }) => !(node.toLowerCase().startsWith(ourNodes) && ownsInstance(owner, meta)),
     );
+    // In the order of their age, so that what is out of date is first.
+    this.#read.delete(name);
     this.#read.set(name, { at: this.#clock.now(), instances: foreign });
+    this.#forgetOld();
     return foreign;
   }
 
-  #changed(name: string): void {
-    this.#followed.get(name)?.stop();
-    this.#followed.delete(name);
-    this.#fillLongPolls();
-    for (const listener of this.#listeners) listener(name);
+  #forgetOld(): void {
+    for (const [name, { at }] of this.#read) {
+      if (this.#clock.now() - at < FRESH_MS) return;
+      this.#read.delete(name);
+    }
   }
-
-  /** A long poll that became free goes to the name whose turn comes next. */
-  #fillLongPolls(): void {
-    const [name] = this.#inTurn;
-    const followed = name === undefined ? undefined : this.#followed.get(name);
-    if (name === undefined || !followed || !this.#hasRoom()) return;
-    this.#inTurn.delete(name);
-    this.#followByLongPoll(name, followed.spelling, followed.before);
-  }
-}
-
-/** What a duplicate depends on, to compare. */
-function locationsOf(instances: readonly ServiceInstance[]): string {
-  return instances
-    .map(({ node, id, address, nodeAddress, port, namedPorts, status }) =>
-      [node, id, address || nodeAddress, port, namedPorts.join(), status].join(' '),
-    )
-    .sort()
-    .join('\n');
 }
