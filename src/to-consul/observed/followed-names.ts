@@ -16,8 +16,16 @@ const BACKOFF = { baseMs: 1000, maxMs: 30_000 };
 
 export interface FollowedNamesOptions {
   readonly source: Pick<ForeignSource, 'read' | 'follow'>;
-  /** Takes in what was read. @returns the foreign ones of these instances */
-  readonly take: (name: string, instances: readonly ServiceInstance[]) => readonly ServiceInstance[];
+  /**
+   * Takes in what was read.
+   * @param askedAfter how many changes of pods had been seen when it was asked for; 0 where nobody knows
+   * @returns the foreign ones of these instances
+   */
+  readonly take: (
+    name: string,
+    instances: readonly ServiceInstance[],
+    askedAfter: number,
+  ) => readonly ServiceInstance[];
   /** Told of each name whose foreign instances changed; it is not followed any more then. */
   readonly onChange: (name: string) => void;
   readonly log: Log;
@@ -65,10 +73,10 @@ export class FollowedNames {
   }
 
   /** Somebody else has read a name that may be followed: a pod that waits must hear of it, even if all is as before at the next look. */
-  take(name: string, instances: readonly ServiceInstance[]): void {
+  take(name: string, instances: readonly ServiceInstance[], askedAfter: number): void {
     const followed = this.#followed.get(name);
-    if (followed) this.#judge(name, followed.before, instances);
-    else this.#options.take(name, instances);
+    if (followed) this.#judge(name, followed.before, instances, askedAfter);
+    else this.#options.take(name, instances, askedAfter);
   }
 
   #hasRoom(): boolean {
@@ -124,9 +132,9 @@ export class FollowedNames {
     this.#poll();
   }
 
-  #judge(name: string, before: string, instances: readonly ServiceInstance[]): void {
+  #judge(name: string, before: string, instances: readonly ServiceInstance[], askedAfter = 0): void {
     const isFollowed = this.#followed.get(name)?.before === before;
-    if (isFollowed && locationsOf(this.#options.take(name, instances)) !== before) this.#changed(name);
+    if (isFollowed && locationsOf(this.#options.take(name, instances, askedAfter)) !== before) this.#changed(name);
   }
 
   #changed(name: string): void {

@@ -42,34 +42,35 @@ export interface ForeignOptions {
   readonly clock?: Clock;
 }
 
-/** Names with foreign instances at one time. */
-interface NamesList {
-  readonly names: ReadonlySet<string>;
+/** What was read, and which changes of pods had been seen when it was asked for. */
+interface Reading {
+  readonly askedAfter: number;
   readonly believedUntil: number;
 }
 
 /**
  * Who else has instances of the names that our pods want. Nothing is followed for it: whatever is written anywhere in Consul would
  * be a reason to ask again.
- * - A name is read when a pod wants to become an instance of it, and believed for 2 s.
- * - Where many names are asked for at a time, as at a first start, the list of all names with foreign instances is read instead.
- *   It is believed for a while, but of no pod that changed since: one that registers itself does so before it is Ready.
+ * - A name is read when a pod wants to become an instance of it, and believed for 2 s, but of no pod that changed since: one that
+ *   registers itself does so before it is Ready.
+ * - Where many names are asked for at a time, as at a first start, the list of all names with foreign instances is read instead,
+ *   and believed for longer in the same way.
  * - A name that somebody waits for is followed until its foreign instances change; see FollowedNames.
  */
 export class ForeignInstances {
   readonly #options: ForeignOptions;
   readonly #clock: Clock;
-  readonly #read = new Map<string, { readonly at: number; readonly instances: readonly ServiceInstance[] }>();
+  readonly #read = new Map<string, Reading & { readonly instances: readonly ServiceInstance[] }>();
+  #list: (Reading & { readonly names: ReadonlySet<string> }) | undefined;
   readonly #followed: FollowedNames;
   readonly #listeners = new Set<(name: string) => void>();
-  /** Reads of a name that are on their way: a burst of pods of one service is one read. */
+  /** Reads that are on their way: a burst of pods of one service is one read. */
   readonly #reading = new Map<string, Promise<void>>();
-  #list: NamesList | undefined;
   #listing: Promise<void> | undefined;
-  /** Pods that changed since the list was asked for, and since the one that is on its way. */
-  #changed = new Set<string>();
-  #changedMeanwhile = new Set<string>();
   #listTookMs = 0;
+  /** How many changes of pods were seen, and of the pods that changed of late the number of their last, the oldest first. */
+  #changes = 0;
+  readonly #lastChange = new Map<string, { readonly number: number; readonly at: number }>();
 
   constructor(options: ForeignOptions) {
     this.#options = options;
@@ -77,7 +78,7 @@ export class ForeignInstances {
     this.#clock = clock;
     this.#followed = new FollowedNames({
       ...{ ...options, clock },
-      take: (name, instances) => this.#take(name, instances),
+      take: (...read) => this.#take(...read),
       onChange: (name) => {
         for (const listener of this.#listeners) listener(name);
       },
@@ -89,12 +90,17 @@ export class ForeignInstances {
     this.#listeners.add(listener);
   }
 
-  /** These pods changed: of them the list says nothing any more. */
+  /** These pods changed: of them nothing says anything that was asked for before. */
   podsChanged(podKeys: Iterable<string>): void {
-    if (!this.#believedList() && !this.#listing) return;
+    const at = this.#clock.now();
+    this.#changes++;
     for (const podKey of podKeys) {
-      this.#changed.add(podKey);
-      if (this.#listing) this.#changedMeanwhile.add(podKey);
+      this.#lastChange.delete(podKey);
+      this.#lastChange.set(podKey, { number: this.#changes, at });
+    }
+    for (const [podKey, change] of this.#lastChange) {
+      if (at - change.at <= LONGEST_BELIEVED_MS) return;
+      this.#lastChange.delete(podKey);
     }
   }
 
@@ -105,19 +111,23 @@ export class ForeignInstances {
   of(service: string, podKey: string): readonly ServiceInstance[] | undefined {
     const name = service.toLowerCase();
     const read = this.#read.get(name);
-    if (read && this.#clock.now() - read.at < FRESH_MS) return read.instances;
-    const list = this.#changed.has(podKey) ? undefined : this.#believedList();
-    return !list || list.names.has(name) ? undefined : [];
+    if (this.#isBelieved(read, podKey)) return read.instances;
+    const list = this.#list;
+    return this.#isBelieved(list, podKey) && !list.names.has(name) ? [] : undefined;
   }
 
   /** Reads the foreign instances of a service, unless they are known. @throws ConsulError, UntrustworthyAnswer */
   async ensure(service: string, podKey: string): Promise<void> {
-    if (this.of(service, podKey)) return;
-    if (this.#reading.size >= Math.max(FEW, this.#listTookMs / READ_MS)) {
-      await this.readNames();
-      if (this.of(service, podKey)) return;
-    }
+    const isKnown = () => this.of(service, podKey) !== undefined;
     const name = service.toLowerCase();
+    // What is on its way may have been asked for before the pod changed.
+    await this.#reading.get(name);
+    if (isKnown()) return;
+    if (this.#reading.size >= Math.max(FEW, this.#listTookMs / READ_MS)) {
+      await this.#listing;
+      if (!isKnown()) await this.readNames();
+      if (isKnown()) return;
+    }
     let reading = this.#reading.get(name);
     if (!reading) {
       reading = this.#readNow(name, service).finally(() => this.#reading.delete(name));
@@ -136,29 +146,30 @@ export class ForeignInstances {
   }
 
   async #listNow(believedMs: number | undefined): Promise<void> {
+    const askedAfter = this.#changes;
     const askedAt = this.#clock.now();
-    this.#changedMeanwhile = new Set();
     const names = await this.#options.source.names();
     const now = this.#clock.now();
     this.#listTookMs = now - askedAt;
-    this.#changed = this.#changedMeanwhile;
     const byCost = Math.min(LONGEST_BELIEVED_MS, Math.max(FRESH_MS, LIST_BELIEVED * this.#listTookMs));
     this.#list = {
+      ...{ askedAfter, believedUntil: now + (believedMs ?? byCost) },
       names: new Set(names.map((name) => name.toLowerCase())),
-      believedUntil: now + (believedMs ?? byCost),
     };
   }
 
-  #believedList(): NamesList | undefined {
-    if (this.#list && this.#clock.now() >= this.#list.believedUntil) {
-      this.#list = undefined;
-      this.#changed = new Set();
-    }
-    return this.#list;
+  async #readNow(name: string, spelling: string): Promise<void> {
+    const askedAfter = this.#changes;
+    const instances = await this.#options.source.read(spelling);
+    this.#followed.take(name, instances, askedAfter);
   }
 
-  async #readNow(name: string, spelling: string): Promise<void> {
-    this.#followed.take(name, await this.#options.source.read(spelling));
+  #isBelieved<R extends Reading>(reading: R | undefined, podKey: string): reading is R {
+    return (
+      reading !== undefined &&
+      this.#clock.now() < reading.believedUntil &&
+      (this.#lastChange.get(podKey)?.number ?? 0) <= reading.askedAfter
+    );
   }
 
   /** Follows a name until its foreign instances change; a name that nobody else has is nothing to wait for. */
@@ -168,23 +179,20 @@ export class ForeignInstances {
     if (instances.length > 0) this.#followed.follow(name, service, instances);
   }
 
-  #take(name: string, instances: readonly ServiceInstance[]): readonly ServiceInstance[] {
+  #take(name: string, instances: readonly ServiceInstance[], askedAfter: number): readonly ServiceInstance[] {
     const { owner } = this.#options;
     const ourNodes = nodeNameOf(owner.cluster, '');
     const foreign = instances.filter(
       ({ node, meta }) => !(node.toLowerCase().startsWith(ourNodes) && ownsInstance(owner, meta)),
     );
+    const now = this.#clock.now();
     // In the order of their age, so that what is out of date is first.
     this.#read.delete(name);
-    this.#read.set(name, { at: this.#clock.now(), instances: foreign });
-    this.#forgetOld();
-    return foreign;
-  }
-
-  #forgetOld(): void {
-    for (const [name, { at }] of this.#read) {
-      if (this.#clock.now() - at < FRESH_MS) return;
-      this.#read.delete(name);
+    this.#read.set(name, { askedAfter, believedUntil: now + FRESH_MS, instances: foreign });
+    for (const [old, { believedUntil }] of this.#read) {
+      if (now < believedUntil) break;
+      this.#read.delete(old);
     }
+    return foreign;
   }
 }

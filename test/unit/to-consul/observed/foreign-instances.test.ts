@@ -19,8 +19,8 @@ class MemoryServices implements ForeignSource {
   readonly longPolls = new Map<string, (instances: readonly ServiceInstance[]) => void>();
   readonly #refuse = new Map<string, () => void>();
   failure: Error | undefined;
-  /** How long the list of names takes. */
-  namesMs = 0;
+  /** How long an answer takes. */
+  tookMs = 0;
 
   constructor(clock: TestClock) {
     this.#clock = clock;
@@ -28,18 +28,17 @@ class MemoryServices implements ForeignSource {
 
   names(): Promise<readonly string[]> {
     this.reads.push('all names');
-    return new Promise((resolve) => {
-      const answer = () => resolve([...this.services.keys()]);
-      if (this.namesMs === 0) answer();
-      else this.#clock.after(this.namesMs, answer);
-    });
+    return this.#answer([...this.services.keys()]);
   }
 
   read(service: string): Promise<readonly ServiceInstance[]> {
     this.reads.push(service);
-    return this.failure
-      ? Promise.reject(this.failure)
-      : Promise.resolve(this.services.get(service.toLowerCase()) ?? []);
+    return this.failure ? Promise.reject(this.failure) : this.#answer(this.services.get(service.toLowerCase()) ?? []);
+  }
+
+  #answer<T>(value: T): Promise<T> {
+    if (this.tookMs === 0) return Promise.resolve(value);
+    return new Promise((resolve) => this.#clock.after(this.tookMs, () => resolve(value)));
   }
 
   follow(
@@ -119,6 +118,29 @@ describe('the foreign instances of a service', () => {
     expect(source.reads).toEqual(['Orders']);
   });
 
+  it('are read again for a pod that changed since, once for all that changed meanwhile', async () => {
+    await foreign.ensure('orders', POD);
+    foreign.podsChanged(['shop/b', 'shop/c']);
+    expect([idsOf('orders'), foreign.of('orders', 'shop/b')]).toEqual([['theirs'], undefined]);
+    source.tookMs = 10;
+    const reads = [foreign.ensure('orders', 'shop/b')];
+    await clock.advance(5);
+    foreign.podsChanged(['shop/d', 'shop/e']);
+    reads.push(...['shop/b', 'shop/c', 'shop/d', 'shop/e'].map((pod) => foreign.ensure('orders', pod)));
+    await clock.advance(15);
+    await Promise.all(reads);
+    expect(source.reads).toEqual(['orders', 'orders', 'orders']);
+    for (const pod of ['shop/b', 'shop/c', 'shop/d', 'shop/e']) expect(foreign.of('orders', pod)).toHaveLength(1);
+  });
+
+  it('are read anew for a pod that changed, also while the name is followed', async () => {
+    await foreign.ensure('orders', POD);
+    foreign.follow('orders');
+    foreign.podsChanged(['shop/b']);
+    await foreign.ensure('orders', 'shop/b');
+    expect(foreign.of('orders', 'shop/b')).toHaveLength(1);
+  });
+
   it('that cannot be read are an error', async () => {
     source.failure = new Error('no leader');
     await expect(foreign.ensure('orders', POD)).rejects.toThrow('no leader');
@@ -155,7 +177,7 @@ describe('where many names are asked for at a time', () => {
 
   it('a list that took long is believed for longer, and is asked for only where it is the cheaper', async () => {
     await clock.advance(2000);
-    source.namesMs = 100;
+    source.tookMs = 100;
     const asked = askFor(names.map((name) => `again-${name}`));
     await clock.advance(100);
     await asked;
@@ -164,13 +186,14 @@ describe('where many names are asked for at a time', () => {
     await clock.advance(1);
     expect(foreign.of('late', POD)).toBeUndefined();
     source.reads.length = 0;
+    source.tookMs = 0;
     await askFor(names.map((name) => `once-more-${name}`));
     expect(source.reads).not.toContain('all names');
   });
 
   it('a pod that changes while the list is read is asked for by itself', async () => {
     await clock.advance(2000);
-    source.namesMs = 10;
+    source.tookMs = 10;
     const listed = foreign.readNames();
     foreign.podsChanged(['shop/b']);
     await clock.advance(10);
