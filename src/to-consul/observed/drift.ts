@@ -8,6 +8,7 @@ import {
 } from '../../consul/catalog.ts';
 import type { ConsulAnswer } from '../../consul/client.ts';
 import type { Distrust } from '../../consul/distrust.ts';
+import { restAfter } from '../../consul/rest.ts';
 import type { TimeLine } from '../../consul/time-line.ts';
 import { META, type Owner } from '../../mark.ts';
 import type { RetryBrake } from '../../retry-brake.ts';
@@ -54,7 +55,10 @@ const PER_SECOND = 2;
  * is asked for again at once, unless Consul is busy with it: it may take a hundredth of a core for the one and a twentieth for
  * the other.
  */
-const REST = { ours: { leastMs: 7000, inCosts: 100 }, others: { leastMs: 0, inCosts: 20 }, longestMs: 30_000 };
+const REST = {
+  ours: { inCosts: 100, leastMs: 7000, longestMs: 30_000 },
+  others: { inCosts: 20, longestMs: 30_000 },
+};
 
 /**
  * Notices that somebody else changed or removed what is ours. It costs nothing while nothing happens; the catalog has no
@@ -115,8 +119,7 @@ export function followDrift(options: DriftOptions): void {
     await timeLine.takeNamesIndex(answer.index);
   };
   followList(SERVICES_REQUEST, takeNames, ({ index }, costMs) => {
-    const { leastMs, inCosts } = own.isOurDoing(index) ? REST.ours : REST.others;
-    return Math.min(REST.longestMs, Math.max(leastMs, inCosts * costMs));
+    return restAfter(costMs, own.isOurDoing(index) ? REST.ours : REST.others);
   });
   followList(nodesRequest(META.cluster, owner.cluster));
   own.onCommit(() => looks.soon(false));
