@@ -128,6 +128,7 @@ export class OwnCatalog implements Known {
   }
 
   nodeWritten({ name, address }: ConsulNode, modifyIndex: number): void {
+    if (!this.#nodes.has(name)) this.#reads.made(name);
     this.#nodes.set(name, { state: 'ours', address, isIntact: true, modifyIndex });
   }
 
