@@ -27,8 +27,8 @@ const MOST_NEW = 16;
  * long as that leaves no more than 15 s between two of them.
  */
 const NAMES_REST = { inCosts: 60, longestMs: 15_000 };
-/** Meanwhile sweeps go on as if every second something had changed, since it probably has. */
-const SWEEP_MEANWHILE_MS = 1000;
+/** Meanwhile sweeps go on as they do while something changes all the time. */
+const SWEEP_MEANWHILE_MS = 8000;
 
 export interface ServiceCatalogOptions {
   readonly client: ConsulReader;
