@@ -35,6 +35,11 @@ export interface BlockingQueryOptions {
   readonly perSecond: number;
   /** Answers a second that are no news, on average, after a burst. @default perSecond */
   readonly futilePerSecond?: number;
+  /**
+   * How long to rest after an answer that was taken in. @default not at all
+   * @param costMs what such an answer takes Consul, about
+   */
+  readonly restMs?: ((answer: ConsulAnswer, costMs: number) => number) | undefined;
   /** A question that failed waits here too before it is asked again. */
   readonly brake: Pick<RetryBrake, 'turn' | 'giveBack'>;
   readonly log: Log;
@@ -66,6 +71,7 @@ export async function followBlockingQuery(options: BlockingQueryOptions): Promis
   const futile = createPace(options.futilePerSecond ?? options.perSecond, () => clock.now());
   const newest = options.newestIndex ?? (() => 0);
   const retries = new Failures({ ...BACKOFF, ...(random ? { random } : {}) });
+  const cost = new Cost();
   let index = newest();
   for (let failures = 0; !signal.aborted;) {
     await sleep(pace.wait(), signal, clock);
@@ -81,6 +87,7 @@ export async function followBlockingQuery(options: BlockingQueryOptions): Promis
         timeoutMs: DEADLINE_MS,
         signal,
       });
+      cost.note(clock.now() - askedAt);
       const isEarly = 'index' in blocking && answer.index === index && clock.now() - askedAt < PEACE_MS;
       if (isEarly) timeLine.early(request.purpose);
       const moved = answer.index !== index || index === 0;
@@ -94,6 +101,7 @@ export async function followBlockingQuery(options: BlockingQueryOptions): Promis
       }
       failures = 0;
       if (!isNews) await pause(futile.wait());
+      await sleep(options.restMs?.(answer, cost.ms) ?? 0, signal, clock);
       if (answer.index === 0) await sleep(1000, signal, clock);
     } catch (error) {
       if (signal.aborted) return;
@@ -116,5 +124,17 @@ export async function followBlockingQuery(options: BlockingQueryOptions): Promis
     options.onPause?.(true);
     await sleep(ms, signal, clock);
     options.onPause?.(false);
+  }
+}
+
+/**
+ * What an answer takes Consul, in milliseconds, from how long answers take, of which most have waited for a change: it is no more
+ * than the shortest of late, and grows with the catalog, so it may double from one answer to the next.
+ */
+class Cost {
+  ms = Infinity;
+
+  note(tookMs: number): void {
+    this.ms = Math.min(tookMs, Math.max(1, 2 * this.ms));
   }
 }

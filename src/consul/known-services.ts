@@ -43,6 +43,9 @@ export class KnownServices {
   readonly #wanted = new Set<string>();
   /** All names of the last list, of interest or not, with the spelling that stands for each. */
   #spellings: ReadonlyMap<string, string> = new Map();
+  /** The last list, and what of it is of interest or wanted; undefined when that may be something else by now. */
+  #last: readonly string[] = [];
+  #listed: ReadonlyMap<string, string> | undefined;
 
   /** @param isOfInterest which lower-case names are worth reading at all; others only when somebody wants them */
   constructor(isOfInterest: (name: string) => boolean) {
@@ -65,13 +68,16 @@ export class KnownServices {
     // What was read once, while nobody followed it, is out of date.
     if (!this.#isOfInterest(name)) this.#services.delete(name);
     this.#wanted.add(name);
+    this.#listed = undefined;
     const spelling = this.#spellings.get(name);
     if (spelling !== undefined) Object.assign(this.ensure(name), { spelling, listed: true, candidate: true });
   }
 
   /** Unless its name is of interest, the service is not read any more, and forgotten. */
   unwant(name: string): void {
-    if (this.#wanted.delete(name) && !this.#isOfInterest(name)) this.#services.delete(name);
+    if (!this.#wanted.delete(name) || this.#isOfInterest(name)) return;
+    this.#services.delete(name);
+    this.#listed = undefined;
   }
 
   /** Consul may be another, or older: the indexes of before mean nothing, and whatever is read next is news. */
@@ -86,15 +92,26 @@ export class KnownServices {
 
   /** Everything that Consul lists, and that anybody can ask for, is watched: there is nothing left to look for. */
   areAllWatched(): boolean {
-    return [...this.#services].every(([name, known]) => !known.listed || isWatched(known) || !isReadableName(name));
+    for (const [name, known] of this.#services)
+      if (known.listed && !isWatched(known) && isReadableName(name)) return false;
+    return true;
+  }
+
+  /** What to read as long as nobody asks again which names are worth it: the candidates that were read before, but for the watched. */
+  dueAsBefore(): Set<string> {
+    const due = new Set<string>();
+    for (const [name, known] of this.#services)
+      if (known.listed && known.candidate && known.instances && !isWatched(known)) due.add(name);
+    return due;
   }
 
   /** Names with an instance on one of these nodes. */
   onNodes(nodes: ReadonlySet<string>): string[] {
     if (nodes.size === 0) return [];
-    return [...this.#services]
-      .filter(([, { instances }]) => instances?.some(({ node }) => nodes.has(node)))
-      .map(([name]) => name);
+    const names: string[] = [];
+    for (const [name, { instances }] of this.#services)
+      if (instances?.some(({ node }) => nodes.has(node))) names.push(name);
+    return names;
   }
 
   /** The same list with other names of interest. */
@@ -104,16 +121,13 @@ export class KnownServices {
 
   /** Takes in the list of all names; tells what it changes. */
   takeNames(spellings: readonly string[]): NameChanges {
-    this.#spellings = bySpelling(spellings);
-    const listed = this.#readOf(this.#spellings);
-    const added: string[] = [];
-    for (const [name, spelling] of listed) {
-      const known = this.ensure(name);
-      // Perhaps without instances worth reading: the next list of candidates tells.
-      if (!known.listed) known.candidate = true;
-      if (!known.listed) added.push(name);
-      Object.assign(known, { spelling, listed: true });
-    }
+    // Most of the time it says the same again, and there may be ten thousand names.
+    const isSame = this.#listed !== undefined && areEqual(this.#last, spellings);
+    if (!isSame) this.#spellings = bySpelling(spellings);
+    const listed = isSame && this.#listed ? this.#listed : this.#readOf(this.#spellings);
+    const added = isSame ? [] : this.#takeListed(listed);
+    this.#last = spellings;
+    this.#listed = listed;
     const gone: string[] = [];
     const doubtful: string[] = [];
     for (const [name, known] of this.#services) {
@@ -125,6 +139,19 @@ export class KnownServices {
       Object.assign(known, { listed: false, candidate: false, index: 0 });
     }
     return { added, gone, doubtful };
+  }
+
+  /** @returns those that were not listed before */
+  #takeListed(listed: ReadonlyMap<string, string>): string[] {
+    const added: string[] = [];
+    for (const [name, spelling] of listed) {
+      const known = this.ensure(name);
+      // Perhaps without instances worth reading: the next list of candidates tells.
+      if (!known.listed) known.candidate = true;
+      if (!known.listed) added.push(name);
+      Object.assign(known, { spelling, listed: true });
+    }
+    return added;
   }
 
   /**
@@ -154,6 +181,10 @@ export class KnownServices {
 
 function unread(name: string): Known {
   return { spelling: name, listed: false, candidate: false, index: 0, isComplete: false };
+}
+
+function areEqual(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.every((one, i) => one === b[i]);
 }
 
 /** Lower-case names; of several spellings the first in order stands for all. */

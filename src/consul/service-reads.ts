@@ -8,10 +8,16 @@ import { decodeServiceNames, SERVICES_REQUEST } from './catalog.ts';
 import type { ConsulReader } from './client.ts';
 import type { KnownServices } from './known-services.ts';
 import { isReadableName } from './readable-name.ts';
+import { restAfter } from './rest.ts';
 import { Sweep, type SweepPace } from './sweep.ts';
 import type { TimeLine } from './time-line.ts';
 
 const FIRST_READ_ATTEMPTS = 3;
+/**
+ * For the list of names worth reading Consul looks at every instance that it has: 0.4 s with 50 000 of them, 1 s with 150 000. So
+ * it may take a fortieth of Consul's time, as long as that leaves no more than 30 s between two of them.
+ */
+const LIST_REST = { inCosts: 40, longestMs: 30_000 };
 
 export interface ServiceReadsOptions {
   readonly client: ConsulReader;
@@ -43,6 +49,9 @@ export class ServiceReads {
   readonly #again = new Set<string>();
   /** and those of them that no sweep reads before. */
   readonly #resting = new Set<string>();
+  /** When Consul may be asked again which names are worth reading. */
+  #listFrom = -Infinity;
+  #isListPlanned = false;
 
   constructor(options: ServiceReadsOptions) {
     this.#options = options;
@@ -100,16 +109,40 @@ export class ServiceReads {
     );
   }
 
-  /** The names that a sweep reads. */
+  /**
+   * The names that a sweep reads: all that are worth reading, as Consul says, or as it said the last time where it may not be asked
+   * again yet. Then another sweep asks as soon as it may.
+   */
   async #due(): Promise<Iterable<string>> {
-    const { client, filter, known, signal } = this.#options;
+    const { known, clock } = this.#options;
     if (known.areAllWatched()) return [];
+    const restMs = this.#listFrom - clock.now();
+    if (restMs > 0) this.#listLater(restMs);
+    const due = restMs > 0 ? known.dueAsBefore() : known.takeCandidates(await this.#list());
+    for (const name of due) if (this.#resting.has(name) || !isReadableName(name)) due.delete(name);
+    return due;
+  }
+
+  async #list(): Promise<string[]> {
+    const { client, filter, clock, signal, timeLine } = this.#options;
+    const askedAt = clock.now();
     const answer = await client.get({ ...SERVICES_REQUEST, query: { filter }, signal });
+    this.#listFrom = clock.now() + restAfter(clock.now() - askedAt, LIST_REST);
     const names = decodeServiceNames(answer);
-    await this.#options.timeLine.takeNamesIndex(answer.index);
-    const candidates = known.takeCandidates(names);
-    for (const name of candidates) if (this.#resting.has(name) || !isReadableName(name)) candidates.delete(name);
-    return candidates;
+    await timeLine.takeNamesIndex(answer.index);
+    return names;
+  }
+
+  #listLater(ms: number): void {
+    if (this.#isListPlanned) return;
+    this.#isListPlanned = true;
+    const { signal, clock } = this.#options;
+    inBackground(
+      sleep(ms, signal, clock).then(() => {
+        this.#isListPlanned = false;
+        if (!signal.aborted) this.schedule();
+      }),
+    );
   }
 
   async #dueOrLater(): Promise<Iterable<string>> {

@@ -1,8 +1,8 @@
-import PQueue from 'p-queue';
 import { inBackground } from '../background.ts';
 import { backoffMs } from '../backoff.ts';
 import { systemClock, type Clock } from '../clock.ts';
 import type { RetryBrake } from '../retry-brake.ts';
+import { Line } from './line.ts';
 
 /**
  * A queue of keys with the semantics of client-go's work queue:
@@ -51,9 +51,11 @@ interface KeyState {
 export class WorkQueue {
   readonly #options: WorkQueueOptions;
   readonly #clock: Clock;
-  readonly #queue: PQueue;
   readonly #keys = new Map<string, KeyState>();
-  readonly #background = new Set<string>();
+  readonly #queued = new Line<string>();
+  readonly #background = new Line<string>();
+  #running = 0;
+  #onIdle = (): void => undefined;
   /** Undefined after each turn of the event loop. */
   #slice: { readonly beganAt: number; readonly isOver: Promise<void> } | undefined;
   #stopped = false;
@@ -61,17 +63,16 @@ export class WorkQueue {
   constructor(options: WorkQueueOptions) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
-    this.#queue = new PQueue({ concurrency: options.concurrency });
   }
 
   /** Keys waiting for their turn. */
   get depth(): number {
-    return this.#queue.size + this.#background.size;
+    return this.#queued.size + this.#background.size;
   }
 
   /** Keys that are being processed. */
   get running(): number {
-    return this.#queue.pending;
+    return this.#running;
   }
 
   /** Look at this key as soon as possible. */
@@ -90,7 +91,7 @@ export class WorkQueue {
     for (const key of keys)
       if (this.#keys.has(key)) this.add(key);
       else this.#background.add(key);
-    this.#takeFromBackground();
+    this.#start();
   }
 
   /** Look at this key as soon as possible, unless it failed: its retry is a look too. */
@@ -125,11 +126,14 @@ export class WorkQueue {
   async drain(limitMs: number): Promise<boolean> {
     this.#stopped = true;
     for (const state of this.#keys.values()) this.#cancelWait(state);
-    this.#queue.clear();
+    this.#queued.clear();
     this.#background.clear();
     let limit: NodeJS.Timeout | undefined;
     const expired = new Promise<boolean>((resolve) => (limit = setTimeout(() => resolve(false), limitMs)));
-    const idle = this.#queue.onIdle().then(() => true);
+    const idle = new Promise<boolean>((resolve) => {
+      this.#onIdle = () => resolve(true);
+      if (this.#running === 0) resolve(true);
+    });
     const done = await Promise.race([idle, expired]);
     clearTimeout(limit);
     return done;
@@ -161,17 +165,32 @@ export class WorkQueue {
 
   #enqueue(key: string, state: KeyState): void {
     state.phase = 'queued';
-    // Not within add(): who adds a key may be in the middle of changing what its processing reads.
-    inBackground(
-      this.#queue.add(() => this.#untilTurn().then(() => this.#run(key, state))).then(() => this.#takeFromBackground()),
-    );
+    this.#queued.add(key);
+    this.#start();
   }
 
-  #takeFromBackground(): void {
-    for (const key of this.#background) {
-      if (this.#queue.size > 0 || this.#queue.pending >= this.#options.concurrency) return;
-      this.add(key);
+  /** Begins with what waits, as far as may run at a time. */
+  #start(): void {
+    while (this.#running < this.#options.concurrency) {
+      const key = this.#queued.take() ?? this.#background.take();
+      if (key === undefined) return;
+      const state = this.#state(key);
+      this.#cancelWait(state);
+      state.phase = 'queued';
+      this.#running++;
+      // Not within add(): who adds a key may be in the middle of changing what its processing reads.
+      inBackground(
+        this.#untilTurn()
+          .then(() => this.#run(key, state))
+          .finally(() => this.#ended()),
+      );
     }
+  }
+
+  #ended(): void {
+    this.#running--;
+    if (this.#running === 0) this.#onIdle();
+    this.#start();
   }
 
   /** Resolves in the running slice, while that lasts, else after the event loop had a turn. */

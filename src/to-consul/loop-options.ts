@@ -27,7 +27,10 @@ export interface LoopOptions {
   };
   /** What others have in Consul. */
   readonly foreign: {
-    ensure(service: string): Promise<void>;
+    /** Reads who has the service beside us, for the sake of that pod. */
+    ensure(service: string, podKey: string): Promise<void>;
+    /** These pods changed, or what is known of them. */
+    podsChanged(podKeys: Iterable<string>): void;
     follow(service: string): void;
     subscribe(listener: (name: string) => void): void;
   };

@@ -14,14 +14,12 @@ import type { Release, Retaining } from '../guard/retained.ts';
 import { RetainedInstances, type ShownInstance } from './report/retained-instances.ts';
 import type { Rejection, ServiceProblem } from './registration/rejection.ts';
 import { POD } from './requests/requests.ts';
+import { assertKnown, ViewBehind } from './plan/view-behind.ts';
 
 /** Keys that may wait for their transaction at a time: more than any batch takes, so that reconciling never caps it. */
 const CONCURRENCY = 1024;
 /** Nobody tells us when somebody else's Consul node, whose name we need, goes away. */
 const REFUSED_NODE_RETRY_MS = 30_000;
-
-/** What is known does not show what a direct read shows, or is out of date: the key waits until that is over. */
-class ViewBehind extends Error {}
 
 /**
  * Reconciles pods. The queue brings the key of a pod; then, each time from the latest state:
@@ -88,6 +86,7 @@ export class ToConsulLoop {
   /** These pods have to be looked at. */
   enqueue(podKeys: Iterable<string>): void {
     const keys = new Set(podKeys);
+    this.#options.foreign.podsChanged(keys);
     for (const key of keys) this.#noteWhatIsAtStake(key);
     for (const key of keys) this.#controller.enqueue(key);
   }
@@ -210,7 +209,7 @@ export class ToConsulLoop {
     await this.#submit(key);
     const unread = this.#latest.get(key)?.unread ?? [];
     if (unread.length === 0) return;
-    await Promise.all(unread.map((service) => foreign.ensure(service)));
+    await Promise.all(unread.map((service) => foreign.ensure(service, key)));
     await this.#submit(key);
   }
 
@@ -316,12 +315,6 @@ export class ToConsulLoop {
     this.#held.note(key, plan);
     if (plan?.refusedNodes.length === 0) this.#latest.delete(key);
   }
-}
-
-/** The queue took longer than an answer stays fresh: nothing else would bring the key back. */
-function assertKnown(key: string, plan: PodPlan | undefined): void {
-  if (plan && plan.unread.length > 0)
-    throw new ViewBehind(`write ${key} to Consul: which instances others have was not known any more when it was sent`);
 }
 
 /** As of the Services over a pod, beside which the pod itself stands. */

@@ -1,4 +1,13 @@
-import { objectKey, serviceKeyOf, zoneOf, type Node, type Pod, type Service } from '../kubernetes/objects.ts';
+import {
+  objectKey,
+  serviceKeyOf,
+  zoneOf,
+  type EndpointPort,
+  type EndpointSlice,
+  type Node,
+  type Pod,
+  type Service,
+} from '../kubernetes/objects.ts';
 import { holdSame } from './plan/address-holders.ts';
 import type { PodIndex } from './plan/pod-index.ts';
 import { podsOfSlice, type Views } from './views.ts';
@@ -21,7 +30,8 @@ export interface Subscriber {
  * |---------------------------------------|-------------------------------------------------------------------|
  * | a pod                                 | that pod, and lost ones that have its address, or had it; also when it turns Ready |
  * | a Service                             | those that it asks for, before and now                            |
- * | a slice                               | those that it targets, before and now                             |
+ * | the targets of a slice                | those that came and those that went                               |
+ * | whose a slice is, or its ports        | those that it targets, before and now                             |
  * | the address or the zone of a node, or whether it is Unknown | those that run there                        |
  *
  * A Service or slice that changed is also a reason to look at what that Service targets and cannot be registered.
@@ -44,7 +54,7 @@ export function subscribe(
   });
   views.endpointSlices.subscribe((before, after) => {
     const slices = [before, after].filter((slice) => slice !== undefined);
-    enqueue(new Set(slices.flatMap(podsOfSlice)));
+    enqueue(podsConcerned(before, after));
     for (const key of new Set(slices.map(serviceKeyOf))) {
       const service = views.services.get(key);
       if (service) reportService(service, index.addressesWithoutPod(service));
@@ -56,6 +66,28 @@ export function subscribe(
     enqueue(index.podsOfNode(node));
   });
   for (const service of views.services.values()) reportService(service, index.addressesWithoutPod(service));
+}
+
+/** Of a hundred pods of a slice one changes at a time, and what the slice says of its endpoints is the pods' own to say. */
+function podsConcerned(before: EndpointSlice | undefined, after: EndpointSlice | undefined): Iterable<string> {
+  const then = new Set(before ? podsOfSlice(before) : []);
+  const now = new Set(after ? podsOfSlice(after) : []);
+  if (!before || !after || !saysSame(before, after)) return new Set([...then, ...now]);
+  return [...then, ...now].filter((key) => !then.has(key) || !now.has(key));
+}
+
+/** As far as any pod in Consul depends on the slice that targets it. */
+function saysSame(a: EndpointSlice, b: EndpointSlice): boolean {
+  return (
+    serviceKeyOf(a) === serviceKeyOf(b) &&
+    a.addressType === b.addressType &&
+    a.ports.length === b.ports.length &&
+    a.ports.every((port, i) => samePort(port, b.ports[i]))
+  );
+}
+
+function samePort(a: EndpointPort, b: EndpointPort | undefined): boolean {
+  return a.name === b?.name && a.port === b.port && a.protocol === b.protocol && a.appProtocol === b.appProtocol;
 }
 
 /** As far as a pod in Consul depends on its node. */

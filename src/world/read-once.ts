@@ -102,7 +102,7 @@ export function planPods(
       let plan = planner.plan(podKey);
       const unreadable: Rejection[] = [];
       for (const service of plan.unread) {
-        const why = await whyNot(() => foreign.ensure(service));
+        const why = await whyNot(() => foreign.ensure(service, podKey));
         if (why !== undefined) unreadable.push(waitsForService(service, why));
       }
       if (plan.unread.length > 0) plan = planner.plan(podKey);

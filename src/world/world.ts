@@ -145,19 +145,16 @@ async function readToConsul(
   owner: Owner,
   reading: Promise<ToConsulViews>,
 ): Promise<World['toConsul']> {
-  const [own, foreign, transactionLimit, views] = await Promise.all([
+  const source = consulServices({ ...context, client: consul, brake }, owner);
+  const foreign = new ForeignInstances({ ...context, source, owner });
+  const [own, , transactionLimit, views] = await Promise.all([
     readings.untilRead(
       'Consul nodes of this cluster',
       () => OwnCatalog.read(consulNodes(nodes, context, owner), owner),
       isOurMistake,
     ),
-    readings.untilRead('Consul service names', () =>
-      ForeignInstances.read({
-        ...context,
-        source: consulServices({ ...context, client: consul, brake }, owner),
-        owner,
-      }),
-    ),
+    // A command looks at all pods, and at one moment.
+    context.isReadOnly ? readings.untilRead('Consul service names', () => foreign.readNames(Infinity)) : undefined,
     readings.untilRead('Consul version', () => readTransactionLimit(consul, context.log)),
     reading,
   ]);

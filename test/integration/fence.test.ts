@@ -23,7 +23,7 @@ describe('a key of a real Consul', () => {
     keyValue = createKeyValue(client);
   }, 60_000);
   afterAll(async () => {
-    client.close();
+    await client.close();
     await server.stop();
   }, 30_000);
 

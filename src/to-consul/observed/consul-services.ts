@@ -8,8 +8,8 @@ import {
   SERVICES_REQUEST,
 } from '../../consul/catalog.ts';
 import { ConsulError } from '../../consul/errors.ts';
-import { META, type Owner } from '../../mark.ts';
-import type { ForeignSource } from './foreign-instances.ts';
+import { MANAGED_BY, META, type Owner } from '../../mark.ts';
+import type { ForeignSource } from './foreign-source.ts';
 
 export type ConsulServicesOptions = Pick<
   BlockingQueryOptions,
@@ -17,8 +17,15 @@ export type ConsulServicesOptions = Pick<
 >;
 
 /** Names with instances on nodes of others. A Consul before 1.12 ignores the filter and lists all, which only costs more. */
-export function foreignNamesRequest({ cluster }: Owner) {
+function foreignNamesRequest({ cluster }: Owner) {
   return { ...SERVICES_REQUEST, query: { filter: `NodeMeta["${META.cluster}"] != "${cluster}"` } };
+}
+
+/** The instances of a service that may be others': those on their nodes, and those without our mark. */
+function othersOfService({ cluster }: Owner): string {
+  const mark = { [META.managedBy]: MANAGED_BY, [META.cluster]: cluster };
+  const unmarked = Object.entries(mark).map(([key, value]) => `Service.Meta["${key}"] != "${value}"`);
+  return [`Node.Meta["${META.cluster}"] != "${cluster}"`, ...unmarked].join(' or ');
 }
 
 /** The services of others, read from Consul. */
@@ -26,7 +33,10 @@ export function consulServices(options: ConsulServicesOptions, owner: Owner): Fo
   const { client, signal } = options;
   return {
     names: async () => decodeServiceNames(await client.get(foreignNamesRequest(owner))),
-    read: async (service) => decodeInstances(await client.get({ ...instancesRequest(service), signal }), service),
+    read: async (service) => {
+      const request = { ...instancesRequest(service), query: { filter: othersOfService(owner) }, signal };
+      return decodeInstances(await client.get(request), service);
+    },
     follow: (service, onInstances, onRefused) => {
       const stop = new AbortController();
       inBackground(

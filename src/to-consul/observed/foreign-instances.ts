@@ -1,39 +1,21 @@
-import { inBackground } from '../../background.ts';
-import { backoffMs, sleep } from '../../backoff.ts';
 import { systemClock, type Clock } from '../../clock.ts';
-import { MOST_LONG_POLLS } from '../../consul/long-polls.ts';
 import type { ServiceInstance } from '../../consul/types.ts';
 import type { Log } from '../../observability/log.ts';
 import { ownsInstance, type Owner } from '../../mark.ts';
 import { nodeNameOf } from '../registration/registration.ts';
+import { FollowedNames } from './followed-names.ts';
+import type { ForeignSource } from './foreign-source.ts';
 
 /** What was read is believed for this long: a burst of pods of one service is one read. */
 const FRESH_MS = 2000;
-/** Long polls rest for this long after Consul allowed no more connections: those of a daemon that was killed are over by then. */
-const REST_MS = 60_000;
-/** The names beyond that are read in turn: each every 2 s, */
-const TURN_MS = 2000;
-/** but no more than 20 of them a second: 200 names then take 10 s. */
-const SHORTEST_POLL_MS = 50;
-/** Full-jitter caps of 1, 2, 4 ... 30 s while they cannot be read. */
-const BACKOFF = { baseMs: 1000, maxMs: 30_000 };
-
-/** How the instances of a service are read from Consul. */
-export interface ForeignSource {
-  /** Names with at least one instance on a node that is not ours, as Consul spells them. */
-  names(): Promise<readonly string[]>;
-  /** @throws ConsulError, UntrustworthyAnswer */
-  read(service: string): Promise<readonly ServiceInstance[]>;
-  /**
-   * Tells the instances each time that they changed, until the returned function is called.
-   * @param onRefused told when Consul allows no more connections
-   */
-  follow(
-    service: string,
-    onInstances: (instances: readonly ServiceInstance[]) => void,
-    onRefused: () => void,
-  ): () => void;
-}
+/** So many names at a time are read one by one; where more are asked for, the list of all names is asked for once. */
+const FEW = 32;
+/** A read of one name costs Consul about as much. With what the list costs it says from how many names on the list is the cheaper. */
+const READ_MS = 0.2;
+/** A list is believed for so many times as long as it took, so that it takes at most a twentieth of Consul's time, */
+const LIST_BELIEVED = 20;
+/** but no longer than this. */
+const LONGEST_BELIEVED_MS = 30_000;
 
 export interface ForeignOptions {
   readonly source: ForeignSource;
@@ -44,50 +26,47 @@ export interface ForeignOptions {
   readonly clock?: Clock;
 }
 
-/** A name that is followed until its foreign instances are others than before. */
-interface Followed {
-  readonly spelling: string;
-  /** Where its foreign instances were when somebody began to wait. */
-  readonly before: string;
-  /** Ends its long poll, or takes it out of the line of names that are read in turn. */
-  readonly stop: () => void;
+/** What was read, and which changes of pods had been seen when it was asked for. */
+interface Reading {
+  readonly askedAfter: number;
+  readonly believedUntil: number;
 }
 
 /**
- * Who else has instances of the names that our pods want:
- * - a list of names, which Consul filters for us, says which names have foreign instances at all;
- * - only names that are both wanted by a new pod and used by others are read (`ensure`), and believed for 2 s;
- * - only names that somebody waits for are followed: 10 by a long poll each, those beyond in turn by one loop. A name is
- *   followed until its foreign instances change or nobody else has it, and then all that wait for it plan again;
- * - a name whose long poll Consul refuses (429) is read in turn, and so is every new one for a minute.
+ * Who else has instances of the names that our pods want. Nothing is followed for it: whatever is written anywhere in Consul would
+ * be a reason to ask again.
+ * - A name is read when a pod wants to become an instance of it, and believed for 2 s, but of no pod that changed since: one that
+ *   registers itself does so before it is Ready.
+ * - Where many names are asked for at a time, as at a first start, the list of all names with foreign instances is read instead,
+ *   and believed for longer in the same way.
+ * - A name that somebody waits for is followed until its foreign instances change; see FollowedNames.
  */
 export class ForeignInstances {
-  readonly #options: Omit<ForeignOptions, 'clock'>;
+  readonly #options: ForeignOptions;
   readonly #clock: Clock;
-  /** Lower-case names to their spelling: those with at least one instance on a node that is not ours. */
-  #listed = new Map<string, string>();
-  readonly #read = new Map<string, { readonly at: number; readonly instances: readonly ServiceInstance[] }>();
-  readonly #followed = new Map<string, Followed>();
-  /** Those of the followed names that are read in turn, in the order of their turns. */
-  readonly #inTurn = new Set<string>();
+  readonly #read = new Map<string, Reading & { readonly instances: readonly ServiceInstance[] }>();
+  #list: (Reading & { readonly names: ReadonlySet<string> }) | undefined;
+  readonly #followed: FollowedNames;
   readonly #listeners = new Set<(name: string) => void>();
-  /** Reads of a name that are on their way: a burst of pods of one service is one read. */
+  /** Reads that are on their way: a burst of pods of one service is one read. */
   readonly #reading = new Map<string, Promise<void>>();
-  /** When long polls may begin. */
-  #longPollsFrom = -Infinity;
-  #isPolling = false;
-  #failures = 0;
+  #listing: Promise<void> | undefined;
+  #listTookMs = 0;
+  /** How many changes of pods were seen, and of the pods that changed of late the number of their last, the oldest first. */
+  #changes = 0;
+  readonly #lastChange = new Map<string, { readonly number: number; readonly at: number }>();
 
-  private constructor({ clock = systemClock, ...options }: ForeignOptions) {
+  constructor(options: ForeignOptions) {
     this.#options = options;
+    const clock = options.clock ?? systemClock;
     this.#clock = clock;
-  }
-
-  /** @throws ConsulError, UntrustworthyAnswer when the names could not be read. */
-  static async read(options: ForeignOptions): Promise<ForeignInstances> {
-    const foreign = new ForeignInstances(options);
-    foreign.takeNames(await options.source.names());
-    return foreign;
+    this.#followed = new FollowedNames({
+      ...{ ...options, clock },
+      take: (...read) => this.#take(...read),
+      onChange: (name) => {
+        for (const listener of this.#listeners) listener(name);
+      },
+    });
   }
 
   /** Told of each followed name, lower case, when its foreign instances changed; it is not followed any more then. */
@@ -95,142 +74,109 @@ export class ForeignInstances {
     this.#listeners.add(listener);
   }
 
-  /** @param names those with at least one instance on a node that is not ours, all of them */
-  takeNames(names: readonly string[]): void {
-    this.#listed = new Map(names.map((name) => [name.toLowerCase(), name]));
-    for (const name of this.#read.keys()) if (!this.#listed.has(name)) this.#read.delete(name);
-    for (const name of this.#followed.keys()) if (!this.#listed.has(name)) this.#changed(name);
+  /** These pods changed: of them nothing says anything that was asked for before. */
+  podsChanged(podKeys: Iterable<string>): void {
+    const at = this.#clock.now();
+    this.#changes++;
+    for (const podKey of podKeys) {
+      this.#lastChange.delete(podKey);
+      this.#lastChange.set(podKey, { number: this.#changes, at });
+    }
+    for (const [podKey, change] of this.#lastChange) {
+      if (at - change.at <= LONGEST_BELIEVED_MS) return;
+      this.#lastChange.delete(podKey);
+    }
   }
 
-  /** The foreign instances of a service, in any case of its name; undefined when they have to be read first. */
-  of(service: string): readonly ServiceInstance[] | undefined {
+  /**
+   * The foreign instances of a service, in any case of its name; undefined when they have to be read first.
+   * @param podKey of the pod that wants to be an instance of it
+   */
+  of(service: string, podKey: string): readonly ServiceInstance[] | undefined {
     const name = service.toLowerCase();
-    if (!this.#listed.has(name)) return [];
     const read = this.#read.get(name);
-    return read && this.#clock.now() - read.at < FRESH_MS ? read.instances : undefined;
+    if (this.#isBelieved(read, podKey)) return read.instances;
+    const list = this.#list;
+    return this.#isBelieved(list, podKey) && !list.names.has(name) ? [] : undefined;
   }
 
-  /** Reads the foreign instances of a service, when there are any. @throws ConsulError, UntrustworthyAnswer */
-  async ensure(service: string): Promise<void> {
+  /** Reads the foreign instances of a service, unless they are known. @throws ConsulError, UntrustworthyAnswer */
+  async ensure(service: string, podKey: string): Promise<void> {
+    const isKnown = () => this.of(service, podKey) !== undefined;
     const name = service.toLowerCase();
-    const spelling = this.#listed.get(name);
-    if (spelling === undefined || this.of(name)) return;
+    // What is on its way may have been asked for before the pod changed.
+    await this.#reading.get(name);
+    if (isKnown()) return;
+    if (this.#reading.size >= Math.max(FEW, this.#listTookMs / READ_MS)) {
+      await this.#listing;
+      if (!isKnown()) await this.readNames();
+      if (isKnown()) return;
+    }
     let reading = this.#reading.get(name);
     if (!reading) {
-      reading = this.#readNow(name, spelling).finally(() => this.#reading.delete(name));
+      reading = this.#readNow(name, service).finally(() => this.#reading.delete(name));
       this.#reading.set(name, reading);
     }
     await reading;
   }
 
-  async #readNow(name: string, spelling: string): Promise<void> {
-    const instances = await this.#options.source.read(spelling);
-    const followed = this.#followed.get(name);
-    // A pod that waits must hear of it, even if all is as before again at the next look.
-    if (followed) this.#judge(name, followed.before, instances);
-    else this.#take(name, instances);
+  /**
+   * Reads which names have foreign instances at all.
+   * @param believedMs how long that is believed; without it as long as it may, by what it costs
+   * @throws ConsulError, UntrustworthyAnswer
+   */
+  async readNames(believedMs?: number): Promise<void> {
+    await (this.#listing ??= this.#listNow(believedMs).finally(() => (this.#listing = undefined)));
   }
 
-  /** Follows a name until its foreign instances change or nobody else has it. */
+  async #listNow(believedMs: number | undefined): Promise<void> {
+    const askedAfter = this.#changes;
+    const askedAt = this.#clock.now();
+    const names = await this.#options.source.names();
+    const now = this.#clock.now();
+    this.#listTookMs = now - askedAt;
+    const byCost = Math.min(LONGEST_BELIEVED_MS, Math.max(FRESH_MS, LIST_BELIEVED * this.#listTookMs));
+    this.#list = {
+      ...{ askedAfter, believedUntil: now + (believedMs ?? byCost) },
+      names: new Set(names.map((name) => name.toLowerCase())),
+    };
+  }
+
+  async #readNow(name: string, spelling: string): Promise<void> {
+    const askedAfter = this.#changes;
+    const instances = await this.#options.source.read(spelling);
+    this.#followed.take(name, instances, askedAfter);
+  }
+
+  #isBelieved<R extends Reading>(reading: R | undefined, podKey: string): reading is R {
+    return (
+      reading !== undefined &&
+      this.#clock.now() < reading.believedUntil &&
+      (this.#lastChange.get(podKey)?.number ?? 0) <= reading.askedAfter
+    );
+  }
+
+  /** Follows a name until its foreign instances change; a name that nobody else has is nothing to wait for. */
   follow(service: string): void {
     const name = service.toLowerCase();
-    const spelling = this.#listed.get(name);
-    if (spelling === undefined || this.#followed.has(name)) return;
-    const before = locationsOf(this.#read.get(name)?.instances ?? []);
-    if (this.#hasRoom()) this.#followByLongPoll(name, spelling, before);
-    else this.#followInTurn(name, spelling, before);
+    const { instances = [] } = this.#read.get(name) ?? {};
+    if (instances.length > 0) this.#followed.follow(name, service, instances);
   }
 
-  #hasRoom(): boolean {
-    const longPolls = this.#followed.size - this.#inTurn.size;
-    return longPolls < MOST_LONG_POLLS.duplicates && this.#clock.now() >= this.#longPollsFrom;
-  }
-
-  #followByLongPoll(name: string, spelling: string, before: string): void {
-    const onInstances = (instances: readonly ServiceInstance[]) => this.#judge(name, before, instances);
-    const stop = this.#options.source.follow(spelling, onInstances, () => {
-      stop();
-      this.#longPollsFrom = this.#clock.now() + REST_MS;
-      this.#followInTurn(name, spelling, before);
-    });
-    this.#followed.set(name, { spelling, before, stop });
-  }
-
-  #followInTurn(name: string, spelling: string, before: string): void {
-    this.#followed.set(name, { spelling, before, stop: () => this.#inTurn.delete(name) });
-    this.#inTurn.add(name);
-    this.#poll();
-  }
-
-  /** Plans the next read in turn, if there is a name to read. */
-  #poll(): void {
-    const { signal } = this.#options;
-    if (this.#isPolling || this.#inTurn.size === 0 || signal.aborted) return;
-    this.#isPolling = true;
-    const backoff = this.#failures > 0 ? backoffMs(this.#failures - 1, BACKOFF) : 0;
-    const wait = Math.max(SHORTEST_POLL_MS, TURN_MS / this.#inTurn.size, backoff);
-    inBackground(sleep(wait, signal, this.#clock).then(() => (signal.aborted ? undefined : this.#readInTurn())));
-  }
-
-  async #readInTurn(): Promise<void> {
-    const { source, log, signal } = this.#options;
-    const [name = ''] = this.#inTurn;
-    const followed = this.#followed.get(name);
-    try {
-      if (followed) {
-        // To the end of the line.
-        this.#inTurn.delete(name);
-        this.#inTurn.add(name);
-        this.#judge(name, followed.before, await source.read(followed.spelling));
-        this.#failures = 0;
-        this.#fillLongPolls();
-      }
-    } catch (error) {
-      if (signal.aborted) return;
-      if (this.#failures++ === 0) log.warn('service could not be read, will ask again', { service: name, error });
-    }
-    this.#isPolling = false;
-    this.#poll();
-  }
-
-  #judge(name: string, before: string, instances: readonly ServiceInstance[]): void {
-    const isFollowed = this.#followed.get(name)?.before === before;
-    if (isFollowed && locationsOf(this.#take(name, instances)) !== before) this.#changed(name);
-  }
-
-  #take(name: string, instances: readonly ServiceInstance[]): readonly ServiceInstance[] {
+  #take(name: string, instances: readonly ServiceInstance[], askedAfter: number): readonly ServiceInstance[] {
     const { owner } = this.#options;
     const ourNodes = nodeNameOf(owner.cluster, '');
     const foreign = instances.filter(
       ({ node, meta }) => !(node.toLowerCase().startsWith(ourNodes) && ownsInstance(owner, meta)),
     );
-    this.#read.set(name, { at: this.#clock.now(), instances: foreign });
+    const now = this.#clock.now();
+    // In the order of their age, so that what is out of date is first.
+    this.#read.delete(name);
+    this.#read.set(name, { askedAfter, believedUntil: now + FRESH_MS, instances: foreign });
+    for (const [old, { believedUntil }] of this.#read) {
+      if (now < believedUntil) break;
+      this.#read.delete(old);
+    }
     return foreign;
   }
-
-  #changed(name: string): void {
-    this.#followed.get(name)?.stop();
-    this.#followed.delete(name);
-    this.#fillLongPolls();
-    for (const listener of this.#listeners) listener(name);
-  }
-
-  /** A long poll that became free goes to the name whose turn comes next. */
-  #fillLongPolls(): void {
-    const [name] = this.#inTurn;
-    const followed = name === undefined ? undefined : this.#followed.get(name);
-    if (name === undefined || !followed || !this.#hasRoom()) return;
-    this.#inTurn.delete(name);
-    this.#followByLongPoll(name, followed.spelling, followed.before);
-  }
-}
-
-/** What a duplicate depends on, to compare. */
-function locationsOf(instances: readonly ServiceInstance[]): string {
-  return instances
-    .map(({ node, id, address, nodeAddress, port, namedPorts, status }) =>
-      [node, id, address || nodeAddress, port, namedPorts.join(), status].join(' '),
-    )
-    .sort()
-    .join('\n');
 }

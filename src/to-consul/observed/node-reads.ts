@@ -49,6 +49,7 @@ interface Overtaken {
 }
 
 const FIRST_READ_CONCURRENCY = 16;
+const LOOK_CONCURRENCY = 4;
 const REFRESH_ATTEMPTS = 5;
 
 /**
@@ -98,6 +99,11 @@ export class NodeReads {
     this.#asKnown.clear();
   }
 
+  /** The node is there by a commit of ours: what is on it is known, although nobody has read it. */
+  made(name: string): void {
+    this.#asKnown.set(name, { index: 0, generation: -1 });
+  }
+
   /** The node is gone by a commit of ours. */
   forget(name: string): void {
     this.#asKnown.delete(name);
@@ -115,8 +121,8 @@ export class NodeReads {
   }
 
   /**
-   * Looks whether everything of ours is as we know it, and reads the nodes where it is not. One node at a time: beside other
-   * work, which a burst of answers would hold up.
+   * Looks whether everything of ours is as we know it, and reads the nodes where it is not. A few nodes at a time: beside other
+   * work, which a burst of answers would hold up. A node that cannot be read costs no other, unless there are several.
    *
    * | a node                                                 | costs                            |
    * |--------------------------------------------------------|----------------------------------|
@@ -131,8 +137,13 @@ export class NodeReads {
   async look(onDrift: (podKeys: ReadonlySet<string>) => void): Promise<boolean> {
     const { listed, stranger } = await this.#list();
     this.#hidden = false;
-    for (const name of new Set([...listed.keys(), ...this.#known.nodeNames()]))
-      if (!(await this.#isAsKnown(name, listed.get(name)))) onDrift(await this.refresh(name));
+    const remaining = new Set([...listed.keys(), ...this.#known.nodeNames()]).values();
+    const worker = async () => {
+      for (const name of remaining)
+        if (!(await this.#isAsKnown(name, listed.get(name)))) onDrift(await this.refresh(name));
+    };
+    const ends = await Promise.allSettled(Array.from({ length: LOOK_CONCURRENCY }, worker));
+    for (const end of ends) if (end.status === 'rejected') throw end.reason;
     if (stranger) throw new ClusterIdentityError(this.#owner, stranger);
     return !this.#hidden;
   }

@@ -94,6 +94,11 @@ export class OwnCatalog implements Known {
     return this.#commits.isOurDoing(index);
   }
 
+  /** The listener is told whenever a transaction of ours came back, which may hide a change of somebody else's. */
+  onCommit(listener: () => void): void {
+    this.#commits.onEnd = listener;
+  }
+
   /** Something of ours was written that is no instance. */
   noteCommit(index: number): void {
     this.#commits.note(index);
@@ -123,6 +128,7 @@ export class OwnCatalog implements Known {
   }
 
   nodeWritten({ name, address }: ConsulNode, modifyIndex: number): void {
+    if (!this.#nodes.has(name)) this.#reads.made(name);
     this.#nodes.set(name, { state: 'ours', address, isIntact: true, modifyIndex });
   }
 

@@ -20,6 +20,8 @@ export class OwnCommits {
   #lastIndex = 0;
   #onTheirWay = 0;
   #unknownAt = -Infinity;
+  /** Called whenever one came back. */
+  onEnd = (): void => undefined;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -40,6 +42,7 @@ export class OwnCommits {
 
   end(isIndexKnown: boolean): void {
     this.#onTheirWay--;
+    this.onEnd();
     if (!isIndexKnown) this.#unknownAt = this.#clock.now();
   }
 

@@ -10,11 +10,10 @@ export class OwnInstances {
   readonly #byService = new Map<string, Set<OwnInstance>>();
   /** Those whose check is critical because we wrote that, by `node/id`. */
   readonly #critical = new Map<string, OwnInstance>();
+  #size = 0;
 
   get size(): number {
-    let size = 0;
-    for (const instances of this.#byNode.values()) size += instances.size;
-    return size;
+    return this.#size;
   }
 
   podKeys(): IterableIterator<string> {
@@ -60,6 +59,7 @@ export class OwnInstances {
     const ofNode = at(this.#byNode, registration.node.name);
     const before = ofNode.get(identity);
     if (before) this.#leaveService(before);
+    else this.#size++;
     ofNode.set(identity, observed);
     const service = registration.service.toLowerCase();
     const ofService = this.#byService.get(service);
@@ -73,7 +73,10 @@ export class OwnInstances {
     const identity = identityOf(registration);
     const ofNode = this.#byNode.get(registration.node.name);
     const known = ofNode?.get(identity);
-    if (known) this.#leaveService(known);
+    if (known) {
+      this.#leaveService(known);
+      this.#size--;
+    }
     ofNode?.delete(identity);
     this.#critical.delete(identity);
     const ofPod = this.#byPod.get(podKey);

@@ -79,7 +79,7 @@ export class Admission {
     const { service, address, port } = registration;
     const name = service.toLowerCase();
     const namespace = namespaceOf(podKey);
-    const foreign = this.#others.of(service);
+    const foreign = this.#others.of(service, podKey);
     if (!foreign) return 'unread';
     const holder = holderOf(foreign, registration);
     if (holder) {

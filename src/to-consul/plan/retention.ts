@@ -1,4 +1,4 @@
-import type { Node, Pod } from '../../kubernetes/objects.ts';
+import { objectKey, type Node, type Pod } from '../../kubernetes/objects.ts';
 import type { Registration } from '../registration/registration.ts';
 import type { Emptied } from './losses.ts';
 import type { Wait } from './places.ts';
@@ -60,7 +60,7 @@ export function retain(unready: Iterable<Registration>, sources: RetentionSource
   for (const registration of unready) {
     const { id, service, check } = registration;
     if (heirs.length > 0 || !emptied.isOfEmptied(service, id)) continue;
-    const foreign = others.of(service);
+    const foreign = others.of(service, objectKey(pod));
     if (!foreign) {
       unread.add(service);
       continue;

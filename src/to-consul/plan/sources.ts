@@ -14,6 +14,9 @@ export interface Ours {
 
 /** What others have in Consul. */
 export interface Others {
-  /** The foreign instances of a service, in any case of its name; undefined when they have to be read first. */
-  of(service: string): readonly ServiceInstance[] | undefined;
+  /**
+   * The foreign instances of a service, in any case of its name; undefined when they have to be read first.
+   * @param podKey of the pod that wants to be an instance of it
+   */
+  of(service: string, podKey: string): readonly ServiceInstance[] | undefined;
 }

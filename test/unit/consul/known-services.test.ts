@@ -23,6 +23,28 @@ describe('the services that are known', () => {
     expect(known.takeNames(['Orders', 'consul', 'pods'])).toEqual({ added: [], gone: [], doubtful: [] });
   });
 
+  it('of a list that says the same again change nothing, and are those of before', () => {
+    known.takeNames(['Orders', 'consul', 'pods']);
+    read('pods', 'vm-1');
+    known.takeNames(['Orders', 'consul', 'pods']);
+    known.want('consul');
+    expect(known.takeNames(['Orders', 'consul', 'pods'])).toEqual({ added: [], gone: [], doubtful: [] });
+    expect(known.candidates().sort()).toEqual(['consul', 'orders', 'pods']);
+    known.unwant('consul');
+    known.takeNames(['Orders', 'consul', 'pods']);
+    expect(known.candidates().sort()).toEqual(['orders', 'pods']);
+    expect(known.takeNames(['Orders', 'consul']).gone).toEqual(['pods']);
+  });
+
+  it('are due as before where nobody asks again: those that were read, and no new ones', () => {
+    known.takeNames(['orders', 'stock', 'new', 'own', 'waiting']);
+    known.takeCandidates(['orders', 'stock', 'new', 'waiting']);
+    for (const name of ['orders', 'stock', 'own', 'waiting']) read(name, 'vm-1');
+    follow('waiting', false);
+    known.takeNames(['orders', 'new', 'own', 'waiting']);
+    expect([...known.dueAsBefore()]).toEqual(['orders']);
+  });
+
   it('with several spellings are one, by the first of them', () => {
     known.takeNames(['orders', 'Orders', 'ORDERS']);
     expect(known.candidates()).toEqual(['orders']);

@@ -31,6 +31,8 @@ afterEach(() => {
 /** A catalog that reads what the table says; questions that wait for a change wait until the test tells one. */
 function open(table: Record<string, Said>, overrides: Partial<ServiceCatalogOptions> = {}) {
   const clock = new TestClock();
+  /** How long answers take that do not wait for a change, in milliseconds. */
+  const slow: Record<string, number> = {};
   const indexes: number[] = [];
   /** What is missing is believed to be gone, unless the test says otherwise. */
   const absence = { assertBelievable: () => Promise.resolve() };
@@ -41,7 +43,9 @@ function open(table: Record<string, Said>, overrides: Partial<ServiceCatalogOpti
   const consul = new Answers((question) => {
     const [path = ''] = question.split(/ (?:near=\S+ )?index=/);
     if (path !== question) return new Promise((resolve) => waiting.set(path, resolve));
-    return table[question.replace(' near=_agent', '')] ?? new Error(`nobody expected ${question}`);
+    const said = table[question.replace(' near=_agent', '')] ?? new Error(`nobody expected ${question}`);
+    const ms = slow[question];
+    return ms === undefined ? said : new Promise((resolve) => clock.after(ms, () => resolve(said)));
   });
   const catalog = new ServiceCatalog({
     client: consul,
@@ -70,7 +74,7 @@ function open(table: Record<string, Said>, overrides: Partial<ServiceCatalogOpti
   };
   const idsOf = (name: string) => catalog.instances(name)?.map(({ id }) => id);
   const reads = (name: string) => consul.asked.filter((question) => question === read(name)).length;
-  return { absence, catalog, clock, consul, idsOf, indexes, reads, records, stop, table, tell, told, waiting };
+  return { absence, catalog, clock, consul, idsOf, indexes, reads, records, slow, stop, table, tell, told, waiting };
 }
 
 /** Consul with two services of others, and one of Consular's own. */
@@ -178,6 +182,55 @@ describe('a change of the list of names', () => {
     const { indexes, tell } = await synced();
     await tell(NAMES, names(4, 'Orders', 'stock'));
     expect(indexes).toContain(4);
+  });
+});
+
+describe('a catalog so large that its lists cost Consul much', () => {
+  const large = async () => {
+    const stage = await synced();
+    stage.slow[SWEEP] = 110;
+    await stage.tell(NAMES, names(6, 'Orders', 'stock', 'own'));
+    await stage.clock.advance(310);
+    stage.consul.asked.length = 0;
+    return stage;
+  };
+  const lists = (asked: readonly string[]) => asked.filter((question) => question === SWEEP).length;
+
+  it('is asked less often what is worth reading, and has read what was worth it all the same', async () => {
+    const { clock, consul, idsOf, table, tell } = await large();
+    table[read('Orders')] = instances('Orders', 7, 'o1', 'o2');
+    await clock.advance(1000);
+    await tell(NAMES, names(7, 'Orders', 'stock', 'own'));
+    await clock.advance(2000);
+    expect([idsOf('orders'), lists(consul.asked)]).toEqual([['o1', 'o2'], 0]);
+    await clock.advance(20_000);
+    expect(lists(consul.asked)).toBe(1);
+  });
+
+  it('is asked once more although nothing changes any more: somebody may have joined a name of ours', async () => {
+    const { clock, idsOf, table, tell } = await large();
+    await clock.advance(1000);
+    table[read('own')] = instances('own', 7, 'vm');
+    table[SWEEP] = names(7, 'Orders', 'stock', 'own');
+    await tell(NAMES, names(7, 'Orders', 'stock', 'own'));
+    await clock.advance(2000);
+    expect(idsOf('own')).toBeUndefined();
+    await clock.advance(20_000);
+    expect(idsOf('own')).toEqual(['vm']);
+  });
+
+  it('is swept while the list of names rests', async () => {
+    const stage = open(twoServices());
+    stage.slow[NAMES] = 210;
+    await stage.clock.advance(210);
+    await stage.catalog.synced;
+    stage.table[read('Orders')] = instances('Orders', 6, 'o1', 'o2');
+    expect([...stage.waiting.keys()]).not.toContain(NAMES);
+    await stage.clock.advance(9000);
+    expect(stage.idsOf('orders')).toEqual(['o1', 'o2']);
+    expect([...stage.waiting.keys()]).not.toContain(NAMES);
+    await stage.clock.advance(3000);
+    expect([...stage.waiting.keys()]).toContain(NAMES);
   });
 });
 

@@ -39,6 +39,10 @@ class OtherServices {
     this.#listener = listener;
   }
 
+  podsChanged(): void {
+    // A name that was read is known, whatever pod asks.
+  }
+
   changed(name: string): void {
     this.#listener(name);
   }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import type { EndpointPort, EndpointSlice } from '../../../src/kubernetes/objects.ts';
 import { subscribe } from '../../../src/to-consul/subscriptions.ts';
 import { GATE, annotations, marked, node, pod, service, slice, strings } from '../builders.ts';
 import { planning, podNamed, type PlanningGiven } from './planning.ts';
@@ -14,6 +15,20 @@ const targeting = (...names: readonly string[]) =>
       slice().endpoints.map((endpoint) => ({ ...endpoint, target: { kind: 'Pod', namespace: '', name } })),
     ),
   });
+
+const withPort = (said: Partial<EndpointPort>): Partial<EndpointSlice> => ({
+  ports: slice().ports.map((port) => ({ ...port, ...said })),
+});
+const SAID_OF_ALL: readonly [string, Partial<EndpointSlice>][] = [
+  ['the Service', { labels: strings({ 'kubernetes.io/service-name': 'another' }) }],
+  ['the owner', { labels: marked() }],
+  ['the address family', { addressType: 'IPv6' }],
+  ['the number of ports', { ports: [] }],
+  ['the name of a port', withPort({ name: 'other' })],
+  ['a port', withPort({ port: 9999 })],
+  ['the protocol of a port', withPort({ protocol: 'UDP' })],
+  ['the application protocol of a port', withPort({ appProtocol: 'https' })],
+];
 
 type Views = ReturnType<typeof planning>['views'];
 
@@ -63,6 +78,27 @@ describe('pods are looked at', () => {
       ({ endpointSlices }) => endpointSlices.put({ ...targeting('b'), resourceVersion: '101' }),
       ['shop/a', 'shop/b'],
     ],
+    [
+      'when a slice changes: not those that it targets as before',
+      { slices: [targeting('a', 'b')] },
+      ({ endpointSlices }) => endpointSlices.put({ ...targeting('b', 'c'), resourceVersion: '101' }),
+      ['shop/a', 'shop/c'],
+    ],
+    [
+      'not when a slice says of an endpoint what its pod says itself',
+      { slices: [targeting('a')] },
+      ({ endpointSlices }) => {
+        const endpoints = targeting('a').endpoints.map((endpoint) => ({ ...endpoint, ready: false, zone: 'eu-1' }));
+        endpointSlices.put({ ...targeting('a'), endpoints, resourceVersion: '101' });
+      },
+      [],
+    ],
+    ...SAID_OF_ALL.map(([what, said]): [string, PlanningGiven, (views: Views) => void, string[]] => [
+      `when ${what} of their slice changes: all of them`,
+      { slices: [targeting('a', 'b')] },
+      ({ endpointSlices }) => endpointSlices.put({ ...targeting('b', 'a'), ...said, resourceVersion: '101' }),
+      ['shop/a', 'shop/b'],
+    ]),
     [
       'not for a slice of ours',
       {},

@@ -74,7 +74,7 @@ async function toConsulOf(given: WorldGiven): Promise<World['toConsul']> {
     own.nodeWritten(instance.registration.node, 20);
     own.written(instance);
   }
-  const foreign = await ForeignInstances.read({
+  const foreign = new ForeignInstances({
     source: {
       names: () => Promise.resolve((given.foreign ?? []).map(({ service }) => service)),
       read: (name) => Promise.resolve((given.foreign ?? []).filter(({ service }) => service === name)),
@@ -82,6 +82,7 @@ async function toConsulOf(given: WorldGiven): Promise<World['toConsul']> {
     },
     ...{ owner, log: QUIET, signal: new AbortController().signal, clock: new TestClock() },
   });
+  await foreign.readNames(Infinity);
   const { services, endpointSlices } = views(given);
   const shown = { pods: viewOf(...(given.pods ?? [])), nodes: viewOf(...(given.nodes ?? [node()])) };
   return {

@@ -22,6 +22,8 @@ let told: string[];
 let distrust: Distrust;
 /** How many nodes the brake lets be read. */
 let room: number;
+/** A transaction of ours came back. */
+let committed: () => void;
 
 beforeEach(() => {
   clock = new TestClock();
@@ -38,6 +40,7 @@ beforeEach(() => {
       },
       refresh: (node) => Promise.resolve(new Set([`pod on ${node}`])),
       isOurDoing: (index) => index <= ourIndex,
+      onCommit: (listener) => (committed = listener),
       forgetIndexes: () => told.push('forget'),
       nodesWithOtherChecks: (status, listed) => {
         told.push(`${status}: ${[...listed].join()}`);
@@ -47,7 +50,6 @@ beforeEach(() => {
     timeLine: { takeNamesIndex: (index) => Promise.resolve(void told.push(`index ${index}`)) },
     distrust,
     brake: { tryTake: () => room-- > 0 },
-    foreign: { takeNames: (names) => told.push(`names ${names.join()}`) },
     follow: (query) => queries.set(query.request.purpose, query),
     onDrift: (podKeys) => told.push(...[...podKeys].map((podKey) => `drift ${podKey}`)),
     onFailure: (what, error) => told.push(error === undefined ? `again: ${what}` : `failure: ${what}`),
@@ -132,9 +134,30 @@ describe('the lists of services and of our nodes', () => {
     expect((await after(100_000)).filter((what) => what === 'forget')).toEqual([]);
   });
 
-  it('the names go to whoever looks for foreign instances', async () => {
+  it('a commit of ours is followed by a look, with time, whatever the lists say', async () => {
+    for (let ms = 0; ms < 40_000; ms += 1000) {
+      committed();
+      await clock.advance(1000);
+    }
+    const looks = told.filter((what) => what.startsWith('look after'));
+    expect(looks).toEqual([8000, 16_000, 24_000, 32_000, 40_000].map((ms) => `look after ${ms}`));
+  });
+
+  it('the index of the list of services goes to whoever looks whether Consul went back', async () => {
     await answer(NAMES, 5);
-    expect(await after(0)).toEqual(['index 5', 'names consul,Orders']);
+    expect(await after(0)).toEqual(['index 5']);
+  });
+
+  it.each([
+    ['our own doing, of a small catalog', 6, 5, 7000],
+    ['our own doing, of a large one', 6, 210, 20_000],
+    ['our own doing, of one that is larger still', 6, 800, 30_000],
+    ['of somebody else, of a small catalog', 7, 5, 0],
+    ['of somebody else, of one that is larger still', 7, 810, 16_000],
+  ])('the list of services rests after a wake that is %s', (_, index, costMs, restMs) => {
+    ourIndex = 6;
+    const given = { body: {}, index, knownLeader: true, filteredByAcls: false, tokenTerm: 0 };
+    expect(queryOf(NAMES).restMs?.(given, costMs)).toBe(restMs);
   });
 
   it('a list without the service that is always there is an error, and moves nothing', async () => {

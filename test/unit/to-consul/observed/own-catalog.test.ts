@@ -27,7 +27,10 @@ async function look(): Promise<{ drifted: string[]; asked: string[]; isComplete:
   const drifted = new Set<string>();
   nodes.asked = [];
   const isComplete = await own.look((podKeys) => podKeys.forEach((key) => drifted.add(key)));
-  return { drifted: [...drifted], asked: nodes.asked.slice(1), isComplete };
+  // Several nodes at a time are looked at: of each in order.
+  const nodeOf = (question: string) => question.split(' ')[1] ?? '';
+  const asked = nodes.asked.slice(1).sort((a, b) => nodeOf(a).localeCompare(nodeOf(b)));
+  return { drifted: [...drifted].sort(), asked, isComplete };
 }
 
 describe('what is ours', () => {
@@ -124,7 +127,7 @@ describe('a look at our nodes', () => {
   it('reads a node that is new, and one that is gone', async () => {
     nodes.put('k8s-prod--worker-3', ['d']);
     nodes.drop(WORKER_2);
-    expect(await look()).toMatchObject({ drifted: ['shop/d', 'shop/c'], isComplete: true });
+    expect(await look()).toMatchObject({ drifted: ['shop/c', 'shop/d'], isComplete: true });
     expect([own.node(WORKER_2).state, own.size]).toEqual(['absent', 3]);
   });
 
@@ -163,6 +166,28 @@ describe('a look at our nodes', () => {
     nodes.touch(WORKER_2, 'c');
     const drifted: string[] = [];
     await expect(own.look((podKeys) => drifted.push(...podKeys))).rejects.toThrow(ClusterIdentityError);
+    expect(drifted).toEqual(['shop/c']);
+  });
+
+  it('compares a node that we made by its services, as nobody has read it', async () => {
+    const made = 'k8s-prod--made';
+    nodes.put(made, ['d']);
+    const { node, services } = nodes.save(made);
+    const { node: like } = registrationOf('d');
+    own.nodeWritten({ ...like, name: made }, node.modifyIndex);
+    const registration = registrationOf('d', { node: { ...like, name: made } });
+    own.written(observed(registration, { podKey: 'shop/d', serviceIndex: services[0]?.modifyIndex ?? 0 }));
+    expect((await look()).asked).toEqual([`services ${made}`, `index ${WORKER_1}`, `index ${WORKER_2}`]);
+    nodes.touch(made, 'd');
+    expect(await look()).toMatchObject({ drifted: ['shop/d'] });
+  });
+
+  it('costs no other node that one cannot be read', async () => {
+    nodes.touch(WORKER_2, 'c');
+    nodes.put(WORKER_1, []);
+    nodes.isWitnessThere = false;
+    const drifted: string[] = [];
+    await expect(own.look((podKeys) => drifted.push(...podKeys))).rejects.toThrow('the witness is missing');
     expect(drifted).toEqual(['shop/c']);
   });
 
