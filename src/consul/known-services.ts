@@ -116,6 +116,7 @@ export class KnownServices {
 
   /** The same list with other names of interest. */
   takeNamesAgain(): NameChanges {
+    this.#listed = undefined;
     return this.takeNames([...this.#spellings.values()]);
   }
 

@@ -22,6 +22,7 @@ export interface DoubtsOptions {
 interface Doubt {
   readonly nodes: ReadonlySet<string>;
   readonly keys: ReadonlySet<string>;
+  readonly onRead: () => void;
   /** The transaction was applied or never will be. */
   isSettled: boolean;
 }
@@ -52,9 +53,12 @@ export class Doubts {
     this.#options = options;
   }
 
-  /** A transaction with these keys on these nodes may have been applied, or may still be. */
-  add(nodes: Iterable<string>, keys: Iterable<string>): void {
-    const doubt = { nodes: new Set(nodes), keys: new Set(keys), isSettled: false };
+  /**
+   * A transaction with these keys on these nodes may have been applied, or may still be.
+   * @param onRead called when it is known what became of it
+   */
+  add(nodes: Iterable<string>, keys: Iterable<string>, onRead: () => void): void {
+    const doubt = { nodes: new Set(nodes), keys: new Set(keys), onRead, isSettled: false };
     this.#doubts.add(doubt);
     this.#options.log.info('nobody knows what became of a transaction: its Consul nodes rest until it is settled', {
       nodes: doubt.nodes.size,
@@ -89,7 +93,10 @@ export class Doubts {
     const isOpen = (node: string) => open.some(({ nodes }) => nodes.has(node));
     const nodes = settled.flatMap((doubt) => [...doubt.nodes]).filter((node) => !isOpen(node));
     await this.#options.readAgain(new Set(nodes));
-    for (const doubt of settled) this.#doubts.delete(doubt);
+    for (const doubt of settled) {
+      this.#doubts.delete(doubt);
+      doubt.onRead();
+    }
     this.#options.onEnd();
   }
 

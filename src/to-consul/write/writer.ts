@@ -10,11 +10,13 @@ import type { Owner } from '../../mark.ts';
 import type { RetryBrake } from '../../retry-brake.ts';
 import { isWritesOff } from '../../writes.ts';
 import type { Touched } from '../observed/own-catalog.ts';
+import type { OwnInstance } from '../observed/own-instance.ts';
+import { appliedOf } from './applied.ts';
 import { composeBatch, touchedBy, type Batch } from './batch.ts';
 import { Burst } from './burst.ts';
 import { BusyNodes } from './busy-nodes.ts';
 import { Doubts } from './doubts.ts';
-import type { OwnBefore } from './group.ts';
+import type { Group, OwnBefore } from './group.ts';
 import { isLower, limitsAfter413, mostAfter413, limitsOf, type Limits } from './limits.ts';
 import type { PodChanges } from './operations.ts';
 import { piecesOf } from './parts.ts';
@@ -30,6 +32,8 @@ const BACKOFF = { baseMs: 100, maxMs: 15_000 };
 
 /** Our picture of Consul, as far as the writer looks at it and keeps it up to date. */
 export interface WrittenCatalog extends OwnBefore, OwnAfter, ReadableNodes {
+  /** By `node/id`. */
+  ofPod(podKey: string): ReadonlyMap<string, OwnInstance>;
   commitBegins(touched: Touched): void;
   /** @param isIndexKnown whether Consul told the index of what it wrote: of removals it does not */
   commitEnds(touched: Touched, isIndexKnown: boolean): void;
@@ -268,9 +272,18 @@ export class Writer {
     if (error instanceof NotApplied) return this.#rest(error.cause);
     if (mayHaveBeenApplied(error)) {
       const keys = groups.map(({ key }) => key);
-      this.#doubts.add(touched.keys(), keys);
+      this.#doubts.add(touched.keys(), keys, () => this.#tellApplied(groups));
     }
     this.#rest(error);
+  }
+
+  /** Nobody told what became of them, and what Consul has shows it. */
+  #tellApplied(groups: readonly Group[]): void {
+    const { own, onCommitted } = this.#options;
+    for (const { key, changes } of groups) {
+      const applied = appliedOf(changes, own.ofPod(key));
+      if (applied) onCommitted(key, applied);
+    }
   }
 
   /** Sends nothing for a while. */

@@ -97,7 +97,11 @@ export function heldSlices(
         const location = locationOf(address, port.port);
         return (other !== undefined || isAlive.has(location)) && !taken.has(location);
       })
-      .map(({ address, zone }) => ({ address, zone, host: hosts.get(address) ?? '' }));
+      .map(({ address, zone, ready }) => {
+        // What is not ready, and not known to live, was lost before, and is kept.
+        const isKept = !ready && !isAlive.has(locationOf(address, port.port));
+        return { address, zone, host: hosts.get(address) ?? '', ...(isKept ? { ready } : {}) };
+      });
     if (endpoints.length === 0) return [];
     const addressType = slice.addressType === 'IPv6' ? 'IPv6' : 'IPv4';
     const headless = isHeadless(service);

@@ -36,6 +36,18 @@ describe('the services that are known', () => {
     expect(known.takeNames(['Orders', 'consul']).gone).toEqual(['pods']);
   });
 
+  it('are others when other names are of interest, each time that these change', () => {
+    let isOfInterest = (name: string): boolean => name === 'orders';
+    known = new KnownServices((name) => isOfInterest(name));
+    known.takeNames(['consul', 'orders', 'stock']);
+    isOfInterest = () => false;
+    expect(known.takeNamesAgain().gone).toEqual(['orders']);
+    isOfInterest = (name) => name === 'stock';
+    expect(known.takeNamesAgain().added).toEqual(['stock']);
+    isOfInterest = (name) => name === 'orders';
+    expect(known.takeNamesAgain()).toMatchObject({ added: ['orders'], gone: ['stock'] });
+  });
+
   it('are due as before where nobody asks again: those that were read, and no new ones', () => {
     known.takeNames(['orders', 'stock', 'new', 'own', 'waiting']);
     known.takeCandidates(['orders', 'stock', 'new', 'waiting']);

@@ -280,6 +280,8 @@ describe('a transaction that failed', () => {
     await settled();
     expect(stage.own.reads).toEqual([NODE_1.name]);
     expect(stage.podsFrom(2)).toEqual(['a neighbour']);
+    const told = stage.committed.find(([key]) => key === 'shop/a');
+    expect(told?.[1].update.map(({ desired }) => desired.tags)).toEqual([['new']]);
     expect(shown(stage.sent[2]?.operations ?? [])).toContain(`cas service orders on ${NODE_1.name} @30`);
   });
 

@@ -376,6 +376,12 @@ describe('a mistake in the annotations of a Service that has slices already', ()
     expect(shown(stage([importing()], [vm(2)], [slice]).plan())).toEqual(['update orders-# http=8080/TCP 10.20.0.2']);
   });
 
+  it('makes nobody ready again who was lost before, and is kept because nothing may be removed', () => {
+    const endpoints = [endpoint('10.20.0.1'), endpoint('10.20.0.2', { ready: false, serving: false })];
+    const slice = ownSlice({ annotations: strings({ [ANNOTATION.importedFrom]: 'Payments' }), endpoints });
+    expect(shown(stage([importing({ 'import-port': 'htpt' })], [vm(3)], [slice]).plan())).toEqual([]);
+  });
+
   it('makes no slices where there were none', () => {
     expect(shown(stage([importing({ 'import-port': 'htpt' })], [vm(1)]).plan())).toEqual([]);
   });
