@@ -17,6 +17,7 @@ import type { Clients, Context } from '../world/context.ts';
 import { leaseOf, tenureOf } from './run/election.ts';
 import type { Item, Remaining } from './purge/items.ts';
 import { watchedLease } from './watched-lease.ts';
+import { readSwitch, WritesOff } from '../writes.ts';
 
 /** Another process writes for that cluster, or may: waiting would not mend it. */
 export class StillLed extends Error {}
@@ -76,7 +77,7 @@ function nameOf({ namespace, name }: LeaseName): string {
  * | is not that of the fence, which is somewhere else | refused: which one it is                                           |
  * | nobody is elected (`leaderElection.enabled: false`) | the fence alone is taken; whoever writes without a Lease writes no more |
  *
- * @throws Error when somebody else leads, or a right is missing; FenceOfAnotherCluster
+ * @throws WritesOff; Error when somebody else leads, or a right is missing; FenceOfAnotherCluster
  */
 export async function takeHold(context: Context, clients: Clients, options: HoldOptions): Promise<Hold> {
   const holding = new Holding(context, clients, options);
@@ -119,9 +120,12 @@ class Holding implements Hold {
 
   async take(): Promise<void> {
     const { owner, lease: place } = this.#options;
+    if (this.#context.config.writes === 'off') throw new WritesOff(['setting writes']);
     const stored = await this.#keyValue.read(this.#key);
     const record = stored && readRecord(stored.value);
     if (record?.lease && !place) await this.#assertNoOther(record, record.lease.uid);
+    // The daemon itself, which renames, may look at its own Lease only.
+    if (!record?.lease && this.#options.command === 'purge') await this.#assertNobodyElsewhere();
     if (place) await this.#elect(place, record);
     if (record && !record.lease)
       this.#options.onProgress(`${record.holder} may write without a Lease: from now on it writes no more`);
@@ -145,6 +149,8 @@ class Holding implements Hold {
     const { owner, onProgress } = this.#options;
     const api = (this.#api = createLeaseApi(this.#clients.kubernetes, place, () => this.#clients.cluster.check()));
     const found = await api.read(AbortSignal.timeout(15_000));
+    const off = readSwitch(found?.annotations.get(ANNOTATION.writes));
+    if (off !== undefined) throw new WritesOff([`annotation ${ANNOTATION.writes} of Lease ${nameOf(place)} ${off}`]);
     const cluster = found?.labels.get(LABEL.cluster) ?? owner.cluster;
     if (cluster !== owner.cluster) throw new LeaseOfAnother(place, owner.cluster, cluster);
     if (record?.lease && record.lease.uid !== found?.uid) await this.#assertNoOther(record, record.lease.uid);
@@ -163,6 +169,24 @@ class Holding implements Hold {
       if (hasStatus(error, 403)) return true;
       throw error;
     }
+  }
+
+  /** A daemon that may not write the key leads by its Lease alone, wherever that is. */
+  async #assertNobodyElsewhere(): Promise<void> {
+    const { owner, lease: place } = this.#options;
+    const what = `take key ${this.#key}: it names no Lease`;
+    const leases = await listLeases(this.#clients.kubernetes, `${LABEL.cluster}=${owner.cluster}`).catch(
+      (cause: unknown) => {
+        throw new Error(`${what}, and one by which a daemon leads could not be looked for in all namespaces`, {
+          cause,
+        });
+      },
+    );
+    const other = leases.find((lease) => lease.holderIdentity !== '' && !(place && nameOf(lease) === nameOf(place)));
+    if (!other) return;
+    throw new StillLed(
+      `${what}, and ${other.holderIdentity} has the Lease ${nameOf(other)}. Stop that daemon; if there is none any more, delete the Lease`,
+    );
   }
 
   /** The fence was taken by another Lease: is that one still there? */

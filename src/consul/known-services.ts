@@ -114,6 +114,16 @@ export class KnownServices {
     return names;
   }
 
+  /** Names that are of no interest any more, and that nobody wants. */
+  excluded(): string[] {
+    return [...this.#services.keys()].filter((name) => !this.#wanted.has(name) && !this.#isOfInterest(name));
+  }
+
+  /** What was known of it is out of date when it is of interest again. */
+  forget(name: string): void {
+    this.#services.delete(name);
+  }
+
   /** The same list with other names of interest. */
   takeNamesAgain(): NameChanges {
     this.#listed = undefined;

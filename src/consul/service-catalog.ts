@@ -124,6 +124,11 @@ export class ServiceCatalog {
 
   /** Other names may be candidates than before: reads those that are, and forgets those that are not any more. */
   selectAgain(): void {
+    for (const name of this.#known.excluded()) {
+      this.unfollow(name);
+      this.#known.forget(name);
+      this.#notify(name);
+    }
     this.#readChanged(this.#known.takeNamesAgain());
   }
 

@@ -117,12 +117,14 @@ export function createLeaseApi(
 export async function listLeases(
   client: Pick<KubernetesClient, 'request'>,
   labelSelector: string,
-): Promise<(LeaseName & Pick<Lease, 'uid'>)[]> {
+): Promise<(LeaseName & Pick<Lease, 'uid' | 'holderIdentity'>)[]> {
   const purpose: Purpose = { verb: 'list', kind: 'Lease', object: '' };
   const answer = await client.request({ purpose, path: `/apis/${API_VERSION}/leases`, query: { labelSelector } });
   return expectArray(expectObject(answer, 'Lease list').items, 'Lease list').map((item) => {
-    const metadata = objectField(expectObject(item, 'Lease'), 'metadata');
+    const lease = expectObject(item, 'Lease');
+    const metadata = objectField(lease, 'metadata');
     return {
+      holderIdentity: stringField(objectField(lease, 'spec'), 'holderIdentity'),
       namespace: stringField(metadata, 'namespace'),
       name: stringField(metadata, 'name'),
       uid: stringField(metadata, 'uid'),

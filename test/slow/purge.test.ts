@@ -117,6 +117,22 @@ describe('consular purge', () => {
     expect([...(await dump(rig))[purged].keys()].sort()).toEqual([...running[purged].keys()].sort());
   });
 
+  it('refuses while a daemon without a right to the key leads by a Lease somewhere else', async () => {
+    const proxy = await FaultProxy.open(rig.consulServer.address, rig.consulServer.managementToken ?? '');
+    const denied = { status: 403, text: 'Permission denied: token lacks permission key:read' };
+    proxy.readFault = (path) => (path.includes('/kv/consular/') ? denied : 'pass');
+    const leaderElection = { enabled: true, namespace: rig.namespace };
+    const daemon = await rig.startDaemon({ ...settings(), leaderElection, consulAddress: proxy.address });
+    await until('one', async () => (await rig.consul.instances('one')).length === 1);
+    await untilIdle(daemon);
+    const had = await dump(rig);
+    const said = await purge(['--yes', rig.cluster], { lease: { enabled: true, namespace: 'default' } });
+    expect(said).toMatchObject({ status: 1, stderr: expect.stringContaining(`has the Lease ${rig.namespace}/`) });
+    expect(changed(had.consul, (await dump(rig)).consul)).toEqual([]);
+    await daemon.stop();
+    await proxy.close();
+  });
+
   it('refuses while a daemon leads, and says which one and how to stop it', async () => {
     const { namespace, cluster } = rig;
     const daemon = await start();

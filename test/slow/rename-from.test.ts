@@ -3,7 +3,16 @@ import { StillLed } from '../../src/commands/hold.ts';
 import { dump, type Dump } from '../rig/dump.ts';
 import { FaultProxy } from '../rig/fault-proxy.ts';
 import { servicesIn } from '../rig/imports.ts';
-import { nextPodIP, openRig, until, untilIdle, type Daemon, type DaemonOptions, type Rig } from '../rig/index.ts';
+import {
+  nextPodIP,
+  openRig,
+  statusOf,
+  until,
+  untilIdle,
+  type Daemon,
+  type DaemonOptions,
+  type Rig,
+} from '../rig/index.ts';
 
 const PODS = 12;
 
@@ -146,6 +155,64 @@ describe('a cluster that is renamed with --rename-from', () => {
     const nodes = [...(await dump(rig)).consul.keys()].filter((key) => key.includes(`k8s-${old}`));
     expect(nodes.filter((key) => !key.includes(named))).toEqual([]);
     await proxy.close();
+  });
+
+  it('waits while the old Lease says that writes are off, and writes nothing', async () => {
+    await runOld();
+    const path = `/apis/coordination.k8s.io/v1/namespaces/${rig.namespace}/leases/consular-${old}`;
+    const annotate = (writes: string | null) =>
+      rig.kubernetes.must('PATCH', path, { metadata: { annotations: { 'consular.dev/writes': writes } } });
+    await annotate('off');
+    const before = await rig.consul.catalogIndex();
+    const daemon = await start(named, { renameFrom: old, awaitStart: false });
+    await until('the reason', async () => JSON.stringify(await statusOf(daemon)).includes('writes to be on'));
+    expect(await rig.consul.catalogIndex()).toBe(before);
+    await annotate(null);
+    await daemon.started;
+    await untilAll(daemon);
+    await daemon.stop();
+  });
+
+  it('takes along what a daemon with the old name made until it let go', async () => {
+    const leader = await start(old);
+    await untilAll(leader);
+    const proxy = await FaultProxy.open(rig.consul.address, '');
+    let open = () => undefined as void;
+    const opened = new Promise<void>((resolve) => (open = resolve));
+    let reads = 0;
+    proxy.readFault = (path) =>
+      path.includes(`/kv/consular/${old}/leader`) && ++reads === 1 ? { held: opened } : 'pass';
+    const daemon = await start(named, { renameFrom: old, consulAddress: proxy.address, awaitStart: false });
+    await until('the read of the old fence', () => Promise.resolve(reads > 0));
+    await rig.consul.registerOutside('vm-c', '192.0.2.51');
+    const path = `/api/v1/namespaces/${rig.namespace}/services/vm-c`;
+    await until('a Service more', async () => (await rig.kubernetes.find(path)) !== undefined);
+    await untilIdle(leader);
+    await leader.stop();
+    open();
+    await daemon.started;
+    const service = await rig.kubernetes.find(path);
+    expect(service?.metadata.labels?.['consular.dev/cluster']).toBe(named);
+    await daemon.stop();
+    await proxy.close();
+  });
+
+  it('that failed in Consul leaves nothing in Kubernetes that a daemon with the old name would take for those of others', async () => {
+    await runOld();
+    const proxy = await FaultProxy.open(rig.consul.address, '');
+    proxy.transactionFault = ({ operations }) =>
+      JSON.stringify(operations).includes(`k8s-${named}`) ? { status: 500, text: 'no' } : 'pass';
+    const failing = await start(named, { renameFrom: old, consulAddress: proxy.address, awaitStart: false });
+    await until('a try', () => Promise.resolve(proxy.transactions.length > 0));
+    await failing.stop();
+    await proxy.close();
+    const labels = (await rig.kubernetes.list(`/api/v1/namespaces/${rig.namespace}/services`)).map(
+      ({ metadata }) => metadata.labels?.['consular.dev/cluster'],
+    );
+    expect(labels).not.toContain(named);
+    const again = await start(old);
+    await untilAll(again);
+    await again.stop();
   });
 
   it('refuses while a daemon with the old name leads, and touches nothing', async () => {

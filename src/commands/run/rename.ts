@@ -20,7 +20,7 @@ import { ClusterIdentityError } from '../../to-consul/identity/cluster-identity.
 import { renameEntry, renameNode } from '../../to-consul/nodes/rename-node.ts';
 import { standsForNode } from '../../to-consul/registration/registration.ts';
 import type { Clients, Context } from '../../world/context.ts';
-import { StillLed, takeHold } from '../hold.ts';
+import { StillLed, takeHold, type Hold } from '../hold.ts';
 import { readKubernetesSide, type OwnObject } from '../purge/kubernetes-side.ts';
 
 /** Longer than a Lease counts that nobody renews. */
@@ -35,56 +35,78 @@ const MOST_TRIES = 5;
  * | step | what                                                                                                          |
  * |------|---------------------------------------------------------------------------------------------------------------|
  * | 1    | the new name is ours, or nobody's                                                                             |
- * | 2    | the Lease and the fence of the old name are taken: no daemon with it writes any more                          |
- * | 3    | the label on each object in Kubernetes                                                                        |
- * | 4    | the Consul nodes with their instances, each old and new instance in one transaction; Consular's own entry last: until then no daemon without this option starts |
- * | 5    | the key and the Lease of the old name go                                                                      |
+ * | 2    | the Lease and the fence of the old name are taken: no daemon with it writes any more, and all that it wrote is read |
+ * | 3    | the Consul nodes with their instances, each old and new instance in one transaction: from the first of them on a daemon with the old name does not start |
+ * | 4    | the label on each object in Kubernetes                                                                        |
+ * | 5    | Consular's own entry: until then no daemon without this option starts                                         |
+ * | 6    | the key and the Lease of the old name go                                                                      |
  *
- * @throws StillLed while a daemon with the old name leads; ClusterIdentityError, FenceOfAnotherCluster when the new name is another
- *   cluster's; ConsulError and others when it could not be done now
+ * @returns how many instances keep the old name, because the token may not write them; then the entry, the key and the Lease stay too
+ * @throws StillLed while a daemon with the old name leads; WritesOff; ClusterIdentityError, FenceOfAnotherCluster when the new name is
+ *   another cluster's; ConsulError and others when it could not be done now
  */
-export async function renameCluster(context: Context, clients: Clients, from: string): Promise<void> {
-  const { config, log, metrics, signal } = context;
+export async function renameCluster(context: Context, clients: Clients, from: string): Promise<number> {
+  const { config, log } = context;
   const clusterUid = await clients.cluster.begin();
   const before: Owner = { cluster: from, clusterUid };
   const after: Owner = { cluster: config.cluster, clusterUid };
   await assertFree(clients, after);
-  const { namespaces, importNamespaces } = config.toKubernetes;
-  const found = await readKubernetesSide(clients, before, [...new Set([...namespaces, ...importNamespaces])]);
-  if (found.failures.length > 0) throw found.failures[0];
-  const objects = found.stages.flat();
-  const listed = (await clients.nodes.list(META.cluster, from, true)).filter(({ meta }) => ownsNode(before, meta));
   const lease = oldLease(context, from);
-  if (objects.length + listed.length === 0 && !(await isAnythingHeld(clients, before, lease))) return;
-  for (const { kind, object, why } of found.remaining)
-    log.warn('not looked at for the old name of the cluster, or left as it is', { kind, object, why });
+  if (await isNothingThere(context, clients, before, lease)) return 0;
   const onProgress = (text: string) => log.info('renaming the cluster', { text });
   const hold = await takeHold(context, clients, {
-    command: 'rename',
-    owner: before,
-    lease,
-    timeoutMs: HOLD_MS,
-    onProgress,
+    ...{ command: 'rename', owner: before, lease, timeoutMs: HOLD_MS, onProgress },
   });
+  let denied: number;
   try {
-    const api = leadersApi(clients.api, () => hold.leadership.assertLeading());
-    for (const own of objects) await relabel(context, api, own);
-    const committer = createCommitter(clients.consul, metrics, hold.leadership);
-    const options = { nodes: clients.nodes, committer, before, after, log, signal };
-    for (const { name } of listed) if (standsForNode(from, name)) await renameNode(options, name);
-    await renameEntry(options);
+    denied = await renameAll(context, clients, hold, { before, after });
   } catch (error) {
     await hold.release().catch(() => undefined);
     throw error;
   }
+  if (denied > 0) {
+    await hold.release();
+    return denied;
+  }
   for (const { kind, object, why } of await hold.remove())
     log.warn('what belonged to the old name of the cluster could not be removed', { kind, object, why });
-  log.info('the cluster has its new name', {
-    before: from,
-    after: config.cluster,
-    nodes: listed.length,
-    objects: objects.length,
-  });
+  log.info('the cluster has its new name', { before: from, after: config.cluster });
+  return 0;
+}
+
+/** What nobody but us writes any more. Returns how many instances keep the old name. */
+async function renameAll(
+  context: Context,
+  clients: Clients,
+  { leadership }: Hold,
+  { before, after }: { readonly before: Owner; readonly after: Owner },
+): Promise<number> {
+  const { log, metrics, signal } = context;
+  const { objects, nodes } = await readOld(context, clients, before);
+  const committer = createCommitter(clients.consul, metrics, leadership);
+  const options = { nodes: clients.nodes, committer, before, after, log, signal };
+  let denied = 0;
+  for (const { name } of nodes) if (standsForNode(before.cluster, name)) denied += await renameNode(options, name);
+  const api = leadersApi(clients.api, () => leadership.assertLeading());
+  for (const own of objects) await relabel(context, api, own);
+  if (denied === 0) await renameEntry(options);
+  return denied;
+}
+
+/** All that has the old name in either system. @throws what keeps anything from being read */
+async function readOld({ config, log }: Context, clients: Clients, before: Owner) {
+  const { namespaces, importNamespaces } = config.toKubernetes;
+  const found = await readKubernetesSide(clients, before, [...new Set([...namespaces, ...importNamespaces])]);
+  if (found.failures.length > 0) throw found.failures[0];
+  for (const { kind, object, why } of found.remaining)
+    log.warn('not looked at for the old name of the cluster, or left as it is', { kind, object, why });
+  const listed = await clients.nodes.list(META.cluster, before.cluster, true);
+  return { objects: found.stages.flat(), nodes: listed.filter(({ meta }) => ownsNode(before, meta)) };
+}
+
+async function isNothingThere(context: Context, clients: Clients, before: Owner, lease: LeaseName | undefined) {
+  const { objects, nodes } = await readOld(context, clients, before);
+  return objects.length + nodes.length === 0 && !(await isAnythingHeld(clients, before, lease));
 }
 
 /** @throws ConfigError when the cluster cannot have had that name before */

@@ -171,15 +171,17 @@ export async function startDaemon(
   const mayWrite = () => writes.phase === 'on';
   const { controlFile } = config;
   if (controlFile !== '') await followSwitch(writes, { path: controlFile, log, signal: watches.signal });
+  /** What stays under the old name is as another Consular's: pods that have it are told that they are there already. */
   const rename = async (from: string) => {
     writes.assertOn();
-    await renameCluster(whole, clients, from);
+    const stay = await renameCluster(whole, clients, from);
+    return stay === 0 ? whole : { ...whole, config: { ...config, besides: [...config.besides, from] } };
   };
   const renamed =
     renameFrom === undefined
-      ? Promise.resolve()
+      ? Promise.resolve(whole)
       : readings.untilRead('the new name', () => rename(renameFrom), isFinalForRename);
-  const read = renamed.then(() => readWorld(whole, clients, readings, (start) => lead.take(start, committer)));
+  const read = renamed.then((named) => readWorld(named, clients, readings, (start) => lead.take(start, committer)));
   const started = read.then(async (world) => {
     const ownEntry = createOwnEntry(whole, { nodes: clients.nodes, committer: lastWords, summary, mayWrite }, world);
     await ownEntry.claim();

@@ -1,5 +1,5 @@
 import type { Committer } from '../../consul/committer.ts';
-import { mayHaveBeenApplied, TransactionConflict } from '../../consul/errors.ts';
+import { isDenied, mayHaveBeenApplied, TransactionConflict } from '../../consul/errors.ts';
 import type { NodeReader } from '../../consul/node-reader.ts';
 import { operationList, type NodeRemoval, type Operation } from '../../consul/transaction.ts';
 import type { CatalogNode, NodeContents } from '../../consul/types.ts';
@@ -37,23 +37,45 @@ export interface RenameOptions {
  * | has nothing on it                                    | removed                                              |
  * | has what others put there                            | stays, without our marks: it is theirs from then on  |
  *
+ * An instance for which the token has no right costs no other: it stays under its old name, and is told.
+ *
  * @param name of the old node
+ * @returns how many instances stay under the old name, because the token may not write them
  * @throws ConsulError, TransactionConflict, UntrustworthyAnswer, ClusterIdentityError when it could not be done; then it is tried again
  */
-export async function renameNode(options: RenameOptions, name: string): Promise<void> {
-  const { before, after } = options;
+export async function renameNode(options: RenameOptions, name: string): Promise<number> {
+  const { before, after, log } = options;
   const target = nodeNameOf(after.cluster, name.slice(nodeNameOf(before.cluster, '').length));
-  await step(options, name, async (contents) => {
+  const denied = new Set<string>();
+  /** Of the transaction on its way, and whether they go one by one since one of them was denied. */
+  let sent: readonly OwnInstance[] = [];
+  let isOneByOne = false;
+  const next = async (contents: NodeContents) => {
     const { node, instances } = observe(before, contents, { state: 'absent' });
     if (node.state !== 'ours') return letGo(options, name, contents, 'it has an agent');
-    if (instances.size === 0) return undefined;
+    const open = [...instances.values()].filter(({ registration }) => !denied.has(registration.id));
+    if (open.length === 0) return denied.size > 0 ? 'stays' : undefined;
     const there = await readTarget(options, target);
     const place = { name: target, address: contents.node.address };
-    return fitting([
-      ...(there ? [] : [[nodeOperation(after, place, 0)]]),
-      ...[...instances.values()].map((instance) => pairOf(options, instance, { ...place, there })),
-    ]);
-  });
+    const made = there ? [] : [nodeOperation(after, place, 0)];
+    const pairs = open.map((instance) => pairOf(options, instance, { ...place, there }));
+    const taken = isOneByOne ? 1 : mostFitting([made, ...pairs]);
+    sent = open.slice(0, taken);
+    return [...made, ...pairs.slice(0, taken).flat()];
+  };
+  const onDenied = (error: Error) => {
+    if (sent.length > 1) isOneByOne = true;
+    else for (const { registration } of sent) deny(registration, error);
+    return sent.length > 0;
+  };
+  const deny = ({ id, service }: Registration, error: Error) => {
+    denied.add(id);
+    log.warn('an instance stays under the old name of the cluster: the token has no right to write it', {
+      ...{ service, instance: id, node: name, error },
+    });
+  };
+  await step(options, name, next, onDenied);
+  return denied.size;
 }
 
 /** The same of Consular's own entry, with what it remembers. */
@@ -76,11 +98,15 @@ export async function renameEntry(options: RenameOptions): Promise<void> {
   });
 }
 
-/** Sends what `next` says of the node as it is, until that is nothing more; then the node itself goes. */
+/**
+ * Sends what `next` says of the node as it is, until that is nothing more; then the node itself goes.
+ * @param onDenied told what the ACLs refuse; true when `next` says something else from then on
+ */
 async function step(
   options: RenameOptions,
   name: string,
-  next: (contents: NodeContents) => Promise<Operation[] | undefined>,
+  next: (contents: NodeContents) => Promise<Operation[] | 'stays' | undefined>,
+  onDenied: (error: Error) => boolean = () => false,
 ): Promise<void> {
   const { nodes, committer, before, signal } = options;
   for (let failures = 0; ;) {
@@ -88,10 +114,12 @@ async function step(
     const contents = await nodes.read(name, true);
     if (!contents || !ownsNode(before, contents.node.meta)) return;
     const operations = await next(contents);
+    if (operations === 'stays') return;
     try {
       await committer.commit([operationList<Operation | NodeRemoval>(operations ?? lastOf(options, contents))]);
       failures = 0;
     } catch (error) {
+      if (error instanceof Error && isDenied(error) && onDenied(error)) continue;
       if (error instanceof TransactionConflict ? error.isDenied : !mayHaveBeenApplied(error)) throw error;
       if (++failures === MOST_TRIES) throw error;
       // What was sent is there by then, or never will be.
@@ -143,14 +171,14 @@ function pairOf(
   return toOperations({ create: isThere ? [] : [renamed], update: [], remove: [old] });
 }
 
-/** As many groups as fit into one transaction; the first in any case. */
-function fitting(groups: readonly Operation[][]): Operation[] {
-  let size = EMPTY;
-  const taken: Operation[] = [];
+/** How many groups fit into one transaction behind the first; one in any case. */
+function mostFitting([first = [], ...groups]: readonly Operation[][]): number {
+  let size = plus(EMPTY, sizeOf(operationList(first)));
+  let taken = 0;
   for (const group of groups) {
     size = plus(size, sizeOf(operationList(group)));
-    if (taken.length > 0 && exceeds(size, LIMITS)) break;
-    taken.push(...group);
+    if (taken > 0 && exceeds(size, LIMITS)) break;
+    taken++;
   }
   return taken;
 }

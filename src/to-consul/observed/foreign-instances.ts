@@ -137,7 +137,8 @@ export class ForeignInstances {
     this.#listTookMs = now - askedAt;
     const byCost = Math.min(LONGEST_BELIEVED_MS, Math.max(FRESH_MS, LIST_BELIEVED * this.#listTookMs));
     this.#list = {
-      ...{ askedAfter, believedUntil: now + (believedMs ?? byCost) },
+      // From the question on: older changes of pods are forgotten.
+      ...{ askedAfter, believedUntil: askedAt + (believedMs ?? byCost) },
       names: new Set(names.map((name) => name.toLowerCase())),
     };
   }

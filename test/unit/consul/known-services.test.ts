@@ -45,7 +45,9 @@ describe('the services that are known', () => {
     isOfInterest = (name) => name === 'stock';
     expect(known.takeNamesAgain().added).toEqual(['stock']);
     isOfInterest = (name) => name === 'orders';
-    expect(known.takeNamesAgain()).toMatchObject({ added: ['orders'], gone: ['stock'] });
+    expect(known.excluded()).toEqual(['stock']);
+    known.forget('stock');
+    expect(known.takeNamesAgain()).toMatchObject({ added: ['orders'], gone: [], doubtful: [] });
   });
 
   it('are due as before where nobody asks again: those that were read, and no new ones', () => {

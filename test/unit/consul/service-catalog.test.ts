@@ -185,6 +185,31 @@ describe('a change of the list of names', () => {
   });
 });
 
+describe('other names that are worth reading, by the settings', () => {
+  it('are read, and what was read of those that are not any more is forgotten', async () => {
+    let include = ['orders', 'stock'];
+    const { catalog, clock, idsOf, reads, table, tell } = await synced(twoServices(), {
+      isCandidate: (name) => include.includes(name),
+    });
+    catalog.follow('stock');
+    await settled();
+    const before = reads('stock');
+    include = ['orders'];
+    catalog.selectAgain();
+    for (let index = 60; index < 65; index++) {
+      await tell(NAMES, names(index, 'Orders', 'stock'));
+      await clock.advance(60_000);
+    }
+    expect([reads('stock') - before, idsOf('stock'), catalog.names()]).toEqual([0, undefined, ['orders']]);
+    table[read('stock')] = instances('stock', 500, 's2');
+    include = ['orders', 'stock'];
+    catalog.selectAgain();
+    expect(idsOf('stock')).toBeUndefined();
+    await clock.advance(1000);
+    expect(idsOf('stock')).toEqual(['s2']);
+  });
+});
+
 describe('a catalog so large that its lists cost Consul much', () => {
   const large = async () => {
     const stage = await synced();

@@ -182,7 +182,7 @@ describe('where many names are asked for at a time', () => {
     const asked = askFor(names.map((name) => `again-${name}`));
     await clock.advance(100);
     await asked;
-    await clock.advance(1999);
+    await clock.advance(1899);
     expect(foreign.of('late', POD)).toEqual([]);
     await clock.advance(1);
     expect(foreign.of('late', POD)).toBeUndefined();
