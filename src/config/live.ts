@@ -49,6 +49,7 @@ export const NEEDS_RESTART = [
   ],
   ...['toConsul.registrator', 'toConsul.registratorExplicit', 'toConsul.ownEntry'],
   ...['toKubernetes.enabled', 'toKubernetes.namespaces', 'toKubernetes.importNamespaces', 'toKubernetes.tagServices'],
+  'toKubernetes.filter',
   ...['toKubernetes.otherClusters', 'toKubernetes.dns', 'toKubernetes.port', 'toKubernetes.aliasPort'],
   ...['toKubernetes.headless', 'toKubernetes.endpoints', 'toKubernetes.mode', 'toKubernetes.istio.locality'],
   ...['toKubernetes.istio.serviceAccountMeta', 'toKubernetes.istio.slices'],

@@ -36,6 +36,13 @@ export const toKubernetes = z
       .describe(
         'Services for single tags: {service: pgsql-*, tags: [master]} makes pgsql-main-master beside pgsql-main, of its instances with that tag.',
       ),
+    filter: z
+      .string()
+      .max(2000)
+      .default('')
+      .describe(
+        "Only instances that this expression in Consul's filter language selects are mirrored, like Service.Meta.env == prod; costs Consul one more read of a service at each change of it.",
+      ),
     requiredTags: z.array(name).default([]).describe('Only instances with all of these tags are mirrored.'),
     requiredMeta: z
       .array(text('a key and a value like environment=prod', (entry) => /^[^=]+=/.test(entry)))

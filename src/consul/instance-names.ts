@@ -1,4 +1,4 @@
-import { identity } from './service-reader.ts';
+import { identity } from './instance-filter.ts';
 import type { ServiceInstance } from './types.ts';
 
 /**

@@ -44,6 +44,8 @@ export interface ServiceCatalogOptions {
    * 1.12 ignores it, which only costs more.
    */
   readonly filter: string;
+  /** Instances that it does not select are marked as left out; read service by service. @default none */
+  readonly instanceFilter?: string;
   /** Holds back what is asked again after a failure. */
   readonly brake: Pick<RetryBrake, 'turn' | 'tryTake' | 'giveBack'>;
   readonly log: Log;
@@ -81,6 +83,7 @@ export class ServiceCatalog {
     const { absence, client, isCandidate, signal, clock = systemClock } = options;
     this.#known = new KnownServices(isCandidate);
     this.#reader = new ServiceReader(client, signal, absence, {
+      filter: options.instanceFilter ?? '',
       onPart: ({ spelling }) => this.#notify(spelling.toLowerCase()),
       onAnswer: ({ spelling }, instances) => this.#readOldNames(spelling.toLowerCase(), instances),
     });

@@ -1,7 +1,8 @@
 import type { Absence } from './absence.ts';
-import { decodeInstances, instancesRequest } from './catalog.ts';
+import { instancesRequest } from './catalog.ts';
 import type { ConsulAnswer, ConsulReader, ConsulRequest } from './client.ts';
 import { UntrustworthyAnswer } from './errors.ts';
+import { identity, lookThrough, type Look } from './instance-filter.ts';
 import type { ServiceInstance } from './types.ts';
 
 /** Asks the leader to confirm that it leads. */
@@ -19,7 +20,10 @@ export interface KnownService {
   isComplete: boolean;
 }
 
+/** What a reader tells, and which instances it marks. */
 interface Listener {
+  /** In Consul's filter language; instances that it does not select are left out. @default none */
+  readonly filter?: string;
   /** Told when something that matters changed by an answer that is an error all the same. */
   readonly onPart?: (known: KnownService) => void;
   /** Told what an answer has that is taken, in whole or in part. */
@@ -36,7 +40,7 @@ interface Listener {
  * | no index, no leader, filtered               | error; nothing changes                                            |
  * | index lower than before                     | read again, confirmed by the leader, and judged by the other rows: the index of a name goes back when its last instance gets another name |
  * | nothing is missing that was known           | taken                                                             |
- * | an instance less                            | taken when absence is believable                                  |
+ * | an instance less, or one less that the filter selects | taken when absence is believable                        |
  * | at first sight: who knows what was there    | the same                                                          |
  * | ... and absence is not believable           | what it has is taken, what it has not stays; error: read again    |
  * | asked for to decide a removal               | as if something were missing                                      |
@@ -96,20 +100,24 @@ export class ServiceReader {
   }
 
   async #judge(known: KnownService, answer: ConsulAnswer, isRemoval: boolean): Promise<boolean> {
-    const { purpose } = instancesRequest(known.spelling);
-    const instances = decodeInstances(answer, known.spelling);
+    const { spelling, index } = known;
+    const { purpose } = instancesRequest(spelling);
     if (answer.index === 0) throw new UntrustworthyAnswer(purpose, 'one without an index');
-    const { index } = known;
-    if (isRemoval || !known.isComplete || missingFrom(known, instances).length > 0) {
-      const doubt = await this.#doubt(purpose, answer.tokenTerm);
-      // While it was found out another answer may have been taken.
-      if (known.index !== index && known.index >= answer.index) return this.#overtaken(known, isRemoval);
-      if (doubt !== undefined) return this.#takePart(known, instances, doubt);
+    const ask = (query: ConsulRequest['query']) => this.#ask(known, { ...query, ...(isRemoval ? CONSISTENT : {}) });
+    const look = await lookThrough(spelling, answer, this.#listener.filter ?? '', ask);
+    // While Consul was asked what the filter selects another answer may have been taken.
+    const isOvertaken = () => known.index !== index && known.index >= look.index;
+    if (isOvertaken()) return this.#overtaken(known, isRemoval);
+    if (isRemoval || !known.isComplete || isLess(known, look.instances)) {
+      const doubt = await this.#doubt(purpose, look.tokenTerm);
+      // Or while it was found out.
+      if (isOvertaken()) return this.#overtaken(known, isRemoval);
+      if (doubt !== undefined) return this.#takePart(known, look.instances, doubt);
     }
-    return this.#takeWhole(known, instances, answer.index);
+    return this.#takeWhole(known, look);
   }
 
-  #takeWhole(known: KnownService, instances: readonly ServiceInstance[], index: number): boolean {
+  #takeWhole(known: KnownService, { instances, index }: Look): boolean {
     const { instances: before, isComplete: wasComplete } = known;
     Object.assign(known, { index, instances, isComplete: true });
     this.#listener.onAnswer?.(known, instances);
@@ -135,11 +143,13 @@ export class ServiceReader {
   /**
    * An instance that is missing proves nothing, and one that is there is as true as ever; an answer with none says nothing at
    * first sight. No index is known then, so that the next answer is news even if nothing has changed by then, and so that no
-   * question waits for an index of a lost time.
+   * question waits for an index of a lost time. What was selected is not believed to be left out, and its health is what it says now.
    * @throws the doubt, always
    */
-  #takePart(known: KnownService, instances: readonly ServiceInstance[], doubt: unknown): never {
+  #takePart(known: KnownService, shown: readonly ServiceInstance[], doubt: unknown): never {
     const { instances: before } = known;
+    const selected = selectedOf(before ?? []);
+    const instances = shown.map((one) => (selected.has(identity(one)) ? { ...one, isLeftOut: false } : one));
     known.index = 0;
     if (before || instances.length > 0) {
       // Registered anew under another ID it is the same one, and its health is what it says now.
@@ -163,9 +173,15 @@ function missingFrom(
   return known.filter((instance) => !present.has(identity(instance)));
 }
 
-/** An ID is unique on its node only. */
-export function identity(instance: ServiceInstance): string {
-  return `${instance.node}/${instance.id}`;
+/** Something that was known is missing, or was selected and is left out. */
+function isLess(known: KnownService, instances: readonly ServiceInstance[]): boolean {
+  const selected = selectedOf(instances);
+  const isLost = [...selectedOf(known.instances ?? [])].some((one) => !selected.has(one));
+  return isLost || missingFrom(known, instances).length > 0;
+}
+
+function selectedOf(instances: readonly ServiceInstance[]): ReadonlySet<string> {
+  return new Set(instances.filter(({ isLeftOut }) => !isLeftOut).map(identity));
 }
 
 function location({ address, nodeAddress, port }: ServiceInstance): string {
@@ -175,7 +191,9 @@ function location({ address, nodeAddress, port }: ServiceInstance): string {
 /** What matters to readers; a check's output and the indexes do not. */
 function fingerprint(instances: readonly ServiceInstance[]): string {
   return instances
-    .map((instance) => JSON.stringify({ ...instance, meta: [...instance.meta] }))
+    .map((instance) =>
+      JSON.stringify({ ...instance, isLeftOut: instance.isLeftOut === true, meta: [...instance.meta] }),
+    )
     .sort()
     .join('\n');
 }

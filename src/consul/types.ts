@@ -51,6 +51,8 @@ export interface NodeContents {
 
 /** One instance of a service, as health/service tells it. */
 export interface ServiceInstance {
+  /** True when `toKubernetes.filter` does not select it. @default false */
+  readonly isLeftOut?: boolean;
   readonly node: string;
   readonly nodeAddress: string;
   readonly id: string;

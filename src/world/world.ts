@@ -1,5 +1,6 @@
 import { hostKey, type Family } from '../address.ts';
 import { systemClock } from '../clock.ts';
+import { ConfigError } from '../config/load.ts';
 import { ServiceCatalog } from '../consul/service-catalog.ts';
 import { TokenRights } from '../consul/token-rights.ts';
 import { readTransactionLimit } from '../consul/transaction-limit.ts';
@@ -28,6 +29,7 @@ import { TaggedCatalog, type ReadCatalog } from '../to-kubernetes/tagged-catalog
 import { highestIndex } from '../to-kubernetes/objects/index-annotation.ts';
 import { readHosts } from '../to-kubernetes/objects/hosts-annotation.ts';
 import type { Views as ToKubernetesViews } from '../to-kubernetes/views.ts';
+import { assertFilter } from './assert-filter.ts';
 import type { Clients, Context } from './context.ts';
 import { mirrorRights } from './mirror-rights.ts';
 import type { Readings } from './readings.ts';
@@ -79,7 +81,7 @@ export type Inherited = Pick<Before, 'nonce'>;
  * the reason is in `readings` all the while.
  * @param lead runs once it is known who we are; nothing is read of Consul that another process may still change before it
  *   resolves. Whoever only reads leads nothing
- * @throws ClusterIdentityError, ClusterRenamedError, which waiting would not mend
+ * @throws ClusterIdentityError, ClusterRenamedError, ConfigError, which waiting would not mend
  */
 export async function readWorld(
   context: Context,
@@ -106,6 +108,7 @@ export async function readWorld(
   const distrust = createDistrust(context);
   const [timeLine] = await Promise.all([
     readTimeLine(context, clients, readings, distrust),
+    readings.untilRead('toKubernetes.filter', () => judgeFilter(context, clients), isOurMistake),
     readings.untilRead('name of this cluster in Consul', () => readNames(context, clients, owner), isOurMistake),
   ]);
   const { nonce } = await lead({ owner, distrust, timeLine });
@@ -133,9 +136,13 @@ async function readNames({ config }: Context, { nodes }: Clients, owner: Owner):
   assertNotRenamed(owner, config.besides, await nodes.list(META.clusterUid, owner.clusterUid));
 }
 
+async function judgeFilter({ config, signal }: Context, { consul }: Clients): Promise<void> {
+  if (config.toKubernetes.enabled) await assertFilter(consul, config.toKubernetes.filter, signal);
+}
+
 /** Waiting would not mend it. */
 function isOurMistake(error: unknown): boolean {
-  return error instanceof ClusterIdentityError || error instanceof ClusterRenamedError;
+  return error instanceof ClusterIdentityError || error instanceof ClusterRenamedError || error instanceof ConfigError;
 }
 
 async function readToConsul(
@@ -188,6 +195,7 @@ async function readToKubernetes(
     client: consul,
     isCandidate: (name) => isCandidate(toKubernetes, name),
     filter: othersFilter(owner),
+    instanceFilter: toKubernetes.filter,
     sweepPace: context.timings?.sweepPace,
     brake,
     ...context,

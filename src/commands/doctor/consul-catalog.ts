@@ -1,7 +1,9 @@
+import { ConfigError } from '../../config/load.ts';
 import { ConsulError, UntrustworthyAnswer } from '../../consul/errors.ts';
 import { transactionLimitOf } from '../../consul/transaction-limit.ts';
 import { expectArray, expectObject, objectField, stringField } from '../../json.ts';
 import { explainError } from '../../observability/log.ts';
+import { assertFilter } from '../../world/assert-filter.ts';
 import { findingsOf, type Finding } from './finding.ts';
 import type { Check } from './patient.ts';
 import { isAtLeast } from './reach.ts';
@@ -81,6 +83,26 @@ export const consulCatalog: Check = {
       const fix =
         'consul acl token read -self -expanded   # with our token: beside what consul.right names, no rule of it may deny services or nodes';
       return [ofCatalog.error(explainError(error), fix)];
+    }
+  },
+};
+
+const ofFilter = findingsOf('consul.filter');
+
+/** Whether Consul takes `toKubernetes.filter` for an expression. */
+export const consulFilter: Check = {
+  id: 'consul.filter',
+  needs: ['Consul'],
+  run: async ({ config, consul }, signal) => {
+    const { enabled, filter } = config.toKubernetes;
+    if (!enabled || filter === '') return [];
+    try {
+      await assertFilter(consul, filter, signal);
+      return [ofFilter.ok(`Consul understands toKubernetes.filter: ${filter}`)];
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error;
+      const fix = `toKubernetes:\n  filter: 'Service.Meta.env == prod'   # docs/to-kubernetes.md, "A filter expression"`;
+      return [ofFilter.error(error.problems.join('; '), fix)];
     }
   },
 };

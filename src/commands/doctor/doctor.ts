@@ -16,7 +16,7 @@ import { explainError } from '../../observability/log.ts';
 import { isOurAnnotation } from '../../to-consul/requests/annotations.ts';
 import { isRegistratorVariable } from '../../to-consul/requests/registrator.ts';
 import type { OnceContext } from '../../world/read-once.ts';
-import { consulCatalog, consulDatacenter, consulVersion } from './consul-catalog.ts';
+import { consulCatalog, consulDatacenter, consulFilter, consulVersion } from './consul-catalog.ts';
 import { consulRights } from './consul-rights.ts';
 import { findingsOf, reportOf, type Finding, type Report } from './finding.ts';
 import { identity } from './identity.ts';
@@ -35,7 +35,7 @@ import { Waiting } from './waiting.ts';
 /** After reachability, which comes first; in the order in which they are told. */
 const CHECKS: readonly Check[] = [
   ...[namespaces, kubernetesRights],
-  ...[consulVersion, consulDatacenter, consulRights, consulCatalog],
+  ...[consulVersion, consulDatacenter, consulRights, consulCatalog, consulFilter],
   ...[identity, leader, consulK8s, registrator],
   ...[podAnswers, instanceAnswers, hostNames, istio],
 ];

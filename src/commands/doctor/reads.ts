@@ -1,7 +1,8 @@
 import { selects } from '../../config/pattern.ts';
 import type { Config } from '../../config/schema.ts';
-import { decodeInstances, decodeServiceNames, instancesRequest, SERVICES_REQUEST } from '../../consul/catalog.ts';
+import { decodeServiceNames, SERVICES_REQUEST } from '../../consul/catalog.ts';
 import type { ConsulReader } from '../../consul/client.ts';
+import { readInstances } from '../../consul/instance-filter.ts';
 import { readOwnToken } from '../../consul/own-token.ts';
 import type { ServiceInstance } from '../../consul/types.ts';
 import { expectArray, expectObject, objectField, stringField } from '../../json.ts';
@@ -79,8 +80,8 @@ export function createReads(
     instances: once(async () => {
       const names = (await serviceNames()).filter((name) => isCandidate(toKubernetes, name.toLowerCase()));
       const some = names.slice(0, MOST_SERVICES);
-      const read = async (name: string) => decodeInstances(await consul.get(instancesRequest(name)), name);
-      const found = await Promise.allSettled(some.map(read));
+      const filter = toKubernetes.enabled ? toKubernetes.filter : '';
+      const found = await Promise.allSettled(some.map((name) => readInstances(consul, name, filter)));
       const items = found.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
       return { items, isWhole: items.length === names.length };
     }),

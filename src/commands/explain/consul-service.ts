@@ -1,8 +1,8 @@
 import { selects } from '../../config/pattern.ts';
 import type { Config } from '../../config/schema.ts';
-import { decodeInstances, instancesRequest } from '../../consul/catalog.ts';
 import { whyUnreadable } from '../../consul/readable-name.ts';
 import type { ConsulReader } from '../../consul/client.ts';
+import { readInstances } from '../../consul/instance-filter.ts';
 import type { ServiceInstance } from '../../consul/types.ts';
 import { objectKey, type Service } from '../../kubernetes/objects.ts';
 import { cameFromKubernetes, MANAGED_BY, META, ownsInstance, type Owner } from '../../mark.ts';
@@ -48,7 +48,7 @@ export async function explainConsulService(
   const name = given.toLowerCase();
   const { owner, toKubernetes } = world;
   const tagged = tagServiceNamed(config.toKubernetes.tagServices, name);
-  const { instances: all, unread } = await readInstances(consul, tagged?.service ?? given);
+  const { instances: all, unread } = await readOrTell(config, consul, tagged?.service ?? given);
   const instances = tagged ? instancesWith(all, tagged) : all;
   const services = toKubernetes && (await planServices(config, owner, toKubernetes));
   const plan = services?.plans.get(name);
@@ -124,14 +124,15 @@ function managementMarks(
 }
 
 /** Read by itself: what is never mirrored, or not selected, is not in the catalog. */
-async function readInstances(
+async function readOrTell(
+  { toKubernetes }: Config,
   consul: ConsulReader,
   name: string,
 ): Promise<{ readonly instances: readonly ServiceInstance[]; readonly unread?: Problem }> {
   const why = whyUnreadable(name);
   if (why !== undefined) return { instances: [], unread: unreadableService(name, why) };
   try {
-    return { instances: decodeInstances(await consul.get(instancesRequest(name)), name) };
+    return { instances: await readInstances(consul, name, toKubernetes.enabled ? toKubernetes.filter : '') };
   } catch (error) {
     return { instances: [], unread: unreadableService(name, explainError(error)) };
   }

@@ -31,7 +31,7 @@ type Place = Pick<MirroredEndpoint, 'address' | 'port' | 'protocol' | 'zone' | '
  * |--------------------------------------------------------|---------------------------|
  * | all that there is                                      | none stays for this reason |
  * | an instance at that place, well or not, mirrored or not | none: the instance decides |
- * | no instance there, and the address may be an endpoint  | stays, if Consul may have lost just this |
+ * | no instance there, or one that `filter` leaves out, and the address may be an endpoint | stays, if Consul may have lost just this |
  * | no instance there, and the address may be none any more | goes                      |
  *
  * A daemon that runs keeps such instances by itself; this is for what an earlier run has written.
@@ -51,7 +51,9 @@ export function heldEndpoints(
   // Of a single tag all instances of its service decide: one that lost the tag is not missing.
   const service = consulServiceOf(config.tagServices, name);
   for (const instance of catalog.instances(service) ?? []) {
-    const { address, nodeAddress, port } = instance;
+    const { address, nodeAddress, port, isLeftOut } = instance;
+    // Who has not seen all that there is may have asked with too few rights which instances the filter selects.
+    if (isLeftOut) continue;
     const text = address || nodeAddress;
     const judged = network.judge(text);
     for (const one of [text, ...('address' in judged ? [judged.address] : [])])

@@ -38,6 +38,7 @@ export function isCandidate({ services }: Pick<Selection, 'services'>, name: str
  * | of this cluster's Consular, or of consul-k8s                                   | no                             |
  * | of another cluster's Consular                                                  | with `otherClusters`           |
  * | without a required tag or meta                                                 | no                             |
+ * | that `filter` does not select                                                  | no                             |
  * | at the address, port and protocol of one that came out of Kubernetes and is not mirrored | no: a pod that registers twice |
  * | any other; a pod that registers itself is one                                  | yes                            |
  *
@@ -55,6 +56,7 @@ export function instancesToMirror(
   return instances.filter(
     (instance) =>
       instance.kind === '' &&
+      instance.isLeftOut !== true &&
       isOutside(instance) &&
       requiredTags.every((tag) => instance.tags.includes(tag)) &&
       required.every(({ key, pattern }) => {
@@ -97,6 +99,7 @@ export function whyNotMirrored(
     return !matchesPattern(pattern, instance.meta.get(key) ?? '') || !instance.meta.has(key);
   });
   if (meta !== undefined) return `it lacks the meta ${describe(meta)} of toKubernetes.requiredMeta`;
+  if (instance.isLeftOut) return 'toKubernetes.filter does not select it';
   const isShared = instances.some((other) => isInside(other) && placeOf(other) === placeOf(instance));
   return isShared ? 'it shares its address, port and protocol with one that came out of Kubernetes' : undefined;
 }

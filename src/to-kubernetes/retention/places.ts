@@ -29,7 +29,8 @@ export function answeredOf(
   const serving = instancesToMirror(instances, cluster, config).filter((instance) => isHealthy(instance, config));
   return {
     serving: new Map(serving.map((instance) => [placeOfInstance(instance), instance])),
-    places: new Set(instances.map(placeOfInstance)),
+    // That the filter does not select an instance is believed with the whole.
+    places: new Set(instances.filter(({ isLeftOut }) => isWhole || !isLeftOut).map(placeOfInstance)),
     isWhole,
   };
 }

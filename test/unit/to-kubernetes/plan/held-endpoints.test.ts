@@ -102,6 +102,12 @@ describe('endpoints that stay while Consul may have lost their instances', () =>
     expect(heldEndpoints(given, 'billing/master', carriers).map(({ address }) => address)).toEqual(['10.20.0.2']);
   });
 
+  it('are those of an instance that the filter leaves out, until that is known for certain', () => {
+    const instances = [instance({ address: '10.20.0.1', isLeftOut: true }), instance({ address: '10.20.0.2' })];
+    expect(held({ slices: [withTwo], instances })).toEqual(['10.20.0.1 8080 IPv4 a']);
+    expect(held({ slices: [withTwo], instances, isComplete: true })).toEqual([]);
+  });
+
   it('are those of WorkloadEntries too, each once', () => {
     const workloadEntries = [
       entry('10.20.0.1', { main: 8080 }),

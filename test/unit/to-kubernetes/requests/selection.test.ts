@@ -59,6 +59,7 @@ describe('foreign instances', () => {
     ['of nomad', instance({ meta: strings({ 'external-source': 'nomad' }) }), true],
     ['that are proxies', instance({ kind: 'connect-proxy' }), false],
     ['that are gateways', instance({ kind: 'mesh-gateway' }), false],
+    ['that the filter does not select', instance({ isLeftOut: true }), false],
   ])('%s', (_, given, foreign) => {
     expect(shown([given])).toEqual(foreign ? [given.id] : []);
   });
@@ -127,6 +128,7 @@ describe('an instance that Kubernetes should not see', () => {
     [{ ...good, tags: ['green'] }, 'it lacks the tag "blue" of toKubernetes.requiredTags'],
     [{ ...good, meta: strings({ env: 'test' }) }, 'it lacks the meta "env=prod*" of toKubernetes.requiredMeta'],
     [{ ...good, meta: strings() }, 'it lacks the meta "env=prod*" of toKubernetes.requiredMeta'],
+    [{ ...good, isLeftOut: true }, 'toKubernetes.filter does not select it'],
     [{ ...good, address: '10.1.0.7' }, 'it shares its address, port and protocol with one that came out of Kubernetes'],
   ])('has the one rule told that keeps it out: %j', (overrides, why) => {
     const one = instance(overrides);
