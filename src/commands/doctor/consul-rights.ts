@@ -143,7 +143,7 @@ async function namesAskedFor({ reads }: Patient): Promise<Names> {
     const { names, isWhole } = await reads.asked();
     const notes = isWhole
       ? []
-      : [ofRight.skipped('there are more pods than were looked at: their names are not in this list')];
+      : [ofRight.skipped('there are more pods and Services than were looked at: their names are not in this list')];
     return { known: names, notes };
   } catch {
     return { known: [], notes: [ofRight.skipped('which names pods ask for is not known, as pods could not be read')] };

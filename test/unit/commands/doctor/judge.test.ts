@@ -254,6 +254,9 @@ describe('who leads', () => {
     const pods = ready.map((isReady, i) => ({ name: `pod-${i}`, isReady }));
     expect(judgeStandby(place, pods).level).toBe(level);
   });
+  it('pods: that may not be listed are no reason to warn', () => {
+    expect(judgeStandby(place, undefined).level).toBe('skipped');
+  });
 });
 
 describe('a namespace', () => {
@@ -284,6 +287,10 @@ describe('neighbours', () => {
   });
   it('no sync of consul-k8s is fine', () => {
     expect(judgeSync(new Map(), []).level).toBe('ok');
+  });
+  it('whether the sync of consul-k8s runs is not known where pods may not be listed; what it left is told all the same', () => {
+    expect(judgeSync(new Map(), undefined).level).toBe('skipped');
+    expect(judgeSync(new Map([['k8s-sync', 3]]), undefined).message).toContain('node k8s-sync has 3 instances');
   });
 
   const ofRegistrator = (overrides: object) => instance({ id: 'host-1:orders:8080', ...overrides });
@@ -350,6 +357,7 @@ describe('Istio', () => {
     ['there, and mode istio', istio, there, 'ok'],
     ['there, and mode service', service, there, 'ok'],
     ['its kinds only, and mode istio', istio, { ...there, versions: [] }, 'warning'],
+    ['its control plane not to be looked at, and mode istio', istio, { ...there, versions: undefined }, 'ok'],
     ['ambient, and slices beside', istio, { ...there, isAmbient: true }, 'warning'],
     [
       'ambient, without slices',
