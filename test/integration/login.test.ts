@@ -85,14 +85,14 @@ describe('a daemon that logs in to Consul with the token of its service account'
     const daemon = await start({ awaitStart: false });
     await until('the reason', async () =>
       (await statusOf(daemon)).waitingFor.some((why) =>
-        /^Consul login: log in to Consul by the auth method jwt-\S+: log in: Consul answered 500: error parsing token/.test(
+        /^Consul login\b.*: log in to Consul by the auth method jwt-\S+: log in: Consul answered 500: error parsing token/.test(
           why,
         ),
       ),
     );
     await rm(logins.login.bearerTokenFile);
     await until('the other reason', async () =>
-      (await statusOf(daemon)).waitingFor.some((why) => /^Consul login: .*read bearer token file/.test(why)),
+      (await statusOf(daemon)).waitingFor.some((why) => /^Consul login\b.*read bearer token file/.test(why)),
     );
     await logins.rotate();
     await daemon.started;

@@ -32,13 +32,14 @@ import { serviceAccountExists } from '../namespace-rights.ts';
 import { reachConsul } from './reach-consul.ts';
 import { reachKubernetes, type Reached } from './reach.ts';
 import { createReads } from './reads.ts';
+import { daemonsFile, switches } from './switches.ts';
 import { Waiting } from './waiting.ts';
 
 /** After reachability, which comes first; in the order in which they are told. */
 const CHECKS: readonly Check[] = [
   ...[namespaces, kubernetesRights],
   ...[consulVersion, consulDatacenter, consulRights, consulCatalog],
-  ...[identity, leader, consulK8s, registrator],
+  ...[identity, leader, switches, daemonsFile, consulK8s, registrator],
   ...[podAnswers, instanceAnswers, hostNames, istio],
 ];
 
