@@ -21,7 +21,7 @@ import { renameEntry, renameNode } from '../../to-consul/nodes/rename-node.ts';
 import { standsForNode } from '../../to-consul/registration/registration.ts';
 import type { Clients, Context } from '../../world/context.ts';
 import { StillLed, takeHold } from '../hold.ts';
-import { readKubernetesSide, type OwnObject } from '../purge/kubernetes-side.ts';
+import { placesOf, readKubernetesSide, type OwnObject } from '../purge/kubernetes-side.ts';
 
 /** Longer than a Lease counts that nobody renews. */
 const HOLD_MS = 40_000;
@@ -49,8 +49,7 @@ export async function renameCluster(context: Context, clients: Clients, from: st
   const before: Owner = { cluster: from, clusterUid };
   const after: Owner = { cluster: config.cluster, clusterUid };
   await assertFree(clients, after);
-  const { namespaces, importNamespaces } = config.toKubernetes;
-  const found = await readKubernetesSide(clients, before, [...new Set([...namespaces, ...importNamespaces])]);
+  const found = await readKubernetesSide(clients, before, placesOf(config));
   if (found.failures.length > 0) throw found.failures[0];
   const objects = found.stages.flat();
   const listed = (await clients.nodes.list(META.cluster, from, true)).filter(({ meta }) => ownsNode(before, meta));
