@@ -125,7 +125,7 @@ async function planToConsul(
   const retained: HeldInstance[] = [];
   const ofServices: ServiceProblem[] = [];
   for (const key of [...pods.planner.keys()].sort()) {
-    const { changes, unproven, rejections, warnings, ...plan } = await pods.plan(key);
+    const { changes, unproven, rejections, warnings, whyGone, ...plan } = await pods.plan(key);
     ofServices.push(...plan.ofServices);
     held.push(...heldOf(plan));
     kept.push(...plan.kept.map(({ registration }) => heldInstance(registration, WHY_KEPT)));
@@ -134,10 +134,14 @@ async function planToConsul(
       changes: [
         ...changes.create.map((registration) => change('create', registration, described(registration))),
         ...changes.update.map(({ desired }) => change('update', desired, described(desired))),
-        ...changes.remove.map(({ registration }) => change('remove', registration, '')),
+        ...changes.remove.map((instance) => change('remove', instance.registration, whyGone.get(instance) ?? '')),
         // The direct read would be refused.
         ...(closed.has(namespaceOf(key)) ? [] : unproven).map(({ instance }) =>
-          change('remove', instance.registration, 'after a direct read'),
+          change(
+            'remove',
+            instance.registration,
+            `after a direct read, as ${whyGone.get(instance) ?? 'it is not wanted'}`,
+          ),
         ),
       ],
       rejections: rejections.map(({ message }) => ({ direction, object: `Pod ${key}`, reason: message })),

@@ -83,11 +83,12 @@ export class Connections {
 
   #tunnelling(proxy: URL, secureContext: SecureContext) {
     return (
-      { host, port }: { readonly host: string; readonly port: number },
+      { host, port, rejectUnauthorized }: { host: string; port: number; rejectUnauthorized?: boolean },
       created: (error: Error | null, socket?: TLSSocket) => void,
     ): undefined => {
       const { serverName } = this.#options;
-      const end = openTunnel(proxy, { host, port, serverName, secureContext }, (error, socket) => {
+      const target = { host, port, serverName, secureContext, isLook: rejectUnauthorized === false };
+      const end = openTunnel(proxy, target, (error, socket) => {
         this.#opening.delete(end);
         created(error, socket);
       });

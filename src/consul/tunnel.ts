@@ -26,6 +26,8 @@ export interface TunnelTarget {
   /** Expected in the certificate of Consul; empty for the host. */
   readonly serverName: string;
   readonly secureContext: SecureContext;
+  /** The certificate is looked at and need not be believed: nothing secret may be sent. @default false */
+  readonly isLook?: boolean;
 }
 
 /**
@@ -70,10 +72,14 @@ export function openTunnel(
 }
 
 function secure(socket: Duplex, target: TunnelTarget, end: (cause: unknown, socket?: TLSSocket) => void): void {
-  const { host, serverName, secureContext } = target;
+  const { host, serverName, secureContext, isLook = false } = target;
   const name = serverName === '' ? host : serverName;
   // There is no server name that is an IP address (RFC 6066); the certificate is compared with the host then.
-  const secured = connect({ socket, secureContext, host: name, servername: isIP(name) === 0 ? name : '' });
+  const servername = isIP(name) === 0 ? name : '';
+  const secured = connect({
+    ...{ socket, secureContext, host: name, servername },
+    ...(isLook ? { rejectUnauthorized: false } : {}),
+  });
   const closed = () => end(new Error('expected a TLS handshake, found the end of the connection'));
   secured.setTimeout(CONNECT_TIMEOUT_MS, () => secured.destroy(new Error('expected a TLS handshake, found silence')));
   secured.once('error', end);

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
+import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { openRunDirectory, type RunDirectory } from '../control-plane/index.ts';
 import { BUNDLE, bundle } from '../rig/bundle.ts';
@@ -69,6 +70,17 @@ describe('the command line', () => {
       },
     };
   }
+
+  it('ends when its status port is taken, and says so', async () => {
+    const taken = createServer();
+    taken.listen(0, '127.0.0.1');
+    await once(taken, 'listening');
+    const { port } = taken.address() as AddressInfo;
+    const file = await write('taken.yaml', { cluster: rig.cluster, http: { address: `127.0.0.1:${port}` } });
+    const said = bundled('run', '--config', file);
+    expect(said).toMatchObject({ status: 1, stderr: expect.stringContaining(`listen on 127.0.0.1:${port}`) });
+    taken.close();
+  });
 
   it('plans what run does: changes before, nothing after, and writes nothing itself', async () => {
     const { kubernetes, consul, namespace, cluster } = rig;

@@ -71,6 +71,7 @@ describe('consular doctor', () => {
       ...['consul.reach', 'consul.clock', 'kubernetes.namespace', 'kubernetes.right'],
       ...['consul.version', 'consul.datacenter', 'consul.token', 'consul.right', 'consul.catalog'],
       ...['cluster.name', 'cluster.others', 'leader.lease', 'leader.fence', 'leader.standby'],
+      ...['switch.writes', 'switch.removals', 'switch.file'],
       ...['neighbour.consul-k8s', 'neighbour.registrator', 'network.pod', 'network.instance', 'network.host-name'],
       'istio.mode',
     ]);
@@ -89,6 +90,16 @@ describe('consular doctor', () => {
     expect(lines.at(-1)).toMatch(
       new RegExp(`^Doctor of ${stage.cluster}: 0 errors, 0 warnings, \\d+ ok, \\d+ skipped\\.$`),
     );
+  });
+
+  it('warns of writes that are off, and of removals that never happen', async () => {
+    const { toConsul, ...given } = (await settings()) as { toConsul: object };
+    const said = await diagnose({ ...given, toConsul: { ...toConsul, removals: 'never' }, writes: 'off' });
+    expect(said.status).toBe(2);
+    expect(seen(said, 'warning', 'error').map(({ id, fix }) => [id, fix?.split('\n').at(-1)])).toEqual([
+      ['switch.writes', 'writes: on'],
+      ['switch.removals', '  removals: on'],
+    ]);
   });
 
   it('writes nothing, in either system', async () => {

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { rm, writeFile } from 'node:fs/promises';
 import { commandLineOn } from '../rig/command-line.ts';
+import { diagnose } from '../rig/doctor.ts';
 import {
   openRig,
   statusOf,
@@ -84,14 +85,14 @@ describe('a daemon that logs in to Consul with the token of its service account'
     const daemon = await start({ awaitStart: false });
     await until('the reason', async () =>
       (await statusOf(daemon)).waitingFor.some((why) =>
-        /^Consul login: log in to Consul by the auth method jwt-\S+: log in: Consul answered 500: error parsing token/.test(
+        /^Consul login\b.*: log in to Consul by the auth method jwt-\S+: log in: Consul answered 500: error parsing token/.test(
           why,
         ),
       ),
     );
     await rm(logins.login.bearerTokenFile);
     await until('the other reason', async () =>
-      (await statusOf(daemon)).waitingFor.some((why) => /^Consul login: .*read bearer token file/.test(why)),
+      (await statusOf(daemon)).waitingFor.some((why) => /^Consul login\b.*read bearer token file/.test(why)),
     );
     await logins.rotate();
     await daemon.started;
@@ -107,5 +108,30 @@ describe('a daemon that logs in to Consul with the token of its service account'
     expect(await call('plan')).toMatchObject({ stderr: '' });
     expect(await call('explain', 'consul-service', 'vm')).toMatchObject({ stderr: '' });
     expect(await logins.sessions()).toEqual([]);
+  });
+
+  it('the doctor logs in and out too, and says of a login that fails what it is', async () => {
+    const { cluster, kubeconfig, namespace, consul } = rig;
+    const settings = (login: object = logins.login) => ({
+      ...{ cluster, kubernetes: { kubeconfig }, consul: { address: consul.address, login } },
+      toConsul: { namespaces: { include: [namespace] } },
+      toKubernetes: { namespaces: [namespace] },
+    });
+    const well = await diagnose(settings());
+    expect(well.of('consul.token')).toMatchObject([{ level: 'ok' }]);
+    expect(well.of('consul.right').filter(({ level }) => level === 'error')).toEqual([]);
+    expect(await logins.sessions()).toEqual([]);
+    const fault = async (login: object) => {
+      const { findings } = await diagnose(settings(login));
+      return findings.filter(({ id, level }) => id === 'consul.token' && level === 'error').map(({ fix }) => fix);
+    };
+    expect(await fault({ ...logins.login, authMethod: 'other' })).toEqual([
+      expect.stringContaining('consul acl auth-method create -name other'),
+    ]);
+    expect(await fault({ ...logins.login, bearerTokenFile: '/nowhere/token' })).toEqual([
+      expect.stringContaining('deploy/kubernetes/consul-login'),
+    ]);
+    await logins.unbind();
+    expect(await fault(logins.login)).toEqual([expect.stringContaining('consul acl binding-rule create')]);
   });
 });

@@ -129,6 +129,18 @@ describe('consular purge', () => {
     const wrong = await consular('purge', '--yes', second);
     expect(wrong.status).toBe(1);
     expect(wrong.stderr).toContain(`--yes: expected ${rig.cluster}`);
+    const off = commandLineOn(rig, {
+      ...{ besides: [second], writes: 'off', leaderElection: { namespace: rig.namespace } },
+      ...settings(rig.namespace),
+    });
+    const refused = await off('purge', '--yes', rig.cluster);
+    expect(refused.status).toBe(1);
+    expect(refused.stderr).toContain('writes are off, by setting writes');
+    const seen = await off('purge', '--dry-run');
+    expect([seen.status, seen.stdout.split('\n')[0]]).toEqual([
+      2,
+      'writes are off, by setting writes: nothing is removed',
+    ]);
     expect(differences(running, await dump(rig))).toEqual([]);
   });
 

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
 import { commandLine } from '../rig/command-line.ts';
+import { diagnose } from '../rig/doctor.ts';
 import { servicesIn } from '../rig/imports.ts';
 import {
   nextPodIP,
@@ -57,6 +58,20 @@ async function start(given: DaemonOptions): Promise<Daemon> {
   const daemon = await rig.startDaemon(given);
   started.push(daemon);
   return daemon;
+}
+/** `consular doctor` with the same. */
+async function examine() {
+  const { cluster, kubeconfig, toConsul, toKubernetes, token = '', leaderElection } = options;
+  const folder = await mkdtemp(join(tmpdir(), 'consular-tenants-'));
+  const tokenFile = join(folder, 'token');
+  await writeFile(tokenFile, token);
+  const kubernetes = { kubeconfig, ...options.kubernetes };
+  const consul = { address: rig.consulServer.address, tokenFile };
+  try {
+    return await diagnose({ cluster, leaderElection, kubernetes, toConsul, toKubernetes, consul });
+  } finally {
+    await rm(folder, { recursive: true });
+  }
 }
 /** `consular plan` with the configuration and the rights of the daemons. */
 async function plan() {
@@ -113,6 +128,11 @@ it('does both directions with the rights of the manifests, in each namespace tha
   await untilIdle(daemon);
   expect(await consul.instances(stage.name('elsewhere'))).toEqual([]);
   expect([await readiness(daemon), await closedOf(daemon)]).toEqual([200, []]);
+  const doctor = await examine();
+  const wrong = doctor.findings.filter(({ level }) => level === 'error');
+  expect(wrong).toEqual([]);
+  expect(doctor.of('consul.right', `service "${stage.name('there')}" write`)[0]?.level).toBe('ok');
+  expect(doctor.of('kubernetes.namespace', more)[0]?.level).toBe('ok');
 });
 
 it('stands still in a namespace whose rights are taken away, and there alone, until it has them again', async () => {
@@ -136,6 +156,8 @@ it('stands still in a namespace whose rights are taken away, and there alone, un
   expect(stdout).toContain(`! Namespace ${more}: it may not be read: what is registered from there stays as it is`);
   expect(stdout).not.toContain('- remove');
   expect(await consul.instances(stage.name('there'))).toHaveLength(1);
+  const missing = (await examine()).findings.filter(({ level }) => level === 'error');
+  expect(new Set(missing.map(({ fix }) => /namespace: (.*)/.exec(fix ?? '')?.[1]))).toEqual(new Set([more]));
   await createPod(more, 'new');
   await grantIn(more, server, watching, stage);
   await untilThere('new');

@@ -22,6 +22,8 @@ export interface LoginRig {
   sessions(): Promise<string[]>;
   /** Deletes these tokens, as an operator does. */
   revoke(accessors: readonly string[]): Promise<void>;
+  /** Takes the binding rule away: nobody is given a token any more. */
+  unbind(): Promise<void>;
   /** What the file has now. */
   bearer(): Promise<string>;
   close(): Promise<void>;
@@ -56,7 +58,7 @@ export async function openLogin(rig: Rig, { type = 'jwt', maxTokenTTL }: AuthMet
       ? `value.namespace=="${namespace}" and value.name=="default"`
       : `serviceaccount.namespace=="${namespace}" and serviceaccount.name=="default"`;
   const rule = { AuthMethod: authMethod, BindType: 'role', BindName: name, Selector: subject };
-  await consul.must('PUT', '/acl/binding-rule', rule);
+  const { ID } = (await consul.must('PUT', '/acl/binding-rule', rule)) as { ID: string };
   await rotate();
   return {
     login: { authMethod, bearerTokenFile },
@@ -68,6 +70,7 @@ export async function openLogin(rig: Rig, { type = 'jwt', maxTokenTTL }: AuthMet
     async revoke(accessors) {
       for (const accessor of accessors) await consul.must('DELETE', `/acl/token/${accessor}`);
     },
+    unbind: async () => void (await consul.must('DELETE', `/acl/binding-rule/${ID}`)),
     bearer: () => readFile(bearerTokenFile, 'utf8'),
     close: () => rm(folder, { recursive: true }),
   };

@@ -148,7 +148,8 @@ describe('another fault', () => {
     const tokenFile = join(folder, 'no-token');
     const said = await diagnose({ ...settings, consul: { ...settings.consul, tokenFile } });
     expect(said.of('consul.token')[0]?.message).toContain(`expected a token in ${tokenFile}, found none`);
-    expect(said.of('consul.reach')[0]?.fix).toContain('the token below');
+    expect(said.of('consul.reach')[0]?.level).toBe('ok');
+    expect(said.findings.filter(({ level }) => level === 'error')).toHaveLength(1);
     expect(wrong(said, 'kubernetes.right')).toEqual([]);
   });
 
@@ -285,6 +286,19 @@ describe('another fault', () => {
     expect(said.of('consul.right')).toMatchObject([{ level: 'skipped', message: 'Consul cannot be asked' }]);
     expect(wrong(said, 'kubernetes.right')).toEqual([]);
     expect(said.findings.filter(({ level }) => level === 'error')).toHaveLength(1);
+  });
+
+  it('one of several addresses that nobody answers at is a warning, and the others are asked all the rest', async () => {
+    const { settings } = await installation();
+    const nobody = `http://127.0.0.1:${await freePort()}`;
+    const address = [nobody, settings.consul.address];
+    const said = await diagnose({ ...settings, consul: { ...settings.consul, address } });
+    expect(said.of('consul.reach').map(({ level, subject }) => [subject, level])).toEqual([
+      [nobody, 'warning'],
+      [settings.consul.address, 'ok'],
+    ]);
+    expect(said.findings.filter(({ level }) => level === 'error')).toEqual([]);
+    expect(said.of('consul.token')[0]?.level).toBe('ok');
   });
 
   it('a host of Consul that DNS does not know is the cause, and told once', async () => {

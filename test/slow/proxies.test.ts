@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { spawnSync } from 'node:child_process';
-import { copyFile, mkdir } from 'node:fs/promises';
+import { copyFile, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { startDaemon, type RunningDaemon } from '../../src/commands/run/run.ts';
@@ -9,6 +9,7 @@ import { createLog } from '../../src/observability/log.ts';
 import { createMetrics } from '../../src/observability/metrics.ts';
 import { findConsul, openRunDirectory, type RunDirectory } from '../control-plane/index.ts';
 import { freePort } from '../control-plane/ports.ts';
+import { commandLine } from '../rig/command-line.ts';
 import { ForwardProxy } from '../rig/forward-proxy.ts';
 import { openRig, statusOf, until, untilEqual, type Rig } from '../rig/index.ts';
 import { Mirrored } from '../rig/mirrored.ts';
@@ -110,6 +111,20 @@ describe('a Consul behind a forward proxy', () => {
     await expectBothDirections('tls');
     expect([...proxy.asked]).toEqual(['CONNECT server.dc1.consul:8501']);
     expect(log).not.toContain('secret-of-the-proxy');
+  });
+
+  it('is asked through it by the doctor, which shows nobody the credentials', async () => {
+    proxy.credentials = 'me:secret-of-the-proxy';
+    const { settings } = rig.settingsOf({ consul: { address: TLS, caFile: caFile() } });
+    const file = join(run.path, 'doctor.json');
+    await writeFile(file, JSON.stringify(settings));
+    const environment = { HTTPS_PROXY: `http://me:secret-of-the-proxy@${proxy.host}` };
+    const { stdout, stderr } = await commandLine(environment)('doctor', '--config', file, '--output', 'json');
+    const { findings } = JSON.parse(stdout) as { findings: { id: string; level: string; message: string }[] };
+    const of = (wanted: string) => findings.filter(({ id }) => id === wanted);
+    expect(of('consul.reach')[0]?.message).toContain(`${TLS} answers through the proxy http://${proxy.host}`);
+    expect(of('consul.version')).toMatchObject([{ level: 'ok' }]);
+    expect(stdout + stderr).not.toContain('secret-of-the-proxy');
   });
 
   it('is reached under another name when that is the one in its certificate', async () => {

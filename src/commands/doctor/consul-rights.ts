@@ -1,6 +1,7 @@
 import type { ConsulConfig } from '../../config/schema.ts';
 import { ConsulError } from '../../consul/errors.ts';
 import { mayToken, type OwnToken } from '../../consul/own-token.ts';
+import { bindingRule } from './consul-credentials.ts';
 import { findingsOf, type Finding } from './finding.ts';
 import { aclRule, describeAcl, neededAcls, type NeededAcl } from './needed-acl.ts';
 import type { Check, Patient } from './patient.ts';
@@ -23,7 +24,8 @@ export const consulRights: Check = {
     if (token === 'disabled') return [ofToken.ok('Consul has no ACLs: every token, and none, may do everything')];
     const names = await namesAskedFor(patient);
     const needed = neededAcls(config, names.known);
-    const isAnonymous = config.consul.token === '' && config.consul.tokenFile === '';
+    const { token: given, tokenFile, login } = config.consul;
+    const isAnonymous = given === '' && tokenFile === '' && login.authMethod === '';
     // A token that Consul does not know is refused whatever it asks; none at all has the rights of the anonymous one.
     const context = { cluster: config.cluster, consul: config.consul, token, isAnonymous, nowMs: now() };
     const allowed =
@@ -53,7 +55,7 @@ async function mayTokenOrUntold(
 
 export interface TokenContext {
   readonly cluster: string;
-  readonly consul: Pick<ConsulConfig, 'tokenFile'>;
+  readonly consul: Pick<ConsulConfig, 'token' | 'tokenFile' | 'login'>;
   readonly token: OwnToken | 'unknown';
   /** No token is configured. */
   readonly isAnonymous: boolean;
@@ -62,7 +64,7 @@ export interface TokenContext {
 
 /** What is to be said of the token itself. */
 export function judgeToken(context: TokenContext, needed: readonly NeededAcl[], allowed: readonly boolean[]): Finding {
-  const { token, isAnonymous, nowMs } = context;
+  const { token, consul, isAnonymous, nowMs } = context;
   if (token === 'unknown') {
     if (isAnonymous && allowed.length > 0 && allowed.every(Boolean))
       return ofToken.ok('no token is configured, and Consul gives the anonymous one all rights that are needed');
@@ -71,13 +73,20 @@ export function judgeToken(context: TokenContext, needed: readonly NeededAcl[], 
       : 'Consul does not know the token (ACL not found)';
     return ofToken.error(`${what}: nothing can be read or written`, newToken(context, needed));
   }
+  const method = methodOf(consul);
   const endsMs = Date.parse(token.expirationTime);
-  if (endsMs - nowMs < SOON_MS)
+  // The token of a login is renewed before it ends.
+  if (method === '' && endsMs - nowMs < SOON_MS)
     return ofToken.warning(`token ${token.accessorId} ends ${token.expirationTime}`, newToken(context, needed));
   const has = [...token.policies.map((name) => `policy ${name}`), ...token.roles.map(({ name }) => `role ${name}`)];
   return ofToken.ok(
-    `Consul knows token ${token.accessorId}, with ${has.length === 0 ? 'no policy or role' : has.join(', ')}`,
+    `Consul knows token ${token.accessorId}${method === '' ? '' : `, by a login with auth method ${method}`}, with ${has.length === 0 ? 'no policy or role' : has.join(', ')}`,
   );
+}
+
+/** The auth method that the token comes from; empty for a token that was given. */
+function methodOf({ token, tokenFile, login }: TokenContext['consul']): string {
+  return token === '' && tokenFile === '' ? login.authMethod : '';
 }
 
 /** What is to be said of one right. */
@@ -95,8 +104,9 @@ export function judgeAcl(context: TokenContext, acl: NeededAcl, isAllowed: boole
  * | a policy               | the rule is added to that: the first of them     |
  * | no policy, but a role  | a new policy with the rule, for that role        |
  * | neither                | a new policy with the rule, for the token        |
+ * | neither, by a login    | a new policy and role with the rule, for the logins that come |
  */
-function addRule({ cluster, token }: TokenContext, acl: NeededAcl): string {
+function addRule({ cluster, token, consul }: TokenContext, acl: NeededAcl): string {
   const { policies, roles, accessorId } = token === 'unknown' ? NO_TOKEN : token;
   const rule = aclRule(acl).trimEnd();
   const [policy] = policies;
@@ -109,6 +119,13 @@ function addRule({ cluster, token }: TokenContext, acl: NeededAcl): string {
     ].join('\n');
   const name = `consular-${cluster}-${describeAcl(acl).replaceAll(/[^A-Za-z0-9]+/g, '-')}${acl.access}`;
   const [role] = roles;
+  const method = methodOf(consul);
+  if (role === undefined && method !== '')
+    return [
+      hereDocument(`consul acl policy create -name ${name} -rules -`, rule),
+      `consul acl role create -name ${name} -policy-name ${name}`,
+      bindingRule(method, name),
+    ].join('\n');
   return [
     hereDocument(`consul acl policy create -name ${name} -rules -`, rule),
     role === undefined
@@ -143,7 +160,7 @@ async function namesAskedFor({ reads }: Patient): Promise<Names> {
     const { names, isWhole } = await reads.asked();
     const notes = isWhole
       ? []
-      : [ofRight.skipped('there are more pods than were looked at: their names are not in this list')];
+      : [ofRight.skipped('there are more pods and Services than were looked at: their names are not in this list')];
     return { known: names, notes };
   } catch {
     return { known: [], notes: [ofRight.skipped('which names pods ask for is not known, as pods could not be read')] };

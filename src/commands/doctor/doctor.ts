@@ -1,8 +1,9 @@
-import type { Config } from '../../config/schema.ts';
+import type { Config, ConsulConfig } from '../../config/schema.ts';
 import type { ConsulClient } from '../../consul/client.ts';
 import { addressesOf, createConsulClient } from '../../consul/create-client.ts';
 import { ConsulError, UntrustworthyAnswer } from '../../consul/errors.ts';
 import { createNodeReader } from '../../consul/node-reader.ts';
+import { proxyFor } from '../../consul/proxy.ts';
 import { expectObject, stringField } from '../../json.ts';
 import type { ServiceAccount } from '../../kubernetes/access.ts';
 import { createKubernetesClient, type KubernetesClient } from '../../kubernetes/client.ts';
@@ -28,15 +29,17 @@ import { consulK8s, registrator } from './neighbours.ts';
 import { hostNames, instanceAnswers, podAnswers } from './network.ts';
 import type { Check, Patient, SystemName } from './patient.ts';
 import { serviceAccountExists } from '../namespace-rights.ts';
-import { reachConsul, reachKubernetes, type Reached } from './reach.ts';
+import { reachConsul } from './reach-consul.ts';
+import { reachKubernetes, type Reached } from './reach.ts';
 import { createReads } from './reads.ts';
+import { daemonsFile, switches } from './switches.ts';
 import { Waiting } from './waiting.ts';
 
 /** After reachability, which comes first; in the order in which they are told. */
 const CHECKS: readonly Check[] = [
   ...[namespaces, kubernetesRights],
   ...[consulVersion, consulDatacenter, consulRights, consulCatalog, consulFilter],
-  ...[identity, leader, consulK8s, registrator],
+  ...[identity, leader, switches, daemonsFile, consulK8s, registrator],
   ...[podAnswers, instanceAnswers, hostNames, istio],
 ];
 
@@ -59,9 +62,10 @@ export interface DoctorOptions {
  * either system. It never rejects for what is wrong with the installation: that is a finding.
  */
 export async function examine(context: OnceContext, options: DoctorOptions): Promise<Report> {
-  const waiting = new Waiting(options.checkMs ?? CHECK_MS, options.onProgress);
+  const { checkMs = CHECK_MS } = options;
+  const waiting = new Waiting(checkMs, options.onProgress);
   const userAgent = `consular/${context.version} (cluster ${context.config.cluster})`;
-  const [kubernetes, consul] = [openKubernetes(context.config, userAgent), openConsul(context, userAgent)];
+  const [kubernetes, consul] = [openKubernetes(context.config, userAgent), openConsul(context, userAgent, checkMs)];
   try {
     const [ofKubernetes, ofConsul] = await Promise.all([
       reach('kubernetes.reach', kubernetes, waiting),
@@ -73,24 +77,31 @@ export async function examine(context: OnceContext, options: DoctorOptions): Pro
     const lease = isReached.Kubernetes
       ? await waiting.within('leader.lease', findLease).catch(() => undefined)
       : undefined;
-    const patient = patientOf(context, options, kubernetes.client, consul.client, lease);
+    const patient = patientOf(context, options, kubernetes.client, consul.client(), lease);
     const findings = await Promise.all(CHECKS.map((check) => runCheck(check, patient, isReached, waiting)));
     return reportOf(context.config.cluster, [...ofKubernetes.findings, ...ofConsul.findings, ...findings.flat()]);
   } finally {
     waiting.end();
-    await Promise.all([consul.client.close(), kubernetes.client.close()]);
+    await Promise.all([consul.close(), kubernetes.client.close()]);
   }
 }
 
-/** A client, and how it is found out whether its system answers. */
-interface Opened<T> {
-  readonly client: T;
+/** How it is found out whether a system answers. */
+interface Reachable {
   readonly reach: (signal: AbortSignal) => Promise<Reached>;
+}
+interface OpenedKubernetes extends Reachable {
+  readonly client: KubernetesClient;
+}
+interface OpenedConsul extends Reachable {
+  /** After it was reached. */
+  readonly client: () => ConsulClient;
+  readonly close: () => Promise<void>;
 }
 
 const now = () => Date.now();
 
-function openKubernetes({ kubernetes }: Config, userAgent: string): Opened<KubernetesClient> {
+function openKubernetes({ kubernetes }: Config, userAgent: string): OpenedKubernetes {
   try {
     const connection = connectKubernetes(kubernetes);
     const client = createKubernetesClient(connection, userAgent);
@@ -106,20 +117,49 @@ function openKubernetes({ kubernetes }: Config, userAgent: string): Opened<Kuber
   }
 }
 
-function openConsul({ config, log, timings }: OnceContext, userAgent: string): Opened<ConsulClient> {
+/**
+ * The client asks at those addresses that answer: the daemon finds them by itself after a while. There is none to ask before they
+ * are known.
+ */
+function openConsul({ config, log, timings }: OnceContext, userAgent: string, checkMs: number): OpenedConsul {
+  const { consul, cluster } = config;
+  const open = (given: ConsulConfig) => createConsulClient(given, userAgent, log, timings?.tlsLookMs);
+  const list = addressesOf(consul);
+  const trials: ConsulClient[] = [];
+  let client = NO_CONSUL;
+  const close = async () => void (await Promise.all([...trials, client].map((one) => one.close())));
   try {
-    const client = createConsulClient(config.consul, userAgent, log, timings?.tlsLookMs);
-    const readLeader = async () =>
-      String((await client.get({ purpose: 'read the leader of Consul', path: '/status/leader' })).body);
-    const [address = ''] = addressesOf(config.consul);
-    const access = { config: { ...config.consul, address }, log, readLeader };
-    return { client, reach: (signal) => reachConsul(access, signal, now) };
+    const proxies = list.map((address) => proxyFor(address, consul.proxies));
+    const addresses = list.map((address, i) => {
+      const trial = open({ ...consul, address, token: '', tokenFile: '', login: { ...consul.login, authMethod: '' } });
+      trials.push(trial);
+      return { address, proxy: proxies[i], readLeader: () => readLeader(trial) };
+    });
+    const authenticate = (answering: readonly string[]) => {
+      client = open({ ...consul, address: [...answering] });
+      return readLeader(client);
+    };
+    // One that is silent must leave time for what is asked at the others.
+    const eachMs = list.length === 1 ? checkMs : checkMs * 0.6;
+    const access = { config: consul, cluster, log, addresses, eachMs, authenticate };
+    return { client: () => client, close, reach: (signal) => reachConsul(access, signal, now) };
   } catch (error) {
-    const { caFile, certFile, keyFile } = config.consul;
-    const files = [caFile, certFile, keyFile].filter((file) => file !== '').join(' ');
-    const fix = `ls -l ${files}   # what consul.caFile, certFile and keyFile name; in Kubernetes they are keys of Secret consular-consul`;
-    return { client: NO_CONSUL, reach: unreached(findingsOf('consul.tls').error(explainError(error), fix)) };
+    return { client: () => client, close, reach: unreached(judgeNoClient(consul, error)) };
   }
+}
+
+async function readLeader(client: ConsulClient): Promise<string> {
+  return String((await client.get({ purpose: 'read the leader of Consul', path: '/status/leader' })).body);
+}
+
+/** Nothing can be asked with files that cannot be read, or a proxy that is none. */
+function judgeNoClient({ caFile, certFile, keyFile }: ConsulConfig, error: unknown): Finding {
+  const why = explainError(error);
+  if (why.includes('_PROXY'))
+    return findingsOf('consul.reach').error(why, 'env | grep -i _proxy   # of the process; without one, unset it');
+  const files = [caFile, certFile, keyFile].filter((file) => file !== '').join(' ');
+  const fix = `ls -l ${files}   # what consul.caFile, certFile and keyFile name; in Kubernetes they are keys of Secret consular-consul`;
+  return findingsOf('consul.tls').error(why, fix);
 }
 
 /** Nobody asks these: what needs them is skipped. */
@@ -144,7 +184,7 @@ function unreached(why: Finding): () => Promise<Reached> {
   return () => Promise.resolve({ findings: [why], isReached: false });
 }
 
-async function reach<T>(id: string, { reach }: Opened<T>, waiting: Waiting): Promise<Reached> {
+async function reach(id: string, { reach }: Reachable, waiting: Waiting): Promise<Reached> {
   try {
     return await waiting.within(id, reach);
   } catch (error) {

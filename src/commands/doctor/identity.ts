@@ -25,9 +25,15 @@ export const identity: Check = {
   },
 };
 
-export async function readClusterUid({ api, resources }: Pick<Patient, 'api' | 'resources'>): Promise<string> {
-  const namespace = await api.get(resources.namespaces, '', 'kube-system');
-  if (!namespace) throw new Error('get Namespace kube-system: expected it in every cluster, found none');
+/** As the daemon reads it: of the namespace that the settings name for it. */
+export async function readClusterUid({
+  api,
+  resources,
+  config,
+}: Pick<Patient, 'api' | 'resources' | 'config'>): Promise<string> {
+  const { identityNamespace } = config.kubernetes;
+  const namespace = await api.get(resources.namespaces, '', identityNamespace);
+  if (!namespace) throw new Error(`get Namespace ${identityNamespace}: expected it, as the identity of the cluster`);
   return namespace.uid;
 }
 

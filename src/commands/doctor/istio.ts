@@ -1,9 +1,10 @@
 import type { ToKubernetesConfig } from '../../config/schema.ts';
-import { arrayField, expectObject, isObject, objectField, stringField } from '../../json.ts';
+import { arrayField, isObject, objectField, stringField } from '../../json.ts';
 import { discover } from '../../kubernetes/discovery.ts';
 import { workloadEntryKind } from '../../kubernetes/resources.ts';
 import { findingsOf, type Finding } from './finding.ts';
 import type { Check, Patient } from './patient.ts';
+import { listPodsAnywhere } from './pods-anywhere.ts';
 
 const find = findingsOf('istio.mode');
 
@@ -20,21 +21,18 @@ export const istio: Check = {
       imagesOf(patient, 'app=istiod'),
       imagesOf(patient, 'app=ztunnel'),
     ]);
-    const versions = istiod.map((image) => /:([^@]+)/.exec(image.slice(image.lastIndexOf('/')))?.[1] ?? 'unknown');
-    return [judgeIstio(toKubernetes, { apiVersion: resource?.apiVersion, versions, isAmbient: ztunnel.length > 0 })];
+    const versions = istiod?.map((image) => /:([^@]+)/.exec(image.slice(image.lastIndexOf('/')))?.[1] ?? 'unknown');
+    return [
+      judgeIstio(toKubernetes, { apiVersion: resource?.apiVersion, versions, isAmbient: (ztunnel?.length ?? 0) > 0 }),
+    ];
   },
 };
 
-/** The images of some pods with that label. */
-async function imagesOf({ kubernetes }: Patient, labelSelector: string): Promise<string[]> {
-  const answer = await kubernetes.request({
-    purpose: { verb: 'list', kind: 'Pod', object: labelSelector },
-    path: '/api/v1/pods',
-    query: { labelSelector, limit: '3' },
-  });
-  return arrayField(expectObject(answer, 'Pod list'), 'items')
-    .filter(isObject)
-    .flatMap((pod) => arrayField(objectField(pod, 'spec'), 'containers').filter(isObject).slice(0, 1))
+/** The images of some pods with that label; undefined where pods of the whole cluster may not be listed. */
+async function imagesOf({ kubernetes }: Patient, labelSelector: string): Promise<string[] | undefined> {
+  const pods = await listPodsAnywhere(kubernetes, labelSelector);
+  return pods
+    ?.flatMap((pod) => arrayField(objectField(pod, 'spec'), 'containers').filter(isObject).slice(0, 1))
     .map((container) => stringField(container, 'image'));
 }
 
@@ -42,8 +40,8 @@ async function imagesOf({ kubernetes }: Patient, labelSelector: string): Promise
 export interface FoundIstio {
   /** Of its WorkloadEntries; undefined where the API server has none. */
   readonly apiVersion: string | undefined;
-  /** Of its control plane, as the images say; none where no pod of it was found. */
-  readonly versions: readonly string[];
+  /** Of its control plane, as the images say; none where no pod of it was found, undefined where it may not be looked for. */
+  readonly versions: readonly string[] | undefined;
   /** Its ambient mode is installed. */
   readonly isAmbient: boolean;
 }
@@ -67,11 +65,11 @@ export function judgeIstio(config: Pick<ToKubernetesConfig, 'mode' | 'istio'>, f
           'toKubernetes.mode is istio, and the API server has no WorkloadEntries: it works as with mode service',
           toService,
         );
-  const version = versions.length === 0 ? '' : ` ${[...new Set(versions)].join(', ')}`;
+  const version = !versions || versions.length === 0 ? '' : ` ${[...new Set(versions)].join(', ')}`;
   const what = `Istio${version} (WorkloadEntries ${apiVersion})`;
   if (config.mode === 'service')
     return find.ok(`${what} is there, and toKubernetes.mode is service: no WorkloadEntries are written`);
-  if (versions.length === 0)
+  if (versions?.length === 0)
     return find.warning(
       `toKubernetes.mode is istio, and no pod has the label app=istiod: is there nobody who reads WorkloadEntries?`,
       toService,

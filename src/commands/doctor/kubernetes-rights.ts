@@ -52,7 +52,7 @@ export function judgeRule(role: NeededRole, rule: NeededRule, subject: Subject, 
     const whose = subject.kind === 'User' ? `user ${subject.name}` : `${subject.namespace}/${subject.name}`;
     return find.bad(
       rule.level,
-      `${whose} may not ${rights}: ${rule.without}. It is in deploy/kubernetes/${role.file}`,
+      `${whose} may not ${rights}: ${rule.without}. It is in deploy/${role.file}`,
       grantCommand(role, missing, subject),
       what,
     );

@@ -1,5 +1,6 @@
 import { createKeyValue } from '../../consul/key-value.ts';
 import { arrayField, expectObject, isObject, objectField, stringField } from '../../json.ts';
+import { hasStatus } from '../../kubernetes/errors.ts';
 import { createLeaseApi, type Lease, type LeaseName } from '../../kubernetes/lease.ts';
 import { fenceKey, readRecord, type FenceRecord } from '../../leadership/fence-record.ts';
 import { findingsOf, type Finding } from './finding.ts';
@@ -36,8 +37,17 @@ async function recordOf(stored: Promise<{ readonly value: string } | undefined>)
   return found && readRecord(found.value);
 }
 
-/** Names of pods with the label of the shipped manifests, each with whether it is Ready. */
-async function readPods({ kubernetes }: Patient, { namespace }: LeaseName): Promise<OwnPodState[]> {
+/** Pods with the label of the shipped manifests; undefined where they may not be listed, which the daemon has no need of. */
+async function readPods(patient: Patient, place: LeaseName): Promise<OwnPodState[] | undefined> {
+  try {
+    return await listPods(patient, place);
+  } catch (error) {
+    if (hasStatus(error, 403)) return undefined;
+    throw error;
+  }
+}
+
+async function listPods({ kubernetes }: Patient, { namespace }: LeaseName): Promise<OwnPodState[]> {
   const answer = await kubernetes.request({
     purpose: { verb: 'list', kind: 'Pod', object: namespace },
     path: `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods`,
@@ -110,8 +120,9 @@ export function judgeFence(place: LeaseName, lease: Lease | undefined, record: F
   return ofFence.ok(`${holder} wrote to Consul last (epoch ${epoch})`);
 }
 
-/** Whether another pod is ready to take over. */
-export function judgeStandby({ namespace }: LeaseName, pods: readonly OwnPodState[]): Finding {
+/** Whether another pod is ready to take over. @param pods undefined where they may not be listed */
+export function judgeStandby({ namespace }: LeaseName, pods: readonly OwnPodState[] | undefined): Finding {
+  if (!pods) return ofStandby.skipped(`pods in namespace ${namespace} may not be listed`);
   const ready = pods.filter(({ isReady }) => isReady).map(({ name }) => name);
   if (ready.length > 1) return ofStandby.ok(`${ready.length} pods are ready: ${ready.join(', ')}`);
   if (pods.length === 0)

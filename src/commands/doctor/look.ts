@@ -1,7 +1,10 @@
 import type { X509Certificate } from 'node:crypto';
-import { request as requestPlain, type ClientRequest } from 'node:http';
-import { request as requestSecure } from 'node:https';
+import * as http from 'node:http';
+import type { ClientRequest } from 'node:http';
+import * as https from 'node:https';
 import { TLSSocket, type SecureContext } from 'node:tls';
+import { Connections } from '../../consul/connections.ts';
+import { portOf } from '../../consul/proxy.ts';
 
 /** A server, as a stranger sees it who asks and believes nothing. */
 export interface Look {
@@ -30,6 +33,8 @@ export interface LookOptions {
   readonly context?: SecureContext | undefined;
   /** Name expected in the certificate. @default the host of the address */
   readonly serverName?: string;
+  /** That the server is asked through, as the daemon does it. @default none */
+  readonly proxy?: URL | undefined;
   readonly signal: AbortSignal;
   readonly now: () => number;
 }
@@ -38,7 +43,7 @@ export interface LookOptions {
  * Asks for a path without credentials and without belief in the certificate, so that what is wrong with it can be seen.
  * Nothing of the answer is used but its Date. Never rejects.
  */
-export function lookAt(url: URL, { context, serverName = '', signal, now }: LookOptions): Promise<Look> {
+export function lookAt(url: URL, { context, serverName = '', proxy, signal, now }: LookOptions): Promise<Look> {
   const askedMs = now();
   return new Promise((resolve) => {
     let certificate: Presented | undefined;
@@ -47,9 +52,16 @@ export function lookAt(url: URL, { context, serverName = '', signal, now }: Look
       const isTime = !Number.isNaN(time.getTime());
       resolve({ date: isTime ? time : undefined, askedMs, answeredMs: now(), certificate, failure });
     };
-    const request = send(url, { context, serverName, signal });
+    // Of a proxy, as of the server: a connection of its own, which nobody else gets to use.
+    const connections = proxy && new Connections({ most: 1, tls: context && { context }, serverName, proxy });
+    const request = send(url, { context, serverName, signal }, connections);
+    request.once('close', () => connections?.destroy());
     request.once('socket', (socket) => {
-      if (socket instanceof TLSSocket) socket.once('secureConnect', () => (certificate = presented(socket)));
+      // The certificate of a proxy is not that of the server.
+      if (!(socket instanceof TLSSocket) || url.protocol !== 'https:') return;
+      // Through a tunnel it is secure before there is a request on it.
+      if (socket.getPeerX509Certificate()) certificate = presented(socket);
+      else socket.once('secureConnect', () => (certificate = presented(socket)));
     });
     request.once('response', (answer) => {
       answer.resume();
@@ -61,11 +73,22 @@ export function lookAt(url: URL, { context, serverName = '', signal, now }: Look
   });
 }
 
-function send(url: URL, { context, serverName, signal }: Omit<LookOptions, 'now'>): ClientRequest {
-  // A connection of its own, which nobody else gets to use.
+function send(
+  url: URL,
+  { context, serverName, signal }: Omit<LookOptions, 'now' | 'proxy'>,
+  connections: Connections | undefined,
+): ClientRequest {
+  if (connections) {
+    const { hostname, pathname: path } = url;
+    const options = { hostname, port: portOf(url), path, method: 'GET', signal };
+    // A proxy is believed as little as by the daemon: it may be sent our credentials for it.
+    if (url.protocol !== 'https:') return connections.request(http, options);
+    const unbelieving: https.RequestOptions = { ...options, rejectUnauthorized: false };
+    return connections.request(https, unbelieving);
+  }
   const options = { agent: false, signal } as const;
-  if (url.protocol !== 'https:') return requestPlain(url, options);
-  return requestSecure(url, {
+  if (url.protocol !== 'https:') return http.request(url, options);
+  return https.request(url, {
     ...options,
     rejectUnauthorized: false,
     ...(context ? { secureContext: context } : {}),

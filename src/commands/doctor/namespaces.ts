@@ -1,5 +1,8 @@
+import type { Config } from '../../config/schema.ts';
+import { watchedNamespaces } from '../../config/to-consul.ts';
 import { arrayField, expectObject, objectField, stringMapField, isObject } from '../../json.ts';
 import { hasStatus, KubernetesError } from '../../kubernetes/errors.ts';
+import type { LeaseName } from '../../kubernetes/lease.ts';
 import { findingsOf, type Finding } from './finding.ts';
 import type { Check, Patient } from './patient.ts';
 
@@ -10,16 +13,28 @@ export const namespaces: Check = {
   id: 'kubernetes.namespace',
   needs: ['Kubernetes'],
   run: (patient) => {
-    const { toKubernetes } = patient.config;
-    const uses = new Map<string, string>();
-    if (toKubernetes.enabled) {
-      for (const name of toKubernetes.importNamespaces) uses.set(name, 'toKubernetes.importNamespaces');
-      for (const name of toKubernetes.namespaces) uses.set(name, 'toKubernetes.namespaces');
-    }
-    if (patient.lease) uses.set(patient.lease.namespace, 'the Lease of the leader election');
+    const uses = usesOf(patient.config, patient.lease);
     return Promise.all([...uses].map(async ([name, use]) => judgeNamespace(name, use, await look(patient, name))));
   },
 };
+
+/** What each namespace is named for. */
+export function usesOf(
+  { toConsul, toKubernetes, kubernetes }: Pick<Config, 'toConsul' | 'toKubernetes' | 'kubernetes'>,
+  lease: LeaseName | undefined,
+): ReadonlyMap<string, string> {
+  const uses = new Map<string, string>();
+  const { identityNamespace } = kubernetes;
+  if (identityNamespace !== 'kube-system') uses.set(identityNamespace, 'kubernetes.identityNamespace');
+  if (toConsul.enabled && toConsul.watch === 'namespaces')
+    for (const name of watchedNamespaces(toConsul)) uses.set(name, 'toConsul.namespaces');
+  if (toKubernetes.enabled) {
+    for (const name of toKubernetes.importNamespaces) uses.set(name, 'toKubernetes.importNamespaces');
+    for (const name of toKubernetes.namespaces) uses.set(name, 'toKubernetes.namespaces');
+  }
+  if (lease) uses.set(lease.namespace, 'the Lease of the leader election');
+  return uses;
+}
 
 /** What is known of a namespace; undefined where it may not be read. */
 export type Presence = 'there' | 'absent' | 'ending' | undefined;
@@ -39,9 +54,9 @@ export function judgeNamespace(name: string, use: string, presence: Presence): F
 
 /**
  * By its name, as the daemon watches it; where that is not allowed, by asking what would happen to an object there (a dry run,
- * which the API server answers and writes nothing of).
+ * which the API server answers and writes nothing of): one of those that the daemon has to make there.
  */
-async function look({ kubernetes, lease }: Patient, name: string): Promise<Presence> {
+async function look({ kubernetes }: Patient, name: string): Promise<Presence> {
   try {
     const [found] = await listNamespaces(kubernetes, name);
     if (!found) return 'absent';
@@ -49,22 +64,35 @@ async function look({ kubernetes, lease }: Patient, name: string): Promise<Prese
   } catch (error) {
     if (!hasStatus(error, 403)) throw error;
   }
-  const isOfLease = lease?.namespace === name;
-  const [group, plural, kind] = isOfLease
-    ? ['coordination.k8s.io', 'leases', 'Lease']
-    : ['discovery.k8s.io', 'endpointslices', 'EndpointSlice'];
+  for (const sample of SAMPLES) {
+    const presence = await tryToMake(kubernetes, name, sample);
+    if (presence !== undefined) return presence;
+  }
+  return undefined;
+}
+
+/** Of the Lease, of a mirror or an import, and of a namespace that is only read. */
+const SAMPLES = [
+  { apiVersion: 'coordination.k8s.io/v1', plural: 'leases', kind: 'Lease', body: { spec: {} } },
+  {
+    ...{ apiVersion: 'discovery.k8s.io/v1', plural: 'endpointslices', kind: 'EndpointSlice' },
+    body: { addressType: 'IPv4', endpoints: [] },
+  },
+  { apiVersion: 'events.k8s.io/v1', plural: 'events', kind: 'Event', body: {} },
+] as const;
+
+async function tryToMake(
+  kubernetes: Patient['kubernetes'],
+  namespace: string,
+  { apiVersion, plural, kind, body }: (typeof SAMPLES)[number],
+): Promise<Presence> {
   try {
     await kubernetes.request({
-      purpose: { verb: 'create', kind, object: `${name} (dry run)` },
+      purpose: { verb: 'create', kind, object: `${namespace} (dry run)` },
       method: 'POST',
-      path: `/apis/${group}/v1/namespaces/${encodeURIComponent(name)}/${plural}`,
+      path: `/apis/${apiVersion}/namespaces/${encodeURIComponent(namespace)}/${plural}`,
       query: { dryRun: 'All' },
-      body: {
-        apiVersion: `${group}/v1`,
-        kind,
-        metadata: { name: 'consular-doctor' },
-        ...(isOfLease ? { spec: {} } : { addressType: 'IPv4', endpoints: [] }),
-      },
+      body: { apiVersion, kind, metadata: { name: 'consular-doctor' }, ...body },
     });
     return 'there';
   } catch (error) {

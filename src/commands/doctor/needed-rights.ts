@@ -1,4 +1,5 @@
 import type { Config } from '../../config/schema.ts';
+import { watchedNamespaces } from '../../config/to-consul.ts';
 import type { Access } from '../../kubernetes/access.ts';
 import type { LeaseName } from '../../kubernetes/lease.ts';
 
@@ -16,7 +17,7 @@ export interface NeededRule {
 
 /** A role that the daemon's account has to be bound to; the names are those of the manifests in deploy/. */
 export interface NeededRole {
-  /** The file below deploy/kubernetes that has it. */
+  /** The file below deploy that has it. */
   readonly file: string;
   readonly kind: 'ClusterRole' | 'Role';
   readonly name: string;
@@ -25,7 +26,7 @@ export interface NeededRole {
   readonly rules: readonly NeededRule[];
 }
 
-type Installation = Pick<Config, 'toConsul' | 'toKubernetes'>;
+type Installation = Pick<Config, 'toConsul' | 'toKubernetes' | 'kubernetes'>;
 
 /**
  * Every right that `run` needs with these settings. The one list of them beside the manifests, to which a test holds it equal:
@@ -34,22 +35,50 @@ type Installation = Pick<Config, 'toConsul' | 'toKubernetes'>;
  * @param lease of the leader election; undefined where there is none
  */
 export function neededRoles(config: Installation, lease: LeaseName | undefined): NeededRole[] {
-  const { toConsul, toKubernetes } = config;
+  const { toKubernetes } = config;
   const mirrors = toKubernetes.enabled ? toKubernetes.namespaces : [];
   const imports = toKubernetes.enabled ? toKubernetes.importNamespaces.filter((name) => !mirrors.includes(name)) : [];
   return [
-    clusterRole('cluster-rights.yaml', 'consular', clusterRules(config)),
-    ...(mirrors.length > 0 ? [clusterRole('cluster-rights.yaml', 'consular-namespaces', namespaceRules(mirrors))] : []),
-    ...(toConsul.enabled && toConsul.readinessGate
-      ? [clusterRole('readiness-gate/rights.yaml', 'consular-readiness-gate', GATE_RULES)]
-      : []),
-    ...mirrors.map((name) => role('mirror-namespace/rights.yaml', 'consular-mirror', name, MIRROR_RULES)),
-    ...imports.map((name) => role('import-namespace/rights.yaml', 'consular-import', name, IMPORT_RULES)),
+    ...(config.toConsul.watch === 'cluster'
+      ? clusterRoles(config, mirrors)
+      : tenantRoles(config, [...mirrors, ...imports])),
+    ...mirrors.map((name) => role('kubernetes/mirror-namespace/rights.yaml', 'consular-mirror', name, MIRROR_RULES)),
+    ...imports.map((name) => role('kubernetes/import-namespace/rights.yaml', 'consular-import', name, IMPORT_RULES)),
     ...(toKubernetes.mode === 'istio'
-      ? mirrors.map((name) => role('istio/rights.yaml', 'consular-istio', name, ISTIO_RULES))
+      ? mirrors.map((name) => role('kubernetes/istio/rights.yaml', 'consular-istio', name, ISTIO_RULES))
       : []),
-    ...(lease ? [role('leader-rights.yaml', 'consular-leader', lease.namespace, leaderRules(lease))] : []),
+    ...(lease ? [role('kubernetes/leader-rights.yaml', 'consular-leader', lease.namespace, leaderRules(lease))] : []),
   ];
+}
+
+function clusterRoles(config: Installation, mirrors: readonly string[]): NeededRole[] {
+  const file = 'kubernetes/cluster-rights.yaml';
+  return [
+    clusterRole(file, 'consular', clusterRules(config)),
+    ...(mirrors.length > 0 ? [clusterRole(file, 'consular-namespaces', namespaceRules(mirrors))] : []),
+    ...(hasGate(config)
+      ? [clusterRole('kubernetes/readiness-gate/rights.yaml', 'consular-readiness-gate', GATE_RULES)]
+      : []),
+  ];
+}
+
+/** For whoever has no right to the whole cluster: one Role in each namespace that is read. */
+function tenantRoles(config: Installation, others: readonly string[]): NeededRole[] {
+  const { toConsul, kubernetes } = config;
+  const withPods = toConsul.enabled ? watchedNamespaces(toConsul) : [];
+  const gate = hasGate(config) ? GATE_RULES : [];
+  return [
+    role('tenant/identity.yaml', 'consular-identity', kubernetes.identityNamespace, [identityRule(config)]),
+    ...[...new Set([...withPods, ...others])].map((name) => {
+      const isOfPods = withPods.includes(name);
+      const rules = [...watchRules(isOfPods), ...(isOfPods ? gate : [])];
+      return role('kubernetes/watched-namespace/rights.yaml', 'consular-watch', name, rules);
+    }),
+  ];
+}
+
+function hasGate({ toConsul }: Installation): boolean {
+  return toConsul.enabled && toConsul.readinessGate;
 }
 
 function clusterRole(file: string, name: string, rules: readonly NeededRule[]): NeededRole {
@@ -62,7 +91,8 @@ function role(file: string, name: string, namespace: string, rules: readonly Nee
 
 const DISCOVERY = 'discovery.k8s.io';
 
-function clusterRules({ toConsul, toKubernetes }: Installation): NeededRule[] {
+function clusterRules(config: Installation): NeededRule[] {
+  const { toConsul, toKubernetes } = config;
   const ofPods = toConsul.enabled ? 'error' : 'warning';
   const all: (NeededRule & { readonly isNeeded?: boolean })[] = [
     {
@@ -83,16 +113,32 @@ function clusterRules({ toConsul, toKubernetes }: Installation): NeededRule[] {
       without: 'the daemon does not become ready',
       isNeeded: toConsul.enabled,
     },
-    {
-      ...{ apiGroup: '', resources: ['namespaces'], resourceNames: ['kube-system'], verbs: ['get'], level: 'error' },
-      without: 'the cluster is not known, and the daemon does not become ready',
-    },
-    {
-      ...{ apiGroup: 'events.k8s.io', resources: ['events'], verbs: ['create'], level: 'warning' },
-      without: 'nobody is told on a pod or Service why it is not registered or mirrored',
-    },
+    identityRule(config),
+    EVENTS_RULE,
   ];
   return all.filter(({ isNeeded }) => isNeeded !== false).map(({ isNeeded: _, ...rule }) => rule);
+}
+
+function identityRule({ kubernetes: { identityNamespace } }: Installation): NeededRule {
+  return {
+    ...{ apiGroup: '', resources: ['namespaces'], resourceNames: [identityNamespace], verbs: ['get'], level: 'error' },
+    without: 'the cluster is not known, and the daemon does not become ready',
+  };
+}
+
+const EVENTS_RULE: NeededRule = {
+  ...{ apiGroup: 'events.k8s.io', resources: ['events'], verbs: ['create'], level: 'warning' },
+  without: 'nobody is told on a pod or Service why it is not registered or mirrored',
+};
+
+function watchRules(isOfPods: boolean): NeededRule[] {
+  const without = 'the namespace stands still: nothing of it is registered, changed or removed';
+  const resources = isOfPods ? ['pods', 'services'] : ['services'];
+  return [
+    { apiGroup: '', resources, verbs: ['list', 'watch', 'get'], level: 'error', without },
+    { apiGroup: DISCOVERY, resources: ['endpointslices'], verbs: ['list', 'watch'], level: 'error', without },
+    EVENTS_RULE,
+  ];
 }
 
 function namespaceRules(mirrors: readonly string[]): NeededRule[] {

@@ -1,10 +1,11 @@
 import { readWithoutChecks } from '../../consul/catalog-reader.ts';
 import type { ServiceInstance } from '../../consul/types.ts';
-import { arrayField, expectObject, isObject, objectField, stringField, stringMapField } from '../../json.ts';
+import { objectField, stringField, stringMapField } from '../../json.ts';
 import { cameFromKubernetes, isOfCatalogSync } from '../../mark.ts';
 import { objectKey, type Pod } from '../../kubernetes/objects.ts';
 import { findingsOf, type Finding } from './finding.ts';
 import type { Check, Patient } from './patient.ts';
+import { listPodsAnywhere } from './pods-anywhere.ts';
 import { word } from './shell.ts';
 
 const ofSync = findingsOf('neighbour.consul-k8s');
@@ -41,15 +42,10 @@ export interface SyncPod {
   readonly release: string;
 }
 
-async function readSyncPods({ kubernetes }: Patient): Promise<SyncPod[]> {
-  const answer = await kubernetes.request({
-    purpose: { verb: 'list', kind: 'Pod', object: '' },
-    path: '/api/v1/pods',
-    query: { labelSelector: 'component=sync-catalog', limit: '5' },
-  });
-  return arrayField(expectObject(answer, 'Pod list'), 'items')
-    .filter(isObject)
-    .map((pod) => objectField(pod, 'metadata'))
+async function readSyncPods({ kubernetes }: Patient): Promise<SyncPod[] | undefined> {
+  const pods = await listPodsAnywhere(kubernetes, 'component=sync-catalog');
+  return pods
+    ?.map((pod) => objectField(pod, 'metadata'))
     .map((metadata) => ({
       namespace: stringField(metadata, 'namespace'),
       name: stringField(metadata, 'name'),
@@ -57,9 +53,16 @@ async function readSyncPods({ kubernetes }: Patient): Promise<SyncPod[]> {
     }));
 }
 
-/** @param nodes that it has registered on, each with how many instances were seen there */
-export function judgeSync(nodes: ReadonlyMap<string, number>, pods: readonly SyncPod[]): Finding {
-  const [pod] = pods;
+/**
+ * @param nodes that it has registered on, each with how many instances were seen there
+ * @param pods of it; undefined where pods of all namespaces may not be listed
+ */
+export function judgeSync(nodes: ReadonlyMap<string, number>, pods: readonly SyncPod[] | undefined): Finding {
+  const [pod] = pods ?? [];
+  if (nodes.size === 0 && !pods)
+    return ofSync.skipped(
+      'its catalog sync has left nothing in Consul; whether it runs is not known, as pods of all namespaces may not be listed',
+    );
   if (nodes.size === 0 && !pod) return ofSync.ok('its catalog sync is not here');
   const stop = pod && [
     '# Change over as docs/migrate-from-consul-k8s.md says, and at its end:',

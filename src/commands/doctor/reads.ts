@@ -1,5 +1,6 @@
 import { selects } from '../../config/pattern.ts';
 import type { Config } from '../../config/schema.ts';
+import { watchedNamespaces } from '../../config/to-consul.ts';
 import { decodeServiceNames, SERVICES_REQUEST } from '../../consul/catalog.ts';
 import type { ConsulReader } from '../../consul/client.ts';
 import { readInstances } from '../../consul/instance-filter.ts';
@@ -7,6 +8,7 @@ import { readOwnToken } from '../../consul/own-token.ts';
 import type { ServiceInstance } from '../../consul/types.ts';
 import { expectArray, expectObject, objectField, stringField } from '../../json.ts';
 import type { KubernetesRequester } from '../../kubernetes/client.ts';
+import { hasStatus } from '../../kubernetes/errors.ts';
 import type { KubernetesObject, Pod } from '../../kubernetes/objects.ts';
 import { pathOf, type Resource, type Resources } from '../../kubernetes/resources.ts';
 import { parseAnnotations } from '../../to-consul/requests/annotations.ts';
@@ -30,7 +32,7 @@ export interface Some<T> {
 export interface Asked {
   /** Of Consul services, each once, in order. */
   readonly names: readonly string[];
-  /** Not all pods and Services were looked at. */
+  /** All pods and Services were looked at. */
   readonly isWhole: boolean;
 }
 
@@ -55,21 +57,22 @@ export function createReads(
   consul: ConsulReader,
 ): Reads {
   const isSelected = ({ namespace }: KubernetesObject) => selects(toConsul.namespaces, namespace);
-  const allPods = once(() => listSome(kubernetes, resources.pods));
-  const pods = once(async () => {
-    const { items, isWhole } = await allPods();
+  const places = placesOf(toConsul);
+  const list = async <T extends KubernetesObject>(resource: Resource<T>, labelSelector: string): Promise<Some<T>> => {
+    const { items, isWhole } = await listIn(places, (place) => listSome(kubernetes, resource, place, labelSelector));
     return { items: items.filter(isSelected), isWhole };
-  });
+  };
+  const pods = once(() => list(resources.pods, toConsul.selector));
   const serviceNames = once(async () => decodeServiceNames(await consul.get(SERVICES_REQUEST)));
   return {
     pods,
     serviceNames,
     token: once(() => readOwnToken(consul)),
     asked: once(async () => {
-      const [ofPods, services] = await Promise.all([pods(), listSome(kubernetes, resources.services)]);
+      const [ofPods, services] = await Promise.all([pods(), list(resources.services, '')]);
       const names = [
         ...ofPods.items.flatMap((pod) => namesOfPod(pod, toConsul)),
-        ...services.items.filter(isSelected).flatMap((service) => {
+        ...services.items.flatMap((service) => {
           const asked = askedByService(service, toConsul.annotationPrefix);
           return asked ? namesWanted(asked.settings).map(({ name }) => name) : [];
         }),
@@ -98,19 +101,49 @@ function namesOfPod(pod: Pod, toConsul: Config['toConsul']): string[] {
   return registratorServices(pod, options).services.map(({ name }) => name);
 }
 
-/** Objects of all namespaces, the first pages of them. One that cannot be read costs only itself. */
+/** Where pods and Services are read, as the daemon does it: in all namespaces at once, or in each of some. */
+function placesOf(toConsul: Config['toConsul']): readonly string[] {
+  if (toConsul.watch === 'cluster') return [ALL];
+  return toConsul.enabled ? watchedNamespaces(toConsul) : [];
+}
+
+const ALL = '';
+
+/** A namespace that may not be read costs only itself; @throws KubernetesError where none may be */
+export async function listIn<T>(
+  places: readonly string[],
+  read: (place: string) => Promise<Some<T>>,
+): Promise<Some<T>> {
+  const results = await Promise.allSettled(places.map(read));
+  const failures = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []));
+  const other = failures.find((error) => !hasStatus(error, 403));
+  if (other !== undefined || (failures.length > 0 && failures.length === places.length)) throw other ?? failures[0];
+  const found = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+  return {
+    items: found.flatMap(({ items }) => items),
+    isWhole: failures.length === 0 && found.every(({ isWhole }) => isWhole),
+  };
+}
+
+/** The first pages of the objects there. One that cannot be read costs only itself. */
 async function listSome<T extends KubernetesObject>(
   kubernetes: KubernetesRequester,
   resource: Resource<T>,
+  namespace: string,
+  labelSelector: string,
 ): Promise<Some<T>> {
   const items: T[] = [];
   let next = '';
   for (let page = 0; page < MOST_PAGES; page++) {
     const answer = expectObject(
       await kubernetes.request({
-        purpose: { verb: 'list', kind: resource.kind, object: '' },
-        path: pathOf(resource),
-        query: { limit: String(PAGE), ...(next === '' ? {} : { continue: next }) },
+        purpose: { verb: 'list', kind: resource.kind, object: namespace },
+        path: pathOf(resource, namespace),
+        query: {
+          limit: String(PAGE),
+          ...(labelSelector === '' ? {} : { labelSelector }),
+          ...(next === '' ? {} : { continue: next }),
+        },
       }),
       `${resource.kind} list`,
     );

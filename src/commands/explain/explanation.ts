@@ -178,7 +178,8 @@ export function podChanges({
   held,
   kept,
   retained,
-}: Pick<PodPlan, 'changes' | 'unproven' | 'held' | 'kept' | 'retained'>) {
+  whyGone,
+}: Pick<PodPlan, 'changes' | 'unproven' | 'held' | 'kept' | 'retained' | 'whyGone'>) {
   const change = (
     action: ExplainedChange['action'],
     registration: Registration,
@@ -193,8 +194,10 @@ export function podChanges({
       const differences = differencesOf(desired, observed);
       return change('update', desired, differences.length === 0 ? SPOILT_NODE : '', differences);
     }),
-    ...changes.remove.map(({ registration }) => change('remove', registration)),
-    ...unproven.map(({ instance }) => change('unproven', instance.registration, AFTER_A_READ)),
+    ...changes.remove.map((instance) => change('remove', instance.registration, whyGone.get(instance))),
+    ...unproven.map(({ instance }) =>
+      change('unproven', instance.registration, `${AFTER_A_READ}, as ${whyGone.get(instance) ?? 'it is not wanted'}`),
+    ),
     ...held.map(({ registration }) => change('held', registration, STAYS)),
     ...kept.map(({ registration }) => change('kept', registration, WHY_KEPT)),
     ...retained.map(({ registration, why }) => change('retained', registration, why)),

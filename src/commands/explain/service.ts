@@ -136,7 +136,7 @@ async function publishes(
   for (const pod of podKeys) {
     const plan = await plans.plan(pod);
     ofServices.push(...plan.ofServices.filter((problem) => problem.service === key));
-    const { changes, unproven, held, kept, retained } = plan;
+    const { changes, unproven, held, kept, retained, whyGone } = plan;
     const mine = ({ registration }: OwnInstance) => isOfService(registration);
     const changed = podChanges({
       changes: {
@@ -149,6 +149,7 @@ async function publishes(
       held: held.filter(mine),
       kept: kept.filter(mine),
       retained: retained.filter(({ registration }) => isOfService(registration)),
+      whyGone,
     });
     parts.push({
       pods: [{ pod, says: summaryOf(plan, own.ofPod(pod).size) }],

@@ -2,7 +2,7 @@ import { escapeLines } from '../../json.ts';
 import type { OnceContext } from '../../world/read-once.ts';
 import { formatPurgePlan, formatPurgeResult } from './format.ts';
 import { allItems, type Direction, type PurgePlan } from './plan.ts';
-import { purge, type PurgeResult } from './purge.ts';
+import { assertOn, purge, type PurgeResult } from './purge.ts';
 
 export interface PurgeCall {
   readonly direction: Direction;
@@ -32,6 +32,7 @@ export async function runPurge(context: OnceContext, call: PurgeCall): Promise<n
   const onProgress = (text: string) => void stderr.write(`${escapeLines(text)}\n`);
   const confirm = async (plan: PurgePlan) => {
     if (isDryRun) return false;
+    assertOn(plan.writesOff);
     (isJson ? stderr : stdout).write(`${formatPurgePlan(cluster, plan)}\n`);
     return isAgreed || (await ask?.(`Type ${cluster} to remove all of this: `))?.trim() === cluster;
   };
@@ -51,6 +52,8 @@ function asText(cluster: string, isDryRun: boolean, result: PurgeResult): string
 }
 
 function asJson(asked: object, { plan, ...rest }: PurgeResult): string {
-  const { toConsul, toKubernetes, shared } = plan;
-  return escapeLines(JSON.stringify({ ...asked, ...rest, planned: { toConsul, toKubernetes, shared } }, null, 2));
+  const { toConsul, toKubernetes, shared, writesOff, notes } = plan;
+  return escapeLines(
+    JSON.stringify({ ...asked, writesOff, notes, ...rest, planned: { toConsul, toKubernetes, shared } }, null, 2),
+  );
 }

@@ -8,6 +8,10 @@ export function formatPurgePlan(cluster: string, plan: PurgePlan): string {
   const part = (title: string, items: readonly Item[]) =>
     items.length === 0 ? [] : [`${title}:`, ...items.map(({ kind, object }) => `  - ${kind} ${object}`)];
   const lines = [
+    ...(plan.writesOff.length === 0
+      ? []
+      : [`writes are off, by ${plan.writesOff.join(' and by ')}: nothing is removed`]),
+    ...(allItems(plan).length === 0 ? [] : plan.notes.map((note) => `note: ${note}`)),
     ...part('from Consul', plan.toConsul),
     ...part('from Kubernetes', plan.toKubernetes),
     ...part('at the end, when all of that is gone', plan.shared),

@@ -1,3 +1,4 @@
+import type { Config } from '../../config/schema.ts';
 import { discover } from '../../kubernetes/discovery.ts';
 import { hasStatus } from '../../kubernetes/errors.ts';
 import {
@@ -35,6 +36,22 @@ export interface KubernetesSide {
 /** An EndpointSlice or v1 Endpoints that Kubernetes' own controller made for a Service of ours, with the labels of that. */
 type Leftover = EndpointSlice | Endpoints;
 
+/** Where objects with our labels are looked for. */
+export interface Places {
+  /** All namespaces first; those that the settings name only where that is refused. */
+  readonly isEverywhere: boolean;
+  /** Of the setting toKubernetes.namespaces. */
+  readonly namespaces: readonly string[];
+  /** Of toKubernetes.importNamespaces: of our objects these have slices only. */
+  readonly importNamespaces: readonly string[];
+}
+
+/** As the daemon reads: a tenant's has no right to all namespaces, and nothing of its is anywhere else. */
+export function placesOf({ toConsul, toKubernetes }: Pick<Config, 'toConsul' | 'toKubernetes'>): Places {
+  const { namespaces, importNamespaces } = toKubernetes;
+  return { isEverywhere: toConsul.watch === 'cluster', namespaces, importNamespaces };
+}
+
 /**
  * Reads all objects with our labels, in all namespaces or, where there is no right to that, in those that the settings name.
  *
@@ -45,8 +62,6 @@ type Leftover = EndpointSlice | Endpoints;
  * | a Service without the annotation, on which objects of ours still hang        | goes: somebody edited it       |
  * | an EndpointSlice or Endpoints that Kubernetes made for a Service that goes   | goes after that                |
  * | anything else                                                                | stays, and is told             |
- *
- * @param namespaces that the settings name
  */
 export async function readKubernetesSide(
   {
@@ -56,7 +71,7 @@ export async function readKubernetesSide(
     workloadEntries: kind,
   }: Pick<Clients, 'api' | 'kubernetes' | 'resources' | 'workloadEntries'>,
   owner: Owner,
-  namespaces: readonly string[],
+  { isEverywhere, namespaces, importNamespaces }: Places,
 ): Promise<KubernetesSide> {
   const remaining: Remaining[] = [];
   const failures: unknown[] = [];
@@ -68,13 +83,14 @@ export async function readKubernetesSide(
 
   async function list<T extends KubernetesObject>(resource: Resource<T>): Promise<T[]> {
     try {
-      return await api.list(resource, '', labelSelector);
+      if (isEverywhere) return await api.list(resource, '', labelSelector);
     } catch (error) {
       unreadable(resource.kind, EVERYWHERE, error);
       if (!hasStatus(error, 403)) return [];
     }
     const found: T[] = [];
-    for (const namespace of namespaces) {
+    const isOfImports = isEverywhere || resource.kind === resources.endpointSlices.kind;
+    for (const namespace of new Set([...namespaces, ...(isOfImports ? importNamespaces : [])])) {
       try {
         found.push(...(await api.list(resource, namespace, labelSelector)));
       } catch (error) {

@@ -1,3 +1,4 @@
+import type { Config } from '../../config/schema.ts';
 import type { LeaseName } from '../../kubernetes/lease.ts';
 import type { Owner } from '../../mark.ts';
 import { explainError } from '../../observability/log.ts';
@@ -5,8 +6,9 @@ import { ClusterIdentityError } from '../../to-consul/identity/cluster-identity.
 import type { Clients, Context } from '../../world/context.ts';
 import { itemsOf, readConsulSide, remainsOf, type ConsulSide } from './consul-side.ts';
 import { readHeld } from '../hold.ts';
+import { writesOffBy } from '../writes-off.ts';
 import type { Item, Remaining } from './items.ts';
-import { itemOf, readKubernetesSide, type KubernetesSide } from './kubernetes-side.ts';
+import { itemOf, placesOf, readKubernetesSide, type KubernetesSide } from './kubernetes-side.ts';
 
 export const DIRECTIONS = ['to-consul', 'to-kubernetes', 'both'] as const;
 export type Direction = (typeof DIRECTIONS)[number];
@@ -18,6 +20,10 @@ export interface PurgePlan {
   /** What both directions share, removed last and only with both. */
   readonly shared: readonly Item[];
   readonly remaining: readonly Remaining[];
+  /** Who says that writes are off, a sentence each: then nothing is removed. */
+  readonly writesOff: readonly string[];
+  /** What of the settings does not count for a purge, a sentence each. */
+  readonly notes: readonly string[];
 }
 
 /** A plan with what it was made of. */
@@ -41,7 +47,6 @@ export async function findOurs(
   clients: Clients,
   { owner, direction, lease }: { owner: Owner; direction: Direction; lease: LeaseName | undefined },
 ): Promise<Findings> {
-  const { namespaces, importNamespaces } = context.config.toKubernetes;
   const remaining: Remaining[] = [];
   const orTell = async <T>(kind: string, object: string, read: Promise<T>, otherwise: T): Promise<T> => {
     try {
@@ -55,8 +60,8 @@ export async function findOurs(
   // In any case: a name that is another cluster's is no name to remove anything by, in Kubernetes either.
   const found = await orTell('Node', 'in Consul', readConsulSide(clients.nodes, owner), NOTHING.consul);
   const consul = direction === 'to-kubernetes' ? NOTHING.consul : found;
-  const names = [...new Set([...namespaces, ...importNamespaces])];
-  const kubernetes = direction === 'to-consul' ? NOTHING.kubernetes : await readKubernetesSide(clients, owner, names);
+  const kubernetes =
+    direction === 'to-consul' ? NOTHING.kubernetes : await readKubernetesSide(clients, owner, placesOf(context.config));
   const isShared = direction === 'both';
   const held = isShared ? await orTell('Key and Lease', 'of the leader', readHeld(clients, owner, lease), []) : [];
   const { nodes, entry } = consul;
@@ -74,8 +79,24 @@ export async function findOurs(
         ...(own ? remainsOf(own) : []),
         ...kubernetes.remaining,
       ],
+      writesOff: await writesOffBy(context.config, clients.kubernetes, { namespace: lease?.namespace ?? '' }),
+      notes: notesOf(context.config, direction),
     },
   };
+}
+
+/** Removals that never happen are those that nobody asked for. */
+export function notesOf(
+  { toConsul, toKubernetes }: Pick<Config, 'toConsul' | 'toKubernetes'>,
+  direction: Direction,
+): string[] {
+  const never = [
+    ...(direction !== 'to-kubernetes' && toConsul.removals === 'never' ? ['toConsul.removals'] : []),
+    ...(direction !== 'to-consul' && toKubernetes.removals === 'never' ? ['toKubernetes.removals'] : []),
+  ];
+  return never.length === 0
+    ? []
+    : [`${never.join(' and ')}: never: a purge is asked for, so all of this is removed all the same`];
 }
 
 export function allItems({ toConsul, toKubernetes, shared }: PurgePlan): Item[] {

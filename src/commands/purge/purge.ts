@@ -3,12 +3,13 @@ import { createCommitter } from '../../consul/committer.ts';
 import type { LeaseName } from '../../kubernetes/lease.ts';
 import { leadersApi } from '../../leadership/leaders-api.ts';
 import { leasePlace } from '../../leadership/lease-place.ts';
-import type { Owner } from '../../mark.ts';
+import { ANNOTATION, type Owner } from '../../mark.ts';
 import { ownNodeName } from '../../to-consul/identity/entry.ts';
 import { createClients, type Clients, type Context } from '../../world/context.ts';
 import type { OnceContext } from '../../world/read-once.ts';
 import { LATE, removeNode } from './consul-removal.ts';
 import { takeHold, type Hold } from '../hold.ts';
+import { writesOffBy } from '../writes-off.ts';
 import { itemKey, type Item, type Remaining } from './items.ts';
 import { removeObject } from './kubernetes-removal.ts';
 import { itemOf } from './kubernetes-side.ts';
@@ -41,7 +42,8 @@ const AT_ONCE = 8;
  * Removes all that is ours of one direction, or of both with what they share. First it is read and shown, then the Lease and the
  * fence are taken, as a daemon does that leads; what was shown is removed, each thing as it was read or read anew; at the end all is
  * read again, so that the result is what is there. Own entry, fence and Lease go last, and stay as long as anything failed.
- * @throws ClusterIdentityError, FenceOfAnotherCluster when the name is another cluster's; Error when somebody else leads
+ * @throws ClusterIdentityError, FenceOfAnotherCluster when the name is another cluster's; Error when somebody else leads, or writes
+ *   are off
  */
 export async function purge(context: OnceContext, options: PurgeOptions): Promise<PurgeResult> {
   const watches = new AbortController();
@@ -55,6 +57,14 @@ export async function purge(context: OnceContext, options: PurgeOptions): Promis
     watches.abort();
     await clients.close();
   }
+}
+
+/** @throws Error that says how writes are switched on */
+export function assertOn(writesOff: readonly string[]): void {
+  if (writesOff.length === 0) return;
+  throw new Error(
+    `purge: writes are off, by ${writesOff.join(' and by ')}. Whoever said so has to say on first: "writes: on" in the file, no line "writes off" in the control file, "kubectl annotate lease ... ${ANNOTATION.writes}-"; or look with --dry-run`,
+  );
 }
 
 class Purge {
@@ -83,6 +93,9 @@ class Purge {
     const { plan } = before;
     const nothing = { plan, isDone: false, removed: [], remaining: plan.remaining };
     if (allItems(plan).length === 0 || !(await this.#options.confirm(plan))) return nothing;
+    // Somebody may have switched them off meanwhile.
+    const { config } = this.#context;
+    assertOn(await writesOffBy(config, this.#clients.kubernetes, { namespace: this.#lease?.namespace ?? '' }));
     this.#planned = new Set(allItems(plan).map(itemKey));
     const { owner, timeoutMs, onProgress } = { owner: this.#owner, ...this.#options };
     const given = { command: 'purge', owner, lease: this.#lease, timeoutMs, onProgress } as const;

@@ -21,7 +21,7 @@ import { renameEntry, renameNode } from '../../to-consul/nodes/rename-node.ts';
 import { standsForNode } from '../../to-consul/registration/registration.ts';
 import type { Clients, Context } from '../../world/context.ts';
 import { StillLed, takeHold, type Hold } from '../hold.ts';
-import { readKubernetesSide, type OwnObject } from '../purge/kubernetes-side.ts';
+import { placesOf, readKubernetesSide, type OwnObject } from '../purge/kubernetes-side.ts';
 
 /** Longer than a Lease counts that nobody renews. */
 const HOLD_MS = 40_000;
@@ -95,8 +95,7 @@ async function renameAll(
 
 /** All that has the old name in either system. @throws what keeps anything from being read */
 async function readOld({ config, log }: Context, clients: Clients, before: Owner) {
-  const { namespaces, importNamespaces } = config.toKubernetes;
-  const found = await readKubernetesSide(clients, before, [...new Set([...namespaces, ...importNamespaces])]);
+  const found = await readKubernetesSide(clients, before, placesOf(config));
   if (found.failures.length > 0) throw found.failures[0];
   for (const { kind, object, why } of found.remaining)
     log.warn('not looked at for the old name of the cluster, or left as it is', { kind, object, why });

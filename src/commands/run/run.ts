@@ -164,6 +164,12 @@ export async function startDaemon(
       toConsul: directions?.toConsul?.status() ?? null,
       toKubernetes: directions?.toKubernetes?.status() ?? null,
     }),
+  }).catch(async (error: unknown) => {
+    // Whatever goes on would keep the process from ending.
+    watches.abort();
+    endTelling();
+    await clients.close();
+    throw error;
   });
   readings.onReturn(lookAgain);
   inBackground(lookOften(failing, whole.signal));

@@ -11,6 +11,8 @@ import { judgeNamespace } from '../../../../src/commands/doctor/namespaces.ts';
 import { neededAcls } from '../../../../src/commands/doctor/needed-acl.ts';
 import { judgeRegistrator, judgeSync } from '../../../../src/commands/doctor/neighbours.ts';
 import { judgeAttempt, targetsOfInstance, targetsOfPod } from '../../../../src/commands/doctor/network.ts';
+import { judgeLogin } from '../../../../src/commands/doctor/consul-credentials.ts';
+import { judgeAddresses } from '../../../../src/commands/doctor/reach-consul.ts';
 import { judgeKubernetesVersion } from '../../../../src/commands/doctor/reach.ts';
 import { word } from '../../../../src/commands/doctor/shell.ts';
 import { parseConfig } from '../../../../src/config/load.ts';
@@ -121,8 +123,10 @@ describe('a datacenter', () => {
 describe('a token', () => {
   const needed = neededAcls(parseConfig('cluster: dev', {}), []);
   const known = { accessorId: 'a-1', policies: ['consular-dev'], roles: [], expirationTime: '' };
+  const given = { token: '', tokenFile: '', login: { authMethod: '', bearerTokenFile: '', meta: {} } };
+  const byLogin = { ...given, login: { ...given.login, authMethod: 'consular-dev' } };
   const context = (changed: Partial<TokenContext> = {}): TokenContext => ({
-    ...{ cluster: 'dev', consul: { tokenFile: '' }, token: known, isAnonymous: false, nowMs: NOW, ...changed },
+    ...{ cluster: 'dev', consul: given, token: known, isAnonymous: false, nowMs: NOW, ...changed },
   });
   const all = needed.map(() => true);
 
@@ -157,6 +161,22 @@ describe('a token', () => {
     expect(judgeToken(anonymous, needed, []).level).toBe('error');
   });
 
+  it('of a login that ends soon is fine: another is made before', () => {
+    const expirationTime = new Date(NOW + 1000).toISOString();
+    const finding = judgeToken(context({ consul: byLogin, token: { ...known, expirationTime } }), needed, all);
+    expect([finding.level, finding.message]).toEqual([
+      'ok',
+      'Consul knows token a-1, by a login with auth method consular-dev, with policy consular-dev',
+    ]);
+  });
+
+  it('of a login without policy and role gets a right by a binding rule: a login makes another token each time', () => {
+    const [acl] = needed;
+    const fix = acl && judgeAcl(context({ consul: byLogin, token: { ...known, policies: [] } }), acl, false).fix;
+    expect(fix).toContain('consul acl binding-rule create -method consular-dev -bind-type role');
+    expect(fix).not.toContain('accessor-id');
+  });
+
   it('without a right gets a rule more into its own policy, and keeps the others', () => {
     const fence = needed.find(({ resource }) => resource === 'key');
     if (!fence) throw new Error('look for the rule of the fence: expected one, found none');
@@ -172,6 +192,39 @@ describe('a token', () => {
         '} | consul acl policy update -name consular-dev -rules -',
       ].join('\n'),
     });
+  });
+});
+
+describe('a login', () => {
+  const login = { authMethod: 'k8s', bearerTokenFile: '/run/token', meta: {} };
+  it.each([
+    ['read bearer token file /run/token: ENOENT', 'ls -l /run/token', 'components: [<deploy/kubernetes/consul-login>]'],
+    [
+      'Consul answered 403: ACL not found: auth method "k8s" not found',
+      'consul acl auth-method list',
+      'create -name k8s',
+    ],
+    ['Consul answered 403: Permission denied', 'consul acl binding-rule list -method k8s', '-bind-name consular-dev'],
+    ['Consul answered 500: error parsing token', 'consul acl auth-method read -name k8s', '/run/token'],
+  ])('that fails: %s', (why, ...advice) => {
+    const { level, message, fix } = judgeLogin(login, 'consular-dev', why);
+    expect([level, message]).toEqual(['error', `consul.login: ${why}`]);
+    for (const text of advice) expect(fix).toContain(text);
+  });
+});
+
+describe('one of several addresses of Consul', () => {
+  const addresses = [{ address: 'http://a:8500' }, { address: 'http://b:8500' }];
+  const find = findingsOf('consul.reach');
+  const away = { findings: [find.error('no answer', 'curl')], isReached: false };
+  const there = { findings: [find.ok('answers')], isReached: true };
+  it.each([
+    ['that does not answer while another does is a warning', [away, there], ['warning', 'ok']],
+    ['that does not answer, as none does, is an error', [away, away], ['error', 'error']],
+  ])('%s', (_, each, levels) => {
+    const found = judgeAddresses(addresses, each);
+    expect(found.map(({ level }) => level)).toEqual(levels);
+    expect(found.map(({ subject }) => subject)).toEqual(addresses.map(({ address }) => address));
   });
 });
 
@@ -254,6 +307,9 @@ describe('who leads', () => {
     const pods = ready.map((isReady, i) => ({ name: `pod-${i}`, isReady }));
     expect(judgeStandby(place, pods).level).toBe(level);
   });
+  it('pods: that may not be listed are no reason to warn', () => {
+    expect(judgeStandby(place, undefined).level).toBe('skipped');
+  });
 });
 
 describe('a namespace', () => {
@@ -284,6 +340,10 @@ describe('neighbours', () => {
   });
   it('no sync of consul-k8s is fine', () => {
     expect(judgeSync(new Map(), []).level).toBe('ok');
+  });
+  it('whether the sync of consul-k8s runs is not known where pods may not be listed; what it left is told all the same', () => {
+    expect(judgeSync(new Map(), undefined).level).toBe('skipped');
+    expect(judgeSync(new Map([['k8s-sync', 3]]), undefined).message).toContain('node k8s-sync has 3 instances');
   });
 
   const ofRegistrator = (overrides: object) => instance({ id: 'host-1:orders:8080', ...overrides });
@@ -350,6 +410,7 @@ describe('Istio', () => {
     ['there, and mode istio', istio, there, 'ok'],
     ['there, and mode service', service, there, 'ok'],
     ['its kinds only, and mode istio', istio, { ...there, versions: [] }, 'warning'],
+    ['its control plane not to be looked at, and mode istio', istio, { ...there, versions: undefined }, 'ok'],
     ['ambient, and slices beside', istio, { ...there, isAmbient: true }, 'warning'],
     [
       'ambient, without slices',

@@ -3,8 +3,11 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
 import { aclRule, neededAcls } from '../../../../src/commands/doctor/needed-acl.ts';
+import { listIn } from '../../../../src/commands/doctor/reads.ts';
+import { usesOf } from '../../../../src/commands/doctor/namespaces.ts';
 import { neededRoles, type NeededRole } from '../../../../src/commands/doctor/needed-rights.ts';
 import { parseConfig } from '../../../../src/config/load.ts';
+import { KubernetesError } from '../../../../src/kubernetes/errors.ts';
 import { createResources } from '../../../../src/kubernetes/resources.ts';
 import { mirrorRights } from '../../../../src/world/mirror-rights.ts';
 import { MANIFESTS, render, ROOT, type Rendered } from '../../../rig/manifests.ts';
@@ -54,6 +57,33 @@ describe('the rights that are needed', () => {
   it('are those of the shipped manifests, with the shipped configuration', () => {
     const shipped = parse(readFileSync(join(MANIFESTS, 'consular.yaml'), 'utf8')) as object;
     expect(needed(shipped)).toEqual(sorted(shippedIn('')));
+  });
+
+  it("are those of a tenant's manifests with a tenant's configuration: no ClusterRole", () => {
+    const tenant = join(MANIFESTS, '../tenant');
+    const shipped = parse(readFileSync(join(tenant, 'consular.yaml'), 'utf8')) as object;
+    expect(needed(shipped)).toEqual(sorted(shippedIn('../tenant')));
+    expect(neededRoles(config(shipped), LEASE).map(({ kind }) => kind)).not.toContain('ClusterRole');
+  });
+
+  it('are to read pods only where these are registered from, and there to write the readiness gate', () => {
+    const settings = {
+      kubernetes: { identityNamespace: 'shop' },
+      toConsul: { watch: 'namespaces', namespaces: { include: ['shop'] }, readinessGate: true },
+      toKubernetes: { namespaces: ['mirror'] },
+    };
+    const roles = neededRoles(config(settings), undefined).filter(({ name }) => name === 'consular-watch');
+    const resources = roles.map(({ namespace, rules }) => [namespace, rules.flatMap((rule) => rule.resources)]);
+    expect(resources).toEqual([
+      ['shop', ['pods', 'services', 'endpointslices', 'events', 'pods/status']],
+      ['mirror', ['services', 'endpointslices', 'events']],
+    ]);
+  });
+
+  it('are to get the namespace that identifies the cluster, and not kube-system, where the settings name another', () => {
+    const roles = neededRoles(config({ kubernetes: { identityNamespace: 'shop' } }), undefined);
+    const got = roles.flatMap(({ rules }) => rules.filter(({ verbs }) => verbs.join() === 'get'));
+    expect(got.map(({ resourceNames }) => resourceNames)).toEqual([['shop']]);
   });
 
   it.each([
@@ -124,5 +154,40 @@ describe('the rules of the ACL policy that are needed', () => {
     const written = neededAcls(config({ toConsul: { enabled: false } }), ['orders']).map(({ segment }) => segment);
     expect(written).not.toContain('k8s-dev--');
     expect(written).not.toContain('orders');
+  });
+});
+
+describe('the namespaces that are looked at', () => {
+  it('are those that are read, that which identifies the cluster, and those that are written to, each for its last use', () => {
+    const settings = config({
+      kubernetes: { identityNamespace: 'own' },
+      toConsul: { watch: 'namespaces', namespaces: { include: ['shop', 'pay'] } },
+      toKubernetes: { namespaces: ['shop'] },
+    });
+    expect([...usesOf(settings, LEASE)]).toEqual([
+      ['own', 'kubernetes.identityNamespace'],
+      ['shop', 'toKubernetes.namespaces'],
+      ['pay', 'toConsul.namespaces'],
+      ['consular', 'the Lease of the leader election'],
+    ]);
+  });
+
+  it('are no patterns where all are read', () => {
+    expect([...usesOf(config(), undefined).keys()]).toEqual(['default']);
+  });
+});
+
+describe('what is read of several namespaces', () => {
+  const refusal = new KubernetesError({ verb: 'list', kind: 'Pod', object: 'pay' }, 403, 'Forbidden', 'no');
+  const read = (place: string) =>
+    place === 'pay' ? Promise.reject(refusal) : Promise.resolve({ items: [place], isWhole: true });
+
+  it('lacks what is in one that may not be read, and says that it is not the whole', async () => {
+    expect(await listIn(['shop', 'pay'], read)).toEqual({ items: ['shop'], isWhole: false });
+    expect(await listIn(['shop', 'web'], read)).toEqual({ items: ['shop', 'web'], isWhole: true });
+  });
+
+  it('is refused where none may be read', async () => {
+    await expect(listIn(['pay'], read)).rejects.toBe(refusal);
   });
 });

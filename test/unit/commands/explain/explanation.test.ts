@@ -76,8 +76,8 @@ describe('changes of a pod', () => {
     checkIndex: 7,
   };
   const said = (plan: Partial<Parameters<typeof podChanges>[0]>) =>
-    podChanges({ changes: nothing, unproven: [], held: [], kept: [], retained: [], ...plan }).map(({ action, note }) =>
-      `${action} ${note}`.trim(),
+    podChanges({ changes: nothing, unproven: [], held: [], kept: [], retained: [], whyGone: new Map(), ...plan }).map(
+      ({ action, note }) => `${action} ${note}`.trim(),
     );
 
   it('say why an instance is written that is as it should be', () => {
@@ -85,8 +85,9 @@ describe('changes of a pod', () => {
     expect(said({ changes: { ...nothing, update } })).toEqual(['update its Consul node is not as it was written']);
   });
 
-  it('are the removal of an instance that nobody wants, with no more words', () => {
-    expect(said({ changes: { ...nothing, remove: [same] } })).toEqual(['remove']);
+  it('say why an instance goes', () => {
+    const whyGone = new Map([[same, 'the pod is gone']]);
+    expect(said({ changes: { ...nothing, remove: [same] }, whyGone })).toEqual(['remove the pod is gone']);
   });
 });
 

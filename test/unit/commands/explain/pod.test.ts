@@ -116,7 +116,12 @@ describe('what is found of a pod', () => {
       decision: { rule: 'there is no such pod', notes: [] },
       desired: [],
       observed: [{ id: 'prod.shop.a:orders:8080', origin: 'ours, for Pod shop/a' }],
-      changes: [{ action: 'unproven' }],
+      changes: [
+        {
+          action: 'unproven',
+          note: 'after a direct read that does not find what it was registered for, as the pod is gone',
+        },
+      ],
     });
   });
 });
@@ -213,7 +218,7 @@ it('a pod that is not Ready and is retained, because its service would be empty,
     'retained its pod is not Ready: much was lost at once, and orders would be empty',
   ]);
   const fewer = await explain({ pods: lost.slice(1), observed: there.slice(1) }, 'shop/p1');
-  expect(changes(fewer)).toEqual(['remove']);
+  expect(changes(fewer)).toEqual(['remove Pod is not Ready since 2026-10-20T10:00:00Z: no Ready condition yet']);
 });
 
 describe('the readiness gate of a pod', () => {
