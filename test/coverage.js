@@ -1,9 +1,10 @@
 // Runs tests and holds the branches of src/ that they reach against what is the least. The unit tests have to reach what
 // decides by themselves; what only speaks to servers, or wires the rest together, counts by all tests of it.
-// Usage: node test/coverage.js unit|integration [more arguments for Jest]
+// Usage: node test/coverage.js unit|integration|slow [more arguments for Jest]
 import { spawnSync } from 'node:child_process';
 
 const LEAST = 90;
+const LEAST_OF_LONG_TESTS = 80;
 /** Rooms that decide: what they leave out nobody else tests. */
 const DECIDING = {
   'to-consul': ['plan', 'desired', 'requests', 'write'],
@@ -15,6 +16,12 @@ const OF_SERVERS = [
   'src/consul/client.ts',
   'src/world/**/*.ts',
   'src/commands/**/*.ts',
+];
+/** Of these the long tests count too: each right is taken away, and each installation broken, in their own time. */
+const OF_LONG_TESTS = [
+  'src/commands/{doctor,purge}/**/*.ts',
+  'src/commands/hold.ts',
+  'src/commands/run/{rename,fence-taking,election}.ts',
 ];
 /** It runs in processes of its own only, in which nothing is counted. */
 const MAIN = 'src/main.ts';
@@ -42,14 +49,22 @@ const RUNS = {
         'test/unit/[a-z]+/(client|connection|reflector)',
       ],
     ],
-    files: OF_SERVERS,
+    files: [...OF_SERVERS, ...OF_LONG_TESTS.map((path) => `!${path}`)],
     threshold: { global: { branches: LEAST } },
+  },
+  slow: {
+    arguments: [
+      ...['--selectProjects', 'unit', 'integration', 'slow'],
+      ...['--testPathPatterns', 'test/slow/', 'test/integration/(doctor|purge|tenants|leaders)', 'test/unit/commands/'],
+    ],
+    files: OF_LONG_TESTS,
+    threshold: { global: { branches: LEAST_OF_LONG_TESTS } },
   },
 };
 
 const [name, ...more] = process.argv.slice(2);
 const run = RUNS[name];
-if (!run) throw new Error(`node test/coverage.js: expected unit or integration, found "${name ?? ''}"`);
+if (!run) throw new Error(`node test/coverage.js: expected unit, integration or slow, found "${name ?? ''}"`);
 const { status } = spawnSync(
   process.execPath,
   [

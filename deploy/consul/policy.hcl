@@ -4,7 +4,7 @@
 #   consul acl policy create -name consular-dev -rules @policy.hcl
 #   consul acl token create -description "Consular of cluster dev" -policy-name consular-dev
 #
-# Each rule is in use: test/integration/rights.test.ts takes them away one by one and names what breaks.
+# Each rule is in use: test/slow/rights.test.ts takes them away one by one and names what breaks.
 
 # Consul nodes that stand for the nodes of this cluster, and for no other: `--` is in no cluster's name. Nodes of agents,
 # and those of other clusters, cannot be written or removed.
