@@ -1,4 +1,4 @@
-import { arrayField, expectObject, objectField, stringMapField, isObject } from '../../json.ts';
+import { arrayField, expectObject, objectField, isObject } from '../../json.ts';
 import { hasStatus, KubernetesError } from '../../kubernetes/errors.ts';
 import { findingsOf, type Finding } from './finding.ts';
 import type { Check, Patient } from './patient.ts';
@@ -84,12 +84,4 @@ export async function listNamespaces(kubernetes: Patient['kubernetes'], name: st
     query: { fieldSelector: `metadata.name=${name}` },
   });
   return arrayField(expectObject(answer, 'Namespace list'), 'items').filter(isObject);
-}
-
-export async function readNamespaceLabels(
-  kubernetes: Patient['kubernetes'],
-  name: string,
-): Promise<ReadonlyMap<string, string>> {
-  const [found] = await listNamespaces(kubernetes, name);
-  return found ? stringMapField(objectField(found, 'metadata'), 'labels') : new Map();
 }
