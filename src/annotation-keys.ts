@@ -28,21 +28,24 @@ export function hintForAnnotation(key: string, on: 'pod' | 'service'): string {
   const port = key.slice(general.length);
   const near = meantKey(general, on);
   if (near === undefined) return '';
+  // Of meta no port can be said for all keys: `service-meta.version` is most likely one of them.
+  if (near === META) return `; did you mean "${META}-${port === '' ? 'KEY' : port.slice(1)}"?`;
   if (port === '' || OF_PORTS.has(near) || near.startsWith(`${META}-`)) return `; did you mean "${near}${port}"?`;
   return `; did you mean "${near}", which is for all ports?`;
 }
 
-/** `service-nmae`, `name` and `ServiceName` are all `service-name`; of meta what stands behind it stays. */
+/** `service-nmae`, `name` and `ServiceName` are all `service-name`; of meta what stands behind it stays, `service-meta` if nothing. */
 export function meantKey(key: string, on: 'pod' | 'service'): string | undefined {
-  const known = on === 'service' ? [...REGISTERING, ...IMPORTING] : REGISTERING;
-  const whole = nearest(key, known) ?? nearest(`service-${key}`, REGISTERING);
-  if (whole !== undefined) return whole;
+  const registering = [...REGISTERING, META];
+  const known = on === 'service' ? [...registering, ...IMPORTING] : registering;
+  const whole = nearest(key, known) ?? nearest(`service-${key}`, registering);
+  if (whole !== undefined && whole !== META) return whole;
   const [first = '', ...others] = key.split('-');
   const [word = '', ...rest] = nearest(first, ['service']) === undefined ? [first, ...others] : others;
   const metaKey = rest.join('-');
   if (metaKey !== '' && metaKey.length <= LONGEST_SHOWN && nearest(word, ['meta']) !== undefined)
     return `${META}-${metaKey}`;
-  return undefined;
+  return whole;
 }
 
 /** The API server has no longer names behind a prefix. */

@@ -104,6 +104,11 @@ export class Writes {
   }
 }
 
+/** For people: since when, where that is known, and who says so. */
+export function describeOff({ since, by }: Pick<Off, 'by'> & Partial<Off>): string {
+  return `writes are off${since ? ` since ${since.toISOString()}` : ''}, by ${by.join(' and by ')}`;
+}
+
 /**
  * What somebody wrote for the state of the switch, outside of a configuration that is checked. Whoever writes anything but on
  * wants something to stop, so whatever else it says is off.

@@ -50,14 +50,19 @@ const OPTIONS = {
 } as const satisfies ParseArgsConfig['options'];
 
 export type Options = ReturnType<typeof readArguments>['values'];
+export type OptionName = keyof typeof OPTIONS;
 
 /** Mistakes in the arguments; the message says what was expected. */
 export class UsageError extends Error {}
 
-/** @throws UsageError */
+/** @returns also the names of the options that were `given`, in their order @throws UsageError */
 export function readArguments(args: readonly string[]) {
   try {
-    return parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true });
+    const { values, positionals, tokens } = parseArgs({
+      ...{ args: [...args], options: OPTIONS, allowPositionals: true, tokens: true },
+    });
+    const given = tokens.flatMap((token) => (token.kind === 'option' ? [token.name] : []));
+    return { values, positionals, given };
   } catch (cause) {
     throw new UsageError(cause instanceof Error ? cause.message : String(cause), { cause });
   }
@@ -68,10 +73,27 @@ export function refuseWords({ command, words }: Call): void {
   if (words.length > 0) throw new UsageError(`expected one command, found "${[command, ...words].join(' ')}"`);
 }
 
-/** Who runs the daemon says in its file what it does, where whoever looks for that finds it. */
-export function refuseOptions({ command, options }: Call, refused: readonly (keyof Options)[]): void {
-  for (const option of refused)
-    if (options[option] !== undefined) throw new UsageError(`--${option}: expected in other commands than ${command}`);
+/** A command and the options that it takes, beside those that every command has. */
+interface Taking {
+  readonly name: string;
+  readonly options: readonly OptionName[];
+}
+
+/**
+ * An option without effect may be what somebody relies on: `run --dry-run` would write.
+ * @param given on the command line @throws UsageError which says what takes the option
+ */
+export function refuseOptions({ name, options }: Taking, given: readonly OptionName[], all: readonly Taking[]): void {
+  for (const option of given) {
+    if (options.includes(option)) continue;
+    const takers = all.filter((command) => command.options.includes(option)).map((command) => command.name);
+    throw new UsageError(`--${option}: expected with ${alternatives(takers)}, found with ${name}`);
+  }
+}
+
+/** "run, plan or explain". */
+export function alternatives(names: readonly string[]): string {
+  return names.join(', ').replace(/, (?!.*, )/, ' or ');
 }
 
 function configOf(call: Call) {

@@ -9,6 +9,7 @@ import { leasePlace } from '../leadership/lease-place.ts';
 import { createLog, explainError } from '../observability/log.ts';
 import { createMetrics } from '../observability/metrics.ts';
 import {
+  alternatives,
   asJson,
   fileOf,
   onceContextOf,
@@ -20,6 +21,7 @@ import {
   UsageError,
   type Call,
   type Invocation,
+  type OptionName,
 } from './call.ts';
 import { examine } from './doctor/doctor.ts';
 import { exitCodeOf } from './doctor/finding.ts';
@@ -38,9 +40,15 @@ interface Command {
   readonly name: string;
   /** As the help shows it. */
   readonly usage: string;
+  /** Those that it takes; any other is refused. */
+  readonly options: readonly OptionName[];
   /** Resolves with the exit code. */
   readonly run: (call: Call) => Promise<number>;
 }
+
+/** The daemon has none of the second: whoever runs it says in its file what it does, where whoever looks for that finds it. */
+const OF_ALL = ['config', 'help', 'version'] as const;
+const OF_READERS = [...OF_ALL, 'consul-address', 'token-file', 'output', 'account'] as const;
 
 const COMMANDS: readonly Command[] = [
   {
@@ -48,12 +56,14 @@ const COMMANDS: readonly Command[] = [
     usage: `
   consular run  --config FILE [--take-over] [--rename-from OLD]
                                                  keep both systems equal, until SIGTERM`,
+    options: [...OF_ALL, 'take-over', 'rename-from'],
     run: runDaemon,
   },
   {
     name: 'plan',
     usage: `
   consular plan --config FILE [--output json]    show what run would do, and write nothing`,
+    options: [...OF_READERS, 'timeout'],
     run: printPlan,
   },
   {
@@ -63,6 +73,7 @@ const COMMANDS: readonly Command[] = [
                                                  say what is known of one object, what run makes of it, and why;
                                                  KIND NAME is one of: pod NAMESPACE/NAME, service NAMESPACE/NAME,
                                                  consul-service NAME`,
+    options: [...OF_READERS, 'timeout'],
     run: printExplanation,
   },
   {
@@ -71,6 +82,7 @@ const COMMANDS: readonly Command[] = [
   consular release HASH --config FILE [--output json]
                                                  have the leader let go what it retains under that hash: /status,
                                                  the Event on the Deployment and the log say it`,
+    options: [...OF_READERS, 'timeout'],
     run: askToRelease,
   },
   {
@@ -78,6 +90,7 @@ const COMMANDS: readonly Command[] = [
     usage: `
   consular doctor --config FILE [--output json]  ask both systems everything that an installation needs, say what is
                                                  wrong and what mends it, and write nothing`,
+    options: OF_READERS,
     run: printReport,
   },
   {
@@ -85,6 +98,7 @@ const COMMANDS: readonly Command[] = [
     usage: `
   consular purge --config FILE [--direction to-consul|to-kubernetes|both] [--dry-run] [--yes CLUSTER] [--output json]
                                                  remove everything that Consular made for this cluster, once it is stopped`,
+    options: [...OF_READERS, 'timeout', 'direction', 'dry-run', 'yes'],
     run: purgeCluster,
   },
 ];
@@ -100,23 +114,20 @@ export async function runCommandLine(invocation: Invocation): Promise<number> {
 }
 
 async function dispatch(invocation: Invocation): Promise<number> {
-  const { values: options, positionals } = readArguments(invocation.args);
+  const { values: options, positionals, given } = readArguments(invocation.args);
   const [name, ...words] = positionals;
   if (options.version) return print(invocation, invocation.version);
   if (options.help || name === undefined) return print(invocation, help(COMMANDS.map(({ usage }) => usage)));
   const command = COMMANDS.find((known) => known.name === name);
   if (!command) throw new UsageError(`expected the command ${KNOWN}, found "${name}"`);
+  refuseOptions(command, given, COMMANDS);
   return command.run({ ...invocation, command: name, words, options });
 }
 
-/** "run, plan, explain, release or purge". */
-const KNOWN = COMMANDS.map(({ name }) => name)
-  .join(', ')
-  .replace(/, (?!.*, )/, ' or ');
+const KNOWN = alternatives(COMMANDS.map(({ name }) => name));
 
 async function runDaemon(call: Call): Promise<number> {
   refuseWords(call);
-  refuseOptions(call, ['consul-address', 'token-file']);
   const path = fileOf(call);
   const live = new LiveConfig(loadConfig(path, call.env));
   const { config } = live;

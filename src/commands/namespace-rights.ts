@@ -29,7 +29,7 @@ export async function toldOfNamespaces(
   { toKubernetes }: World,
   { namespaces, importNamespaces }: Pick<ToKubernetesConfig, 'namespaces' | 'importNamespaces'>,
   account: ServiceAccount,
-  watch: Watch = 'cluster',
+  watch: Watch,
 ): Promise<Told[]> {
   if (!toKubernetes) return [];
   const { closed } = toKubernetes.views.namespaces;

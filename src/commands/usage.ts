@@ -20,8 +20,8 @@ Options:
       --account NAMESPACE/NAME
                        the daemon's service account, where it has another name than in the shipped manifests
                        (default ${ACCOUNT}): whether it may write what plan and explain consul-service show;
-                       release looks for the Lease in its namespace, unless the configuration names another; doctor
-                       does both, where it is not that account itself
+                       release and purge look for the Lease in its namespace, unless the configuration names
+                       another; doctor does both, where it is not that account itself; all but run
       --timeout TIME   seconds that plan and explain wait for both systems, release for the leader, and purge for the
                        Lease of a leader that was killed (default 30)
       --direction DIRECTION
@@ -31,6 +31,8 @@ Options:
       --yes CLUSTER    purge only: the name of the cluster, instead of typing it at the terminal
   -h, --help           this text
   -v, --version        the version
+
+An option of another command is an error.
 
 Environment: KUBECONFIG, CONSUL_HTTP_ADDR, CONSUL_HTTP_TOKEN, CONSUL_HTTP_TOKEN_FILE, CONSUL_CACERT,
 CONSUL_CLIENT_CERT and CONSUL_CLIENT_KEY are used where the configuration says nothing.

@@ -5,7 +5,7 @@ import type { KubernetesClient } from '../kubernetes/client.ts';
 import { createLeaseApi } from '../kubernetes/lease.ts';
 import { leasePlace } from '../leadership/lease-place.ts';
 import { ANNOTATION } from '../mark.ts';
-import { readSwitch } from '../writes.ts';
+import { describeOff, readSwitch } from '../writes.ts';
 import { switchIn } from './run/control-file.ts';
 
 /** The Lease is a courtesy here: who may not read it, or gets no answer in time, is told the rest. */
@@ -32,9 +32,7 @@ export async function writesOffBy(
 
 /** One sentence for people; nothing while writes are on. */
 export function describeWritesOff(by: readonly string[]): string[] {
-  return by.length === 0
-    ? []
-    : [`writes are off, by ${by.join(' and by ')}: run writes nothing of this until they are on`];
+  return by.length === 0 ? [] : [`${describeOff({ by })}: run writes nothing of this until they are on`];
 }
 
 function readControlFile(path: string): string | undefined {

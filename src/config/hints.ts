@@ -65,13 +65,19 @@ function likelyValues(found: unknown): unknown[] {
     ...(/^\d{1,9}$/.test(text) ? [Number(text)] : []),
     ...likelyDuration(text),
     // What other tools take for the address of a server, for one to listen on, and for a range.
-    ...(text.includes('//') ? [] : [`http://${text}`]),
+    ...(text.includes('//') || /^\d+$/.test(text) ? [] : [likelyUrl(text)]),
     ...(/^\d+$/.test(text) ? [`0.0.0.0:${text}`] : []),
     ...(isIP(text) === 0 ? [] : [`${text}/${isIP(text) === 4 ? 32 : 128}`]),
     text.toLowerCase(),
     [text],
     { include: [text] },
   ];
+}
+
+/** The only URL of the settings is Consul's, whose own port nobody means to leave out. */
+function likelyUrl(text: string): string {
+  if (isIP(text) === 6) return `http://[${text}]:8500`;
+  return /[:/]/.test(text) ? `http://${text}` : `http://${text}:8500`;
 }
 
 /** A longer value is no slip of the pen. */

@@ -55,6 +55,12 @@ export const NEEDS_RESTART = [
   ...['toKubernetes.istio.serviceAccountMeta', 'toKubernetes.istio.slices'],
 ] as const;
 
+/**
+ * What says which cluster and which Consul a file is for. A file that has another value in one of them was written for another
+ * daemon: its namespaces and its policy would deregister everything here.
+ */
+export const OF_ONE_CLUSTER = ['cluster', 'kubernetes', 'consul.address', 'consul.datacenter'] as const;
+
 /** Of each namespace that is read for itself there is a watch, which is begun at the start. */
 const OF_WATCHES = ['toConsul.namespaces'] as const;
 /** What a section repeats of a setting beside it. */
@@ -63,6 +69,14 @@ const REPEATED = ['toConsul.annotationPrefix', 'toKubernetes.annotationPrefix'] 
 /** Whether a setting is one of these, or within one of them. */
 export function isAmong(settings: readonly string[], path: string): boolean {
   return settings.some((setting) => path === setting || path.startsWith(`${setting}.`));
+}
+
+/** A file that was written for another daemon than this one. */
+export class OtherCluster extends Error {
+  constructor(differing: readonly string[]) {
+    super(`another cluster's file, or one that needs a restart: ${differing.join('; ')}`);
+    this.name = 'OtherCluster';
+  }
 }
 
 /**
@@ -84,14 +98,30 @@ export class LiveConfig {
   /**
    * The file says something else.
    * @returns the paths of the settings that are others than before, and of those that differ from what the daemon runs with
+   * @throws OtherCluster when it is the file of another daemon; nothing of it is taken over
    */
   take(latest: Config): { readonly changed: readonly string[]; readonly needRestart: readonly string[] } {
+    const others = differences(this.#start, latest).filter((path) => isAmong(OF_ONE_CLUSTER, path));
+    if (others.length > 0)
+      throw new OtherCluster(
+        others.map((path) => {
+          const [expected, found] = [this.#start, latest].map((config) => valueAt(config, path.split('.')));
+          return `${path}: expected ${JSON.stringify(expected)} as at the start, found ${JSON.stringify(found)}`;
+        }),
+      );
     const differing = differences(this.#latest, latest);
     this.#latest = latest;
     return {
       changed: differing.filter((path) => this.#isLive(path)),
       needRestart: differences(this.#start, latest).filter((path) => !this.#isLive(path) && !isAmong(REPEATED, path)),
     };
+  }
+
+  /** A file of which nothing else counts says that writes are off. @returns whether they were on; a file that counts may say on */
+  switchOff(): boolean {
+    if (this.#latest.writes === 'off') return false;
+    this.#latest = { ...this.#latest, writes: 'off' };
+    return true;
   }
 
   #isLive(path: string): boolean {

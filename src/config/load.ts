@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { isObject, type JsonObject } from '../json.ts';
+import { readSwitch } from '../writes.ts';
 import { describeIssue, explainExpected } from './problems.ts';
 import { configSchema, type Config, type Proxies } from './schema.ts';
 import { readYaml } from './yaml-text.ts';
@@ -72,6 +73,16 @@ export function parseConfig(
     toConsul: { ...data.toConsul, annotationPrefix },
     toKubernetes: { ...data.toKubernetes, annotationPrefix },
   };
+}
+
+/**
+ * Whether a text says that writes are off, whatever else is wrong with it. Whoever writes anything but on wants something to
+ * stop; that stands also where the rest cannot be read as YAML.
+ */
+export function saysWritesOff(text: string): boolean {
+  if (/^(["']?)writes\1\s*:\s*["']?(off|false)\b/im.test(text)) return true;
+  const said = readYaml(text).value?.writes ?? undefined;
+  return said !== undefined && readSwitch(typeof said === 'string' ? said : JSON.stringify(said)) !== undefined;
 }
 
 /** A token beside one that is made by logging in; undefined where there is no such. */

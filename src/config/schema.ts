@@ -130,6 +130,5 @@ export type Config = Readonly<
 >;
 export type ConsulConfig = Config['consul'];
 export type KubernetesConfig = Config['kubernetes'];
-export type LeaderElectionConfig = Readonly<Config['leaderElection']>;
 export type ToConsulConfig = Readonly<Config['toConsul']>;
 export type ToKubernetesConfig = Readonly<Config['toKubernetes']>;

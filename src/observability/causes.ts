@@ -8,9 +8,10 @@ export function because(what: string, why: string): string {
 /**
  * Sentences as `because` makes them, one for each cause: what fails for the same cause is named before it. Of
  * `read a: no answer: reset` and `read b: no answer: reset` that is `read a, read b: no answer: reset`.
+ * @param mostNamed as many are named before one cause, of more their number is said
  */
-export function byCause(failures: Iterable<string>): string[] {
-  return groups(failures).map(lineOf);
+export function byCause(failures: Iterable<string>, mostNamed = Infinity): string[] {
+  return groups(failures).map((alike) => lineOf(alike, mostNamed));
 }
 
 /** Those that end in the same part, the first come first. */
@@ -23,12 +24,15 @@ function groups(failures: Iterable<string>): (readonly string[])[] {
   return [...byLast.values()];
 }
 
-function lineOf(alike: readonly string[]): string {
+function lineOf(alike: readonly string[], mostNamed = Infinity): string {
   const all = alike.map((failure) => failure.split(': '));
   const common = commonEnd(all);
   const heads = all.map((parts) => parts.slice(0, parts.length - common).join(': ')).filter((head) => head !== '');
   const cause = all[0]?.slice(-common).join(': ') ?? '';
-  return heads.length === 0 ? cause : `${[...new Set(heads)].join(', ')}: ${cause}`;
+  const names = [...new Set(heads)];
+  if (names.length === 0) return cause;
+  const more = names.length > mostNamed ? ` and ${names.length - mostNamed} more` : '';
+  return `${names.slice(0, mostNamed).join(', ')}${more}: ${cause}`;
 }
 
 /** How many of the last parts all of them have in common, without the first of each, which names it; at least one. */

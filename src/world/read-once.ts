@@ -9,11 +9,12 @@ import { PodIndex } from '../to-consul/plan/pod-index.ts';
 import { ImportPlanner, type ImportPlan } from '../to-kubernetes/imports/planner.ts';
 import { Planner as ToKubernetesPlanner, type NamePlan } from '../to-kubernetes/plan/planner.ts';
 import { createClients, type Clients, type Context } from './context.ts';
+import { byCause } from '../observability/causes.ts';
 import { explainError } from '../observability/log.ts';
 import { whyUnreadable } from '../consul/readable-name.ts';
 import { unreadableService } from '../to-kubernetes/plan/problems.ts';
 import { Hopeless } from './hopeless.ts';
-import { eachCauseOnce, showProgress } from './progress.ts';
+import { MOST_NAMED, showProgress } from './progress.ts';
 import { readWorld, type World } from './world.ts';
 import { Readings } from './readings.ts';
 import { nameWanted } from '../to-kubernetes/requests/import-request.ts';
@@ -47,7 +48,7 @@ export async function readOnce<T>(
       () =>
         reject(
           new Error(
-            `read both systems: not complete after ${timeoutMs / 1000} s: ${eachCauseOnce(readings.failures()).join('; ')}`,
+            `read both systems: not complete after ${timeoutMs / 1000} s: ${byCause(readings.failures(), MOST_NAMED).join('; ')}`,
           ),
         ),
       timeoutMs,

@@ -291,7 +291,7 @@ describe('settings that are changed in the file of a daemon that runs', () => {
     await until('a refused file', async () => (await statusOf(daemon)).configuration?.refused?.includes('valid YAML'));
     expect(await consul.summary('switch-live')).toEqual([registration]);
     expect(await kubernetes.find(`/api/v1/namespaces/${namespace}/services/live-out`)).toBeDefined();
-    expect(warnings()).toContain('the configuration is not valid, the settings of before go on');
+    expect(warnings()).toContain('the configuration is refused, the settings of before go on');
     expect(daemon.records.slice(told).map(({ level }) => level)).not.toContain('info');
     await rm(file);
     await until('a missing file', async () => (await statusOf(daemon)).configuration?.refused?.includes('found none'));

@@ -1,6 +1,6 @@
 import type { Config } from '../../config/schema.ts';
 import { watchedNamespaces } from '../../config/to-consul.ts';
-import { arrayField, expectObject, objectField, stringMapField, isObject } from '../../json.ts';
+import { arrayField, expectObject, objectField, isObject } from '../../json.ts';
 import { hasStatus, KubernetesError } from '../../kubernetes/errors.ts';
 import type { LeaseName } from '../../kubernetes/lease.ts';
 import { findingsOf, type Finding } from './finding.ts';
@@ -112,12 +112,4 @@ export async function listNamespaces(kubernetes: Patient['kubernetes'], name: st
     query: { fieldSelector: `metadata.name=${name}` },
   });
   return arrayField(expectObject(answer, 'Namespace list'), 'items').filter(isObject);
-}
-
-export async function readNamespaceLabels(
-  kubernetes: Patient['kubernetes'],
-  name: string,
-): Promise<ReadonlyMap<string, string>> {
-  const [found] = await listNamespaces(kubernetes, name);
-  return found ? stringMapField(objectField(found, 'metadata'), 'labels') : new Map();
 }

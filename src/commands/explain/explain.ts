@@ -53,7 +53,7 @@ async function explainOne(
     const explanation = await explainService(config, world, name);
     const service = toKubernetes?.views.services.get(name);
     if (!explanation || !service || !asksForInstances(service, config.toKubernetes)) return explanation;
-    const told = await toldOfNamespaces(clients, world, config.toKubernetes, account);
+    const told = await toldOfNamespaces(clients, world, config.toKubernetes, account, config.toConsul.watch);
     const { rejections } = explainedTold(told.filter(({ object }) => object === `Namespace ${service.namespace}`));
     return { ...explanation, rejections: [...explanation.rejections, ...rejections] };
   }

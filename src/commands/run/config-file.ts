@@ -1,6 +1,6 @@
 import { inBackground } from '../../background.ts';
-import { systemClock } from '../../clock.ts';
-import { ConfigError } from '../../config/load.ts';
+import type { Clock } from '../../clock.ts';
+import { ConfigError, saysWritesOff } from '../../config/load.ts';
 import type { LiveConfig } from '../../config/live.ts';
 import type { Config } from '../../config/schema.ts';
 import { explainError, type Log } from '../../observability/log.ts';
@@ -21,6 +21,7 @@ export interface ConfigFileOptions {
   /** What is to be told people is another thing than before. */
   readonly onTold: () => void;
   readonly log: Log;
+  readonly clock: Clock;
   readonly signal: AbortSignal;
 }
 
@@ -36,7 +37,8 @@ export interface ConfigTrouble {
 
 /**
  * Follows the configuration file. What is safe to change counts at once; of anything else it is told that it needs a restart, and
- * of a file that is not valid that the settings of before go on.
+ * of a file that is refused, because it is not valid or another cluster's, that the settings of before go on: all but `writes: off`,
+ * which counts in any file.
  */
 export class FollowedConfig {
   #refusal: string | undefined;
@@ -44,16 +46,22 @@ export class FollowedConfig {
   readonly #path: string;
 
   constructor(options: ConfigFileOptions) {
-    const { file, log, signal } = options;
+    const { file, log, clock, signal } = options;
     this.#path = file.path;
     inBackground(
       followFile({
-        ...{ path: file.path, what: 'configuration', longestBytes: LONGEST_BYTES, lookMs: LOOK_MS, isSteady: true },
-        ...{ signal, clock: systemClock },
+        ...{
+          path: file.path,
+          what: 'configuration',
+          longestBytes: LONGEST_BYTES,
+          lookMs: LOOK_MS,
+          mayBeHalf: () => true,
+        },
+        ...{ signal, clock },
         onText: (text) => this.#take(options, text),
         onFailure: (error) => {
           this.#refusal = explainRefusal(error);
-          log.warn('the configuration is not valid, the settings of before go on', { path: file.path, error });
+          log.warn('the configuration is refused, the settings of before go on', { path: file.path, error });
           options.onTold();
         },
       }),
@@ -69,7 +77,7 @@ export class FollowedConfig {
         : [
             {
               reason: 'ConfigurationRefused' as const,
-              message: `${this.#path} is not valid, and the settings of before go on: ${this.#refusal}`,
+              message: `${this.#path} is refused, and the settings of before go on: ${this.#refusal}`,
             },
           ]),
       ...(length === 0
@@ -88,10 +96,11 @@ export class FollowedConfig {
     return { file: this.#path, refused: this.#refusal ?? null, needRestart: this.#needRestart };
   }
 
-  /** @throws Error when it is not there, ConfigError when it is not valid */
-  #take({ file, onChanged, onTold, log }: ConfigFileOptions, text: string | undefined): void {
+  /** @throws Error when it is not there, ConfigError when it is not valid, OtherCluster when it was written for another daemon */
+  #take(options: ConfigFileOptions, text: string | undefined): void {
+    const { file, onChanged, onTold, log } = options;
     if (text === undefined) throw new Error(`read configuration ${file.path}: expected a file, found none`);
-    const { changed, needRestart } = file.live.take(file.parse(text));
+    const { changed, needRestart } = takeOrSwitchOff(options, text);
     const isNews = this.#refusal !== undefined || needRestart.join() !== this.#needRestart.join();
     this.#refusal = undefined;
     this.#needRestart = needRestart;
@@ -103,6 +112,19 @@ export class FollowedConfig {
     if (needRestart.length > 0)
       log.warn('settings were changed that need a restart', { path: file.path, settings: needRestart.join(', ') });
     onTold();
+  }
+}
+
+/** Of a file that is refused counts that writes are off, and nothing else. @throws what `#take` throws */
+function takeOrSwitchOff({ file, onChanged, log }: ConfigFileOptions, text: string) {
+  try {
+    return file.live.take(file.parse(text));
+  } catch (error) {
+    if (saysWritesOff(text) && file.live.switchOff()) {
+      log.warn('writes are off, although the rest of the configuration is refused', { path: file.path });
+      onChanged(['writes']);
+    }
+    throw error;
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Clock } from '../../clock.ts';
 import type { Log } from '../../observability/log.ts';
+import { readSwitch } from '../../writes.ts';
 import { followFile } from './follow-file.ts';
 
 /**
@@ -11,7 +12,8 @@ import { followFile } from './follow-file.ts';
  * | any other: a hash         | once, when it comes                                                                   |
  *
  * What hashes are in the file at first was written for a process before this one, and a line that stays would release what is
- * retained later under the same hash. A file that cannot be read says of writes what it said last.
+ * retained later under the same hash. A file that cannot be read or is away says of writes what it said last; on
+ * counts when the file is the same at two looks, since a file that is being rewritten is empty in between.
  */
 interface FollowedControlFile {
   readonly path: string;
@@ -48,7 +50,7 @@ export async function followControlFile({ onLines, ...file }: ControlFileOptions
 }
 
 export interface SwitchFileOptions extends FollowedControlFile {
-  /** Told at the first look, and whenever the file was written, what stands behind `writes`; undefined where nothing says it. */
+  /** Told at the first look, and whenever the file was written, what stands behind `writes`; undefined where nothing has said it. */
   readonly onSwitch: (state: string | undefined) => void;
   /** The file could not be read. */
   readonly onFailure: () => void;
@@ -57,9 +59,14 @@ export interface SwitchFileOptions extends FollowedControlFile {
 /** Tells what the file says of writes. */
 export async function followSwitchFile({ onSwitch, onFailure, ...file }: SwitchFileOptions): Promise<void> {
   const { path, log } = file;
+  let said: string | undefined;
   await followFile({
     ...{ ...file, what: 'control file', longestBytes: LONGEST_BYTES, lookMs: LOOK_MS },
-    onText: (text = '') => onSwitch(switchIn(text)),
+    mayBeHalf: (text = '') => readSwitch(switchIn(text)) === undefined,
+    onText: (text) => {
+      if (text !== undefined) said = switchIn(text);
+      onSwitch(said);
+    },
     onFailure: (error) => {
       log.warn('what the control file says of writes cannot be read, it counts as before', { path, error });
       onFailure();

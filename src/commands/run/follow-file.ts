@@ -9,8 +9,11 @@ export interface FollowFileOptions {
   /** A longer file is an error. */
   readonly longestBytes: number;
   readonly lookMs: number;
-  /** Whether a change counts only when the file was the same at two looks: it may be half written at the first. @default false */
-  readonly isSteady?: boolean;
+  /**
+   * Whether this text counts only when the file is the same at two looks, because it may be half written at the first. Of the
+   * very first look any text counts. @default none
+   */
+  readonly mayBeHalf?: (text: string | undefined) => boolean;
   /** Told at the first look, and whenever the file was written; undefined where there is none. What it throws counts as a failure. */
   readonly onText: (text: string | undefined) => void;
   /** Told once for each reason; the file is looked at again all the same, and read again. */
@@ -21,24 +24,30 @@ export interface FollowFileOptions {
 
 /**
  * Looks again and again whether a file was written. By look, not by notification: a file that is mounted is replaced by a link, or
- * is on a file system that tells nothing.
+ * is on a file system that tells nothing. What could not be read or was refused is told again when it can, also when it is as before.
  */
 export async function followFile(options: FollowFileOptions): Promise<void> {
-  const { path, lookMs, isSteady = false, onText, onFailure, clock, signal } = options;
-  /** Of what was told; null before the first look. */
+  const { path, lookMs, mayBeHalf = () => false, onText, onFailure, clock, signal } = options;
+  /** Of what was told; null before that. */
   let told: string | undefined | null = null;
-  let before: string | undefined | null = null;
+  /** At the look before. */
+  let before: string | undefined;
   let failure: string | undefined;
-  for (; !signal.aborted; await sleep(lookMs, signal, clock)) {
+  for (let isFirst = true; !signal.aborted; isFirst = false, await sleep(lookMs, signal, clock)) {
     try {
       const found = await stampOf(path);
-      const isDue = found !== told && (!isSteady || found === before || told === null);
-      before = found;
-      if (isDue) {
-        onText(found === undefined ? undefined : await textOf(options));
-        told = found;
+      if (found !== told || failure !== undefined) {
+        const text = found === undefined ? undefined : await textOf(options);
+        const isSteady = isFirst || found === before;
+        // Written while it was read, it is another file at the next look.
+        if (!mayBeHalf(text) || (isSteady && found === (await stampOf(path)))) {
+          before = found;
+          onText(text);
+          told = found;
+          failure = undefined;
+        }
       }
-      if (found === told) failure = undefined;
+      before = found;
     } catch (error) {
       const why = String(error);
       if (why !== failure) onFailure(error);

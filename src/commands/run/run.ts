@@ -7,7 +7,7 @@ import { ChangeLog } from '../../observability/change-log.ts';
 import { FailingSince } from '../../observability/causes.ts';
 import { serveStatus } from '../../observability/http.ts';
 import { sparingLog } from '../../observability/sparing-log.ts';
-import { Writes } from '../../writes.ts';
+import { describeOff, Writes } from '../../writes.ts';
 import { createClients, type Context } from '../../world/context.ts';
 import { Readings } from '../../world/readings.ts';
 import { readWorld } from '../../world/world.ts';
@@ -24,7 +24,7 @@ import { assertOldName, isFinalForRename, renameCluster } from './rename.ts';
 import { FollowedConfig, type ConfigFile } from './config-file.ts';
 import { DeploymentEvents, type PodName } from './deployment-events.ts';
 import { Retention } from './retention.ts';
-import { carryOutSwitch, describeOff, followSwitch } from './switch.ts';
+import { carryOutSwitch, followSwitch } from './switch.ts';
 
 /** What is on its way when the daemon is told to stop may take this long; orchestrators kill much later. */
 const DRAIN_MS = 1500;
@@ -112,7 +112,7 @@ export async function startDaemon(
   const followed: FollowedConfig | undefined =
     file &&
     new FollowedConfig({
-      ...{ file, log, signal: watches.signal, onTold: tellTroubles },
+      ...{ file, log, clock: systemClock, signal: watches.signal, onTold: tellTroubles },
       onChanged: (settings) => {
         if (settings.some((setting) => !['writes', 'log.level'].includes(setting))) startAnew();
         obeySetting();
@@ -128,8 +128,8 @@ export async function startDaemon(
     retained: retention.sentences(),
     failing: failing(),
   });
-  carryOutSwitch({
-    ...{ writes, log, metrics: context.metrics },
+  const { failures: switchFailures } = carryOutSwitch({
+    ...{ writes, log, metrics: context.metrics, clock: systemClock, signal: watches.signal },
     lastWord: () => {
       if (!directions || isStopping) return undefined;
       const summary = summaryOf(directions, sums(), true);
@@ -144,7 +144,7 @@ export async function startDaemon(
       tellTroubles();
     },
   });
-  const failures = () => [...lead.failures(), ...(directions?.toConsul?.failures() ?? [])];
+  const failures = () => [...lead.failures(), ...switchFailures(), ...(directions?.toConsul?.failures() ?? [])];
   const failingSince = new FailingSince(systemClock);
   const failing = () => failingSince.note(failures());
   const isReady = () => lead.isReady && failures().length === 0;
@@ -157,7 +157,7 @@ export async function startDaemon(
       ready: isReady(),
       waitingFor: failing(),
       leader: lead.status(),
-      writes: { enabled: !writes.off, since: writes.off?.since ?? null, by: writes.off?.by ?? [] },
+      writes: { enabled: writes.phase === 'on', since: writes.off?.since ?? null, by: writes.off?.by ?? [] },
       configuration: followed?.status ?? null,
       consul: directions ? consulStatus(directions, clients.consul.address, lead.unfenced) : null,
       retained: directions ? retention.rows() : null,
@@ -176,7 +176,8 @@ export async function startDaemon(
   const summary = () => directions && summaryOf(directions, sums());
   const mayWrite = () => writes.phase === 'on';
   const { controlFile } = config;
-  if (controlFile !== '') await followSwitch(writes, { path: controlFile, log, signal: watches.signal });
+  if (controlFile !== '')
+    await followSwitch(writes, { path: controlFile, log, clock: systemClock, signal: watches.signal });
   /** What stays under the old name is as another Consular's: pods that have it are told that they are there already. */
   const rename = async (from: string) => {
     writes.assertOn();

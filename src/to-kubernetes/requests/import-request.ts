@@ -84,8 +84,12 @@ export function importRequest(service: Service, config: ImportConfig): ImportReq
   const spelling = (service.annotations.get(nameKey ?? known.service) ?? '').trim();
   const from = { name: spelling.toLowerCase(), spelling };
   const unknown = keys.filter((key) => key !== known.service && key !== known.port).map((key) => unknownKey(key, own));
-  const denied = whyDenied(service, importNamespaces) ?? whyNoName(nameKey, known, from);
+  const denied = whyDenied(service, importNamespaces);
   if (denied) return { verdict: 'denied', problems: [...unknown, denied] };
+  const noName = whyNoName(from, nameKey === undefined ? `none beside ${known.port}` : describe(spelling), known);
+  // Of a key that is misspelt it is told that it is: the right one is not there, and nothing can be wrong with it.
+  const isThere = service.annotations.has(nameKey === undefined ? known.port : known.service);
+  if (noName) return { verdict: 'denied', problems: isThere ? [...unknown, noName] : unknown };
   const port = choosePort(service, known.port);
   const problems = [...unknown, ...(typeof port === 'string' ? [problem('InvalidPort', port)] : [])];
   if (typeof port === 'string' || problems.length > 0) return { verdict: 'unclear', from, problems };
@@ -106,12 +110,13 @@ function whyDenied({ namespace, labels, type }: Service, namespaces: readonly st
   return undefined;
 }
 
-/** @param key that says the name, misspelt perhaps; undefined without any */
-function whyNoName(key: string | undefined, keys: ImportKeys, { name, spelling }: ConsulName): Problem | undefined {
-  const expected = (found: string) =>
-    problem('InvalidAnnotation', `annotation ${keys.service}: expected the name of a Consul service, found ${found}`);
-  if (key === undefined) return expected(`none beside ${keys.port}`);
-  if (name === '' || name.length > LONGEST_NAME || !isReadableName(name)) return expected(describe(spelling));
+/** @param found what to say of a name that is none */
+function whyNoName({ name, spelling }: ConsulName, found: string, keys: ImportKeys): Problem | undefined {
+  if (name === '' || name.length > LONGEST_NAME || !isReadableName(name))
+    return problem(
+      'InvalidAnnotation',
+      `annotation ${keys.service}: expected the name of a Consul service, found ${found}`,
+    );
   if (!isNeverMirrored(name)) return undefined;
   return problem('ImportDenied', `Consul service ${describe(spelling)} is one that never leaves Consul`);
 }

@@ -26,7 +26,25 @@ describe('the command line', () => {
     [
       'another Consul for the daemon',
       ['run', '--consul-address', 'http://x'],
-      '--consul-address: expected in other commands than run',
+      '--consul-address: expected with plan, explain, release, doctor or purge, found with run',
+    ],
+    ['a daemon that only looks', ['run', '--dry-run'], '--dry-run: expected with purge, found with run'],
+    [
+      'text of the daemon',
+      ['run', '--output', 'text'],
+      '--output: expected with plan, explain, release, doctor or purge',
+    ],
+    ['a plan that takes over', ['plan', '--take-over'], '--take-over: expected with run, found with plan'],
+    [
+      'an explanation of another name',
+      ['explain', 'pod', 'a/b', '--rename-from', 'c'],
+      '--rename-from: expected with run',
+    ],
+    ['a release for one direction', ['release', '--direction', 'both'], '--direction: expected with purge'],
+    [
+      'a report in time',
+      ['doctor', '--timeout', '3'],
+      '--timeout: expected with plan, explain, release or purge, found with doctor',
     ],
     ['no configuration', ['plan'], 'expected --config FILE, found none'],
     ['an unknown kind', ['explain', 'node', 'a'], 'explain: expected pod, service or consul-service, found "node"'],

@@ -19,6 +19,7 @@ async function told(
     world,
     { namespaces: ['shop', 'web'], importNamespaces },
     SHIPPED_ACCOUNT,
+    'cluster',
   );
   return found.map(({ object, message, isWarning }) => `${isWarning ? '*' : '!'} ${object}: ${message}`);
 }
@@ -131,6 +132,8 @@ describe('of the mirror namespaces is told', () => {
     end();
     const kubernetes = { ...NEVER, ...requester(new Error('nobody asks'), () => NO) };
     const names = { namespaces: ['shop'], importNamespaces: [] };
-    expect(await toldOfNamespaces({ kubernetes, resources: RESOURCES }, world, names, SHIPPED_ACCOUNT)).toEqual([]);
+    expect(
+      await toldOfNamespaces({ kubernetes, resources: RESOURCES }, world, names, SHIPPED_ACCOUNT, 'cluster'),
+    ).toEqual([]);
   });
 });

@@ -98,7 +98,7 @@ describe('a command that reads once', () => {
     const { status, stdout, stderr } = await consular(...words, '--config', config, '--timeout', '0.2');
     expect([status, stdout]).toEqual([1, '']);
     expect(stderr).toMatch(
-      /read both systems: not complete after 0\.2 s: Kubernetes services, .* and 2 more: watch Service/,
+      /read both systems: not complete after 0\.2 s: Kubernetes services: watch Service, .* and 2 more: /,
     );
   });
 

@@ -78,6 +78,33 @@ describe('the configuration of a daemon that runs', () => {
   });
 });
 
+describe('the file of another cluster', () => {
+  const start = 'consul: {address: "http://a:8500", datacenter: dc1}';
+
+  it.each([
+    ['kubernetes: {context: other}', 'kubernetes.context: expected "" as at the start, found "other"'],
+    [
+      'kubernetes: {identityNamespace: shop}',
+      'kubernetes.identityNamespace: expected "kube-system" as at the start, found "shop"',
+    ],
+    [
+      'consul: {address: "http://b:8500", datacenter: dc1}',
+      'consul.address: expected "http://a:8500" as at the start, found "http://b:8500"',
+    ],
+    [
+      'consul: {address: "http://a:8500", datacenter: dc2}',
+      'consul.datacenter: expected "dc1" as at the start, found "dc2"',
+    ],
+  ])('%s is refused as a whole, and taken when it is as at the start', (text, message) => {
+    const live = new LiveConfig(load(start));
+    const others = 'toConsul: {policy: {maxInstances: 1}}\ntoKubernetes: {services: {include: [nothing]}}';
+    const all = text.startsWith('consul') ? text : `${start}\n${text}`;
+    expect(() => live.take(load(`${all}\n${others}`))).toThrow(message);
+    expect(live.config).toEqual(load(start));
+    expect(live.take(load(`${start}\nwrites: off`))).toEqual({ changed: ['writes'], needRestart: [] });
+  });
+});
+
 describe('the settings writes and removals', () => {
   it.each([
     ['writes: off', 'off'],

@@ -31,6 +31,10 @@ describe('what fails', () => {
     expect(byCause(failures)).toEqual(lines);
   });
 
+  it('is named by the first few, and how many more', () => {
+    expect(byCause(['a: x', 'b: x', 'c: x', 'd: x', 'e: x', 'f: y'], 3)).toEqual(['a, b, c and 2 more: x', 'f: y']);
+  });
+
   it('is told since when, whatever it fails with by now, and anew when it was well in between', async () => {
     const clock = new TestClock();
     const since = new FailingSince(clock);

@@ -126,6 +126,10 @@ describe('annotations', () => {
     ['service-mata-team', 'service-meta-team'],
     ['meta-team', 'service-meta-team'],
     ['service-nmae.grpc', 'service-name.grpc'],
+    ['service-meta.version', 'service-meta-version'],
+    ['service-mta.version', 'service-meta-version'],
+    ['service-meta', 'service-meta-KEY'],
+    ['meta', 'service-meta-KEY'],
   ])('with the key %s are told that %s was most likely meant', (key, meant) => {
     for (const on of ['pod', 'service'] as const)
       expect(

@@ -181,6 +181,18 @@ describe('the annotation consular.dev/import', () => {
     },
   );
 
+  it.each([
+    [{ imprt: '' }, 'imprt', 'import'],
+    [{ imprt: '..' }, 'imprt', 'import'],
+    [{ 'import-prt': 'http' }, 'import-prt', 'import-port'],
+  ])('is told once where the key is misspelt and says no name: %j', (text, key, meant) => {
+    const request = asking(text);
+    expect(request?.verdict).toBe('denied');
+    expect(problemsOf(request)).toEqual([
+      `InvalidAnnotation: annotation "consular.dev/${key}" is not one that Consular knows; did you mean "${meant}"?`,
+    ]);
+  });
+
   it.each(['service-name', 'service-nmae', 'port', 'service-meta-import', 'colour'])(
     'is none: the key %s is not about what a Service takes in',
     (key) => {
