@@ -14,43 +14,64 @@ export interface ChangeLogOptions {
   readonly perKey?: number;
 }
 
+/** What was changed within a second. */
+interface Second {
+  written: number;
+  readonly byKey: Map<string, number>;
+  /** Of what was not written for itself: how many by action, and by Consul service. */
+  readonly more: Map<string, number>;
+  readonly services: Map<string, number>;
+}
+
+/** A sum names so many services, those with most changes first. */
+const MOST_SERVICES = 10;
+
 /**
  * One record for each change that a system took, in either direction: so the log says when and why something left it. Of more
- * than 20 in a second the rest is one record, `and more changes`, with their number for each action.
+ * than 20 in a second the rest is one record, `and more changes`, with their number for each action and each Consul service.
  */
 export class ChangeLog {
   readonly #options: Required<ChangeLogOptions>;
   /** Undefined while nothing was changed within a second. */
-  #second: { written: number; readonly byKey: Map<string, number>; readonly more: Map<string, number> } | undefined;
+  #second: Second | undefined;
   #cancel: () => void = () => undefined;
 
   constructor(options: ChangeLogOptions) {
     this.#options = { perSecond: 20, perKey: 5, ...options };
   }
 
-  /** @param describe asked for what is written, and for nothing else */
-  note(direction: Direction, key: string, action: Action, describe: () => Fields): void {
+  /**
+   * @param service in Consul
+   * @param describe asked for what is written, and for nothing else
+   */
+  note(direction: Direction, key: string, action: Action, service: string, describe: () => Fields): void {
     const { log, perSecond, perKey } = this.#options;
     const second = (this.#second ??= this.#begin());
     const ofKey = (second.byKey.get(key) ?? 0) + 1;
     if (second.written < perSecond && ofKey <= perKey) {
       second.written++;
       second.byKey.set(key, ofKey);
-      return log.info(action, { direction, ...describe() });
+      return log.info(action, { direction, service, ...describe() });
     }
     second.more.set(action, (second.more.get(action) ?? 0) + 1);
+    second.services.set(service, (second.services.get(service) ?? 0) + 1);
   }
 
   /** Writes the sum of what was not written for itself. */
   flush(): void {
     this.#cancel();
-    const more = this.#second?.more;
+    const second = this.#second;
     this.#second = undefined;
-    if (more && more.size > 0) this.#options.log.info('and more changes', Object.fromEntries(more));
+    if (!second || second.more.size === 0) return;
+    const most = [...second.services].sort(([, a], [, b]) => b - a);
+    const named = most.slice(0, MOST_SERVICES).map(([service, count]) => `${service} ${count}`);
+    const others = most.length > named.length ? [`and ${most.length - named.length} more`] : [];
+    const services = [...named, ...others].join(', ');
+    this.#options.log.info('and more changes', { ...Object.fromEntries(second.more), services });
   }
 
-  #begin() {
+  #begin(): Second {
     this.#cancel = this.#options.clock.after(1000, () => this.flush());
-    return { written: 0, byKey: new Map<string, number>(), more: new Map<string, number>() };
+    return { written: 0, byKey: new Map(), more: new Map(), services: new Map() };
   }
 }

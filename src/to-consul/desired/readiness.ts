@@ -40,7 +40,9 @@ export function readinessOf(pod: Pod, gate: string | undefined): Readiness {
   }
   const since = ready?.lastTransitionTime ? ` since ${ready.lastTransitionTime}` : '';
   if (ready?.status === 'True') return { isReady: true, output: `Pod is Ready${since}` };
-  const why = [ready?.reason, ready?.message].filter(Boolean).join(': ') || 'no Ready condition yet';
+  const why =
+    [ready?.reason, ready?.message].filter(Boolean).join(': ') ||
+    (ready ? `its condition Ready is ${ready.status}` : 'no Ready condition yet');
   return { isReady: false, output: line(`Pod is not Ready${since}: ${why}`) };
 }
 

@@ -17,8 +17,8 @@ export function logChanges(
 ): void {
   const note = (action: 'registered' | 'changed' | 'deregistered', registration: Registration, why: () => string) => {
     const { service, id, node, address, port } = registration;
-    log.note('to-consul', podKey, action, () => {
-      return { service, instance: id, node: node.name, address: `${address}:${port}`, reason: why() };
+    log.note('to-consul', podKey, action, service, () => {
+      return { instance: id, node: node.name, address: `${address}:${port}`, reason: why() };
     });
   };
   for (const registration of create) note('registered', registration, () => registration.check.output);

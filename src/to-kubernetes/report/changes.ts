@@ -41,8 +41,8 @@ export function createChangeReport({ changes, catalog, nameOf }: ChangeReportOpt
   };
   return ({ action, kind, object, differences }) => {
     const [service = ''] = nameOf(object);
-    changes.note('to-kubernetes', `${kind} ${objectKey(object)}`, action, () => ({
-      ...{ service, kind, object: objectKey(object), address: addressesOf(object) },
+    changes.note('to-kubernetes', `${kind} ${objectKey(object)}`, action, service, () => ({
+      ...{ kind, object: objectKey(object), address: addressesOf(object) },
       reason:
         action === 'created'
           ? 'Consul has instances for it'

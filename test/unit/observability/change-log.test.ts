@@ -7,7 +7,8 @@ function stage() {
   const [clock, log] = [new TestClock(), new TestLog()];
   const changes = new ChangeLog({ log, clock });
   const note = (key: string, times: number, action: 'registered' | 'deregistered' = 'registered') => {
-    for (let i = 0; i < times; i++) changes.note('to-consul', key, action, () => ({ instance: `${key} ${i}` }));
+    for (let i = 0; i < times; i++)
+      changes.note('to-consul', key, action, key.split('-')[0] ?? '', () => ({ instance: `${key} ${i}` }));
   };
   return { clock, log, changes, note };
 }
@@ -17,18 +18,26 @@ describe('the record of a change', () => {
     const { log, note } = stage();
     note('shop/a', 1, 'deregistered');
     expect(log.records).toEqual([
-      { level: 'info', message: 'deregistered', fields: { direction: 'to-consul', instance: 'shop/a 0' } },
+      {
+        level: 'info',
+        message: 'deregistered',
+        fields: { direction: 'to-consul', service: 'shop/a', instance: 'shop/a 0' },
+      },
     ]);
   });
 
   it('is one of 20 in a second; the rest is a sum for each action, and the next second has its own', async () => {
     const { clock, log, note } = stage();
-    for (let i = 0; i < 30; i++) note(`shop/${i}`, 1);
-    note('shop/x', 7, 'deregistered');
+    for (let i = 0; i < 30; i++) note(`orders-${i}`, 1);
+    note('billing-x', 7, 'deregistered');
     expect(log.of('info')).toHaveLength(20);
     await clock.advance(1000);
     expect(log.records.slice(20)).toEqual([
-      { level: 'info', message: 'and more changes', fields: { registered: 10, deregistered: 7 } },
+      {
+        level: 'info',
+        message: 'and more changes',
+        fields: { registered: 10, deregistered: 7, services: 'orders 10, billing 7' },
+      },
     ]);
     note('shop/a', 1);
     expect(log.of('info')).toHaveLength(22);
@@ -48,7 +57,7 @@ describe('the record of a change', () => {
     const { changes } = stage();
     let described = 0;
     for (let i = 0; i < 100; i++)
-      changes.note('to-consul', `shop/${i}`, 'registered', () => {
+      changes.note('to-consul', `shop/${i}`, 'registered', 'orders', () => {
         described++;
         return {};
       });

@@ -218,7 +218,7 @@ it('a pod that is not Ready and is retained, because its service would be empty,
     'retained its pod is not Ready: much was lost at once, and orders would be empty',
   ]);
   const fewer = await explain({ pods: lost.slice(1), observed: there.slice(1) }, 'shop/p1');
-  expect(changes(fewer)).toEqual(['remove Pod is not Ready since 2026-10-20T10:00:00Z: no Ready condition yet']);
+  expect(changes(fewer)).toEqual(['remove Pod is not Ready since 2026-10-20T10:00:00Z: its condition Ready is False']);
 });
 
 describe('the readiness gate of a pod', () => {

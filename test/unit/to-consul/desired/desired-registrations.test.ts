@@ -234,7 +234,7 @@ describe('the registration of a pod', () => {
 
   it.each([
     [undefined, 'Pod is not Ready: no Ready condition yet'],
-    [condition({ status: 'False', lastTransitionTime: '' }), 'Pod is not Ready: no Ready condition yet'],
+    [condition({ status: 'False', lastTransitionTime: '' }), 'Pod is not Ready: its condition Ready is False'],
     [condition({ status: 'False', lastTransitionTime: '', reason: 'Gate' }), 'Pod is not Ready: Gate'],
   ])('says as much as is known (%j)', (ready, output) => {
     const [registration] = desired({ ready, config: { notReady: 'critical' } }).registrations;

@@ -11,9 +11,9 @@ function told(given: PlanningGiven): string[] {
   const records: string[] = [];
   const proven = plan.unproven.map(({ instance }) => instance);
   const log = {
-    note: (...[, , action, describe]: Parameters<Parameters<typeof logChanges>[0]['note']>) => {
-      const { service, address, reason } = describe();
-      records.push(`${action} ${String(service)} ${String(address)}: ${String(reason)}`);
+    note: (...[, , action, service, describe]: Parameters<Parameters<typeof logChanges>[0]['note']>) => {
+      const { address, reason } = describe();
+      records.push(`${action} ${service} ${String(address)}: ${String(reason)}`);
     },
   };
   logChanges(log, 'shop/a', { ...plan.changes, remove: [...plan.changes.remove, ...proven] }, plan);

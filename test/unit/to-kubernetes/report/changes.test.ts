@@ -10,9 +10,9 @@ function told(written: Written, instances: readonly ServiceInstance[] | undefine
   let record = '';
   const report = createChangeReport({
     changes: {
-      note: (_direction, _key, action, describe) => {
-        const { service, kind, object, address, reason } = describe();
-        record = `${action} ${String(kind)} ${String(object)} of ${String(service)} at ${String(address)}: ${String(reason)}`;
+      note: (_direction, _key, action, service, describe) => {
+        const { kind, object, address, reason } = describe();
+        record = `${action} ${String(kind)} ${String(object)} of ${service} at ${String(address)}: ${String(reason)}`;
       },
     },
     catalog: { instances: () => instances },
