@@ -18,10 +18,11 @@ import { mistakesOf } from '../to-consul/desired/service-mistakes.ts';
 import { noPod } from '../to-consul/report/reporter.ts';
 import { objectKey } from '../kubernetes/objects.ts';
 import { planOwnWrites, type OwnWrite } from './own-writes.ts';
+import { toldOfGates } from './gate-rights.ts';
 import { toldOfQuotas } from './namespace-quotas.ts';
 import { SHIPPED_ACCOUNT, toldOfNamespaces } from './namespace-rights.ts';
 import { describeWritesOff, writesOffBy } from './writes-off.ts';
-import { splitTold, toldIn, toldOf, toldOfImport, toldOfRights, toldOfServices, type Told } from './told.ts';
+import { severalPods, splitTold, toldIn, toldOf, toldOfImport, toldOfRights, toldOfServices, type Told } from './told.ts';
 
 export interface PlannedChange {
   readonly direction: 'to-consul' | 'to-kubernetes';
@@ -78,7 +79,9 @@ export function makePlan(context: OnceContext, timeoutMs: number, account = SHIP
     const mirrors = await planToKubernetes(context, world);
     const quotas = await toldOfQuotas(clients.kubernetes, namespacesOf(toKubernetes), mirrors.changes);
     const own = describeOwnWrites(await planOwnWrites(clients, world.owner));
-    const parts = [own, toConsul, { changes: [], ...told }, { changes: [], ...toldParts(quotas) }, mirrors];
+    const gates = await toldOfGates(clients, context.config, world.toConsul?.views.pods.values() ?? [], account);
+    const gated = { changes: [], ...toldParts(gates, 'to-consul') };
+    const parts = [own, toConsul, gated, { changes: [], ...told }, { changes: [], ...toldParts(quotas) }, mirrors];
     const writesOff = await writesOffBy(context.config, clients.kubernetes, account);
     return { cluster, writesOff, held, kept: [...kept, ...mirrors.kept], retained, ...merge(...parts) };
   });
@@ -124,9 +127,13 @@ async function planToConsul(
   const kept: HeldInstance[] = [];
   const retained: HeldInstance[] = [];
   const ofServices: ServiceProblem[] = [];
+  /** Pods, by what Consul refuses to each of them for the same right. */
+  const refused = new Map<string, string[]>();
   for (const key of [...pods.planner.keys()].sort()) {
     const { changes, unproven, rejections, warnings, ...plan } = await pods.plan(key);
     ofServices.push(...plan.ofServices);
+    for (const { reason, message } of rejections)
+      if (reason === 'ConsulRefused') refused.set(message, [...(refused.get(message) ?? []), key]);
     held.push(...heldOf(plan));
     kept.push(...plan.kept.map(({ registration }) => heldInstance(registration, WHY_KEPT)));
     retained.push(...plan.retained.map(({ registration, why }) => heldInstance(registration, why)));
@@ -140,10 +147,14 @@ async function planToConsul(
           change('remove', instance.registration, 'after a direct read'),
         ),
       ],
-      rejections: rejections.map(({ message }) => ({ direction, object: `Pod ${key}`, reason: message })),
+      rejections: rejections
+        .filter(({ reason }) => reason !== 'ConsulRefused')
+        .map(({ message }) => ({ direction, object: `Pod ${key}`, reason: message })),
       warnings: warnings.map((reason) => ({ direction, object: `Pod ${key}`, reason })),
     });
   }
+  const alike = [...refused].map(([reason, keys]): PlannedRejection => ({ direction, object: severalPods(keys), reason }));
+  parts.push({ ...NOTHING, rejections: alike });
   for (const service of toConsul.views.services.values()) {
     ofServices.push(...mistakesOf(service, config.toConsul));
     const addresses = pods.index.addressesWithoutPod(service);

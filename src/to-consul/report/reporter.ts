@@ -47,7 +47,7 @@ export function createReporter({ views, events, resources, log, metrics }: Repor
     for (const { reason, message, isHeld } of rejections) {
       metrics.rejections.inc({ direction: 'to-consul', reason });
       // Of a right that is missing, and may concern thousands of pods, the log tells once.
-      log[reason === 'ConsulRefused' ? 'debug' : 'warn']('rejected', {
+      log[reason === 'ConsulRefused' || reason === 'GateRefused' ? 'debug' : 'warn']('rejected', {
         direction: 'to-consul',
         kind: resource.kind,
         object: objectKey(object),
@@ -58,7 +58,7 @@ export function createReporter({ views, events, resources, log, metrics }: Repor
         type: 'Warning',
         reason,
         action: 'Register',
-        note: `${isHeld ? 'Left as it was in Consul' : 'Not registered in Consul as asked'}: ${message}`,
+        note: `${consequenceOf(reason, isHeld)}: ${message}`,
       });
     }
   };
@@ -144,6 +144,11 @@ export function createReporter({ views, events, resources, log, metrics }: Repor
       tellService(key);
     },
   };
+}
+
+function consequenceOf(reason: Rejection['reason'], isHeld: boolean | undefined): string {
+  if (reason === 'GateRefused') return 'Not made Ready';
+  return isHeld ? 'Left as it was in Consul' : 'Not registered in Consul as asked';
 }
 
 function goneOf(podKey: string, uid: string): Identity {

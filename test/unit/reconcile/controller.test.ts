@@ -7,6 +7,7 @@ import { settled } from '../clock.ts';
 import { recordingLog } from '../log.ts';
 
 const RACE = new Error('somebody was faster');
+const NO_RIGHT = new Error('there is no right to that');
 
 /** A controller whose reconciles end as the test says, one after the other, and then well. */
 function stage(fates: (Error | undefined)[] = [], msBetween = 0) {
@@ -21,6 +22,7 @@ function stage(fates: (Error | undefined)[] = [], msBetween = 0) {
     direction: 'to-consul',
     concurrency: 1,
     isRace: (error) => error === RACE,
+    isLackOfRights: (error) => error === NO_RIGHT,
     reconcile: (key) => {
       reconciled.push(key);
       failing.push(controller.status.failing);
@@ -101,6 +103,19 @@ describe('a reconcile', () => {
       ...Array<string>(2).fill('error reconciling keeps failing'),
     ]);
     expect(await outcomes()).toEqual(['failed 7', 'done 1']);
+  });
+
+  it('that fails for want of a right is told elsewhere, and is tried again when somebody looks', async () => {
+    const { controller, reconciled, records, run } = stage([NO_RIGHT, NO_RIGHT]);
+    controller.enqueue('a');
+    await settled();
+    expect(reconciled).toEqual(['a']);
+    expect(controller.status.failing).toEqual({ a: NO_RIGHT.message });
+    controller.lookAgain();
+    await settled();
+    expect(reconciled).toEqual(['a', 'a']);
+    await run('a');
+    expect(records).toEqual(Array<string>(2).fill('debug reconciling failed, will try again'));
   });
 
   it('that fails after it went well is told anew', async () => {
