@@ -5,9 +5,10 @@ import { objectKey, type Pod } from '../kubernetes/objects.ts';
 import { explainError } from '../observability/log.ts';
 import { gateOf, isShut } from '../to-consul/desired/readiness.ts';
 import { gateAccess, gateRefused } from '../to-consul/report/readiness-gate.ts';
+import { severalPods } from '../to-consul/report/several-pods.ts';
 import type { Clients } from '../world/context.ts';
 import { serviceAccountExists } from './namespace-rights.ts';
-import { severalPods, type Told } from './told.ts';
+import type { Told } from './told.ts';
 
 /**
  * Which gates the daemon's account has no right to open, one line for the pods of each namespace; nothing where the account is not
@@ -37,7 +38,12 @@ export async function toldOfGates(
     if (!hasStatus(error, 403)) throw error;
     const message = `it is not known whether it may open readiness gates: ${explainError(error)}`;
     return [
-      { reason: 'GateRefused', object: `ServiceAccount ${account.namespace}/${account.name}`, message, isWarning: true },
+      {
+        reason: 'GateRefused',
+        object: `ServiceAccount ${account.namespace}/${account.name}`,
+        message,
+        isWarning: true,
+      },
     ];
   }
 }

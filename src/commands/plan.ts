@@ -16,13 +16,14 @@ import { LAST_OF_ITS_SERVICE, STAYS } from '../to-consul/report/held.ts';
 import { WHY_KEPT } from '../to-consul/plan/kept.ts';
 import { mistakesOf } from '../to-consul/desired/service-mistakes.ts';
 import { noPod } from '../to-consul/report/reporter.ts';
+import { severalPods } from '../to-consul/report/several-pods.ts';
 import { objectKey } from '../kubernetes/objects.ts';
-import { planOwnWrites, type OwnWrite } from './own-writes.ts';
+import { planOwnWrites, type OwnWrites } from './own-writes.ts';
 import { toldOfGates } from './gate-rights.ts';
 import { toldOfQuotas } from './namespace-quotas.ts';
 import { SHIPPED_ACCOUNT, toldOfNamespaces } from './namespace-rights.ts';
 import { describeWritesOff, writesOffBy } from './writes-off.ts';
-import { severalPods, splitTold, toldIn, toldOf, toldOfImport, toldOfRights, toldOfServices, type Told } from './told.ts';
+import { splitTold, toldIn, toldOf, toldOfImport, toldOfRights, toldOfServices, type Told } from './told.ts';
 
 export interface PlannedChange {
   readonly direction: 'to-consul' | 'to-kubernetes';
@@ -87,8 +88,13 @@ export function makePlan(context: OnceContext, timeoutMs: number, account = SHIP
   });
 }
 
-function describeOwnWrites(writes: readonly OwnWrite[]): Part {
-  return { ...NOTHING, changes: writes.map((one) => ({ ...one, direction: 'to-consul', action: 'create' })) };
+function describeOwnWrites({ writes, warnings }: OwnWrites): Part {
+  const direction = 'to-consul' as const;
+  return {
+    ...NOTHING,
+    changes: writes.map((one) => ({ ...one, direction, action: 'create' })),
+    warnings: warnings.map((reason) => ({ direction, object: 'Consul', reason })),
+  };
 }
 
 /** Those that objects are made in. */
@@ -153,7 +159,11 @@ async function planToConsul(
       warnings: warnings.map((reason) => ({ direction, object: `Pod ${key}`, reason })),
     });
   }
-  const alike = [...refused].map(([reason, keys]): PlannedRejection => ({ direction, object: severalPods(keys), reason }));
+  const alike = [...refused].map(([reason, keys]): PlannedRejection => ({
+    direction,
+    object: severalPods(keys),
+    reason,
+  }));
   parts.push({ ...NOTHING, rejections: alike });
   for (const service of toConsul.views.services.values()) {
     ofServices.push(...mistakesOf(service, config.toConsul));

@@ -10,12 +10,6 @@ export interface Told extends Pick<Problem, 'message' | 'isWarning'> {
   readonly object: string;
 }
 
-/** Pods that are told the same. @param keys at least one */
-export function severalPods(keys: readonly string[]): string {
-  const [first = ''] = keys;
-  return keys.length === 1 ? `Pod ${first}` : `${keys.length} Pods, such as ${first}`;
-}
-
 /** What somebody has to mend, and what somebody should know. */
 export function splitTold(told: readonly Told[]): Record<'rejections' | 'warnings', readonly Told[]> {
   const shown = (warnings: boolean) => told.filter(({ isWarning }) => isWarning === warnings);

@@ -197,10 +197,12 @@ export function runToConsul(options: ToConsulOptions): ToConsul {
     forget,
   });
   loop.start();
+  const refusedRemovals = () => nodesThatStay(denied.all, own.emptyNodes());
   const unfollowed = followConsul(options, onDrift);
   inBackground(
     removeEmptyNodes({
       ...options,
+      denied,
       reserve: (node) => writer.reserve(node),
       isFollowing: () => options.isFollowing() && config.removals === 'on',
       graceMs: options.emptyNodeMs ?? EMPTY_NODE_MS,
@@ -218,12 +220,13 @@ export function runToConsul(options: ToConsulOptions): ToConsul {
       const { rejected, ...status } = loop.status;
       const missingRights = denied.all.map(shownRight);
       return {
-        ...{ ...status, rejected: rejected + closed.size },
+        ...{ ...status, rejected: rejected + closed.size + refusedRemovals().length },
         ...{ closedNamespaces: Object.fromEntries(closed), missingRights },
       };
     },
     troubles: () => [
       ...[...options.closedNamespaces()].map(([name, why]) => `Namespace ${name}: it may not be read: ${why}`),
+      ...refusedRemovals(),
       ...loop.troubles(),
     ],
     retaining: () => loop.retaining(),
@@ -249,6 +252,13 @@ export function runToConsul(options: ToConsulOptions): ToConsul {
 function whyNothingIsWritten(denied: readonly DeniedRight[], own: Pick<OwnCatalog, 'size'>): string[] {
   const node = own.size === 0 ? denied.find(({ resource }) => resource === 'node') : undefined;
   return node ? [`instances in Consul: nothing can be registered: ${refusedFor(node).message}`] : [];
+}
+
+/** Empty nodes of ours that the token may not remove, one sentence each. */
+function nodesThatStay(denied: readonly DeniedRight[], empty: ReadonlyMap<string, number>): string[] {
+  return denied
+    .filter(({ resource, name }) => resource === 'node' && empty.has(name))
+    .map((right) => `Consul node ${right.name}: empty, and not removed: ${refusedFor(right).message}`);
 }
 
 /** A right that the token lacks, the rule that gives it, and since when Consul has refused what needs it. */

@@ -103,7 +103,7 @@ export class ToKubernetesLoop {
     // What is not for want of a right may work soon.
     const all = [...failures.values()];
     const [first] = [...all.filter((error) => !lackedAccess(error)), ...all];
-    if (first !== undefined) throw first;
+    if (all.length > 0) throw first;
   }
 
   async #apply(name: string, part: NamespacePlan): Promise<void> {
