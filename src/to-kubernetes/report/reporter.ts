@@ -104,8 +104,7 @@ export function createReporter({ views, events, resources, config, log, metrics 
     const message = `Service ${key}: ${importKey}: ${refusal.message}`;
     if (echoed.get(key) === message) return;
     echoed.set(key, message);
-    if (about)
-      events.report(...about, { type: 'Warning', reason: refusal.reason, action: 'Mirror', note: message });
+    if (about) events.report(...about, { type: 'Warning', reason: refusal.reason, action: 'Mirror', note: message });
   }
 
   const importKey = importKeys(config.annotationPrefix).service;

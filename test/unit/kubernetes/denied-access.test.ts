@@ -68,7 +68,10 @@ describe('the right that a refusal says is missing', () => {
       'pods "a" is forbidden: User "system:serviceaccount:consular:consular" cannot patch resource "pods/status" in API group "" in the namespace "shop"',
       STATUS,
     ],
-    ['services is forbidden: User "u" cannot create resource "services" in API group "" in the namespace "shop"', SERVICES],
+    [
+      'services is forbidden: User "u" cannot create resource "services" in API group "" in the namespace "shop"',
+      SERVICES,
+    ],
     [
       'x is forbidden: User "u" cannot delete resource "endpointslices" in API group "discovery.k8s.io" in the namespace "a"',
       { verb: 'delete', group: 'discovery.k8s.io', resource: 'endpointslices', namespace: 'a' },
@@ -82,7 +85,9 @@ describe('the right that a refusal says is missing', () => {
   });
 
   it('is none where a quota or a webhook says no, or the failure is another', () => {
-    expect(lackedAccess(refused(403, 'services "a" is forbidden: exceeded quota: few, requested: services=1'))).toBeUndefined();
+    expect(
+      lackedAccess(refused(403, 'services "a" is forbidden: exceeded quota: few, requested: services=1')),
+    ).toBeUndefined();
     expect(lackedAccess(refused(409, 'User "u" cannot create resource "services" in API group ""'))).toBeUndefined();
     expect(lackedAccess(new Error('reset'))).toBeUndefined();
   });

@@ -202,7 +202,8 @@ describe('a right that is missing in a namespace', () => {
     const { reporter, events, records } = stage([], {});
     const other = service({ name: 'other', namespace });
     const outcome = { namespace, request: undefined, service: other, problems: [] };
-    for (const failure of [rights(namespace), rights(namespace)]) reporter.imports(`${namespace}/other`, outcome, failure);
+    for (const failure of [rights(namespace), rights(namespace)])
+      reporter.imports(`${namespace}/other`, outcome, failure);
     const message = `what belongs into namespace ${namespace} is refused: there is no right to create endpointslices.discovery.k8s.io in namespace ${namespace}: apply the Role in deploy/kubernetes/${role} for namespace ${namespace}`;
     expect(shownBy(reporter)).toEqual([1, [message]]);
     expect(records.map(({ fields }) => fields?.why)).toEqual([message]);
