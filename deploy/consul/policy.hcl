@@ -23,8 +23,8 @@ service "consular" {
 }
 
 # The fence: only the holder of this key writes. What was sent earlier and arrives late, by this pod or by one that led before it,
-# changes nothing. Without this rule Consular writes unfenced and says so; then its nodes rest for 35 s after each write of which
-# nobody knows what became of it.
+# changes nothing. Without this rule from the start Consular writes unfenced and says so; then its nodes rest for 35 s after each
+# write of which nobody knows what became of it. Taken away from a Consular that runs it stops all writes until it is back.
 key "consular/dev/leader" {
   policy = "write"
 }

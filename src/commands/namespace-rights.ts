@@ -5,6 +5,7 @@ import { hasStatus } from '../kubernetes/errors.ts';
 import { missingRights, type NamespaceRights } from '../kubernetes/namespace-rights.ts';
 import { explainError } from '../observability/log.ts';
 import type { Clients } from '../world/context.ts';
+import { adviceOnRights } from '../to-kubernetes/report/write-refusal.ts';
 import { importRights, mirrorRights, type Watch } from '../world/mirror-rights.ts';
 import type { World } from '../world/world.ts';
 import type { Told } from './told.ts';
@@ -37,16 +38,14 @@ export async function toldOfNamespaces(
   const { resources } = clients;
   const open = namespaces
     .filter((name) => !closed.has(name))
-    .map((name) => [name, mirrorRights(resources, name, watch)] as const);
+    .map((name) => ({ name, rights: mirrorRights(resources, name, watch), isImport: false }));
   // Where Services are mirrored too, the rights are those above.
   const imports = importNamespaces
     .filter((name) => !namespaces.includes(name))
-    .map((name) => [name, importRights(resources, name)] as const);
+    .map((name) => ({ name, rights: importRights(resources, name), isImport: true }));
   try {
     if (!(await serviceAccountExists(clients.kubernetes, account))) return told;
-    const lacking = await Promise.all(
-      [...open, ...imports].map(([name, rights]) => toldOfAccount(clients, account, name, rights)),
-    );
+    const lacking = await Promise.all([...open, ...imports].map((one) => toldOfAccount(clients, account, one)));
     return [...told, ...lacking.flat()];
   } catch (error) {
     if (!hasStatus(error, 403)) throw error;
@@ -73,8 +72,7 @@ export async function serviceAccountExists(kubernetes: KubernetesRequester, acco
 async function toldOfAccount(
   { kubernetes }: Pick<Clients, 'kubernetes'>,
   account: ServiceAccount,
-  namespace: string,
-  rights: NamespaceRights,
+  { name: namespace, rights, isImport }: Written,
 ): Promise<Told[]> {
   const may = (access: Access) => mayAccount(kubernetes, account, access);
   const missing = await missingRights(may, [...rights.read, ...rights.write]);
@@ -82,10 +80,21 @@ async function toldOfAccount(
   if (!first) return [];
   const more = missing.length === 1 ? '' : `, and ${missing.length - 1} more of its rights are missing`;
   const isMissing = (access: Access) => missing.includes(access);
-  const isClosed = rights.read.some(isMissing) || rights.write.every(isMissing);
-  const follows = isClosed ? 'until it has, nothing is written there' : 'what needs it is refused';
-  const message = `${described(account)} has no right to ${describeAccess(first)}${more}: ${follows}`;
-  return [tellOf(`Namespace ${namespace}`, message)];
+  const isNothingWritten = rights.read.some(isMissing) || rights.write.every(isMissing);
+  const follows = isNothingWritten ? 'until it has, nothing is written there' : 'what needs it is refused';
+  const advice = adviceOnRights(namespace, isImport);
+  const message = `${described(account)} has no right to ${describeAccess(first)}${more}: ${follows}: ${advice}`;
+  // Where nothing is mirrored, nothing is followed either that could be closed.
+  const reason = isNothingWritten && !isImport ? 'NamespaceClosed' : 'WriteRefused';
+  return [{ ...tellOf(`Namespace ${namespace}`, message), reason }];
+}
+
+/** A namespace that the daemon writes to, and what it needs for that. */
+interface Written {
+  readonly name: string;
+  readonly rights: NamespaceRights;
+  /** Whether it is one of imports alone. */
+  readonly isImport: boolean;
 }
 
 function tellOf(object: string, message: string, isWarning = false): Told {

@@ -1,5 +1,4 @@
 import type { ToKubernetesConfig } from '../config/schema.ts';
-import { escapeControls } from '../json.ts';
 import type { Changes } from '../reconcile/changes.ts';
 import { identityOf } from '../to-consul/registration/registration.ts';
 import type { ServiceProblem } from '../to-consul/registration/rejection.ts';
@@ -16,11 +15,13 @@ import { LAST_OF_ITS_SERVICE, STAYS } from '../to-consul/report/held.ts';
 import { WHY_KEPT } from '../to-consul/plan/kept.ts';
 import { mistakesOf } from '../to-consul/desired/service-mistakes.ts';
 import { noPod } from '../to-consul/report/reporter.ts';
+import { severalPods } from '../to-consul/report/several-pods.ts';
 import { objectKey } from '../kubernetes/objects.ts';
-import { planOwnWrites, type OwnWrite } from './own-writes.ts';
+import { planOwnWrites, type OwnWrites } from './own-writes.ts';
+import { toldOfGates } from './gate-rights.ts';
 import { toldOfQuotas } from './namespace-quotas.ts';
 import { SHIPPED_ACCOUNT, toldOfNamespaces } from './namespace-rights.ts';
-import { describeWritesOff, writesOffBy } from './writes-off.ts';
+import { writesOffBy } from './writes-off.ts';
 import { splitTold, toldIn, toldOf, toldOfImport, toldOfRights, toldOfServices, type Told } from './told.ts';
 
 export interface PlannedChange {
@@ -78,14 +79,21 @@ export function makePlan(context: OnceContext, timeoutMs: number, account = SHIP
     const mirrors = await planToKubernetes(context, world);
     const quotas = await toldOfQuotas(clients.kubernetes, namespacesOf(toKubernetes), mirrors.changes);
     const own = describeOwnWrites(await planOwnWrites(clients, world.owner));
-    const parts = [own, toConsul, { changes: [], ...told }, { changes: [], ...toldParts(quotas) }, mirrors];
+    const gates = await toldOfGates(clients, context.config, world.toConsul?.views.pods.values() ?? [], account);
+    const gated = { changes: [], ...toldParts(gates, 'to-consul') };
+    const parts = [own, toConsul, gated, { changes: [], ...told }, { changes: [], ...toldParts(quotas) }, mirrors];
     const writesOff = await writesOffBy(context.config, clients.kubernetes, account);
     return { cluster, writesOff, held, kept: [...kept, ...mirrors.kept], retained, ...merge(...parts) };
   });
 }
 
-function describeOwnWrites(writes: readonly OwnWrite[]): Part {
-  return { ...NOTHING, changes: writes.map((one) => ({ ...one, direction: 'to-consul', action: 'create' })) };
+function describeOwnWrites({ writes, warnings }: OwnWrites): Part {
+  const direction = 'to-consul' as const;
+  return {
+    ...NOTHING,
+    changes: writes.map((one) => ({ ...one, direction, action: 'create' })),
+    warnings: warnings.map((reason) => ({ direction, object: 'Consul', reason })),
+  };
 }
 
 /** Those that objects are made in. */
@@ -124,9 +132,13 @@ async function planToConsul(
   const kept: HeldInstance[] = [];
   const retained: HeldInstance[] = [];
   const ofServices: ServiceProblem[] = [];
+  /** Pods, by what Consul refuses to each of them for the same right. */
+  const refused = new Map<string, string[]>();
   for (const key of [...pods.planner.keys()].sort()) {
     const { changes, unproven, rejections, warnings, whyGone, ...plan } = await pods.plan(key);
     ofServices.push(...plan.ofServices);
+    for (const { reason, message } of rejections)
+      if (reason === 'ConsulRefused') refused.set(message, [...(refused.get(message) ?? []), key]);
     held.push(...heldOf(plan));
     kept.push(...plan.kept.map(({ registration }) => heldInstance(registration, WHY_KEPT)));
     retained.push(...plan.retained.map(({ registration, why }) => heldInstance(registration, why)));
@@ -144,10 +156,18 @@ async function planToConsul(
           ),
         ),
       ],
-      rejections: rejections.map(({ message }) => ({ direction, object: `Pod ${key}`, reason: message })),
+      rejections: rejections
+        .filter(({ reason }) => reason !== 'ConsulRefused')
+        .map(({ message }) => ({ direction, object: `Pod ${key}`, reason: message })),
       warnings: warnings.map((reason) => ({ direction, object: `Pod ${key}`, reason })),
     });
   }
+  const alike = [...refused].map(([reason, keys]): PlannedRejection => ({
+    direction,
+    object: severalPods(keys),
+    reason,
+  }));
+  parts.push({ ...NOTHING, rejections: alike });
   for (const service of toConsul.views.services.values()) {
     ofServices.push(...mistakesOf(service, config.toConsul));
     const addresses = pods.index.addressesWithoutPod(service);
@@ -274,44 +294,3 @@ function toldParts(
   };
   return { rejections: rejections.map(planned), warnings: warnings.map(planned) };
 }
-
-/**
- * The plan for people: one aligned line a change, then what stays (=), what was rejected (!) or should be known (*), then
- * the sums.
- */
-export function formatPlan({ writesOff, changes, held, kept, retained, rejections, warnings }: Plan): string {
-  const all = [
-    ...changes,
-    ...held.map((one) => ({ ...one, action: 'held' as const })),
-    ...kept.map((one) => ({ ...one, action: 'kept' as const })),
-    ...retained.map((one) => ({ ...one, action: 'retained' as const })),
-  ];
-  const width = (of: (row: (typeof all)[number]) => string) => Math.max(0, ...all.map((row) => of(row).length));
-  const [kinds, objects] = [width(({ kind }) => kind), width(({ object }) => object)];
-  const actions = Math.max(
-    'create'.length,
-    width(({ action }) => action),
-  );
-  const lines = (['to-consul', 'to-kubernetes'] as const).flatMap((direction) => {
-    const own = all.filter((row) => row.direction === direction);
-    const rows = own.map(({ action, kind, object, note }) =>
-      `  ${SIGN[action]} ${action.padEnd(actions)}  ${kind.padEnd(kinds)}  ${object.padEnd(objects)}  ${note}`.trimEnd(),
-    );
-    const told = (sign: string, of: readonly PlannedRejection[]) =>
-      of.filter((one) => one.direction === direction).map(({ object, reason }) => `  ${sign} ${object}: ${reason}`);
-    const problems = [...told('!', rejections), ...told('*', warnings)];
-    return [`${direction}:`, ...(rows.length > 0 ? rows : ['  nothing to do']), ...problems].map(escapeControls);
-  });
-  const count = (action: PlannedChange['action']) => changes.filter((change) => change.action === action).length;
-  return [
-    ...describeWritesOff(writesOff).map(escapeControls),
-    ...lines,
-    `Plan: ${count('create')} to create, ${count('update')} to update, ${count('remove')} to remove, ${rejections.length} rejected${stays(held, 'held')}${stays(kept, 'kept')}${stays(retained, 'retained')}.`,
-  ].join('\n');
-}
-
-function stays({ length }: readonly HeldInstance[], how: string): string {
-  return length === 0 ? '' : `, ${length} ${how}`;
-}
-
-const SIGN = { create: '+', update: '~', remove: '-', held: '=', kept: '=', retained: '=' } as const;

@@ -1,5 +1,6 @@
 import { booleanField, expectObject, objectField, stringField } from '../json.ts';
 import type { KubernetesRequester } from './client.ts';
+import { hasStatus } from './errors.ts';
 
 export interface Access {
   readonly verb: string;
@@ -8,6 +9,8 @@ export interface Access {
   readonly resource: string;
   /** Empty for a kind that is in no namespace. */
   readonly namespace: string;
+  /** A part of the objects, such as `status`; the objects themselves when there is none. */
+  readonly subresource?: string;
   /** The one object that is meant; all of them when there is none. */
   readonly name?: string;
 }
@@ -55,9 +58,24 @@ async function review(
 }
 
 /** `create services in namespace shop`, `watch namespaces shop`. */
-export function describeAccess({ verb, group, resource, namespace, name }: Access): string {
-  const what = `${verb} ${resource}${group === '' ? '' : `.${group}`}${name === undefined ? '' : ` ${name}`}`;
+export function describeAccess({ verb, group, resource, subresource, namespace, name }: Access): string {
+  const part = subresource === undefined ? '' : `/${subresource}`;
+  const what = `${verb} ${resource}${part}${group === '' ? '' : `.${group}`}${name === undefined ? '' : ` ${name}`}`;
   return namespace === '' ? what : `${what} in namespace ${namespace}`;
+}
+
+/**
+ * The right for want of which the API server refused a request, read from its words (kube-apiserver 1.36.3): `User "u" cannot
+ * patch resource "pods/status" in API group "" in the namespace "shop"`; undefined for any other failure, such as a quota or a
+ * webhook that says no.
+ */
+export function lackedAccess(error: unknown): Access | undefined {
+  if (!hasStatus(error, 403)) return undefined;
+  const found = /User ".*" cannot (\w+) resource "([^"/]+)(?:\/([^"]+))?" in API group "([^"]*)"/.exec(error.message);
+  const [text, verb, resource, subresource, group] = found ?? [];
+  if (text === undefined || verb === undefined || resource === undefined || group === undefined) return undefined;
+  const [, namespace = ''] = / in the namespace "([^"]*)"/.exec(error.message) ?? [];
+  return { verb, group, resource, namespace, ...(subresource === undefined ? {} : { subresource }) };
 }
 
 export interface MissingRight {

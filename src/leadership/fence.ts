@@ -1,4 +1,5 @@
 import { sleep } from '../backoff.ts';
+import { ruleFor } from '../consul/rights.ts';
 import type { Clock } from '../clock.ts';
 import type { Fencing } from '../consul/committer.ts';
 import type { Distrust } from '../consul/distrust.ts';
@@ -167,7 +168,10 @@ export class Fence implements Fencing {
 
   /** Why nothing is written, now or any more; undefined while something is. */
   get failure(): string | undefined {
-    return this.#standing.kind === 'displaced' ? this.#standing.error.message : this.#trouble.why;
+    if (this.#standing.kind === 'displaced') return this.#standing.error.message;
+    const { why, isDenied } = this.#trouble;
+    const rule = ruleFor({ resource: 'key', name: this.key });
+    return isDenied ? `${why}: nothing is written until the policy of the token has \`${rule}\`` : why;
   }
 
   /** The key has changed, or cannot be read: the leader is asked who holds it. */

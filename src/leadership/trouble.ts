@@ -1,6 +1,7 @@
 import { inBackground } from '../background.ts';
 import { backoffMs, sleep } from '../backoff.ts';
 import type { Clock } from '../clock.ts';
+import { isDenied } from '../consul/errors.ts';
 import { explainError } from '../observability/log.ts';
 
 /** Whoever waits for the end of a trouble may have nothing to write: full-jitter caps of 1, 2, 4, 5 s. */
@@ -20,6 +21,7 @@ export interface TroubleOptions {
 export class Trouble {
   readonly #options: TroubleOptions;
   #why: string | undefined;
+  #isDenied = false;
   #isTryingAgain = false;
 
   constructor(options: TroubleOptions) {
@@ -31,8 +33,14 @@ export class Trouble {
     return this.#why;
   }
 
+  /** Whether it is a right that is missing. */
+  get isDenied(): boolean {
+    return this.#isDenied;
+  }
+
   end(): void {
     this.#why = undefined;
+    this.#isDenied = false;
   }
 
   /** Does what keeps everything from being written when it fails. @throws what the work throws */
@@ -42,6 +50,7 @@ export class Trouble {
       this.end();
     } catch (error) {
       this.#why = explainError(error);
+      this.#isDenied = isDenied(error);
       inBackground(this.#tryAgain());
       throw error;
     }

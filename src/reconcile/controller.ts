@@ -9,6 +9,11 @@ export interface ControllerOptions {
   /** Makes the world right for one key, from the latest state; throws when that did not work out and is worth another try. */
   readonly reconcile: (key: string) => Promise<void>;
   readonly concurrency: number;
+  /**
+   * True for errors that say that somebody has to give us a right, which are told as rejections: trying again soon mends nothing.
+   * @default none is
+   */
+  readonly isLackOfRights?: ((error: unknown) => boolean) | undefined;
   /** True for errors that say "somebody else was faster": normal life, not worth a warning. */
   readonly isRace: (error: unknown) => boolean;
   readonly brake: WorkQueueOptions['brake'];
@@ -31,6 +36,9 @@ const PERSISTENT_FAILURES = 5;
 /** The first tries of a key follow each other so quickly that all of these say the same: one of them is told. */
 const ONE_WARNING_MS = 2000;
 
+/** A right that is missing is there when somebody gives it: after 30 s, 1, 2, 4, 8, 10, 10 ... min. */
+const RIGHTS_RETRY = { firstMs: 30_000, longestMs: 10 * 60_000 };
+
 interface Failing {
   readonly why: string;
   readonly sinceMs: number;
@@ -47,6 +55,7 @@ interface Failing {
  * | fails for less than 2 s, the first time  | a warning                      |
  * | fails for less than 2 s, again           | debug                          |
  * | fails for longer                         | a warning, from 5 on an error  |
+ * | fails for want of a right                | debug: what is rejected tells it. The key is tried after 30 s, 1 min, ... at most 10 min |
  * | could not be written as writes are off   | nothing, and it is no failure: whoever switches them on has all keys looked at |
  */
 export class Controller {
@@ -62,6 +71,7 @@ export class Controller {
     this.#queue = new WorkQueue({
       process: (key) => this.#process(key),
       onFailure: (key, error, failures, retryInMs) => this.#judge(key, error, failures, retryInMs),
+      retryAfterMs: (error, failures) => (options.isLackOfRights?.(error) ? slowRetryMs(failures) : undefined),
       concurrency: options.concurrency,
       brake: options.brake,
     });
@@ -125,15 +135,21 @@ export class Controller {
     const now = this.#clock.now();
     const { sinceMs, isTold } = this.#failing.get(key) ?? { sinceMs: now, isTold: false };
     const fields = { direction, key, failures, retryInMs: Math.round(retryInMs), error };
+    const lacksRights = this.#options.isLackOfRights?.(error) === true;
     const isLostRace = failures < PERSISTENT_FAILURES && isRace(error);
     this.#failing.set(key, { why: explainError(error), sinceMs, isTold: isTold || !isLostRace });
     metrics.reconciles.inc({ direction, outcome: isLostRace ? 'race' : 'failed' });
     if (isLostRace) return log.debug('lost a race, will look again', fields);
+    if (lacksRights) return log.debug(WILL_TRY_AGAIN, fields);
     const isFirst = now - sinceMs < ONE_WARNING_MS;
     if (isFirst && isTold) log.debug(WILL_TRY_AGAIN, fields);
     else if (isFirst || failures < PERSISTENT_FAILURES) log.warn(WILL_TRY_AGAIN, fields);
     else log.error('reconciling keeps failing', fields);
   }
+}
+
+function slowRetryMs(failures: number): number {
+  return Math.min(RIGHTS_RETRY.longestMs, RIGHTS_RETRY.firstMs * 2 ** (failures - 1));
 }
 
 /** @returns false when writes are off @throws any other error */

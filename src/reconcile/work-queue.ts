@@ -22,6 +22,8 @@ export interface WorkQueueOptions {
   readonly process: (key: string) => Promise<void>;
   /** Called once for each failed run; the queue has already scheduled the retry. */
   readonly onFailure: (key: string, error: unknown, failures: number, retryInMs: number) => void;
+  /** How long after a failure the key is tried again, in milliseconds; undefined for the backoff of all failures. @default none */
+  readonly retryAfterMs?: ((error: unknown, failures: number) => number | undefined) | undefined;
   readonly concurrency: number;
   /** Holds back the retries of all keys together; nothing else. */
   readonly brake: Pick<RetryBrake, 'turn' | 'giveBack'>;
@@ -222,7 +224,8 @@ export class WorkQueue {
       state.failures = 0;
       if (isRetry) this.#options.brake.giveBack(REQUESTS_OF_A_RETRY);
     } catch (error) {
-      const wait = backoffMs(state.failures++, RETRY);
+      const backoff = backoffMs(state.failures++, RETRY);
+      const wait = this.#options.retryAfterMs?.(error, state.failures) ?? backoff;
       // Still running: whoever is told of the failure and adds the key makes it run again, instead of queueing it twice.
       this.addAfter(key, wait);
       this.#options.onFailure(key, error, state.failures, wait);

@@ -12,6 +12,8 @@ import type { Absence } from '../consul/absence.ts';
 import type { Distrust } from '../consul/distrust.ts';
 import type { TimeLine } from '../consul/time-line.ts';
 import type { EventRecorder } from '../kubernetes/events.ts';
+import type { MayAccess } from '../kubernetes/access.ts';
+import { DeniedAccess } from '../kubernetes/denied-access.ts';
 import type { ObjectApi } from '../kubernetes/object-api.ts';
 import type { Resources } from '../kubernetes/resources.ts';
 import type { Service } from '../kubernetes/objects.ts';
@@ -63,6 +65,8 @@ export interface ToConsulOptions {
   readonly absence: Absence;
   readonly committer: Committer;
   readonly api: ObjectApi;
+  /** Whether we have a right in Kubernetes now. */
+  readonly may: MayAccess;
   readonly resources: Resources;
   readonly events: EventRecorder;
   /** Holds back what is tried again after a failure. */
@@ -125,7 +129,12 @@ export function runToConsul(options: ToConsulOptions): ToConsul {
   const admission = new Admission(config.policy, foreign, places);
   const planner = new Planner(owner, config, views, index, own, admission, foreign, losses);
   const report = createReporter(options);
-  const gatekeeper = new Gatekeeper({ ...options, gate: gateOf(config.annotationPrefix) });
+  const gatekeeper = new Gatekeeper({
+    ...options,
+    gate: gateOf(config.annotationPrefix),
+    denied: new DeniedAccess({ may: options.may, clock: systemClock, signal: options.signal }),
+    onRights: (podKeys) => loop.enqueue(podKeys),
+  });
   const denied = new DeniedRights({
     ask: (rights) => readRights(options.consul, rights),
     ...{ log, clock: systemClock, signal: options.signal },
@@ -151,8 +160,9 @@ export function runToConsul(options: ToConsulOptions): ToConsul {
     planner: {
       keys: () => planner.keys(),
       plan: (key, proven) => {
-        const plan = planner.plan(key, proven);
-        return denied.isEmpty ? plan : permitted(plan, denied, nodeOf);
+        const whole = planner.plan(key, proven);
+        const plan = denied.isEmpty ? whole : permitted(whole, denied, nodeOf);
+        return gate ? gate.withRefusal(key, plan) : plan;
       },
     },
     places,
@@ -187,10 +197,12 @@ export function runToConsul(options: ToConsulOptions): ToConsul {
     forget,
   });
   loop.start();
+  const refusedRemovals = () => nodesThatStay(denied.all, own.emptyNodes());
   const unfollowed = followConsul(options, onDrift);
   inBackground(
     removeEmptyNodes({
       ...options,
+      denied,
       reserve: (node) => writer.reserve(node),
       isFollowing: () => options.isFollowing() && config.removals === 'on',
       graceMs: options.emptyNodeMs ?? EMPTY_NODE_MS,
@@ -208,12 +220,13 @@ export function runToConsul(options: ToConsulOptions): ToConsul {
       const { rejected, ...status } = loop.status;
       const missingRights = denied.all.map(shownRight);
       return {
-        ...{ ...status, rejected: rejected + closed.size },
+        ...{ ...status, rejected: rejected + closed.size + refusedRemovals().length },
         ...{ closedNamespaces: Object.fromEntries(closed), missingRights },
       };
     },
     troubles: () => [
       ...[...options.closedNamespaces()].map(([name, why]) => `Namespace ${name}: it may not be read: ${why}`),
+      ...refusedRemovals(),
       ...loop.troubles(),
     ],
     retaining: () => loop.retaining(),
@@ -239,6 +252,13 @@ export function runToConsul(options: ToConsulOptions): ToConsul {
 function whyNothingIsWritten(denied: readonly DeniedRight[], own: Pick<OwnCatalog, 'size'>): string[] {
   const node = own.size === 0 ? denied.find(({ resource }) => resource === 'node') : undefined;
   return node ? [`instances in Consul: nothing can be registered: ${refusedFor(node).message}`] : [];
+}
+
+/** Empty nodes of ours that the token may not remove, one sentence each. */
+function nodesThatStay(denied: readonly DeniedRight[], empty: ReadonlyMap<string, number>): string[] {
+  return denied
+    .filter(({ resource, name }) => resource === 'node' && empty.has(name))
+    .map((right) => `Consul node ${right.name}: empty, and not removed: ${refusedFor(right).message}`);
 }
 
 /** A right that the token lacks, the rule that gives it, and since when Consul has refused what needs it. */

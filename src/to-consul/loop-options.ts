@@ -42,7 +42,7 @@ export interface LoopOptions {
   readonly proofs: { exists(podKey: string, proof: Proof): Promise<boolean> };
   readonly firstProofs: Pick<FirstProofs, 'clear' | 'give' | 'forget' | 'settle'>;
   readonly patience: Pick<Patience, 'judge'>;
-  readonly report: Pick<Reporter, 'rejections' | 'warnings' | 'ofServices' | 'rejected'>;
+  readonly report: Pick<Reporter, 'rejections' | 'warnings' | 'ofServices' | 'rejected' | 'alike'>;
   /** Undefined while the readiness gate is off. */
   readonly gate: { settle(podKey: string, plan: PodPlan): Promise<void> } | undefined;
   readonly brake: ControllerOptions['brake'];

@@ -156,7 +156,7 @@ export class ToConsulLoop {
 
   /** What is rejected and what is held, an object each. */
   troubles(): Iterable<string> {
-    return this.#held.troubles(this.#options.report.rejected);
+    return this.#held.troubles(this.#options.report.rejected, this.#options.report.alike);
   }
 
   /** What is retained right now, under its hash. */

@@ -1,6 +1,8 @@
 import type { ToKubernetesConfig } from '../config/schema.ts';
 import type { Distrust } from '../consul/distrust.ts';
 import { systemClock } from '../clock.ts';
+import { lackedAccess, type MayAccess } from '../kubernetes/access.ts';
+import { DeniedAccess } from '../kubernetes/denied-access.ts';
 import { hasStatus, isGone } from '../kubernetes/errors.ts';
 import { objectKey } from '../kubernetes/objects.ts';
 import type { EventRecorder } from '../kubernetes/events.ts';
@@ -46,6 +48,8 @@ export interface ToKubernetesOptions {
   readonly selectAgain: () => void;
   readonly hosts: HostCache;
   readonly api: ObjectApi;
+  /** Whether we have a right in Kubernetes now. */
+  readonly may: MayAccess;
   readonly resources: Resources;
   readonly events: EventRecorder;
   readonly distrust: Pick<Distrust, 'loss' | 'subscribe'>;
@@ -57,6 +61,7 @@ export interface ToKubernetesOptions {
   /** One record for each change that the API server took. */
   readonly changes: ChangeLog;
   readonly metrics: Metrics;
+  readonly signal: AbortSignal;
 }
 
 export interface ToKubernetesStatus extends ControllerStatus {
@@ -127,15 +132,23 @@ export function runToKubernetes(options: ToKubernetesOptions): ToKubernetes {
     enqueue: (key: string) => controller.enqueue(key),
     enqueueAfter: (key: string, ms: number) => controller.enqueueAfter(key, ms),
   };
+  const denied = new DeniedAccess({ may: options.may, clock: systemClock, signal: options.signal });
+  denied.subscribe(() => controller.lookAgain());
+  const orDenied = (error: unknown): never => {
+    const lacked = lackedAccess(error);
+    if (lacked) denied.deny(lacked);
+    throw error;
+  };
   const controller = new Controller({
     direction: 'to-kubernetes',
     concurrency: CONCURRENCY,
+    isLackOfRights: (error) => lackedAccess(error) !== undefined,
     isRace: (error) => error instanceof NameTaken || hasStatus(error, 409) || isGone(error),
     brake,
     log,
     metrics,
     reconcile: async (key) => {
-      await (imports.hasKey(key) ? imports.reconcile(key) : loop.reconcile(key));
+      await (imports.hasKey(key) ? imports.reconcile(key) : loop.reconcile(key)).catch(orDenied);
       const wait = refused.waitMs((of) => key === of.consulService || imports.isKeyOf(key, of));
       if (wait !== undefined) queue.enqueueAfter(key, wait);
     },

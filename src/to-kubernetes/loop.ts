@@ -1,4 +1,5 @@
 import { isReadableName } from '../consul/readable-name.ts';
+import { lackedAccess } from '../kubernetes/access.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import type { Grace } from './grace.ts';
 import type { NamespacePlan } from './plan/namespace-plan.ts';
@@ -84,7 +85,7 @@ export class ToKubernetesLoop {
     return plan;
   }
 
-  /** @throws the first failure, after everything else was done */
+  /** @throws a failure, one that trying again soon may mend before others, after everything else was done */
   async #carryOut(name: string, plan: NamePlan): Promise<void> {
     const { report, fallbacks, workloadEntries, metrics, planner } = this.#options;
     const failures = new Map<string, unknown>();
@@ -99,8 +100,10 @@ export class ToKubernetesLoop {
     if ([...failures.values()].some(isSignOfAbsence)) workloadEntries.lookAgain();
     metrics.owned.set({ direction: 'to-kubernetes' }, planner.owned);
     this.#follow(name, plan);
-    const [first] = failures;
-    if (first) throw first[1];
+    // What is not for want of a right may work soon.
+    const all = [...failures.values()];
+    const [first] = [...all.filter((error) => !lackedAccess(error)), ...all];
+    if (all.length > 0) throw first;
   }
 
   async #apply(name: string, part: NamespacePlan): Promise<void> {

@@ -215,7 +215,7 @@ describe('consular plan and explain, called by an administrator,', () => {
     const { rejections, changes } = await call('plan', '--account', account);
     const reason =
       `ServiceAccount ${account} has no right to list endpoints in namespace ${otherName}, and 10 more of its rights ` +
-      'are missing: until it has, nothing is written there';
+      `are missing: until it has, nothing is written there: apply the Role in deploy/kubernetes/mirror-namespace for namespace ${otherName}`;
     expect(rejections).toEqual([expect.objectContaining({ object: `Namespace ${otherName}`, reason })]);
     expect(changes.map(({ object }) => object)).toContain(`${otherName}/${name}`);
     expect((await call('explain', 'consul-service', name, '--account', account)).rejections).toEqual([

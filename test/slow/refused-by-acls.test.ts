@@ -152,6 +152,27 @@ describe('a pod whose service name the ACLs of Consul do not let the token write
     await untilEqual('the pod', async () => (await consul.summary('team-c')).length, 1, 15_000);
   });
 
+  it('the right to the key of the fence is named with its rule by /readyz and `plan`, and used when it is back', async () => {
+    const { consul, cluster } = stage.rig;
+    const rules = rulesOf(cluster, 'first-on-node-1', 'orders').replace(
+      'key_prefix "consular/" { policy = "write" }',
+      '',
+    );
+    await consul.must('PUT', `/acl/policy/${policy}`, { Name: 'some', Rules: rules });
+    const rule = `key "consular/${cluster}/leader" { policy = "write" }`;
+    await stage.rig.kubernetes.createPod(stage.rig.namespace, 'unfenced', named('team-d'));
+    await until('the rule in /readyz', async () =>
+      (await (await fetch(`http://127.0.0.1:${stage.daemon.port}/readyz`)).text()).includes(rule),
+    );
+    const planned = await consular('plan');
+    expect(planned.stdout).toContain(`* Consul: writes go without a fence: the token may not write key`);
+    expect(planned.stdout).toContain(rule);
+    expect(planned.stdout).not.toMatch(/create\s+Key/);
+    expect(await consul.summary('team-d')).toEqual([]);
+    await allow('orders');
+    await untilEqual('the pod', async () => (await consul.summary('team-d')).length, 1, 30_000);
+  });
+
   it('a daemon without a token says that it may be missing, each cause once, and since when', async () => {
     const { cluster } = stage.rig;
     const anonymous = await stage.rig.startDaemon({ cluster: `${cluster}n`, token: '', awaitStart: false });

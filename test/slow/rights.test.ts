@@ -503,7 +503,10 @@ describe('each right is needed', () => {
     await stage.start();
     const isDone = await IMPORT_SCENARIOS[scenario](stage);
     const [verb = ''] = name.split(' ');
-    await untilSaid(stage, new RegExp(`^${verb} EndpointSlice .*: the API server answered 403 Forbidden`));
+    await untilSaid(
+      stage,
+      new RegExp(`there is no right to ${verb} endpointslices.* in namespace .*: apply .*kubernetes/import-namespace`),
+    );
     const { importNamespace, kubernetes } = stage;
     await untilEqual(
       'a Warning on the Service and on its namespace',
@@ -527,7 +530,8 @@ describe('each right is needed', () => {
       const scenario = NEEDED_BY[name];
       if (!scenario) throw new Error(`take away ${name}: expected to know what it is for, found no scenario`);
       const refused = new RegExp(
-        `^${verb} ${KINDS[resource] ?? ''} ?.*: the API server answered 403 Forbidden: ${resource.replace('/status', '')}`,
+        `^${verb} ${KINDS[resource] ?? ''} ?.*: the API server answered 403 Forbidden: ${resource.replace('/status', '')}|` +
+          `there is no right to ${verb} ${resource}\\b.*: apply .*deploy/kubernetes/(mirror-namespace|readiness-gate)`,
       );
       const says = resource === 'leases' ? saysLeaseRight(verb) : (CLOSED_BY[name] ?? refused);
       await expectBroken(verb === 'list' ? older : shared, name, scenario, says);

@@ -77,7 +77,9 @@ export async function explainConsulService(
   );
   const endpoint =
     services && describeEndpoints(services.planner.sources, given, instances, { mirrors, imports: takers });
-  const waiting = explainedTold(plan?.mirrored ? namespaces : []);
+  const going = parts.flatMap(({ changes }, i) => (changes.length > 0 ? [plan?.namespaces[i]?.namespace] : []));
+  const isTold = ({ object }: Told) => plan?.mirrored === true || going.some((name) => object === `Namespace ${name}`);
+  const waiting = explainedTold(namespaces.filter(isTold));
   return {
     kind: 'consul-service',
     name: given,

@@ -1,6 +1,7 @@
 import type { ServiceAccount } from '../../kubernetes/access.ts';
 import type { Clients } from '../../world/context.ts';
 import type { World } from '../../world/world.ts';
+import { toldOfGates } from '../gate-rights.ts';
 import { toldOfQuotas } from '../namespace-quotas.ts';
 import { namespacesOf } from '../plan.ts';
 import { asksForInstances } from '../../to-kubernetes/requests/import-request.ts';
@@ -57,6 +58,16 @@ async function explainOne(
     const { rejections } = explainedTold(told.filter(({ object }) => object === `Namespace ${service.namespace}`));
     return { ...explanation, rejections: [...explanation.rejections, ...rejections] };
   }
-  if (kind === 'pod' && toConsul) return explainPod(config, owner, toConsul, name);
+  if (kind === 'pod' && toConsul) {
+    const explanation = await explainPod(config, owner, toConsul, name);
+    const pod = toConsul.views.pods.get(name);
+    if (!explanation || !pod) return explanation;
+    const gates = explainedTold(await toldOfGates(clients, config, [pod], account));
+    return {
+      ...explanation,
+      rejections: [...explanation.rejections, ...gates.rejections],
+      warnings: [...explanation.warnings, ...gates.warnings],
+    };
+  }
   throw new Error(`explain ${kind} ${name}: toConsul.enabled is false: nothing is registered, and no ${kind} is read`);
 }

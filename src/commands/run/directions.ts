@@ -3,6 +3,7 @@ import { isIP } from 'node:net';
 import { hostname, networkInterfaces } from 'node:os';
 import { systemClock } from '../../clock.ts';
 import { explainLoss } from '../../consul/distrust.ts';
+import { mayWe, type Access } from '../../kubernetes/access.ts';
 import { EventRecorder } from '../../kubernetes/events.ts';
 import { leadersApi } from '../../leadership/leaders-api.ts';
 import type { Leadership } from '../../leadership/leadership.ts';
@@ -45,7 +46,8 @@ export function startDirections(
   const api = leadersApi(anybodysApi, () => leadership.assertLeading());
   const mayWrite = () => writes.phase === 'on';
   const events = new EventRecorder(kubernetes, hostname(), log, metrics, systemClock, Math.random, mayWrite);
-  const common = { owner, api, consul, nodes, resources, events, brake, changes, ...trust, ...context };
+  const may = (access: Access) => mayWe(kubernetes, access);
+  const common = { owner, api, may, consul, nodes, resources, events, brake, changes, ...trust, ...context };
   const { timeLine, witness } = trust;
   const consulMark = () => ({ index: timeLine.namesIndex, nonce: witness.known?.nonce ?? '' });
   return {

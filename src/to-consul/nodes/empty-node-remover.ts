@@ -3,7 +3,9 @@ import type { Clock } from '../../clock.ts';
 import type { Absence } from '../../consul/absence.ts';
 import type { Committer } from '../../consul/committer.ts';
 import { mayHaveBeenApplied, TransactionConflict } from '../../consul/errors.ts';
+import type { DeniedRights } from '../../consul/denied-rights.ts';
 import type { NodeReader } from '../../consul/node-reader.ts';
+import { isDenial, rightIn, type ConsulRight } from '../../consul/rights.ts';
 import { operationList } from '../../consul/transaction.ts';
 import type { Log } from '../../observability/log.ts';
 import type { Owner } from '../../mark.ts';
@@ -40,6 +42,8 @@ export interface NodeRemoverOptions {
   readonly graceMs: number;
   /** False while anything is not read or not followed: nothing is removed then. */
   readonly isFollowing: () => boolean;
+  /** What the token may not write: nodes among them stay. */
+  readonly denied: Pick<DeniedRights, 'deny' | 'isDenied'>;
   readonly log: Log;
   readonly clock: Clock;
   readonly signal: AbortSignal;
@@ -58,6 +62,7 @@ export interface NodeRemoverOptions {
  * | removed, or was gone                               | forgotten                                              |
  * | has something on it, or is not ours                | looked at again after it was empty as long again       |
  * | refused: it changed, or is gone                    | the same; a removal still on its way is refused as well |
+ * | refused for want of the right to the node          | left alone until the token may have the right           |
  * | nothing was sent, or Consul said that it did nothing | tried again at the next look, and no other before      |
  * | nobody knows                                       | kept from the writer, until the removal can be applied no more and it is known what became of the node |
  *
@@ -66,15 +71,26 @@ export interface NodeRemoverOptions {
  * the removal; Consul has no operation that would refuse for it.
  */
 export async function removeEmptyNodes(options: NodeRemoverOptions): Promise<void> {
-  const { own, graceMs, isFollowing, clock, signal } = options;
+  const { own, graceMs, isFollowing, denied, clock, signal } = options;
   const since = new EmptySince(graceMs);
   while (!signal.aborted) {
     await sleep(graceMs / LOOKS_IN_GRACE, signal, clock);
     for (const node of since.due(own.emptyNodes(), clock.now())) {
+      if (denied.isDenied(rightTo(node))) continue;
       if (signal.aborted || !isFollowing() || !(await removeAlone(options, node))) break;
       since.startAnew(node);
     }
   }
+}
+
+/** The right to the key of the fence may be missing too, which is told elsewhere. */
+function isNodeDenied(error: unknown): error is TransactionConflict {
+  if (!(error instanceof TransactionConflict)) return false;
+  return error.failures.some(({ what }) => isDenial(what) && rightIn(what)?.resource !== 'key');
+}
+
+function rightTo(node: string): ConsulRight {
+  return { resource: 'node', name: node };
 }
 
 /** False when it should be tried again soon. */
@@ -100,7 +116,7 @@ async function removeAlone(options: NodeRemoverOptions, node: string): Promise<b
  * @param isInDoubt a removal of before may still be applied: whatever is on the node by then would go with it
  */
 async function tryToRemove(
-  { absence, nodes, committer, owner, own, log, signal }: NodeRemoverOptions,
+  { absence, nodes, committer, owner, own, denied, log, signal }: NodeRemoverOptions,
   node: string,
   isInDoubt: boolean,
 ): Promise<'settled' | 'failed' | 'unknown'> {
@@ -126,6 +142,10 @@ async function tryToRemove(
     return 'settled';
   } catch (error) {
     if (signal.aborted) return 'failed';
+    if (isNodeDenied(error)) {
+      denied.deny(rightTo(node), error.message);
+      return 'failed';
+    }
     log.warn('empty Consul node could not be removed', { node, error });
     if (error instanceof TransactionConflict) return 'settled';
     return isSent && mayHaveBeenApplied(error) ? 'unknown' : 'failed';

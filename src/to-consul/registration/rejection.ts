@@ -18,6 +18,7 @@ export interface Rejection {
     | 'UnreadableService'
     | 'PolicyDenied'
     | 'ConsulRefused'
+    | 'GateRefused'
     | 'QuotaExceeded';
   /** One sentence for the person who can fix it. */
   readonly message: string;

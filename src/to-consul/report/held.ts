@@ -1,4 +1,6 @@
 import type { PodPlan } from '../plan/pod-plan.ts';
+import type { Alike } from './reporter.ts';
+import { severalPods } from './several-pods.ts';
 
 /** Why an instance stays that is not wanted as it is. */
 export const STAYS = 'it stays as long as what is wanted instead is broken or not known yet';
@@ -42,16 +44,36 @@ export class HeldInstances {
     return [...this.#pods.values()].reduce((sum, { instances }) => sum + instances, 0);
   }
 
-  /** What is rejected and what is held, an object each. @param rejected objects with the reason, pods as `Pod namespace/name` */
-  *troubles(rejected: ReadonlyMap<string, string>): Generator<string> {
+  /**
+   * What is rejected and what is held, an object each; what many pods are told in the same words once, with how many they are.
+   * @param rejected objects with the reason, pods as `Pod namespace/name`
+   */
+  *troubles(rejected: ReadonlyMap<string, string>, alike: ReadonlyMap<string, Alike> = new Map()): Generator<string> {
     const held = new Map([...this.#pods].map(([key, { instances, why }]) => [`Pod ${key}`, { instances, why }]));
     const named = (object: string) => {
       const instances = held.get(object)?.instances;
       return instances === undefined ? object : `${object} (${instances} held)`;
     };
-    for (const [object, why] of rejected) yield `${named(object)}: ${why}`;
+    const together = new Map<string, string[]>();
+    for (const [object, { shared }] of alike) for (const why of shared) pushTo(together, why, object);
+    for (const [why, objects] of together) yield `${namesOf(objects, named)}: ${why}`;
+    for (const [object, all] of rejected) {
+      const why = alike.get(object)?.others ?? all;
+      if (why !== '') yield `${named(object)}: ${why}`;
+    }
     for (const [object, { why }] of held) if (!rejected.has(object)) yield `${named(object)}: ${why}`;
   }
+}
+
+function pushTo(groups: Map<string, string[]>, key: string, value: string): void {
+  const group = groups.get(key);
+  if (group) group.push(value);
+  else groups.set(key, [value]);
+}
+
+function namesOf(objects: readonly string[], named: (object: string) => string): string {
+  const [only = ''] = objects;
+  return objects.length === 1 ? named(only) : severalPods(objects.map((object) => object.replace(/^Pod /, '')));
 }
 
 function heldBy({ held, unconfirmed }: Pick<PodPlan, 'held' | 'unconfirmed'>): Held | undefined {

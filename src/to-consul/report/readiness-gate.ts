@@ -1,4 +1,8 @@
 import { escapeControls } from '../../json.ts';
+import { describeAccess, lackedAccess, type Access } from '../../kubernetes/access.ts';
+import type { DeniedAccess } from '../../kubernetes/denied-access.ts';
+import type { Log } from '../../observability/log.ts';
+import type { Rejection } from '../registration/rejection.ts';
 import type { Resources } from '../../kubernetes/resources.ts';
 import type { ObjectApi, PodCondition } from '../../kubernetes/object-api.ts';
 import type { PodPlan } from '../plan/pod-plan.ts';
@@ -13,33 +17,63 @@ export interface GatekeeperOptions {
   readonly views: Pick<Views, 'pods'>;
   readonly api: Pick<ObjectApi, 'setCondition'>;
   readonly resources: Pick<Resources, 'pods'>;
+  /** Rights for want of which the condition of a pod was not written. */
+  readonly denied: Pick<DeniedAccess, 'deny' | 'isDenied' | 'subscribe'>;
+  /** The pods have something else to be told, or their conditions may be written now. */
+  readonly onRights: (podKeys: Iterable<string>) => void;
+  readonly log: Log;
   /** What time it is, for the condition. @default the clock of the machine */
   readonly now?: () => Date;
 }
 
-/** Writes the condition of the readiness gate when it has something new to say. */
+/**
+ * Writes the condition of the readiness gate when it has something new to say. Where the right to that is missing, each pod
+ * whose gate is shut is rejected for it, and nothing is sent until the right may be there.
+ */
 export class Gatekeeper {
   readonly #options: GatekeeperOptions;
   /** What was written of a pod, by uid, until it is True: saying it again would be an event for everybody who watches. */
   readonly #said = new Map<string, string>();
 
+  /** Pods whose conditions were not written for want of the right. */
+  readonly #waiting = new Set<string>();
+
   constructor(options: GatekeeperOptions) {
     this.#options = options;
+    options.denied.subscribe(({ namespace }) => {
+      const freed = [...this.#waiting].filter((key) => key.startsWith(`${namespace}/`));
+      for (const key of freed) this.#waiting.delete(key);
+      options.onRights(freed);
+    });
+  }
+
+  /** The plan, with the rejection that the gate of the pod cannot be opened for want of the right to that. */
+  withRefusal(podKey: string, plan: PodPlan): PodPlan {
+    const { gate, views, denied } = this.#options;
+    const pod = views.pods.get(podKey);
+    if (!pod || !isShut(pod, gate) || pod.deletionTimestamp !== '' || !denied.isDenied(gateAccess(pod.namespace)))
+      return plan;
+    return { ...plan, rejections: [...plan.rejections, gateRefused(pod.namespace, gate)] };
   }
 
   /** @param plan after the pod's changes were written @throws KubernetesError */
   async settle(podKey: string, plan: PodPlan): Promise<void> {
     const { gate, views, api, resources, now = () => new Date() } = this.#options;
     const pod = views.pods.get(podKey);
+    if (pod && this.#options.denied.isDenied(gateAccess(pod.namespace))) return void this.#waiting.add(podKey);
     const condition = pod && gateCondition(pod, plan, gate);
     if (!pod || !condition) return;
     const words = JSON.stringify(condition);
     if (this.#said.get(pod.uid) === words) return;
     const isTransition = pod.conditions.get(condition.type) !== condition.status;
-    await api.setCondition(resources.pods, pod, {
-      ...condition,
-      ...(isTransition ? { lastTransitionTime: `${now().toISOString().slice(0, 19)}Z` } : {}),
-    });
+    const lastTransitionTime = isTransition ? { lastTransitionTime: `${now().toISOString().slice(0, 19)}Z` } : {};
+    try {
+      await api.setCondition(resources.pods, pod, { ...condition, ...lastTransitionTime });
+    } catch (error) {
+      const lacked = lackedAccess(error);
+      if (!lacked) throw error;
+      return this.#refuse(podKey, pod.namespace, lacked);
+    }
     if (condition.status === 'True') this.#said.delete(pod.uid);
     else this.#said.set(pod.uid, words);
   }
@@ -47,6 +81,28 @@ export class Gatekeeper {
   forget(uid: string): void {
     this.#said.delete(uid);
   }
+
+  #refuse(podKey: string, namespace: string, lacked: Access): void {
+    const { denied, gate, log, onRights } = this.#options;
+    if (!denied.isDenied(lacked))
+      log.warn('readiness gates cannot be opened', { namespace, why: gateRefused(namespace, gate).message });
+    denied.deny(lacked);
+    this.#waiting.add(podKey);
+    onRights([podKey]);
+  }
+}
+
+/** What opening the gate of a pod needs. */
+export function gateAccess(namespace: string): Access {
+  return { verb: 'patch', group: '', resource: 'pods', subresource: 'status', namespace };
+}
+
+/** In words that are the same for all pods of the namespace: what is missing, and what mends it. */
+export function gateRefused(namespace: string, gate: string): Rejection {
+  const message =
+    `readiness gate ${gate} cannot be opened: there is no right to ${describeAccess(gateAccess(namespace))}: ` +
+    'apply deploy/kubernetes/readiness-gate';
+  return { reason: 'GateRefused', message };
 }
 
 /**

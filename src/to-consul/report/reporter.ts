@@ -20,6 +20,14 @@ interface Told extends Rejection {
   readonly isHeld?: boolean;
 }
 
+/** What is wrong with one object. */
+export interface Alike {
+  /** In words that others are told too, a sentence for each right that is missing. */
+  readonly shared: readonly string[];
+  /** Everything else; empty where there is nothing else. */
+  readonly others: string;
+}
+
 /** Of an object, which may be gone. */
 type Identity = Pick<KubernetesObject, 'namespace' | 'name' | 'uid'>;
 
@@ -33,6 +41,8 @@ export type Reporter = ReturnType<typeof createReporter>;
 /** Tells the person who can fix it: an Event on the object, a metric, and the log, once for each new reason. */
 export function createReporter({ views, events, resources, log, metrics }: ReporterOptions) {
   const current = new Map<string, string>();
+  /** Of those, what many objects are told in the same words: for want of a right. */
+  const alike = new Map<string, Alike>();
   const warned = new Set<string>();
   /** Of Services, whatever their pods are. */
   const ofThemselves = new Map<string, readonly Told[]>();
@@ -41,13 +51,17 @@ export function createReporter({ views, events, resources, log, metrics }: Repor
     const rejections = firstOf(all);
     const identity = `${resource.kind} ${objectKey(object)}`;
     const messages = rejections.map(({ message }) => message).join('; ');
-    if (messages === '') return void current.delete(identity);
+    if (messages === '') {
+      alike.delete(identity);
+      return void current.delete(identity);
+    }
     if (current.get(identity) === messages) return;
     current.set(identity, messages);
+    noteAlike(identity, all);
     for (const { reason, message, isHeld } of rejections) {
       metrics.rejections.inc({ direction: 'to-consul', reason });
       // Of a right that is missing, and may concern thousands of pods, the log tells once.
-      log[reason === 'ConsulRefused' ? 'debug' : 'warn']('rejected', {
+      log[isForWantOfRight({ reason }) ? 'debug' : 'warn']('rejected', {
         direction: 'to-consul',
         kind: resource.kind,
         object: objectKey(object),
@@ -58,15 +72,22 @@ export function createReporter({ views, events, resources, log, metrics }: Repor
         type: 'Warning',
         reason,
         action: 'Register',
-        note: `${isHeld ? 'Left as it was in Consul' : 'Not registered in Consul as asked'}: ${message}`,
+        note: `${consequenceOf(reason, isHeld)}: ${message}`,
       });
     }
+  };
+  const noteAlike = (identity: string, all: readonly Told[]) => {
+    const shared = all.filter(isForWantOfRight).map(({ message }) => message);
+    const others = firstOf(all.filter((one) => !isForWantOfRight(one))).map(({ message }) => message);
+    if (shared.length > 0) alike.set(identity, { shared, others: others.join('; ') });
+    else alike.delete(identity);
   };
   const tellService = (key: string) => {
     const service = views.services.get(key);
     if (!service) {
       ofThemselves.delete(key);
       current.delete(`${resources.services.kind} ${key}`);
+      alike.delete(`${resources.services.kind} ${key}`);
       return;
     }
     const own = ofThemselves.get(key) ?? [];
@@ -96,10 +117,13 @@ export function createReporter({ views, events, resources, log, metrics }: Repor
     /** What is wrong is told again when it is found again: Events of before may not have been written. */
     forget: () => {
       current.clear();
+      alike.clear();
       warned.clear();
     },
     /** Objects to what is wrong with them. */
     rejected: current as ReadonlyMap<string, string>,
+    /** Of the rejected, those that are told what others are told in the same words. */
+    alike: alike as ReadonlyMap<string, Alike>,
     /**
      * @param isHeld whether an instance of the pod stays as it is for that
      * @param goneUid of a pod that is gone, and that something is rejected for all the same: what Consul does not let go
@@ -144,6 +168,16 @@ export function createReporter({ views, events, resources, log, metrics }: Repor
       tellService(key);
     },
   };
+}
+
+/** The same for all pods that need the right. */
+function isForWantOfRight({ reason }: Pick<Rejection, 'reason'>): boolean {
+  return reason === 'ConsulRefused' || reason === 'GateRefused';
+}
+
+function consequenceOf(reason: Rejection['reason'], isHeld: boolean | undefined): string {
+  if (reason === 'GateRefused') return 'Not made Ready';
+  return isHeld ? 'Left as it was in Consul' : 'Not registered in Consul as asked';
 }
 
 function goneOf(podKey: string, uid: string): Identity {

@@ -43,6 +43,8 @@ type About = readonly [resource: Parameters<EventRecorder['report']>[0], object:
 export function createReporter({ views, events, resources, config, log, metrics }: ReporterOptions) {
   /** What is told and not mended yet: messages by their reason, by the object that they are about. */
   const told = new Map<string, ReadonlyMap<Reason, string>>();
+  /** Of what is told of its namespace too, and counts there: messages by the Service whose owner is told. */
+  const echoed = new Map<string, string>();
   const shared = new SharedRefusals();
 
   /** All that is wrong with an object now. Problems of one reason are told together. */
@@ -82,20 +84,37 @@ export function createReporter({ views, events, resources, config, log, metrics 
     });
   }
 
+  /** Where nothing is mirrored, imports alone need rights. */
+  function sharedRefusal(namespace: string, failure: unknown): Problem | undefined {
+    return sharedRefusalOf(namespace, failure, !config.namespaces.includes(namespace));
+  }
+
   /** What of a failure is told of that key alone, and not of the whole namespace. */
   function ownRefusal(key: string, name: string, namespace: string, failure: unknown): Problem[] {
-    const refusal = sharedRefusalOf(namespace, failure);
+    const refusal = sharedRefusal(namespace, failure);
     shared.note(namespace, key, refusal);
     tellNamespace(namespace);
     const own = refusal ? undefined : refusalOf(name, failure);
     return own ? [own] : [];
   }
 
+  /** What the whole namespace is refused, as the Event of one Service of somebody else's that takes something in. */
+  function echo(key: string, refusal: Problem | undefined, about: About): void {
+    if (!refusal) return void echoed.delete(key);
+    const message = `Service ${key}: ${importKey}: ${refusal.message}`;
+    if (echoed.get(key) === message) return;
+    echoed.set(key, message);
+    if (about) events.report(...about, { type: 'Warning', reason: refusal.reason, action: 'Mirror', note: message });
+  }
+
   const importKey = importKeys(config.annotationPrefix).service;
 
   return {
     /** What is wrong is told again when it is found again: Events of before may not have been written. */
-    forget: (): void => told.clear(),
+    forget: (): void => {
+      told.clear();
+      echoed.clear();
+    },
     /** How many things are wrong. */
     get count(): number {
       return [...told.values()].reduce((sum, messages) => sum + messages.size, 0);
@@ -111,13 +130,10 @@ export function createReporter({ views, events, resources, config, log, metrics 
     /** @param failure why its slices could not be written */
     imports: (key: string, { namespace, service, problems, request }: ImportOutcome, failure?: unknown): void => {
       const about: About = service && [resources.services, service];
-      // Of what is refused to all alike its owner is told too: the Service is not ours.
-      const alike = sharedRefusalOf(namespace, failure) ?? [];
-      const refused = [
-        ...ownRefusal(`Service ${key}`, nameWanted(request) ?? '', namespace, failure),
-        ...[alike].flat(),
-      ];
+      const refused = ownRefusal(`Service ${key}`, nameWanted(request) ?? '', namespace, failure);
       tell(`Service ${key}`, [...problems, ...refused], () => about, `Service ${key}: ${importKey}: `);
+      // Of what is refused to all alike its owner is told too: the Service is not ours.
+      echo(key, sharedRefusal(namespace, failure), about);
     },
     /** An object that somebody else will have otherwise, or undefined when that is over. */
     disputed: ({ kind, namespace, name, serviceName }: Subject, problem: Problem | undefined): void => {

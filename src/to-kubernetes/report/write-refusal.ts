@@ -1,3 +1,4 @@
+import { describeAccess, lackedAccess } from '../../kubernetes/access.ts';
 import { isRefusal, KubernetesError } from '../../kubernetes/errors.ts';
 import { namespaceClosed, problem, type Problem } from '../problem.ts';
 import { NameTaken } from '../write/writer.ts';
@@ -28,8 +29,9 @@ export function refusalOf(name: string, error: unknown): Problem | undefined {
  * | has no ClusterIP left                                  | `ClusterIPRangeFull` |
  * | keeps to a ResourceQuota that is used up               | `WriteRefused`       |
  * | gives us no right to do that to objects of that kind   | `WriteRefused`       |
+ * @param isImport whether the endpoints of somebody else's Service are refused, which needs fewer rights than a mirrored Service
  */
-export function sharedRefusalOf(namespace: string, error: unknown): Problem | undefined {
+export function sharedRefusalOf(namespace: string, error: unknown, isImport = false): Problem | undefined {
   if (!(error instanceof KubernetesError)) return undefined;
   const { status, message, purpose } = error;
   if (status === 404 && message.includes(`namespaces "${namespace}" not found`))
@@ -40,6 +42,12 @@ export function sharedRefusalOf(namespace: string, error: unknown): Problem | un
     return problem(
       'ClusterIPRangeFull',
       `Consul services cannot be mirrored into namespace ${namespace}: the cluster has no ClusterIP left for them`,
+    );
+  const lacked = lackedAccess(error);
+  if (lacked)
+    return problem(
+      'WriteRefused',
+      `what belongs into namespace ${namespace} is refused: there is no right to ${describeAccess(lacked)}: ${adviceOnRights(namespace, isImport)}`,
     );
   const cause = status === 403 ? causeOf(message) : undefined;
   if (cause === undefined) return undefined;
@@ -53,8 +61,12 @@ export function sharedRefusalOf(namespace: string, error: unknown): Problem | un
 /** What follows the name of the object; of a quota without what is used of it, which moves. */
 function causeOf(message: string): string | undefined {
   const [quota] = /exceeded quota: .*/.exec(message) ?? [];
-  if (quota !== undefined) return quota.replace(/, used: \S+(?=, limited: )/, '');
-  return /User ".*" cannot \w+ resource .*/.exec(message)?.[0];
+  return quota?.replace(/, used: \S+(?=, limited: )/, '');
+}
+
+/** Which of the manifests gives the rights that are missing. */
+export function adviceOnRights(namespace: string, isImport: boolean): string {
+  return `apply the Role in deploy/kubernetes/${isImport ? 'import' : 'mirror'}-namespace for namespace ${namespace}`;
 }
 
 /** True for a refusal that may be one of the whole namespace: it is gone or going, or we have no rights there any more. */

@@ -46,7 +46,7 @@ describe('of the namespaces of imports is told', () => {
       'pay',
       (spec) => (spec.includes('"namespace":"pay"') ? NO : YES),
       [
-        '! Namespace pay: ServiceAccount consular/consular has no right to create endpointslices.discovery.k8s.io in namespace pay, and 2 more of its rights are missing: until it has, nothing is written there',
+        '! Namespace pay: ServiceAccount consular/consular has no right to create endpointslices.discovery.k8s.io in namespace pay, and 2 more of its rights are missing: until it has, nothing is written there: apply the Role in deploy/kubernetes/import-namespace for namespace pay',
       ],
     ],
     [
@@ -54,12 +54,27 @@ describe('of the namespaces of imports is told', () => {
       'web',
       (spec) => (inWeb(spec) ? NO : YES),
       [
-        '! Namespace web: ServiceAccount consular/consular has no right to list endpoints in namespace web, and 10 more of its rights are missing: until it has, nothing is written there',
+        '! Namespace web: ServiceAccount consular/consular has no right to list endpoints in namespace web, and 10 more of its rights are missing: until it has, nothing is written there: apply the Role in deploy/kubernetes/mirror-namespace for namespace web',
       ],
     ],
   ])('%s', async (_, namespace, review, lines) => {
     const inImports = (spec: string) => (spec.includes(`"namespace":"${namespace}"`) ? review(spec) : YES);
     expect(await told({}, [], inImports, [namespace])).toEqual(lines);
+  });
+});
+
+describe('a right that is missing', () => {
+  it.each<[string, string, string, string[]]>([
+    ['in a namespace of imports is a refusal: nothing is closed there', 'pay', 'WriteRefused', ['pay']],
+    ['closes a mirror namespace where nothing can be written without it', 'web', 'NamespaceClosed', []],
+  ])('%s', async (_, namespace, reason, importNamespaces) => {
+    const { world, end } = await worldOf({ toKubernetes: { namespaces: ['shop', 'web'] } });
+    end();
+    const review = (spec: string) => (spec.includes(`"namespace":"${namespace}"`) ? NO : YES);
+    const clients = { kubernetes: { ...NEVER, ...requester({}, review) }, resources: RESOURCES };
+    const names = { namespaces: ['shop', 'web'], importNamespaces };
+    const told = await toldOfNamespaces(clients, world, names, SHIPPED_ACCOUNT);
+    expect(told.map((one) => [one.object, one.reason])).toEqual([[`Namespace ${namespace}`, reason]]);
   });
 });
 
@@ -79,7 +94,7 @@ describe('of the mirror namespaces is told', () => {
       [],
       (spec) => (inWeb(spec) ? NO : YES),
       [
-        '! Namespace web: ServiceAccount consular/consular has no right to list endpoints in namespace web, and 10 more of its rights are missing: until it has, nothing is written there',
+        '! Namespace web: ServiceAccount consular/consular has no right to list endpoints in namespace web, and 10 more of its rights are missing: until it has, nothing is written there: apply the Role in deploy/kubernetes/mirror-namespace for namespace web',
       ],
     ],
     [
@@ -88,7 +103,7 @@ describe('of the mirror namespaces is told', () => {
       [],
       (spec) => (inWeb(spec) && !isRead(spec) ? NO : YES),
       [
-        '! Namespace web: ServiceAccount consular/consular has no right to create services in namespace web, and 8 more of its rights are missing: until it has, nothing is written there',
+        '! Namespace web: ServiceAccount consular/consular has no right to create services in namespace web, and 8 more of its rights are missing: until it has, nothing is written there: apply the Role in deploy/kubernetes/mirror-namespace for namespace web',
       ],
     ],
     [
@@ -97,7 +112,7 @@ describe('of the mirror namespaces is told', () => {
       [],
       (spec) => (inWeb(spec) && spec.includes('"delete","group":"","resource":"services"') ? NO : YES),
       [
-        '! Namespace web: ServiceAccount consular/consular has no right to delete services in namespace web: what needs it is refused',
+        '! Namespace web: ServiceAccount consular/consular has no right to delete services in namespace web: what needs it is refused: apply the Role in deploy/kubernetes/mirror-namespace for namespace web',
       ],
     ],
     ['nothing of an account that is not there', refusal(404), [], () => NO, []],

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { formatPlan, type Plan } from '../../../src/commands/plan.ts';
+import { formatPlan } from '../../../src/commands/format-plan.ts';
+import type { Plan } from '../../../src/commands/plan.ts';
 
 const plan = (overrides: Partial<Plan>): string =>
   formatPlan({

@@ -469,6 +469,18 @@ describe('a token without the right to the key', () => {
     ]);
   });
 
+  it('any more writes nothing, and names the rule that is missing', async () => {
+    const { fence, store } = await taken();
+    store.unreadable = new ConsulError('read key', 403, 'Permission denied');
+    await expect(fence.look()).rejects.toThrow('403');
+    expect(fence.failure).toMatch(
+      /403.*: nothing is written until the policy of the token has `key "consular\/dev\/leader" \{ policy = "write" \}`$/,
+    );
+    store.unreadable = undefined;
+    await fence.look();
+    expect([fence.failure, fence.absence]).toEqual([undefined, undefined]);
+  });
+
   it('that may not even read it writes without, too', async () => {
     const store = new Store();
     store.unreadable = new ConsulError('read key', 403, 'Permission denied');

@@ -4,9 +4,10 @@ import { WritesOff } from '../../../src/writes.ts';
 import { createMetrics } from '../../../src/observability/metrics.ts';
 import { NO_BRAKE } from '../brake.ts';
 import { settled } from '../clock.ts';
-import { recordingLog } from '../log.ts';
+import { recordingLog, TestLog } from '../log.ts';
 
 const RACE = new Error('somebody was faster');
+const NO_RIGHT = new Error('there is no right to that');
 
 /** A controller whose reconciles end as the test says, one after the other, and then well. */
 function stage(fates: (Error | undefined)[] = [], msBetween = 0) {
@@ -21,6 +22,7 @@ function stage(fates: (Error | undefined)[] = [], msBetween = 0) {
     direction: 'to-consul',
     concurrency: 1,
     isRace: (error) => error === RACE,
+    isLackOfRights: (error) => error === NO_RIGHT,
     reconcile: (key) => {
       reconciled.push(key);
       failing.push(controller.status.failing);
@@ -101,6 +103,36 @@ describe('a reconcile', () => {
       ...Array<string>(2).fill('error reconciling keeps failing'),
     ]);
     expect(await outcomes()).toEqual(['failed 7', 'done 1']);
+  });
+
+  it('that fails for want of a right is told elsewhere, and is tried again when somebody looks', async () => {
+    const { controller, reconciled, records, run } = stage([NO_RIGHT, NO_RIGHT]);
+    controller.enqueue('a');
+    await settled();
+    expect(reconciled).toEqual(['a']);
+    expect(controller.status.failing).toEqual({ a: NO_RIGHT.message });
+    controller.lookAgain();
+    await settled();
+    expect(reconciled).toEqual(['a', 'a']);
+    await run('a');
+    expect(records).toEqual(Array<string>(2).fill('debug reconciling failed, will try again'));
+  });
+
+  it('that fails for want of a right is tried after 30 s, 1, 2, 4, 8, 10, 10 min', async () => {
+    const log = new TestLog();
+    const controller: Controller = new Controller({
+      ...{ direction: 'to-kubernetes', concurrency: 1, isRace: () => false, isLackOfRights: () => true },
+      reconcile: () => Promise.reject(NO_RIGHT),
+      ...{ brake: NO_BRAKE, log, metrics: createMetrics() },
+    });
+    // An event looks at once; the wait is for whoever waits.
+    for (let tries = 0; tries < 7; tries++) {
+      controller.enqueue('a');
+      await settled();
+    }
+    await controller.drain(1000);
+    const seconds = log.records.map(({ fields }) => Number(fields.retryInMs) / 1000);
+    expect(seconds).toEqual([30, 60, 120, 240, 480, 600, 600]);
   });
 
   it('that fails after it went well is told anew', async () => {

@@ -126,6 +126,7 @@ export function loopStage(
     clock,
     report: {
       rejected,
+      alike: new Map(),
       rejections: (key: string, rejections: readonly Rejection[]) => {
         if (rejections.length > 0) rejected.set(`Pod ${key}`, rejections.map(({ message }) => message).join('; '));
         else rejected.delete(`Pod ${key}`);

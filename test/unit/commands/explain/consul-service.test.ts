@@ -256,6 +256,16 @@ describe('a namespace that cannot be written', () => {
     expect(explanation?.rejections).toEqual([{ object: 'Namespace web', reason: 'NamespaceClosed', message }]);
   });
 
+  it('is named where what is left of a service that is going cannot be removed, and there alone', async () => {
+    const refused: Told = { reason: 'WriteRefused', object: 'Namespace shop', message: 'no right', isWarning: false };
+    const elsewhere: Told = { ...refused, object: 'Namespace web' };
+    const explanation = await explain({ services: [copy] }, 'billing', [refused, elsewhere]);
+    expect(explanation?.changes.map(({ action, kind }) => `${action} ${kind}`)).toContain('remove Service');
+    expect(explanation?.rejections).toEqual([
+      { object: 'Namespace shop', reason: 'WriteRefused', message: 'no right' },
+    ]);
+  });
+
   it('is not named where it should not', async () => {
     const explanation = await explain({ foreign: [instance({ kind: 'connect-proxy' })], ...given }, 'billing', [told]);
     expect(explanation?.rejections).toEqual([]);

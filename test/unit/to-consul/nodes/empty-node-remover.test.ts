@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { ConsulError, NotApplied, TransactionConflict, UntrustworthyAnswer } from '../../../../src/consul/errors.ts';
+import { rightId } from '../../../../src/consul/rights.ts';
 import type { CatalogCheck, CatalogService, NodeContents } from '../../../../src/consul/types.ts';
 import { removeEmptyNodes } from '../../../../src/to-consul/nodes/empty-node-remover.ts';
 import { nodeMeta } from '../../../../src/to-consul/registration/registration.ts';
@@ -44,6 +45,8 @@ class Stage {
     commitEnds: () => void this.onTheirWay--,
   };
   onTheirWay = 0;
+  /** What the token may not write. */
+  readonly denied = new Set<string>();
   isFollowing = true;
   witness = () => Promise.resolve();
 
@@ -62,6 +65,10 @@ class Stage {
       reserve: (node) => this.#reserve(node),
       graceMs: GRACE,
       isFollowing: () => this.isFollowing,
+      denied: {
+        isDenied: (right) => this.denied.has(rightId(right)),
+        deny: (right) => void this.denied.add(rightId(right)),
+      },
       log: this.log,
       clock: this.clock,
       signal: this.stopping.signal,
@@ -202,6 +209,32 @@ describe('a removal', () => {
     expect(on.sent).toEqual([REMOVAL]);
     await on.clock.advance(2 * LOOK);
     expect(on.sent).toEqual([REMOVAL, REMOVAL]);
+  });
+
+  it('that the ACLs refuse is not sent again until the right may be there, and keeps no other node', async () => {
+    const on = stage();
+    on.empty.set(WORKER_2, 1);
+    await on.untilDue();
+    const what = `Permission denied: token with AccessorID 'a' lacks permission 'node:write' on "${WORKER_1}"`;
+    await on.fail(new TransactionConflict([{ index: 0, what }]));
+    expect([[...on.denied], on.reserved.size]).toEqual([[`node ${WORKER_1}`], 0]);
+    await on.clock.advance(LOOK);
+    expect(on.sent).toEqual([REMOVAL, `delete-cas node ${WORKER_2} @12`]);
+    on.committer.sent[1]?.commit();
+    await on.clock.advance(2 * GRACE);
+    expect(on.sent).toHaveLength(2);
+    expect(on.log.of('warn')).toEqual([]);
+    on.denied.clear();
+    await on.clock.advance(LOOK);
+    expect(on.sent.at(-1)).toBe(REMOVAL);
+  });
+
+  it('that is refused for want of the right to the key of the fence says nothing of the right to the node', async () => {
+    const on = stage();
+    await on.untilDue();
+    const what = `Permission denied: token with AccessorID 'a' lacks permission 'key:read' on "consular/prod/leader"`;
+    await on.fail(new TransactionConflict([{ index: 0, what }]));
+    expect(on.denied.size).toBe(0);
   });
 
   it('that Consul did not take (429) is tried again at the next look, and the writer may go on', async () => {

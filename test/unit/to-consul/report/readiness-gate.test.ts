@@ -1,8 +1,12 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import type { PodCondition } from '../../../../src/kubernetes/object-api.ts';
+import { DeniedAccess } from '../../../../src/kubernetes/denied-access.ts';
+import { KubernetesError } from '../../../../src/kubernetes/errors.ts';
 import { createResources } from '../../../../src/kubernetes/resources.ts';
 import type { Rejection } from '../../../../src/to-consul/registration/rejection.ts';
 import { Gatekeeper } from '../../../../src/to-consul/report/readiness-gate.ts';
+import { TestClock } from '../../clock.ts';
+import { TestLog } from '../../log.ts';
 import { GATE, strings } from '../../builders.ts';
 import { viewOf } from '../../to-kubernetes/views.ts';
 import { planning, podNamed } from '../planning.ts';
@@ -19,11 +23,21 @@ let pods: ReturnType<typeof viewOf<typeof POD>>;
 let written: PodCondition[];
 let failure: Error | undefined;
 let gatekeeper: Gatekeeper;
+let clock: TestClock;
+let mayOpen: boolean;
+let looked: string[];
+let log: TestLog;
 
 beforeEach(() => {
   pods = viewOf(POD);
   written = [];
   failure = undefined;
+  clock = new TestClock();
+  mayOpen = false;
+  looked = [];
+  log = new TestLog();
+  const may = () => Promise.resolve(mayOpen);
+  const denied = new DeniedAccess({ may, clock, signal: new AbortController().signal });
   gatekeeper = new Gatekeeper({
     gate: GATE,
     views: { pods },
@@ -34,6 +48,9 @@ beforeEach(() => {
       },
     },
     resources: createResources({ annotation: () => true }),
+    denied,
+    onRights: (keys) => void looked.push(...keys),
+    log,
     now: () => NOW,
   });
 });
@@ -89,5 +106,49 @@ describe("the condition of a pod's gate", () => {
     gatekeeper.forget('uid-of-a');
     await gatekeeper.settle('shop/a', WAITING('no port'));
     expect(written.length).toBe(2);
+  });
+});
+
+describe('a gate that there is no right to open', () => {
+  const NO_RIGHT = new KubernetesError(
+    { verb: 'patch', kind: 'Pod status', object: 'shop/a' },
+    403,
+    'Forbidden',
+    'pods "a" is forbidden: User "u" cannot patch resource "pods/status" in API group "" in the namespace "shop"',
+  );
+  const WHY = `readiness gate ${GATE} cannot be opened: there is no right to patch pods/status in namespace shop: apply deploy/kubernetes/readiness-gate`;
+
+  it('is a rejection of its pod that names the manifest, told in the log once, and is not tried again at once', async () => {
+    failure = NO_RIGHT;
+    await gatekeeper.settle('shop/a', DONE);
+    expect(looked).toEqual(['shop/a']);
+    expect(gatekeeper.withRefusal('shop/a', DONE).rejections).toEqual([{ reason: 'GateRefused', message: WHY }]);
+    await gatekeeper.settle('shop/a', gatekeeper.withRefusal('shop/a', DONE));
+    await gatekeeper.settle('shop/a', gatekeeper.withRefusal('shop/a', DONE));
+    expect(written).toHaveLength(1);
+    expect(log.of('warn')).toEqual(['readiness gates cannot be opened']);
+  });
+
+  it('is opened when an access review says that the right is there', async () => {
+    failure = NO_RIGHT;
+    await gatekeeper.settle('shop/a', DONE);
+    await gatekeeper.settle('shop/a', DONE);
+    await clock.advance(1000);
+    mayOpen = true;
+    failure = undefined;
+    looked = [];
+    await clock.advance(5000);
+    expect(looked).toEqual(['shop/a']);
+    expect(gatekeeper.withRefusal('shop/a', DONE).rejections).toEqual([]);
+    await gatekeeper.settle('shop/a', DONE);
+    expect(written.map(({ status }) => status)).toEqual(['True', 'True']);
+  });
+
+  it('costs a pod nothing whose gate is open, or that is in a namespace where the right is there', async () => {
+    failure = NO_RIGHT;
+    await gatekeeper.settle('shop/a', DONE);
+    pods.put(podNamed('open', { readinessGates: [GATE], conditions: strings({ [GATE]: 'True' }) }));
+    expect(gatekeeper.withRefusal('shop/open', DONE).rejections).toEqual([]);
+    expect(gatekeeper.withRefusal('web/a', DONE).rejections).toEqual([]);
   });
 });

@@ -150,7 +150,7 @@ describe('what the API server refuses to all alike', () => {
     reporter.plan('b', namePlan(), forbidden('b', rights));
     // Both have one reason, and are one message.
     expect(count()).toEqual([2, 1]);
-    expect(reporter.messages()[0]).toMatch(/exceeded quota: .*; .*User "x" cannot create/);
+    expect(reporter.messages()[0]).toMatch(/exceeded quota: .*; .*no right to create services in namespace shop/);
     reporter.plan('b', namePlan(), NONE);
     expect(count()).toEqual([3, 1]);
     reporter.plan('a', namePlan(), NONE);
@@ -184,6 +184,35 @@ describe('what the API server refuses to all alike', () => {
     ]);
     reporter.imports('shop/billing', outcome);
     expect(reporter.count).toBe(0);
+  });
+});
+
+describe('a right that is missing in a namespace', () => {
+  const rights = (namespace: string) =>
+    refusal(
+      ...(['create', 'EndpointSlice', `${namespace}/x`, 403] as const),
+      `endpointslices is forbidden: User "x" cannot create resource "endpointslices" in API group "discovery.k8s.io" in the namespace "${namespace}"`,
+    );
+  const shownBy = (reporter: ReturnType<typeof stage>['reporter']) => [reporter.count, reporter.messages()];
+
+  it.each([
+    ['shop', 'mirror-namespace', 'where Services are mirrored'],
+    ['pay', 'import-namespace', 'where Services of others take something in'],
+  ])('in namespace %s is told once in the log and as a sum, with the Role %s, %s', (namespace, role) => {
+    const { reporter, events, records } = stage([], {});
+    const other = service({ name: 'other', namespace });
+    const outcome = { namespace, request: undefined, service: other, problems: [] };
+    for (const failure of [rights(namespace), rights(namespace)])
+      reporter.imports(`${namespace}/other`, outcome, failure);
+    const message = `what belongs into namespace ${namespace} is refused: there is no right to create endpointslices.discovery.k8s.io in namespace ${namespace}: apply the Role in deploy/kubernetes/${role} for namespace ${namespace}`;
+    expect(shownBy(reporter)).toEqual([1, [message]]);
+    expect(records.map(({ fields }) => fields?.why)).toEqual([message]);
+    expect(events).toEqual([
+      `Namespace ${namespace}/${namespace}: WriteRefused: ${message}`,
+      `Service ${namespace}/other: WriteRefused: Service ${namespace}/other: consular.dev/import: ${message}`,
+    ]);
+    reporter.imports(`${namespace}/other`, outcome);
+    expect(shownBy(reporter)).toEqual([0, []]);
   });
 });
 

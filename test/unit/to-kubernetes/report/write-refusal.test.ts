@@ -61,7 +61,7 @@ describe('a write that all in a namespace would be refused', () => {
       'a missing right, without the name of the object',
       shared(403, `endpointslices.discovery.k8s.io "a-1" is forbidden: ${rights}`, 'EndpointSlice'),
       'WriteRefused',
-      `${refused}: create EndpointSlice: ${rights}`,
+      'what belongs into namespace shop is refused: there is no right to create services in namespace shop: apply the Role in deploy/kubernetes/mirror-namespace for namespace shop',
     ],
     [
       'a namespace that is not there',
