@@ -182,7 +182,9 @@ describe('what is retained because much was lost at once', () => {
     await registered('alone');
     await retained(daemon, 'alone');
     const record = await until('the record', () =>
-      Promise.resolve(daemon?.records.find(({ message }) => message.startsWith('an Event is not told on the Deployment'))),
+      Promise.resolve(
+        daemon?.records.find(({ message }) => message.startsWith('an Event is not told on the Deployment')),
+      ),
     );
     expect(record).toMatchObject({ level: 'warn', error: expect.stringContaining(`get Pod ${namespace}/nobody`) });
   });

@@ -73,7 +73,7 @@ describe('a right that is missing', () => {
     const review = (spec: string) => (spec.includes(`"namespace":"${namespace}"`) ? NO : YES);
     const clients = { kubernetes: { ...NEVER, ...requester({}, review) }, resources: RESOURCES };
     const names = { namespaces: ['shop', 'web'], importNamespaces };
-    const told = await toldOfNamespaces(clients, world, names, SHIPPED_ACCOUNT);
+    const told = await toldOfNamespaces(clients, world, names, SHIPPED_ACCOUNT, 'cluster');
     expect(told.map((one) => [one.object, one.reason])).toEqual([[`Namespace ${namespace}`, reason]]);
   });
 });
