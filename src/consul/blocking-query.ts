@@ -14,6 +14,8 @@ const WAIT_SECONDS = 30;
 /** Consul adds up to 1/16 of the wait as jitter: 30 s become at most 31.9 s. */
 const DEADLINE_MS = 34_000;
 const BACKOFF = { baseMs: 400, maxMs: 30_000 };
+/** Of a question that rests by its cost, one in so many does not wait, and so measures it. */
+const MEASURE_EVERY = 20;
 
 export interface BlockingQueryOptions {
   readonly client: ConsulReader;
@@ -71,7 +73,9 @@ export async function followBlockingQuery(options: BlockingQueryOptions): Promis
   const futile = createPace(options.futilePerSecond ?? options.perSecond, () => clock.now());
   const newest = options.newestIndex ?? (() => 0);
   const retries = new Failures({ ...BACKOFF, ...(random ? { random } : {}) });
-  const cost = new Cost();
+  /** What an answer takes Consul, as far as it is known; and how many came since it was measured. */
+  let costMs = 0;
+  let unmeasured = 0;
   let index = newest();
   for (let failures = 0; !signal.aborted;) {
     await sleep(pace.wait(), signal, clock);
@@ -79,7 +83,7 @@ export async function followBlockingQuery(options: BlockingQueryOptions): Promis
     try {
       if (index > 0) index = Math.max(index, newest());
       const blocking: Record<string, string> =
-        index > 0 && failures === 0 ? { index: String(index), wait: `${WAIT_SECONDS}s` } : {};
+        index > 0 && failures === 0 && !isToMeasure() ? { index: String(index), wait: `${WAIT_SECONDS}s` } : {};
       const askedAt = clock.now();
       const answer = await client.get({
         ...request,
@@ -87,7 +91,8 @@ export async function followBlockingQuery(options: BlockingQueryOptions): Promis
         timeoutMs: DEADLINE_MS,
         signal,
       });
-      cost.note(clock.now() - askedAt);
+      if (!('index' in blocking)) [costMs, unmeasured] = [clock.now() - askedAt, 0];
+      else unmeasured++;
       const isEarly = 'index' in blocking && answer.index === index && clock.now() - askedAt < PEACE_MS;
       if (isEarly) timeLine.early(request.purpose);
       const moved = answer.index !== index || index === 0;
@@ -101,7 +106,7 @@ export async function followBlockingQuery(options: BlockingQueryOptions): Promis
       }
       failures = 0;
       if (!isNews) await pause(futile.wait());
-      await sleep(options.restMs?.(answer, cost.ms) ?? 0, signal, clock);
+      await sleep(options.restMs?.(answer, costMs) ?? 0, signal, clock);
       if (answer.index === 0) await sleep(1000, signal, clock);
     } catch (error) {
       if (signal.aborted) return;
@@ -119,22 +124,15 @@ export async function followBlockingQuery(options: BlockingQueryOptions): Promis
     }
   }
 
+  /** An answer that waited for a change says nothing of what it cost. */
+  function isToMeasure(): boolean {
+    return options.restMs !== undefined && unmeasured >= MEASURE_EVERY;
+  }
+
   async function pause(ms: number): Promise<void> {
     if (ms === 0) return;
     options.onPause?.(true);
     await sleep(ms, signal, clock);
     options.onPause?.(false);
-  }
-}
-
-/**
- * What an answer takes Consul, in milliseconds, from how long answers take, of which most have waited for a change: it is no more
- * than the shortest of late, and grows with the catalog, so it may double from one answer to the next.
- */
-class Cost {
-  ms = Infinity;
-
-  note(tookMs: number): void {
-    this.ms = Math.min(tookMs, Math.max(1, 2 * this.ms));
   }
 }

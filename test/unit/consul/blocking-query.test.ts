@@ -212,6 +212,32 @@ describe('a question that fails', () => {
   });
 });
 
+describe('a question that rests by what its answers cost', () => {
+  it('measures that by the answers that did not wait for a change, of which there is one in twenty', async () => {
+    const costs: number[] = [];
+    let tookMs = 40;
+    let index = 5;
+    const clock = new TestClock();
+    const consul = new Answers((question) => {
+      const ms = question.includes('index=') ? 9000 : tookMs;
+      const said = answer({}, { index: index++ });
+      return new Promise((resolve) => clock.after(ms, () => resolve(said)));
+    });
+    const restMs = (_: ConsulAnswer, costMs: number) => {
+      costs.push(costMs);
+      return 0;
+    };
+    const { stop } = stage([], { client: consul, clock, restMs });
+    await clock.advance(40);
+    tookMs = 70;
+    await clock.advance(200_000);
+    expect(costs.slice(0, 21)).toEqual(Array.from({ length: 21 }, () => 40));
+    expect(costs[21]).toBe(70);
+    expect(consul.asked.filter((question) => question === PATH)).toHaveLength(2);
+    stop.abort();
+  });
+});
+
 describe('answers without end', () => {
   const churn = (count: number) => Array.from({ length: count }, (_, i) => answer(i, { index: i + 1 }));
 
