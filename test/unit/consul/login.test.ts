@@ -103,6 +103,7 @@ describe('logging in', () => {
     const stage = await Stage.open();
     const use = await stage.login.use();
     await stage.advance(391_000, 2);
+    for (let turns = 0; turns < 100 && !use.superseded?.aborted; turns++) await settled();
     expect([use.superseded?.aborted, stage.ended]).toEqual([true, []]);
     use.release();
     await settled();
