@@ -6,7 +6,6 @@ import { spawnSync } from 'node:child_process';
 const LEAST = 90;
 /** Of what speaks to servers, by the everyday tests alone: the long ones reach more. */
 const LEAST_OF_SERVERS = 87;
-const LEAST_OF_LONG_TESTS = 80;
 /** Rooms that decide: what they leave out nobody else tests. */
 const DECIDING = {
   'to-consul': ['plan', 'desired', 'requests', 'write'],
@@ -62,7 +61,8 @@ const RUNS = {
       ...['--testPathPatterns', 'test/slow/', 'test/integration/(doctor|purge|tenants|leaders)', 'test/unit/commands/'],
     ],
     files: OF_LONG_TESTS,
-    threshold: { global: { branches: LEAST_OF_LONG_TESTS } },
+    // Shown, and held against nothing: these tests are too long for each change.
+    threshold: {},
   },
 };
 

@@ -45,6 +45,14 @@ describe('several addresses of one Consul with three servers', () => {
 
   const addressInUse = async () => (await statusOf(daemon)).consul.address;
 
+  /** All three keep up: two of them have to do without the third. */
+  const untilHealthy = () =>
+    until(
+      'three servers that are well',
+      async () => (await fetch(`${rig.consulServer.address}/v1/operator/autopilot/health`)).status === 200,
+      LONG_MS,
+    );
+
   /** By another than that one. */
   const untilLed = (asked: ConsulAgent, not: ConsulAgent) =>
     until(
@@ -125,6 +133,7 @@ describe('several addresses of one Consul with three servers', () => {
   });
 
   it('lead to a server that has lagged behind, and nothing is taken for gone that it does not know yet', async () => {
+    await untilHealthy();
     const leader = await leaderOf(rig.consulServer);
     const [first, lagging] = others(leader) as [ConsulAgent, ConsulAgent];
     await start([first, lagging]);

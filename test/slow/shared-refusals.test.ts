@@ -146,7 +146,7 @@ describe('without a right', () => {
     const daemon = await stage.start();
     const { namespace } = stage;
     await untilOne(daemon, names.length);
-    const why = `create EndpointSlice: User .* cannot create resource "endpointslices"`;
+    const why = 'there is no right to create endpointslices.*: apply the Role in deploy/kubernetes/mirror-namespace';
     expect(told(daemon)).toEqual([expect.stringMatching(`^Namespace ${namespace}: .*${why}`)]);
     await untilEqual('an Event on the namespace', () => reasonsOn(namespace), ['WriteRefused']);
   });
