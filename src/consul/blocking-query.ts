@@ -74,7 +74,7 @@ export async function followBlockingQuery(options: BlockingQueryOptions): Promis
   const newest = options.newestIndex ?? (() => 0);
   const retries = new Failures({ ...BACKOFF, ...(random ? { random } : {}) });
   /** What an answer takes Consul, as far as it is known; and how many came since it was measured. */
-  let costMs = 0;
+  let [costMs, measuredMs] = [0, 0];
   let unmeasured = 0;
   let index = newest();
   for (let failures = 0; !signal.aborted;) {
@@ -91,8 +91,13 @@ export async function followBlockingQuery(options: BlockingQueryOptions): Promis
         timeoutMs: DEADLINE_MS,
         signal,
       });
-      if (!('index' in blocking)) [costMs, unmeasured] = [clock.now() - askedAt, 0];
-      else unmeasured++;
+      if ('index' in blocking) unmeasured++;
+      else {
+        // One answer that took long may have met a busy moment: only two in a row tell of a large catalog.
+        const tookMs = clock.now() - askedAt;
+        unmeasured = tookMs > measuredMs ? MEASURE_EVERY : 0;
+        [costMs, measuredMs] = [Math.min(tookMs, measuredMs), tookMs];
+      }
       const isEarly = 'index' in blocking && answer.index === index && clock.now() - askedAt < PEACE_MS;
       if (isEarly) timeLine.early(request.purpose);
       const moved = answer.index !== index || index === 0;
