@@ -13,7 +13,7 @@ import type { Distrust } from '../consul/distrust.ts';
 import type { TimeLine } from '../consul/time-line.ts';
 import type { EventRecorder } from '../kubernetes/events.ts';
 import type { MayAccess } from '../kubernetes/access.ts';
-import { DeniedAccess } from '../kubernetes/denied-access.ts';
+import { createDeniedAccess } from '../kubernetes/denied-access.ts';
 import type { ObjectApi } from '../kubernetes/object-api.ts';
 import type { Resources } from '../kubernetes/resources.ts';
 import type { Service } from '../kubernetes/objects.ts';
@@ -132,7 +132,7 @@ export function runToConsul(options: ToConsulOptions): ToConsul {
   const gatekeeper = new Gatekeeper({
     ...options,
     gate: gateOf(config.annotationPrefix),
-    denied: new DeniedAccess({ may: options.may, clock: systemClock, signal: options.signal }),
+    denied: createDeniedAccess({ may: options.may, clock: systemClock, signal: options.signal }),
     onRights: (podKeys) => loop.enqueue(podKeys),
   });
   const denied = new DeniedRights({

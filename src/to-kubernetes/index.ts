@@ -2,7 +2,7 @@ import type { ToKubernetesConfig } from '../config/schema.ts';
 import type { Distrust } from '../consul/distrust.ts';
 import { systemClock } from '../clock.ts';
 import { lackedAccess, type MayAccess } from '../kubernetes/access.ts';
-import { DeniedAccess } from '../kubernetes/denied-access.ts';
+import { createDeniedAccess } from '../kubernetes/denied-access.ts';
 import { hasStatus, isGone } from '../kubernetes/errors.ts';
 import { objectKey } from '../kubernetes/objects.ts';
 import type { EventRecorder } from '../kubernetes/events.ts';
@@ -132,7 +132,7 @@ export function runToKubernetes(options: ToKubernetesOptions): ToKubernetes {
     enqueue: (key: string) => controller.enqueue(key),
     enqueueAfter: (key: string, ms: number) => controller.enqueueAfter(key, ms),
   };
-  const denied = new DeniedAccess({ may: options.may, clock: systemClock, signal: options.signal });
+  const denied = createDeniedAccess({ may: options.may, clock: systemClock, signal: options.signal });
   denied.subscribe(() => controller.lookAgain());
   const orDenied = (error: unknown): never => {
     const lacked = lackedAccess(error);

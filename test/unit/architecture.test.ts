@@ -31,6 +31,7 @@ const ROOMS = [
     'annotation-keys.ts',
     'background.ts',
     'clock.ts',
+    'denials.ts',
     'backoff.ts',
     'retry-brake.ts',
     'writes.ts',

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { describeAccess, lackedAccess, type Access } from '../../../src/kubernetes/access.ts';
-import { DeniedAccess } from '../../../src/kubernetes/denied-access.ts';
+import { createDeniedAccess } from '../../../src/kubernetes/denied-access.ts';
 import { KubernetesError } from '../../../src/kubernetes/errors.ts';
 import { TestClock } from '../clock.ts';
 
@@ -13,7 +13,7 @@ function stage() {
   const world: { answer: boolean | undefined } = { answer: false };
   const ended: string[] = [];
   const asked: string[] = [];
-  const denied = new DeniedAccess({
+  const denied = createDeniedAccess({
     may: (access) => {
       asked.push(describeAccess(access));
       return Promise.resolve(world.answer);

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import type { PodCondition } from '../../../../src/kubernetes/object-api.ts';
-import { DeniedAccess } from '../../../../src/kubernetes/denied-access.ts';
+import { createDeniedAccess } from '../../../../src/kubernetes/denied-access.ts';
 import { KubernetesError } from '../../../../src/kubernetes/errors.ts';
 import { createResources } from '../../../../src/kubernetes/resources.ts';
 import type { Rejection } from '../../../../src/to-consul/registration/rejection.ts';
@@ -37,7 +37,7 @@ beforeEach(() => {
   looked = [];
   log = new TestLog();
   const may = () => Promise.resolve(mayOpen);
-  const denied = new DeniedAccess({ may, clock, signal: new AbortController().signal });
+  const denied = createDeniedAccess({ may, clock, signal: new AbortController().signal });
   gatekeeper = new Gatekeeper({
     gate: GATE,
     views: { pods },
