@@ -27,6 +27,8 @@ export interface LoopOptions {
   };
   /** What others have in Consul. */
   readonly foreign: {
+    /** Whether it is known of every name if anybody else has it, for what that pod wants to be. */
+    isListed(podKey: string): boolean;
     /** Reads who has the service beside us, for the sake of that pod. */
     ensure(service: string, podKey: string): Promise<void>;
     /** These pods changed, or what is known of them. */
@@ -37,7 +39,11 @@ export interface LoopOptions {
   /** What Consul refuses for want of rights: no plan of the planner has it. */
   readonly denied: { subscribe(listener: (right: ConsulRight) => void): void };
   /** Asks `planToWrite` at the moment of sending; resolves when Consul has what the key's latest state wants. */
-  readonly writer: { submit(key: string): Promise<void> };
+  readonly writer: {
+    /** Whether a key that is submitted now has to wait until a transaction comes back. */
+    readonly isFull: boolean;
+    submit(key: string): Promise<void>;
+  };
   /** Direct reads of Kubernetes. */
   readonly proofs: { exists(podKey: string, proof: Proof): Promise<boolean> };
   readonly firstProofs: Pick<FirstProofs, 'clear' | 'give' | 'forget' | 'settle'>;

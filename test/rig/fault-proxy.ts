@@ -90,6 +90,7 @@ export class FaultProxy {
     this.#handle(incoming, outgoing).catch(() => outgoing.destroy());
   });
   #clock = 0;
+  #answering = 0;
 
   private constructor(target: string, unseenNode: string) {
     this.#target = new URL(target);
@@ -108,6 +109,11 @@ export class FaultProxy {
 
   get inFlight(): SeenTransaction[] {
     return this.transactions.filter(({ answered }) => answered === Infinity);
+  }
+
+  /** How many questions are to be answered, without those that wait for a change. */
+  get answering(): number {
+    return this.#answering;
   }
 
   /** From now on transactions wait here. */
@@ -150,8 +156,10 @@ export class FaultProxy {
 
   async #handle(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
     const path = (incoming.url ?? '').replace(/^\/v1/, '');
-    if (incoming.method !== 'PUT' || path.split('?')[0] !== '/txn')
+    if (incoming.method !== 'PUT' || path.split('?')[0] !== '/txn') {
+      if (!path.includes('index=')) this.#countUntilClosed(outgoing);
       return void (await this.#apply(this.readFault(path), incoming, outgoing));
+    }
     const body = await text(incoming);
     const written = JSON.parse(body) as WrittenOperation[];
     const operations = written.filter((operation) => !('KV' in operation)).map(readOperation);
@@ -160,6 +168,11 @@ export class FaultProxy {
     const transaction = this.#record(operations, Buffer.byteLength(body));
     transaction.status = await this.#apply(await this.transactionFault(transaction), incoming, outgoing, body);
     transaction.answered = this.#clock++;
+  }
+
+  #countUntilClosed(outgoing: ServerResponse): void {
+    this.#answering++;
+    outgoing.on('close', () => this.#answering--);
   }
 
   #record(operations: readonly SeenOperation[], bytes: number): SeenTransaction {

@@ -64,7 +64,8 @@ export class WriterStage {
 
   /**
    * Waits until the daemon has seen all that was done to pods, and has so many pods to write, in flight or not. It sees
-   * pods in the order of their changes, so a last one tells when: it waits with the others, or was rejected in the meantime.
+   * pods in the order of their changes, so a last one tells when: it waits with the others, or was rejected in the meantime. A pod for
+   * which Consul is still asked whether its service is there could miss the transaction of the others.
    */
   async untilToWrite(pods: number): Promise<void> {
     const { kubernetes, namespace } = this.rig;
@@ -73,6 +74,7 @@ export class WriterStage {
     await until(`${pods} pods to write`, async () => {
       const isThrough = this.daemon.records.some(({ object }) => object === `${namespace}/${marker}`);
       const { toConsul } = await statusOf(this.daemon);
+      if (this.proxy.answering > 0) return false;
       return toConsul !== null && toConsul.waiting + toConsul.busy === pods + (isThrough ? 0 : 1);
     });
   }

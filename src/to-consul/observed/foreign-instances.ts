@@ -100,6 +100,11 @@ export class ForeignInstances {
     return this.#isBelieved(list, podKey) && !list.names.has(name) ? [] : undefined;
   }
 
+  /** Whether it is known of every name if anybody else has it, for what that pod wants to be. */
+  isListed(podKey: string): boolean {
+    return this.#isBelieved(this.#list, podKey);
+  }
+
   /** Reads the foreign instances of a service, unless they are known. @throws ConsulError, UntrustworthyAnswer */
   async ensure(service: string, podKey: string): Promise<void> {
     const isKnown = () => this.of(service, podKey) !== undefined;

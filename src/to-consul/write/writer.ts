@@ -115,6 +115,11 @@ export class Writer {
     return settled;
   }
 
+  /** Whether a key that is submitted now has to wait until a transaction comes back. */
+  get isFull(): boolean {
+    return this.#inFlight === MOST_IN_FLIGHT;
+  }
+
   /**
    * Keeps transactions off a node until the returned function is called: what needs the node waits. Undefined when a
    * transaction that touches the node is on its way, or when nobody knows what became of one.

@@ -20,6 +20,7 @@ interface Submitted {
 /** What others have: a plan waits until a name is read, and whoever waits for a followed name is told when the test says so. */
 class OtherServices {
   readonly ensured: string[] = [];
+  isListed = (): boolean => false;
   readonly followed: string[] = [];
   failure: Error | undefined;
   onEnsure: () => void = () => undefined;
@@ -69,6 +70,7 @@ export function loopStage(
   const reported: string[] = [];
   const toldOfServices: string[][] = [];
   const refreshed: string[] = [];
+  const lanes = { areFull: false };
   const firstProofs = new FirstProofs(secondProofMs);
   /** Keys that come back at once for a second proof. */
   const due = new Set<string>();
@@ -100,6 +102,9 @@ export function loopStage(
     changes: { note: () => undefined },
     brake: NO_BRAKE,
     writer: {
+      get isFull() {
+        return lanes.areFull;
+      },
       submit: (key) => {
         reconciles++;
         if (submitted.length === 0) setImmediate(send);
@@ -162,7 +167,7 @@ export function loopStage(
       existing,
       rejected,
     },
-    ...{ clock, reported, refreshed, toldOfServices },
+    ...{ clock, reported, refreshed, toldOfServices, lanes },
     get submissions() {
       return reconciles;
     },

@@ -113,6 +113,34 @@ describe('what a plan does not know of others', () => {
     expect(stage.loop.status.failing).toEqual({ 'shop/b': 'no leader' });
     await stage.loop.drain(0);
   });
+
+  it.each([
+    ['is read while the key waits for its transaction', true, false, 1],
+    ['is read after the transaction that goes at once', false, false, 2],
+    ['is not looked for ahead where every name is known', true, true, 2],
+  ])('%s', async (_, areFull, isListed, submissions) => {
+    const stage: ReturnType<typeof loopStage> = loopStage({
+      pods: [B],
+      others: unreadUntil(() => stage.others.ensured.length > 0),
+    });
+    stage.lanes.areFull = areFull;
+    stage.others.isListed = () => isListed;
+    stage.loop.enqueue(['shop/b']);
+    await stage.untilIdle();
+    expect([stage.others.ensured, stage.consul.shown, stage.submissions]).toEqual([['orders'], [LINE_B], submissions]);
+  });
+
+  it('and is not answered holds nothing up that does not need it', async () => {
+    const both = podNamed('b', { podIPs: ['10.1.0.8'] }, { 'service-name': 'orders', 'service-name.9000': 'admin' });
+    const stage = loopStage({ pods: [both], others: { of: (name) => (name === 'admin' ? undefined : []) } });
+    stage.lanes.areFull = true;
+    stage.others.ensure = () => new Promise<void>(() => undefined);
+    stage.loop.enqueue(['shop/b']);
+    await settled();
+    await settled();
+    expect(stage.consul.shown).toEqual([LINE_B]);
+    await stage.loop.drain(0);
+  });
 });
 
 describe('a duplicate', () => {
