@@ -74,7 +74,8 @@ export async function followSwitchFile({ onSwitch, onFailure, ...file }: SwitchF
   });
 }
 
-const SWITCH = /^\s*writes\b[\s:=]*(.*)$/i;
+/** Whoever stops all writes is in a hurry: `write off` and `Writes: off` are meant as well. */
+const SWITCH = /^\s*writes?\b[\s:=]*(.*)$/i;
 
 /** What a control file says of writes: what is not on comes first. */
 export function switchIn(text: string): string | undefined {

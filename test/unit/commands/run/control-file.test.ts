@@ -123,6 +123,8 @@ describe('what a control file says of writes', () => {
     ['  Writes: off \n4be2a9c1', 'off'],
     ['writes on\nwrites off\n', 'off'],
     ['writes=on', 'on'],
+    ['write off', 'off'],
+    ['writes-off', '-off'],
     ['writes', ''],
     ['writesoff', undefined],
   ])('%j is %j', (text, state) => {
