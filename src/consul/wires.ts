@@ -7,10 +7,11 @@ import type { ConsulAnswer, ConsulRequest } from './client.ts';
 import { Connections } from './connections.ts';
 import { ConsulError } from './errors.ts';
 import { MOST_LONG_POLLS } from './long-polls.ts';
-import { proxyFor } from './proxy.ts';
+import { proxyFor, proxyName } from './proxy.ts';
 import { TlsFiles } from './tls-files.ts';
 import type { TokenUse } from './tokens.ts';
-import { createTransport, type Transport, type TransportAnswer, type Verb } from './transport.ts';
+import { createTransport, type TransportAnswer, type Verb } from './transport.ts';
+import { NoTunnel } from './tunnel.ts';
 
 /** A plain request without an answer by then is given up. */
 const REQUEST_TIMEOUT_MS = 15_000;
@@ -55,25 +56,27 @@ export function openWires(
         const connections = new Connections({ most, tls, serverName, proxy });
         return { connections, transport: createTransport(address, connections) };
       };
-      return [address, { longPolls: open(MOST_SOCKETS.longPolls), others: open(MOST_SOCKETS.others) }];
+      return [address, { proxy, longPolls: open(MOST_SOCKETS.longPolls), others: open(MOST_SOCKETS.others) }];
     }),
   );
-  const transportTo = ({ address }: Place, kind: 'longPolls' | 'others'): Transport => {
+  const wiresTo = ({ address }: Place) => {
     const wires = places.get(address);
     if (!wires) throw new Error(`ask Consul at ${address}: expected an address of the configuration`);
-    return wires[kind].transport;
+    return wires;
   };
   return {
     async exchange({ place, verb, request, use, body, secret }) {
       const { purpose, path, params = {}, query = {}, timeoutMs = REQUEST_TIMEOUT_MS, signal } = request;
       const isLong = isLongPoll(request);
+      const { proxy, longPolls, others } = wiresTo(place);
+      const { transport } = isLong ? longPolls : others;
       const cancel = cancelledBy([
         signal,
         verb === '_get' ? place.left : undefined,
         isLong ? use.superseded : undefined,
       ]);
       try {
-        const answer = await transportTo(place, isLong ? 'longPolls' : 'others')[verb]({
+        const answer = await transport[verb]({
           path,
           params,
           query: { ...(datacenter ? { dc: datacenter } : {}), ...query },
@@ -86,7 +89,7 @@ export function openWires(
       } catch (error) {
         if (place.left.aborted && verb === '_get' && !signal?.aborted)
           throw new ConsulError(purpose, 0, '', new Error('it was called off, for another address is asked now'));
-        const failure = asConsulError(purpose, error, [use.value, secret ?? '']);
+        const failure = asConsulError(purpose, error, proxy, [use.value, secret ?? '']);
         // Perhaps one side does not believe the other's certificate any more.
         if (failure.status === 0 && !signal?.aborted) inBackground(tlsFiles?.look());
         throw failure;
@@ -131,9 +134,14 @@ function decodeAnswer({ headers, body }: TransportAnswer, tokenTerm: number): Co
   };
 }
 
-function asConsulError(purpose: string, error: unknown, secrets: readonly string[]): ConsulError {
+function asConsulError(
+  purpose: string,
+  error: unknown,
+  proxy: URL | undefined,
+  secrets: readonly string[],
+): ConsulError {
   const response = error instanceof Error && 'response' in error ? (error.response as TransportAnswer) : undefined;
-  if (!response) return new ConsulError(purpose, 0, '', error);
+  if (!response) return new ConsulError(purpose, 0, '', proxy ? throughProxy(proxy, error) : error);
   const { statusCode, body } = response;
   const text =
     typeof body === 'string' ? body : Buffer.isBuffer(body) ? body.toString('utf8') : JSON.stringify(body ?? '');
@@ -143,4 +151,11 @@ function asConsulError(purpose: string, error: unknown, secrets: readonly string
     .reduce((text, secret) => text.replaceAll(secret, '...'), text);
   // A refused transaction is judged by its list of errors, so it is kept whole.
   return new ConsulError(purpose, statusCode, statusCode === 409 ? shown : shown.slice(0, 512), undefined);
+}
+
+/** The network's own words are about the address of the proxy. A tunnel that failed says so itself. */
+function throughProxy(proxy: URL, cause: unknown): unknown {
+  if (!(cause instanceof Error) || cause instanceof NoTunnel) return cause;
+  const error = new Error(`through the proxy ${proxyName(proxy)}`, { cause });
+  return 'code' in cause ? Object.assign(error, { code: cause.code }) : error;
 }

@@ -145,6 +145,14 @@ describe('a Consul behind a forward proxy', () => {
     expect((await statusOf({ port })).waitingFor.join()).toContain(`through the proxy http://${proxy.host}`);
   });
 
+  it('is not read when nobody listens there, and the proxy is named', async () => {
+    const nobody = `127.0.0.1:${await freePort()}`;
+    const { port } = await start({ http_proxy: `http://me:secret@${nobody}` }, { address: PLAIN });
+    const named = `through the proxy http://${nobody}: consul: Error: connect ECONNREFUSED`;
+    await until('the proxy', async () => (await statusOf({ port })).waitingFor.some((text) => text.includes(named)));
+    expect(log).not.toContain('secret');
+  });
+
   it('is asked without it on the machine itself, and where NO_PROXY says so', async () => {
     await start({ HTTP_PROXY: `http://${proxy.host}` }, {});
     await expectBothDirections('straight');
