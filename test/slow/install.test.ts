@@ -118,6 +118,37 @@ describe('the commands of the manual, as somebody copies them', () => {
     expect(Rules).toContain('service "payments"');
   });
 
+  it('docs/migrate-from-consul-k8s.md: a line for each Service that has entries, with the name that they have', async () => {
+    const { kubernetes, consul, namespace } = rig;
+    await kubernetes.createPod(namespace, 'orders-1', { labels: { app: 'orders' } });
+    for (const name of ['orders', 'front'])
+      await kubernetes.must('POST', `/api/v1/namespaces/${namespace}/services`, {
+        metadata: { name },
+        spec: { selector: { app: 'orders' }, ports: [{ port: 80, targetPort: 8080 }] },
+      });
+    const slices = `/apis/discovery.k8s.io/v1/namespaces/${namespace}/endpointslices`;
+    await until('both slices to have the pod', async () =>
+      ((await kubernetes.list(slices)) as { endpoints?: object[] | null }[]).filter(
+        ({ endpoints }) => endpoints?.length,
+      ),
+    );
+    await until('two of them', async () => (await kubernetes.list(slices)).length === 2);
+    await consul.must('PUT', '/catalog/register', {
+      Node: 'k8s-sync',
+      Address: '127.0.0.1',
+      Service: {
+        ID: 'orders-shop-0123456789ab',
+        Service: "orders-shop's",
+        Meta: { 'external-k8s-ns': namespace, 'external-k8s-ref-name': 'orders-1' },
+      },
+    });
+    const [block = ''] = await commandsOf('docs/migrate-from-consul-k8s.md', 'To Consul: what is different');
+    expect(await run(block)).toBe(
+      `kubectl -n '${namespace}' annotate service 'orders' consular.dev/service-name='orders-shop'\\''s'\n`,
+    );
+    await consul.must('PUT', '/catalog/deregister', { Node: 'k8s-sync' });
+  });
+
   it('docs/uninstall.md: nothing of it is left in either system', async () => {
     expect(ofConsular(await tokens())).toHaveLength(1);
     const [scale = '', deletion = '', acls = ''] = await stepsOf('docs/uninstall.md');

@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from '@jest/globals';
+import { createMetrics } from '../../src/observability/metrics.ts';
 
 /** The manual as a whole: what leads nowhere, and what nobody finds. */
 
@@ -64,6 +65,23 @@ describe('the manual', () => {
   it('has an index with every page', () => {
     const listed = new Set(linksOf('docs/README.md').map(({ to }) => to));
     expect(manual.filter((page) => page !== 'docs/README.md' && !listed.has(page))).toEqual([]);
+  });
+
+  it('names no metric of Consular that there is not', async () => {
+    const metrics = (await createMetrics().registry.getMetricsAsJSON()).map(({ name }) => name);
+    const named = new Set(
+      manual.flatMap((page) => [...read(page).matchAll(/\bconsular_[a-z_]+/g)].map(([name]) => name)),
+    );
+    expect(named.size).toBeGreaterThan(20);
+    expect([...named].filter((name) => !metrics.includes(name.replace(/_(bucket|sum|count)$/, '')))).toEqual([]);
+  });
+
+  it('has each command of the README on the page that a test follows, or on the next one', () => {
+    const blocks = [...read('README.md').matchAll(/^```sh\n([\s\S]*?)^```/gm)].map(([, block = '']) => block);
+    const commands = blocks.flatMap((block) => block.trim().split('\n'));
+    const followed = ['docs/install.md', 'docs/first-pod.md'].map(read).join('\n');
+    expect(commands.length).toBeGreaterThan(5);
+    expect(commands.filter((command) => !followed.includes(command.trim()))).toEqual([]);
   });
 
   it('begins with a README that is read in five minutes', () => {
