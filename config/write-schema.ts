@@ -1,18 +1,21 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { format, resolveConfig } from 'prettier';
 import { createJsonSchema } from './json-schema.ts';
+import { PAGES } from './reference.ts';
 
-/** Writes consular.schema.json from the code: `npm run schema`. */
-const file = new URL('consular.schema.json', import.meta.url);
+/** Writes what the code decides: consular.schema.json, and the pages of the manual about settings and metrics: `npm run schema`. */
+const root = new URL('../', import.meta.url);
+const schema = 'config/consular.schema.json';
 
-const text = await format(JSON.stringify(createJsonSchema()), {
-  ...(await resolveConfig(file)),
-  parser: 'json',
-});
-const before = await readFile(file, 'utf8').catch(() => '');
-if (text === before) {
-  process.stdout.write('config/consular.schema.json is up to date\n');
-} else {
-  await writeFile(file, text);
-  process.stdout.write('config/consular.schema.json was written\n');
+await write(
+  schema,
+  await format(JSON.stringify(createJsonSchema()), { ...(await resolveConfig(new URL(schema, root))), parser: 'json' }),
+);
+for (const [page, make] of Object.entries(PAGES)) await write(page, await make());
+
+async function write(path: string, text: string): Promise<void> {
+  const file = new URL(path, root);
+  const before = await readFile(file, 'utf8').catch(() => '');
+  if (text !== before) await writeFile(file, text);
+  process.stdout.write(`${path} ${text === before ? 'is up to date' : 'was written'}\n`);
 }

@@ -1,8 +1,12 @@
 # What Consular may do in a Consul that denies by default. Replace `dev` by the setting `cluster`, and the names that its
-# pods register; then
+# pods register; then, from the root of the repository,
 #
-#   consul acl policy create -name consular-dev -rules @policy.hcl
+#   consul acl policy create -name consular-dev -rules @deploy/consul/policy.hcl
 #   consul acl token create -description "Consular of cluster dev" -policy-name consular-dev
+#
+# and after each change of this file, such as one more name of a service:
+#
+#   consul acl policy update -name consular-dev -rules @deploy/consul/policy.hcl
 #
 # Each rule is in use: test/slow/rights.test.ts takes them away one by one and names what breaks.
 

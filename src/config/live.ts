@@ -4,7 +4,7 @@ import type { Config } from './schema.ts';
 /**
  * Settings that a running daemon takes over when its file changes: all that is asked again at each look. Of a section the path
  * stands for everything in it. The settings of `LIVE` and of `NEEDS_RESTART` are all there are; a unit test says so, and
- * docs/operations.md lists the first.
+ * docs/changing-settings.md lists the first.
  */
 export const LIVE = [
   'writes',

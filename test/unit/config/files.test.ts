@@ -96,3 +96,23 @@ describe('config/consular.schema.json', () => {
     expect(schema.additionalProperties).toBe(false);
   });
 });
+
+describe.each(['deploy/kubernetes', 'deploy/tenant'])('%s/consular.yaml', (folder) => {
+  const text = readFileSync(new URL(`../../../${folder}/consular.yaml`, import.meta.url), 'utf8');
+
+  it('mirrors nothing until names are listed', () => {
+    expect(parseConfig(text, {}).toKubernetes.services).toEqual({ include: [], exclude: [] });
+  });
+
+  it('has an example of names that is one when its comment is taken away', () => {
+    const uncommented = text.replace(/^ *include: \[\]\n/m, '').replace('# include: [billing', 'include: [billing');
+    expect(parseConfig(uncommented, {}).toKubernetes.services.include).toEqual(['billing', 'payments-*']);
+  });
+
+  it('tells editors where its schema is', () => {
+    const [, path = ''] = /^# yaml-language-server: \$schema=(\S+)\n/.exec(text) ?? [];
+    expect(new URL(path, new URL(`../../../${folder}/`, import.meta.url)).href).toBe(
+      new URL('../../../config/consular.schema.json', import.meta.url).href,
+    );
+  });
+});

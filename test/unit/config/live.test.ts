@@ -25,7 +25,7 @@ describe('a setting that is changed in the file', () => {
   });
 
   it('is listed in the manual where it counts at once', () => {
-    const manual = readFileSync(new URL('../../../docs/operations.md', import.meta.url), 'utf8');
+    const manual = readFileSync(new URL('../../../docs/changing-settings.md', import.meta.url), 'utf8');
     expect(LIVE.filter((setting) => !manual.includes(`\`${setting}\``))).toEqual([]);
   });
 });
