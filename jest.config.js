@@ -1,3 +1,5 @@
+import { clientNode } from './test/client-node.js';
+
 const options = { jsc: { target: 'es2022', parser: { syntax: 'typescript' } }, module: { type: 'es6' } };
 
 /** A folder of test/ whose tests are run together. */
@@ -18,12 +20,17 @@ const projectOnServers = (name) =>
     setupFilesAfterEnv: [`<rootDir>/test/${name}/limits.ts`],
   });
 
-export default {
-  projects: [
-    project('unit'),
-    projectOnServers('integration'),
-    projectOnServers('slow'),
-    project('e2e', { setupFilesAfterEnv: ['<rootDir>/test/e2e/limits.ts'] }),
-  ],
-  reporters: ['default', '<rootDir>/test/slowest-tests.js'],
+const projects = [
+  project('unit'),
+  projectOnServers('integration'),
+  projectOnServers('slow'),
+  project('e2e', { setupFilesAfterEnv: ['<rootDir>/test/e2e/limits.ts'] }),
+];
+
+export default async () => {
+  const moduleNameMapper = { '^@kubernetes/client-node$': await clientNode() };
+  return {
+    projects: projects.map((project) => ({ ...project, moduleNameMapper })),
+    reporters: ['default', '<rootDir>/test/slowest-tests.js'],
+  };
 };

@@ -34,6 +34,7 @@ const rooms = Object.entries(DECIDING).flatMap(([direction, rooms]) =>
 );
 const RUNS = {
   unit: {
+    workers: 2,
     arguments: ['--selectProjects', 'unit'],
     files: ['src/**/*.ts', `!${MAIN}`, ...[...OF_SERVERS, ...OF_LONG_TESTS].map((path) => `!${path}`)],
     threshold: {
@@ -42,6 +43,8 @@ const RUNS = {
     },
   },
   integration: {
+    // More than two cores: these tests wait for servers most of the time.
+    workers: 3,
     arguments: [
       ...['--selectProjects', 'unit', 'integration'],
       // Of the unit tests those of the same files, once more: Jest counts what one run reaches.
@@ -56,6 +59,7 @@ const RUNS = {
     threshold: { global: { branches: LEAST_OF_SERVERS } },
   },
   slow: {
+    workers: 2,
     arguments: [
       ...['--selectProjects', 'unit', 'integration', 'slow'],
       ...['--testPathPatterns', 'test/slow/', 'test/integration/(doctor|purge|tenants|leaders)', 'test/unit/commands/'],
@@ -74,7 +78,7 @@ const { status } = spawnSync(
   [
     ...['--experimental-vm-modules', '--no-warnings', 'node_modules/jest/bin/jest.js'],
     ...run.arguments,
-    ...['--maxWorkers=2', '--coverage', '--coverageReporters=text'],
+    ...[`--maxWorkers=${run.workers}`, '--coverage', '--coverageReporters=text'],
     ...run.files.map((path) => `--collectCoverageFrom=${path}`),
     `--coverageThreshold=${JSON.stringify(run.threshold)}`,
     ...more,

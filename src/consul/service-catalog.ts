@@ -230,6 +230,8 @@ export class ServiceCatalog {
     for (const name of gone) this.unfollow(name);
     for (const name of [...gone, ...(added.length > MOST_NEW ? [] : added)]) this.#reads.readSoon(name);
     for (const name of doubtful) this.#reads.readAgain(name);
+    // Somebody wanted it before it was listed, when it could not be followed; what is read now may be what was read then.
+    for (const name of added) if (this.#known.get(name)?.instances) this.#notify(name);
     // No answer will ever tell of these.
     for (const name of [...added, ...gone]) if (!isReadableName(name)) this.#notify(name);
     this.#reads.schedule();

@@ -25,5 +25,7 @@ function isBundled(): boolean {
   const sources = readdirSync(join(ROOT, 'src'), { recursive: true, encoding: 'utf8' }).map((name) =>
     join('src', name),
   );
-  return [...sources, 'package.json', 'build.js'].every((file) => statSync(join(ROOT, file)).mtimeMs < built);
+  return [...sources, 'package.json', 'build.js', 'without-unused-models.js'].every(
+    (file) => statSync(join(ROOT, file)).mtimeMs < built,
+  );
 }

@@ -5,6 +5,9 @@ import { ConsulApi } from './consul.ts';
 import { FaultProxy } from './fault-proxy.ts';
 import { Mirrored } from './mirrored.ts';
 
+/** Longer than a question waits that names an index which Consul has no more: such a one is answered when its time is over. */
+const LONG_MS = 90_000;
+
 /** Services outside that a test mirrors, and what it waits for when time goes back in Consul. */
 
 export const OLD = ['old-0', 'old-1', 'old-2'];
@@ -27,7 +30,7 @@ export const signOf = async (daemon: Daemon) => (await statusOf(daemon)).consul.
 /** A change in Consul that the daemon has followed: it looks at what happened before, and has done what it wants to do. */
 export async function untilFollowing(rig: Rig, daemon: Daemon, tag: string): Promise<void> {
   await rig.consul.registerOutside(`marker-${tag}`, '192.0.2.99');
-  await until(`marker ${tag}`, () => new Mirrored(rig).service(`marker-${tag}`));
+  await until(`marker ${tag}`, () => new Mirrored(rig).service(`marker-${tag}`), LONG_MS);
   await until('reads of what is missing', () =>
     Promise.resolve(
       NEW.every((name) =>
@@ -151,7 +154,7 @@ export async function expectNothingLostTo(writes: number, signs: readonly string
     await untilMirrored(mirrored, NEW);
     await untilIdle(daemon);
     proxy.lead(other.address);
-    await until('the sign', () => signOf(daemon));
+    await until('the sign', () => signOf(daemon), LONG_MS);
     await untilFollowing(there, daemon, 'a');
     expect(signs).toContain(await signOf(daemon));
     await untilMirrored(mirrored, NEW);

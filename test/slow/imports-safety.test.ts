@@ -1,7 +1,20 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { Asked } from '../rig/asked.ts';
 import { FaultProxy } from '../rig/fault-proxy.ts';
 import { servicesIn } from '../rig/imports.ts';
-import { openRig, until, untilEqual, untilIdle, type Daemon, type DaemonOptions, type Rig } from '../rig/index.ts';
+import {
+  openRig,
+  until,
+  untilEqual,
+  untilIdle,
+  type Daemon,
+  type DaemonOptions,
+  type LogRecord,
+  type Rig,
+} from '../rig/index.ts';
+
+/** Lists rest the longer the more they cost, and long polls begin with what they say. */
+const LONG_MS = 90_000;
 
 const imports = (name: string) => ({ 'consular.dev/import': name });
 
@@ -135,29 +148,32 @@ describe('what a Service has taken in', () => {
 describe('a Consul that cannot be believed takes nothing in away', () => {
   it('when the token loses its rights', async () => {
     const rig = await openRig({ acl: true });
+    let closed: () => Promise<void> = () => Promise.resolve();
     try {
       const rules = (text: string) => ({ Name: 'reader', Rules: text });
       const all = 'node_prefix "" { policy = "write" } service_prefix "" { policy = "write" }';
       const { ID } = (await rig.consul.must('PUT', '/acl/policy', rules(all))) as { ID: string };
       const { SecretID } = (await rig.consul.must('PUT', '/acl/token', { Policies: [{ ID }] })) as { SecretID: string };
-      const daemon = await startDaemon(rig, { token: SecretID });
+      const proxy = await FaultProxy.open(rig.consulServer.address, '');
+      closed = () => proxy.close();
+      const asked = new Asked(proxy);
+      const daemon = await startDaemon(rig, { token: SecretID, consulAddress: proxy.address });
       const services = await imported(rig, 'kept', '192.0.2.58');
+      // A service whose long poll has not begun by then is not asked for any more.
+      await until('a long poll', () => Promise.resolve(asked.longPolls('kept') > 0), LONG_MS);
       await untilIdle(daemon);
       const before = await services.slices('kept');
       const narrow = 'service "consul" { policy = "read" } node_prefix "" { policy = "read" }';
       await rig.consul.must('PUT', `/acl/policy/${ID}`, rules(narrow));
       await rig.consul.setHealth('kept', 'warn');
       await rig.consul.setHealth('kept', 'pass');
-      await until('two refused reads', () =>
-        Promise.resolve(
-          daemon.records.filter(
-            ({ query, error }) => query === 'read service kept' && /ACLs filtered|without it/.test(String(error)),
-          ).length >= 2,
-        ),
-      );
+      const isRefused = ({ query, error }: LogRecord) =>
+        query === 'read service kept' && /ACLs filtered|without it/.test(String(error));
+      await until('two refused reads', () => Promise.resolve(daemon.records.filter(isRefused).length >= 2), LONG_MS);
       expect(await services.slices('kept')).toEqual(before);
     } finally {
       await rig.close();
+      await closed();
     }
   });
 

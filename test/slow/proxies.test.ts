@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { spawnSync } from 'node:child_process';
 import { copyFile, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -20,6 +20,7 @@ const TLS = 'https://server.dc1.consul:8501';
 
 let rig: Rig;
 let run: RunDirectory;
+let names: Readonly<Record<string, string>>;
 let proxy: ForwardProxy;
 let daemon: RunningDaemon | undefined;
 let log = '';
@@ -49,28 +50,30 @@ beforeAll(async () => {
       },
     },
   });
-  proxy = await ForwardProxy.open({
+  names = {
     'consul.test:8500': new URL(rig.consul.address).host,
     'server.dc1.consul:8501': `127.0.0.1:${https}`,
     'other.test:8501': `127.0.0.1:${https}`,
-  });
+  };
   await rig.consul.registerOutside('vm', '192.0.2.80');
 }, 90_000);
+// One for each test: what a daemon asked just before its end may reach its proxy afterwards.
+beforeEach(async () => {
+  proxy = await ForwardProxy.open(names);
+});
 afterEach(async () => {
   await daemon?.stop();
   daemon = undefined;
-  proxy.credentials = undefined;
+  await proxy.close();
   log = '';
 });
 afterAll(async () => {
   await rig.close();
-  await proxy.close();
   await run.close();
 }, 30_000);
 
 /** The daemon, with these variables of the environment. */
 async function start(environment: Record<string, string>, consul: object): Promise<RunningDaemon> {
-  proxy.asked.clear();
   const { settings } = rig.settingsOf({ toKubernetes: { removalGrace: '0s' }, consul });
   const config = parseConfig(JSON.stringify(settings), environment);
   const stream = new Writable({

@@ -438,6 +438,16 @@ describe('a service that is no candidate', () => {
     expect(idsOf('excluded')).toBeUndefined();
   });
 
+  it('that was read before it was listed is told of when it is listed, so that it is followed from then on', async () => {
+    const { catalog, table, tell, told } = await synced();
+    table[read('late')] = instances('late', 5, 'l1');
+    catalog.want('late');
+    await catalog.refresh('late');
+    told.splice(0);
+    await tell(NAMES, names(6, 'Orders', 'late'));
+    expect(told).toContain('late');
+  });
+
   it('that is wanted after it was read once starts unknown', async () => {
     const { catalog, idsOf, table } = await synced();
     table[read('excluded')] = instances('excluded', 5, 'e1');
