@@ -104,7 +104,7 @@ export class NodeReads {
     this.#asKnown.set(name, { index: 0, generation: -1 });
   }
 
-  /** The node is gone by a commit of ours. */
+  /** The node is gone by a commit of ours, or may have what its index does not tell. */
   forget(name: string): void {
     this.#asKnown.delete(name);
   }
