@@ -130,6 +130,18 @@ describe('the services that are known', () => {
     expect(known.get('orders')?.instances).toHaveLength(1);
   });
 
+  it('of which only those with instances worth reading are watched leave nothing to tell of health', () => {
+    known.takeNames(['orders', 'own', '..']);
+    known.takeCandidates(['orders', '..', 'not-listed-yet']);
+    expect(known.areCandidatesWatched()).toBe(false);
+    follow('orders', true);
+    expect(known.areCandidatesWatched()).toBe(false);
+    follow('orders', false);
+    expect([known.areCandidatesWatched(), known.areAllWatched()]).toEqual([true, false]);
+    known.takeNames(['orders', 'own', 'not-listed-yet']);
+    expect(known.areCandidatesWatched()).toBe(false);
+  });
+
   it('that nobody can ask for leave nothing to look for', () => {
     known.takeNames(['.', '..', 'orders']);
     expect(known.areAllWatched()).toBe(false);
