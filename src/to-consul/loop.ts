@@ -10,9 +10,10 @@ import { Waiting } from './plan/waiting.ts';
 import type { LoopOptions, LoopStatus } from './loop-options.ts';
 import { logChanges } from './report/changes.ts';
 import { HeldInstances, KeptInstances } from './report/held.ts';
+import { lateOfPod } from './report/patience.ts';
 import type { Release, Retaining } from '../guard/retained.ts';
 import { RetainedInstances, type ShownInstance } from './report/retained-instances.ts';
-import type { Rejection, ServiceProblem } from './registration/rejection.ts';
+import type { Rejection } from './registration/rejection.ts';
 import { POD } from './requests/requests.ts';
 import { assertKnown, ViewBehind } from './plan/view-behind.ts';
 
@@ -326,9 +327,4 @@ export class ToConsulLoop {
     this.#held.note(key, plan);
     if (plan?.refusedNodes.length === 0) this.#latest.delete(key);
   }
-}
-
-/** As of the Services over a pod, beside which the pod itself stands. */
-function lateOfPod(rejection: Rejection): ServiceProblem {
-  return { service: POD, about: rejection.message, kind: 'late', rejection };
 }

@@ -1,4 +1,5 @@
-import type { ServiceProblem } from '../registration/rejection.ts';
+import type { Rejection, ServiceProblem } from '../registration/rejection.ts';
+import { POD } from '../requests/requests.ts';
 
 /** So long the slices of a Service may show what it was before: they follow within a second, or there is something wrong. */
 export const SLICES_FOLLOW_MS = 10_000;
@@ -40,4 +41,9 @@ export class Patience {
     else this.#since.delete(podKey);
     return { due, nextInMs: nextInMs === Infinity ? undefined : nextInMs };
   }
+}
+
+/** As of the Services over a pod, beside which the pod itself stands. */
+export function lateOfPod(rejection: Rejection): ServiceProblem {
+  return { service: POD, about: rejection.message, kind: 'late', rejection };
 }
