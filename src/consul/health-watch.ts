@@ -1,18 +1,9 @@
-import { inBackground } from '../background.ts';
-import { followBlockingQuery, type BlockingQueryOptions } from './blocking-query.ts';
-import { decodeHealthState, healthStateRequest } from './catalog.ts';
+import type { CatalogLists } from './catalog-lists.ts';
 import { concernedBy, type ChecksInState, type Concerned } from './health-states.ts';
+import type { ListSubscriber } from './shared-list.ts';
 
-/**
- * A list that is empty wakes at every change of any check. The list of critical checks has to be quick all the same; the
- * list of warnings is empty most of the time, and says less.
- */
-const PACE = { critical: { perSecond: 10 }, warning: { perSecond: 10, futilePerSecond: 1 } };
-
-export interface HealthWatchOptions extends Pick<
-  BlockingQueryOptions,
-  'client' | 'timeLine' | 'brake' | 'log' | 'metrics' | 'signal' | 'clock' | 'random'
-> {
+export interface HealthWatchOptions extends Pick<ListSubscriber<ChecksInState>, 'restMs'> {
+  readonly lists: Pick<CatalogLists, 'critical' | 'warning'>;
   /** Told after each answer what came into or left the list since the answer before. */
   readonly onChange: (concerned: Concerned) => void;
   /** Makes the listener for failures of one list, which is told as followBlockingQuery tells. */
@@ -20,26 +11,24 @@ export interface HealthWatchOptions extends Pick<
 }
 
 /**
- * Follows the lists of critical and of warning checks, and tells which services and nodes changed their health between two
- * answers. Resolves with the first answer to both: from then on, no change is missed.
+ * Tells which services and nodes changed their health between two answers of the lists of critical and of warning checks.
+ * Resolves with the first answer to both: from then on, no change is missed.
  */
-export async function watchHealth({ onChange, failureListener, ...watching }: HealthWatchOptions): Promise<void> {
+export async function watchHealth({ lists, onChange, failureListener, restMs }: HealthWatchOptions): Promise<void> {
   await Promise.all([follow('critical'), follow('warning')]);
 
   function follow(status: 'critical' | 'warning'): Promise<void> {
     return new Promise((resolve) => {
-      const request = healthStateRequest(status);
       let before: ChecksInState | undefined;
-      const onAnswer: BlockingQueryOptions['onAnswer'] = (answer) => {
-        const now = decodeHealthState(answer, request.purpose);
+      const take = (now: ChecksInState): Promise<boolean> => {
         const concerned = concernedBy(before ?? now, now);
         before = now;
         resolve();
         onChange(concerned);
-        return concerned.services.size + concerned.nodes.size > 0;
+        return Promise.resolve(concerned.services.size + concerned.nodes.size > 0);
       };
-      const onFailure = failureListener(request.purpose);
-      inBackground(followBlockingQuery({ ...watching, request, onAnswer, onFailure, ...PACE[status] }));
+      const list = lists[status];
+      list.subscribe({ take, restMs, onFailure: failureListener(list.purpose) });
     });
   }
 }

@@ -40,6 +40,10 @@ export function isWatched({ following }: Known): boolean {
 export class KnownServices {
   readonly #isOfInterest: (name: string) => boolean;
   readonly #services = new Map<string, Known>();
+  /** Those of them that Consul does not list: they are few, and each list has something to say of them. */
+  readonly #unlisted = new Map<string, Known>();
+  /** Those that have instances worth reading. */
+  readonly #candidates = new Map<string, Known>();
   readonly #wanted = new Set<string>();
   /** All names of the last list, of interest or not, with the spelling that stands for each. */
   #spellings: ReadonlyMap<string, string> = new Map();
@@ -58,7 +62,9 @@ export class KnownServices {
 
   ensure(name: string): Known {
     let known = this.#services.get(name);
-    if (!known) this.#services.set(name, (known = unread(name)));
+    if (known) return known;
+    this.#services.set(name, (known = unread(name)));
+    this.#unlisted.set(name, known);
     return known;
   }
 
@@ -66,17 +72,20 @@ export class KnownServices {
   want(name: string): void {
     if (this.#wanted.has(name)) return;
     // What was read once, while nobody followed it, is out of date.
-    if (!this.#isOfInterest(name)) this.#services.delete(name);
+    if (!this.#isOfInterest(name)) this.forget(name);
     this.#wanted.add(name);
     this.#listed = undefined;
     const spelling = this.#spellings.get(name);
-    if (spelling !== undefined) Object.assign(this.ensure(name), { spelling, listed: true, candidate: true });
+    if (spelling === undefined) return;
+    const known = this.ensure(name);
+    this.#list(name, known, spelling);
+    this.#setCandidate(name, known, true);
   }
 
   /** Unless its name is of interest, the service is not read any more, and forgotten. */
   unwant(name: string): void {
     if (!this.#wanted.delete(name) || this.#isOfInterest(name)) return;
-    this.#services.delete(name);
+    this.forget(name);
     this.#listed = undefined;
   }
 
@@ -87,12 +96,22 @@ export class KnownServices {
 
   /** Names that Consul lists and that have instances worth reading. */
   candidates(): string[] {
-    return [...this.#services].filter(([, { listed, candidate }]) => listed && candidate).map(([name]) => name);
+    return [...this.#candidates].filter(([, { listed }]) => listed).map(([name]) => name);
   }
 
   /** Everything that Consul lists, and that anybody can ask for, is watched: there is nothing left to look for. */
   areAllWatched(): boolean {
-    for (const [name, known] of this.#services)
+    // Few are watched at a time: one that is not is found soon.
+    for (const name of this.#listed?.keys() ?? this.#services.keys()) {
+      const known = this.#services.get(name);
+      if (known?.listed && !isWatched(known) && isReadableName(name)) return false;
+    }
+    return true;
+  }
+
+  /** The same of what has instances worth reading. */
+  areCandidatesWatched(): boolean {
+    for (const [name, known] of this.#candidates)
       if (known.listed && !isWatched(known) && isReadableName(name)) return false;
     return true;
   }
@@ -100,18 +119,9 @@ export class KnownServices {
   /** What to read as long as nobody asks again which names are worth it: the candidates that were read before, but for the watched. */
   dueAsBefore(): Set<string> {
     const due = new Set<string>();
-    for (const [name, known] of this.#services)
-      if (known.listed && known.candidate && known.instances && !isWatched(known)) due.add(name);
+    for (const [name, known] of this.#candidates)
+      if (known.listed && known.instances && !isWatched(known)) due.add(name);
     return due;
-  }
-
-  /** Names with an instance on one of these nodes. */
-  onNodes(nodes: ReadonlySet<string>): string[] {
-    if (nodes.size === 0) return [];
-    const names: string[] = [];
-    for (const [name, { instances }] of this.#services)
-      if (instances?.some(({ node }) => nodes.has(node))) names.push(name);
-    return names;
   }
 
   /** Names that are of no interest any more, and that nobody wants. */
@@ -121,7 +131,7 @@ export class KnownServices {
 
   /** What was known of it is out of date when it is of interest again. */
   forget(name: string): void {
-    this.#services.delete(name);
+    for (const names of [this.#services, this.#unlisted, this.#candidates]) names.delete(name);
   }
 
   /** The same list with other names of interest. */
@@ -133,21 +143,21 @@ export class KnownServices {
   /** Takes in the list of all names; tells what it changes. */
   takeNames(spellings: readonly string[]): NameChanges {
     // Most of the time it says the same again, and there may be ten thousand names.
-    const isSame = this.#listed !== undefined && areEqual(this.#last, spellings);
+    const before = this.#listed;
+    const isSame = before !== undefined && areEqual(this.#last, spellings);
     if (!isSame) this.#spellings = bySpelling(spellings);
-    const listed = isSame && this.#listed ? this.#listed : this.#readOf(this.#spellings);
+    const listed = isSame ? before : this.#readOf(this.#spellings, before);
+    const doubtful: string[] = [];
+    for (const [name, { instances = [] }] of this.#unlisted)
+      if (instances.length > 0 && !listed.has(name)) doubtful.push(name);
     const added = isSame ? [] : this.#takeListed(listed);
+    const gone = isSame ? [] : this.#takeGone(before?.keys() ?? this.#services.keys(), listed);
     this.#last = spellings;
     this.#listed = listed;
-    const gone: string[] = [];
-    const doubtful: string[] = [];
-    for (const [name, known] of this.#services) {
-      if (listed.has(name)) continue;
-      const hasInstances = (known.instances?.length ?? 0) > 0;
-      if (known.listed && (known.candidate || known.following !== undefined || hasInstances)) gone.push(name);
-      else if (hasInstances) doubtful.push(name);
-      // Its index need not move with that: what is read next is news in any case.
-      Object.assign(known, { listed: false, candidate: false, index: 0 });
+    for (const [name, known] of this.#unlisted) {
+      this.#setCandidate(name, known, false);
+      // It need not move with that: what is read next is news in any case.
+      known.index = 0;
     }
     return { added, gone, doubtful };
   }
@@ -157,12 +167,40 @@ export class KnownServices {
     const added: string[] = [];
     for (const [name, spelling] of listed) {
       const known = this.ensure(name);
+      if (known.listed) {
+        known.spelling = spelling;
+        continue;
+      }
+      this.#list(name, known, spelling);
       // Perhaps without instances worth reading: the next list of candidates tells.
-      if (!known.listed) known.candidate = true;
-      if (!known.listed) added.push(name);
-      Object.assign(known, { spelling, listed: true });
+      this.#setCandidate(name, known, true);
+      added.push(name);
     }
     return added;
+  }
+
+  /** @returns those of these names that were listed before and are not, as far as they matter */
+  #takeGone(names: Iterable<string>, listed: ReadonlyMap<string, string>): string[] {
+    const gone: string[] = [];
+    for (const name of names) {
+      const known = this.#services.get(name);
+      if (!known?.listed || listed.has(name)) continue;
+      if (known.candidate || known.following !== undefined || (known.instances?.length ?? 0) > 0) gone.push(name);
+      known.listed = false;
+      this.#unlisted.set(name, known);
+    }
+    return gone;
+  }
+
+  #list(name: string, known: Known, spelling: string): void {
+    Object.assign(known, { spelling, listed: true });
+    this.#unlisted.delete(name);
+  }
+
+  #setCandidate(name: string, known: Known, candidate: boolean): void {
+    known.candidate = candidate;
+    if (candidate) this.#candidates.set(name, known);
+    else this.#candidates.delete(name);
   }
 
   /**
@@ -172,21 +210,25 @@ export class KnownServices {
   takeCandidates(spellings: readonly string[]): Set<string> {
     const candidates = this.#readOf(bySpelling(spellings));
     const due = new Set<string>();
-    for (const [name, known] of this.#services) {
-      if (!known.candidate || candidates.has(name)) continue;
-      known.candidate = false;
+    for (const [name, known] of this.#candidates) {
+      if (candidates.has(name)) continue;
+      this.#setCandidate(name, known, false);
       if (known.instances) due.add(name);
     }
     for (const name of candidates.keys()) {
       const known = this.ensure(name);
-      known.candidate = true;
+      this.#setCandidate(name, known, true);
       if (!isWatched(known)) due.add(name);
     }
     return due;
   }
 
-  #readOf(names: ReadonlyMap<string, string>): Map<string, string> {
-    return new Map([...names].filter(([name]) => this.#wanted.has(name) || this.#isOfInterest(name)));
+  /** @param before names of which it is known already that they are of interest or wanted */
+  #readOf(names: ReadonlyMap<string, string>, before?: ReadonlyMap<string, string>): Map<string, string> {
+    const read = new Map<string, string>();
+    for (const [name, spelling] of names)
+      if (before?.has(name) || this.#wanted.has(name) || this.#isOfInterest(name)) read.set(name, spelling);
+    return read;
   }
 }
 
@@ -200,6 +242,11 @@ function areEqual(a: readonly string[], b: readonly string[]): boolean {
 
 /** Lower-case names; of several spellings the first in order stands for all. */
 function bySpelling(spellings: readonly string[]): Map<string, string> {
-  const inReverse = [...spellings].sort().reverse();
-  return new Map(inReverse.map((spelling) => [spelling.toLowerCase(), spelling]));
+  const names = new Map<string, string>();
+  for (const spelling of spellings) {
+    const name = spelling.toLowerCase();
+    const other = names.get(name);
+    if (other === undefined || spelling < other) names.set(name, spelling);
+  }
+  return names;
 }

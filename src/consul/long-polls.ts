@@ -4,8 +4,8 @@
  * another half minute. So all of them are fewer than 60: a daemon that is started again, and once more, finds room.
  */
 export const MOST_LONG_POLLS = {
-  /** Service names and nodes, critical and warning checks, for both directions, Consular's own entry and its fence. */
-  lists: 9,
+  /** Service names, critical and warning checks, which both directions share; our nodes, Consular's own entry and its fence. */
+  lists: 6,
   /** Of services for whose foreign instances a pod waits. */
   duplicates: 10,
   /** Of services that are mirrored or taken in; those beyond are found by sweeps. */

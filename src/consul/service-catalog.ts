@@ -5,14 +5,15 @@ import { because, byCause } from '../observability/causes.ts';
 import { explainError, type Log } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import type { RetryBrake } from '../retry-brake.ts';
-import { followBlockingQuery } from './blocking-query.ts';
-import { decodeServiceNames, SERVICES_REQUEST } from './catalog.ts';
-import type { ConsulAnswer, ConsulReader } from './client.ts';
+import type { CatalogLists } from './catalog-lists.ts';
+import { SERVICES_REQUEST } from './catalog.ts';
+import type { ConsulReader } from './client.ts';
 import { NotBelieved, type Absence } from './absence.ts';
 import { ConsulError } from './errors.ts';
 import { FollowedServices } from './followed-services.ts';
 import { watchHealth } from './health-watch.ts';
 import { InstanceNames } from './instance-names.ts';
+import { NamesOnNodes } from './names-on-nodes.ts';
 import { isWatched, KnownServices, type NameChanges } from './known-services.ts';
 import { isReadableName } from './readable-name.ts';
 import { restAfter } from './rest.ts';
@@ -29,11 +30,20 @@ const MOST_NEW = 16;
  * long as that leaves no more than 15 s between two of them.
  */
 const NAMES_REST = { inCosts: 60, longestMs: 15_000 };
+/**
+ * Of the lists of checks: they tell of services without a long poll of their own, and that at once, unless Consul is busy with them.
+ * Where each has a long poll, which wakes for its health too, they tell nothing.
+ */
+const HEALTH_REST = {
+  needed: { inCosts: 20, longestMs: 30_000 },
+  idle: { inCosts: 100, leastMs: 7000, longestMs: 30_000 },
+};
 /** Meanwhile sweeps go on as they do while something changes all the time. */
 const SWEEP_MEANWHILE_MS = 8000;
 
 export interface ServiceCatalogOptions {
   readonly client: ConsulReader;
+  readonly lists: CatalogLists;
   /** Lower-case names that are worth reading at all. */
   readonly isCandidate: (name: string) => boolean;
   readonly timeLine: Pick<TimeLine, 'early' | 'failed' | 'answeredAgain' | 'takeNamesIndex'>;
@@ -72,10 +82,14 @@ export class ServiceCatalog {
   readonly #reads: ServiceReads;
   readonly #known: KnownServices;
   readonly #instanceNames = new InstanceNames();
+  readonly #namesOnNodes = new NamesOnNodes();
   readonly #followed: FollowedServices;
   readonly #listeners = new Set<(name: string) => void>();
+  /** How often the list of names began to rest. */
+  #rests = 0;
   /** When every candidate was asked for once. */
   readonly synced: Promise<void>;
+  #isSynced = false;
   readonly #failures = new Map<string, string>([[SERVICES_REQUEST.purpose, 'not read yet']]);
 
   constructor(options: ServiceCatalogOptions) {
@@ -85,7 +99,10 @@ export class ServiceCatalog {
     this.#reader = new ServiceReader(client, signal, absence, {
       filter: options.instanceFilter ?? '',
       onPart: ({ spelling }) => this.#notify(spelling.toLowerCase()),
-      onAnswer: ({ spelling }, instances) => this.#readOldNames(spelling.toLowerCase(), instances),
+      onAnswer: ({ spelling, instances }, shown) => {
+        this.#namesOnNodes.take(spelling.toLowerCase(), instances ?? []);
+        this.#readOldNames(spelling.toLowerCase(), shown);
+      },
     });
     this.#reads = new ServiceReads({ ...options, clock, known: this.#known, read: (name) => this.refresh(name) });
     const onLost = ({ spelling }: KnownService) => this.#reads.readAgain(spelling.toLowerCase());
@@ -192,35 +209,31 @@ export class ServiceCatalog {
         if (error !== undefined) this.#known.forgetIndexes();
         note(error);
       };
-      const onAnswer = async (answer: ConsulAnswer) => {
-        const names = decodeServiceNames(answer);
-        await this.#options.timeLine.takeNamesIndex(answer.index);
+      const take = async (names: readonly string[]) => {
         const changes = this.#known.takeNames(names);
         if (!first) return this.#readChanged(changes);
         await this.#reads.readAll();
         first = false;
+        this.#isSynced = true;
         onFailure(undefined);
         resolve();
       };
-      const restMs = (_: ConsulAnswer, costMs: number) => {
+      const restMs = (_: number, costMs: number) => {
         const ms = restAfter(costMs, NAMES_REST);
         inBackground(this.#sweepFor(ms));
         return ms;
       };
-      inBackground(
-        followBlockingQuery({
-          ...this.#options,
-          ...{ request: SERVICES_REQUEST, perSecond: 1, onAnswer, onFailure, restMs },
-        }),
-      );
+      this.#options.lists.names.subscribe({ take, onFailure, restMs });
     });
   }
 
   async #sweepFor(ms: number): Promise<void> {
     const { signal, clock = systemClock } = this.#options;
+    // Another list may come sooner, where somebody else wants it: sweeps go on from there then.
+    const rest = ++this.#rests;
     for (let left = ms - SWEEP_MEANWHILE_MS; left > 0; left -= SWEEP_MEANWHILE_MS) {
       await sleep(SWEEP_MEANWHILE_MS, signal, clock);
-      if (signal.aborted) return;
+      if (signal.aborted || rest !== this.#rests) return;
       this.#reads.schedule();
     }
   }
@@ -239,10 +252,14 @@ export class ServiceCatalog {
 
   #watchHealth(): Promise<void> {
     return watchHealth({
-      ...this.#options,
+      lists: this.#options.lists,
+      restMs: (_, costMs) => {
+        const isIdle = this.#isSynced && this.#known.areCandidatesWatched();
+        return restAfter(costMs, isIdle ? HEALTH_REST.idle : HEALTH_REST.needed);
+      },
       failureListener: (purpose) => this.#noteFailure(purpose),
       onChange: ({ services, nodes }) => {
-        for (const name of [...services, ...this.#known.onNodes(nodes)]) {
+        for (const name of [...services, ...this.#namesOnNodes.on(nodes)]) {
           const known = this.#known.get(name);
           // A watched service wakes by itself.
           if (known?.candidate && !isWatched(known)) this.#reads.readSoon(name);

@@ -2,6 +2,7 @@ import { inBackground } from '../background.ts';
 import { systemClock } from '../clock.ts';
 import type { ToConsulConfig } from '../config/schema.ts';
 import { followBlockingQuery } from '../consul/blocking-query.ts';
+import type { CatalogLists } from '../consul/catalog-lists.ts';
 import type { ConsulClient } from '../consul/client.ts';
 import type { Committer } from '../consul/committer.ts';
 import { DeniedRights, type DeniedRight } from '../consul/denied-rights.ts';
@@ -59,6 +60,8 @@ export interface ToConsulOptions {
   /** Operations that this Consul takes in one transaction. */
   readonly transactionLimit: number;
   readonly consul: ConsulClient;
+  /** What Consul's whole catalog has, shared with the other direction. */
+  readonly lists: CatalogLists;
   readonly nodes: NodeReader;
   readonly timeLine: TimeLine;
   readonly distrust: Distrust;
@@ -289,7 +292,6 @@ function followConsul(
   const unfollowed = new Map<string, string>();
   followDrift({
     ...options,
-    timeLine,
     brake,
     log,
     signal,

@@ -10,6 +10,7 @@ import { Waiting } from './plan/waiting.ts';
 import type { LoopOptions, LoopStatus } from './loop-options.ts';
 import { logChanges } from './report/changes.ts';
 import { HeldInstances, KeptInstances } from './report/held.ts';
+import { lateOfPod } from './report/patience.ts';
 import type { Release, Retaining } from '../guard/retained.ts';
 import { RetainedInstances, type ShownInstance } from './report/retained-instances.ts';
 import type { Rejection } from './registration/rejection.ts';

@@ -120,11 +120,12 @@ export function runToKubernetes(options: ToKubernetesOptions): ToKubernetes {
     () => performance.now(),
   );
   const kept = new Map<string, number>();
-  const keptInAll = () => [...kept.values()].reduce((sum, one) => sum + one, 0);
+  let keptInAll = 0;
   const onKept = (name: string, count: number) => {
+    keptInAll += count - (kept.get(name) ?? 0);
     if (count > 0) kept.set(name, count);
     else kept.delete(name);
-    metrics.kept.set({ direction: 'to-kubernetes' }, keptInAll());
+    metrics.kept.set({ direction: 'to-kubernetes' }, keptInAll);
   };
   const fallbacks = createFallbacks(options);
   reportLosses(options);
@@ -188,7 +189,7 @@ export function runToKubernetes(options: ToKubernetesOptions): ToKubernetes {
       imports: imports.count,
       rejected: report.count,
       retained: retention.retained,
-      kept: keptInAll(),
+      kept: keptInAll,
       workloadEntries: views.workloadEntries.found?.resource.apiVersion ?? views.workloadEntries.absence,
       withoutWorkloadEntries: fallbacks.count,
       closedNamespaces: Object.fromEntries(views.namespaces.closed),

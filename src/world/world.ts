@@ -1,6 +1,7 @@
 import { hostKey, type Family } from '../address.ts';
 import { systemClock } from '../clock.ts';
 import { ConfigError } from '../config/load.ts';
+import { createCatalogLists, type CatalogLists } from '../consul/catalog-lists.ts';
 import { ServiceCatalog } from '../consul/service-catalog.ts';
 import { TokenRights } from '../consul/token-rights.ts';
 import { readTransactionLimit } from '../consul/transaction-limit.ts';
@@ -66,6 +67,8 @@ export interface World {
 /** The same, with what is known of how far Consul can be trusted. */
 export interface TrustingWorld extends World {
   readonly trust: Trust;
+  /** Not asked for before somebody subscribes. */
+  readonly lists: CatalogLists;
 }
 
 /** What is known when a process may begin to lead. */
@@ -117,16 +120,17 @@ export async function readWorld(
     return [...services.values(), ...endpointSlices.values()].some(({ labels }) => ownsObject(owner, labels));
   };
   const trust = await readTrust(context, clients, readings, owner, hasMirrors, { distrust, timeLine, nonce });
-  const whole = { ...context, ...trust };
+  const lists = createCatalogLists({ ...context, ...trust, client: clients.consul, brake: clients.brake });
+  const whole = { ...context, ...trust, lists };
   const [toConsul, toKubernetes] = await Promise.all([
     toConsulViews && readToConsul(whole, clients, readings, owner, toConsulViews),
     config.toKubernetes.enabled ? readToKubernetes(whole, clients, readings, owner, shared) : undefined,
   ]);
-  return { owner, trust, toConsul, toKubernetes, closedNamespaces: () => shared.watched?.closed ?? NONE_CLOSED };
+  return { owner, trust, lists, toConsul, toKubernetes, closedNamespaces: () => shared.watched?.closed ?? NONE_CLOSED };
 }
 
 /** With what has to hold before absence in Consul is believed. */
-type TrustingContext = Context & Trust;
+type TrustingContext = Context & Trust & Pick<TrustingWorld, 'lists'>;
 
 /**
  * What an earlier run under another name left has to be noticed before anything is written, whichever direction is on.

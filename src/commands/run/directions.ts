@@ -39,7 +39,7 @@ interface Given {
 export function startDirections(
   context: Context,
   { api: anybodysApi, cluster, consul, nodes, kubernetes, resources, brake }: Clients,
-  { owner, trust, toConsul, toKubernetes, closedNamespaces }: TrustingWorld,
+  { owner, trust, lists, toConsul, toKubernetes, closedNamespaces }: TrustingWorld,
   { ownEntry, leadership, writes, changes, ...more }: Given & Pick<ToConsulOptions, 'committer' | 'isFollowing'>,
 ): Directions {
   const { config, log, metrics, timings } = context;
@@ -58,6 +58,7 @@ export function startDirections(
       toConsul &&
       runToConsul({
         ...common,
+        lists,
         config: config.toConsul,
         ...toConsul,
         ...more,

@@ -104,7 +104,7 @@ export class NodeReads {
     this.#asKnown.set(name, { index: 0, generation: -1 });
   }
 
-  /** The node is gone by a commit of ours. */
+  /** The node is gone by a commit of ours, or may have what its index does not tell. */
   forget(name: string): void {
     this.#asKnown.delete(name);
   }
@@ -190,12 +190,13 @@ export class NodeReads {
     if (node.state !== 'ours' || node.modifyIndex !== observed?.modifyIndex || !asKnown) return false;
     const generation = this.generation(name);
     if (generation === asKnown.generation && (await this.#source.readIndex(name)) === asKnown.index) return true;
-    const { index, services } = await this.#source.readServices(name);
-    // A commit of ours in between makes the answer out of date.
-    if (generation !== this.generation(name)) return false;
-    const isSame = hasSameServices(this.#owner, this.#known.ofNode(name), services);
-    if (isSame && index > 0) this.#remember(name, index);
-    return isSame;
+    const { answer, overtaken } = await this.#beside(name, () => this.#source.readServices(name));
+    if (overtaken.all || !hasSameServices(this.#owner, this.#known.ofNode(name), answer.services, overtaken.pods))
+      return false;
+    // Of pods that a commit of ours touched meanwhile it says nothing: the rest of the node need not be read for their sake.
+    if (overtaken.pods.size > 0) this.#hidden = true;
+    else if (answer.index > 0) this.#remember(name, answer.index);
+    return true;
   }
 
   /** Our nodes by name, as Consul has them, and the first with our cluster's name that is another installation's. */
@@ -225,16 +226,24 @@ export class NodeReads {
     name: string,
     consistent: boolean,
   ): Promise<{ contents: NodeContents | undefined; overtaken: Overtaken }> {
-    const overtaken: Overtaken = { all: false, pods: new Set() };
-    const reads = this.#reads.get(name) ?? new Set();
-    this.#reads.set(name, reads.add(overtaken));
-    try {
+    const { answer: contents, overtaken } = await this.#beside(name, async () => {
       const contents = await this.#source.read(name, consistent);
       const ids = new Set(contents?.services.map(({ id }) => id.toLowerCase()));
       const isMissing = ({ registration }: OwnInstance) => !ids.has(registration.id.toLowerCase());
       // What is hidden from a token that lost its rights is not gone.
       if ([...this.#known.ofNode(name).values()].some(isMissing)) await this.#source.ensureWitness();
-      return { contents, overtaken };
+      return contents;
+    });
+    return { contents, overtaken };
+  }
+
+  /** Reads something of a node, and what our commits made of it meanwhile. */
+  async #beside<T>(name: string, read: () => Promise<T>): Promise<{ answer: T; overtaken: Overtaken }> {
+    const overtaken: Overtaken = { all: false, pods: new Set() };
+    const reads = this.#reads.get(name) ?? new Set();
+    this.#reads.set(name, reads.add(overtaken));
+    try {
+      return { answer: await read(), overtaken };
     } finally {
       reads.delete(overtaken);
       if (reads.size === 0) this.#reads.delete(name);

@@ -84,6 +84,11 @@ export class OwnCatalog implements Known {
     return this.#reads.refresh(name, consistent);
   }
 
+  /** The next look reads the node whole, whatever its index says. */
+  doubt(name: string): void {
+    this.#reads.forget(name);
+  }
+
   /** Looks whether everything of ours is as we know it; see NodeReads. */
   look(onDrift: (podKeys: ReadonlySet<string>) => void): Promise<boolean> {
     return this.#reads.look(onDrift);

@@ -62,24 +62,29 @@ export function observe(owner: Owner, contents: NodeContents | undefined, known:
  * Whether the instances of ours on a node are those that we know, given only which services are on it. An ID of ours that
  * is not known counts, whoever wrote it.
  * @param known by `node/id`
+ * @param except pods of which it is not known
  */
 export function hasSameServices(
   { cluster }: Owner,
   known: ReadonlyMap<string, OwnInstance>,
   observed: readonly Pick<CatalogService, 'id' | 'modifyIndex'>[],
+  except: ReadonlySet<string> = NO_PODS,
 ): boolean {
-  const ours = new Map(
-    observed.flatMap(({ id, modifyIndex }) =>
-      podKeyOf(cluster, id) === undefined ? [] : [[id.toLowerCase(), modifyIndex] as const],
-    ),
-  );
-  return (
-    ours.size === known.size &&
-    [...known.values()].every(
-      ({ registration, serviceIndex }) => ours.get(registration.id.toLowerCase()) === serviceIndex,
-    )
-  );
+  const ours = new Map<string, number>();
+  for (const { id, modifyIndex } of observed) {
+    const podKey = podKeyOf(cluster, id);
+    if (podKey !== undefined && !except.has(podKey)) ours.set(id.toLowerCase(), modifyIndex);
+  }
+  let same = 0;
+  for (const { podKey, registration, serviceIndex } of known.values()) {
+    if (except.has(podKey)) continue;
+    if (ours.get(registration.id.toLowerCase()) !== serviceIndex) return false;
+    same++;
+  }
+  return same === ours.size;
 }
+
+const NO_PODS: ReadonlySet<string> = new Set();
 
 function toOwnInstance(
   podKey: string,

@@ -10,16 +10,18 @@ export const LAST_OF_ITS_SERVICE =
 /** Pods with instances that stay although they would go, because removals are off. */
 export class KeptInstances {
   readonly #pods = new Map<string, number>();
+  #count = 0;
 
   /** What the pod's latest plan keeps. */
   note(podKey: string, { kept }: Pick<PodPlan, 'kept'>): void {
+    this.#count += kept.length - (this.#pods.get(podKey) ?? 0);
     if (kept.length > 0) this.#pods.set(podKey, kept.length);
     else this.#pods.delete(podKey);
   }
 
   /** How many instances. */
   get count(): number {
-    return [...this.#pods.values()].reduce((sum, kept) => sum + kept, 0);
+    return this.#count;
   }
 }
 

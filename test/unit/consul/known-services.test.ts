@@ -79,7 +79,7 @@ describe('the services that are known', () => {
     known.takeCandidates(['candidate']);
     read('read', 'vm-1');
     follow('followed', false);
-    expect(known.takeNames([])).toEqual({ added: [], gone: ['read', 'followed', 'candidate'], doubtful: [] });
+    expect(known.takeNames([])).toEqual({ added: [], gone: ['read', 'candidate', 'followed'], doubtful: [] });
     expect(known.candidates()).toEqual([]);
     expect(known.takeNames([])).toEqual({ added: [], gone: [], doubtful: ['read'] });
     read('read');
@@ -130,14 +130,16 @@ describe('the services that are known', () => {
     expect(known.get('orders')?.instances).toHaveLength(1);
   });
 
-  it('are found by the nodes of their instances', () => {
-    read('orders', 'vm-1', 'vm-2');
-    read('stock', 'vm-2');
-    read('empty');
-    known.ensure('unread');
-    expect(known.onNodes(new Set(['vm-2', 'vm-3'])).sort()).toEqual(['orders', 'stock']);
-    expect(known.onNodes(new Set(['vm-1']))).toEqual(['orders']);
-    expect(known.onNodes(new Set())).toEqual([]);
+  it('of which only those with instances worth reading are watched leave nothing to tell of health', () => {
+    known.takeNames(['orders', 'own', '..']);
+    known.takeCandidates(['orders', '..', 'not-listed-yet']);
+    expect(known.areCandidatesWatched()).toBe(false);
+    follow('orders', true);
+    expect(known.areCandidatesWatched()).toBe(false);
+    follow('orders', false);
+    expect([known.areCandidatesWatched(), known.areAllWatched()]).toEqual([true, false]);
+    known.takeNames(['orders', 'own', 'not-listed-yet']);
+    expect(known.areCandidatesWatched()).toBe(false);
   });
 
   it('that nobody can ask for leave nothing to look for', () => {

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { NotBelieved } from '../../../src/consul/absence.ts';
 import type { ConsulAnswer } from '../../../src/consul/client.ts';
+import { createCatalogLists } from '../../../src/consul/catalog-lists.ts';
 import { ServiceCatalog, type ServiceCatalogOptions } from '../../../src/consul/service-catalog.ts';
 import { ConsulError } from '../../../src/consul/errors.ts';
 import { createMetrics } from '../../../src/observability/metrics.ts';
@@ -29,7 +30,7 @@ afterEach(() => {
 });
 
 /** A catalog that reads what the table says; questions that wait for a change wait until the test tells one. */
-function open(table: Record<string, Said>, overrides: Partial<ServiceCatalogOptions> = {}) {
+function open(table: Record<string, Said>, overrides: Partial<Omit<ServiceCatalogOptions, 'lists'>> = {}) {
   const clock = new TestClock();
   /** How long answers take that do not wait for a change, in milliseconds. */
   const slow: Record<string, number> = {};
@@ -47,22 +48,26 @@ function open(table: Record<string, Said>, overrides: Partial<ServiceCatalogOpti
     const ms = slow[question];
     return ms === undefined ? said : new Promise((resolve) => clock.after(ms, () => resolve(said)));
   });
-  const catalog = new ServiceCatalog({
+  const reading = {
     client: consul,
-    isCandidate: (name) => name !== 'consul' && !name.startsWith('excluded'),
-    absence,
     timeLine: {
       early: () => undefined,
       answeredAgain: () => undefined,
       failed: () => undefined,
-      takeNamesIndex: (index) => Promise.resolve(void indexes.push(index)),
+      takeNamesIndex: (index: number) => Promise.resolve(void indexes.push(index)),
     },
-    filter: 'not ours',
     brake: NO_BRAKE,
     metrics: createMetrics(),
     signal: stop.signal,
     ...{ log, clock },
     ...overrides,
+  };
+  const catalog = new ServiceCatalog({
+    lists: createCatalogLists(reading),
+    isCandidate: (name) => name !== 'consul' && !name.startsWith('excluded'),
+    absence,
+    filter: 'not ours',
+    ...reading,
   });
   const told: string[] = [];
   catalog.subscribe((name) => told.push(name));
@@ -89,7 +94,7 @@ function twoServices(): Record<string, Said> {
   };
 }
 
-async function synced(table = twoServices(), overrides: Partial<ServiceCatalogOptions> = {}) {
+async function synced(table = twoServices(), overrides: Partial<Omit<ServiceCatalogOptions, 'lists'>> = {}) {
   const stage = open(table, overrides);
   await stage.clock.advance(0);
   await stage.catalog.synced;

@@ -3,6 +3,7 @@ import type { Config } from '../../../../src/config/schema.ts';
 import type { ConsulReader } from '../../../../src/consul/client.ts';
 import { RetainingCatalog } from '../../../../src/to-kubernetes/retention/retaining-catalog.ts';
 import { TaggedCatalog } from '../../../../src/to-kubernetes/tagged-catalog.ts';
+import { createCatalogLists } from '../../../../src/consul/catalog-lists.ts';
 import { ServiceCatalog } from '../../../../src/consul/service-catalog.ts';
 import type { ServiceInstance } from '../../../../src/consul/types.ts';
 import type { EndpointSlice, Node, Pod, Service } from '../../../../src/kubernetes/objects.ts';
@@ -108,17 +109,17 @@ async function toKubernetesOf(
   signal: AbortSignal,
 ): Promise<World['toKubernetes']> {
   const clock = new TestClock();
+  const timeLine = {
+    early: () => undefined,
+    failed: () => undefined,
+    answeredAgain: () => undefined,
+    takeNamesIndex: () => Promise.resolve(),
+  };
+  const reading = { client: consul, timeLine, brake: NO_BRAKE, log: QUIET, metrics: createMetrics(), signal, clock };
   const services = new ServiceCatalog({
-    client: consul,
+    ...{ ...reading, lists: createCatalogLists(reading), filter: 'not ours' },
     isCandidate: (name) => isCandidate(config.toKubernetes, name),
     absence: { assertBelievable: () => Promise.resolve() },
-    timeLine: {
-      early: () => undefined,
-      failed: () => undefined,
-      answeredAgain: () => undefined,
-      takeNamesIndex: () => Promise.resolve(),
-    },
-    ...{ filter: 'not ours', brake: NO_BRAKE, log: QUIET, metrics: createMetrics(), signal, clock },
   });
   await clock.advance(0);
   await services.synced;

@@ -1,13 +1,20 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import type { ConsulAnswer } from '../../../../src/consul/client.ts';
+import type { CatalogLists } from '../../../../src/consul/catalog-lists.ts';
 import { Distrust } from '../../../../src/consul/distrust.ts';
+import type { ListSubscriber } from '../../../../src/consul/shared-list.ts';
+import type { Checked } from '../../../../src/consul/types.ts';
 import { followDrift, type Follow } from '../../../../src/to-consul/observed/drift.ts';
+import { answer as answerOf } from '../../consul/answers.ts';
 import { owner } from '../../builders.ts';
 import { WORKER_1 } from '../instances.ts';
 import { TestClock } from '../../clock.ts';
 import { QUIET } from '../../log.ts';
 
-type Query = Parameters<Follow>[0];
+/** A list that is followed, by us alone or not. */
+interface Query extends Pick<Parameters<Follow>[0], 'onFailure'> {
+  readonly onAnswer: (index: number, checks: ReadonlyMap<string, Checked>) => unknown;
+  readonly restMs: (index: number, costMs: number) => number | undefined;
+}
 
 const NAMES = 'read service names';
 const NODES = 'read Consul nodes of prod';
@@ -20,6 +27,8 @@ let ourIndex: number;
 let otherChecks: string[];
 let told: string[];
 let distrust: Distrust;
+/** Nodes that cannot be read. */
+let unreadable: string[];
 /** How many nodes the brake lets be read. */
 let room: number;
 /** A transaction of ours came back. */
@@ -28,7 +37,7 @@ let committed: () => void;
 beforeEach(() => {
   clock = new TestClock();
   queries = new Map();
-  [drifted, ourIndex, otherChecks, told, room] = [[], 0, [], [], 10];
+  [drifted, ourIndex, otherChecks, told, room, unreadable] = [[], 0, [], [], 10, []];
   distrust = new Distrust(clock);
   followDrift({
     owner,
@@ -38,7 +47,9 @@ beforeEach(() => {
         onDrift(new Set(drifted));
         return Promise.resolve(true);
       },
-      refresh: (node) => Promise.resolve(new Set([`pod on ${node}`])),
+      refresh: (node) =>
+        unreadable.includes(node) ? Promise.reject(new Error('reset')) : Promise.resolve(new Set([`pod on ${node}`])),
+      doubt: (node) => told.push(`doubt ${node}`),
       isOurDoing: (index) => index <= ourIndex,
       onCommit: (listener) => (committed = listener),
       forgetIndexes: () => told.push('forget'),
@@ -47,10 +58,19 @@ beforeEach(() => {
         return new Set(otherChecks);
       },
     },
-    timeLine: { takeNamesIndex: (index) => Promise.resolve(void told.push(`index ${index}`)) },
+    lists: {
+      names: listOf<readonly string[]>(NAMES, []),
+      critical: listOf('read critical checks'),
+      warning: listOf('read warning checks'),
+    } satisfies CatalogLists,
     distrust,
     brake: { tryTake: () => room-- > 0 },
-    follow: (query) => queries.set(query.request.purpose, query),
+    follow: ({ request, onAnswer, onFailure, restMs }) =>
+      queries.set(request.purpose, {
+        onAnswer: (index) => onAnswer(answerOf([], { index })),
+        restMs: (index, costMs) => restMs?.(answerOf([], { index }), costMs),
+        onFailure,
+      }),
     onDrift: (podKeys) => told.push(...[...podKeys].map((podKey) => `drift ${podKey}`)),
     onFailure: (what, error) => told.push(error === undefined ? `again: ${what}` : `failure: ${what}`),
     onLook: () => told.push('looked'),
@@ -66,13 +86,19 @@ const queryOf = (purpose: string): Query => {
   return query;
 };
 
-async function answer(
-  purpose: string,
-  index: number,
-  body: unknown = purpose === NAMES ? { consul: [], Orders: [] } : [],
-) {
-  const given: ConsulAnswer = { body, index, knownLeader: true, filteredByAcls: false, tokenTerm: 0 };
-  await queryOf(purpose).onAnswer(given);
+/** @param list what it says, where that matters to nobody. @default what the test says */
+function listOf<T = ReadonlyMap<string, Checked>>(purpose: string, list?: T) {
+  const subscribe = ({ take, onFailure, restMs }: ListSubscriber<T>) =>
+    void queries.set(purpose, {
+      onAnswer: (index, checks) => take(list ?? (checks as T), index),
+      ...{ onFailure, restMs },
+    });
+  return { purpose, subscribe };
+}
+
+async function answer(purpose: string, index: number, checks: readonly string[] = []) {
+  const checked = { node: '', service: 'orders' };
+  await queryOf(purpose).onAnswer(index, new Map(checks.map((check) => [check, checked])));
 }
 
 /** What was told since the last time. */
@@ -143,42 +169,51 @@ describe('the lists of services and of our nodes', () => {
     expect(looks).toEqual([8000, 16_000, 24_000, 32_000, 40_000].map((ms) => `look after ${ms}`));
   });
 
-  it('the index of the list of services goes to whoever looks whether Consul went back', async () => {
-    await answer(NAMES, 5);
-    expect(await after(0)).toEqual(['index 5']);
-  });
-
   it.each([
-    ['our own doing, of a small catalog', 6, 5, 7000],
-    ['our own doing, of a large one', 6, 210, 20_000],
-    ['our own doing, of one that is larger still', 6, 800, 30_000],
-    ['of somebody else, of a small catalog', 7, 5, 0],
-    ['of somebody else, of one that is larger still', 7, 810, 16_000],
-  ])('the list of services rests after a wake that is %s', (_, index, costMs, restMs) => {
+    [NAMES, 'our own doing, of a small catalog', 6, 5, 7000],
+    [NAMES, 'our own doing, of a large one', 6, 210, 20_000],
+    [NAMES, 'our own doing, of one that is larger still', 6, 800, 30_000],
+    [NAMES, 'of somebody else, of a small catalog', 7, 5, 0],
+    [NAMES, 'of somebody else, of one that is larger still', 7, 810, 16_000],
+    [NODES, 'our own doing', 6, 5, 7000],
+    [NODES, 'of somebody else', 7, 5, 0],
+    ['read critical checks', 'our own doing', 6, 5, 7000],
+    ['read warning checks', 'our own doing, of a long list', 6, 110, 10_000],
+    ['read warning checks', 'of somebody else', 7, 5, 500],
+  ])('%s: rests after a wake that is %s', (purpose, _, index, costMs, restMs) => {
     ourIndex = 6;
-    const given = { body: {}, index, knownLeader: true, filteredByAcls: false, tokenTerm: 0 };
-    expect(queryOf(NAMES).restMs?.(given, costMs)).toBe(restMs);
-  });
-
-  it('a list without the service that is always there is an error, and moves nothing', async () => {
-    await expect(async () => answer(NAMES, 5, { Orders: [] })).rejects.toThrow('consul');
-    expect(await after(100_000)).toEqual([]);
+    expect(queryOf(purpose).restMs(index, costMs)).toBe(restMs);
   });
 });
 
 describe('the lists of checks', () => {
   it.each(['critical', 'warning'])('%s: tell on which nodes a check is not as we wrote it', async (status) => {
     otherChecks = [WORKER_1];
-    await answer(`read ${status} checks`, 5, [{ Node: 'VM-1', CheckID: 'Check', ServiceName: 'orders' }]);
+    await answer(`read ${status} checks`, 5, ['VM-1/Check']);
     expect(await after(100_000)).toEqual([`${status}: vm-1/check`, `drift pod on ${WORKER_1}`]);
   });
 
-  it('leave nodes to a look when there are many, again and again', async () => {
+  it('leave nodes to a look when there are many, again and again, which reads them whole', async () => {
     otherChecks = [WORKER_1, 'worker-2', 'worker-3'];
     room = 2;
-    await answer('read critical checks', 5, []);
+    await answer('read critical checks', 5);
     const drifts = [`drift pod on ${WORKER_1}`, 'drift pod on worker-2'];
-    expect(await after(250)).toEqual(['critical: ', ...drifts, 'look after 250', 'looked']);
+    expect(await after(250)).toEqual(['critical: ', ...drifts, 'doubt worker-3', 'look after 250', 'looked']);
+  });
+
+  it('leave a node that cannot be read to a look, and those after it', async () => {
+    otherChecks = [WORKER_1, 'worker-2', 'worker-3'];
+    unreadable = ['worker-2'];
+    await answer('read critical checks', 5);
+    const doubts = ['doubt worker-2', 'doubt worker-3'];
+    expect(await after(250)).toEqual(['critical: ', `drift pod on ${WORKER_1}`, ...doubts, 'look after 250', 'looked']);
+  });
+
+  it('have a node read once for all that they say meanwhile', async () => {
+    otherChecks = [WORKER_1];
+    await Promise.all([5, 6, 7].map((index) => answer('read critical checks', index, [`vm/${index}`])));
+    const drift = `drift pod on ${WORKER_1}`;
+    expect(await after(0)).toEqual(['critical: vm/5', drift, 'critical: vm/7', drift]);
   });
 
   it.each(['critical', 'warning'])('%s: need no look when they come again', async (status) => {

@@ -259,11 +259,44 @@ describe('a read that a commit of ours overtakes', () => {
     expect(await look()).toMatchObject({ asked: [`read ${WORKER_1}`, `index ${WORKER_2}`], isComplete: true });
   });
 
-  it('reads all of a node whose services were asked for meanwhile', async () => {
-    own.touch(WORKER_1, new Set(['shop/a']));
-    nodes.onTheWay.services = () => own.touch(WORKER_1, new Set(['shop/a']));
-    expect((await look()).asked).toEqual([`services ${WORKER_1}`, `read ${WORKER_1}`, `index ${WORKER_2}`]);
+  describe('of the services of a node alone', () => {
+    const touchMeanwhile = (pod: string, meanwhile: () => void = () => undefined) => {
+      own.touch(WORKER_1, new Set(['shop/a']));
+      nodes.onTheWay.services = () => {
+        meanwhile();
+        own.touch(WORKER_1, new Set([pod]));
+      };
+    };
+
+    it('makes the look incomplete, and the rest of the node need not be read for it', async () => {
+      touchMeanwhile('shop/a', () => nodes.touch(WORKER_1, 'a'));
+      expect(await look()).toMatchObject({
+        asked: [`services ${WORKER_1}`, `index ${WORKER_2}`],
+        isComplete: false,
+      });
+    });
+
+    it('hides nothing of other pods', async () => {
+      nodes.touch(WORKER_1, 'b');
+      touchMeanwhile('shop/a');
+      expect(await look()).toMatchObject({
+        asked: [`services ${WORKER_1}`, `read ${WORKER_1}`, `index ${WORKER_2}`],
+        drifted: ['shop/b'],
+      });
+    });
+
+    it('has all of the node read where it is about the node itself', async () => {
+      own.touch(WORKER_1, new Set(['shop/a']));
+      nodes.onTheWay.services = () => own.touch(WORKER_1);
+      expect((await look()).asked).toEqual([`services ${WORKER_1}`, `read ${WORKER_1}`, `index ${WORKER_2}`]);
+    });
   });
+});
+
+it('a node in doubt is read whole by the next look, although its index is as it was', async () => {
+  await look();
+  own.doubt(WORKER_1);
+  expect((await look()).asked).toEqual([`read ${WORKER_1}`, `index ${WORKER_2}`]);
 });
 
 it('a transaction on its way makes every wake our own doing', () => {
