@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { startConsul } from '../../control-plane/index.ts';
-import { ConsulApi } from '../../rig/consul.ts';
+import type { ConsulApi } from '../../rig/consul.ts';
+import { withConsul } from '../bench-consul.ts';
 import { raftEntries } from '../raft-entries.ts';
 import type { Program, Registrar, StartOptions } from './programs.ts';
 
@@ -38,17 +38,6 @@ export async function measureFill(program: Program, instances: number): Promise<
       await subject.stop();
     }
   });
-}
-
-export async function withConsul<T>(work: (consul: ConsulApi) => Promise<T>): Promise<T> {
-  const server = await startConsul();
-  const consul = new ConsulApi(server.address, '', 150); // Consul takes 200 connections from one client
-  try {
-    return await work(consul);
-  } finally {
-    await consul.close();
-    await server.stop();
-  }
 }
 
 export async function startFilled(

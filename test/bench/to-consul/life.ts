@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ConsulApi } from '../../rig/consul.ts';
+import { withConsul } from '../bench-consul.ts';
 import { FLIPS_OF_A_ROUND } from '../options.ts';
 import { raftEntries } from '../raft-entries.ts';
 import { say } from '../subjects.ts';
-import { startFilled, withConsul } from './fill.ts';
+import { startFilled } from './fill.ts';
 import { FLIPS_PER_SECOND, measureFlips, type Flips } from './flips.ts';
 import type { Program, Registrar } from './programs.ts';
 import { measureRestart, type Restart } from './restart.ts';

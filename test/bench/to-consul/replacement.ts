@@ -1,11 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { KubernetesPlane } from '../../control-plane/index.ts';
 import type { ConsulApi } from '../../rig/consul.ts';
+import { withConsul } from '../bench-consul.ts';
 import { inParallel } from '../parallel.ts';
 import { raftEntries } from '../raft-entries.ts';
 import { openRelay, type Relay } from '../relay.ts';
 import { say } from '../subjects.ts';
-import { startFilled, untilFilled, withConsul } from './fill.ts';
+import { startFilled, untilFilled } from './fill.ts';
 import type { BenchPod } from './pods.ts';
 import type { Program, Registrar } from './programs.ts';
 import { NAMESPACE, type World } from './world.ts';

@@ -25,7 +25,7 @@ export interface Stage {
   readonly mirror: Mirror;
 }
 
-/** The floor has a connection for each service, and Consul takes 200 from one client unless it is told otherwise. */
+/** As in production, with its data on disk. The floor has a connection for each service, and Consul takes 200 from one client unless it is told otherwise. */
 const CONSUL_SETTINGS = { limits: { http_max_conns_per_client: 8000 } };
 
 export async function onStage<T>(services: number, work: (stage: Stage) => Promise<T>): Promise<T> {
@@ -36,7 +36,7 @@ export async function onStage<T>(services: number, work: (stage: Stage) => Promi
   };
   try {
     const plane = closing(await startKubernetes(), ({ stop }) => stop());
-    const server = closing(await startConsul({ settings: CONSUL_SETTINGS }), ({ stop }) => stop());
+    const server = closing(await startConsul({ persistent: true, settings: CONSUL_SETTINGS }), ({ stop }) => stop());
     const directory = closing(await openRunDirectory('bench'), (opened) => opened.close());
     const consul = closing(new ConsulApi(server.address), (api) => api.close());
     const kubernetes = closing(new KubernetesApi(plane.server, plane.caFile, plane.adminToken), (api) => api.close());
