@@ -1,7 +1,8 @@
 import { cpuSecondsOf } from './usage.ts';
 
-/** Process IDs of whose CPU a case is about. */
+/** Process IDs of those whose CPU a case is about. */
 export interface Parts {
+  /** 0 where there is none. */
   readonly subject: number;
   readonly consul: number;
   readonly apiServer: number;

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { HELP, readOptions, type Options } from './options.ts';
 import { describeMachine, type Machine } from './machine.ts';
 import { say } from './subjects.ts';
-import { formatTable, type JudgedRow } from './table.ts';
+import { formatMarkdown, formatTable, type JudgedRow } from './table.ts';
 import { run as runToConsul } from './to-consul/index.ts';
 import { run as runToKubernetes } from './to-kubernetes/index.ts';
 
@@ -27,7 +27,7 @@ async function main(): Promise<number> {
   const machine = await describeMachine();
   const report: Report =
     options.direction === 'to-consul' ? await runToConsul(options) : await runToKubernetes(options);
-  process.stdout.write(options.output === 'json' ? asJson(machine, options, report) : asText(machine, options, report));
+  process.stdout.write(FORMATS[options.output](machine, options, report));
   if (report.failure !== undefined) throw new Error('a part could not be measured', { cause: report.failure });
   return report.rows.some(({ met }) => met === false) ? 2 : 0;
 }
@@ -46,14 +46,28 @@ function asJson(machine: Machine, options: Options, { figures, rows }: Report): 
   return `${JSON.stringify({ machine, options, figures, rows }, null, 2)}\n`;
 }
 
-function asText(machine: Machine, { idleSeconds }: Options, { title, rows }: Report): string {
-  const circumstances = [
-    `Consular idle for ${idleSeconds} s; both on Node ${machine.node}, a Consul server with its data on disk`,
-    `commit ${machine.commit}; ${machine.cpus} CPUs for everything (${machine.cpuModel})`,
+function asText(machine: Machine, options: Options, report: Report): string {
+  return `${titleOf(machine, report).join('\n')}\n\n${formatTable(report.rows)}\n${sumUp(report)}\n`;
+}
+
+function asMarkdown(machine: Machine, options: Options, report: Report): string {
+  const title = titleOf(machine, report).map((line) => `- ${line}`);
+  return `${title.join('\n')}\n\n${formatMarkdown(report.rows)}\n${sumUp(report)}\n`;
+}
+
+const FORMATS = { text: asText, markdown: asMarkdown, json: asJson } as const;
+
+function titleOf({ node, commit, cpus, cpuModel }: Machine, { title }: Report): string[] {
+  return [
+    ...title,
+    `both programs on Node ${node}; a Consul server with its data on disk`,
+    `commit ${commit}; ${new Date().toISOString().slice(0, 16)}Z; ${cpus} CPUs for everything (${cpuModel})`,
   ];
+}
+
+function sumUp({ rows }: Report): string {
   const goals = rows.filter(({ met }) => met !== undefined);
-  const met = goals.filter((row) => row.met).length;
-  return `${[...title, ...circumstances].join('\n')}\n\n${formatTable(rows)}\n${met} of ${goals.length} goals met in this run\n`;
+  return `${goals.filter((row) => row.met).length} of ${goals.length} goals met in this run`;
 }
 
 main().then(
