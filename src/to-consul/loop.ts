@@ -15,7 +15,6 @@ import type { Release, Retaining } from '../guard/retained.ts';
 import { RetainedInstances, type ShownInstance } from './report/retained-instances.ts';
 import type { Rejection } from './registration/rejection.ts';
 import { POD } from './requests/requests.ts';
-import { lateOfPod } from './report/patience.ts';
 import { assertKnown, ViewBehind } from './plan/view-behind.ts';
 
 /** Keys that may wait for their transaction at a time: more than any batch takes, so that reconciling never caps it. */

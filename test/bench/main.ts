@@ -1,9 +1,9 @@
 import { spawnSync } from 'node:child_process';
-import { cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { HELP, readOptions, type Options } from './options.ts';
+import { describeMachine, type Machine } from './machine.ts';
 import { say } from './subjects.ts';
-import { formatTable, type JudgedRow } from './table.ts';
+import { formatMarkdown, formatTable, type JudgedRow } from './table.ts';
 import { run as runToConsul } from './to-consul/index.ts';
 import { run as runToKubernetes } from './to-kubernetes/index.ts';
 
@@ -24,9 +24,10 @@ async function main(): Promise<number> {
     return 0;
   }
   buildConsular();
+  const machine = await describeMachine();
   const report: Report =
     options.direction === 'to-consul' ? await runToConsul(options) : await runToKubernetes(options);
-  process.stdout.write(options.output === 'json' ? asJson(options, report) : asText(options, report));
+  process.stdout.write(FORMATS[options.output](machine, options, report));
   if (report.failure !== undefined) throw new Error('a part could not be measured', { cause: report.failure });
   return report.rows.some(({ met }) => met === false) ? 2 : 0;
 }
@@ -41,17 +42,32 @@ function buildConsular(): void {
   if (status !== 0) throw new Error('build the bundle: expected build.js to succeed', { cause: error });
 }
 
-const MACHINE = { node: process.version, cpus: cpus().length };
-
-function asJson(options: Options, { figures, rows }: Report): string {
-  return `${JSON.stringify({ machine: MACHINE, options, figures, rows }, null, 2)}\n`;
+function asJson(machine: Machine, options: Options, { figures, rows }: Report): string {
+  return `${JSON.stringify({ machine, options, figures, rows }, null, 2)}\n`;
 }
 
-function asText({ idleSeconds }: Options, { title, rows }: Report): string {
-  const machine = `Consular idle for ${idleSeconds} s; Node ${MACHINE.node}, ${MACHINE.cpus} CPUs for everything`;
+function asText(machine: Machine, options: Options, report: Report): string {
+  return `${titleOf(machine, report).join('\n')}\n\n${formatTable(report.rows)}\n${sumUp(report)}\n`;
+}
+
+function asMarkdown(machine: Machine, options: Options, report: Report): string {
+  const title = titleOf(machine, report).map((line) => `- ${line}`);
+  return `${title.join('\n')}\n\n${formatMarkdown(report.rows)}\n${sumUp(report)}\n`;
+}
+
+const FORMATS = { text: asText, markdown: asMarkdown, json: asJson } as const;
+
+function titleOf({ node, commit, cpus, cpuModel }: Machine, { title }: Report): string[] {
+  return [
+    ...title,
+    `both programs on Node ${node}; a Consul server with its data on disk`,
+    `commit ${commit}; ${new Date().toISOString().slice(0, 16)}Z; ${cpus} CPUs for everything (${cpuModel})`,
+  ];
+}
+
+function sumUp({ rows }: Report): string {
   const goals = rows.filter(({ met }) => met !== undefined);
-  const met = goals.filter((row) => row.met).length;
-  return `${[...title, machine].join('\n')}\n\n${formatTable(rows)}\n${met} of ${goals.length} goals met in this run\n`;
+  return `${goals.filter((row) => row.met).length} of ${goals.length} goals met in this run`;
 }
 
 main().then(

@@ -10,48 +10,55 @@ writes what the other would find. The table shows the floor's figure, Consular's
 run met it. Progress goes to stderr.
 
 Options of to-consul:
-  --sizes N,N,...  annotated pods, in thousands up to 50000 (default 1000,10000,50000); a service for every 10, a node for
-                   every 100. The whole table is measured at 10000, or at the largest when that is not among them; at the
-                   others the cost of a change and the memory.
-  --idle SECONDS   how long Consular is left alone (default 600)
-  --flips N        changes of readiness that are measured, 20 a second, a multiple of 40 (default 1000)
+  --sizes N,N,...  annotated pods, in thousands up to 50000 (default 1000,10000); a service for every 10, a node for every
+                   100. The whole table is measured at 10000, or at the largest when that is not among them; at the others
+                   how soon a change is visible, its cost, and the memory.
+  --idle SECONDS   how long Consular is left alone (default 120; the goal is about 600)
+  --flips N        changes of readiness that are measured, 20 a second, a multiple of 40 (default 320): once seen, from the
+                   end of the first fill on, and once for services of 1, 10 and 100 pods each
   --starts N       first fills, and restarts, of which the median counts (default 3)
-  --quick          --sizes 1000 --idle 15 --flips 200 --starts 1, for checking the benchmark itself
+  --replacement    also 900 pods that make place for others within 2 seconds; 4 minutes more
+  --quick          --sizes 1000 --idle 15 --flips 80 --starts 1, for checking the benchmark itself
 
 Options of to-kubernetes:
   --sizes N,N,...  services in Consul, in hundreds up to 5000 (default 100,3000), with 10 instances each, beyond 1000 with
                    20 for every 3. Changes of health and the first mirror are measured at each, the rest at the largest.
-  --idle SECONDS   how long Consular is left alone after a restart (default 600)
-  --flips N        changes of health that are measured, 10 a second, a multiple of 200 (default 600)
-  --changes N      instances that come or go, one every 10 seconds, an even number (default 60); once with nothing else
+  --idle SECONDS   how long Consular is left alone after a restart (default 120)
+  --flips N        changes of health that are measured, 10 a second, a multiple of 200 (default 400)
+  --changes N      instances that come or go, one every 10 seconds, an even number (default 16); once with nothing else
                    going on and once while to-consul writes
   --quick          --sizes 100,300 --idle 15 --flips 200 --changes 2, for checking the benchmark itself
 
 Options of both:
-  --output FORMAT  text (default) or json
+  --output FORMAT  text (default), markdown, or json with every figure
   --help           this text
 
 Exit codes: 0 all goals met; 1 an error, also when one of the two programs dies; 2 measured, and a goal was missed.
 
 Examples:
-  npm run bench -- to-consul                              # everything; about 40 minutes on two cores
-  npm run bench -- to-kubernetes                          # everything; about 40 minutes
+  npm run bench -- to-consul                              # about 12 minutes on two cores that do nothing else
+  npm run bench -- to-consul --sizes 50000 --idle 600     # more than half an hour, much of it making the pods
+  npm run bench -- to-kubernetes                          # about 13 minutes
   npm run bench -- to-kubernetes --quick
-  npm run bench -- to-consul --sizes 1000,10000 --idle 60
+  npm run -s bench -- to-consul --output markdown > table.md
   npm run -s bench -- to-consul --output json | jq '.rows[] | select(.met == false)'
 `;
+
+const OUTPUTS = ['text', 'markdown', 'json'] as const;
+type Output = (typeof OUTPUTS)[number];
 
 interface Common {
   /** Ascending: the cluster grows. */
   readonly sizes: readonly number[];
   readonly idleSeconds: number;
   readonly flips: number;
-  readonly output: 'text' | 'json';
+  readonly output: Output;
 }
 
 export interface ToConsulOptions extends Common {
   readonly direction: 'to-consul';
   readonly starts: number;
+  readonly replacement: boolean;
 }
 
 export interface ToKubernetesOptions extends Common {
@@ -82,6 +89,7 @@ export function readOptions(args: readonly string[]): Options | undefined {
       flips: { type: 'string' },
       starts: { type: 'string' },
       changes: { type: 'string' },
+      replacement: { type: 'boolean', default: false },
       quick: { type: 'boolean', default: false },
       output: { type: 'string', default: 'text' },
       help: { type: 'boolean', short: 'h' },
@@ -89,11 +97,9 @@ export function readOptions(args: readonly string[]): Options | undefined {
   });
   if (values.help || positionals.length === 0) return undefined;
   const direction = positionals.join(' ');
-  if (values.output !== 'text' && values.output !== 'json')
-    throw new Error(`--output: expected text or json, found "${values.output}"`);
   const common = {
-    output: values.output,
-    idleSeconds: wholeNumber('--idle', values.idle ?? (values.quick ? '15' : '600'), { most: 86_400 }),
+    output: outputOf(values.output),
+    idleSeconds: wholeNumber('--idle', values.idle ?? (values.quick ? '15' : '120'), { most: 86_400 }),
   } as const;
   switch (direction) {
     case 'to-consul':
@@ -105,16 +111,31 @@ export function readOptions(args: readonly string[]): Options | undefined {
   }
 }
 
-type Values = Readonly<Partial<Record<'sizes' | 'flips' | 'starts' | 'changes', string>>> & { readonly quick: boolean };
+function outputOf(given: string): Output {
+  const output = OUTPUTS.find((known) => known === given);
+  if (!output) throw new Error(`--output: expected text, markdown or json, found "${given}"`);
+  return output;
+}
 
-function readToConsul({ quick, changes, ...given }: Values): Pick<ToConsulOptions, 'sizes' | 'flips' | 'starts'> {
+type Values = Readonly<Partial<Record<'sizes' | 'flips' | 'starts' | 'changes', string>>> & {
+  readonly quick: boolean;
+  readonly replacement: boolean;
+};
+
+function readToConsul({
+  quick,
+  changes,
+  replacement,
+  ...given
+}: Values): Pick<ToConsulOptions, 'sizes' | 'flips' | 'starts' | 'replacement'> {
   if (changes !== undefined) throw new Error('--changes: expected with to-kubernetes only');
   const defaults = quick
-    ? { sizes: '1000', flips: '200', starts: '1' }
-    : { sizes: '1000,10000,50000', flips: '1000', starts: '3' };
+    ? { sizes: '1000', flips: '80', starts: '1' }
+    : { sizes: '1000,10000', flips: '320', starts: '3' };
   return {
     sizes: sizes(given.sizes ?? defaults.sizes, { most: LARGEST, multipleOf: 1000 }),
     flips: wholeNumber('--flips', given.flips ?? defaults.flips, { most: 10_000, multipleOf: FLIPS_OF_A_ROUND }),
+    replacement,
     starts: wholeNumber('--starts', given.starts ?? defaults.starts, { most: 20 }),
   };
 }
@@ -126,12 +147,14 @@ const MOST_SERVICES = 5000;
 function readToKubernetes({
   quick,
   starts,
+  replacement,
   ...given
 }: Values): Pick<ToKubernetesOptions, 'sizes' | 'flips' | 'changes'> {
   if (starts !== undefined) throw new Error('--starts: expected with to-consul only');
+  if (replacement) throw new Error('--replacement: expected with to-consul only');
   const defaults = quick
     ? { sizes: '100,300', flips: '200', changes: '2' }
-    : { sizes: '100,3000', flips: '600', changes: '60' };
+    : { sizes: '100,3000', flips: '400', changes: '16' };
   return {
     sizes: sizes(given.sizes ?? defaults.sizes, { most: MOST_SERVICES, multipleOf: 100 }),
     flips: wholeNumber('--flips', given.flips ?? defaults.flips, { most: 10_000, multipleOf: FLIPS_OF_ALL_PROBES }),

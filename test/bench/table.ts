@@ -20,7 +20,7 @@ export interface JudgedRow extends Row {
 }
 
 export function ratioGoal(most: number, floor: number, ofWhat = 'the floor'): Goal {
-  return { text: `at most ${most.toFixed(1)} x ${ofWhat}`, most: most * floor };
+  return { text: `at most ${most} x ${ofWhat}`, most: most * floor };
 }
 
 export function limitGoal(most: number, text = `at most ${most}`): Goal {
@@ -37,7 +37,7 @@ export function judge(row: Row): JudgedRow {
   };
 }
 
-const WIDTHS = [58, 11, 11, 8] as const;
+const WIDTHS = [88, 11, 11, 8] as const;
 
 export function formatTable(rows: readonly JudgedRow[]): string {
   const line = (cells: readonly string[], tail = '') =>
@@ -45,10 +45,31 @@ export function formatTable(rows: readonly JudgedRow[]): string {
   const body = rows.map(({ what, floor, consular, ratio, goal, met }) =>
     line(
       [what, figure(floor), figure(consular), ratio === undefined ? '' : ratio.toFixed(2)],
-      goal ? `   ${met ? 'met   ' : 'MISSED'}  ${goal.text}` : '',
+      goal ? `   ${verdict(met).padEnd(7)}  ${goal.text}` : '',
     ),
   );
   return `${[line(['', 'floor', 'consular', 'ratio'], '   goal'), ...body].join('\n')}\n`;
+}
+
+/** The same for a page of documentation. */
+export function formatMarkdown(rows: readonly JudgedRow[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
+  const body = rows.map(({ what, floor, consular, ratio, goal, met }) => {
+    const isTitle = floor === undefined && consular === undefined;
+    const cells = [
+      isTitle ? `**${what}**` : what.trim(),
+      figure(floor),
+      figure(consular),
+      ratio === undefined ? '' : ratio.toFixed(2),
+    ];
+    return line([...cells, goal?.text ?? '', goal ? verdict(met) : '']);
+  });
+  const head = [line(['', 'floor', 'Consular', 'ratio', 'goal', '']), '| --- | ---: | ---: | ---: | --- | --- |'];
+  return `${[...head, ...body].join('\n')}\n`;
+}
+
+function verdict(met: boolean | undefined): string {
+  return met ? 'met' : 'not met';
 }
 
 /** Three digits that mean something; whole numbers as they are. */

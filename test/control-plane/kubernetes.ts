@@ -18,6 +18,7 @@ export interface KubernetesPlane {
   readonly caFile: string;
   readonly serviceAccountKeyFile: string;
   readonly apiServerPid: number;
+  readonly etcdPid: number;
   /**
    * Ends the API server, by default without a goodbye; etcd keeps the objects. With SIGTERM it says goodbye: it takes no
    * new connections while open watches go on, until all are closed or 10 seconds have passed.
@@ -85,6 +86,9 @@ async function startIn(run: RunDirectory, kubernetes: KubernetesOptions): Promis
     ...{ server, kubeconfig, adminToken, caFile, serviceAccountKeyFile },
     get apiServerPid() {
       return apiServer.pid();
+    },
+    get etcdPid() {
+      return etcd.pid();
     },
     stopApiServer: apiServer.stop,
     startApiServer: apiServer.start,

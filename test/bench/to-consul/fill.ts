@@ -1,8 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { startConsul } from '../../control-plane/index.ts';
-import { ConsulApi } from '../../rig/consul.ts';
+import type { ConsulApi } from '../../rig/consul.ts';
+import { withConsul } from '../bench-consul.ts';
+import { startStopwatch, type Spent } from '../cpu.ts';
 import { raftEntries } from '../raft-entries.ts';
-import type { Program, Registrar, StartOptions } from './programs.ts';
+import type { Program } from './programs.ts';
+import { partsOf, type World } from './world.ts';
 
 /** One start with an empty Consul, from the start of the process. */
 export interface Fill {
@@ -12,27 +14,35 @@ export interface Fill {
   readonly filledMs: number;
   readonly transactions: number;
   readonly raftEntries: number;
-  readonly cpuSeconds: number;
+  /** Until then. */
+  readonly spent: Spent;
   readonly peakMiB: number;
 }
 
 /** Everything is bounded: a program that never gets there ends the benchmark with an error. */
 const FILL_LIMIT_MS = 600_000;
-const OURS = encodeURIComponent('ServiceName matches "^(service|probe)-"');
+/** Consul has become its own leader, and registered itself. */
+const CONSUL_SETTLE_MS = 2000;
+const OURS = encodeURIComponent('ServiceName matches "^(service|single|large)-"');
 
-export async function measureFill(program: Program, instances: number): Promise<Fill> {
-  return withConsul(async (consul) => {
+export async function measureFill(program: Program, world: World): Promise<Fill> {
+  return withConsul(async (consul, server) => {
+    await sleep(CONSUL_SETTLE_MS);
     const before = await raftEntries(consul);
     const subject = await program.start(consul, { debug: true });
     try {
-      const filledAt = await subject.during(untilFilled(consul, instances));
+      const stopwatch = await startStopwatch({ ...partsOf(world, server), subject: subject.pid });
+      const filledAt = await subject.during(untilCounted(consul, world.size));
+      const spent = { ...(await stopwatch()), subject: await subject.cpuSeconds() };
+      const { peakMiB } = await subject.memory();
+      await subject.during(untilFilled(consul, world.size));
       return {
         filledMs: filledAt - subject.startedAt,
         readMs: await subject.readMs(),
         transactions: await subject.transactions(),
         raftEntries: (await raftEntries(consul)).all - before.all,
-        cpuSeconds: await subject.cpuSeconds(),
-        peakMiB: (await subject.memory()).peakMiB,
+        spent,
+        peakMiB,
       };
     } finally {
       await subject.stop();
@@ -40,56 +50,41 @@ export async function measureFill(program: Program, instances: number): Promise<
   });
 }
 
-export async function withConsul<T>(work: (consul: ConsulApi) => Promise<T>): Promise<T> {
-  const server = await startConsul();
-  const consul = new ConsulApi(server.address, '', 150); // Consul takes 200 connections from one client
-  try {
-    return await work(consul);
-  } finally {
-    await consul.close();
-    await server.stop();
-  }
-}
-
-export async function startFilled(
-  program: Program,
-  consul: ConsulApi,
-  instances: number,
-  options?: StartOptions,
-): Promise<Registrar> {
-  const subject = await program.start(consul, options);
-  try {
-    await subject.during(untilFilled(consul, instances));
-    return subject;
-  } catch (error) {
-    await subject.stop();
-    throw error;
-  }
-}
-
 /**
- * Waits until that many passing instances of the benchmark are in Consul; Date.now() of when that was so. Consul counts
- * its instances for nothing, while reading ten thousand of them would slow down what is measured: they are read in the
- * end only, to be sure.
+ * Waits until that many instances are in Consul; Date.now() of when that was so. Consul counts its instances for nothing,
+ * while reading ten thousand of them would slow down what is measured.
  */
-export async function untilFilled(consul: ConsulApi, instances: number): Promise<number> {
+export async function untilCounted(consul: ConsulApi, instances: number): Promise<number> {
   let found = 0;
   for (const deadline = Date.now() + FILL_LIMIT_MS; Date.now() < deadline;) {
     const at = Date.now();
     found = await countAll(consul);
-    if (found >= instances) {
-      const passing = (await consul.must('GET', `/health/state/passing?filter=${OURS}`)) as unknown[];
-      if (passing.length === instances) return at;
-      found = passing.length;
-    }
+    if (found >= instances) return at;
     await sleep(10);
   }
-  throw new Error(
-    `fill Consul: expected ${instances} passing instances, found ${found} after ${FILL_LIMIT_MS / 1000} s`,
-  );
+  throw tooFew(instances, found);
 }
 
-/** Without Consul itself, which is one. Consular may have registered itself too: then this is one too many. */
+/** Waits until exactly that many instances of the benchmark are passing, for when their number is not enough. */
+export async function untilFilled(consul: ConsulApi, instances: number): Promise<void> {
+  let found = 0;
+  for (const deadline = Date.now() + FILL_LIMIT_MS; Date.now() < deadline;) {
+    const passing = (await consul.must('GET', `/health/state/passing?filter=${OURS}`)) as unknown[];
+    if (passing.length === instances) return;
+    found = passing.length;
+    await sleep(500);
+  }
+  throw tooFew(instances, found);
+}
+
+function tooFew(expected: number, found: number): Error {
+  return new Error(`fill Consul: expected ${expected} instances, found ${found} after ${FILL_LIMIT_MS / 1000} s`);
+}
+
+/**
+ * Without Consul itself, which is one. Consular may have registered itself too: since an instance never comes alone in a
+ * fill, the number is not reached one too early.
+ */
 async function countAll(consul: ConsulApi): Promise<number> {
   const { Usage } = (await consul.must('GET', '/operator/usage')) as {
     Usage: Record<string, { ServiceInstances: number }>;

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ConsulApi } from '../../rig/consul.ts';
 import { quantiles, type Quantiles } from '../quantiles.ts';
-import type { BenchPod } from './pods.ts';
+import { probesOf, type BenchPod, type Class } from './pods.ts';
 import { NAMESPACE, type World } from './world.ts';
 
 export const FLIPS_PER_SECOND = 20;
@@ -14,32 +14,47 @@ export interface Flips {
   readonly writeMs: Quantiles;
 }
 
-/** Flips the probes between Ready and not Ready, in turn and at an even rate; they end as they began, ready. */
+/** Flips pods that are alone in their service, and sees by a blocking query of Consul when each change is there. */
 export async function measureFlips(world: World, consul: ConsulApi, flips: number): Promise<Flips> {
   const visible: number[] = [];
   const written: number[] = [];
-  const probes = world.probes;
-  const pending: Promise<void>[] = [];
-  const flip = async (pod: BenchPod, ready: boolean) => {
+  await atEvenRate(1, flips, async (pod, ready) => {
     const { index } = await consul.call('GET', `/health/service/${pod.service}?near=_agent`);
     const sent = performance.now();
-    const writing = world.kubernetes
-      .setReady(NAMESPACE, pod.name, ready)
-      .then(() => written.push(performance.now() - sent));
+    const writing = setReady(world, pod, ready).then(() => written.push(performance.now() - sent));
     await untilCount(consul, pod.service, ready ? 1 : 0, index);
     visible.push(performance.now() - sent);
     await writing; // Consul may show the change before the API server's answer is here
-  };
+  });
+  return { visibleMs: quantiles(visible), writeMs: quantiles(written) };
+}
+
+/** The same without asking Consul: an answer with 100 instances would cost it more than the change. */
+export async function flipUnseen(world: World, size: Class, flips: number): Promise<void> {
+  await atEvenRate(size, flips, (pod, ready) => setReady(world, pod, ready));
+}
+
+function setReady(world: World, { name }: BenchPod, ready: boolean): Promise<unknown> {
+  return world.kubernetes.setReady(NAMESPACE, name, ready);
+}
+
+/** Flips the probes between Ready and not Ready, in turn and at an even rate; they end as they began, ready. */
+async function atEvenRate(
+  size: Class,
+  flips: number,
+  flip: (pod: BenchPod, ready: boolean) => Promise<unknown>,
+): Promise<void> {
+  const probes = probesOf(size);
+  const pending: Promise<unknown>[] = [];
   const start = performance.now();
   for (let i = 0; i < flips; i++) {
     const pod = probes[i % probes.length];
-    if (!pod) throw new Error('measure flips: expected at least one probe, found none');
+    if (!pod) throw new Error('flip pods: expected at least one probe, found none');
     await sleep(Math.max(0, start + (i * 1000) / FLIPS_PER_SECOND - performance.now()));
     pending.push(flip(pod, Math.floor(i / probes.length) % 2 === 1));
     pending.at(-1)?.catch(() => undefined); // it is awaited below; until then it must not end this process
   }
   await Promise.all(pending);
-  return { visibleMs: quantiles(visible), writeMs: quantiles(written) };
 }
 
 async function untilCount(consul: ConsulApi, service: string, count: number, from: string): Promise<void> {

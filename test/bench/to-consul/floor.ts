@@ -1,25 +1,15 @@
 /**
  * The floor: the smallest program that does the work, with no safety at all. It lists pods in pages, then watches them,
  * and writes each change as one transaction; the first fill goes out in full transactions. It never compares, never
- * retries, never removes what it did not see go. Nothing that keeps both systems right can be faster by much.
+ * retries, never removes what it did not see go. What it writes is the same in size as what Consular writes. Nothing that keeps both systems right can be faster by much.
  *
  * Environment: FLOOR_SERVER, FLOOR_CA, FLOOR_TOKEN, FLOOR_CONSUL. Prints `listed` and `filled`, with the milliseconds of
  * the epoch.
  */
 import { readFileSync } from 'node:fs';
 import { Agent, request } from 'undici';
+import { contentOf, type Pod } from './floor-content.ts';
 
-interface Pod {
-  metadata: {
-    name: string;
-    namespace: string;
-    resourceVersion: string;
-    deletionTimestamp?: string;
-    annotations?: Record<string, string>;
-  };
-  spec: { nodeName?: string };
-  status: { podIP?: string; hostIP?: string; conditions?: { type: string; status: string }[] };
-}
 interface Page {
   metadata: { continue?: string; resourceVersion: string };
   items: Pod[];
@@ -30,24 +20,38 @@ const kubernetes = new Agent({ connect: { ca: readFileSync(env('CA'), 'utf8') } 
 const consul = new Agent({ connections: 4 });
 const headers = { authorization: `Bearer ${env('TOKEN')}` };
 const registered = new Set<string>();
+const nodes = new Set<string>();
 /** Two operations each, and Consul takes 128 in one transaction. */
 const INSTANCES_IN_TRANSACTION = 64;
 
-function operations(pod: Pod): object[] {
+interface Operations {
+  /** The node, where it was not written before. */
+  readonly node: readonly object[];
+  readonly rest: readonly object[];
+}
+
+function operations(pod: Pod): Operations {
   const service = pod.metadata.annotations?.['consular.dev/service-name'];
-  if (!service || !pod.spec.nodeName || !pod.status.podIP) return [];
-  const id = `${pod.metadata.namespace}.${pod.metadata.name}`;
+  const { nodeName } = pod.spec;
+  if (!service || !nodeName || !pod.status.podIP) return { node: [], rest: [] };
+  const content = contentOf(pod, service, nodeName);
+  const { id, node } = content;
   const isReady = pod.status.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false;
-  const Node = `floor--${pod.spec.nodeName}`;
   // A pod that is going says so before it is deleted; then there is nothing left to do.
-  if (pod.metadata.deletionTimestamp || !isReady)
-    return registered.delete(id) ? [{ Service: { Verb: 'delete', Node, Service: { ID: id, Service: service } } }] : [];
+  if (pod.metadata.deletionTimestamp || !isReady) {
+    const removal = { Service: { Verb: 'delete', Node: node.Node, Service: { ID: id, Service: service } } };
+    return { node: [], rest: registered.delete(id) ? [removal] : [] };
+  }
   registered.add(id);
-  return [
-    { Node: { Verb: 'set', Node: { Node, Address: pod.status.hostIP ?? '127.0.0.1' } } },
-    { Service: { Verb: 'set', Node, Service: { ID: id, Service: service, Address: pod.status.podIP, Port: 8080 } } },
-    { Check: { Verb: 'set', Check: { Node, CheckID: id, Name: 'ready', Status: 'passing', ServiceID: id } } },
-  ];
+  const isNew = !nodes.has(node.Node);
+  nodes.add(node.Node);
+  return {
+    node: isNew ? [{ Node: { Verb: 'set', Node: node } }] : [],
+    rest: [
+      { Service: { Verb: 'set', Node: node.Node, Service: content.service } },
+      { Check: { Verb: 'set', Check: content.check } },
+    ],
+  };
 }
 
 async function commit(ops: object[]): Promise<void> {
@@ -76,14 +80,10 @@ async function list(): Promise<{ pods: Pod[]; resourceVersion: string }> {
 }
 
 async function fill(pods: readonly Pod[]): Promise<void> {
-  const nodes = new Map<string, object>();
-  const rest = pods.flatMap((pod) => {
-    const [node, ...others] = operations(pod);
-    if (node) nodes.set(pod.spec.nodeName ?? '', node);
-    return others.length > 0 ? [others] : [];
-  });
-  const nodeOperations = [...nodes.values()];
+  const all = pods.map(operations);
+  const nodeOperations = all.flatMap(({ node }) => node);
   for (let i = 0; i < nodeOperations.length; i += 64) await commit(nodeOperations.slice(i, i + 64));
+  const rest = all.flatMap(({ rest: own }) => (own.length > 0 ? [own] : []));
   const batches: object[][] = [];
   for (let i = 0; i < rest.length; i += INSTANCES_IN_TRANSACTION)
     batches.push(rest.slice(i, i + INSTANCES_IN_TRANSACTION).flat());
@@ -113,7 +113,10 @@ async function watch(resourceVersion: string): Promise<void> {
   for await (const chunk of response.body as AsyncIterable<Buffer>) {
     const lines = (rest + chunk.toString('utf8')).split('\n');
     rest = lines.pop() ?? '';
-    for (const line of lines) void commit(operations((JSON.parse(line) as { object: Pod }).object));
+    for (const line of lines) {
+      const { node, rest: own } = operations((JSON.parse(line) as { object: Pod }).object);
+      void commit([...node, ...own]);
+    }
   }
 }
 

@@ -1,4 +1,4 @@
-import { openRunDirectory, startKubernetes, type KubernetesPlane } from '../../control-plane/index.ts';
+import { openRunDirectory, startKubernetes } from '../../control-plane/index.ts';
 import { tableSize, type ToConsulOptions } from '../options.ts';
 import { say } from '../subjects.ts';
 import type { JudgedRow } from '../table.ts';
@@ -11,9 +11,9 @@ import { World } from './world.ts';
 
 /** What was measured of one program at one size. */
 export interface Measured {
-  /** At the size of the table only. */
-  readonly fills: readonly Fill[];
   readonly life: Life;
+  /** These at the size of the table only. */
+  readonly fills: readonly Fill[];
   readonly replacement?: Replacement;
 }
 
@@ -33,9 +33,6 @@ export interface Report {
 
 type Programs = Readonly<Record<'floor' | 'consular', Program>>;
 
-/** The floor is only looked at in idleness to know what it uses anyway. */
-const SHORT_IDLE_SECONDS = 20;
-
 /**
  * Both programs, at each size: one after the other, so that neither takes the other's time, and the first fills in turn,
  * so that whatever else the machine does hits both.
@@ -53,15 +50,15 @@ export async function run(options: ToConsulOptions): Promise<Report> {
     for (const size of options.sizes) {
       try {
         await world.growTo(size);
-        figures.push(await measureSize(plane, world, programs, options));
+        figures.push(await measureSize(world, programs, options));
       } catch (error) {
-        // What was measured up to here took half an hour: it is not lost for the sake of the rest.
+        // What was measured up to here is not lost for the sake of the rest.
         if (!figures.some((measured) => measured.pods === pods)) throw error;
         failure = error;
         break;
       }
     }
-    const title = `to-consul at ${pods} pods, ${pods / 10} services, ${pods / 100} nodes, where no other size is named;`;
+    const title = `to-consul; for every 1000 pods there are 100 services and 10 nodes`;
     return { title: [title], figures, rows: judgeFigures(figures, pods), failure };
   } finally {
     await world.close();
@@ -70,41 +67,32 @@ export async function run(options: ToConsulOptions): Promise<Report> {
   }
 }
 
-async function measureSize(
-  plane: KubernetesPlane,
-  world: World,
-  programs: Programs,
-  options: ToConsulOptions,
-): Promise<Figures> {
-  const { starts, flips, idleSeconds } = options;
-  const { floor, consular } = programs;
-  const short = Math.min(idleSeconds, SHORT_IDLE_SECONDS);
-  if (world.size !== tableSize(options.sizes)) {
-    const life = { flips, idleSeconds: short, restarts: 0 };
-    return {
-      pods: world.size,
-      floor: { fills: [], life: await measureLife(floor, world, life) },
-      consular: { fills: [], life: await measureLife(consular, world, life) },
-    };
-  }
-  const fills = { floor: [] as Fill[], consular: [] as Fill[] };
-  for (let i = 0; i < starts; i++) {
-    for (const program of [floor, consular]) {
-      say(`${program.name}, ${world.size} pods: first fill ${i + 1} of ${starts}`);
-      fills[program.name].push(await measureFill(program, world.size));
-    }
-  }
+async function measureSize(world: World, programs: Programs, options: ToConsulOptions): Promise<Figures> {
+  const { starts, flips, idleSeconds, replacement } = options;
+  const isTable = world.size === tableSize(options.sizes);
+  const fills = await measureFills(programs, world, isTable ? starts : 0);
+  const floorLife = await measureLife(programs.floor, world, { flips, restarts: 0 });
+  const life = await measureLife(
+    programs.consular,
+    world,
+    isTable ? { flips, idleSeconds, restarts: starts } : { flips, restarts: 0 },
+  );
+  const replaced = async (program: Program) =>
+    isTable && replacement ? { replacement: await measureReplacement(program, world) } : {};
   return {
     pods: world.size,
-    floor: {
-      fills: fills.floor,
-      life: await measureLife(floor, world, { flips, idleSeconds: short, restarts: 0 }),
-      replacement: await measureReplacement(floor, plane, world),
-    },
-    consular: {
-      fills: fills.consular,
-      life: await measureLife(consular, world, { flips, idleSeconds, restarts: starts }),
-      replacement: await measureReplacement(consular, plane, world),
-    },
+    floor: { life: floorLife, fills: fills.floor, ...(await replaced(programs.floor)) },
+    consular: { life, fills: fills.consular, ...(await replaced(programs.consular)) },
   };
+}
+
+async function measureFills(programs: Programs, world: World, count: number) {
+  const fills = { floor: [] as Fill[], consular: [] as Fill[] };
+  for (let i = 0; i < count; i++) {
+    for (const program of [programs.floor, programs.consular]) {
+      say(`${program.name}, ${world.size} pods: first fill ${i + 1} of ${count}`);
+      fills[program.name].push(await measureFill(program, world));
+    }
+  }
+  return fills;
 }

@@ -1,62 +1,62 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ConsulApi } from '../../rig/consul.ts';
-import { FLIPS_OF_A_ROUND } from '../options.ts';
-import { raftEntries } from '../raft-entries.ts';
+import { withConsul } from '../bench-consul.ts';
+import { measureBackground } from '../cpu.ts';
 import { say } from '../subjects.ts';
-import { startFilled, withConsul } from './fill.ts';
-import { FLIPS_PER_SECOND, measureFlips, type Flips } from './flips.ts';
+import { measureCost, measureSeen, type Cost, type Scene, type SeenChanges } from './changes.ts';
+import { untilCounted, untilFilled } from './fill.ts';
+import { FLIPS_PER_SECOND } from './flips.ts';
+import { measureIdle, type Idle } from './idle.ts';
+import { CLASSES, type Class } from './pods.ts';
 import type { Program, Registrar } from './programs.ts';
 import { measureRestart, type Restart } from './restart.ts';
-import type { World } from './world.ts';
-
-export interface Idle {
-  readonly seconds: number;
-  readonly cpuPercent: number;
-  readonly raftEntries: number;
-  readonly residentMiB: number;
-}
-
-export interface Changes extends Flips {
-  /** CPU of one change, with what the program uses meanwhile anyway: a short idleness before it would not tell how much that is. */
-  readonly cpuMs: number;
-  readonly transactions: number;
-  readonly raftEntries: number;
-}
+import { partsOf, type World } from './world.ts';
 
 /** One process from its start to its end. */
 export interface Life {
-  readonly idle: Idle;
-  readonly changes: Changes;
-  readonly restarts: readonly Restart[];
-  /** Of the whole life but the restarts. */
-  readonly cpuSeconds: number;
+  /** Of the moment when the first fill ends. */
+  readonly seen: SeenChanges;
+  /** Later, by how many pods the services have. */
+  readonly costs: Readonly<Record<Class, Cost>>;
   readonly peakMiB: number;
+  readonly idle?: Idle;
+  readonly restarts: readonly Restart[];
 }
 
 export interface LifeOptions {
-  readonly idleSeconds: number;
   readonly flips: number;
+  /** @default not measured */
+  readonly idleSeconds?: number;
+  /** How many of a program that has been stopped. */
   readonly restarts: number;
 }
 
-/** After work, before idleness: Consular looks at its own writes again 10 seconds later. */
+/** Consul has become its own leader, and registered itself. */
+const CONSUL_SETTLE_MS = 3000;
+const BACKGROUND_MS = 8000;
+/** After work, before what must not have the rest of it: Consular looks at its own writes again 10 seconds later. */
 const SETTLE_MS = 15_000;
-/** Two changes a probe, so that neither program is measured while it runs a piece of code for the first time. */
-const WARM_UP_FLIPS = 2 * FLIPS_OF_A_ROUND;
 
 export async function measureLife(program: Program, world: World, options: LifeOptions): Promise<Life> {
-  return withConsul(async (consul) => {
-    say(`${program.name}, ${world.size} pods: starting`);
-    const subject = await startFilled(program, consul, world.size);
+  return withConsul(async (consul, server) => {
+    const tell = (what: string) => say(`${program.name}, ${world.size} pods: ${what}`);
+    await sleep(CONSUL_SETTLE_MS);
+    const background = await measureBackground(partsOf(world, server), () => sleep(BACKGROUND_MS));
+    tell('first fill, and changes at once');
+    const subject = await program.start(consul);
     try {
-      const life = await subject.during(live(subject, consul, world, options));
+      const parts = { ...partsOf(world, server), subject: subject.pid };
+      const scene = { world, consul, parts, background };
+      const life = await subject.during(live(scene, subject, options, tell));
+      if (options.idleSeconds !== undefined) tell(`idle for ${options.idleSeconds} s, then Consul alone`);
+      const idle =
+        options.idleSeconds === undefined ? {} : { idle: await measureIdle(scene, subject, options.idleSeconds) };
       await subject.stop();
       const restarts: Restart[] = [];
       for (let i = 0; i < options.restarts; i++) {
-        say(`${program.name}, ${world.size} pods: restarting with nothing changed`);
-        restarts.push(await measureRestart(program, consul));
+        tell('restarting with nothing changed');
+        restarts.push(await measureRestart(program, consul, partsOf(world, server)));
       }
-      return { ...life, restarts };
+      return { ...life, ...idle, restarts };
     } finally {
       await subject.stop();
     }
@@ -64,57 +64,22 @@ export async function measureLife(program: Program, world: World, options: LifeO
 }
 
 async function live(
+  scene: Scene,
   subject: Registrar,
-  consul: ConsulApi,
-  world: World,
-  { idleSeconds, flips }: LifeOptions,
-): Promise<Omit<Life, 'restarts'>> {
-  const tell = (what: string) => say(`${subject.name}, ${world.size} pods: ${what}`);
-  await measureFlips(world, consul, WARM_UP_FLIPS);
+  { flips }: LifeOptions,
+  tell: (what: string) => void,
+): Promise<Pick<Life, 'seen' | 'costs' | 'peakMiB'>> {
+  const { consul, world } = scene;
+  await untilCounted(consul, world.size);
+  const seen = await measureSeen(scene, flips);
+  await untilFilled(consul, world.size);
   await sleep(SETTLE_MS);
-  tell(`idle for ${idleSeconds} s`);
-  const idle = await measureIdle(subject, consul, idleSeconds);
-  tell(`${flips} changes, ${FLIPS_PER_SECOND} a second`);
-  const changes = await measureChanges(subject, consul, world, flips);
-  return {
-    idle,
-    changes,
-    cpuSeconds: await subject.cpuSeconds(),
-    peakMiB: (await subject.memory()).peakMiB,
-  };
-}
-
-async function measureIdle(subject: Registrar, consul: ConsulApi, seconds: number): Promise<Idle> {
-  const entries = (await raftEntries(consul)).all;
-  const stopwatch = await startStopwatch(subject);
-  await sleep(seconds * 1000);
-  const { cpu, wall } = await stopwatch();
-  return {
-    seconds,
-    cpuPercent: (100 * cpu) / wall,
-    raftEntries: (await raftEntries(consul)).all - entries,
-    residentMiB: (await subject.memory()).residentMiB,
-  };
-}
-
-/** What the program puts off until after the changes belongs to them, so the stopwatch runs on for a while. */
-async function measureChanges(subject: Registrar, consul: ConsulApi, world: World, flips: number): Promise<Changes> {
-  const before = { transactions: await subject.transactions(), entries: await raftEntries(consul) };
-  const stopwatch = await startStopwatch(subject);
-  const measured = await measureFlips(world, consul, flips);
+  const costs: Partial<Record<Class, Cost>> = {};
+  for (const size of CLASSES) {
+    tell(`${flips} changes, ${FLIPS_PER_SECOND} a second, of services of size ${size}`);
+    costs[size] = await measureCost(scene, size, flips);
+  }
+  await untilFilled(consul, world.size);
   await sleep(SETTLE_MS);
-  const { cpu } = await stopwatch();
-  return {
-    ...measured,
-    cpuMs: (cpu / flips) * 1000,
-    transactions: (await subject.transactions()) - before.transactions,
-    raftEntries: (await raftEntries(consul)).all - before.entries.all,
-  };
-}
-
-/** Seconds of CPU and of time since it was started. */
-async function startStopwatch(subject: Registrar): Promise<() => Promise<{ cpu: number; wall: number }>> {
-  const cpu = await subject.cpuSeconds();
-  const at = performance.now();
-  return async () => ({ cpu: (await subject.cpuSeconds()) - cpu, wall: (performance.now() - at) / 1000 });
+  return { seen, costs: costs as Record<Class, Cost>, peakMiB: (await subject.memory()).peakMiB };
 }

@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { KubernetesPlane } from '../../control-plane/index.ts';
 import type { ConsulApi } from '../../rig/consul.ts';
+import { withConsul } from '../bench-consul.ts';
 import { inParallel } from '../parallel.ts';
 import { raftEntries } from '../raft-entries.ts';
 import { openRelay, type Relay } from '../relay.ts';
 import { say } from '../subjects.ts';
-import { startFilled, untilFilled, withConsul } from './fill.ts';
+import { untilFilled } from './fill.ts';
 import type { BenchPod } from './pods.ts';
 import type { Program, Registrar } from './programs.ts';
 import { NAMESPACE, type World } from './world.ts';
@@ -33,13 +33,14 @@ export interface Replacement {
  * everything takes ten seconds and more for so many writes; to see what happens when they come within two, what the
  * watches deliver is held back on its way and then let go within that time.
  */
-export async function measureReplacement(program: Program, plane: KubernetesPlane, world: World): Promise<Replacement> {
+export async function measureReplacement(program: Program, world: World): Promise<Replacement> {
   say(`${program.name}, ${world.size} pods: ${REPLACED} of them replaced`);
-  const relay = await openRelay(plane.server);
+  const relay = await openRelay(world.plane.server);
   try {
     return await withConsul(async (consul) => {
-      const subject = await startFilled(program, consul, world.size, { port: relay.port });
+      const subject = await program.start(consul, { port: relay.port });
       try {
+        await subject.during(untilFilled(consul, world.size));
         await subject.during(sleep(SETTLE_MS));
         return await subject.during(replace(world, consul, subject, relay));
       } finally {

@@ -1,126 +1,112 @@
+import type { PerPart } from '../cpu.ts';
 import { median } from '../quantiles.ts';
-import { judge, limitGoal, ratioGoal, type JudgedRow, type Row } from '../table.ts';
+import { judge, limitGoal, type JudgedRow, type Row } from '../table.ts';
 import type { Figures, Measured } from './index.ts';
+import { CLASSES, type Class } from './pods.ts';
+import { both, within } from './row.ts';
+import { idle, replacement, restart } from './rows-of-table-size.ts';
 
-/** "Flat" has to be a number: the cost of a change at the largest size, by that at the smallest. */
-const FLAT = 1.5;
-const MOST_MEMORY = 1.2;
-/** Where memory has a goal of its own beside the size of the table. */
-const LARGE = 50_000;
+/** Peak memory that has a goal of its own beside the floor's, in MiB, by the number of pods. */
+const MOST_MEMORY: ReadonlyMap<number, number> = new Map([[50_000, 300]]);
+const FLOOR_MEMORY_PODS = 10_000;
 
 /** The table: every figure of this run that has a goal, and those that explain them. */
 export function judgeFigures(figures: readonly Figures[], tableSize: number): JudgedRow[] {
   const table = figures.find(({ pods }) => pods === tableSize);
   if (!table) throw new Error(`make the table: expected figures at ${tableSize} pods, found none`);
-  return [...visibility(table), ...fills(table), ...restart(table), ...replacement(table), ...idle(table)]
-    .concat(total(table), memory(figures, tableSize), costOfChange(figures))
+  return [...figures.flatMap(visibility), ...figures.flatMap(costs), ...fills(table)]
+    .concat(restart(table), idle(table), replacement(table), memory(figures))
     .map(judge);
 }
 
-/** A row from the same figure of both programs. */
-function both({ floor, consular }: Figures, what: string, of: (measured: Measured) => number): RatioRow {
-  return { what, floor: of(floor), consular: of(consular) };
-}
-
-type RatioRow = Row & { readonly floor: number; readonly consular: number };
-
-function within(ratio: number, row: RatioRow): Row {
-  return { ...row, goal: ratioGoal(ratio, row.floor) };
-}
-
-function visibility(table: Figures): Row[] {
-  const { n } = table.consular.life.changes.visibleMs;
-  const row = (q: 'p50' | 'p90' | 'p99' | 'max') => both(table, `  ${q}, ms`, ({ life }) => life.changes.visibleMs[q]);
+/** CPU of those parts that have no goal. */
+export function ofServers(figures: Figures, unit: string, of: (measured: Measured) => PerPart): Row[] {
   return [
-    { what: `pod Ready to visible in Consul, ${n} changes, 20 a second` },
+    both(figures, `  CPU of the API server, ${unit}`, (measured) => of(measured).apiServer),
+    both(figures, `  CPU of etcd, ${unit}`, (measured) => of(measured).etcd),
+  ];
+}
+
+function visibility(figures: Figures): Row[] {
+  const { n } = figures.consular.life.seen.visibleMs;
+  const row = (q: 'p50' | 'p90' | 'p99' | 'max') => both(figures, `  ${q}, ms`, ({ life }) => life.seen.visibleMs[q]);
+  const cpu = ({ life }: Measured) => life.seen.cpuMs;
+  return [
+    { what: `Ready to visible, ${figures.pods} pods: ${n} changes, 20 a second, from the end of the first fill on` },
     within(1.5, row('p50')),
     row('p90'),
     within(1.5, row('p99')),
     row('max'),
-    both(table, "  p50 of the API server's write, in the above, ms", ({ life }) => life.changes.writeMs.p50),
-    both(table, '  transactions', ({ life }) => life.changes.transactions),
-    both(table, '  Raft entries', ({ life }) => life.changes.raftEntries),
+    both(figures, "  p50 of the API server's write, in the above, ms", ({ life }) => life.seen.writeMs.p50),
+    both(figures, '  CPU of Consul, ms a change, with what shows it', (of) => cpu(of).consul),
+    both(figures, '  own CPU, ms a change', (of) => cpu(of).subject),
+    ...ofServers(figures, 'ms a change', cpu),
+  ];
+}
+
+function costs(figures: Figures): Row[] {
+  return CLASSES.flatMap((size) => costOf(figures, size));
+}
+
+function costOf(figures: Figures, size: Class): Row[] {
+  const cpu = ({ life }: Measured) => life.costs[size].cpuMs;
+  const pods = size === 1 ? '1 pod' : `${size} pods`;
+  return [
+    { what: `one change, ${figures.pods} pods, 20 a second, of a service with ${pods}` },
+    within(
+      1.5,
+      both(figures, '  CPU of Consul, ms', (of) => cpu(of).consul),
+    ),
+    within(
+      2,
+      both(figures, '  own CPU, ms', (of) => cpu(of).subject),
+    ),
+    ...ofServers(figures, 'ms', cpu),
+    both(figures, '  Raft entries', ({ life }) => life.costs[size].raftEntries),
   ];
 }
 
 function fills(table: Figures): Row[] {
-  const of = (what: string, field: keyof Measured['fills'][number]) =>
-    both(table, what, (measured) => median(measured.fills.map((fill) => fill[field])));
+  const mid = (of: (fill: Measured['fills'][number]) => number) => (measured: Measured) =>
+    median(measured.fills.map(of));
+  const row = (what: string, of: (fill: Measured['fills'][number]) => number) => both(table, what, mid(of));
+  const cpu = ({ fills: all }: Measured): PerPart => ({
+    subject: median(all.map(({ spent }) => spent.subject)),
+    consul: median(all.map(({ spent }) => spent.consul)),
+    apiServer: median(all.map(({ spent }) => spent.apiServer)),
+    etcd: median(all.map(({ spent }) => spent.etcd)),
+  });
   return [
-    { what: `start with an empty Consul, median of ${table.consular.fills.length}` },
-    within(0.5, of("  views complete (the floor's paged list of pods), ms", 'readMs')),
-    within(1, of('  first fill, ms', 'filledMs')),
-    of('  transactions', 'transactions'),
-    of('  Raft entries', 'raftEntries'),
-    of('  CPU, seconds', 'cpuSeconds'),
-    of('  peak memory, MiB', 'peakMiB'),
+    { what: `first fill of an empty Consul, ${table.pods} pods, median of ${table.consular.fills.length}` },
+    within(
+      1.5,
+      both(table, '  own CPU, s', (of) => cpu(of).subject),
+    ),
+    within(
+      1.15,
+      both(table, '  CPU of Consul, s', (of) => cpu(of).consul),
+    ),
+    ...ofServers(table, 's', cpu),
+    within(
+      1.2,
+      row('  wall, ms', ({ filledMs }) => filledMs),
+    ),
+    within(
+      0.65,
+      row("  views complete (the floor's paged list), ms", ({ readMs }) => readMs),
+    ),
+    row('  transactions', ({ transactions }) => transactions),
+    row('  Raft entries', ({ raftEntries }) => raftEntries),
+    row('  peak resident memory, MiB', ({ peakMiB }) => peakMiB),
   ];
 }
 
-function restart({ floor, consular }: Figures): Row[] {
-  const { restarts } = consular.life;
-  const listed = median(floor.fills.map(({ readMs }) => readMs));
-  const most = (field: keyof (typeof restarts)[number]) => Math.max(...restarts.map((each) => each[field]));
-  return [
-    { what: `restart with nothing changed, median of ${restarts.length}` },
-    { what: '  catalog writes, most', consular: most('catalogWrites'), goal: limitGoal(0, '0') },
-    { what: '  Raft entries, most', consular: most('raftEntries') },
-    { what: '  views complete, ms', consular: median(restarts.map(({ readMs }) => readMs)) },
-    within(1.5, {
-      what: "  ready (the floor's paged list of pods), ms",
-      floor: listed,
-      consular: median(restarts.map(({ readyMs }) => readyMs)),
-    }),
-  ];
-}
-
-function replacement(table: Figures): Row[] {
-  const of = (what: string, field: keyof NonNullable<Measured['replacement']>) =>
-    both(table, what, (measured) => measured.replacement?.[field] ?? NaN);
-  return [
-    { what: '900 pods replaced, their events delivered within 2 s' },
-    of('  delivered within, ms', 'deliveredMs'),
-    of('  (the API server needed, ms)', 'writtenMs'),
-    { ...of('  transactions', 'transactions'), goal: limitGoal(60) },
-    of('  Raft entries', 'raftEntries'),
-    { ...of('  last event to the last change in Consul, ms', 'settledMs'), goal: limitGoal(1000) },
-  ];
-}
-
-function idle(table: Figures): Row[] {
-  const of = (what: string, field: keyof Measured['life']['idle']) => both(table, what, ({ life }) => life.idle[field]);
-  return [
-    { what: 'idle' },
-    of('  seconds', 'seconds'),
-    { ...of('  Raft entries', 'raftEntries'), goal: limitGoal(0, '0') },
-    { ...of('  CPU, % of a core', 'cpuPercent'), goal: limitGoal(1) },
-    of('  resident memory at the end, MiB', 'residentMiB'),
-  ];
-}
-
-function total(table: Figures): Row[] {
-  return [
-    { what: `the whole life at ${table.pods} pods` },
-    both(table, '  CPU, seconds (Consular was idle for longer)', ({ life }) => life.cpuSeconds),
-  ];
-}
-
-function memory(figures: readonly Figures[], tableSize: number): Row[] {
+function memory(figures: readonly Figures[]): Row[] {
   const rows = figures.map((each) => {
     const row = both(each, `  ${each.pods} pods, MiB`, ({ life }) => life.peakMiB);
-    return each.pods === tableSize || each.pods === LARGE ? within(MOST_MEMORY, row) : row;
+    const most = MOST_MEMORY.get(each.pods);
+    if (most !== undefined) return { ...row, goal: limitGoal(most, `at most ${most} MiB`) };
+    return each.pods === FLOOR_MEMORY_PODS ? within(1, row) : row;
   });
-  return [{ what: 'peak resident memory' }, ...rows];
-}
-
-function costOfChange(figures: readonly Figures[]): Row[] {
-  const cost = ({ life }: Measured) => life.changes.cpuMs;
-  const [smallest] = figures;
-  const rows = figures.map((each) => {
-    const row = both(each, `  ${each.pods} pods, CPU ms`, cost);
-    if (!smallest || each === smallest) return row;
-    const base = `that at ${smallest.pods} pods`;
-    return { ...row, goal: ratioGoal(FLAT, cost(smallest.consular), base) };
-  });
-  return [{ what: 'cost of one change' }, ...rows];
+  return [{ what: 'peak resident memory of a life' }, ...rows];
 }

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { KubernetesPlane } from '../../control-plane/index.ts';
+import type { ConsulServer, KubernetesPlane } from '../../control-plane/index.ts';
 import { KubernetesApi, type PodOptions } from '../../rig/kubernetes.ts';
 import { until } from '../../rig/until.ts';
+import type { Parts } from '../cpu.ts';
 import { inParallel } from '../parallel.ts';
 import { say } from '../subjects.ts';
 import { isProbe, podAt, type BenchPod } from './pods.ts';
@@ -12,19 +13,17 @@ const SLICES_LIMIT_MS = 900_000;
 
 /** The Kubernetes side: nodes, Services with selectors, and ready pods. It only grows; its pods can be replaced. */
 export class World {
+  readonly plane: KubernetesPlane;
   readonly kubernetes: KubernetesApi;
   readonly #pods: BenchPod[] = [];
 
   constructor(plane: KubernetesPlane) {
+    this.plane = plane;
     this.kubernetes = new KubernetesApi(plane.server, plane.caFile, plane.adminToken);
   }
 
   get size(): number {
     return this.#pods.length;
-  }
-
-  get probes(): BenchPod[] {
-    return this.#pods.filter(isProbe);
   }
 
   /** The newest pods that are no probes. */
@@ -94,4 +93,9 @@ export class World {
 
 export function optionsOf({ ip, node, service }: BenchPod): PodOptions {
   return { ip, node, labels: { app: service }, annotations: { 'consular.dev/service-name': service } };
+}
+
+/** The processes that a program makes work. */
+export function partsOf({ plane }: World, consul: ConsulServer): Omit<Parts, 'subject'> {
+  return { consul: consul.pid, apiServer: plane.apiServerPid, etcd: plane.etcdPid };
 }

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { caused, startStopwatch, type PerPart } from '../cpu.ts';
 import { quantiles, type Quantiles } from '../quantiles.ts';
 import { comeAndGo, instanceAt, instancesOf, probesOf } from './instances.ts';
 import type { Mirrorer } from './programs.ts';
@@ -9,9 +10,10 @@ export interface Changes {
   readonly writtenMs: Quantiles;
   /** The part of it that neither program can help: until Consul has answered the write. */
   readonly consulMs: Quantiles;
-  /** CPU of the program in all of it. */
-  readonly cpuSeconds: number;
-  readonly seconds: number;
+  /** Of one change. */
+  readonly cpuMs: PerPart;
+  /** CPU of Consul in milliseconds a second. */
+  readonly consulMsPerSecond: number;
 }
 
 export const FLIPS_PER_SECOND = 10;
@@ -23,7 +25,7 @@ const STRIDE = 997;
 export function measureFlips(subject: Mirrorer, stage: Stage, flips: number): Promise<Changes> {
   const { source, mirror, services } = stage;
   const probes = probesOf(services);
-  return measure(subject, flips, 1000 / FLIPS_PER_SECOND, (i) => {
+  return measure(subject, stage, flips, 1000 / FLIPS_PER_SECOND, (i) => {
     const probe = probes[i % probes.length];
     if (!probe) throw new Error('flip an instance: expected at least one probe, found none');
     const passing = Math.floor(i / probes.length) % 2 === 1;
@@ -40,7 +42,7 @@ export function measureArrivals(subject: Mirrorer, stage: Stage, changes: number
   // Beyond all others; the remainder says which service an instance belongs to (see instanceAt).
   const first = Math.ceil(instancesOf(services) / services) * services;
   const order = comeAndGo(changes / 2);
-  return measure(subject, changes, gapMs, (i) => {
+  return measure(subject, stage, changes, gapMs, (i) => {
     const change = order[i];
     if (!change) throw new Error(`change ${i} of ${changes}: expected an instance that comes or goes, found none`);
     const { number, added } = change;
@@ -59,6 +61,7 @@ interface Change {
 
 async function measure(
   subject: Mirrorer,
+  { parts, background }: Stage,
   count: number,
   gapMs: number,
   changeAt: (index: number) => Change,
@@ -72,7 +75,7 @@ async function measure(
     written.push((await shown()) - sent);
     await writing; // the slice may be written before Consul's answer is here
   };
-  const cpu = await subject.cpuSeconds();
+  const stopwatch = await startStopwatch({ ...parts, subject: subject.pid });
   const start = performance.now();
   const work = async () => {
     for (let i = 0; i < count; i++) {
@@ -83,10 +86,11 @@ async function measure(
     await Promise.all(pending);
   };
   await subject.during(work());
+  const spent = await stopwatch();
   return {
     writtenMs: quantiles(written),
     consulMs: quantiles(answered),
-    cpuSeconds: (await subject.cpuSeconds()) - cpu,
-    seconds: (performance.now() - start) / 1000,
+    cpuMs: caused(spent, background, count),
+    consulMsPerSecond: caused(spent, background, spent.seconds).consul,
   };
 }

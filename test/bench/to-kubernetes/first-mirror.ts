@@ -1,3 +1,4 @@
+import { startStopwatch, type Spent } from '../cpu.ts';
 import { instancesOf } from './instances.ts';
 import type { Writes } from './mirror.ts';
 import type { Mirrorer } from './programs.ts';
@@ -10,13 +11,15 @@ export interface FirstMirror {
   /** The last object written. */
   readonly settledMs: number;
   readonly writes: Writes;
-  readonly cpuSeconds: number;
+  /** Of the program since its start, of the others while it mirrored. */
+  readonly spent: Spent;
 }
 
 /** Whoever has more to write does so before this has passed. */
 const QUIET_MS = 3000;
 
-export async function measureFirstMirror(subject: Mirrorer, { mirror, services }: Stage): Promise<FirstMirror> {
+export async function measureFirstMirror(subject: Mirrorer, { mirror, services, parts }: Stage): Promise<FirstMirror> {
+  const stopwatch = await startStopwatch({ ...parts, subject: subject.pid });
   const elapsed = (at: number) => at - performance.now() + Date.now() - subject.startedAt;
   await subject.during(mirror.untilTotal(instancesOf(services)));
   const mirroredMs = elapsed(performance.now());
@@ -25,6 +28,6 @@ export async function measureFirstMirror(subject: Mirrorer, { mirror, services }
     mirroredMs,
     settledMs: elapsed(mirror.lastWrite),
     writes: mirror.writes,
-    cpuSeconds: await subject.cpuSeconds(),
+    spent: { ...(await stopwatch()), subject: await subject.cpuSeconds() },
   };
 }

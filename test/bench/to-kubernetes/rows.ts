@@ -8,6 +8,8 @@ import { FLIPS_PER_SECOND as PODS_PER_SECOND } from './pods.ts';
 
 /** The most services that are followed by a long poll each: with more than these, the goals are times and no ratios. */
 const MOST_FOLLOWED = 100;
+/** CPU that sweeps may cause in Consul, in milliseconds a second; the goal is about 150 000 instances. */
+const MOST_CONSUL_MS = 50;
 const OBJECTS = ['services', 'endpointslices', 'endpoints'] as const;
 
 /** The table: every figure of this run that has a goal, and those that explain them. */
@@ -53,7 +55,10 @@ function flips(figures: Figures): Row[] {
     small ? within(2, row('p99')) : { ...row('p99'), goal: limitGoal(200) },
     row('max'),
     both(figures, "  p50 of Consul's write, in the above, ms", (of) => of.flips.consulMs.p50),
-    both(figures, '  CPU of one change, ms', (of) => (1000 * of.flips.cpuSeconds) / of.flips.writtenMs.n),
+    both(figures, '  own CPU, ms a change', (of) => of.flips.cpuMs.subject),
+    both(figures, '  CPU of Consul, ms a change, with the write', (of) => of.flips.cpuMs.consul),
+    both(figures, '  CPU of the API server, ms a change', (of) => of.flips.cpuMs.apiServer),
+    both(figures, '  CPU of etcd, ms a change', (of) => of.flips.cpuMs.etcd),
   ];
 }
 
@@ -71,7 +76,8 @@ function arrivals({ services, floor, consular }: Figures): Row[] {
   return [
     { what: `${what}: ${services} services` },
     ...quantileRows(floor.arrivals, consular.arrivals, limitGoal(3000)),
-    cpuOf(consular.arrivals),
+    ownCpu(consular.arrivals),
+    { ...consulCpu(consular.arrivals), goal: limitGoal(MOST_CONSUL_MS) },
   ];
 }
 
@@ -79,16 +85,19 @@ function busyArrivals({ consular: { busyArrivals: churn } }: Figures): Row[] {
   return [
     { what: `the same while to-consul writes ${PODS_PER_SECOND} changes a second` },
     ...quantileRows(undefined, churn?.result, limitGoal(12_000)),
-    cpuOf(churn?.result),
+    ownCpu(churn?.result),
+    consulCpu(churn?.result),
     { what: '  transactions a second meanwhile', consular: churn?.transactionsPerSecond ?? NaN },
   ];
 }
 
-function cpuOf(changes: Changes | undefined): Row {
-  return {
-    what: '  CPU meanwhile, % of a core',
-    consular: changes ? (100 * changes.cpuSeconds) / changes.seconds : NaN,
-  };
+function ownCpu(changes: Changes | undefined): Row {
+  return { what: '  own CPU, ms a change', consular: changes?.cpuMs.subject ?? NaN };
+}
+
+/** With nothing else going on it is what the sweeps after each change cost. */
+function consulCpu(changes: Changes | undefined): Row {
+  return { what: '  CPU of Consul, ms a second', consular: changes?.consulMsPerSecond ?? NaN };
 }
 
 function total(writes: Writes): number {
@@ -105,7 +114,10 @@ function firstMirror(figures: Figures): Row[] {
     ...OBJECTS.map((kind) => both(figures, `  of these ${kind}`, ({ first }) => first.writes[kind])),
     both(figures, '  every endpoint in a slice, ms', ({ first }) => first.mirroredMs),
     both(figures, '  last write, ms', ({ first }) => first.settledMs),
-    both(figures, '  CPU, seconds', ({ first }) => first.cpuSeconds),
+    both(figures, '  own CPU, s', ({ first }) => first.spent.subject),
+    both(figures, '  CPU of Consul, s', ({ first }) => first.spent.consul),
+    both(figures, '  CPU of the API server, s', ({ first }) => first.spent.apiServer),
+    both(figures, '  CPU of etcd, s', ({ first }) => first.spent.etcd),
   ];
 }
 
@@ -120,7 +132,11 @@ function quiet({ services, consular: { quiet: figures } }: Figures): Row[] {
     },
     { what: '  long polls answered a second, idle', consular: figures?.longPollsPerSecond ?? NaN },
     { what: '  connections to Consul, idle', consular: figures?.connections ?? NaN },
-    { what: '  CPU, % of a core, idle', consular: figures?.cpuPercent ?? NaN },
+    { what: '  own CPU, % of a core, idle', consular: figures?.cpuPercent ?? NaN },
+    {
+      what: '  CPU of Consul above what it uses alone, % of a core, idle',
+      consular: figures?.consulPercent ?? NaN,
+    },
     { what: '  resident memory at the end, MiB', consular: figures?.residentMiB ?? NaN },
     { what: '  ready after the start, ms', consular: figures?.readyMs ?? NaN },
     { what: '  requests to Consul at the start', consular: figures?.requestsAtStart ?? NaN },

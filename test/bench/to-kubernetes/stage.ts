@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   openRunDirectory,
   startConsul,
@@ -7,6 +8,7 @@ import {
 } from '../../control-plane/index.ts';
 import { ConsulApi } from '../../rig/consul.ts';
 import { KubernetesApi } from '../../rig/kubernetes.ts';
+import { measureBackground, type Parts, type PerPart } from '../cpu.ts';
 import { say } from '../subjects.ts';
 import { instanceAt, instancesOf } from './instances.ts';
 import { Mirror } from './mirror.ts';
@@ -23,9 +25,15 @@ export interface Stage {
   readonly consul: ConsulApi;
   readonly source: Source;
   readonly mirror: Mirror;
+  readonly parts: Omit<Parts, 'subject'>;
+  /** CPU seconds a second of each part before the program is started. */
+  readonly background: PerPart;
 }
 
-/** The floor has a connection for each service, and Consul takes 200 from one client unless it is told otherwise. */
+const SETTLE_MS = 3000;
+const BACKGROUND_MS = 8000;
+
+/** As in production, with its data on disk. The floor has a connection for each service, and Consul takes 200 from one client unless it is told otherwise. */
 const CONSUL_SETTINGS = { limits: { http_max_conns_per_client: 8000 } };
 
 export async function onStage<T>(services: number, work: (stage: Stage) => Promise<T>): Promise<T> {
@@ -36,7 +44,7 @@ export async function onStage<T>(services: number, work: (stage: Stage) => Promi
   };
   try {
     const plane = closing(await startKubernetes(), ({ stop }) => stop());
-    const server = closing(await startConsul({ settings: CONSUL_SETTINGS }), ({ stop }) => stop());
+    const server = closing(await startConsul({ persistent: true, settings: CONSUL_SETTINGS }), ({ stop }) => stop());
     const directory = closing(await openRunDirectory('bench'), (opened) => opened.close());
     const consul = closing(new ConsulApi(server.address), (api) => api.close());
     const kubernetes = closing(new KubernetesApi(plane.server, plane.caFile, plane.adminToken), (api) => api.close());
@@ -46,7 +54,10 @@ export async function onStage<T>(services: number, work: (stage: Stage) => Promi
     const instances = instancesOf(services);
     say(`registering ${instances} instances of ${services} services ...`);
     await source.registerAll(Array.from({ length: instances }, (_, i) => instanceAt(i, services)));
-    return await work({ services, directory, plane, kubernetes, consul, source, mirror });
+    const parts = { consul: server.pid, apiServer: plane.apiServerPid, etcd: plane.etcdPid };
+    await sleep(SETTLE_MS);
+    const background = await measureBackground(parts, () => sleep(BACKGROUND_MS));
+    return await work({ services, directory, plane, kubernetes, consul, source, mirror, parts, background });
   } finally {
     for (const close of closers) await close();
   }

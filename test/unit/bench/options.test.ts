@@ -5,10 +5,11 @@ describe('the options of the benchmark', () => {
   it('are those of the whole table by default', () => {
     expect(readOptions(['to-consul'])).toEqual({
       direction: 'to-consul',
-      sizes: [1000, 10_000, 50_000],
-      idleSeconds: 600,
-      flips: 1000,
+      sizes: [1000, 10_000],
+      idleSeconds: 120,
+      flips: 320,
       starts: 3,
+      replacement: false,
       output: 'text',
     });
   });
@@ -17,9 +18,9 @@ describe('the options of the benchmark', () => {
     expect(readOptions(['to-kubernetes'])).toEqual({
       direction: 'to-kubernetes',
       sizes: [100, 3000],
-      idleSeconds: 600,
-      flips: 600,
-      changes: 60,
+      idleSeconds: 120,
+      flips: 400,
+      changes: 16,
       output: 'text',
     });
     expect(readOptions(['to-kubernetes', '--quick', '--sizes', '200'])).toMatchObject({
@@ -31,12 +32,13 @@ describe('the options of the benchmark', () => {
   });
 
   it('--quick is a default that each option overrides', () => {
-    expect(readOptions(['to-consul', '--quick', '--idle', '5', '--output', 'json'])).toEqual({
+    expect(readOptions(['to-consul', '--quick', '--idle', '5', '--replacement', '--output', 'json'])).toEqual({
       direction: 'to-consul',
       sizes: [1000],
       idleSeconds: 5,
-      flips: 200,
+      flips: 80,
       starts: 1,
+      replacement: true,
       output: 'json',
     });
   });
@@ -62,7 +64,8 @@ describe('the options of the benchmark', () => {
     [['to-kubernetes', '--sizes', '150'], '--sizes: expected a multiple of 100 from 100 to 5000, found "150"'],
     [['to-kubernetes', '--flips', '100'], '--flips: expected a multiple of 200 from 200 to 10000, found "100"'],
     [['to-kubernetes', '--changes', '3'], '--changes: expected a multiple of 2 from 2 to 10000, found "3"'],
-    [['to-consul', '--output', 'yaml'], '--output: expected text or json, found "yaml"'],
+    [['to-kubernetes', '--replacement'], '--replacement: expected with to-consul only'],
+    [['to-consul', '--output', 'yaml'], '--output: expected text, markdown or json, found "yaml"'],
   ])('%j is refused', (args, message) => {
     expect(() => readOptions(args)).toThrow(message);
   });

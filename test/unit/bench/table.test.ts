@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { figure, formatTable, judge, limitGoal, ratioGoal } from '../../bench/table.ts';
+import { figure, formatMarkdown, formatTable, judge, limitGoal, ratioGoal } from '../../bench/table.ts';
 
 describe('judging a row', () => {
   it.each([
@@ -19,17 +19,32 @@ describe('judging a row', () => {
 });
 
 describe('the table', () => {
+  const rows = [
+    { what: 'first fill' },
+    { what: '  ms', floor: 2000.4, consular: 3000, goal: ratioGoal(1.15, 2000.4) },
+    { what: '  transactions', consular: 161 },
+    { what: '  Raft entries', consular: 0, goal: limitGoal(0, '0') },
+  ].map(judge);
+
   it('has a line for each row, with the goal and whether it is met', () => {
-    const rows = [
-      { what: 'first fill' },
-      { what: '  ms', floor: 2000.4, consular: 3000, goal: ratioGoal(1, 2000.4) },
-      { what: '  transactions', consular: 161 },
-    ].map(judge);
     expect(formatTable(rows).replaceAll(/ {2,}/g, ' | ').split('\n')).toEqual([
       ' | floor | consular | ratio | goal',
       'first fill',
-      ' | ms | 2000 | 3000 | 1.50 | MISSED | at most 1.0 x the floor',
+      ' | ms | 2000 | 3000 | 1.50 | not met | at most 1.15 x the floor',
       ' | transactions | 161',
+      ' | Raft entries | 0 | met | 0',
+      '',
+    ]);
+  });
+
+  it('is the same as Markdown, with titles in bold', () => {
+    expect(formatMarkdown(rows).split('\n')).toEqual([
+      '|  | floor | Consular | ratio | goal |  |',
+      '| --- | ---: | ---: | ---: | --- | --- |',
+      '| **first fill** |  |  |  |  |  |',
+      '| ms | 2000 | 3000 | 1.50 | at most 1.15 x the floor | not met |',
+      '| transactions |  | 161 |  |  |  |',
+      '| Raft entries |  | 0 |  | 0 | met |',
       '',
     ]);
   });

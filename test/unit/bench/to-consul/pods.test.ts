@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { isProbe, podAt, PROBES } from '../../../bench/to-consul/pods.ts';
+import { CLASSES, isProbe, podAt, PROBES, probesOf } from '../../../bench/to-consul/pods.ts';
 
 describe.each([1000, 10_000, 50_000])('%d pods of the benchmark', (size) => {
   const pods = Array.from({ length: size }, (_, i) => podAt(i));
@@ -18,9 +18,17 @@ describe.each([1000, 10_000, 50_000])('%d pods of the benchmark', (size) => {
     expect(count(replaceable.map(({ name }) => name))).toBe(replaceable.length);
   });
 
-  it('have probes that are alone in their service', () => {
-    const probes = pods.filter(isProbe);
-    expect(probes).toHaveLength(PROBES);
-    for (const probe of probes) expect(pods.filter(({ service }) => service === probe.service)).toEqual([probe]);
+  it.each(CLASSES)('have 20 probes in services with that many pods: %d', (podsOfService) => {
+    const probes = probesOf(podsOfService);
+    expect(count(probes.map(({ name }) => name))).toBe(PROBES);
+    expect(count(probes.map(({ node }) => node))).toBe(10);
+    const sizes = probes.map((probe) => pods.filter(({ service }) => service === probe.service).length);
+    expect(new Set(sizes)).toEqual(new Set([podsOfService]));
+    expect(probes).toEqual(probes.map(({ index }) => pods[index]));
+    expect(probes.every(isProbe)).toBe(true);
+  });
+
+  it('have enough that are no probes and can be replaced', () => {
+    expect(pods.filter((pod) => !isProbe(pod)).length).toBe(size - 3 * PROBES);
   });
 });
