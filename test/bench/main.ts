@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { HELP, readOptions, type Options } from './options.ts';
 import { describeMachine, type Machine } from './machine.ts';
+import { run as runScale } from './scale/index.ts';
 import { say } from './subjects.ts';
 import { formatMarkdown, formatTable, type JudgedRow } from './table.ts';
 import { run as runToConsul } from './to-consul/index.ts';
@@ -25,11 +26,21 @@ async function main(): Promise<number> {
   }
   buildConsular();
   const machine = await describeMachine();
-  const report: Report =
-    options.direction === 'to-consul' ? await runToConsul(options) : await runToKubernetes(options);
+  const report = await measure(options);
   process.stdout.write(FORMATS[options.output](machine, options, report));
   if (report.failure !== undefined) throw new Error('a part could not be measured', { cause: report.failure });
   return report.rows.some(({ met }) => met === false) ? 2 : 0;
+}
+
+function measure(options: Options): Promise<Report> {
+  switch (options.direction) {
+    case 'to-consul':
+      return runToConsul(options);
+    case 'to-kubernetes':
+      return runToKubernetes(options);
+    case 'scale':
+      return runScale(options);
+  }
 }
 
 function buildConsular(): void {

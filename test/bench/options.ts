@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util';
 export const HELP = `npm run bench: Consular beside the smallest program that does the same work with no safety at all (the floor)
 
 Usage:
-  npm run bench -- to-consul|to-kubernetes [options]
+  npm run bench -- to-consul|to-kubernetes|scale [options]
 
 Both run as they would be shipped, one bundled file each, one after the other, with a control plane of their own where one
 writes what the other would find. The table shows the floor's figure, Consular's, their ratio, the goal, and whether this
@@ -29,7 +29,14 @@ Options of to-kubernetes:
                    going on and once while to-consul writes
   --quick          --sizes 100,300 --idle 15 --flips 200 --changes 2, for checking the benchmark itself
 
-Options of both:
+Options of scale, which is to-consul at the size that Kubernetes itself ends at, with an API server that replays what the
+real one said at the start of the run (in the benchmark only: the real one would need an hour and much memory):
+  --pods N,N,...   annotated pods, in thousands up to 150000 (default 1000,150000); 30 of them a node, 15 a service
+  --idle SECONDS   how long Consular is left alone (default 30)
+  --flips N        changes of readiness that are measured of services with 1, 10 and 100 pods each, 20 a second, a multiple
+                   of 40 (default 400)
+
+Options of all:
   --output FORMAT  text (default), markdown, or json with every figure
   --help           this text
 
@@ -41,6 +48,8 @@ Examples:
   npm run bench -- to-kubernetes                          # about 13 minutes
   npm run bench -- to-kubernetes --quick
   npm run -s bench -- to-consul --output markdown > table.md
+  npm run bench -- scale                                  # everything; about 12 minutes
+  npm run bench -- scale --pods 10000
   npm run -s bench -- to-consul --output json | jq '.rows[] | select(.met == false)'
 `;
 
@@ -66,7 +75,11 @@ export interface ToKubernetesOptions extends Common {
   readonly changes: number;
 }
 
-export type Options = ToConsulOptions | ToKubernetesOptions;
+export interface ScaleOptions extends Common {
+  readonly direction: 'scale';
+}
+
+export type Options = ToConsulOptions | ToKubernetesOptions | ScaleOptions;
 
 /** What 20 probes need to end where they began: each goes out and comes back. */
 export const FLIPS_OF_A_ROUND = 40;
@@ -85,6 +98,7 @@ export function readOptions(args: readonly string[]): Options | undefined {
     allowPositionals: true,
     options: {
       sizes: { type: 'string' },
+      pods: { type: 'string' },
       idle: { type: 'string' },
       flips: { type: 'string' },
       starts: { type: 'string' },
@@ -97,17 +111,21 @@ export function readOptions(args: readonly string[]): Options | undefined {
   });
   if (values.help || positionals.length === 0) return undefined;
   const direction = positionals.join(' ');
+  if (values.pods !== undefined && direction !== 'scale') throw new Error('--pods: expected with scale only');
+  const idle = direction === 'scale' ? '30' : values.quick ? '15' : '120';
   const common = {
     output: outputOf(values.output),
-    idleSeconds: wholeNumber('--idle', values.idle ?? (values.quick ? '15' : '120'), { most: 86_400 }),
+    idleSeconds: wholeNumber('--idle', values.idle ?? idle, { most: 86_400 }),
   } as const;
   switch (direction) {
     case 'to-consul':
       return { direction, ...common, ...readToConsul(values) };
     case 'to-kubernetes':
       return { direction, ...common, ...readToKubernetes(values) };
+    case 'scale':
+      return { direction, ...common, ...readScale(values) };
     default:
-      throw new Error(`expected one direction, to-consul or to-kubernetes, found "${direction}"`);
+      throw new Error(`expected one of to-consul, to-kubernetes and scale, found "${direction}"`);
   }
 }
 
@@ -117,7 +135,7 @@ function outputOf(given: string): Output {
   return output;
 }
 
-type Values = Readonly<Partial<Record<'sizes' | 'flips' | 'starts' | 'changes', string>>> & {
+type Values = Readonly<Partial<Record<'sizes' | 'pods' | 'flips' | 'starts' | 'changes', string>>> & {
   readonly quick: boolean;
   readonly replacement: boolean;
 };
@@ -133,7 +151,7 @@ function readToConsul({
     ? { sizes: '1000', flips: '80', starts: '1' }
     : { sizes: '1000,10000', flips: '320', starts: '3' };
   return {
-    sizes: sizes(given.sizes ?? defaults.sizes, { most: LARGEST, multipleOf: 1000 }),
+    sizes: sizes('--sizes', given.sizes ?? defaults.sizes, { most: LARGEST, multipleOf: 1000 }),
     flips: wholeNumber('--flips', given.flips ?? defaults.flips, { most: 10_000, multipleOf: FLIPS_OF_A_ROUND }),
     replacement,
     starts: wholeNumber('--starts', given.starts ?? defaults.starts, { most: 20 }),
@@ -156,9 +174,22 @@ function readToKubernetes({
     ? { sizes: '100,300', flips: '200', changes: '2' }
     : { sizes: '100,3000', flips: '400', changes: '16' };
   return {
-    sizes: sizes(given.sizes ?? defaults.sizes, { most: MOST_SERVICES, multipleOf: 100 }),
+    sizes: sizes('--sizes', given.sizes ?? defaults.sizes, { most: MOST_SERVICES, multipleOf: 100 }),
     flips: wholeNumber('--flips', given.flips ?? defaults.flips, { most: 10_000, multipleOf: FLIPS_OF_ALL_PROBES }),
     changes: wholeNumber('--changes', given.changes ?? defaults.changes, { most: 10_000, multipleOf: 2 }),
+  };
+}
+
+/** The most that Kubernetes is made for. */
+const MOST_PODS = 150_000;
+
+function readScale({ quick, ...given }: Values): Pick<ScaleOptions, 'sizes' | 'flips'> {
+  for (const option of ['sizes', 'starts', 'changes'] as const)
+    if (given[option] !== undefined) throw new Error(`--${option}: expected with another benchmark than scale`);
+  const defaults = quick ? { pods: '1000', flips: '80' } : { pods: '1000,150000', flips: '400' };
+  return {
+    sizes: sizes('--pods', given.pods ?? defaults.pods, { most: MOST_PODS, multipleOf: 1000 }),
+    flips: wholeNumber('--flips', given.flips ?? defaults.flips, { most: 10_000, multipleOf: FLIPS_OF_A_ROUND }),
   };
 }
 
@@ -167,8 +198,8 @@ interface Bounds {
   readonly multipleOf?: number;
 }
 
-function sizes(list: string, bounds: Bounds): number[] {
-  const sizes = list.split(',').map((size) => wholeNumber('--sizes', size, bounds));
+function sizes(option: string, list: string, bounds: Bounds): number[] {
+  const sizes = list.split(',').map((size) => wholeNumber(option, size, bounds));
   return [...new Set(sizes)].sort((a, b) => a - b);
 }
 

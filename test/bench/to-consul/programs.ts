@@ -29,6 +29,8 @@ export interface StartOptions {
   readonly debug?: boolean;
   /** Of a relay to the API server. @default the API server's own */
   readonly port?: number;
+  /** Further variables of Consular's environment. @default none */
+  readonly environment?: Readonly<Record<string, string>>;
 }
 
 export interface Program {
@@ -76,7 +78,7 @@ export async function consularProgram(run: RunDirectory, plane: KubernetesPlane)
   const port = await freePort();
   return {
     name: 'consular',
-    start: async (consul, { debug = false, port: apiPort } = {}) => {
+    start: async (consul, { debug = false, port: apiPort, environment = {} } = {}) => {
       const kubeconfig = join(run.path, 'kubeconfig');
       const server = serverAt(plane, apiPort);
       await writeKubeconfig({ file: kubeconfig, server, caFile: plane.caFile, token: plane.adminToken });
@@ -90,7 +92,7 @@ export async function consularProgram(run: RunDirectory, plane: KubernetesPlane)
         log: { level: debug ? 'debug' : 'info' },
       };
       await writeFile(file, JSON.stringify(settings));
-      const subject = await startSubject(run, 'consular', consularCommand(file));
+      const subject = await startSubject(run, 'consular', consularCommand(file), environment);
       const get = (what: string) => request(`http://127.0.0.1:${port}${what}`);
       return {
         ...subject,

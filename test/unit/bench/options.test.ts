@@ -31,6 +31,24 @@ describe('the options of the benchmark', () => {
     });
   });
 
+  it('are few for the largest cluster', () => {
+    expect(readOptions(['scale'])).toEqual({
+      direction: 'scale',
+      sizes: [1000, 150_000],
+      idleSeconds: 30,
+      flips: 400,
+      output: 'text',
+    });
+    expect(readOptions(['scale', '--pods', '10000'])).toMatchObject({ sizes: [10_000] });
+    expect(() => readOptions(['scale', '--pods', '200000'])).toThrow(
+      '--pods: expected a multiple of 1000 from 1000 to 150000, found "200000"',
+    );
+    expect(() => readOptions(['scale', '--sizes', '1000'])).toThrow(
+      '--sizes: expected with another benchmark than scale',
+    );
+    expect(() => readOptions(['to-consul', '--pods', '1000'])).toThrow('--pods: expected with scale only');
+  });
+
   it('--quick is a default that each option overrides', () => {
     expect(readOptions(['to-consul', '--quick', '--idle', '5', '--replacement', '--output', 'json'])).toEqual({
       direction: 'to-consul',
@@ -52,8 +70,8 @@ describe('the options of the benchmark', () => {
   });
 
   it.each([
-    [['sideways'], 'expected one direction, to-consul or to-kubernetes, found "sideways"'],
-    [['to-consul', 'again'], 'expected one direction, to-consul or to-kubernetes, found "to-consul again"'],
+    [['sideways'], 'expected one of to-consul, to-kubernetes and scale, found "sideways"'],
+    [['to-consul', 'again'], 'expected one of to-consul, to-kubernetes and scale, found "to-consul again"'],
     [['to-consul', '--sizes', '1500'], '--sizes: expected a multiple of 1000 from 1000 to 50000, found "1500"'],
     [['to-consul', '--sizes', '1000,'], '--sizes: expected a multiple of 1000 from 1000 to 50000, found ""'],
     [['to-consul', '--flips', '20'], '--flips: expected a multiple of 40 from 40 to 10000, found "20"'],
