@@ -8,5 +8,5 @@ export function consularCommand(configFile: string): string[] {
   const image = readDockerfile(path('../../deploy/Dockerfile')).at(-1);
   const entryPoint = image?.instructions.find(({ name }) => name === 'ENTRYPOINT')?.text ?? '[]';
   const options = (JSON.parse(entryPoint) as string[]).filter((word) => word.startsWith('--'));
-  return [...options, path('../../dist/consular.js'), 'run', '--config', configFile];
+  return [...options, path('../../dist/consular.mjs'), 'run', '--config', configFile];
 }

@@ -324,9 +324,7 @@ describe('the Dockerfile', () => {
     expect(build?.name).toBe('build');
     expect(image?.image).toBe(build?.image);
     expect(image?.image).toMatch(/^node:24-[a-z]+-slim$/);
-    expect(find(image, 'COPY').filter((text) => text.startsWith('--'))).toEqual([
-      '--from=build /src/dist/consular.js /app/consular.js',
-    ]);
+    expect(find(image, 'COPY').filter((text) => text.startsWith('--'))).toEqual(['--from=build /src/dist/ /app/']);
     expect(find(build, 'WORKDIR')).toEqual(['/src']);
   });
 
@@ -360,13 +358,13 @@ describe('the Dockerfile', () => {
     expect(find(build, 'RUN').at(-1)).toBe('node build.js');
     await run(process.execPath, ['build.js'], { cwd: source });
     mkdirSync(app);
-    cpSync(join(source, 'dist/consular.js'), join(app, 'consular.js'));
+    cpSync(join(source, 'dist'), app, { recursive: true });
     const [command, ...options] = JSON.parse(find(image, 'ENTRYPOINT')[0] ?? '') as string[];
-    expect([command, options.pop()]).toEqual(['node', '/app/consular.js']);
-    const { stdout } = await run(process.execPath, [...options, 'consular.js', '--version'], { cwd: app, env: {} });
+    expect([command, options.pop()]).toEqual(['node', '/app/consular.mjs']);
+    const { stdout } = await run(process.execPath, [...options, 'consular.mjs', '--version'], { cwd: app, env: {} });
     const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string };
     expect(stdout).toBe(`${version}\n`);
     expect(container.image).toBe(`consular:${version}`);
-    expect(readdirSync(app)).toEqual(['consular.js']);
+    expect(readdirSync(app)).toEqual(['consular.mjs', 'parts']);
   });
 });
