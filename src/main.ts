@@ -1,10 +1,16 @@
+#!/usr/bin/env node
 import { once } from 'node:events';
 import { createInterface } from 'node:readline/promises';
-import { runCommandLine } from './commands/command-line.ts';
+import { startWithHeapOptions, watchHeap } from './heap.ts';
 
 /** Set by the bundler; a run from source has none. */
 declare const CONSULAR_VERSION: string | undefined;
 
+if (process.argv[2] === 'run') {
+  startWithHeapOptions(process);
+  watchHeap();
+}
+const { runCommandLine } = await import('./commands/command-line.ts');
 process.exitCode = await runCommandLine({
   args: process.argv.slice(2),
   env: process.env,

@@ -2,7 +2,6 @@ import { collectDefaultMetrics } from 'prom-client';
 import { LiveConfig } from '../config/live.ts';
 import { ConfigError, loadConfig, parseConfig } from '../config/load.ts';
 import { inBackground } from '../background.ts';
-import { explainOutcome, HASH_FORM, isHash } from '../guard/release-request.ts';
 import { escapeControls, escapeLines } from '../json.ts';
 import { findOwnPod } from '../kubernetes/connection.ts';
 import { leasePlace } from '../leadership/lease-place.ts';
@@ -10,10 +9,7 @@ import { createLog, explainError } from '../observability/log.ts';
 import { createMetrics } from '../observability/metrics.ts';
 import {
   alternatives,
-  asJson,
   fileOf,
-  onceContextOf,
-  onceOptionsOf,
   print,
   readArguments,
   refuseOptions,
@@ -23,18 +19,7 @@ import {
   type Invocation,
   type OptionName,
 } from './call.ts';
-import { examine } from './doctor/doctor.ts';
-import { exitCodeOf } from './doctor/finding.ts';
-import { formatReport } from './doctor/format.ts';
-import { explain } from './explain/explain.ts';
-import { isSettled, KINDS, type Kind } from './explain/explanation.ts';
-import { formatExplanation } from './explain/format.ts';
-import { formatPlan } from './format-plan.ts';
-import { makePlan } from './plan.ts';
 import { startDaemon } from './run/run.ts';
-import { runPurge } from './purge/command.ts';
-import { DIRECTIONS } from './purge/plan.ts';
-import { requestRelease } from './release.ts';
 import { help } from './usage.ts';
 
 interface Command {
@@ -65,7 +50,7 @@ const COMMANDS: readonly Command[] = [
     usage: `
   consular plan --config FILE [--output json]    show what run would do, and write nothing`,
     options: [...OF_READERS, 'timeout'],
-    run: printPlan,
+    run: async (call) => (await import('./readers.ts')).printPlan(call),
   },
   {
     name: 'explain',
@@ -75,7 +60,7 @@ const COMMANDS: readonly Command[] = [
                                                  KIND NAME is one of: pod NAMESPACE/NAME, service NAMESPACE/NAME,
                                                  consul-service NAME`,
     options: [...OF_READERS, 'timeout'],
-    run: printExplanation,
+    run: async (call) => (await import('./readers.ts')).printExplanation(call),
   },
   {
     name: 'release',
@@ -84,7 +69,7 @@ const COMMANDS: readonly Command[] = [
                                                  have the leader let go what it retains under that hash: /status,
                                                  the Event on the Deployment and the log say it`,
     options: [...OF_READERS, 'timeout'],
-    run: askToRelease,
+    run: async (call) => (await import('./readers.ts')).askToRelease(call),
   },
   {
     name: 'doctor',
@@ -92,7 +77,7 @@ const COMMANDS: readonly Command[] = [
   consular doctor --config FILE [--output json]  ask both systems everything that an installation needs, say what is
                                                  wrong and what mends it, and write nothing`,
     options: OF_READERS,
-    run: printReport,
+    run: async (call) => (await import('./readers.ts')).printReport(call),
   },
   {
     name: 'purge',
@@ -100,7 +85,7 @@ const COMMANDS: readonly Command[] = [
   consular purge --config FILE [--direction to-consul|to-kubernetes|both] [--dry-run] [--yes CLUSTER] [--output json]
                                                  remove everything that Consular made for this cluster, once it is stopped`,
     options: [...OF_READERS, 'timeout', 'direction', 'dry-run', 'yes'],
-    run: purgeCluster,
+    run: async (call) => (await import('./readers.ts')).purgeCluster(call),
   },
 ];
 
@@ -159,76 +144,6 @@ async function runDaemon(call: Call): Promise<number> {
 /** Resolves when the promise rejects, and else never. */
 function failureOf(promise: Promise<unknown>): Promise<unknown> {
   return new Promise((resolve) => inBackground(promise.catch(resolve)));
-}
-
-async function printPlan(call: Call): Promise<number> {
-  refuseWords(call);
-  const context = onceContextOf(call);
-  const { isJson, timeoutMs, account } = onceOptionsOf(call.options);
-  const plan = await makePlan(context, timeoutMs, account);
-  print(call, isJson ? asJson(plan) : formatPlan(plan));
-  return plan.changes.length > 0 ? 2 : 0;
-}
-
-async function printExplanation(call: Call): Promise<number> {
-  const { kind, name } = subjectOf(call.words);
-  const context = onceContextOf(call);
-  const { isJson, timeoutMs, account } = onceOptionsOf(call.options);
-  const explanation = await explain(context, timeoutMs, { kind, name, account });
-  print(call, isJson ? asJson(explanation) : formatExplanation(explanation));
-  return isSettled(explanation) ? 0 : 2;
-}
-
-async function askToRelease(call: Call): Promise<number> {
-  const [hash = '', ...more] = call.words;
-  if (!isHash(hash) || more.length > 0)
-    throw new UsageError(`release: expected a HASH of ${HASH_FORM}, found "${call.words.join(' ')}"`);
-  const context = onceContextOf(call);
-  const { isJson, timeoutMs, account } = onceOptionsOf(call.options);
-  const onProgress = (text: string) => void call.stderr.write(`${escapeLines(text)}\n`);
-  const asked = { hash, timeoutMs, namespace: account.namespace, onProgress };
-  const { lease, outcome } = await requestRelease(context, asked);
-  print(call, isJson ? asJson({ lease, hash, outcome }) : explainOutcome(outcome));
-  return outcome.released === 0 ? 2 : 0;
-}
-
-async function printReport(call: Call): Promise<number> {
-  refuseWords(call);
-  const context = onceContextOf(call);
-  const { isJson, account } = onceOptionsOf(call.options);
-  const onProgress = (text: string) => void call.stderr.write(`${escapeLines(text)}\n`);
-  const report = await examine(context, { account, file: call.options.config ?? '', onProgress });
-  print(call, isJson ? asJson(report) : formatReport(report));
-  return exitCodeOf(report);
-}
-
-async function purgeCluster(call: Call): Promise<number> {
-  refuseWords(call);
-  const { stdout, stderr, ask, options } = call;
-  const direction = DIRECTIONS.find((known) => known === options.direction);
-  if (!direction) throw new UsageError(`--direction: expected ${DIRECTIONS.join(', ')}, found "${options.direction}"`);
-  const context = onceContextOf(call);
-  const { cluster } = context.config;
-  const { isJson, timeoutMs, account } = onceOptionsOf(options);
-  const isDryRun = options['dry-run'];
-  if (options.yes !== undefined && options.yes !== cluster)
-    throw new UsageError(`--yes: expected ${cluster}, the name of the cluster in the file, found "${options.yes}"`);
-  const isAgreed = options.yes !== undefined;
-  if (!isDryRun && !isAgreed && !ask)
-    throw new UsageError(`purge: expected --yes ${cluster}, or a terminal to ask at, found neither`);
-  const { namespace } = account;
-  return runPurge(context, { direction, isDryRun, isAgreed, ask, isJson, timeoutMs, namespace, stdout, stderr });
-}
-
-/** What to explain: a kind, and a name as that kind has it. */
-function subjectOf([wanted = '', name = '', ...more]: readonly string[]): { kind: Kind; name: string } {
-  const kind = KINDS.find((known) => known === wanted);
-  if (!kind) throw new UsageError(`explain: expected pod, service or consul-service, found "${wanted}"`);
-  const expected = kind === 'consul-service' ? 'NAME' : 'NAMESPACE/NAME';
-  const isName = kind === 'consul-service' ? name !== '' : /^[^/]+\/[^/]+$/.test(name);
-  if (!isName || more.length > 0)
-    throw new UsageError(`explain ${kind}: expected ${expected}, found "${[name, ...more].join(' ')}"`);
-  return { kind, name };
 }
 
 function explainFailure(error: unknown): string {

@@ -51,7 +51,7 @@ Examples:
   consular explain service shop/orders --config consular.yaml --output json | jq .rejections
   consular explain consul-service billing --config consular.yaml
   consular release 4be2a9c1 --config consular.yaml
-  kubectl -n consular exec deploy/consular -- node /app/consular.js doctor --config /etc/consular/consular.yaml
+  kubectl -n consular exec deploy/consular -- consular doctor --config /etc/consular/consular.yaml
   consular doctor --config consular.yaml --output json | jq '.findings[] | select(.level == "error")'
   consular purge --config consular.yaml --dry-run
   consular purge --config consular.yaml --direction to-kubernetes --yes shop

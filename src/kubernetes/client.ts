@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream';
-import { request as httpRequest, type Dispatcher } from 'undici';
+import type { Dispatcher } from 'undici';
 import type { Credentials, KubernetesConnection } from './connection.ts';
 import { ACCEPT } from './encoding/formats.ts';
 import { describePurpose, errorFromBody, type Purpose } from './errors.ts';
@@ -66,9 +66,12 @@ export function createKubernetesClient(connection: KubernetesConnection, userAge
     { dispatcher, headers }: Credentials,
   ): Promise<Dispatcher.ResponseData> {
     const { path, query, method = 'GET', body, patch = 'merge', accept = ACCEPT.json, signal } = request;
-    const url = `${connection.server}${path}${query ? `?${new URLSearchParams(query).toString()}` : ''}`;
-    return httpRequest(url, {
-      dispatcher,
+    const { origin, pathname, search } = new URL(
+      `${connection.server}${path}${query ? `?${new URLSearchParams(query).toString()}` : ''}`,
+    );
+    return dispatcher.request({
+      origin,
+      path: `${pathname}${search}`,
       method,
       headers: {
         ...headers,

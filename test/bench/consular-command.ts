@@ -1,12 +1,6 @@
 import { fileURLToPath } from 'node:url';
-import { readDockerfile } from '../rig/manifests.ts';
 
-const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
-
-/** What Node is given to run Consular as the image does: the options of its entry point, and the bundle. */
+/** What Node is given to run Consular: the bundle, which knows by itself how its heap grows. */
 export function consularCommand(configFile: string): string[] {
-  const image = readDockerfile(path('../../deploy/Dockerfile')).at(-1);
-  const entryPoint = image?.instructions.find(({ name }) => name === 'ENTRYPOINT')?.text ?? '[]';
-  const options = (JSON.parse(entryPoint) as string[]).filter((word) => word.startsWith('--'));
-  return [...options, path('../../dist/consular.js'), 'run', '--config', configFile];
+  return [fileURLToPath(new URL('../../dist/consular.mjs', import.meta.url)), 'run', '--config', configFile];
 }

@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { withLock } from '../control-plane/build-lock.ts';
 import { ROOT } from './manifests.ts';
 
-export const BUNDLE = join(ROOT, 'dist', 'consular.js');
+export const BUNDLE = join(ROOT, 'dist', 'consular.mjs');
 
-/** Makes dist/consular.js when it is missing or older than its source; one at a time, as there may be several who want it. */
+/** Makes dist/consular.mjs when it is missing or older than its source; one at a time, as there may be several who want it. */
 export async function bundle(): Promise<void> {
   if (isBundled()) return;
   mkdirSync(join(ROOT, 'dist'), { recursive: true });
@@ -15,7 +15,7 @@ export async function bundle(): Promise<void> {
     if (isBundled()) return;
     const build = spawn(process.execPath, ['build.js'], { cwd: ROOT, stdio: ['ignore', 'inherit', 'inherit'] });
     const [code] = (await once(build, 'exit')) as [number | null];
-    if (code !== 0) throw new Error(`build dist/consular.js: expected build.js to end with exit code 0, found ${code}`);
+    if (code !== 0) throw new Error(`build dist/consular.mjs: expected build.js to end with exit code 0, found ${code}`);
   });
 }
 

@@ -324,9 +324,7 @@ describe('the Dockerfile', () => {
     expect(build?.name).toBe('build');
     expect(image?.image).toBe(build?.image);
     expect(image?.image).toMatch(/^node:24-[a-z]+-slim$/);
-    expect(find(image, 'COPY').filter((text) => text.startsWith('--'))).toEqual([
-      '--from=build /src/dist/consular.js /app/consular.js',
-    ]);
+    expect(find(image, 'COPY').filter((text) => text.startsWith('--'))).toEqual(['--from=build /src/dist/ /app/']);
     expect(find(build, 'WORKDIR')).toEqual(['/src']);
   });
 
@@ -360,13 +358,14 @@ describe('the Dockerfile', () => {
     expect(find(build, 'RUN').at(-1)).toBe('node build.js');
     await run(process.execPath, ['build.js'], { cwd: source });
     mkdirSync(app);
-    cpSync(join(source, 'dist/consular.js'), join(app, 'consular.js'));
-    const [command, ...options] = JSON.parse(find(image, 'ENTRYPOINT')[0] ?? '') as string[];
-    expect([command, options.pop()]).toEqual(['node', '/app/consular.js']);
-    const { stdout } = await run(process.execPath, [...options, 'consular.js', '--version'], { cwd: app, env: {} });
+    cpSync(join(source, 'dist'), app, { recursive: true });
+    expect(JSON.parse(find(image, 'ENTRYPOINT')[0] ?? '')).toEqual(['consular']);
+    expect(find(image, 'RUN').at(-1)).toBe('ln -s /app/consular.mjs /usr/local/bin/consular');
+    symlinkSync(join(app, 'consular.mjs'), join(folder, 'consular'));
+    const { stdout } = await run(join(folder, 'consular'), ['--version'], { env: { PATH: dirname(process.execPath) } });
     const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string };
     expect(stdout).toBe(`${version}\n`);
     expect(container.image).toBe(`consular:${version}`);
-    expect(readdirSync(app)).toEqual(['consular.js']);
+    expect(readdirSync(app)).toEqual(['consular.mjs', 'parts']);
   });
 });

@@ -62,7 +62,8 @@ const ROOMS = [
     ],
     ...['plan', 'write', 'report', 'imports', 'subscriptions.ts', 'loop.ts', 'index.ts'],
   ]),
-  ...['world', 'commands', 'commands/explain', 'commands/doctor', 'commands/command-line.ts', 'main.ts'],
+  ...['world', 'commands', 'commands/explain', 'commands/doctor', 'commands/readers.ts'],
+  ...['commands/command-line.ts', 'main.ts'],
 ];
 const LEAVES = ROOMS.slice(0, ROOMS.indexOf('config'));
 
