@@ -1,7 +1,7 @@
 // Bundles the daemon into one file: a container image needs Node and this file, nothing else, and the pinned
 // undici is baked in (an override in package.json does not reach whoever installs the package from a registry).
 import { build } from 'esbuild';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 
 const { version } = JSON.parse(readFileSync(new URL('package.json', import.meta.url), 'utf8'));
 
@@ -23,6 +23,19 @@ const withoutUnusedModels = {
   },
 };
 
+/** The files of the status page go into the bundle as texts, in place of the module that reads them. */
+const withPage = {
+  name: 'with-page',
+  setup(build) {
+    build.onLoad({ filter: /[\\/]status-page[\\/]file-text\.ts$/ }, () => {
+      const folder = new URL('src/status-page/files/', import.meta.url);
+      const texts = readdirSync(folder).map((name) => [name, readFileSync(new URL(name, folder), 'utf8')]);
+      const all = JSON.stringify(Object.fromEntries(texts));
+      return { contents: `const TEXTS = ${all}; export const fileText = (name) => TEXTS[name];` };
+    });
+  },
+};
+
 await build({
   entryPoints: ['src/main.ts'],
   outfile: 'dist/consular.js',
@@ -39,6 +52,6 @@ await build({
       'const require = __createRequire(import.meta.url);',
     ].join('\n'),
   },
-  plugins: [withoutUnusedModels],
+  plugins: [withoutUnusedModels, withPage],
   logLevel: 'warning',
 });

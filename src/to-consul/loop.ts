@@ -8,6 +8,8 @@ import type { Given } from './plan/proof.ts';
 import { askerOf } from './plan/removals.ts';
 import { Waiting } from './plan/waiting.ts';
 import type { LoopOptions, LoopStatus } from './loop-options.ts';
+import type { Attention } from '../status-page/listing.ts';
+import { attentionOf } from './report/attention.ts';
 import { logChanges } from './report/changes.ts';
 import { HeldInstances, KeptInstances } from './report/held.ts';
 import type { Release, Retaining } from '../guard/retained.ts';
@@ -163,6 +165,11 @@ export class ToConsulLoop {
       kept: this.#kept.count,
       ...this.#controller.status,
     };
+  }
+
+  /** What failed, is rejected or held, for whoever looks. */
+  attention(): Iterable<Attention> {
+    return attentionOf(this.#controller.failing(), this.#options.report.rejected, this.#held.reasons());
   }
 
   /** What is rejected and what is held, an object each. */

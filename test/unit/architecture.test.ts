@@ -38,7 +38,7 @@ const ROOMS = [
     'address.ts',
     'mark.ts',
   ],
-  ...['config', 'observability'],
+  ...['config', 'observability', 'status-page'],
   ...['kubernetes/objects.ts', 'kubernetes/encoding', 'kubernetes/kinds', 'kubernetes', 'consul'],
   ...['reconcile', 'guard', 'leadership'],
   ...inDirection('to-consul', [
