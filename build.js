@@ -34,6 +34,19 @@ const withoutUnusedUndici = {
   },
 };
 
+/** The files of the status page go into the bundle as texts, in place of the module that reads them. */
+const withPage = {
+  name: 'with-page',
+  setup(build) {
+    build.onLoad({ filter: /[\\/]status-page[\\/]file-text\.ts$/ }, () => {
+      const folder = new URL('src/status-page/files/', import.meta.url);
+      const texts = readdirSync(folder).map((name) => [name, readFileSync(new URL(name, folder), 'utf8')]);
+      const all = JSON.stringify(Object.fromEntries(texts));
+      return { contents: `const TEXTS = ${all}; export const fileText = (name) => TEXTS[name];` };
+    });
+  },
+};
+
 const { outputFiles } = await build({
   entryPoints: { consular: 'src/main.ts' },
   outdir: DIST,
@@ -54,7 +67,7 @@ const { outputFiles } = await build({
       'const require = __createRequire(import.meta.url);',
     ].join('\n'),
   },
-  plugins: [withoutUnusedModels, withoutUnusedUndici],
+  plugins: [withoutUnusedModels, withoutUnusedUndici, withPage],
   logLevel: 'warning',
   // A name that is not exported would be undefined when the program runs.
   logOverride: { 'import-is-undefined': 'error' },

@@ -8,6 +8,13 @@ function isHttpUrl(address: string): boolean {
 }
 
 const HTTP_URL = 'an http or https URL without credentials';
+
+/** Paths are put behind it; links with secrets in them would be shown to everybody. */
+function isUiUrl(address: string): boolean {
+  return address === '' || (isHttpUrl(address) && !/[?#]/.test(address));
+}
+
+const UI_URL = `${HTTP_URL}, query and fragment`;
 const httpUrl = text(HTTP_URL, isHttpUrl);
 
 /** Consul's own secrets are UUIDs, those of others at times JWTs: neither may be shown as the path of a file that is not there. */
@@ -25,6 +32,11 @@ export const consul = z
       .default('http://127.0.0.1:8500')
       .describe(
         'Consul servers or a load balancer in front of them; a list: the next one when one fails; CONSUL_HTTP_ADDR when the file says nothing.',
+      ),
+    uiUrl: text(UI_URL, isUiUrl)
+      .default('')
+      .describe(
+        'Where people open the UI of Consul, with its datacenter, like https://consul.example.com/ui/dc1: the status page links there; empty: it does not.',
       ),
     datacenter: z.string().default('').describe('Datacenter to register in; empty: the one that answers.'),
     tokenFile: z

@@ -90,6 +90,10 @@ export const configSchema = z.strictObject({
       address: text('an address like 0.0.0.0:8080', isListenAddress)
         .default('0.0.0.0:8080')
         .describe('Where /healthz, /readyz, /metrics and /status answer.'),
+      page: z
+        .boolean()
+        .default(true)
+        .describe('Show a page for people at / of that address, with what /status has and lists that can be searched.'),
     })
     .prefault({}),
   log: z

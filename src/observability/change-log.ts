@@ -7,11 +7,21 @@ export type Action = 'registered' | 'changed' | 'deregistered' | 'created' | 'up
 
 export interface ChangeLogOptions {
   readonly log: Pick<Log, 'info'>;
-  readonly clock: Pick<Clock, 'after'>;
+  readonly clock: Pick<Clock, 'after' | 'date'>;
   /** Records of single changes in a second, in both directions. @default 20 */
   readonly perSecond?: number;
   /** The same of one key, so that one that changes all the time does not take the records of the others. @default 5 */
   readonly perKey?: number;
+}
+
+/** A change that a system took. */
+export interface LatestChange {
+  readonly at: Date;
+  readonly action: Action;
+  /** In Consul. */
+  readonly service: string;
+  /** The pod, `namespace/name`, or the object in Kubernetes with its kind. */
+  readonly object: string;
 }
 
 /** What was changed within a second. */
@@ -35,9 +45,15 @@ export class ChangeLog {
   /** Undefined while nothing was changed within a second. */
   #second: Second | undefined;
   #cancel: () => void = () => undefined;
+  readonly #latest = new Map<Direction, LatestChange>();
 
   constructor(options: ChangeLogOptions) {
     this.#options = { perSecond: 20, perKey: 5, ...options };
+  }
+
+  /** The last change in that direction since this process runs; undefined before the first. */
+  latest(direction: Direction): LatestChange | undefined {
+    return this.#latest.get(direction);
   }
 
   /**
@@ -46,6 +62,7 @@ export class ChangeLog {
    */
   note(direction: Direction, key: string, action: Action, service: string, describe: () => Fields): void {
     const { log, perSecond, perKey } = this.#options;
+    this.#latest.set(direction, { at: this.#options.clock.date(), action, service, object: key });
     const second = (this.#second ??= this.#begin());
     const ofKey = (second.byKey.get(key) ?? 0) + 1;
     if (second.written < perSecond && ofKey <= perKey) {

@@ -10,6 +10,8 @@ export interface StatusSource {
   /** A plain value for people and scripts. */
   status(): unknown;
   readonly registry: Registry;
+  /** Answers what else there is for people to look at; undefined for a path that is none of it. @default nothing */
+  readonly page?: ((url: string) => Promise<Answer | undefined>) | undefined;
 }
 
 export interface StatusServer {
@@ -18,7 +20,7 @@ export interface StatusServer {
   close(): void;
 }
 
-/** GET /healthz, /readyz, /metrics and /status; anything else is refused. Slow and large requests are cut off. */
+/** GET /healthz, /readyz, /metrics and /status, and the page where there is one; anything else is refused. Slow and large requests are cut off. */
 export async function serveStatus(address: string, source: StatusSource): Promise<StatusServer> {
   const { host, port } = splitAddress(address);
   const server = createServer(
@@ -48,11 +50,16 @@ export function splitAddress(address: string): { host: string; port: number } {
   return { host: address.slice(0, colon).replace(/^\[|\]$/g, ''), port: Number(address.slice(colon + 1)) };
 }
 
-interface Answer {
+export interface Answer {
   readonly status: number;
   readonly body: string;
   readonly type: string;
+  /** Beside the type. @default none */
+  readonly headers?: Readonly<Record<string, string>>;
 }
+
+const PATHS = '/healthz, /readyz, /metrics and /status';
+const PAGE = 'the page at /, and ';
 
 function text(status: number, body: string): Answer {
   return { status, body, type: 'text/plain; charset=utf-8' };
@@ -80,15 +87,15 @@ export async function answerTo(
         type: 'application/json',
       };
     default:
-      return text(404, 'there is /healthz, /readyz, /metrics and /status\n');
+      return (await source.page?.(url ?? '')) ?? text(404, `there is ${source.page ? PAGE : ''}${PATHS}\n`);
   }
 }
 
 /** Whoever asks gets an answer in any case. @throws whatever kept the right one from being given */
 async function send(request: IncomingMessage, response: ServerResponse, source: StatusSource): Promise<void> {
   try {
-    const { status, body, type } = await answerTo(request, source);
-    response.writeHead(status, { 'content-type': type }).end(body);
+    const { status, body, type, headers } = await answerTo(request, source);
+    response.writeHead(status, { 'content-type': type, ...headers }).end(body);
   } catch (error) {
     if (response.headersSent) response.destroy();
     else

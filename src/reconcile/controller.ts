@@ -87,6 +87,11 @@ export class Controller {
     };
   }
 
+  /** All keys whose last try failed, with the reason. */
+  *failing(): Generator<readonly [key: string, why: string]> {
+    for (const [key, { why }] of this.#failing) yield [key, why];
+  }
+
   enqueue(key: string): void {
     this.#queue.add(key);
     this.#noteDepth();

@@ -25,6 +25,7 @@ import { because } from '../observability/causes.ts';
 import { explainError, type Log } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import type { RetryBrake } from '../retry-brake.ts';
+import type { Attention, Listing } from '../status-page/listing.ts';
 import { gateOf } from './desired/readiness.ts';
 import { mistakesOf } from './desired/service-mistakes.ts';
 import { ToConsulLoop } from './loop.ts';
@@ -44,6 +45,7 @@ import { permitted, refusedFor } from './plan/permitted.ts';
 import { PodIndex } from './plan/pod-index.ts';
 import type { ShownInstance } from './report/retained-instances.ts';
 import { Gatekeeper } from './report/readiness-gate.ts';
+import { listPods, type ListedPod } from './report/listed-pods.ts';
 import { Patience, SLICES_FOLLOW_MS } from './report/patience.ts';
 import { createReporter, noPod } from './report/reporter.ts';
 import { askedByService } from './requests/requests.ts';
@@ -108,6 +110,9 @@ export interface ToConsul {
   status(): ToConsulStatus & { readonly missingRights: readonly MissingRight[] };
   /** What is rejected and what is held, an object each. */
   troubles(): Iterable<string>;
+  /** Everything that needs somebody, an object each. */
+  attention(): Iterable<Attention>;
+  readonly pods: Listing<ListedPod>;
   /** What is retained because much was lost at once, and the hash under which it can be released. */
   retaining(): Retaining<ShownInstance>;
   /** Lets go what was shown under that hash by `retaining` within the last hour, and is retained still. */
@@ -232,6 +237,15 @@ export function runToConsul(options: ToConsulOptions): ToConsul {
       ...refusedRemovals(),
       ...loop.troubles(),
     ],
+    *attention() {
+      const direction = 'to-consul';
+      yield* loop.attention();
+      for (const [name, why] of options.closedNamespaces())
+        yield { direction, kind: 'rejected', object: `Namespace ${name}`, why: `it may not be read: ${why}` };
+      for (const right of denied.all)
+        yield { direction, kind: 'rejected', object: `right ${rightId(right)}`, why: refusedFor(right).message };
+    },
+    pods: listPods({ own, rejected: report.rejected }),
     retaining: () => loop.retaining(),
     release: (hash) => loop.release(hash),
     lookAgain: () => {

@@ -8,7 +8,9 @@ import type { Given } from './plan/proof.ts';
 import { askerOf } from './plan/removals.ts';
 import { Waiting } from './plan/waiting.ts';
 import type { LoopOptions, LoopStatus } from './loop-options.ts';
-import { logChanges } from './report/changes.ts';
+import type { Attention } from '../status-page/listing.ts';
+import { attentionOf } from './report/attention.ts';
+import { logChanges, logProven } from './report/changes.ts';
 import { HeldInstances, KeptInstances } from './report/held.ts';
 import { lateOfPod } from './report/patience.ts';
 import type { Release, Retaining } from '../guard/retained.ts';
@@ -127,7 +129,7 @@ export class ToConsulLoop {
     ]);
     for (const instance of proven?.keys() ?? []) if (!going.has(instance)) proven?.delete(instance);
     this.#latest.set(key, plan);
-    for (const instance of plan.changes.remove) this.#tellProven(key, instance, proven?.get(instance));
+    logProven(this.#options.log, key, plan.changes.remove, proven);
     // The removal may be refused, or wait: until then what goes keeps its place.
     this.#takePlaces(key, withStaying(plan.places, plan.changes.remove));
     this.#waiting.set(key, plan.waitsFor);
@@ -164,6 +166,11 @@ export class ToConsulLoop {
       kept: this.#kept.count,
       ...this.#controller.status,
     };
+  }
+
+  /** What failed, is rejected or held, for whoever looks. */
+  attention(): Iterable<Attention> {
+    return attentionOf(this.#controller.failing(), this.#options.report.rejected, this.#held.reasons());
   }
 
   /** What is rejected and what is held, an object each. */
@@ -290,17 +297,8 @@ export class ToConsulLoop {
     if (proven.size > 0) await this.#writeProven(key, proven);
     this.#awaitSecondProofs(key);
     if (failures.length > 0) throw failures[0];
-    const [open] = this.#latest.get(key)?.unproven ?? [];
-    if (open) {
-      const { instance, proof } = open;
+    for (const { instance, proof } of this.#latest.get(key)?.unproven ?? [])
       throw new ViewBehind(`deregister ${instance.registration.id}: it needs a read of the ${proof.kind} by now`);
-    }
-  }
-
-  #tellProven(pod: string, { podUid: uid, registration: { id, node } }: OwnInstance, given: Given | undefined): void {
-    if (!given) return;
-    const fields = { instance: id, node: node.name, pod, uid, missing: given.proof.kind };
-    this.#options.log.info('instance without its object, deregistering', fields);
   }
 
   async #writeProven(key: string, proven: Map<OwnInstance, Given>): Promise<void> {

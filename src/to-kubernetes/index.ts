@@ -14,6 +14,7 @@ import type { Metrics } from '../observability/metrics.ts';
 import type { RetryBrake } from '../retry-brake.ts';
 import { Controller, type ControllerStatus } from '../reconcile/controller.ts';
 import type { Owner } from '../mark.ts';
+import type { Attention, Listing } from '../status-page/listing.ts';
 import { createGrace } from './grace.ts';
 import type { HostCache } from './addresses/host-cache.ts';
 import { runImports } from './imports/index.ts';
@@ -22,7 +23,8 @@ import { ToKubernetesLoop } from './loop.ts';
 import { Planner } from './plan/planner.ts';
 import { createChangeReport } from './report/changes.ts';
 import { reportLosses } from './report/consul-losses.ts';
-import { createReporter } from './report/reporter.ts';
+import { listServices, type ListedService } from './report/listed-services.ts';
+import { createReporter, objectOf } from './report/reporter.ts';
 import { subscribe, subscribeToAddresses, subscribeToConsul } from './subscriptions.ts';
 import type { Release, Retaining } from '../guard/retained.ts';
 import type { RetainingCatalog } from './retention/retaining-catalog.ts';
@@ -91,6 +93,12 @@ export interface ToKubernetes {
   release(hash: string): Release;
   /** What is rejected, a message for each object and reason. */
   troubles(): Iterable<string>;
+  /** Everything that needs somebody, an object each. */
+  attention(): Iterable<Attention>;
+  /** Consul services that are mirrored or taken in. */
+  readonly mirrored: Listing<ListedService>;
+  /** Consul services, all that are known. */
+  readonly services: Listing<ListedService>;
   /** The API server is back: what failed for want of it is tried again. */
   lookAgain(): void;
   /** Writes were off, or the settings are others: looks at everything as after a restart. */
@@ -198,6 +206,13 @@ export function runToKubernetes(options: ToKubernetesOptions): ToKubernetes {
     retaining: () => retention.retaining(),
     release: (hash) => retention.release(hash),
     troubles: () => report.messages(),
+    *attention() {
+      const direction = 'to-kubernetes';
+      for (const [key, why] of controller.failing()) yield { direction, kind: 'failing', object: objectOf(key), why };
+      for (const [key, why] of report.rejected()) yield { direction, kind: 'rejected', object: objectOf(key), why };
+    },
+    mirrored: listServices({ planner, imports }, false),
+    services: listServices({ planner, imports }, true),
     lookAgain: () => controller.lookAgain(),
     startAnew: () => {
       report.forget();

@@ -80,6 +80,8 @@ export interface DaemonOptions {
   readonly timings?: Timings;
   /** Where it answers status requests. @default 127.0.0.1:0 */
   readonly http?: string;
+  /** Whether there is a page at that address. @default true */
+  readonly page?: boolean;
   /** @default true: waits until both directions run */
   readonly awaitStart?: boolean;
 }
@@ -172,7 +174,7 @@ function settingsOf(defaults: Defaults, options: DaemonOptions): DaemonSettings 
     leaderElection: { ...options.leaderElection },
     controlFile: options.controlFile ?? '',
     ...(options.writes === undefined ? {} : { writes: options.writes }),
-    http: { address: options.http ?? '127.0.0.1:0' },
+    http: { address: options.http ?? '127.0.0.1:0', page: options.page ?? true },
   };
   return { settings, token: options.token ?? defaults.token, timings: { ...QUICK, ...options.timings } };
 }

@@ -30,6 +30,7 @@ const ROOMS = [
     'spelling.ts',
     'annotation-keys.ts',
     'background.ts',
+    'heap.ts',
     'clock.ts',
     'denials.ts',
     'backoff.ts',
@@ -38,7 +39,7 @@ const ROOMS = [
     'address.ts',
     'mark.ts',
   ],
-  ...['config', 'observability'],
+  ...['config', 'observability', 'status-page'],
   ...['kubernetes/objects.ts', 'kubernetes/encoding', 'kubernetes/kinds', 'kubernetes', 'consul'],
   ...['reconcile', 'guard', 'leadership'],
   ...inDirection('to-consul', [

@@ -23,6 +23,7 @@ import { Lead } from './lead.ts';
 import { assertOldName, isFinalForRename, renameCluster } from './rename.ts';
 import { FollowedConfig, type ConfigFile } from './config-file.ts';
 import { DeploymentEvents, type PodName } from './deployment-events.ts';
+import { lastChanges, pageOf } from './page.ts';
 import { Retention } from './retention.ts';
 import { carryOutSwitch, followSwitch } from './switch.ts';
 
@@ -151,14 +152,18 @@ export async function startDaemon(
   const status = await serveStatus(config.http.address, {
     registry: context.metrics.registry,
     notReady: () => (lead.isReady ? failing() : ['starting', ...failing()]),
+    page: config.http.page ? pageOf(() => directions) : undefined,
     status: () => ({
       cluster: config.cluster,
       version: context.version,
+      time: systemClock.date(),
       ready: isReady(),
       waitingFor: failing(),
       leader: lead.status(),
       writes: { enabled: writes.phase === 'on', since: writes.off?.since ?? null, by: writes.off?.by ?? [] },
       configuration: followed?.status ?? null,
+      consulUi: config.consul.uiUrl === '' ? null : config.consul.uiUrl,
+      lastChange: lastChanges(changes),
       consul: directions ? consulStatus(directions, clients.consul.address, lead.unfenced) : null,
       retained: directions ? retention.rows() : null,
       toConsul: directions?.toConsul?.status() ?? null,

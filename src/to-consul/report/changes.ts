@@ -1,8 +1,10 @@
 import type { ChangeLog } from '../../observability/change-log.ts';
+import type { Log } from '../../observability/log.ts';
 import type { Changes } from '../../reconcile/changes.ts';
 import { differencesOf } from '../observed/differences.ts';
 import type { OwnInstance } from '../observed/own-instance.ts';
 import type { PodPlan } from '../plan/pod-plan.ts';
+import type { Given } from '../plan/proof.ts';
 import type { Registration } from '../registration/registration.ts';
 
 /** A reason names so many fields. */
@@ -24,6 +26,22 @@ export function logChanges(
   for (const registration of create) note('registered', registration, () => registration.check.output);
   for (const { desired, observed } of update) note('changed', desired, () => whyChanged(desired, observed));
   for (const instance of remove) note('deregistered', instance.registration, () => plan?.whyGone.get(instance) ?? '');
+}
+
+/** Tells the log which of these go because an object was proven to be missing. */
+export function logProven(
+  log: Pick<Log, 'info'>,
+  pod: string,
+  going: readonly OwnInstance[],
+  proven: ReadonlyMap<OwnInstance, Given> | undefined,
+): void {
+  for (const instance of going) {
+    const given = proven?.get(instance);
+    if (!given) continue;
+    const { podUid: uid, registration } = instance;
+    const fields = { instance: registration.id, node: registration.node.name, pod, uid, missing: given.proof.kind };
+    log.info('instance without its object, deregistering', fields);
+  }
 }
 
 function whyChanged(desired: Registration, observed: OwnInstance): string {

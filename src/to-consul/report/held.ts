@@ -46,6 +46,12 @@ export class HeldInstances {
     return [...this.#pods.values()].reduce((sum, { instances }) => sum + instances, 0);
   }
 
+  /** Pods with why something of theirs is held. */
+  *reasons(): Generator<readonly [podKey: string, why: string]> {
+    for (const [podKey, { instances, why }] of this.#pods)
+      yield [podKey, `${instances} instance${instances === 1 ? '' : 's'} held: ${why}`];
+  }
+
   /**
    * What is rejected and what is held, an object each; what many pods are told in the same words once, with how many they are.
    * @param rejected objects with the reason, pods as `Pod namespace/name`

@@ -60,6 +60,16 @@ export class ImportsLoop {
     return this.#options.planner.importing(name).length > 0;
   }
 
+  /** Consul services that some Service takes in. */
+  names(): Iterable<string> {
+    return this.#options.planner.names();
+  }
+
+  /** The Services that take that Consul service in. */
+  importing(name: string): readonly Service[] {
+    return this.#options.planner.importing(name);
+  }
+
   /** Looks at everything, and has the Consul services read that are taken in. */
   start(): void {
     for (const name of this.#options.planner.names()) this.#follow(name);

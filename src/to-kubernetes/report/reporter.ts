@@ -34,6 +34,11 @@ interface ImportOutcome {
 /** What is found out by a write, also where there is no Service yet. */
 const OF_A_WRITE: ReadonlySet<Reason> = new Set<Reason>(['WriteRefused', 'Contested', 'Altered']);
 
+/** Keys of the queue, and what is told here under, name Consul services by their name alone. */
+export function objectOf(key: string): string {
+  return /^(Service|Namespace|written) /.test(key) ? key : `Consul service ${key}`;
+}
+
 export type Reporter = ReturnType<typeof createReporter>;
 
 /** Where an Event goes; undefined for what has no object. */
@@ -121,6 +126,10 @@ export function createReporter({ views, events, resources, config, log, metrics 
     },
     /** What is wrong, a message for each object and reason. */
     messages: (): string[] => [...told.values()].flatMap((messages) => [...messages.values()]),
+
+    /** The same, each with what it is about: an object with its kind, or the name of a Consul service. */
+    rejected: (): (readonly [key: string, why: string])[] =>
+      [...told].flatMap(([key, messages]) => [...messages.values()].map((why) => [key, why] as const)),
 
     /** Which namespaces are closed. */
     namespaces: (): void => {

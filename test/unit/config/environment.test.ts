@@ -19,6 +19,7 @@ describe('the environment', () => {
     certFile: '/run/cert.pem',
     keyFile: '/run/key.pem',
     serverName: '',
+    uiUrl: '',
     token: 'secret',
     login: { authMethod: '', bearerTokenFile: '/var/run/secrets/kubernetes.io/serviceaccount/token', meta: {} },
     proxies: { http: '', https: '', none: '' },

@@ -73,3 +73,14 @@ describe('the record of a change', () => {
     expect([log.records.length, clock.timers]).toEqual([6, 0]);
   });
 });
+
+it('the last change of each direction is known, also of those that have no record of their own', async () => {
+  const { clock, changes, note } = stage();
+  expect(changes.latest('to-consul')).toBeUndefined();
+  note('orders-1', 30);
+  await clock.advance(5000);
+  const at = clock.date();
+  note('billing-1', 1, 'deregistered');
+  expect(changes.latest('to-consul')).toEqual({ at, action: 'deregistered', service: 'billing', object: 'billing-1' });
+  expect(changes.latest('to-kubernetes')).toBeUndefined();
+});

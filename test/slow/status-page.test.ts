@@ -1,0 +1,169 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { findChromium, openBrowser, type Browser, type Page } from '../browser/index.ts';
+import { openRig, until, untilIdle, type Daemon, type Rig } from '../rig/index.ts';
+
+// Which tests there are is decided when the file is read, so the browser is looked for now.
+const chromium = await findChromium();
+if ('missing' in chromium) process.stderr.write(`test/slow/status-page.test.ts is skipped: ${chromium.missing}\n`);
+const describeWithBrowser = 'missing' in chromium ? describe.skip : describe;
+
+const CLUSTER = 'demo';
+const NAMESPACE = 'shop-page';
+const UI = 'https://consul.example.com/ui/dc1';
+const SECRET = 'b6ff1b9e-53a1-4bd4-9a0f-3c8a2f6f7d10';
+/** Run, this would show. */
+const SCRIPT = '<script>globalThis.wasRun = 1</script>';
+const IMAGE = '<img src=x onerror="globalThis.wasRun = 1">';
+/** A page has 25 rows. */
+const MANY = 30;
+
+describeWithBrowser('the status page', () => {
+  let rig: Rig;
+  let browser: Browser | undefined;
+  let daemon: Daemon;
+
+  const start = (more: object = {}) =>
+    rig.startDaemon({
+      ...{ cluster: CLUSTER, token: SECRET, consul: { uiUrl: UI } },
+      toConsul: { namespaces: { include: [NAMESPACE], exclude: [] } },
+      toKubernetes: { namespaces: [NAMESPACE] },
+      ...more,
+    });
+
+  beforeAll(async () => {
+    rig = await openRig();
+    if ('file' in chromium) browser = await openBrowser(chromium.file);
+    const { kubernetes, consul } = rig;
+    await kubernetes.createNamespace(NAMESPACE);
+    const register = (id: string, name: string, address: string) =>
+      consul.registerOnAgent({ id, name, address, port: 9000 });
+    await register('pay-1', 'payments', '192.0.2.10');
+    await register('pay-2', 'payments', '192.0.2.11');
+    await register('bad', SCRIPT, '192.0.2.12');
+    for (let i = 10; i < 10 + MANY; i++) await register(`stock-${i}`, `stock-${i}`, `192.0.2.${20 + i}`);
+    daemon = await start();
+    await createPod('orders-1', '10.42.9.1', { 'consular.dev/service-tags': `blue,${IMAGE}` });
+    await createPod('orders-2', '10.42.9.2', { 'consular.dev/service-weight': `${SCRIPT}\u202e` });
+    await createPod('reports-1', '10.42.9.3', { 'consular.dev/service-name': 'reports' });
+    await until('two pods in Consul', async () => (await consul.summary('reports')).length === 1);
+    await untilIdle(daemon);
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await rig.kubernetes.must('DELETE', `/api/v1/namespaces/${NAMESPACE}/services`);
+    await rig.close();
+  });
+
+  const createPod = (name: string, ip: string, annotations: Record<string, string>) =>
+    rig.kubernetes.createPod(NAMESPACE, name, {
+      ...{ node: 'worker-1', hostIP: '192.0.2.31', ip },
+      annotations: { 'consular.dev/service-name': 'orders', ...annotations },
+    });
+
+  function page(): Page {
+    if (!browser) throw new Error('use the browser: expected it to run, found none');
+    return browser.page;
+  }
+
+  const address = ({ port }: Daemon = daemon) => `http://127.0.0.1:${port}`;
+  const get = (path: string) => fetch(address() + path);
+
+  it('shows what Consul services are in Kubernetes, what pods are in Consul, and what needs somebody', async () => {
+    await page().prefer('light');
+    await page().open(address());
+    const text = await page().read(['Consular demo', `${NAMESPACE}/orders-1`, `${NAMESPACE}/payments`, 'rejected']);
+    expect(text).toContain('ready');
+    expect(text).toContain('writes, without an election');
+    expect(text).toMatch(/payments\s+2 instances\s+shop-page\/payments [\d.]+ (:\d+ ?)+\s*2 endpoints/);
+    expect(text).toMatch(/shop-page\/orders-1\s+on worker-1\s+orders 10\.42\.9\.1:8080 passing blue/);
+    expect(text).toMatch(/last change in Consul: \d+ s ago, registered/);
+    await page().screenshot('status-page-light', 1000);
+  });
+
+  it('is dark for whoever prefers that, and fits a narrow window', async () => {
+    const background = 'getComputedStyle(document.body).backgroundColor';
+    const light = await page().ask(background);
+    await page().prefer('dark');
+    expect(await page().ask(background)).not.toBe(light);
+    await page().screenshot('status-page-dark', 1000);
+    await page().resize(390, 844);
+    expect(await page().ask('document.documentElement.scrollWidth <= innerWidth')).toBe(true);
+    await page().screenshot('status-page-narrow', 1400);
+    await page().resize();
+    await page().prefer('light');
+  });
+
+  it('shows markup of strangers as text, and makes visible what turns the direction of writing', async () => {
+    const text = await page().read([IMAGE]);
+    expect(text).toContain('globalThis.wasRun = 1</script>\\u202e');
+    expect(await page().ask('globalThis.wasRun === undefined')).toBe(true);
+    expect(await page().ask('document.querySelectorAll("main img, main script").length')).toBe(0);
+  });
+
+  it('links services and instances to the UI of Consul', async () => {
+    const links = await page().ask('[...document.querySelectorAll("main a")].map((a) => a.href).join("\\n")');
+    expect(links).toContain(`${UI}/services/payments/instances`);
+    const id = encodeURIComponent(`${CLUSTER}.${NAMESPACE}.orders-1:orders:8080`);
+    expect(links).toContain(`${UI}/services/orders/instances/k8s-${CLUSTER}--worker-1/${id}/health-checks`);
+  });
+
+  it('turns pages, and finds services and pods by words, over a reload too', async () => {
+    await page().read(['1 to 25 of 32']);
+    await page().ask('[...document.querySelectorAll("#services button")].at(-1).click()');
+    expect(await page().read(['26 to 32 of 32'])).not.toContain('stock-10');
+    await page().write('#query', 'STOCK-1 shop-page');
+    const found = await page().read(['1 to 10 of 10 found, of 32', 'No such pod.']);
+    expect(found).not.toContain('payments');
+    await page().open(String(await page().ask('location.href')));
+    await page().read(['1 to 10 of 10 found, of 32']);
+    await page().write('#query', '10.42.9.3');
+    expect(await page().read(['1 to 1 of 1 found, of 3', 'No such service.'])).toContain(`${NAMESPACE}/reports-1`);
+    await page().write('#query', '');
+    await page().read(['1 to 25 of 32']);
+  });
+
+  it('shows a new pod, and takes away one that went, without being opened anew', async () => {
+    await createPod('orders-3', '10.42.9.4', {});
+    await page().read([`${NAMESPACE}/orders-3`]);
+    await rig.kubernetes.deletePod(NAMESPACE, 'orders-3');
+    const pods = () => page().ask('document.getElementById("pods").innerText');
+    await until('the pod off the page', async () => !String(await pods()).includes('orders-3'));
+  });
+
+  it('asks nobody but Consular for anything, breaks no rule of its own policy, and shows no token', async () => {
+    const { errors, requests } = page().seen;
+    expect(errors).toEqual([]);
+    expect(requests.filter((url) => !url.startsWith(`${address()}/`))).toEqual([]);
+    const policy = (await get('/')).headers.get('content-security-policy');
+    expect(policy).toContain("default-src 'none'");
+    expect(policy).not.toContain('unsafe');
+    for (const path of new Set(requests)) expect(await (await fetch(path)).text()).not.toContain(SECRET);
+  });
+
+  it('of a process that stands by it says so, and who leads', async () => {
+    const elect = { leaderElection: { enabled: true, namespace: rig.namespace }, cluster: rig.cluster };
+    const leader = await start(elect);
+    const standby = await start({ ...elect, awaitStart: false });
+    await page().open(address(standby));
+    const text = await page().read(['standby', 'leads, and its page shows what is where']);
+    expect(text).not.toContain('From Consul to Kubernetes');
+    await standby.stop();
+    await leader.stop();
+  });
+
+  it('is not there when http.page is false, and never takes anything but GET', async () => {
+    expect((await fetch(`${address()}/status/pods`, { method: 'POST' })).status).toBe(405);
+    const without = await start({ cluster: `${rig.cluster}-x`, page: false });
+    for (const path of ['/', '/page/page.js', '/status/pods', '/status/attention'])
+      expect((await fetch(address(without) + path)).status).toBe(404);
+    expect((await fetch(`${address(without)}/status`)).status).toBe(200);
+    await without.stop();
+  });
+
+  it('says when Consular answers no more', async () => {
+    await page().open(address());
+    await page().read([`${NAMESPACE}/orders-1`]);
+    await daemon.stop();
+    expect(await page().read(['No answer from Consular'])).toContain('What is shown is of');
+  });
+});
