@@ -1,9 +1,10 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { format, resolveConfig } from 'prettier';
+import { CHART_FILES } from './chart.ts';
 import { createJsonSchema } from './json-schema.ts';
 import { PAGES } from './reference.ts';
 
-/** Writes what the code decides: consular.schema.json, and the pages of the manual about settings and metrics: `npm run schema`. */
+/** Writes what the code decides: consular.schema.json, the pages of the manual about settings and metrics, and what goes with the chart: `npm run schema`. */
 const root = new URL('../', import.meta.url);
 const schema = 'config/consular.schema.json';
 
@@ -11,7 +12,7 @@ await write(
   schema,
   await format(JSON.stringify(createJsonSchema()), { ...(await resolveConfig(new URL(schema, root))), parser: 'json' }),
 );
-for (const [page, make] of Object.entries(PAGES)) await write(page, await make());
+for (const [page, make] of Object.entries({ ...PAGES, ...CHART_FILES })) await write(page, await make());
 
 async function write(path: string, text: string): Promise<void> {
   const file = new URL(path, root);

@@ -29,6 +29,20 @@ const CONSUL: Build = {
   linkerFlags: () => [],
 };
 
+const HELM: Build = {
+  title: 'Helm',
+  folder: 'helm',
+  package: 'helm.sh/helm/v3/cmd/helm',
+  module: 'helm.sh/helm/v3',
+  minutes: 5,
+  // Without a server it takes this for the version of Kubernetes.
+  linkerFlags: () =>
+    ['chartutil', 'lint/rules'].flatMap((part) => [
+      `-X helm.sh/helm/v3/pkg/${part}.k8sVersionMajor=1`,
+      `-X helm.sh/helm/v3/pkg/${part}.k8sVersionMinor=36`,
+    ]),
+};
+
 // The programs of a KUBEBUILDER_ASSETS folder as Kubernetes' own test tools make it; it has no others.
 const ASSETS: readonly KubernetesProgram[] = ['etcd', 'kube-apiserver'];
 
@@ -51,6 +65,11 @@ export async function findConsul(): Promise<Program> {
   if (given !== undefined && !(await isExecutable(given)))
     throw new Error(`Cannot find consul: CONSUL_BIN is ${given}, which is no program`);
   return { file: given ?? (await findOnPath('consul')) ?? (await build(CONSUL)), prefix: [] };
+}
+
+/** Helm 3 is always our own build: what it renders depends on its version. */
+export async function findHelm(): Promise<Program> {
+  return { file: await build(HELM), prefix: [] };
 }
 
 async function findOnPath(name: string): Promise<string | undefined> {

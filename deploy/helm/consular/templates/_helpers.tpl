@@ -1,0 +1,143 @@
+{{- define "consular.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+
+{{/* A release that is called after the chart has no doubled name. */}}
+{{- define "consular.fullname" -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 50 | trimSuffix "-" -}}
+{{- else if contains (include "consular.name" .) .Release.Name -}}
+{{- .Release.Name | trunc 50 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name (include "consular.name" .) | trunc 50 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "consular.namespace" -}}
+{{- default .Release.Namespace .Values.namespaceOverride -}}
+{{- end -}}
+
+{{- define "consular.serviceAccount" -}}
+{{- if .Values.serviceAccount.create -}}
+{{- default (include "consular.fullname" .) .Values.serviceAccount.name -}}
+{{- else -}}
+{{- required "serviceAccount.name: expected the account to use, for serviceAccount.create is false" .Values.serviceAccount.name -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "consular.selector" -}}
+app.kubernetes.io/name: {{ include "consular.name" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
+{{- end -}}
+
+{{- define "consular.labels" -}}
+{{ include "consular.selector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service | quote }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | quote }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{- define "consular.image" -}}
+{{- $registry := default .Values.image.registry .Values.global.imageRegistry -}}
+{{- $name := ternary .Values.image.repository (printf "%s/%s" $registry .Values.image.repository) (empty $registry) -}}
+{{- if .Values.image.digest -}}
+{{- printf "%s@%s" $name .Values.image.digest -}}
+{{- else -}}
+{{- printf "%s:%s" $name (default .Chart.AppVersion .Values.image.tag) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Some ways to render a chart look at no schema: what would write into the wrong place is checked here too. */}}
+{{- define "consular.cluster" -}}
+{{- required "config.cluster: expected a name of this Kubernetes cluster, like dev; found none" .Values.config.cluster -}}
+{{- end -}}
+
+{{- define "consular.lease" -}}
+{{- default (printf "consular-%s" (include "consular.cluster" .)) (dig "leaderElection" "name" "" .Values.config) -}}
+{{- end -}}
+{{- define "consular.leaseNamespace" -}}
+{{- default (include "consular.namespace" .) (dig "leaderElection" "namespace" "" .Values.config) -}}
+{{- end -}}
+
+{{/* The namespaces of the settings, as JSON lists. */}}
+{{- define "consular.mirrorNamespaces" -}}
+{{- $mirrors := ternary (dig "toKubernetes" "namespaces" (list "default") .Values.config) list (dig "toKubernetes" "enabled" true .Values.config) -}}
+{{- concat $mirrors .Values.rbac.extraNamespaces | uniq | sortAlpha | toJson -}}
+{{- end -}}
+{{- define "consular.importNamespaces" -}}
+{{- $imports := ternary (dig "toKubernetes" "importNamespaces" list .Values.config) list (dig "toKubernetes" "enabled" true .Values.config) -}}
+{{- without $imports | toJson -}}
+{{- end -}}
+{{/* toConsul.watch: namespaces names each of them: there are no patterns then. */}}
+{{- define "consular.watchedNamespaces" -}}
+{{- $pods := ternary (dig "toConsul" "namespaces" "include" list .Values.config) list (dig "toConsul" "enabled" true .Values.config) -}}
+{{- concat $pods (include "consular.mirrorNamespaces" . | fromJsonArray) (include "consular.importNamespaces" . | fromJsonArray) | uniq | sortAlpha | toJson -}}
+{{- end -}}
+{{- define "consular.watchesCluster" -}}
+{{- if ne (dig "toConsul" "watch" "cluster" .Values.config) "namespaces" }}true{{ end -}}
+{{- end -}}
+
+{{/* A Role in one namespace, and its binding: (dict "context" $ "namespace" "shop" "suffix" "mirror" "rules" "...") */}}
+{{- define "consular.role" -}}
+{{- $name := printf "%s-%s" (include "consular.fullname" .context) .suffix -}}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata:
+  name: {{ $name }}
+  namespace: {{ .namespace | quote }}
+  labels:
+    {{- include "consular.labels" .context | nindent 4 }}
+rules:
+  {{- .rules | nindent 2 }}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata:
+  name: {{ $name }}
+  namespace: {{ .namespace | quote }}
+  labels:
+    {{- include "consular.labels" .context | nindent 4 }}
+roleRef:
+  apiGroup: rbac.authorization.k8s.io
+  kind: Role
+  name: {{ $name }}
+subjects:
+  {{- include "consular.subjects" .context | nindent 2 }}
+{{- end -}}
+
+{{/* The same for the whole cluster. */}}
+{{- define "consular.clusterRole" -}}
+{{- $name := ternary (include "consular.fullname" .context) (printf "%s-%s" (include "consular.fullname" .context) .suffix) (empty .suffix) -}}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata:
+  name: {{ $name }}
+  labels:
+    {{- include "consular.labels" .context | nindent 4 }}
+rules:
+  {{- .rules | nindent 2 }}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata:
+  name: {{ $name }}
+  labels:
+    {{- include "consular.labels" .context | nindent 4 }}
+roleRef:
+  apiGroup: rbac.authorization.k8s.io
+  kind: ClusterRole
+  name: {{ $name }}
+subjects:
+  {{- include "consular.subjects" .context | nindent 2 }}
+{{- end -}}
+
+{{- define "consular.subjects" -}}
+- kind: ServiceAccount
+  name: {{ include "consular.serviceAccount" . }}
+  namespace: {{ include "consular.namespace" . | quote }}
+{{- end -}}
