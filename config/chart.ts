@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { isMap, isScalar, parseDocument, type YAMLMap } from 'yaml';
+import { isMap, isScalar, parseDocument } from 'yaml';
 import { createJsonSchema } from './json-schema.ts';
 
 const FOLDER = 'deploy/helm/consular';
