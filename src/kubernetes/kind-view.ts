@@ -2,8 +2,10 @@ import type { Log } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import type { WatchEvent } from './encoding/formats.ts';
 import { message, only, string, type Encoded } from './encoding/message.ts';
+import { keepMore } from './encoding/shared.ts';
 import { objectKey, type KubernetesObject } from './objects.ts';
 import type { Resource } from './resources.ts';
+import { withPartsOf } from './same-parts.ts';
 import { WatchedView, type View } from './view.ts';
 
 /** What concerns reading itself, whatever the kind. */
@@ -14,6 +16,8 @@ export interface KindViewOptions<T extends KubernetesObject> {
   readonly resource: Resource<T>;
   readonly log: Log;
   readonly metrics: Metrics;
+  /** When it aborts nobody looks at the View any more. @default never */
+  readonly signal?: AbortSignal;
 }
 
 /**
@@ -26,9 +30,12 @@ export class KindView<T extends KubernetesObject> {
   readonly synced: Promise<View<T>>;
   #resolveSynced: (view: View<T>) => void = () => undefined;
   #view: WatchedView<T> | undefined;
+  /** How many objects what is shared between them has room for. */
+  #counted = 0;
 
   constructor(options: KindViewOptions<T>) {
     this.#options = options;
+    options.signal?.addEventListener('abort', () => this.#count(0));
     this.synced = new Promise((resolve) => (this.#resolveSynced = resolve));
   }
 
@@ -37,6 +44,7 @@ export class KindView<T extends KubernetesObject> {
     if (!this.#view) this.#resolveSynced((this.#view = new WatchedView(objects)));
     else if (isNewTime) this.#view.beginAnew(objects);
     else this.#view.replace(objects);
+    this.#count(objects.size);
   }
 
   /** An event after a complete list; the version of its object. */
@@ -44,6 +52,7 @@ export class KindView<T extends KubernetesObject> {
     const object = type === 'BOOKMARK' ? undefined : this.#decode(encoded);
     if (object && type === 'DELETED') this.#view?.delete(object);
     else if (object) this.#view?.put(object);
+    this.#count(this.#view?.size ?? 0);
     return object?.resourceVersion ?? versionOf(encoded);
   }
 
@@ -62,7 +71,7 @@ export class KindView<T extends KubernetesObject> {
 
   /** What cannot be read in a list is there nevertheless: it stays as it was. */
   #collect(encoded: Encoded, object: T | undefined, list: Map<string, T>): void {
-    if (object) return void list.set(objectKey(object), object);
+    if (object) return this.#add(object, list);
     try {
       const key = objectKey(encoded.as(KEY));
       const known = this.#view?.get(key);
@@ -70,6 +79,23 @@ export class KindView<T extends KubernetesObject> {
     } catch {
       // Not even its name can be read, which #decode has told.
     }
+  }
+
+  /**
+   * A list is kept beside the view until it is complete, or less than the truth would be shown: what is in both is kept once, so
+   * that a list of all that changed is no second copy.
+   */
+  #add(object: T, list: Map<string, T>): void {
+    const key = objectKey(object);
+    const known = this.#view?.get(key);
+    list.set(key, known?.uid === object.uid ? withPartsOf(known, object) : object);
+    this.#count(Math.max(list.size, this.#view?.size ?? 0));
+  }
+
+  #count(objects: number): void {
+    if (this.#options.signal?.aborted === true) objects = 0;
+    if (objects !== this.#counted) keepMore(objects - this.#counted);
+    this.#counted = objects;
   }
 
   #decode(encoded: Encoded): T | undefined {

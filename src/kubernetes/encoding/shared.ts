@@ -1,16 +1,41 @@
+import { Slots } from './slots.ts';
+
 /**
  * Texts that repeat (namespaces, node names, images, statuses, label keys and the labels of a whole workload) are kept
- * once. The table is bounded by its form: each text has one slot, and the next text with that slot takes it over. What
- * loses its slot is not lost, only no longer shared. Bytes are looked up before they are decoded.
+ * once. The tables are as large as what is kept of Kubernetes needs, and no larger; see Slots. Bytes are looked up before
+ * they are decoded.
  */
-const SLOTS = 1 << 14;
-/** Longer ones hardly repeat, and would make a full table heavy: at most 2 MB as it is. */
+const FEWEST_SLOTS = 1 << 14;
+const MOST_SLOTS = 1 << 20;
+/** A pod has two or three texts that are not those of the pod before it: its node, and the times of its workload. */
+const SLOTS_OF_AN_OBJECT = 2;
+/** Longer ones hardly repeat, and would make a full table heavy. */
 const LONGEST = 128;
 /** Text in a map that is shared; a bound for the same reason. */
 const LONGEST_MAP = 512;
+/** Texts for a map. */
+const TEXTS_OF_A_MAP = 4;
 
-const texts = new Array<string>(SLOTS).fill('');
-const maps = new Array<ReadonlyMap<string, string> | undefined>(SLOTS / 4).fill(undefined);
+const texts = new Slots<string>(FEWEST_SLOTS);
+const maps = new Slots<ReadonlyMap<string, string>>(FEWEST_SLOTS / TEXTS_OF_A_MAP);
+let objects = 0;
+
+/** So many objects more are kept of Kubernetes, or with a negative number fewer: the tables have room for what they share. */
+export function keepMore(count: number): void {
+  objects += count;
+  const wanted = objects * SLOTS_OF_AN_OBJECT;
+  // Between the two bounds it stays as it is, or a single object that comes and goes would have it remade each time.
+  let size = texts.size;
+  while (size < wanted && size < MOST_SLOTS) size *= 2;
+  while (size > wanted * 4 && size > FEWEST_SLOTS) size /= 2;
+  texts.resize(size);
+  maps.resize(size / TEXTS_OF_A_MAP);
+}
+
+/** How many objects are kept. */
+export function keptObjects(): number {
+  return objects;
+}
 
 /** For every map without entries. */
 export const NO_STRINGS: ReadonlyMap<string, string> = new Map();
@@ -28,17 +53,21 @@ export function sharedBytes(bytes: Buffer, start: number, end: number): string {
     if (byte > 127) return bytes.toString('utf8', start, end);
     hash = mix(hash, byte);
   }
-  const slot = slotOf(hash, SLOTS);
-  const known = texts[slot] ?? '';
-  if (known.length === length && isText(known, bytes, start)) return known;
-  return (texts[slot] = bytes.toString('latin1', start, end));
+  const known = texts.get(hash);
+  if (known?.length === length && isText(known, bytes, start)) return known;
+  const before = texts.getBefore(hash);
+  const isKnown = before?.length === length && isText(before, bytes, start);
+  return texts.put(hash, isKnown ? before : bytes.toString('latin1', start, end));
 }
 
 /** The same text, as the object that is kept already. */
 export function sharedText(text: string): string {
   if (text === '' || text.length > LONGEST) return text;
-  const slot = slotOf(hashOf(text, text.length), SLOTS);
-  return texts[slot] === text ? texts[slot] : (texts[slot] = text);
+  const hash = hashOf(text, text.length);
+  const known = texts.get(hash);
+  if (known === text) return known;
+  const before = texts.getBefore(hash);
+  return texts.put(hash, before === text ? before : text);
 }
 
 /** The same map, as the object that is kept already. */
@@ -50,9 +79,10 @@ export function sharedMap(map: ReadonlyMap<string, string>): ReadonlyMap<string,
     if ((length += key.length + value.length) > LONGEST_MAP) return map;
     hash = hashOf(value, hashOf(key, hash));
   }
-  const slot = slotOf(hash, maps.length);
-  const known = maps[slot];
-  return known && isSame(known, map) ? known : (maps[slot] = map);
+  const known = maps.get(hash);
+  if (known && isSame(known, map)) return known;
+  const before = maps.getBefore(hash);
+  return maps.put(hash, before && isSame(before, map) ? before : map);
 }
 
 /** FNV-1a, over bytes or what ASCII text has instead. */
@@ -64,11 +94,6 @@ function hashOf(text: string, seed: number): number {
   let hash = seed;
   for (let at = 0; at < text.length; at++) hash = mix(hash, text.charCodeAt(at));
   return hash;
-}
-
-/** The lower bits of such a hash know only the lower bits of its input: the upper ones are mixed in. */
-function slotOf(hash: number, slots: number): number {
-  return (hash ^ (hash >>> 15)) & (slots - 1);
 }
 
 function isText(text: string, bytes: Buffer, start: number): boolean {

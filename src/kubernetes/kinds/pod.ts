@@ -12,7 +12,7 @@ import {
   type Encoded,
   type ValueOf,
 } from '../encoding/message.ts';
-import { keepEach, NO_STRINGS, NONE, sharedMap } from '../encoding/shared.ts';
+import { keepEach, keptObjects, NO_STRINGS, NONE, sharedMap } from '../encoding/shared.ts';
 import {
   TEMPLATE_HASH_LABEL,
   ZONE_LABEL,
@@ -140,7 +140,7 @@ function variableOf({ name, value, valueFrom }: ValueOf<typeof VARIABLE>): EnvVa
 
 /** Pods of one workload have the same containers: the last ones seen with their images are kept once for all. */
 const lastSeen = new Map<string, readonly Container[]>();
-/** As many workloads; with more of them, all are forgotten and seen again. */
+/** As many workloads, or as many as there are objects; with more of them, all are forgotten and seen again. */
 const MOST_SEEN = 4096;
 
 function sharedContainers(containers: readonly Container[]): readonly Container[] {
@@ -149,7 +149,7 @@ function sharedContainers(containers: readonly Container[]): readonly Container[
   const images = containers.map(({ image }) => image).join(' ');
   const known = lastSeen.get(images);
   if (known && sameLists(known, containers, sameContainer)) return known;
-  if (lastSeen.size >= MOST_SEEN) lastSeen.clear();
+  if (lastSeen.size >= Math.max(MOST_SEEN, keptObjects())) lastSeen.clear();
   lastSeen.set(images, containers);
   return containers;
 }

@@ -69,7 +69,7 @@ export class OwnCatalog implements Known {
   emptyNodes(): Map<string, number> {
     const empty = new Map<string, number>();
     for (const [name, { state }] of this.#nodes)
-      if (state === 'ours' && this.ofNode(name).size === 0 && standsForNode(this.#owner.cluster, name))
+      if (state === 'ours' && this.#instances.hasNone(name) && standsForNode(this.#owner.cluster, name))
         empty.set(name, this.#reads.generation(name));
     return empty;
   }
@@ -163,7 +163,7 @@ export class OwnCatalog implements Known {
     else this.#nodes.set(name, node);
     const isNodeSpoilt = node.state === 'ours' && !node.isIntact;
     const differing = new Set<string>();
-    const before = new Map(this.ofNode(name));
+    const before = this.ofNode(name);
     for (const [identity, observed] of before) {
       if (instances.has(identity) || except.has(observed.podKey)) continue;
       this.removed(observed);
