@@ -15,7 +15,8 @@ export async function bundle(): Promise<void> {
     if (isBundled()) return;
     const build = spawn(process.execPath, ['build.js'], { cwd: ROOT, stdio: ['ignore', 'inherit', 'inherit'] });
     const [code] = (await once(build, 'exit')) as [number | null];
-    if (code !== 0) throw new Error(`build dist/consular.mjs: expected build.js to end with exit code 0, found ${code}`);
+    if (code !== 0)
+      throw new Error(`build dist/consular.mjs: expected build.js to end with exit code 0, found ${code}`);
   });
 }
 
