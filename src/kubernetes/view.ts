@@ -162,7 +162,8 @@ export class WatchedView<T extends KubernetesObject> implements View<T> {
 /** Finds objects by something other than their key, and is told of changes before anybody who subscribes later. */
 export class Index<T extends KubernetesObject> {
   readonly #view: View<T>;
-  readonly #keys = new Map<string, Set<string>>();
+  /** Most keys have a single object, which costs no set. */
+  readonly #keys = new Map<string, string | Set<string>>();
 
   constructor(view: View<T>, keysOf: (object: T) => Iterable<string>) {
     this.#view = view;
@@ -174,7 +175,8 @@ export class Index<T extends KubernetesObject> {
   }
 
   get(key: string): T[] {
-    return [...(this.#keys.get(key) ?? [])].flatMap((objectKey) => this.#view.get(objectKey) ?? []);
+    const found = this.#keys.get(key) ?? [];
+    return (typeof found === 'string' ? [found] : [...found]).flatMap((objectKey) => this.#view.get(objectKey) ?? []);
   }
 
   /** How many keys have an object. */
@@ -187,14 +189,17 @@ export class Index<T extends KubernetesObject> {
   }
 
   #add(key: string, object: string): void {
-    const set = this.#keys.get(key);
-    if (set) set.add(object);
-    else this.#keys.set(key, new Set([object]));
+    const found = this.#keys.get(key);
+    if (found === undefined) this.#keys.set(key, object);
+    else if (typeof found !== 'string') found.add(object);
+    else if (found !== object) this.#keys.set(key, new Set([found, object]));
   }
 
   #remove(key: string, object: string): void {
-    const set = this.#keys.get(key);
-    set?.delete(object);
-    if (set?.size === 0) this.#keys.delete(key);
+    const found = this.#keys.get(key);
+    if (found === object) this.#keys.delete(key);
+    if (found === undefined || typeof found === 'string') return;
+    found.delete(object);
+    if (found.size === 0) this.#keys.delete(key);
   }
 }
