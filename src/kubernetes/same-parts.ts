@@ -6,7 +6,7 @@ import type { KubernetesObject } from './objects.ts';
  * @param now made just now, so that nobody else has it: its fields are replaced
  */
 export function withPartsOf<T extends KubernetesObject>(before: T, now: T): T {
-  let isSame = true;
+  let isSame = Object.keys(before).length === Object.keys(now).length;
   for (const field of Object.keys(now) as (keyof T)[]) {
     if (before[field] === now[field] || says(before[field], now[field])) now[field] = before[field];
     else isSame = false;

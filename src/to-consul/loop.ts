@@ -91,18 +91,19 @@ export class ToConsulLoop {
     const keys = new Set(podKeys);
     this.#options.foreign.podsChanged(keys);
     for (const key of keys) this.#noteWhatIsAtStake(key);
-    for (const key of keys) this.#readAhead(key);
     for (const key of keys) this.#controller.enqueue(key);
+    for (const key of keys) this.#readAhead(key);
   }
 
   /**
    * While a key can only wait for a transaction to come back, what its plan will miss is read, or it would wait for two, one
-   * after the other. Nothing waits for that read; where it fails, the plan that misses it tells.
+   * after the other. Nothing waits for that read, and nobody is told what goes wrong here: it does when the key is reconciled.
    */
   #readAhead(key: string): void {
     const { writer, foreign, planner } = this.#options;
     if (!writer.isFull || foreign.isListed(key)) return;
-    for (const service of planner.plan(key).unread) foreign.ensure(service, key).catch(() => undefined);
+    const reading = (async () => Promise.all(planner.plan(key).unread.map((service) => foreign.ensure(service, key))))();
+    reading.catch(() => undefined);
   }
 
   /** Consul has something else for these pods than was known: they have to be looked at, those that fail at their retry. */

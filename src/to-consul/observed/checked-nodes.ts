@@ -41,11 +41,14 @@ export class CheckedNodes {
 
   async #readAll(): Promise<void> {
     this.#isReading = true;
-    for (const [status, checks] of this.#waiting) {
-      this.#waiting.delete(status);
-      await this.#read(this.#otherNodes(status, checks));
+    try {
+      for (const [status, checks] of this.#waiting) {
+        this.#waiting.delete(status);
+        await this.#read(this.#otherNodes(status, checks));
+      }
+    } finally {
+      this.#isReading = false;
     }
-    this.#isReading = false;
   }
 
   #otherNodes(status: Status, checks: ChecksInState): Set<string> {

@@ -8,7 +8,7 @@ const MOST_FORMS = 8;
 
 /**
  * An instance of ours as it is kept: what the pods of a workload have in common is kept once, in a form, and what follows from
- * the rest is not kept at all. The registration is made anew, the same to the letter, each time that somebody asks for it. So
+ * the rest is not kept at all. The registration is made anew, each text the same to the letter, each time that somebody asks for it. So
  * everything that is decided about an instance is decided on what Consul has, and nobody has to read that again to know it.
  */
 export class KeptInstance implements OwnInstance {
@@ -65,7 +65,7 @@ export class KeptInstance implements OwnInstance {
 
   /** As `identityOf` the registration. */
   get identity(): string {
-    return identityOf({ node: this.#node, id: idOf(this.#form, this.#facts('')) });
+    return identityOf({ node: this.#node, id: idOf(this.#form, this.#facts(textOf(this.#time))) });
   }
 
   /** What `registration` is. */
