@@ -1,3 +1,4 @@
+import { backoffMs, sleep } from '../backoff.ts';
 import { inBackground } from '../background.ts';
 import { followBlockingQuery, type BlockingQueryOptions } from './blocking-query.ts';
 import type { ConsulAnswer } from './client.ts';
@@ -36,6 +37,8 @@ export interface SharedListOptions<T> extends Pick<
   readonly judge: (answer: ConsulAnswer) => T | Promise<T>;
 }
 
+const RETRY = { baseMs: 500, maxMs: 30_000 };
+
 /**
  * A list of Consul's that is followed once, however many want to know: each change anywhere in Consul wakes it, and every answer costs
  * Consul. It rests for as long as all of them allow. It is asked for from the first subscription on.
@@ -55,14 +58,28 @@ export class SharedList<T> {
     return this.#options.request.purpose;
   }
 
-  /** Whoever comes later is told at once what was told last; a failure to take that in is told like any other. */
+  /** Whoever comes later is told at once what was told last. */
   subscribe(subscriber: ListSubscriber<T>): void {
     this.#subscribers.push(subscriber);
     if (this.#subscribers.length === 1) inBackground(this.#follow());
     if (this.#failure !== undefined) subscriber.onFailure(this.#failure);
-    if (!this.#latest) return;
-    const { list, index } = this.#latest;
-    inBackground(subscriber.take(list, index).then(undefined, (error: unknown) => subscriber.onFailure(error)));
+    inBackground(this.#tellLatest(subscriber));
+  }
+
+  /** Nobody may be about to ask again: who cannot take it in is told the latest until it can. */
+  async #tellLatest({ take, onFailure }: ListSubscriber<T>): Promise<void> {
+    const { signal, clock, random } = this.#options;
+    for (let failures = 0; this.#latest && !signal.aborted; failures++) {
+      const { list, index } = this.#latest;
+      try {
+        await take(list, index);
+        if (failures > 0 && this.#failure === undefined) onFailure(undefined);
+        return;
+      } catch (error) {
+        onFailure(error);
+        await sleep(backoffMs(failures, { ...RETRY, ...(random && { random }) }), signal, clock);
+      }
+    }
   }
 
   #follow(): Promise<void> {

@@ -54,6 +54,20 @@ describe('a list of Consul that several follow', () => {
     expect(told).toEqual(['a: consul,Orders at 5', 'b: consul,Orders at 5']);
   });
 
+  it('is told again to whoever came later and could not take it in, until it can', async () => {
+    const { clock, lists, subscriber, told } = stage(names(5));
+    lists.names.subscribe(subscriber('a'));
+    await clock.advance(0);
+    const late = subscriber('late');
+    const refusals = [true, true];
+    lists.names.subscribe({
+      ...late,
+      take: (...list) => (refusals.pop() ? Promise.reject(new Error('not read')) : late.take(...list)),
+    });
+    await clock.advance(60_000);
+    expect(told).toEqual(['a: consul at 5', 'late: failure', 'late: failure', 'late: consul at 5', 'late: again']);
+  });
+
   it('is told at once to whoever comes later, and so is that it cannot be read', async () => {
     const { clock, lists, subscriber, told } = stage(names(5), new Error('reset'));
     lists.names.subscribe(subscriber('a'));
