@@ -34,6 +34,7 @@ const OF_KUBERNETES = new Set([
 ]);
 /** The configuration of the program has a schema of its own. */
 const CONFIG = 'config';
+const GLOBAL = 'global';
 
 /** A map of values, or one value. */
 type Tree = ChartValue | { readonly path: string; readonly members: ReadonlyMap<string, Tree> };
@@ -86,7 +87,8 @@ export function createValuesSchema(tree: Tree, ofConfig: object): object {
     if ('members' in one)
       return {
         type: 'object',
-        additionalProperties: false,
+        // Charts beside this one have global values too.
+        additionalProperties: one.path === GLOBAL,
         properties: Object.fromEntries([...one.members].map(([name, member]) => [name, schemaOf(member)])),
       };
     if (one.path === CONFIG) return config;
@@ -99,6 +101,7 @@ export function createValuesSchema(tree: Tree, ofConfig: object): object {
 
 function typeOf(value: unknown): object {
   if (Array.isArray(value)) return { type: 'array' };
+  if (value === 'auto') return { enum: ['auto', true, false] };
   // Null takes a default away.
   if (value !== null && typeof value === 'object') return { type: ['object', 'null'] };
   return { type: typeof value === 'number' ? 'integer' : typeof value };

@@ -87,6 +87,8 @@ describe('the chart', () => {
     expect(namespacesOf(objects, 'consular-mirror')).toEqual([]);
     expect(namespacesOf(objects, 'consular-import')).toEqual([]);
     expect(rightsOf(objects).map(({ name }) => name)).not.toContain('patch pods/status');
+    const meshed = await helm.render({ ...config(), rbac: { istio: true } });
+    expect(namespacesOf(meshed, 'consular-istio')).toEqual(['default']);
     const gated = await helm.render(config({ toConsul: { readinessGate: true } }));
     expect(rightsOf(gated).map(({ name }) => name)).toContain('patch pods/status');
   });
@@ -100,7 +102,7 @@ describe('the chart', () => {
         }),
         consul: { existingSecret: 'acl', tokenKey: 'token', caKey: 'ca.crt' },
         image: { registry: 'one.test', digest: 'sha256:abc' },
-        global: { imageRegistry: 'all.test' },
+        global: { imageRegistry: 'all.test', ofAnother: 'chart' },
       },
       'edge',
       'registrar',
