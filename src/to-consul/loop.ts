@@ -102,7 +102,8 @@ export class ToConsulLoop {
   #readAhead(key: string): void {
     const { writer, foreign, planner } = this.#options;
     if (!writer.isFull || foreign.isListed(key)) return;
-    const reading = (async () => Promise.all(planner.plan(key).unread.map((service) => foreign.ensure(service, key))))();
+    const reading = (async () =>
+      Promise.all(planner.plan(key).unread.map((service) => foreign.ensure(service, key))))();
     reading.catch(() => undefined);
   }
 
