@@ -128,11 +128,12 @@ describe('consular release', () => {
 
   it('waits for what somebody else asked for before', async () => {
     await createLease({ [REQUEST]: '11111111' });
-    const released = consular('release', '00000000', '--timeout', '60');
-    await until('the leader', () => startLeader([]));
-    const { status, stderr } = await released;
-    expect(status).toBe(2);
-    expect(stderr).toContain('waiting until the leader has taken 11111111\n');
+    let said = '';
+    const call = commandLineOn(rig, { leaderElection: { namespace: rig.namespace } }, (text) => (said = text));
+    const released = call('release', '00000000', '--timeout', '60');
+    await until('that it waits', () => Promise.resolve(said.includes('waiting until the leader has taken 11111111\n')));
+    await startLeader([]);
+    expect((await released).status).toBe(2);
     expect(await annotations()).not.toHaveProperty([REQUEST]);
   });
 

@@ -17,10 +17,15 @@ export type CallConsular = (...args: string[]) => Promise<Said>;
 /**
  * The command line in this process, with these variables and no others; its version is "test".
  * @param quietMs as long it says nothing of what it waits for; by default longer than it waits
+ * @param onError told what stands on standard error, each time that there is more
  */
-export function commandLine(env: Readonly<Record<string, string>> = {}, quietMs = 600_000): CallConsular {
+export function commandLine(
+  env: Readonly<Record<string, string>> = {},
+  quietMs = 600_000,
+  onError?: (text: string) => void,
+): CallConsular {
   return async (...args) => {
-    const [stdout, stderr] = [new Collected(), new Collected()];
+    const [stdout, stderr] = [new Collected(), new Collected(onError)];
     const untilSignal = () => new Promise<never>(() => undefined);
     const status = await runCommandLine({ args, env, stdout, stderr, version: 'test', untilSignal, quietMs });
     return { status, stdout: stdout.text, stderr: stderr.text };
@@ -31,8 +36,9 @@ export function commandLine(env: Readonly<Record<string, string>> = {}, quietMs 
 export function commandLineOn(
   { cluster, kubeconfig, consulServer }: Pick<Rig, 'cluster' | 'kubeconfig' | 'consulServer'>,
   settings: object,
+  onError?: (text: string) => void,
 ): CallConsular {
-  const call = commandLine({ KUBECONFIG: kubeconfig, CONSUL_HTTP_ADDR: consulServer.address });
+  const call = commandLine({ KUBECONFIG: kubeconfig, CONSUL_HTTP_ADDR: consulServer.address }, undefined, onError);
   return async (...args) => {
     const folder = await mkdtemp(join(tmpdir(), 'consular-'));
     try {
@@ -47,9 +53,16 @@ export function commandLineOn(
 
 class Collected extends Writable {
   text = '';
+  readonly #onText: ((text: string) => void) | undefined;
+
+  constructor(onText?: (text: string) => void) {
+    super();
+    this.#onText = onText;
+  }
 
   override _write(chunk: Buffer, _encoding: string, done: () => void): void {
     this.text += chunk.toString();
+    this.#onText?.(this.text);
     done();
   }
 }
