@@ -22,6 +22,7 @@ type Pieces = string | number | readonly (string | number)[];
  * of the pod give back the registration's texts letter by letter: nothing that is decided, compared or written needs more.
  */
 export interface Form extends Pick<Registration, 'service' | 'port' | 'weight' | 'tags'> {
+  /** Without a blank for the time: it is asked for all the time, and the time would have to be spelled out for it. */
   readonly id: Pieces;
   readonly metaKeys: readonly string[];
   /** In the order of the keys. */
@@ -41,7 +42,7 @@ export function formOf(texts: Texts, facts: Facts, like: Form = NOTHING): Form {
     return alike !== undefined && says(alike, value, facts) ? alike : wholeOf(value, facts);
   });
   return {
-    id: says(like.id, id, facts) ? like.id : piecesOf(id, facts),
+    id: says(like.id, id, facts) ? like.id : piecesOf(id, { ...facts, time: '' }),
     service: like.service === service ? like.service : service,
     port,
     weight,
@@ -80,7 +81,7 @@ export function fillIn(form: Form, facts: Facts) {
   return { id: idOf(form, facts), service, port, weight, tags, meta, notes, output };
 }
 
-/** The ID alone, of the same registration. */
+/** The ID alone, of the same registration; the time is not needed. */
 export function idOf(form: Form, facts: Facts): string {
   return fill(form.id, facts);
 }

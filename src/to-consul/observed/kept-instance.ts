@@ -65,7 +65,7 @@ export class KeptInstance implements OwnInstance {
 
   /** As `identityOf` the registration. */
   get identity(): string {
-    return identityOf({ node: this.#node, id: idOf(this.#form, this.#facts(textOf(this.#time))) });
+    return identityOf({ node: this.#node, id: idOf(this.#form, this.#facts('')) });
   }
 
   /** What `registration` is. */

@@ -33,7 +33,7 @@ export interface NodeSource {
 export interface Known {
   nodeNames(): Iterable<string>;
   node(name: string): NodeState;
-  /** By `node/id`. */
+  /** By `node/id`, as it is at that moment: what is put or removed later does not change it. */
   ofNode(name: string): ReadonlyMap<string, OwnInstance>;
   /**
    * @param except pods of which something newer is known
@@ -158,7 +158,7 @@ export class NodeReads {
     let isConfirmed = consistent;
     for (let attempt = 0; attempt < REFRESH_ATTEMPTS; attempt++) {
       // As it was before the question: what is known by the time of the answer may be newer than the answer.
-      const known = { node: this.#known.node(name), instances: new Map(this.#known.ofNode(name)) };
+      const known = { node: this.#known.node(name), instances: this.#known.ofNode(name) };
       const { contents, overtaken } = await this.#read(name, isConfirmed);
       const observation = observe(this.#owner, contents, this.#known.node(name));
       const isWhole = !overtaken.all && overtaken.pods.size === 0;

@@ -76,9 +76,9 @@ export function hasSameServices(
     if (podKey !== undefined && !except.has(podKey)) ours.set(id.toLowerCase(), modifyIndex);
   }
   let same = 0;
-  for (const { podKey, registration, serviceIndex } of known.values()) {
+  for (const [identity, { podKey, serviceIndex }] of known) {
     if (except.has(podKey)) continue;
-    if (ours.get(registration.id.toLowerCase()) !== serviceIndex) return false;
+    if (ours.get(identity.slice(identity.indexOf('/') + 1)) !== serviceIndex) return false;
     same++;
   }
   return same === ours.size;

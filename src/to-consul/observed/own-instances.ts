@@ -29,12 +29,12 @@ export class OwnInstances {
     return this.#byPod.keys();
   }
 
-  /** By `node/id`. */
+  /** By `node/id`, as it is at that moment. */
   ofPod(podKey: string): ReadonlyMap<string, OwnInstance> {
     return byIdentity(this.#ofPod(podKey));
   }
 
-  /** By `node/id`. */
+  /** By `node/id`, as it is at that moment. */
   ofNode(name: string): ReadonlyMap<string, OwnInstance> {
     return byIdentity(this.#byNode.get(name) ?? []);
   }

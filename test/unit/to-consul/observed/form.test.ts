@@ -5,7 +5,7 @@ import { differencesOf } from '../../../../src/to-consul/observed/differences.ts
 import { fits, formOf, timeIn, type Facts } from '../../../../src/to-consul/observed/form.ts';
 import type { OwnInstance } from '../../../../src/to-consul/observed/own-instance.ts';
 import { OwnInstances } from '../../../../src/to-consul/observed/own-instances.ts';
-import type { Registration } from '../../../../src/to-consul/registration/registration.ts';
+import { identityOf, type Registration } from '../../../../src/to-consul/registration/registration.ts';
 import { registrationOf } from '../instances.ts';
 
 /** As Consular writes it for a pod. */
@@ -78,6 +78,17 @@ describe('what is kept of an instance', () => {
         expect(kept(...all)).toEqual(all);
       }),
     );
+  });
+
+  it('has one place for an ID that has the time of its own check in it', () => {
+    const time = '2026-10-20T10:00:00Z';
+    const observed = instance('a', { ...written('a', time), id: `prod.shop.a:${time}:80` });
+    const own = new OwnInstances();
+    own.put(observed);
+    own.put(observed);
+    expect([own.size, [...own.ofPod('shop/a').keys()]]).toEqual([1, [identityOf(observed.registration)]]);
+    own.remove(observed);
+    expect(own.size).toBe(0);
   });
 
   const base = written('a');
