@@ -130,6 +130,11 @@ export function canonicalAddress(text: string): string {
   return isIPv6(text) && !text.includes('%') ? canonicalIPv6(text).address : text.toLowerCase();
 }
 
+/** Host and port as a URL has them: an IPv6 address stands in brackets, whether it came with them or not. */
+export function authorityOf(host: string, port: number | string): string {
+  return `${host.includes(':') && !host.startsWith('[') ? `[${host}]` : host}:${port}`;
+}
+
 /** An address and a port as one text, for comparing. */
 export function locationOf(address: string, port: number): string {
   return `${canonicalAddress(address)} ${port}`;

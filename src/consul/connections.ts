@@ -2,6 +2,7 @@ import { Agent as HttpAgent, type ClientRequest, type RequestOptions } from 'nod
 import * as http from 'node:http';
 import * as https from 'node:https';
 import type { SecureContext, TLSSocket } from 'node:tls';
+import { authorityOf } from '../address.ts';
 import { portOf, proxyHeaders } from './proxy.ts';
 import type { TlsFiles } from './tls-files.ts';
 import { openTunnel } from './tunnel.ts';
@@ -51,7 +52,7 @@ export class Connections {
     const { proxy, tls } = this.#options;
     const { agent } = this;
     if (!proxy || tls) return plain.request({ ...options, agent });
-    const target = `${bracketed(options.hostname ?? '')}:${options.port ?? 80}`;
+    const target = authorityOf(options.hostname ?? '', options.port ?? 80);
     return (proxy.protocol === 'https:' ? https : http).request({
       ...options,
       hostname: unbracketed(proxy.hostname),
@@ -109,8 +110,4 @@ export class Connections {
 
 function unbracketed(hostname: string): string {
   return hostname.replace(/^\[|\]$/g, '');
-}
-
-function bracketed(hostname: string): string {
-  return hostname.includes(':') ? `[${unbracketed(hostname)}]` : hostname;
 }

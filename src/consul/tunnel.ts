@@ -3,6 +3,7 @@ import { request as tlsRequest } from 'node:https';
 import { isIP } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { connect, type SecureContext, type TLSSocket } from 'node:tls';
+import { authorityOf } from '../address.ts';
 import { isObject } from '../json.ts';
 import { portOf, proxyHeaders, proxyName } from './proxy.ts';
 
@@ -41,7 +42,7 @@ export function openTunnel(
   done: (error: Error | null, socket?: TLSSocket) => void,
 ): () => void {
   const { host, port } = target;
-  const authority = `${host.includes(':') ? `[${host}]` : host}:${port}`;
+  const authority = authorityOf(host, port);
   const asking = connectRequest(proxy, authority);
   let destroy = (): void => void asking.destroy();
   let isDone = false;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { isAddressRange, isHostName, judgeAddress, rangesOf } from '../../src/address.ts';
+import { authorityOf, isAddressRange, isHostName, judgeAddress, rangesOf } from '../../src/address.ts';
 
 const judge = (text: string) =>
   judgeAddress(text, ({ address }) => (['10.96.0.1', 'fd00:96::1'].includes(address) ? 'is taken' : undefined));
@@ -183,4 +183,15 @@ it('any text is judged, and never throws', () => {
     }),
     { numRuns: 1000 },
   );
+});
+
+describe('a host and a port', () => {
+  it.each([
+    ['10.1.0.7', '10.1.0.7:8080'],
+    ['vm-1.example', 'vm-1.example:8080'],
+    ['fd00::7', '[fd00::7]:8080'],
+    ['[fd00::7]', '[fd00::7]:8080'],
+  ])('%s are %s in a URL', (host, authority) => {
+    expect(authorityOf(host, 8080)).toBe(authority);
+  });
 });

@@ -1,3 +1,4 @@
+import { authorityOf } from '../../address.ts';
 import { readWithoutChecks } from '../../consul/catalog-reader.ts';
 import type { ServiceInstance } from '../../consul/types.ts';
 import { objectField, stringField, stringMapField } from '../../json.ts';
@@ -114,8 +115,7 @@ export function judgeRegistrator(pods: readonly Pod[], instances: readonly Servi
     '# Change over as docs/migrate-from-registrator.md says, node by node: stop it there, then remove what it left.',
     ...(running ? [stopCommand(running)] : []),
     ...ofPods.slice(0, 20).map(({ id, nodeAddress }) => {
-      const agent = nodeAddress.includes(':') ? `[${nodeAddress}]` : nodeAddress;
-      return `curl -s -X PUT -H "X-Consul-Token: $CONSUL_HTTP_TOKEN" ${word(`http://${agent}:8500/v1/agent/service/deregister/${encodeURIComponent(id)}`)}`;
+      return `curl -s -X PUT -H "X-Consul-Token: $CONSUL_HTTP_TOKEN" ${word(`http://${authorityOf(nodeAddress, 8500)}/v1/agent/service/deregister/${encodeURIComponent(id)}`)}`;
     }),
   ].join('\n');
   const runs = running ? `it runs (pod ${objectKey(running)})` : 'it has left entries';

@@ -1,3 +1,4 @@
+import { authorityOf } from '../../address.ts';
 import { selects } from '../../config/pattern.ts';
 import type { Config } from '../../config/schema.ts';
 import { whyUnreadable } from '../../consul/readable-name.ts';
@@ -193,9 +194,7 @@ export function describeGoing({ deletionTimestamp }: Service): string {
 }
 
 function notesOn({ namespace, serviceName, conflict, fallback, held, kept }: NamespacePlan): string[] {
-  const places = held.map(({ address, family, port }) =>
-    family === 'IPv6' ? `[${address}]:${port}` : `${address}:${port}`,
-  );
+  const places = held.map(({ address, port }) => authorityOf(address, port));
   return [
     ...(serviceName === '' || conflict ? [] : [`its name in namespace ${namespace} is ${serviceName}`]),
     ...(fallback === '' ? [] : [`it should have WorkloadEntries in namespace ${namespace}, and has none: ${fallback}`]),

@@ -1,3 +1,4 @@
+import { authorityOf } from '../../address.ts';
 import type { CheckStatus } from '../../consul/types.ts';
 import { META } from '../../mark.ts';
 import type { Listing } from '../../status-page/listing.ts';
@@ -63,7 +64,7 @@ export function listPods({ own, rejected }: ListedPodsOptions): Listing<ListedPo
         workload: meta?.get(META.workload) ?? '',
         instances: instances.map(({ id, service, node, address, port, tags, check }) => {
           const { status, output } = check;
-          return { id, service, node: node.name, address: placeOf(address, port), tags, status, output };
+          return { id, service, node: node.name, address: authorityOf(address, port), tags, status, output };
         }),
         why,
       };
@@ -71,12 +72,7 @@ export function listPods({ own, rejected }: ListedPodsOptions): Listing<ListedPo
   };
 }
 
-/** As in a URL. */
-function placeOf(address: string, port: number): string {
-  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
-}
-
 function textOf({ registration }: OwnInstance): string {
   const { service, address, port, node, tags, check } = registration;
-  return `${service} ${placeOf(address, port)} ${node.name} ${tags.join(' ')} ${check.status}`;
+  return `${service} ${authorityOf(address, port)} ${node.name} ${tags.join(' ')} ${check.status}`;
 }
