@@ -1,6 +1,7 @@
 import { TransactionConflict } from '../consul/errors.ts';
 import { isGone } from '../kubernetes/errors.ts';
 import { Controller } from '../reconcile/controller.ts';
+import { Tally } from '../reconcile/tally.ts';
 import type { OwnInstance } from './observed/own-instance.ts';
 import { withStaying } from './plan/places.ts';
 import type { PodPlan } from './plan/pod-plan.ts';
@@ -11,7 +12,7 @@ import type { LoopOptions, LoopStatus } from './loop-options.ts';
 import type { Attention } from '../status-page/listing.ts';
 import { attentionOf } from './report/attention.ts';
 import { logChanges, logProven } from './report/changes.ts';
-import { HeldInstances, KeptInstances } from './report/held.ts';
+import { HeldInstances } from './report/held.ts';
 import { lateOfPod } from './report/patience.ts';
 import type { Release, Retaining } from '../guard/retained.ts';
 import { RetainedInstances, type ShownInstance } from './report/retained-instances.ts';
@@ -47,7 +48,7 @@ export class ToConsulLoop {
   /** What was proven for keys that are being written for it. */
   readonly #proven = new Map<string, Map<OwnInstance, Given>>();
   readonly #held = new HeldInstances();
-  readonly #kept = new KeptInstances();
+  readonly #kept = new Tally();
   readonly #retained = new RetainedInstances();
   #cancelExpiry = (): void => undefined;
 
@@ -92,19 +93,17 @@ export class ToConsulLoop {
     this.#options.foreign.podsChanged(keys);
     for (const key of keys) this.#noteWhatIsAtStake(key);
     for (const key of keys) this.#controller.enqueue(key);
-    for (const key of keys) this.#readAhead(key);
+    for (const key of keys) this.#readAhead(key).catch(() => undefined);
   }
 
   /**
    * While a key can only wait for a transaction to come back, what its plan will miss is read, or it would wait for two, one
    * after the other. Nothing waits for that read, and nobody is told what goes wrong here: it does when the key is reconciled.
    */
-  #readAhead(key: string): void {
+  async #readAhead(key: string): Promise<void> {
     const { writer, foreign, planner } = this.#options;
     if (!writer.isFull || foreign.isListed(key)) return;
-    const reading = (async () =>
-      Promise.all(planner.plan(key).unread.map((service) => foreign.ensure(service, key))))();
-    reading.catch(() => undefined);
+    await Promise.all(planner.plan(key).unread.map((service) => foreign.ensure(service, key)));
   }
 
   /** Consul has something else for these pods than was known: they have to be looked at, those that fail at their retry. */
@@ -120,8 +119,8 @@ export class ToConsulLoop {
     if (this.#noteMembers(key, plan)) plan = planner.plan(key, proven);
     this.#retained.note(key, plan, clock.now());
     metrics.retained.set({ direction: 'to-consul' }, this.#retained.count);
-    this.#kept.note(key, plan);
-    metrics.kept.set({ direction: 'to-consul' }, this.#kept.count);
+    this.#kept.note(key, plan.kept.length);
+    metrics.kept.set({ direction: 'to-consul' }, this.#kept.total);
     // A proof is about the present: an instance that is wanted again needs another to go.
     const going = new Set([
       ...plan.changes.remove,
@@ -165,7 +164,7 @@ export class ToConsulLoop {
       rejected: this.#options.report.rejected.size,
       held: this.#held.count,
       retained: this.#retained.count,
-      kept: this.#kept.count,
+      kept: this.#kept.total,
       ...this.#controller.status,
     };
   }

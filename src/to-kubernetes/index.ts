@@ -13,6 +13,7 @@ import type { Log } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import type { RetryBrake } from '../retry-brake.ts';
 import { Controller, type ControllerStatus } from '../reconcile/controller.ts';
+import { Tally } from '../reconcile/tally.ts';
 import type { Owner } from '../mark.ts';
 import type { Attention, Listing } from '../status-page/listing.ts';
 import { createGrace } from './grace.ts';
@@ -127,13 +128,10 @@ export function runToKubernetes(options: ToKubernetesOptions): ToKubernetes {
     () => config.removalGrace,
     () => performance.now(),
   );
-  const kept = new Map<string, number>();
-  let keptInAll = 0;
+  const kept = new Tally();
   const onKept = (name: string, count: number) => {
-    keptInAll += count - (kept.get(name) ?? 0);
-    if (count > 0) kept.set(name, count);
-    else kept.delete(name);
-    metrics.kept.set({ direction: 'to-kubernetes' }, keptInAll);
+    kept.note(name, count);
+    metrics.kept.set({ direction: 'to-kubernetes' }, kept.total);
   };
   const fallbacks = createFallbacks(options);
   reportLosses(options);
@@ -197,7 +195,7 @@ export function runToKubernetes(options: ToKubernetesOptions): ToKubernetes {
       imports: imports.count,
       rejected: report.count,
       retained: retention.retained,
-      kept: keptInAll,
+      kept: kept.total,
       workloadEntries: views.workloadEntries.found?.resource.apiVersion ?? views.workloadEntries.absence,
       withoutWorkloadEntries: fallbacks.count,
       closedNamespaces: Object.fromEntries(views.namespaces.closed),

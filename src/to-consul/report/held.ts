@@ -7,24 +7,6 @@ export const STAYS = 'it stays as long as what is wanted instead is broken or no
 export const LAST_OF_ITS_SERVICE =
   'it is gone, and was the last of a Consul service: a second direct read has to say so';
 
-/** Pods with instances that stay although they would go, because removals are off. */
-export class KeptInstances {
-  readonly #pods = new Map<string, number>();
-  #count = 0;
-
-  /** What the pod's latest plan keeps. */
-  note(podKey: string, { kept }: Pick<PodPlan, 'kept'>): void {
-    this.#count += kept.length - (this.#pods.get(podKey) ?? 0);
-    if (kept.length > 0) this.#pods.set(podKey, kept.length);
-    else this.#pods.delete(podKey);
-  }
-
-  /** How many instances. */
-  get count(): number {
-    return this.#count;
-  }
-}
-
 interface Held {
   readonly instances: number;
   readonly why: string;
