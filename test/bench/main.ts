@@ -2,21 +2,12 @@ import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { HELP, readOptions, type Options } from './options.ts';
 import { describeMachine, type Machine } from './machine.ts';
+import type { Report } from './report.ts';
 import { run as runScale } from './scale/index.ts';
 import { say } from './subjects.ts';
-import { formatMarkdown, formatTable, type JudgedRow } from './table.ts';
+import { formatMarkdown, formatTable } from './table.ts';
 import { run as runToConsul } from './to-consul/index.ts';
 import { run as runToKubernetes } from './to-kubernetes/index.ts';
-
-/** What a direction measured: the figures are its own business, the table is not. */
-interface Report {
-  /** What the table is about. */
-  readonly title: readonly string[];
-  readonly figures: unknown;
-  readonly rows: readonly JudgedRow[];
-  /** Why a part of it could not be measured. */
-  readonly failure?: unknown;
-}
 
 async function main(): Promise<number> {
   const options = readOptions(process.argv.slice(2));

@@ -8,8 +8,8 @@ import {
 } from '../../control-plane/index.ts';
 import { bundle } from '../bundle.ts';
 import type { ScaleOptions } from '../options.ts';
+import { measureEach, type Report } from '../report.ts';
 import { say } from '../subjects.ts';
-import type { JudgedRow } from '../table.ts';
 import { consularProgram, floorProgram, type Program } from '../to-consul/programs.ts';
 import { layOut } from './layout.ts';
 import { measureLife, type Life } from './life.ts';
@@ -26,14 +26,6 @@ export interface Figures {
   readonly consular: Life;
 }
 
-export interface Report {
-  readonly title: readonly string[];
-  readonly figures: readonly Figures[];
-  readonly rows: readonly JudgedRow[];
-  /** Why a size is missing. */
-  readonly failure?: unknown;
-}
-
 interface Bench {
   readonly directory: RunDirectory;
   readonly plane: KubernetesPlane;
@@ -45,7 +37,7 @@ interface Bench {
 }
 
 /** Both programs at each size, with a real Consul and with an API server that replays what the real one said in this run. */
-export async function run(options: ScaleOptions): Promise<Report> {
+export async function run(options: ScaleOptions): Promise<Report<readonly Figures[]>> {
   say('starting the control plane ...');
   const plane = await startKubernetes();
   const directory = await openRunDirectory('bench-scale');
@@ -54,17 +46,11 @@ export async function run(options: ScaleOptions): Promise<Report> {
     await bundle(fileURLToPath(new URL('loop-delay.ts', import.meta.url)), preload);
     const [floor, consular] = [await floorProgram(directory, plane), await consularProgram(directory, plane)];
     const bench = { directory, plane, recording: await record(plane), floor, consular, preload };
-    const figures: Figures[] = [];
-    let failure: unknown;
-    for (const pods of options.sizes) {
-      try {
-        figures.push(await measureSize(bench, pods, options));
-      } catch (error) {
-        if (figures.length === 0) throw error;
-        failure = error;
-        break;
-      }
-    }
+    const { figures, failure } = await measureEach(
+      options.sizes,
+      (pods) => measureSize(bench, pods, options),
+      (measured) => measured.length > 0,
+    );
     const shapes = figures.map(({ pods, nodes, services }) => `${pods} pods on ${nodes} nodes in ${services} services`);
     const title = `to-consul with ${shapes.join('; ')}; an API server that replays recorded bytes of the real one`;
     return { title: [title], figures, rows: judgeFigures(figures), failure };

@@ -23,8 +23,6 @@ const PODS_OF_A_NODE = 30;
 /** Services of which pods are flipped, by their size. */
 const PROBED_SERVICES: Readonly<Record<ProbedSize, number>> = { 1: 20, 10: 10, 100: 2 };
 const PROBES_OF_A_SIZE = 20;
-/** What the probed services need. */
-export const LEAST_PODS = 500;
 
 export function layOut(pods: number): Layout {
   const services: ServiceLayout[] = [];

@@ -1,7 +1,7 @@
 import { openRunDirectory, startKubernetes } from '../../control-plane/index.ts';
 import { tableSize, type ToConsulOptions } from '../options.ts';
+import { measureEach, type Report } from '../report.ts';
 import { say } from '../subjects.ts';
-import type { JudgedRow } from '../table.ts';
 import { measureFill, type Fill } from './fill.ts';
 import { measureLife, type Life } from './life.ts';
 import { consularProgram, floorProgram, type Program } from './programs.ts';
@@ -23,41 +23,26 @@ export interface Figures {
   readonly consular: Measured;
 }
 
-export interface Report {
-  readonly title: readonly string[];
-  readonly figures: readonly Figures[];
-  readonly rows: readonly JudgedRow[];
-  /** Why a size is missing. */
-  readonly failure?: unknown;
-}
-
 type Programs = Readonly<Record<'floor' | 'consular', Program>>;
 
 /**
  * Both programs, at each size: one after the other, so that neither takes the other's time, and the first fills in turn,
  * so that whatever else the machine does hits both.
  */
-export async function run(options: ToConsulOptions): Promise<Report> {
+export async function run(options: ToConsulOptions): Promise<Report<readonly Figures[]>> {
   say('starting the control plane ...');
   const plane = await startKubernetes();
   const directory = await openRunDirectory('bench');
   const world = new World(plane);
   try {
     const programs = { floor: await floorProgram(directory, plane), consular: await consularProgram(directory, plane) };
-    const figures: Figures[] = [];
     const pods = tableSize(options.sizes);
-    let failure: unknown;
-    for (const size of options.sizes) {
-      try {
-        await world.growTo(size);
-        figures.push(await measureSize(world, programs, options));
-      } catch (error) {
-        // What was measured up to here is not lost for the sake of the rest.
-        if (!figures.some((measured) => measured.pods === pods)) throw error;
-        failure = error;
-        break;
-      }
-    }
+    const measure = async (size: number) => {
+      await world.growTo(size);
+      return measureSize(world, programs, options);
+    };
+    const isEnough = (measured: readonly Figures[]) => measured.some((one) => one.pods === pods);
+    const { figures, failure } = await measureEach(options.sizes, measure, isEnough);
     const title = `to-consul; for every 1000 pods there are 100 services and 10 nodes`;
     return { title: [title], figures, rows: judgeFigures(figures, pods), failure };
   } finally {

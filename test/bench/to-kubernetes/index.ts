@@ -1,6 +1,6 @@
 import type { ToKubernetesOptions } from '../options.ts';
+import type { Report } from '../report.ts';
 import { say } from '../subjects.ts';
-import type { JudgedRow } from '../table.ts';
 import { ARRIVAL_GAP_MS, measureArrivals, measureFlips, type Changes } from './changes.ts';
 import { measureFirstMirror, type FirstMirror } from './first-mirror.ts';
 import { measureGiant, type Giant } from './giant.ts';
@@ -30,19 +30,13 @@ export interface Figures {
   readonly consular: Measured;
 }
 
-export interface Report {
-  readonly title: readonly string[];
-  readonly figures: readonly Figures[];
-  readonly rows: readonly JudgedRow[];
-}
-
 /** Two changes a probe, so that neither program is measured while it runs a piece of code for the first time. */
 const WARM_UP_FLIPS = 200;
 /** The floor has nothing that it does rarely: its changes need no time between them. */
 const FLOOR_GAP_MS = 500;
 
 /** Both programs with each number of services, one after the other, so that neither takes the other's time. */
-export async function run(options: ToKubernetesOptions): Promise<Report> {
+export async function run(options: ToKubernetesOptions): Promise<Report<readonly Figures[]>> {
   const largest = Math.max(...options.sizes);
   const figures: Figures[] = [];
   for (const services of options.sizes) {
