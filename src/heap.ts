@@ -5,6 +5,8 @@ import { getHeapStatistics, setFlagsFromString } from 'node:v8';
  * process. V8 takes this at its start only.
  */
 const AT_START = ['--min-semi-space-size=8', '--max-semi-space-size=8'];
+/** A size that somebody said; and a debugger, which would lose the process. In NODE_OPTIONS an option may be quoted. */
+const LEAVE_ALONE = /^"?--(?:(?:min|max)[-_]semi[-_]space[-_]size\b|inspect)/;
 /** From this size on the heap grows by a third before it is swept, not by as much again. MiB. */
 const LARGE_MIB = 96;
 const GROWTH = '--heap-growing-percent=30';
@@ -19,18 +21,22 @@ export type Started = Pick<NodeJS.Process, 'execPath' | 'execArgv' | 'argv' | 'e
 /** The options of Node to start anew with; undefined when it has them, or when whoever started it has a will of his own. */
 export function missingOptions({ execArgv, env }: Pick<Started, 'execArgv' | 'env'>): string[] | undefined {
   const given = [...execArgv, ...(env.NODE_OPTIONS ?? '').split(/\s+/)];
-  const isSaid = given.some((option) => /^--(?:min|max)[-_]semi[-_]space[-_]size\b/.test(option));
-  return isSaid ? undefined : [...AT_START, ...execArgv];
+  return given.some((option) => LEAVE_ALONE.test(option)) ? undefined : [...AT_START, ...execArgv];
 }
 
 /**
  * Becomes the same program with the options that V8 wants at its start: same process, same arguments, before anything was read.
- * Node.js before 22.15 cannot do that, and goes on without.
+ * Node.js before 22.15 cannot do that, and some systems do not allow it: then it goes on without, which costs memory only.
  */
 export function startWithHeapOptions(started: Started): void {
   const { execPath, argv, env } = started;
   const options = missingOptions(started);
-  if (options) started.execve?.(execPath, [execPath, ...options, ...argv.slice(1)], env);
+  if (!options) return;
+  try {
+    started.execve?.(execPath, [execPath, ...options, ...argv.slice(1)], env);
+  } catch {
+    // It goes on as it was started.
+  }
 }
 
 /** Whether the heap is large, and grows by less from now on. */

@@ -14,6 +14,8 @@ describe('the options that V8 wants at its start', () => {
       [...SEMI_SPACES, '--enable-source-maps'],
     ],
     ['they are there', SEMI_SPACES, {}, undefined],
+    ['a debugger is attached', ['--inspect-brk=0'], {}, undefined],
+    ['the environment says one in quotes', [], { NODE_OPTIONS: '"--max-semi-space-size=32"' }, undefined],
     ['somebody wants another size', ['--max-semi-space-size=32'], {}, undefined],
     [
       'the environment says one, written otherwise',
@@ -38,6 +40,15 @@ describe('the options that V8 wants at its start', () => {
     expect(execve.mock.calls).toEqual([
       ['/node', ['/node', ...SEMI_SPACES, '--x', 'consular.mjs', 'run', '-c', 'f'], env],
     ]);
+  });
+
+  it('are done without where the system does not allow to start anew', () => {
+    const execve = () => {
+      throw new Error('not permitted');
+    };
+    expect(() =>
+      startWithHeapOptions({ execPath: '/node', execArgv: [], argv: ['/node'], env: {}, execve }),
+    ).not.toThrow();
   });
 
   it('are done without on a Node.js that cannot', () => {
