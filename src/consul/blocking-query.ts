@@ -42,6 +42,8 @@ export interface BlockingQueryOptions {
    * @param costMs what such an answer takes Consul, about
    */
   readonly restMs?: ((answer: ConsulAnswer, costMs: number) => number) | undefined;
+  /** Of a rest that begins now: aborts when the question is wanted before the rest is over. */
+  readonly restSignal?: () => AbortSignal;
   /** A question that failed waits here too before it is asked again. */
   readonly brake: Pick<RetryBrake, 'turn' | 'giveBack'>;
   readonly log: Log;
@@ -111,7 +113,7 @@ export async function followBlockingQuery(options: BlockingQueryOptions): Promis
       }
       failures = 0;
       if (!isNews) await pause(futile.wait());
-      await sleep(options.restMs?.(answer, costMs) ?? 0, signal, clock);
+      await sleep(options.restMs?.(answer, costMs) ?? 0, options.restSignal?.() ?? signal, clock);
       if (answer.index === 0) await sleep(1000, signal, clock);
     } catch (error) {
       if (signal.aborted) return;

@@ -11,7 +11,7 @@ export interface CatalogLists {
   readonly warning: List<ChecksInState>;
 }
 
-type List<T> = Pick<SharedList<T>, 'purpose' | 'subscribe'>;
+type List<T> = Pick<SharedList<T>, 'purpose' | 'subscribe' | 'endRest'>;
 
 export interface CatalogListsOptions extends Omit<
   SharedListOptions<never>,

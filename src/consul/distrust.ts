@@ -55,7 +55,7 @@ export class Distrust {
 
   /** @param at by the clock of some machine, which may be wrong: the distrust lasts ten minutes at the longest */
   begin(sign: Sign, at = this.#clock.date()): void {
-    if (isOf(this.loss, at)) return;
+    if (isOf(this.#loss, at)) return;
     const now = this.#clock.date().getTime();
     const remaining = Math.min(this.#lastsMs, at.getTime() + this.#lastsMs - now);
     if (remaining <= 0) return;

@@ -105,7 +105,12 @@ export class ServiceCatalog {
       },
     });
     this.#reads = new ServiceReads({ ...options, clock, known: this.#known, read: (name) => this.refresh(name) });
-    const onLost = ({ spelling }: KnownService) => this.#reads.readAgain(spelling.toLowerCase());
+    const onLost = ({ spelling }: KnownService) => {
+      // The lists of checks rest for long while each service has a long poll; now one has none.
+      options.lists.critical.endRest();
+      options.lists.warning.endRest();
+      this.#reads.readAgain(spelling.toLowerCase());
+    };
     this.#followed = new FollowedServices({ ...options, onLost });
     // Health first: a check that changes between the first reading and the first list would be noticed by neither.
     this.synced = this.#watchHealth().then(() => this.#watchNames());

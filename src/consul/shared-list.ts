@@ -48,6 +48,7 @@ export class SharedList<T> {
   readonly #subscribers: ListSubscriber<T>[] = [];
   #latest: { readonly list: T; readonly index: number } | undefined;
   #failure: unknown;
+  #rest = new AbortController();
 
   constructor(options: SharedListOptions<T>) {
     this.#options = options;
@@ -64,6 +65,12 @@ export class SharedList<T> {
     if (this.#subscribers.length === 1) inBackground(this.#follow());
     if (this.#failure !== undefined) subscriber.onFailure(this.#failure);
     inBackground(this.#tellLatest(subscriber));
+  }
+
+  /** Somebody needs the list sooner than was said after its last answer. */
+  endRest(): void {
+    this.#rest.abort();
+    this.#rest = new AbortController();
   }
 
   /** Nobody may be about to ask again: who cannot take it in is told the latest until it can. */
@@ -91,6 +98,7 @@ export class SharedList<T> {
         this.#failure = error;
         for (const { onFailure } of this.#subscribers) onFailure(error);
       },
+      restSignal: () => AbortSignal.any([query.signal, this.#rest.signal]),
       restMs: ({ index }, costMs) => Math.min(...this.#subscribers.map(({ restMs }) => restMs(index, costMs))),
     });
   }

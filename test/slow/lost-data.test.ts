@@ -88,6 +88,6 @@ it('a Consul that lost data is believed in what it has, and in what it has not w
     await until('the critical one in Consul', async () => (await rig.consul.summary('vm')).includes(critical));
     await untilEqual('without the critical one', () => mirrored.addresses('vm'), at(81, 82, 83));
     // Nothing changes any more, and what is gone for good must not stay for ever.
-    await untilEqual('without the missing', () => mirrored.addresses('vm'), at(83));
+    await untilEqual('without the missing', () => mirrored.addresses('vm'), at(83), 90_000);
   }, start);
 });

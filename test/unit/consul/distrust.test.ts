@@ -64,6 +64,18 @@ describe('the distrust of a Consul that lost data', () => {
     expect(distrust.loss).toBeUndefined();
   });
 
+  it('that was short is not begun anew by a late sign of the same loss', async () => {
+    const clock = new TestClock();
+    const distrust = new Distrust(clock, 5000);
+    distrust.begin('fence-lost');
+    await clock.advance(MINUTE - 1);
+    distrust.begin('lower-names-index');
+    expect(distrust.loss).toBeUndefined();
+    await clock.advance(1);
+    distrust.begin('own-entry-lost');
+    expect(distrust.loss).toBeDefined();
+  });
+
   it('goes by the clock of the machine where none is given', () => {
     const distrust = new Distrust();
     distrust.begin('early-answer');

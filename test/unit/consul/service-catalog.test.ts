@@ -401,6 +401,18 @@ describe('a followed service', () => {
     expect(waiting.has(read('Orders'))).toBe(true);
   });
 
+  it('that loses its long poll has the lists of checks asked again, which rest while nobody needs them', async () => {
+    const { catalog, clock, consul, tell, waiting } = await synced();
+    for (const name of ['orders', 'stock']) catalog.follow(name);
+    await clock.advance(125);
+    await tell(CRITICAL, answer([], { index: 6 }));
+    consul.asked.length = 0;
+    await clock.advance(1000);
+    expect(waiting.has(CRITICAL)).toBe(false);
+    await tell(read('Orders'), new Error('reset'));
+    expect(waiting.has(CRITICAL)).toBe(true);
+  });
+
   it('gives its long poll up when Consul allows none for the lists', async () => {
     const { catalog, clock, tell, waiting } = await synced();
     catalog.follow('orders');

@@ -93,7 +93,7 @@ function listOf<T = ReadonlyMap<string, Checked>>(purpose: string, list?: T) {
       onAnswer: (index, checks) => take(list ?? (checks as T), index),
       ...{ onFailure, restMs },
     });
-  return { purpose, subscribe };
+  return { purpose, subscribe, endRest: () => undefined };
 }
 
 async function answer(purpose: string, index: number, checks: readonly string[] = []) {
