@@ -35,7 +35,7 @@ export interface Daemon extends RunningDaemon {
  * must not depend on them; Consular's own entry, which would move Consul's index now and then, keeps its pace.
  */
 const QUICK: Timings = {
-  lookPace: { firstMs: 50, gapMs: 500, gapInLooks: 1, longestGapMs: 2000 },
+  lookPace: { firstMs: 50, gapMs: 500, gapInLooks: 1, longestGapMs: 2000, ownGapMsPerNode: 0, longestOwnGapMs: 0 },
   sweepPace: { firstMs: 50, gapMs: 250, longestGapMs: 1000 },
   kindPace: { lookAgainMs: 300, pauseMs: 50, missingMs: 300, grantedMs: 2000 },
   secondProofMs: 300,

@@ -19,7 +19,7 @@ export interface DriftOptions extends Pick<LooksOptions, 'onLook' | 'log' | 'sig
   readonly owner: Owner;
   readonly own: Pick<
     OwnCatalog,
-    'look' | 'refresh' | 'doubt' | 'isOurDoing' | 'onCommit' | 'forgetIndexes' | 'nodesWithOtherChecks'
+    'look' | 'nodeCount' | 'refresh' | 'doubt' | 'isOurDoing' | 'onCommit' | 'forgetIndexes' | 'nodesWithOtherChecks'
   >;
   readonly lists: CatalogLists;
   readonly distrust: Pick<Distrust, 'subscribe'>;
@@ -69,6 +69,7 @@ export function followDrift(options: DriftOptions): void {
           log.info('Consul has something else than was written, looking at it', { pods: podKeys.size });
         onDrift(podKeys);
       }),
+    nodes: () => own.nodeCount,
     onFailure: (error) => onFailure(LOOK, error),
   });
   const readAll = () => {

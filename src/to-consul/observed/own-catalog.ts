@@ -57,6 +57,10 @@ export class OwnCatalog implements Known {
     return this.#instances.ofService(name);
   }
 
+  get nodeCount(): number {
+    return this.#nodes.size;
+  }
+
   nodeNames(): Iterable<string> {
     return this.#nodes.keys();
   }

@@ -42,6 +42,7 @@ beforeEach(() => {
   followDrift({
     owner,
     own: {
+      nodeCount: 1,
       look: (onDrift) => {
         told.push(`look after ${clock.now()}`);
         onDrift(new Set(drifted));

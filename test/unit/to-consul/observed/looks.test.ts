@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { ClusterIdentityError } from '../../../../src/to-consul/identity/cluster-identity.ts';
-import { Looks, type LookPace } from '../../../../src/to-consul/observed/looks.ts';
+import { LOOK_PACE, Looks, type LookPace } from '../../../../src/to-consul/observed/looks.ts';
 import { owner, strings } from '../../builders.ts';
 import { TestClock } from '../../clock.ts';
 import { QUIET } from '../../log.ts';
@@ -13,13 +13,14 @@ let began: number[];
 /** Ends the running look. */
 let end: (outcome?: boolean | Error) => Promise<void>;
 let completed: number;
+let nodes: number;
 let failures: unknown[];
 let errors: string[];
 
 function looks(pace?: LookPace): Looks {
   clock = new TestClock();
   ended = new AbortController();
-  [began, completed, failures, errors] = [[], 0, [], []];
+  [began, completed, failures, errors, nodes] = [[], 0, [], [], 1];
   return new Looks({
     look: () => {
       began.push(clock.now());
@@ -31,6 +32,7 @@ function looks(pace?: LookPace): Looks {
         };
       });
     },
+    nodes: () => nodes,
     onLook: () => completed++,
     onFailure: (error) => failures.push(error),
     log: { ...QUIET, error: (message) => errors.push(message) },
@@ -104,6 +106,41 @@ describe('a look begins', () => {
   });
 });
 
+describe('while only we change anything, many nodes are looked at', () => {
+  it.each([
+    [333, 8000],
+    [1000, 24_000],
+    [10_000, 120_000],
+  ])('%i of them %i ms after the last look', async (count, gap) => {
+    nodes = count;
+    soon(true);
+    await clock.advance(250);
+    await end();
+    soon(false);
+    await clock.advance(200_000);
+    expect(began).toEqual([250, 250 + gap]);
+  });
+
+  it('sooner when somebody else does', async () => {
+    nodes = 10_000;
+    soon(true);
+    await clock.advance(250);
+    await end();
+    soon(false);
+    await clock.advance(20_000);
+    soon(true);
+    await clock.advance(1000);
+    expect(began).toEqual([250, 20_500]);
+  });
+
+  it('for the first time so long after the start, however few there were then', async () => {
+    soon(false);
+    nodes = 1000;
+    await clock.advance(200_000);
+    expect(began).toEqual([24_000]);
+  });
+});
+
 describe('a wake during a look', () => {
   const during = async (...wakes: readonly boolean[]) => {
     soon(true);
@@ -126,7 +163,7 @@ describe('a wake during a look', () => {
   });
 
   it('that is of somebody else is not made wait by one of our own doing', async () => {
-    const made = looks({ firstMs: 1, gapMs: 100, gapInLooks: 0, longestGapMs: 1000 });
+    const made = looks({ ...LOOK_PACE, firstMs: 1, gapMs: 100, gapInLooks: 0, longestGapMs: 1000, ownGapMsPerNode: 0 });
     made.soon(true);
     await clock.advance(1);
     made.soon(true);
@@ -183,7 +220,7 @@ it('nothing is looked at after the end of the process', async () => {
 });
 
 it('the pace is a setting', async () => {
-  const made = looks({ firstMs: 10, gapMs: 20, gapInLooks: 5, longestGapMs: 30 });
+  const made = looks({ ...LOOK_PACE, firstMs: 10, gapMs: 20, gapInLooks: 5, longestGapMs: 30, ownGapMsPerNode: 0 });
   made.soon(true);
   await clock.advance(10);
   await end();
