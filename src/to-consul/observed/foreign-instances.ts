@@ -8,10 +8,10 @@ import type { ForeignSource } from './foreign-source.ts';
 
 /** What was read is believed for this long: a burst of pods of one service is one read. */
 const FRESH_MS = 2000;
-/** So many names at a time are read one by one; where more are asked for, the list of all names is asked for once. */
+/** So many names are read one by one; where more are asked for at a time, or in the time for which the list is believed, that is read. */
 const FEW = 32;
 /** A read of one name costs Consul about as much. With what the list costs it says from how many names on the list is the cheaper. */
-const READ_MS = 0.2;
+const READ_MS = 0.6;
 /** A list is believed for so many times as long as it took, so that it takes at most a twentieth of Consul's time, */
 const LIST_BELIEVED = 20;
 /** but no longer than this. */
@@ -52,6 +52,8 @@ export class ForeignInstances {
   readonly #reading = new Map<string, Promise<void>>();
   #listing: Promise<void> | undefined;
   #listTookMs = 0;
+  /** How many names were read one by one in the time that ends then. */
+  #readOfLate = { until: -Infinity, names: 0 };
   /** How many changes of pods were seen, and of the pods that changed of late the number of their last, the oldest first. */
   #changes = 0;
   readonly #lastChange = new Map<string, { readonly number: number; readonly at: number }>();
@@ -112,7 +114,7 @@ export class ForeignInstances {
     // What is on its way may have been asked for before the pod changed.
     await this.#reading.get(name);
     if (isKnown()) return;
-    if (this.#reading.size >= Math.max(FEW, this.#listTookMs / READ_MS)) {
+    if (this.#isListCheaper(podKey)) {
       await this.#listing;
       if (!isKnown()) await this.readNames();
       if (isKnown()) return;
@@ -123,6 +125,22 @@ export class ForeignInstances {
       this.#reading.set(name, reading);
     }
     await reading;
+  }
+
+  /**
+   * Whether reading names one by one costs Consul as much by now as the list would. Of pods that change, each at another time, the next
+   * list would not tell much; of those that are only looked at, as at a first start, it tells all.
+   */
+  #isListCheaper(podKey: string): boolean {
+    const many = Math.max(FEW, this.#listTookMs / READ_MS);
+    if (this.#clock.now() >= this.#readOfLate.until)
+      this.#readOfLate = { until: this.#clock.now() + this.#listBelievedMs, names: 0 };
+    return this.#reading.size >= many || (this.#readOfLate.names >= many && !this.#lastChange.has(podKey));
+  }
+
+  /** By what the list costs. */
+  get #listBelievedMs(): number {
+    return Math.min(LONGEST_BELIEVED_MS, Math.max(FRESH_MS, LIST_BELIEVED * this.#listTookMs));
   }
 
   /**
@@ -140,16 +158,17 @@ export class ForeignInstances {
     const names = await this.#options.source.names();
     const now = this.#clock.now();
     this.#listTookMs = now - askedAt;
-    const byCost = Math.min(LONGEST_BELIEVED_MS, Math.max(FRESH_MS, LIST_BELIEVED * this.#listTookMs));
+    this.#readOfLate = { until: -Infinity, names: 0 };
     this.#list = {
       // From the question on: older changes of pods are forgotten.
-      ...{ askedAfter, believedUntil: askedAt + (believedMs ?? byCost) },
+      ...{ askedAfter, believedUntil: askedAt + (believedMs ?? this.#listBelievedMs) },
       names: new Set(names.map((name) => name.toLowerCase())),
     };
   }
 
   async #readNow(name: string, spelling: string): Promise<void> {
     const askedAfter = this.#changes;
+    this.#readOfLate.names++;
     const instances = await this.#options.source.read(spelling);
     this.#followed.take(name, instances, askedAfter);
   }

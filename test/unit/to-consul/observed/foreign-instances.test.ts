@@ -149,6 +149,31 @@ describe('the foreign instances of a service', () => {
   });
 });
 
+describe('where many names are asked for one after the other', () => {
+  const names = Array.from({ length: 40 }, (_, i) => `service-${i}`);
+
+  it('the list is read when as many were read as cost Consul as much', async () => {
+    for (const name of names) await foreign.ensure(name, POD);
+    expect(source.reads).toEqual([...names.slice(0, 32), 'all names']);
+  });
+
+  it('it is not, within a longer time', async () => {
+    for (const name of names) {
+      await foreign.ensure(name, POD);
+      await clock.advance(100);
+    }
+    expect(source.reads).toEqual(names);
+  });
+
+  it('it is not for pods that change, each at another time', async () => {
+    for (const name of names) {
+      foreign.podsChanged([POD]);
+      await foreign.ensure(name, POD);
+    }
+    expect(source.reads).toEqual(names);
+  });
+});
+
 describe('where many names are asked for at a time', () => {
   const names = Array.from({ length: 40 }, (_, i) => `service-${i}`);
   const askFor = (all: readonly string[], pod = POD) => Promise.all(all.map((name) => foreign.ensure(name, pod)));
