@@ -48,7 +48,7 @@ Examples:
   npm run bench -- to-kubernetes                          # about 13 minutes
   npm run bench -- to-kubernetes --quick
   npm run -s bench -- to-consul --output markdown > table.md
-  npm run bench -- scale                                  # everything; about 12 minutes
+  npm run bench -- scale                                  # everything; about 16 minutes
   npm run bench -- scale --pods 10000
   npm run -s bench -- to-consul --output json | jq '.rows[] | select(.met == false)'
 `;

@@ -7,6 +7,7 @@ import { raftEntries } from '../raft-entries.ts';
 import { say, type Subject } from '../subjects.ts';
 import type { Program } from '../to-consul/programs.ts';
 import type { ConsulApi } from '../../rig/consul.ts';
+import { LOOK_PACE } from '../../../src/to-consul/observed/looks.ts';
 import { PROBED_SIZES, type Layout, type ProbedSize } from './layout.ts';
 import { untilCounted, untilQuiet } from './quiet.ts';
 import type { ReplayServer } from './replay-server.ts';
@@ -16,6 +17,8 @@ export interface Life {
   readonly fill: { readonly wallMs: number; readonly cpuSeconds: number; readonly consulCpuSeconds: number };
   /** CPU milliseconds of one change, by how many pods the service has. */
   readonly changes: Readonly<Record<ProbedSize, Change>>;
+  /** CPU seconds of the looks at all nodes that the changes give reason for; the floor has none. */
+  readonly look?: { readonly cpuSeconds: number; readonly consulCpuSeconds: number };
   readonly idle: { readonly cpuPercent: number; readonly consulCpuPercent: number };
   /** Of a relist of everything with every pod changed; the floor cannot do that. */
   readonly relist?: { readonly wallMs: number; readonly cpuSeconds: number; readonly consulCpuSeconds: number };
@@ -55,6 +58,8 @@ export interface Stage {
 const BACKGROUND_MS = 5000;
 const AFTERMATH_MS = 5000;
 const FLIPS_PER_SECOND = 20;
+/** A look at 5 000 nodes takes some seconds. */
+const LOOKED_MS = 10_000;
 /** Long enough that each watch finds nobody at least once; far shorter than a Lease. */
 const AWAY_MS = 3000;
 
@@ -91,11 +96,13 @@ async function live(
   background: PerPart,
 ): Promise<Omit<Life, 'fill' | 'loopDelay'>> {
   await untilQuiet(subject);
+  await untilLooked(stage, subject);
   const changes: [ProbedSize, Change][] = [];
   for (const size of PROBED_SIZES) {
     tell(stage, `${stage.options.flips} changes of pods whose service has ${size}`);
     changes.push([size, await measureChanges(stage, consul, parts, background, size)]);
   }
+  const look = stage.delays ? { look: await measureLook(stage, subject, parts, background) } : {};
   tell(stage, `idle for ${stage.options.idleSeconds} s`);
   await untilQuiet(subject);
   const stopwatch = await startStopwatch(parts);
@@ -106,11 +113,41 @@ async function live(
   const relist = stage.delays ? { relist: await measureRelist(stage, subject, parts) } : {};
   return {
     changes: Object.fromEntries(changes) as Life['changes'],
+    ...look,
     idle: { cpuPercent: percent(spent.subject), consulCpuPercent: percent(spent.consul) },
     ...relist,
     residentMiB,
     peakMiB: (await subject.memory()).peakMiB,
   };
+}
+
+/** Milliseconds until a look at all nodes is over that something gave reason for just now. */
+function lookMs({ layout }: Stage): number {
+  const { gapMs, ownGapMsPerNode, longestOwnGapMs } = LOOK_PACE;
+  return Math.max(gapMs, Math.min(longestOwnGapMs, ownGapMsPerNode * layout.nodes)) + LOOKED_MS;
+}
+
+/** The first look reads what is on each node, once; it is no cost of a change. */
+async function untilLooked(stage: Stage, subject: Subject): Promise<void> {
+  if (!stage.delays) return;
+  tell(stage, 'until all nodes were looked at');
+  await sleep(Math.max(0, subject.startedAt + lookMs(stage) - Date.now()));
+  await untilQuiet(subject);
+}
+
+/** How often there is such a look depends on the nodes, and not on the changes; between the changes above there is none where nodes are many. */
+async function measureLook(
+  stage: Stage,
+  subject: Subject,
+  parts: Parts,
+  background: PerPart,
+): Promise<NonNullable<Life['look']>> {
+  tell(stage, 'the look at all nodes after the last change');
+  const stopwatch = await startStopwatch(parts);
+  await sleep(lookMs(stage));
+  await untilQuiet(subject);
+  const { subject: cpuMs, consul } = caused(await stopwatch(), background, 1);
+  return { cpuSeconds: cpuMs / 1000, consulCpuSeconds: consul / 1000 };
 }
 
 /** What a program puts off belongs to the changes, and Consul's background does not. The subject's own counts. */

@@ -28,7 +28,7 @@ function ofSize(figures: Figures): Row[] {
     consular: of(figures.consular),
   });
   const { pods, consular } = figures;
-  const { relist, loopDelay } = consular;
+  const { look, relist, loopDelay } = consular;
   const most = MOST_MEMORY.get(pods);
   return [
     { what: `${pods} pods` },
@@ -44,6 +44,8 @@ function ofSize(figures: Figures): Row[] {
       return { ...row, goal: ratioGoal(MOST_OWN_CPU, row.floor) };
     }),
     both('Raft entries of a change, 100 pods a service', ({ changes }) => changes[100].entries),
+    { what: '  looks at all nodes after the last change, own CPU, seconds', ...given(look?.cpuSeconds) },
+    { what: "    Consul's CPU, seconds", ...given(look?.consulCpuSeconds) },
     { ...both('idle, CPU, % of a core', ({ idle }) => idle.cpuPercent), goal: limitGoal(1) },
     { ...both("idle, Consul's CPU, % of a core", ({ idle }) => idle.consulCpuPercent), goal: limitGoal(0.5) },
     { what: '  relist with every pod changed, own CPU, seconds', ...given(relist?.cpuSeconds) },
