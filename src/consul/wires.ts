@@ -30,6 +30,16 @@ export interface Exchange {
   readonly secret?: string | undefined;
 }
 
+/** Told of each request what came of it: the HTTP status of the answer. Of those that were called off nothing is told. */
+export type OnAnswered = (status: number | 'error') => void;
+
+export interface WiresOptions {
+  /** See TlsFiles. */
+  readonly tlsLookMs?: number | undefined;
+  /** @default nobody */
+  readonly onAnswered?: OnAnswered;
+}
+
 /** The connections to each address of Consul. */
 export interface Wires {
   /** @throws ConsulError */
@@ -43,7 +53,7 @@ export function openWires(
   config: ConsulConfig,
   userAgent: string,
   log: Log,
-  tlsLookMs: number | undefined,
+  { tlsLookMs, onAnswered = () => undefined }: WiresOptions,
 ): Wires {
   const { serverName, proxies, datacenter } = config;
   const isTls = (address: string) => new URL(address).protocol === 'https:';
@@ -85,11 +95,14 @@ export function openWires(
           ctx: cancel.emitter,
           ...(body === undefined ? {} : { type: 'json' as const, body }),
         });
+        onAnswered(answer.statusCode);
         return decodeAnswer(answer, use.term);
       } catch (error) {
         if (place.left.aborted && verb === '_get' && !signal?.aborted)
           throw new ConsulError(purpose, 0, '', new Error('it was called off, for another address is asked now'));
         const failure = asConsulError(purpose, error, proxy, [use.value, secret ?? '']);
+        if (failure.status > 0) onAnswered(failure.status);
+        else if (!signal?.aborted && !(isLong && use.superseded?.aborted)) onAnswered('error');
         // Perhaps one side does not believe the other's certificate any more.
         if (failure.status === 0 && !signal?.aborted) inBackground(tlsFiles?.look());
         throw failure;

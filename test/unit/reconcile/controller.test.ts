@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { systemClock } from '../../../src/clock.ts';
 import { Controller } from '../../../src/reconcile/controller.ts';
 import { WritesOff } from '../../../src/writes.ts';
 import { createMetrics } from '../../../src/observability/metrics.ts';
@@ -26,12 +27,13 @@ function stage(fates: (Error | undefined)[] = [], msBetween = 0) {
     reconcile: (key) => {
       reconciled.push(key);
       failing.push(controller.status.failing);
+      nowMs += msBetween;
       const fate = fates.shift();
       if (fate) return Promise.reject(fate);
       whenCalm();
       return Promise.resolve();
     },
-    ...{ brake: NO_BRAKE, log, metrics, clock: { now: () => (nowMs += msBetween) } },
+    ...{ brake: NO_BRAKE, log, metrics, clock: { ...systemClock, now: () => nowMs } },
   });
   /** Puts the key into the queue; resolves when a reconcile of it went well. */
   const run = async (key: string) => {
