@@ -6,21 +6,20 @@ import { ConsulError, TokenChanged } from './errors.ts';
 import { Login, type LoginApi } from './login.ts';
 import { fixedToken, TokenFile, type TokenSource, type TokenUse } from './tokens.ts';
 import type { Verb } from './transport.ts';
-import { isLongPoll, openWires, type Exchange } from './wires.ts';
+import { isLongPoll, openWires, type Exchange, type WiresOptions } from './wires.ts';
 import type { ConsulAnswer, ConsulClient, ConsulRequest } from './client.ts';
 
 /**
- * @param tlsLookMs see TlsFiles
  * @throws Error when a TLS file or a proxy of the environment cannot be used
  */
 export function createConsulClient(
   config: ConsulConfig,
   userAgent: string,
   log: Log,
-  tlsLookMs?: number,
+  options: WiresOptions = {},
 ): ConsulClient {
   const list = addressesOf(config);
-  const wires = openWires(list, config, userAgent, log, tlsLookMs);
+  const wires = openWires(list, config, userAgent, log, options);
   const addresses = new Addresses({
     addresses: list,
     log,
@@ -86,6 +85,9 @@ export function createConsulClient(
     },
     get tokenFailure() {
       return tokens.failure;
+    },
+    get certificateEnds() {
+      return wires.certificateEnds;
     },
     close: async () => {
       isClosed = true;

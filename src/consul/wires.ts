@@ -8,7 +8,7 @@ import { Connections } from './connections.ts';
 import { ConsulError } from './errors.ts';
 import { MOST_LONG_POLLS } from './long-polls.ts';
 import { proxyFor, proxyName } from './proxy.ts';
-import { TlsFiles } from './tls-files.ts';
+import { TlsFiles, type CertificateEnds } from './tls-files.ts';
 import type { TokenUse } from './tokens.ts';
 import { createTransport, type TransportAnswer, type Verb } from './transport.ts';
 import { NoTunnel } from './tunnel.ts';
@@ -30,10 +30,22 @@ export interface Exchange {
   readonly secret?: string | undefined;
 }
 
+/** Told of each request what came of it: the HTTP status of the answer. Of those that were called off nothing is told. */
+export type OnAnswered = (status: number | 'error') => void;
+
+export interface WiresOptions {
+  /** See TlsFiles. */
+  readonly tlsLookMs?: number | undefined;
+  /** @default nobody */
+  readonly onAnswered?: OnAnswered;
+}
+
 /** The connections to each address of Consul. */
 export interface Wires {
   /** @throws ConsulError */
   exchange(exchange: Exchange): Promise<ConsulAnswer>;
+  /** Empty where nothing goes by TLS. */
+  readonly certificateEnds: CertificateEnds;
   destroy(): void;
 }
 
@@ -43,7 +55,7 @@ export function openWires(
   config: ConsulConfig,
   userAgent: string,
   log: Log,
-  tlsLookMs: number | undefined,
+  { tlsLookMs, onAnswered = () => undefined }: WiresOptions,
 ): Wires {
   const { serverName, proxies, datacenter } = config;
   const isTls = (address: string) => new URL(address).protocol === 'https:';
@@ -85,11 +97,14 @@ export function openWires(
           ctx: cancel.emitter,
           ...(body === undefined ? {} : { type: 'json' as const, body }),
         });
+        onAnswered(answer.statusCode);
         return decodeAnswer(answer, use.term);
       } catch (error) {
         if (place.left.aborted && verb === '_get' && !signal?.aborted)
           throw new ConsulError(purpose, 0, '', new Error('it was called off, for another address is asked now'));
         const failure = asConsulError(purpose, error, proxy, [use.value, secret ?? '']);
+        if (failure.status > 0) onAnswered(failure.status);
+        else if (!signal?.aborted && !(isLong && use.superseded?.aborted)) onAnswered('error');
         // Perhaps one side does not believe the other's certificate any more.
         if (failure.status === 0 && !signal?.aborted) inBackground(tlsFiles?.look());
         throw failure;
@@ -97,12 +112,17 @@ export function openWires(
         cancel.end();
       }
     },
+    get certificateEnds() {
+      return tlsFiles?.ends ?? NO_CERTIFICATES;
+    },
     destroy() {
       for (const { longPolls, others } of places.values())
         for (const { connections } of [longPolls, others]) connections.destroy();
     },
   };
 }
+
+const NO_CERTIFICATES: CertificateEnds = new Map();
 
 /** Whether Consul answers only when something changed. */
 export function isLongPoll({ query = {} }: Pick<ConsulRequest, 'query'>): boolean {

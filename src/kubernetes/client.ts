@@ -48,7 +48,15 @@ export interface KubernetesClient {
 /** The client, as code that asks and writes in JSON needs it. */
 export type KubernetesRequester = Pick<KubernetesClient, 'request'>;
 
-export function createKubernetesClient(connection: KubernetesConnection, userAgent: string): KubernetesClient {
+/**
+ * @param onAnswered told of each request what came of it: the HTTP status of the answer; of those that were called off nothing.
+ *   Default nobody
+ */
+export function createKubernetesClient(
+  connection: Omit<KubernetesConnection, 'certificateEnds'>,
+  userAgent: string,
+  onAnswered: (status: number | 'error') => void = () => undefined,
+): KubernetesClient {
   async function send(request: KubernetesRequest, timeouts: Timeouts): Promise<Dispatcher.ResponseData> {
     let response = await attempt(request, timeouts, await connection.authenticate());
     if (response.statusCode === 401) {
@@ -60,7 +68,22 @@ export function createKubernetesClient(connection: KubernetesConnection, userAge
     throw errorFromBody(request.purpose, response.statusCode, contentTypeOf(response), await bytesOf(response));
   }
 
-  function attempt(
+  async function attempt(
+    request: KubernetesRequest,
+    timeouts: Timeouts,
+    credentials: Credentials,
+  ): Promise<Dispatcher.ResponseData> {
+    try {
+      const response = await dispatch(request, timeouts, credentials);
+      onAnswered(response.statusCode);
+      return response;
+    } catch (error) {
+      if (!request.signal?.aborted) onAnswered('error');
+      throw error;
+    }
+  }
+
+  function dispatch(
     request: KubernetesRequest,
     timeouts: Timeouts,
     { dispatcher, headers }: Credentials,

@@ -1,5 +1,12 @@
 import type { Clock } from '../clock.ts';
 
+/** What keeps the process from being ready, of one source: words of Consular's own and of its configuration. */
+export interface Judgement {
+  readonly source: string;
+  /** One sentence each; none while the source is well. */
+  readonly failures: readonly string[];
+}
+
 /** What fails, and why, in one sentence: without the name where the reason begins with the same words. */
 export function because(what: string, why: string): string {
   return why.startsWith(`${what}: `) ? why : `${what}: ${why}`;

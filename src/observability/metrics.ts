@@ -1,16 +1,20 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { createStateGauges, type StateGauges, type StateSource } from './state-gauges.ts';
 
-export type Direction = 'to-consul' | 'to-kubernetes';
+export type { Direction } from './state-gauges.ts';
+
+/** What requests are sent to. */
+export type ApiTarget = 'consul' | 'kubernetes';
 
 /** Every metric, in one place. Label sets are closed: nothing that a user or a remote system writes becomes a label. */
-export interface Metrics {
+export interface Metrics extends StateGauges {
   readonly registry: Registry;
+  /** From now on the gauges of what is so now ask that source. */
+  follow(source: StateSource): void;
+  readonly buildInfo: Gauge<'version' | 'node_version' | 'cluster'>;
+  readonly changeToWritten: Histogram<'direction'>;
   readonly reconciles: Counter<'direction' | 'outcome'>;
   readonly rejections: Counter<'direction' | 'reason'>;
-  readonly queueDepth: Gauge<'direction'>;
-  readonly owned: Gauge<'direction'>;
-  readonly retained: Gauge<'direction'>;
-  readonly kept: Gauge<'direction'>;
   readonly imports: Gauge;
   readonly istioFallbacks: Gauge;
   readonly closedNamespaces: Gauge;
@@ -21,6 +25,7 @@ export interface Metrics {
   readonly consulOperations: Counter;
   readonly consulTransactionSeconds: Histogram;
   readonly kubernetesWrites: Counter<'verb' | 'kind'>;
+  readonly apiRequests: Counter<'target' | 'code'>;
   readonly relists: Counter<'kind'>;
   readonly watchFailures: Counter<'source'>;
   readonly timeWentBack: Counter<'source' | 'sign'>;
@@ -33,8 +38,18 @@ export interface Metrics {
 export function createMetrics(): Metrics {
   const registers = [new Registry()];
   const [registry] = registers as [Registry];
+  let source: StateSource | undefined;
   return {
     registry,
+    follow: (followed) => (source = followed),
+    changeToWritten: new Histogram({
+      name: 'consular_change_to_written_seconds',
+      help: 'Time from a change being seen to its being written; deliberate waits are not in it.',
+      labelNames: ['direction'],
+      buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60],
+      registers,
+    }),
+    ...createStateGauges(registers, () => source),
     reconciles: new Counter({
       name: 'consular_reconciles_total',
       help: 'Keys reconciled.',
@@ -45,30 +60,6 @@ export function createMetrics(): Metrics {
       name: 'consular_rejections_total',
       help: 'User input that could not be honoured.',
       labelNames: ['direction', 'reason'],
-      registers,
-    }),
-    queueDepth: new Gauge({
-      name: 'consular_queue_depth',
-      help: 'Keys waiting to be reconciled.',
-      labelNames: ['direction'],
-      registers,
-    }),
-    owned: new Gauge({
-      name: 'consular_owned',
-      help: 'Consul instances or Kubernetes Services that Consular owns.',
-      labelNames: ['direction'],
-      registers,
-    }),
-    retained: new Gauge({
-      name: 'consular_retained',
-      help: 'What stays although it would go, because much was lost at once.',
-      labelNames: ['direction'],
-      registers,
-    }),
-    kept: new Gauge({
-      name: 'consular_kept',
-      help: 'What would go and stays, because the setting removals is never.',
-      labelNames: ['direction'],
       registers,
     }),
     imports: new Gauge({
@@ -124,6 +115,12 @@ export function createMetrics(): Metrics {
       labelNames: ['verb', 'kind'],
       registers,
     }),
+    apiRequests: new Counter({
+      name: 'consular_api_requests_total',
+      help: 'Requests to Consul and to the API server, by the HTTP status of the answer, or error where none came.',
+      labelNames: ['target', 'code'],
+      registers,
+    }),
     relists: new Counter({
       name: 'consular_relists_total',
       help: 'Complete lists read from Kubernetes.',
@@ -162,6 +159,12 @@ export function createMetrics(): Metrics {
       name: 'consular_events_total',
       help: 'Kubernetes Events, by what became of them.',
       labelNames: ['outcome'],
+      registers,
+    }),
+    buildInfo: new Gauge({
+      name: 'consular_build_info',
+      help: '1, with what runs.',
+      labelNames: ['version', 'node_version', 'cluster'],
       registers,
     }),
   };

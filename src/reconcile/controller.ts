@@ -1,6 +1,7 @@
 import { systemClock, type Clock } from '../clock.ts';
 import { explainError, type Log } from '../observability/log.ts';
 import type { Direction, Metrics } from '../observability/metrics.ts';
+import type { DirectionState } from '../observability/state-gauges.ts';
 import { isWritesOff } from '../writes.ts';
 import { WorkQueue, type WorkQueueOptions } from './work-queue.ts';
 
@@ -18,9 +19,9 @@ export interface ControllerOptions {
   readonly isRace: (error: unknown) => boolean;
   readonly brake: WorkQueueOptions['brake'];
   readonly log: Log;
-  readonly metrics: Metrics;
+  readonly metrics: Pick<Metrics, 'reconciles' | 'changeToWritten'>;
   /** @default systemClock */
-  readonly clock?: Pick<Clock, 'now'>;
+  readonly clock?: Clock;
 }
 
 export interface ControllerStatus {
@@ -30,6 +31,9 @@ export interface ControllerStatus {
   /** Keys for which there is something to write, and writes are off. */
   readonly unwritten: number;
 }
+
+/** What a controller knows of the state of its direction. */
+export type ControllerState = Pick<DirectionState, 'failing' | 'waiting' | 'oldestWaitingMs' | 'lastSuccess'>;
 
 /** From this many failures in a row a key is worth an error, before that a warning. */
 const PERSISTENT_FAILURES = 5;
@@ -63,17 +67,21 @@ export class Controller {
   readonly #queue: WorkQueue;
   readonly #failing = new Map<string, Failing>();
   readonly #unwritten = new Set<string>();
-  readonly #clock: Pick<Clock, 'now'>;
+  /** When keys were written last that are being reconciled, or that failed after that. */
+  readonly #writtenAt = new Map<string, number>();
+  readonly #clock: Clock;
+  #lastSuccess: Date | undefined;
 
   constructor(options: ControllerOptions) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
     this.#queue = new WorkQueue({
-      process: (key) => this.#process(key),
+      process: (key, seenAt) => this.#process(key, seenAt),
       onFailure: (key, error, failures, retryInMs) => this.#judge(key, error, failures, retryInMs),
       retryAfterMs: (error, failures) => (options.isLackOfRights?.(error) ? slowRetryMs(failures) : undefined),
       concurrency: options.concurrency,
       brake: options.brake,
+      clock: this.#clock,
     });
   }
 
@@ -87,6 +95,16 @@ export class Controller {
     };
   }
 
+  /** The same for metrics, all of it in numbers. */
+  get state(): ControllerState {
+    return {
+      failing: this.#failing.size,
+      waiting: this.#queue.depth,
+      oldestWaitingMs: this.#queue.oldestWaitingMs,
+      lastSuccess: this.#lastSuccess,
+    };
+  }
+
   /** All keys whose last try failed, with the reason. */
   *failing(): Generator<readonly [key: string, why: string]> {
     for (const [key, { why }] of this.#failing) yield [key, why];
@@ -94,19 +112,21 @@ export class Controller {
 
   enqueue(key: string): void {
     this.#queue.add(key);
-    this.#noteDepth();
   }
 
   /** Looks at these keys when nothing else waits: what changes meanwhile goes first. */
   enqueueInBackground(keys: Iterable<string>): void {
     this.#queue.addInBackground(keys);
-    this.#noteDepth();
   }
 
   /** Looks at the key, unless it waits for its retry, which finds out as well. */
   remind(key: string): void {
     this.#queue.remind(key);
-    this.#noteDepth();
+  }
+
+  /** A system took something that was written for the key, which is being reconciled. */
+  written(key: string): void {
+    this.#writtenAt.set(key, this.#clock.now());
   }
 
   enqueueAfter(key: string, ms: number): void {
@@ -122,17 +142,24 @@ export class Controller {
     return this.#queue.drain(limitMs);
   }
 
-  #noteDepth(): void {
-    this.#options.metrics.queueDepth.set({ direction: this.#options.direction }, this.#queue.depth);
-  }
-
-  async #process(key: string): Promise<void> {
+  async #process(key: string, seenAt: number | undefined): Promise<void> {
     const { direction, metrics, reconcile } = this.#options;
     const isWritten = await reconcile(key).then(() => true, orWhileOff);
     this.#unwritten[isWritten ? 'delete' : 'add'](key);
     this.#failing.delete(key);
     metrics.reconciles.inc({ direction, outcome: isWritten ? 'done' : 'off' });
-    this.#noteDepth();
+    if (isWritten) this.#lastSuccess = this.#clock.date();
+    this.#timeChange(key, seenAt);
+  }
+
+  /** Once the key is as it should be: what was written before a failure of the same run was not all of it. */
+  #timeChange(key: string, seenAt: number | undefined): void {
+    const writtenAt = this.#writtenAt.get(key);
+    if (writtenAt === undefined) return;
+    this.#writtenAt.delete(key);
+    if (seenAt === undefined) return;
+    const { direction, metrics } = this.#options;
+    metrics.changeToWritten.observe({ direction }, (writtenAt - seenAt) / 1000);
   }
 
   #judge(key: string, error: unknown, failures: number, retryInMs: number): void {

@@ -19,7 +19,11 @@ import { Line } from './line.ts';
  * It holds keys only, never objects: whoever processes a key reads the latest state.
  */
 export interface WorkQueueOptions {
-  readonly process: (key: string) => Promise<void>;
+  /**
+   * @param seenAt when the first event came that no run of the key has done away with, by the clock; undefined for a key of the
+   *   background, of which nobody knows since when it is so
+   */
+  readonly process: (key: string, seenAt: number | undefined) => Promise<void>;
   /** Called once for each failed run; the queue has already scheduled the retry. */
   readonly onFailure: (key: string, error: unknown, failures: number, retryInMs: number) => void;
   /** How long after a failure the key is tried again, in milliseconds; undefined for the backoff of all failures. @default none */
@@ -43,6 +47,10 @@ interface KeyState {
   /** What came for the key while it ran. */
   again?: 'event' | 'reminder';
   failures: number;
+  /** When the first event came that no run has begun with, or that failed. */
+  seenAt?: number | undefined;
+  /** Since when it waits to be done; undefined when it is done, and may be looked at later. */
+  waitsSince?: number | undefined;
   timer?: { readonly cancel: () => void; readonly dueAt: number };
   /** Waits at the brake. */
   isHeld: boolean;
@@ -56,6 +64,8 @@ export class WorkQueue {
   readonly #keys = new Map<string, KeyState>();
   readonly #queued = new Line<string>();
   readonly #background = new Line<string>();
+  /** Since when there are keys in the background. */
+  #backgroundSince = 0;
   #running = 0;
   #onIdle = (): void => undefined;
   /** Undefined after each turn of the event loop. */
@@ -77,12 +87,21 @@ export class WorkQueue {
     return this.#running;
   }
 
+  /** How long the key waits that has waited longest: for its turn, for its run to end, or for another try; 0 when none does. */
+  get oldestWaitingMs(): number {
+    const now = this.#clock.now();
+    let oldest = this.#background.size > 0 ? this.#backgroundSince : now;
+    for (const { waitsSince = now } of this.#keys.values()) oldest = Math.min(oldest, waitsSince);
+    return now - oldest;
+  }
+
   /** Look at this key as soon as possible. */
   add(key: string): void {
     if (this.#stopped) return;
     this.#background.delete(key);
     const state = this.#state(key);
     this.#cancelWait(state);
+    this.#see(state);
     if (state.phase === 'running') state.again = 'event';
     else if (state.phase === 'idle') this.#enqueue(key, state);
   }
@@ -90,6 +109,7 @@ export class WorkQueue {
   /** Look at these keys when nothing else waits. */
   addInBackground(keys: Iterable<string>): void {
     if (this.#stopped) return;
+    if (this.#background.size === 0) this.#backgroundSince = this.#clock.now();
     for (const key of keys)
       if (this.#keys.has(key)) this.add(key);
       else this.#background.add(key);
@@ -100,8 +120,10 @@ export class WorkQueue {
   remind(key: string): void {
     if (this.#stopped) return;
     const state = this.#state(key);
-    if (state.phase === 'running') state.again ??= 'reminder';
-    else if (state.failures === 0) this.add(key);
+    if (state.phase === 'running') {
+      state.again ??= 'reminder';
+      this.#see(state);
+    } else if (state.failures === 0) this.add(key);
   }
 
   /** Look at this key after a while; an earlier look that is already planned stays. */
@@ -147,6 +169,12 @@ export class WorkQueue {
     return state;
   }
 
+  /** Something happened that the next run has to do away with. */
+  #see(state: KeyState): void {
+    state.seenAt ??= this.#clock.now();
+    state.waitsSince ??= state.seenAt;
+  }
+
   /** The wait of the key is over. */
   #due(key: string, state: KeyState): void {
     if (state.phase !== 'idle' || state.failures === 0) return this.add(key);
@@ -178,6 +206,7 @@ export class WorkQueue {
       if (key === undefined) return;
       const state = this.#state(key);
       this.#cancelWait(state);
+      state.waitsSince ??= this.#backgroundSince;
       state.phase = 'queued';
       this.#running++;
       // Not within add(): who adds a key may be in the middle of changing what its processing reads.
@@ -216,14 +245,17 @@ export class WorkQueue {
   async #run(key: string, state: KeyState): Promise<void> {
     if (this.#stopped) return;
     state.phase = 'running';
-    const { isRetry } = state;
+    const { isRetry, seenAt } = state;
     state.isRetry = false;
+    state.seenAt = undefined;
     delete state.again;
     try {
-      await this.#options.process(key);
+      await this.#options.process(key, seenAt);
       state.failures = 0;
+      state.waitsSince = state.seenAt;
       if (isRetry) this.#options.brake.giveBack(REQUESTS_OF_A_RETRY);
     } catch (error) {
+      state.seenAt = seenAt ?? state.seenAt;
       const backoff = backoffMs(state.failures++, RETRY);
       const wait = this.#options.retryAfterMs?.(error, state.failures) ?? backoff;
       // Still running: whoever is told of the failure and adds the key makes it run again, instead of queueing it twice.

@@ -24,6 +24,7 @@ import type { ChangeLog } from '../observability/change-log.ts';
 import { because } from '../observability/causes.ts';
 import { explainError, type Log } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
+import type { DirectionState } from '../observability/state-gauges.ts';
 import type { RetryBrake } from '../retry-brake.ts';
 import type { Attention, Listing } from '../status-page/listing.ts';
 import { gateOf } from './desired/readiness.ts';
@@ -99,7 +100,7 @@ export interface ToConsulOptions {
   readonly isFollowing: () => boolean;
 }
 
-export interface ToConsulStatus extends LoopStatus {
+export interface ToConsulStatus extends Omit<LoopStatus, 'queue'> {
   /** Why a namespace may not be read, for each that may not. */
   readonly closedNamespaces: Readonly<Record<string, string>>;
 }
@@ -108,6 +109,8 @@ export interface ToConsul {
   /** What of Consul is not being followed right now, one sentence each. */
   failures(): string[];
   status(): ToConsulStatus & { readonly missingRights: readonly MissingRight[] };
+  /** What metrics say of it now. */
+  state(): DirectionState;
   /** What is rejected and what is held, an object each. */
   troubles(): Iterable<string>;
   /** Everything that needs somebody, an object each. */
@@ -206,6 +209,7 @@ export function runToConsul(options: ToConsulOptions): ToConsul {
   });
   loop.start();
   const refusedRemovals = () => nodesThatStay(denied.all, own.emptyNodes());
+  const refusedInAll = () => options.closedNamespaces().size + refusedRemovals().length;
   const unfollowed = followConsul(options, onDrift);
   inBackground(
     removeEmptyNodes({
@@ -224,13 +228,16 @@ export function runToConsul(options: ToConsulOptions): ToConsul {
       ...whyNothingIsWritten(denied.all, own),
     ],
     status: () => {
-      const closed = options.closedNamespaces();
-      const { rejected, ...status } = loop.status;
+      const { rejected, queue: _, ...status } = loop.status;
       const missingRights = denied.all.map(shownRight);
       return {
-        ...{ ...status, rejected: rejected + closed.size + refusedRemovals().length },
-        ...{ closedNamespaces: Object.fromEntries(closed), missingRights },
+        ...{ ...status, rejected: rejected + refusedInAll() },
+        ...{ closedNamespaces: Object.fromEntries(options.closedNamespaces()), missingRights },
       };
+    },
+    state: () => {
+      const { instances: owned, rejected, held, retained, kept, queue } = loop.status;
+      return { owned, rejected: rejected + refusedInAll(), held, retained, kept, ...queue };
     },
     troubles: () => [
       ...[...options.closedNamespaces()].map(([name, why]) => `Namespace ${name}: it may not be read: ${why}`),

@@ -3,7 +3,7 @@ import type { ConsulRight } from '../consul/rights.ts';
 import type { ChangeLog } from '../observability/change-log.ts';
 import type { Log } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
-import type { ControllerOptions, ControllerStatus } from '../reconcile/controller.ts';
+import type { ControllerOptions, ControllerState, ControllerStatus } from '../reconcile/controller.ts';
 import type { Proof } from './observed/proof-reader.ts';
 import type { FirstProofs } from './plan/first-proofs.ts';
 import type { Losses } from './plan/losses.ts';
@@ -70,4 +70,6 @@ export interface LoopStatus extends ControllerStatus {
   readonly retained: number;
   /** Instances that would go and stay with a critical check, because `toConsul.removals` is never. */
   readonly kept: number;
+  /** For metrics. */
+  readonly queue: ControllerState;
 }

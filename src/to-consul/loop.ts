@@ -113,14 +113,12 @@ export class ToConsulLoop {
 
   /** What the key's latest state wants written, and all that goes with writing it. */
   planToWrite(key: string): PodPlan['changes'] {
-    const { planner, foreign, report, metrics, clock } = this.#options;
+    const { planner, foreign, report, clock } = this.#options;
     const proven = this.#proven.get(key);
     let plan = planner.plan(key, proven);
     if (this.#noteMembers(key, plan)) plan = planner.plan(key, proven);
     this.#retained.note(key, plan, clock.now());
-    metrics.retained.set({ direction: 'to-consul' }, this.#retained.count);
     this.#kept.note(key, plan.kept.length);
-    metrics.kept.set({ direction: 'to-consul' }, this.#kept.total);
     // A proof is about the present: an instance that is wanted again needs another to go.
     const going = new Set([
       ...plan.changes.remove,
@@ -155,6 +153,7 @@ export class ToConsulLoop {
 
   /** Consul took that for the key. */
   committed(key: string, changes: PodPlan['changes']): void {
+    this.#controller.written(key);
     logChanges(this.#options.changes, key, changes, this.#latest.get(key));
   }
 
@@ -165,6 +164,7 @@ export class ToConsulLoop {
       held: this.#held.count,
       retained: this.#retained.count,
       kept: this.#kept.total,
+      queue: this.#controller.state,
       ...this.#controller.status,
     };
   }
@@ -209,7 +209,7 @@ export class ToConsulLoop {
   }
 
   async #reconcile(key: string): Promise<void> {
-    const { own, planner, gate, metrics } = this.#options;
+    const { own, planner, gate } = this.#options;
     for (const node of this.#latest.get(key)?.refusedNodes ?? []) this.remind(await own.refresh(node));
     await this.#write(key);
     await this.#prove(key);
@@ -220,7 +220,6 @@ export class ToConsulLoop {
       await gate.settle(key, plan);
     }
     this.#settle(key);
-    metrics.owned.set({ direction: 'to-consul' }, own.size);
   }
 
   /** Writes what the latest state wants, and once more when foreign instances had to be read first. */

@@ -11,6 +11,7 @@ import type { ObjectApi } from '../kubernetes/object-api.ts';
 import type { ChangeLog } from '../observability/change-log.ts';
 import type { Log } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
+import type { DirectionState } from '../observability/state-gauges.ts';
 import type { RetryBrake } from '../retry-brake.ts';
 import { Controller, type ControllerStatus } from '../reconcile/controller.ts';
 import { Tally } from '../reconcile/tally.ts';
@@ -88,6 +89,8 @@ export interface ToKubernetesStatus extends ControllerStatus {
 
 export interface ToKubernetes {
   status(): ToKubernetesStatus;
+  /** What metrics say of it now. */
+  state(): DirectionState;
   /** What is retained because much was lost at once, and the hash under which it can be released. */
   retaining(): Retaining;
   /** Lets go what was shown under that hash by `retaining` within the last hour, and is retained still. */
@@ -129,15 +132,12 @@ export function runToKubernetes(options: ToKubernetesOptions): ToKubernetes {
     () => performance.now(),
   );
   const kept = new Tally();
-  const onKept = (name: string, count: number) => {
-    kept.note(name, count);
-    metrics.kept.set({ direction: 'to-kubernetes' }, kept.total);
-  };
   const fallbacks = createFallbacks(options);
   reportLosses(options);
   const queue = {
     enqueue: (key: string) => controller.enqueue(key),
     enqueueAfter: (key: string, ms: number) => controller.enqueueAfter(key, ms),
+    written: (key: string) => controller.written(key),
   };
   const denied = createDeniedAccess({ may: options.may, clock: systemClock, signal: options.signal });
   denied.subscribe(() => controller.lookAgain());
@@ -161,10 +161,13 @@ export function runToKubernetes(options: ToKubernetesOptions): ToKubernetes {
     },
   });
   const { sources } = planner;
-  const imports = runImports({ ...{ sources, catalog, hosts, writer, report, metrics }, enqueue: queue.enqueue });
+  const imports = runImports({
+    ...{ sources, catalog, hosts, writer, report, metrics },
+    ...{ enqueue: queue.enqueue, onWritten: queue.written },
+  });
   const loop = new ToKubernetesLoop({
-    ...{ planner, catalog, hosts, writer, report, fallbacks, imports, metrics, queue },
-    ...{ grace, onKept, keepsAll: () => config.removals === 'never' },
+    ...{ planner, catalog, hosts, writer, report, fallbacks, imports, queue },
+    ...{ grace, onKept: (name, count) => kept.note(name, count), keepsAll: () => config.removals === 'never' },
     tagsPace: createTagsPace(() => performance.now()),
     ...{ workloadEntries: views.workloadEntries, namespaces: views.namespaces },
   });
@@ -200,6 +203,10 @@ export function runToKubernetes(options: ToKubernetesOptions): ToKubernetes {
       withoutWorkloadEntries: fallbacks.count,
       closedNamespaces: Object.fromEntries(views.namespaces.closed),
       ...controller.status,
+    }),
+    state: () => ({
+      ...{ owned: planner.owned, rejected: report.count, held: 0, retained: retention.retained, kept: kept.total },
+      ...controller.state,
     }),
     retaining: () => retention.retaining(),
     release: (hash) => retention.release(hash),

@@ -1,8 +1,8 @@
 import { isReadableName } from '../consul/readable-name.ts';
 import { lackedAccess } from '../kubernetes/access.ts';
-import type { Metrics } from '../observability/metrics.ts';
+import { isEmpty } from '../reconcile/changes.ts';
 import type { Grace } from './grace.ts';
-import type { NamespacePlan } from './plan/namespace-plan.ts';
+import { changesOf, type NamespacePlan } from './plan/namespace-plan.ts';
 import type { NamePlan, Planner } from './plan/planner.ts';
 import { isSignOfAbsence } from './report/istio-fallbacks.ts';
 import { isSignOfClosing } from './report/write-refusal.ts';
@@ -10,7 +10,7 @@ import type { Catalog } from './views.ts';
 import type { TagsPace } from './write/tags-pace.ts';
 
 export interface ToKubernetesLoopOptions {
-  readonly planner: Pick<Planner, 'plan' | 'note' | 'release' | 'isKnown' | 'isMirrored' | 'owns' | 'owned'>;
+  readonly planner: Pick<Planner, 'plan' | 'note' | 'release' | 'isKnown' | 'isMirrored' | 'owns'>;
   readonly catalog: Pick<Catalog, 'instances'> & {
     refresh(name: string): Promise<void>;
     confirm(name: string): Promise<void>;
@@ -30,8 +30,12 @@ export interface ToKubernetesLoopOptions {
   readonly fallbacks: { note(name: string, plan: NamePlan): void };
   readonly workloadEntries: { lookAgain(): void };
   readonly imports: { takesIn(name: string): boolean };
-  readonly metrics: Pick<Metrics, 'owned'>;
-  readonly queue: { enqueue(name: string): void; enqueueAfter(name: string, ms: number): void };
+  readonly queue: {
+    enqueue(name: string): void;
+    enqueueAfter(name: string, ms: number): void;
+    /** Something was written for the name, all of it in one namespace. */
+    written(name: string): void;
+  };
 }
 
 /**
@@ -87,7 +91,7 @@ export class ToKubernetesLoop {
 
   /** @throws a failure, one that trying again soon may mend before others, after everything else was done */
   async #carryOut(name: string, plan: NamePlan): Promise<void> {
-    const { report, fallbacks, workloadEntries, metrics, planner } = this.#options;
+    const { report, fallbacks, workloadEntries } = this.#options;
     const failures = new Map<string, unknown>();
     await Promise.all(
       plan.namespaces.map((part) =>
@@ -98,7 +102,6 @@ export class ToKubernetesLoop {
     report.plan(name, plan, failures);
     fallbacks.note(name, plan);
     if ([...failures.values()].some(isSignOfAbsence)) workloadEntries.lookAgain();
-    metrics.owned.set({ direction: 'to-kubernetes' }, planner.owned);
     this.#follow(name, plan);
     // What is not for want of a right may work soon.
     const all = [...failures.values()];
@@ -111,6 +114,7 @@ export class ToKubernetesLoop {
     const { plan, waitMs } = tagsPace.hold(part);
     if (waitMs > 0) queue.enqueueAfter(name, waitMs);
     await writer.apply(plan);
+    if (changesOf(plan).some(([, changes]) => !isEmpty(changes))) queue.written(name);
   }
 
   /** When the namespace is opened again, all names are looked at. */

@@ -16,7 +16,7 @@ import { createResources, workloadEntryKind, type CustomKind, type Resources } f
 import type { ElectionTimes } from '../leadership/election-rules.ts';
 import { KNOWN_ANNOTATIONS } from '../mark.ts';
 import type { Log } from '../observability/log.ts';
-import type { Metrics } from '../observability/metrics.ts';
+import type { ApiTarget, Metrics } from '../observability/metrics.ts';
 import { RetryBrake } from '../retry-brake.ts';
 import type { EntryPace } from '../to-consul/identity/summary-pace.ts';
 import type { LookPace } from '../to-consul/observed/looks.ts';
@@ -85,14 +85,21 @@ export interface Clients {
   readonly cluster: ClusterCheck;
   /** Holds back what is asked of either again after a failure. */
   readonly brake: RetryBrake;
+  /** When certificates of TLS files end that are in use, by what they are for. */
+  certificateEnds(): ReadonlyMap<string, Date>;
   close(): Promise<void>;
 }
 
 /** @throws Error when the kubeconfig is missing or wrong, a TLS file of Consul's cannot be read, or a proxy of the environment cannot be used. */
 export function createClients({ config, log, metrics, version, timings }: Context): Clients {
   const userAgent = `consular/${version} (cluster ${config.cluster})`;
-  const kubernetes = createKubernetesClient(connectKubernetes(config.kubernetes), userAgent);
-  const consul = createConsulClient(config.consul, userAgent, log, timings?.tlsLookMs);
+  const onAnsweredBy = (target: ApiTarget) => (code: number | 'error') => metrics.apiRequests.inc({ target, code });
+  const connection = connectKubernetes(config.kubernetes);
+  const kubernetes = createKubernetesClient(connection, userAgent, onAnsweredBy('kubernetes'));
+  const consul = createConsulClient(config.consul, userAgent, log, {
+    tlsLookMs: timings?.tlsLookMs,
+    onAnswered: onAnsweredBy('consul'),
+  });
   const keep: Keep = {
     annotation: (key) => isOurAnnotation(key, config.annotationPrefix) || KNOWN_ANNOTATIONS.has(key),
     variable: (name) => config.toConsul.registrator && isRegistratorVariable(name),
@@ -105,6 +112,7 @@ export function createClients({ config, log, metrics, version, timings }: Contex
     cluster: new ClusterCheck(() => readClusterUid(api, resources, config), config.kubernetes.identityNamespace),
     workloadEntries: workloadEntryKind(keep),
     brake: new RetryBrake(),
+    certificateEnds: () => new Map([...consul.certificateEnds, ...connection.certificateEnds]),
     close: async () => {
       await consul.close();
       await kubernetes.close();

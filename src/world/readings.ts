@@ -4,7 +4,7 @@ import type { KubernetesObject } from '../kubernetes/objects.ts';
 import { Reflector, type ReflectorOptions } from '../kubernetes/reflector.ts';
 import type { Resource } from '../kubernetes/resources.ts';
 import type { View } from '../kubernetes/view.ts';
-import { because } from '../observability/causes.ts';
+import { because, type Judgement } from '../observability/causes.ts';
 import { explainError } from '../observability/log.ts';
 import type { Context } from './context.ts';
 
@@ -52,9 +52,15 @@ export class Readings {
    * @param isUnreadMeant also for those whose first answer has not come yet
    */
   failures(isUnreadMeant = true): string[] {
-    return [...this.#sources].flatMap(([name, failure]) => {
+    return this.judgements(isUnreadMeant).flatMap(({ failures }) => failures);
+  }
+
+  /** The same of each source, those among them that are well. */
+  judgements(isUnreadMeant = true): Judgement[] {
+    return [...this.#sources].map(([source, failure]) => {
       const why = failure();
-      return why === undefined || (why.endsWith(UNREAD) && !isUnreadMeant) ? [] : [because(name, why)];
+      const isWell = why === undefined || (why.endsWith(UNREAD) && !isUnreadMeant);
+      return { source, failures: isWell ? [] : [because(source, why)] };
     });
   }
 

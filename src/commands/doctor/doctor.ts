@@ -123,7 +123,7 @@ function openKubernetes({ kubernetes }: Config, userAgent: string): OpenedKubern
  */
 function openConsul({ config, log, timings }: OnceContext, userAgent: string, checkMs: number): OpenedConsul {
   const { consul, cluster } = config;
-  const open = (given: ConsulConfig) => createConsulClient(given, userAgent, log, timings?.tlsLookMs);
+  const open = (given: ConsulConfig) => createConsulClient(given, userAgent, log, { tlsLookMs: timings?.tlsLookMs });
   const list = addressesOf(consul);
   const trials: ConsulClient[] = [];
   let client = NO_CONSUL;
@@ -177,6 +177,7 @@ const NO_CONSUL: ConsulClient = {
   address: '',
   tokenTerm: 0,
   tokenFailure: undefined,
+  certificateEnds: new Map(),
   close: () => Promise.resolve(),
 };
 

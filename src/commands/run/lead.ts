@@ -19,6 +19,7 @@ import { Leadership } from '../../leadership/leadership.ts';
 import type { Standing } from '../../leadership/standing.ts';
 import { findOwnPod } from '../../kubernetes/connection.ts';
 import { ANNOTATION, META, type Owner } from '../../mark.ts';
+import type { Judgement } from '../../observability/causes.ts';
 import { explainError } from '../../observability/log.ts';
 import { ClusterIdentityError } from '../../to-consul/identity/cluster-identity.ts';
 import type { OwnWitness } from '../../to-consul/identity/own-witness.ts';
@@ -161,9 +162,13 @@ export class Lead {
   }
 
   /** What keeps this process from reading, from writing, or from standing by for whoever writes; one sentence each. */
-  failures(): string[] {
-    const own = [this.#whyNoLeader(), this.#rival?.message ?? this.#whyFenced()].filter((why) => why !== undefined);
-    return [...this.#readings.failures(this.#phase !== 'taking over'), ...own];
+  judgements(): Judgement[] {
+    const judged = (source: string, why: string | undefined) => ({ source, failures: why === undefined ? [] : [why] });
+    return [
+      ...this.#readings.judgements(this.#phase !== 'taking over'),
+      ...(this.#election ? [judged('leader', this.#whyNoLeader())] : []),
+      judged('fence', this.#rival?.message ?? this.#whyFenced()),
+    ];
   }
 
   /** Why the fence lets nothing through. While writes are off nobody moves it, and nobody needs it. */

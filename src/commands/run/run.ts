@@ -25,6 +25,7 @@ import { FollowedConfig, type ConfigFile } from './config-file.ts';
 import { DeploymentEvents, type PodName } from './deployment-events.ts';
 import { lastChanges, pageOf } from './page.ts';
 import { Retention } from './retention.ts';
+import { followState } from './state.ts';
 import { carryOutSwitch, followSwitch } from './switch.ts';
 
 /** What is on its way when the daemon is told to stop may take this long; orchestrators kill much later. */
@@ -145,10 +146,19 @@ export async function startDaemon(
       tellTroubles();
     },
   });
-  const failures = () => [...lead.failures(), ...switchFailures(), ...(directions?.toConsul?.failures() ?? [])];
+  const judgements = () => [
+    ...lead.judgements(),
+    { source: 'switch of writes', failures: switchFailures() },
+    { source: 'instances in Consul', failures: directions?.toConsul?.failures() ?? [] },
+  ];
+  const failures = () => judgements().flatMap((judgement) => judgement.failures);
   const failingSince = new FailingSince(systemClock);
   const failing = () => failingSince.note(failures());
   const isReady = () => lead.isReady && failures().length === 0;
+  followState(whole, clients, {
+    directions: () => directions,
+    judgements: () => [{ source: 'start', failures: lead.isReady ? [] : ['starting'] }, ...judgements()],
+  });
   const status = await serveStatus(config.http.address, {
     registry: context.metrics.registry,
     notReady: () => (lead.isReady ? failing() : ['starting', ...failing()]),

@@ -2,7 +2,10 @@ import type { PlanSources } from '../plan/sources.ts';
 import { ImportsLoop, type ImportsLoopOptions } from './loop.ts';
 import { ImportPlanner } from './planner.ts';
 
-export interface ImportsOptions extends Pick<ImportsLoopOptions, 'writer' | 'report' | 'metrics' | 'enqueue'> {
+export interface ImportsOptions extends Pick<
+  ImportsLoopOptions,
+  'writer' | 'report' | 'metrics' | 'enqueue' | 'onWritten'
+> {
   readonly sources: PlanSources;
   readonly catalog: ImportsLoopOptions['catalog'] & Subscribable;
   readonly hosts: ImportsLoopOptions['hosts'] & Subscribable;

@@ -1,5 +1,6 @@
 import { objectKey, serviceKeyOf, type EndpointSlice, type Service } from '../../kubernetes/objects.ts';
 import type { Metrics } from '../../observability/metrics.ts';
+import { isEmpty } from '../../reconcile/changes.ts';
 import { nameWanted } from '../requests/import-request.ts';
 import type { Catalog } from '../views.ts';
 import type { ImportPlan, ImportPlanner } from './planner.ts';
@@ -24,6 +25,8 @@ export interface ImportsLoopOptions {
   readonly isMirroredIn: (name: string, namespace: string) => boolean;
   /** Puts a key of ours, or the name of a Consul service, into the queue. */
   readonly enqueue: (key: string) => void;
+  /** Something was written for a key of ours, all of it. */
+  readonly onWritten: (key: string) => void;
 }
 
 /**
@@ -107,7 +110,7 @@ export class ImportsLoop {
   }
 
   async reconcile(key: string): Promise<void> {
-    const { services, planner, catalog, writer, report, metrics } = this.#options;
+    const { services, planner, catalog, writer, report, metrics, onWritten } = this.#options;
     const serviceKey = key.slice(KEY_PREFIX.length);
     const name = planner.nameOf(services.get(serviceKey));
     if (name !== undefined && catalog.instances(name) === undefined) await this.#read(name, serviceKey);
@@ -120,6 +123,7 @@ export class ImportsLoop {
     metrics.imports.set(planner.count);
     try {
       await writer.applyImport(plan);
+      if (!isEmpty(plan.slices)) onWritten(key);
       report.imports(serviceKey, plan);
     } catch (error) {
       report.imports(serviceKey, plan, error);

@@ -5,7 +5,6 @@ import type { ServiceInstance } from '../../consul/types.ts';
 import { shownSince, type Release, type Retaining } from '../../guard/retained.ts';
 import type { Owner } from '../../mark.ts';
 import type { Log } from '../../observability/log.ts';
-import type { Metrics } from '../../observability/metrics.ts';
 import type { RetryBrake } from '../../retry-brake.ts';
 import { isCandidate } from '../requests/selection.ts';
 import type { ReadCatalog } from '../tagged-catalog.ts';
@@ -28,7 +27,6 @@ export interface RetainingCatalogOptions {
   readonly brake: Pick<RetryBrake, 'turn' | 'giveBack'>;
   readonly signal: AbortSignal;
   readonly log: Log;
-  readonly metrics: Pick<Metrics, 'retained'>;
   readonly clock: Clock;
 }
 
@@ -246,12 +244,11 @@ export class RetainingCatalog implements ReadCatalog {
 
   /** Something else is retained of these. */
   #tell(changed: Iterable<string>): void {
-    const { metrics, log } = this.#options;
+    const { log } = this.#options;
     for (const name of changed) {
       log.debug('something else is retained', { service: name, all: this.#vanished.size });
       this.#notify(name);
     }
-    metrics.retained.set({ direction: 'to-kubernetes' }, this.#vanished.size);
   }
 
   #isOurs(name: string): boolean {

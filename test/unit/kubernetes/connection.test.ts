@@ -1,7 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { X509Certificate } from 'node:crypto';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
+import { rootCertificates } from 'node:tls';
 import { connectKubernetes, findOwnPod, type KubernetesConnection } from '../../../src/kubernetes/connection.ts';
 
 let folder: string;
@@ -140,6 +142,24 @@ describe('credentials', () => {
   ])('of a user with %s', async (_, user, headers) => {
     const connection = await connectTo({ user });
     expect({ ...(await connection.authenticate()).headers }).toEqual(headers);
+  });
+
+  it('tell when their certificates end, as soon as they are used, and as they are then', async () => {
+    const [ca = '', cert = '', renewed = ''] = rootCertificates;
+    const endOf = (pem: string) => new Date(new X509Certificate(pem).validTo);
+    const certificate = await write('cert', cert);
+    const cluster = { 'certificate-authority-data': Buffer.from(ca).toString('base64') };
+    const connection = await connectTo({ cluster, user: { 'client-certificate': certificate } });
+    expect([...connection.certificateEnds]).toEqual([]);
+    await connection.authenticate();
+    const ends = (client: string) => [
+      ['kubernetes-ca', endOf(ca)],
+      ['kubernetes-client', endOf(client)],
+    ];
+    expect([...connection.certificateEnds]).toEqual(ends(cert));
+    await write('cert', renewed);
+    await connection.authenticate(true);
+    expect([...connection.certificateEnds]).toEqual(ends(renewed));
   });
 
   it('come from the program that the kubeconfig names', async () => {

@@ -16,7 +16,7 @@ it.each<[string, string, string[], number, string]>([
   ['GET', '/healthz', ['starting'], 200, 'ok'],
   ['GET', '/readyz', [], 200, 'ok'],
   ['GET', '/readyz', ['Consul: reset', 'Pods: not read yet'], 503, 'Consul: reset\nPods: not read yet'],
-  ['GET', '/metrics', [], 200, '# HELP consular_reconciles_total'],
+  ['GET', '/metrics', [], 200, '# HELP consular_'],
   ['GET', '/readyz', ['a\nok', 'b\u202e'], 503, 'a\\u000aok\nb\\u202e\n'],
   ['GET', '/status', [], 200, '{\n  "cluster": "prod\\u202e"\n}'],
   ['GET', '/', [], 404, 'there is /healthz'],

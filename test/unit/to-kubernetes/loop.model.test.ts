@@ -114,7 +114,7 @@ class World {
       },
       ...{ hosts: { want: nothing }, fallbacks: { note: nothing } },
       report: { plan: (name, plan) => void this.#told.set(name, { reasons: reasonsIn(plan), rivals: plan.rivals }) },
-      ...{ workloadEntries: { lookAgain: nothing }, imports: { takesIn: () => false }, metrics },
+      ...{ workloadEntries: { lookAgain: nothing }, imports: { takesIn: () => false } },
       writer: createWriter(
         ...([owner, this.#api, RESOURCES, this.#views, () => ({ index: 7, nonce: 'n' })] as const),
         { refused: new RefusedEndpoints(systemClock), disputes: NO_DISPUTES },
@@ -127,6 +127,7 @@ class World {
       ),
       tagsPace: createTagsPace(() => this.#now),
       queue: {
+        written: nothing,
         enqueue: (name) => this.#controller.enqueue(name),
         enqueueAfter: (name, ms) => void this.#later.set(name, this.#now + ms),
       },

@@ -1,6 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
 import type { ServiceInstance } from '../../../src/consul/types.ts';
-import { createMetrics } from '../../../src/observability/metrics.ts';
 import { createGrace } from '../../../src/to-kubernetes/grace.ts';
 import { ToKubernetesLoop } from '../../../src/to-kubernetes/loop.ts';
 import type { NamePlan } from '../../../src/to-kubernetes/plan/planner.ts';
@@ -29,7 +28,6 @@ class Stage {
   fails: (namespace: string) => Error | undefined = () => undefined;
   failures: ReadonlyMap<string, unknown> = new Map();
   readonly closed = new Set<string>();
-  readonly metrics = createMetrics();
 
   readonly #loop = new ToKubernetesLoop({
     planner: {
@@ -39,7 +37,6 @@ class Stage {
       isKnown: () => this.isKnown && this.instances !== undefined,
       isMirrored: () => (this.instances ?? []).length > 0,
       owns: () => this.owns,
-      owned: 7,
     },
     catalog: {
       instances: () => this.instances,
@@ -72,8 +69,8 @@ class Stage {
     fallbacks: { note: () => undefined },
     workloadEntries: { lookAgain: () => this.#did('look for WorkloadEntries', undefined) },
     imports: { takesIn: () => this.takesIn },
-    metrics: this.metrics,
     queue: {
+      written: (name) => this.#did(`written ${name}`, undefined),
       enqueue: (name) => this.#did(`enqueue ${name}`, undefined),
       enqueueAfter: (name, ms) => this.#did(`enqueue ${name} after ${ms}`, undefined),
     },
@@ -119,7 +116,6 @@ describe('a Consul service that is mirrored', () => {
       ...['plan billing', 'note billing', 'want vm-1 for billing', 'want vm-2 for billing'],
       ...['apply shop', 'apply web', 'follow billing'],
     ]);
-    expect((await it.metrics.owned.get()).values).toEqual([{ labels: { direction: 'to-kubernetes' }, value: 7 }]);
   });
 
   it('over the limit is not followed, unless some Service takes it in', async () => {

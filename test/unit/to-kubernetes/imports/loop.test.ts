@@ -47,6 +47,7 @@ function stage(services: readonly Service[], instances?: readonly ServiceInstanc
     },
     report: { imports: (key, { problems }) => void did.push(`report ${key}: ${problems.length}`) },
     enqueue: (key) => void did.push(`enqueue ${key}`),
+    onWritten: (key) => void did.push(`written ${key}`),
   });
   /** What happens because of a change. */
   const after = async (change: () => unknown): Promise<string[]> => {
@@ -120,7 +121,7 @@ describe('reconciling an import', () => {
     const { reconcile, metrics } = stage([asking]);
     // Its own slice wakes it once more, and then there is nothing left to do.
     expect(await reconcile()).toEqual([
-      ...['refresh billing', 'write 1, 0, 0', `enqueue Service ${KEY}`, `report ${KEY}: 0`],
+      ...['refresh billing', 'write 1, 0, 0', `enqueue Service ${KEY}`, `written Service ${KEY}`, `report ${KEY}: 0`],
     ]);
     expect(await reconcile()).toEqual(['write 0, 0, 0', `report ${KEY}: 0`]);
     expect((await metrics.imports.get()).values).toEqual([{ labels: {}, value: 1 }]);
@@ -139,14 +140,16 @@ describe('reconciling an import', () => {
     expect(await reconcile()).toEqual(['confirm billing', 'write 0, 0, 0', `report ${KEY}: 0`]);
     consul.set('billing', []);
     answers.billing = [];
-    expect(await reconcile()).toEqual(['confirm billing', 'write 0, 0, 1', `report ${KEY}: 1`]);
+    expect(await reconcile()).toEqual([
+      ...['confirm billing', 'write 0, 0, 1', `written Service ${KEY}`, `report ${KEY}: 1`],
+    ]);
   });
 
   it('believes at once that no instance is healthy', async () => {
     const { reconcile, consul } = stage([asking], [instance()]);
     await reconcile();
     consul.set('billing', [instance({ status: 'critical' })]);
-    expect(await reconcile()).toEqual(['write 0, 0, 1', `report ${KEY}: 0`]);
+    expect(await reconcile()).toEqual(['write 0, 0, 1', `written Service ${KEY}`, `report ${KEY}: 0`]);
   });
 
   it('of a Service that is gone, or may not have anything, asks Consul for nothing', async () => {

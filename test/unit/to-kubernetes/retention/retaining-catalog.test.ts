@@ -2,7 +2,6 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import type { ServiceInstance } from '../../../../src/consul/types.ts';
 import type { EndpointSlice, Service } from '../../../../src/kubernetes/objects.ts';
 import { ANNOTATION, LABEL, SLICE_MANAGER } from '../../../../src/mark.ts';
-import { createMetrics } from '../../../../src/observability/metrics.ts';
 import { RetainingCatalog } from '../../../../src/to-kubernetes/retention/retaining-catalog.ts';
 import { endpoint, instance, owner, slice, strings, toKubernetesConfig } from '../../builders.ts';
 import { HeldBrake, NO_BRAKE } from '../../brake.ts';
@@ -60,7 +59,7 @@ function stage({ consul, listed, written = {}, annotation = ANNOTATION.consulSer
       ...{ want: () => undefined, unwant: () => undefined, follow: () => undefined, unfollow: () => undefined },
     },
     config: toKubernetesConfig({ namespaces: ['shop'], ...config }),
-    ...{ owner, secondAnswerMs: SECOND_MS, brake, signal: end.signal, log: QUIET, metrics: createMetrics(), clock },
+    ...{ owner, secondAnswerMs: SECOND_MS, brake, signal: end.signal, log: QUIET, clock },
   });
   catalog.subscribe((name) => told.push(name));
   const slices = Object.entries(written).map(([name, addresses]): EndpointSlice =>
@@ -213,7 +212,7 @@ describe('Consul as it is shown to those who write', () => {
         ...{ want: () => undefined, unwant: () => undefined, follow: () => undefined, unfollow: () => undefined },
       },
       ...{ owner, config: toKubernetesConfig({}), signal: new AbortController().signal, log: QUIET },
-      ...{ metrics: createMetrics(), brake: NO_BRAKE, clock: new TestClock() },
+      ...{ brake: NO_BRAKE, clock: new TestClock() },
     });
     expect(catalog.instances('orders')).toHaveLength(40);
     consul.orders = [];
