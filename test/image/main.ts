@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { findProgram, isExecutable, type WantedProgram } from '../debian.ts';
+import { readFile } from 'node:fs/promises';
+import { findProgram, type WantedProgram } from '../debian.ts';
 import { ROOT } from '../rig/manifests.ts';
 
 /** Of Debian: what builds an image, what makes the file systems that stand for its base, and what runs a container. */
@@ -14,7 +15,8 @@ const JEST = ['--experimental-vm-modules', '--no-warnings', 'node_modules/jest/b
 /** Why it cannot be done on this machine; undefined where it can. */
 async function whyNot(): Promise<string | undefined> {
   if (process.getuid?.() !== 0) return 'it needs root';
-  if (!(await isExecutable('/usr/bin/apt-get'))) return 'it needs Debian';
+  const system = await readFile('/etc/os-release', 'utf8').catch(() => '');
+  if (!/^ID=debian$/m.test(system)) return 'it needs Debian';
   return undefined;
 }
 
