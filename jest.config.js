@@ -24,6 +24,7 @@ const projects = [
   project('unit'),
   projectOnServers('integration'),
   projectOnServers('slow'),
+  projectOnServers('image'),
   project('e2e', { setupFilesAfterEnv: ['<rootDir>/test/e2e/limits.ts'] }),
 ];
 

@@ -1,14 +1,18 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { openRunDirectory, type RunDirectory } from '../control-plane/index.ts';
 import { BUNDLE, bundle } from '../rig/bundle.ts';
 import { commandLine, type CallConsular } from '../rig/command-line.ts';
+import { ROOT } from '../rig/manifests.ts';
 import { servicesIn } from '../rig/imports.ts';
 import { nextPodIP, openRig, until, untilEqual, type Rig } from '../rig/index.ts';
+
+const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string };
 
 describe('the command line', () => {
   let rig: Rig;
@@ -194,7 +198,7 @@ describe('the command line', () => {
 
   it.each([
     [['--help'], 0, 'Examples:'],
-    [['--version'], 0, '0.1.0'],
+    [['--version'], 0, version],
     [['plan', '--colour'], 1, "Unknown option '--colour'"],
   ])('answers %j with exit code %i', (args, code, text) => {
     const { status, stdout, stderr } = bundled(...args);

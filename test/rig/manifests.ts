@@ -205,7 +205,7 @@ export interface Stage {
   readonly instructions: readonly Instruction[];
 }
 
-/** The stages of a Dockerfile, with comments gone and continued lines joined. */
+/** The stages of a Dockerfile, with comments gone, continued lines joined, and images by the defaults of their arguments. */
 export function readDockerfile(file: string): Stage[] {
   const lines = readFileSync(file, 'utf8')
     .split('\n')
@@ -215,10 +215,18 @@ export function readDockerfile(file: string): Stage[] {
     .split('\n')
     .filter((line) => line.trim() !== '');
   const stages: { name: string; image: string; instructions: Instruction[] }[] = [];
+  const defaults = new Map<string, string>();
   for (const line of lines) {
     const [, name = '', text = ''] = /^([A-Z]+) (.+)$/.exec(line) ?? [];
-    const [, image, alias = ''] = (name === 'FROM' && /^(\S+)(?: AS (\S+))?$/.exec(text)) || [];
-    if (image !== undefined) stages.push({ name: alias, image, instructions: [] });
+    const [, image, alias = ''] = (name === 'FROM' && /^(?:--platform=\S+ )?(\S+)(?: AS (\S+))?$/.exec(text)) || [];
+    const [, argument, value = ''] = (name === 'ARG' && stages.length === 0 && /^(\w+)=(\S+)$/.exec(text)) || [];
+    if (image !== undefined)
+      stages.push({
+        name: alias,
+        image: image.replace(/^\$(\w+)$/, (_, one: string) => defaults.get(one) ?? one),
+        instructions: [],
+      });
+    else if (argument !== undefined) defaults.set(argument, value);
     else if (name === '' || stages.length === 0)
       throw new Error(`read ${basename(dirname(file))}/${basename(file)}: expected an instruction, found "${line}"`);
     else stages.at(-1)?.instructions.push({ name, text });

@@ -10,7 +10,7 @@ describe('the Node of the benchmark', () => {
 
   it('has the major version of the image', () => {
     const image = readDockerfile(path('../../../deploy/Dockerfile')).at(-1)?.image ?? '';
-    const major = /^node:(\d+)/.exec(image)?.[1];
+    const major = /\/nodejs(\d+)-/.exec(image)?.[1];
     expect(Object.values(wanted).map((version) => version.split('.')[0])).toEqual([major, major]);
   });
 
