@@ -1,10 +1,11 @@
 // Installs the locked dependencies when node_modules is missing or older than the lock file, so that every command
-// of this project works on a fresh clone. Plain JavaScript: it runs before any dependency is there.
+// of this project works on a fresh clone; those of a folder with a package of its own, when it is named. Plain JavaScript: it runs before any dependency is there.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const root = fileURLToPath(new URL('..', import.meta.url));
+const root = join(fileURLToPath(new URL('..', import.meta.url)), process.argv[2] ?? '');
 const lock = readFileSync(`${root}/package-lock.json`, 'utf8');
 const stamp = `${root}/node_modules/.installed-lock`;
 

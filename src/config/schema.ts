@@ -36,6 +36,10 @@ function isListenAddress(address: string): boolean {
   return colon >= 0 && /^\d{1,5}$/.test(port) && Number(port) <= 65_535;
 }
 
+function isHostName(name: string): boolean {
+  return name.length <= 253 && name.split('.').every((label) => DNS_LABEL.test(label));
+}
+
 export const configSchema = z.strictObject({
   cluster: text(CLUSTER_NAME, isClusterName).describe(
     'Name of this Kubernetes cluster; it stands in the ID of everything that Consular writes to Consul.',
@@ -94,6 +98,12 @@ export const configSchema = z.strictObject({
         .boolean()
         .default(true)
         .describe('Show a page for people at / of that address, with what /status has and lists that can be searched.'),
+      hosts: z
+        .array(text('a DNS name in lower case without a port', isHostName))
+        .default([])
+        .describe(
+          'Names of your own for that address, such as that of an ingress. Under others only probes are answered, but for addresses, names without a dot, *.svc and *.cluster.local.',
+        ),
     })
     .prefault({}),
   log: z

@@ -3,6 +3,8 @@ import type { AddressInfo } from 'node:net';
 import type { Registry } from 'prom-client';
 import { inBackground } from '../background.ts';
 import { escapeControls, escapeLines } from '../json.ts';
+import { limitConnections } from './connections.ts';
+import { isSafeHost } from './hosts.ts';
 
 export interface StatusSource {
   /** What keeps the daemon from being ready, one sentence each; empty when it is ready. */
@@ -12,6 +14,8 @@ export interface StatusSource {
   readonly registry: Registry;
   /** Answers what else there is for people to look at; undefined for a path that is none of it. @default nothing */
   readonly page?: ((url: string) => Promise<Answer | undefined>) | undefined;
+  /** Names under which everything may be shown, in lower case, beside those that nobody can have on the internet. @default none */
+  readonly hosts?: readonly string[];
 }
 
 export interface StatusServer {
@@ -20,16 +24,27 @@ export interface StatusServer {
   close(): void;
 }
 
-/** GET /healthz, /readyz, /metrics and /status, and the page where there is one; anything else is refused. Slow and large requests are cut off. */
+/** All at once; whoever comes then takes the place of another. */
+const MOST_CONNECTIONS = 100;
+/** Slow requests are looked for so often: Node's 30 s would let one take as long. */
+const LOOK_FOR_SLOW_MS = 1000;
+/** Whoever does not read an answer for so long does not get the rest. */
+const SILENT_MS = 30_000;
+
+/** GET and HEAD of /healthz, /readyz, /metrics and /status, and of the page where there is one; anything else is refused. Slow and large requests are cut off. */
 export async function serveStatus(address: string, source: StatusSource): Promise<StatusServer> {
   const { host, port } = splitAddress(address);
   const server = createServer(
-    { maxHeaderSize: 8192, headersTimeout: 5000, requestTimeout: 5000 },
+    {
+      ...{ maxHeaderSize: 8192, headersTimeout: 5000, requestTimeout: 5000 },
+      connectionsCheckingInterval: LOOK_FOR_SLOW_MS,
+    },
     (request, response) => {
       inBackground(send(request, response, source));
     },
   );
-  server.maxConnections = 100;
+  server.timeout = SILENT_MS;
+  limitConnections(server, MOST_CONNECTIONS);
   await new Promise<void>((resolve, reject) => {
     // It stays for later ones, as when the process has no file descriptor left for a connection: nobody else hears these.
     server.on('error', (cause) => reject(new Error(`listen on ${address} for status requests`, { cause })));
@@ -61,23 +76,31 @@ export interface Answer {
 const PATHS = '/healthz, /readyz, /metrics and /status';
 const PAGE = 'the page at /, and ';
 
+/** Of every answer: it is what it says it is, it is of this moment, and no page of others takes it in. */
+const HEADERS = {
+  'x-content-type-options': 'nosniff',
+  'cache-control': 'no-store',
+  'cross-origin-resource-policy': 'same-origin',
+};
+
 function text(status: number, body: string): Answer {
   return { status, body, type: 'text/plain; charset=utf-8' };
 }
 
-/** The answer to a request. */
+/** The answer to a request; to HEAD that to GET. */
 export async function answerTo(
-  { method, url }: Pick<IncomingMessage, 'method' | 'url'>,
+  { method, url = '', headers }: Pick<IncomingMessage, 'method' | 'url' | 'headers'>,
   source: StatusSource,
 ): Promise<Answer> {
-  if (method !== 'GET') return text(405, 'only GET is answered here\n');
-  switch (url) {
-    case '/healthz':
-      return text(200, 'ok\n');
-    case '/readyz': {
-      const reasons = source.notReady();
-      return reasons.length === 0 ? text(200, 'ok\n') : text(503, `${reasons.map(escapeControls).join('\n')}\n`);
-    }
+  if (method !== 'GET' && method !== 'HEAD')
+    return { ...text(405, 'only GET and HEAD are answered here\n'), headers: { allow: 'GET, HEAD' } };
+  const [path = ''] = url.split('?', 1);
+  const isShown = isSafeHost(headers.host, source.hosts ?? []);
+  // Probes are answered whatever they call it: who is refused here would be started anew.
+  if (path === '/healthz') return text(200, 'ok\n');
+  if (path === '/readyz') return readiness(source.notReady(), isShown);
+  if (!isShown) return text(403, refusalOf(headers.host));
+  switch (path) {
     case '/metrics':
       return { status: 200, body: await source.registry.metrics(), type: source.registry.contentType };
     case '/status':
@@ -87,19 +110,36 @@ export async function answerTo(
         type: 'application/json',
       };
     default:
-      return (await source.page?.(url ?? '')) ?? text(404, `there is ${source.page ? PAGE : ''}${PATHS}\n`);
+      return (await source.page?.(url)) ?? text(404, `there is ${source.page ? PAGE : ''}${PATHS}\n`);
   }
+}
+
+function readiness(reasons: readonly string[], isShown: boolean): Answer {
+  if (reasons.length === 0) return text(200, 'ok\n');
+  return text(503, isShown ? `${reasons.map(escapeControls).join('\n')}\n` : 'not ready\n');
+}
+
+function refusalOf(host: string | undefined): string {
+  return (
+    `Host: expected an address, localhost, a name without a dot, NAME.svc, NAME.cluster.local or one of http.hosts, ` +
+    `found ${escapeControls(JSON.stringify(host))}; any other could be that of a page of the internet\n`
+  );
 }
 
 /** Whoever asks gets an answer in any case. @throws whatever kept the right one from being given */
 async function send(request: IncomingMessage, response: ServerResponse, source: StatusSource): Promise<void> {
   try {
     const { status, body, type, headers } = await answerTo(request, source);
-    response.writeHead(status, { 'content-type': type, ...headers }).end(body);
+    const length = Buffer.byteLength(body);
+    response.writeHead(status, { ...HEADERS, 'content-type': type, 'content-length': length, ...headers });
+    // Of an answer to HEAD Node sends the header only.
+    response.end(body);
   } catch (error) {
     if (response.headersSent) response.destroy();
-    else
-      response.writeHead(500, { 'content-type': 'text/plain' }).end('the answer could not be made: the log says why\n');
+    else {
+      response.writeHead(500, { ...HEADERS, 'content-type': 'text/plain' });
+      response.end('the answer could not be made: the log says why\n');
+    }
     throw error;
   }
 }

@@ -16,22 +16,27 @@ const POLICY = [
   ...["base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'"],
 ].join('; ');
 
-const HEADERS = {
-  'content-security-policy': POLICY,
-  'x-content-type-options': 'nosniff',
-  'x-frame-options': 'DENY',
-  'referrer-policy': 'no-referrer',
-  'cross-origin-resource-policy': 'same-origin',
-  'cache-control': 'no-store',
-};
+/** Beside those of every answer. */
+const HEADERS = { 'content-security-policy': POLICY, 'x-frame-options': 'DENY', 'referrer-policy': 'no-referrer' };
+
+/** A list that is not there, which is not an empty one. */
+export interface Absent {
+  /** 503: it comes, or another process has it; 404: it does not. */
+  readonly status: 503 | 404;
+  readonly error: string;
+  /** The identity of the process that leads; null where nobody is known. */
+  readonly leader: string | null;
+}
 
 /**
  * Answers what the page needs: itself at `/`, its files below `/page/`, and the lists that it shows below `/status/`, as JSON
  * (`query`, `offset`, `limit`). The page's own files are the same for everybody: what others wrote is in the JSON alone.
+ * @param absenceOf why there is no list of that name now; undefined where there is one
  * @returns undefined for any other path
  */
 export function createPage(
   listings: Listings,
+  absenceOf: (list: string) => Absent | undefined,
   clock: Pick<Clock, 'now'>,
 ): (url: string) => Promise<Answer | undefined> {
   const lists = new Map(Object.entries(listings).map(([name, listing]) => [name, new PagedList(listing, clock)]));
@@ -42,7 +47,9 @@ export function createPage(
     if (more.length > 0) return undefined;
     if (room === 'page' && Object.hasOwn(FILE_TYPES, name)) return file(name as FileName);
     const list = room === 'status' ? lists.get(name) : undefined;
-    return list && (await answerOf(list, parameters));
+    if (!list) return undefined;
+    const absent = absenceOf(name);
+    return absent ? json(absent.status, { error: absent.error, leader: absent.leader }) : answerOf(list, parameters);
   };
 }
 

@@ -32,6 +32,9 @@ export interface Page {
   screenshot(name: string, height?: number): Promise<void>;
 }
 
+/** A name as somebody has it who has it resolved to an address of this machine, after the browser took a page from it. */
+export const REBOUND = 'rebound.example';
+
 // No sandbox: containers rarely allow one, and only pages of the tests' own servers are opened.
 const FLAGS = [
   '--no-sandbox',
@@ -41,6 +44,7 @@ const FLAGS = [
   '--disable-background-networking',
   '--disable-component-update',
   '--disable-sync',
+  `--host-resolver-rules=MAP ${REBOUND} 127.0.0.1`,
 ];
 const SIZE = { width: 1280, height: 720 };
 /** Generous, and also what puppeteer allows by default: it only decides how long a page without the text is looked at. */

@@ -5,7 +5,7 @@ import type { KubernetesApi, Manifest } from './kubernetes.ts';
 export interface Dump {
   /** By kind, `namespace/name`. */
   readonly kubernetes: ReadonlyMap<string, unknown>;
-  /** By node, `node/id`, key. */
+  /** By node, `node/id`, key, session. */
   readonly consul: ReadonlyMap<string, unknown>;
 }
 
@@ -16,8 +16,39 @@ const PATHS = [
 ];
 const ISTIO = 'networking.istio.io';
 
-export async function dump({ kubernetes, consul }: { kubernetes: KubernetesApi; consul: ConsulApi }): Promise<Dump> {
-  return { kubernetes: await dumpKubernetes(kubernetes), consul: await dumpConsul(consul) };
+interface Systems {
+  readonly kubernetes: KubernetesApi;
+  readonly consul: ConsulApi;
+}
+
+/** What Consular could have touched. */
+export async function dump({ kubernetes, consul }: Systems): Promise<Dump> {
+  const groups = (await kubernetes.must('GET', '/apis')).groups as { name: string }[];
+  const isThere = groups.some(({ name }) => name === ISTIO);
+  const paths = isThere ? [...PATHS, `/apis/${ISTIO}/v1/workloadentries`] : PATHS;
+  return { kubernetes: await dumpKubernetes(kubernetes, paths), consul: await dumpConsul(consul) };
+}
+
+/** Every object that there is, of whatever kind. */
+export async function dumpAll({ kubernetes, consul }: Systems): Promise<Dump> {
+  return { kubernetes: await dumpKubernetes(kubernetes, await allPaths(kubernetes)), consul: await dumpConsul(consul) };
+}
+
+/** Of every kind that can be listed, once. Components say how they are at each request. */
+async function allPaths(kubernetes: KubernetesApi): Promise<string[]> {
+  const { groups } = (await kubernetes.must('GET', '/apis')) as unknown as {
+    groups: { preferredVersion: { groupVersion: string } }[];
+  };
+  const roots = ['/api/v1', ...groups.map(({ preferredVersion }) => `/apis/${preferredVersion.groupVersion}`)];
+  const kinds = await Promise.all(
+    roots.map(async (root) => {
+      const { resources } = (await kubernetes.must('GET', root)) as unknown as {
+        resources: { name: string; verbs: string[] }[];
+      };
+      return resources.filter(({ verbs }) => verbs.includes('list')).map(({ name }) => `${root}/${name}`);
+    }),
+  );
+  return kinds.flat().filter((path) => !/\/(events|componentstatuses)$/.test(path));
 }
 
 /** What is in one of them and not in the other, or is another there. */
@@ -30,11 +61,9 @@ export function differences(a: Dump, b: Dump): string[] {
   return [...changed(a.kubernetes, b.kubernetes), ...changed(a.consul, b.consul)];
 }
 
-async function dumpKubernetes(kubernetes: KubernetesApi): Promise<Map<string, unknown>> {
+async function dumpKubernetes(kubernetes: KubernetesApi, paths: readonly string[]): Promise<Map<string, unknown>> {
   const objects = new Map<string, unknown>();
-  const groups = (await kubernetes.must('GET', '/apis')).groups as { name: string }[];
-  const isThere = groups.some(({ name }) => name === ISTIO);
-  for (const path of isThere ? [...PATHS, `/apis/${ISTIO}/v1/workloadentries`] : PATHS) {
+  for (const path of paths) {
     const found = await kubernetes.find(path);
     for (const { metadata, ...rest } of (found?.items ?? []) as Manifest[]) {
       const { namespace = '', name } = metadata;
@@ -72,6 +101,8 @@ async function dumpConsul(consul: ConsulApi): Promise<Map<string, unknown>> {
   const { status, body } = await consul.call('GET', '/kv/?recurse=');
   for (const key of status === 404 ? [] : (body as { Key: string }[]))
     entries.set(`key ${key.Key}`, withoutIndexes(key));
+  for (const session of (await consul.must('GET', '/session/list')) as { ID: string }[])
+    entries.set(`session ${session.ID}`, withoutIndexes(session));
   return entries;
 }
 

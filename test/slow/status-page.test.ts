@@ -1,6 +1,8 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { findChromium, openBrowser, type Browser, type Page } from '../browser/index.ts';
-import { openRig, until, untilIdle, type Daemon, type Rig } from '../rig/index.ts';
+import { findChromium, openBrowser, REBOUND, type Browser, type Page } from '../browser/index.ts';
+import { openRig, statusOf, until, untilIdle, type Daemon, type Rig } from '../rig/index.ts';
 
 // Which tests there are is decided when the file is read, so the browser is looked for now.
 const chromium = await findChromium();
@@ -140,6 +142,33 @@ describeWithBrowser('the status page', () => {
     for (const path of new Set(requests)) expect(await (await fetch(path)).text()).not.toContain(SECRET);
   });
 
+  it('shows nothing to a page whose own name leads to the address of a port-forward', async () => {
+    const { port } = daemon;
+    const before = page().seen.errors.length;
+    await page().open(`http://${REBOUND}:${port}/`);
+    expect(await page().read(['one of http.hosts'])).toContain(`found "${REBOUND}:${port}"`);
+    const stolen = 'fetch("/status").then(async (answer) => `${answer.status} ${await answer.text()}`)';
+    expect(await page().ask(stolen)).toMatch(/^403 Host: expected an address/);
+    // The browser tells of each refused request.
+    expect(
+      page()
+        .seen.errors.slice(before)
+        .every((error) => error.includes('403')),
+    ).toBe(true);
+    await page().open(`http://localhost:${port}/`);
+    await page().read([`Consular ${CLUSTER}`]);
+  });
+
+  it('ends a request whose header never comes to its end', async () => {
+    const socket = connect({ host: '127.0.0.1', port: daemon.port });
+    await once(socket, 'connect');
+    let isOver = false;
+    socket.on('error', () => undefined).on('close', () => (isOver = true));
+    socket.resume().write('GET /status HTTP/1.1\r\n');
+    // Half of what it takes where Node looks for such requests every 30 s.
+    await until('the end of the connection', () => Promise.resolve(isOver), 15_000);
+  });
+
   it('of a process that stands by it says so, and who leads', async () => {
     const elect = { leaderElection: { enabled: true, namespace: rig.namespace }, cluster: rig.cluster };
     const leader = await start(elect);
@@ -147,6 +176,14 @@ describeWithBrowser('the status page', () => {
     await page().open(address(standby));
     const text = await page().read(['standby', 'leads, and its page shows what is where']);
     expect(text).not.toContain('From Consul to Kubernetes');
+    const { identity } = (await statusOf(leader)).leader;
+    for (const list of ['pods', 'mirrored', 'services', 'attention']) {
+      const absent = await fetch(`${address(standby)}/status/${list}`);
+      expect([absent.status, await absent.json()]).toEqual([
+        503,
+        { error: `this process stands by and has no lists: ${identity} leads, and has them`, leader: identity },
+      ]);
+    }
     await standby.stop();
     await leader.stop();
   });

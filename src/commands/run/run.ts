@@ -1,4 +1,5 @@
 import { setMaxListeners } from 'node:events';
+import { hostname } from 'node:os';
 import { inBackground, onBackgroundFailure } from '../../background.ts';
 import { sleep } from '../../backoff.ts';
 import { systemClock } from '../../clock.ts';
@@ -162,7 +163,13 @@ export async function startDaemon(
   const status = await serveStatus(config.http.address, {
     registry: context.metrics.registry,
     notReady: () => (lead.isReady ? failing() : ['starting', ...failing()]),
-    page: config.http.page ? pageOf(() => directions) : undefined,
+    page: config.http.page
+      ? pageOf(
+          () => directions,
+          () => lead.status(),
+        )
+      : undefined,
+    hosts: [hostname().toLowerCase(), ...config.http.hosts],
     status: () => ({
       cluster: config.cluster,
       version: context.version,

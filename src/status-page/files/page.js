@@ -27,8 +27,18 @@ const pods = createList({
 async function ask(path) {
   const response = await fetch(path, { signal: AbortSignal.timeout(LONGEST_MS) });
   const text = await response.text();
-  if (!response.ok) throw new Error(`${path}: expected an answer 200, found ${response.status}: ${text.slice(0, 200)}`);
+  if (!response.ok) throw new Error(reasonIn(text) ?? `${path}: ${response.status} ${text.slice(0, 200)}`);
   return JSON.parse(text);
+}
+
+/** Why Consular has no answer, in its own words; undefined where these are not there. */
+function reasonIn(text) {
+  try {
+    const { error } = JSON.parse(text);
+    return typeof error === 'string' ? error : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 let refreshedAt;

@@ -60,14 +60,13 @@ describe('a page of a list', () => {
 
 describe('an answer of the page', () => {
   const answer = (url: string, names: readonly string[] = ['a']) =>
-    createPage({ pods: listOf(() => names) }, new TestClock())(url);
+    createPage({ pods: listOf(() => names) }, () => undefined, new TestClock())(url);
 
   it('is JSON in which whatever strangers wrote is the same text, and no character that cannot be seen', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(fc.string({ unit: 'grapheme' }), { maxLength: 20 }), async (names) => {
-        const { body = '', type, headers } = (await answer('/status/pods', names)) ?? {};
+        const { body = '', type } = (await answer('/status/pods', names)) ?? {};
         expect(type).toBe('application/json');
-        expect(headers?.['x-content-type-options']).toBe('nosniff');
         expect((JSON.parse(body) as { items: unknown }).items).toEqual([...new Set(names)].sort());
         expect(body.trimEnd()).not.toMatch(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u);
       }),
@@ -101,6 +100,13 @@ describe('an answer of the page', () => {
     '/x',
   ])('to %s is none', async (url) => {
     expect(await answer(url)).toBeUndefined();
+  });
+
+  it('to a request for a list that is not there says why, and who leads', async () => {
+    const absent = { status: 503, error: 'this process stands by', leader: 'other_1' } as const;
+    const answered = await createPage({ pods: listOf(() => ['a']) }, () => absent, new TestClock())('/status/pods');
+    expect(answered).toMatchObject({ status: 503, type: 'application/json' });
+    expect(JSON.parse(answered?.body ?? '')).toEqual({ error: 'this process stands by', leader: 'other_1' });
   });
 
   it('to a wrong request names what is wrong', async () => {
