@@ -21,7 +21,7 @@ it.each<[string, string, string[], number, string]>([
   ['GET', '/metrics', [], 200, '# HELP consular_'],
   ['GET', '/readyz', ['a\nok', 'b\u202e'], 503, 'a\\u000aok\nb\\u202e\n'],
   ['GET', '/status', [], 200, '{\n  "cluster": "prod\\u202e"\n}'],
-  ['GET', '/metrics?name[]=x', [], 200, '# HELP consular_reconciles_total'],
+  ['GET', '/metrics?name[]=x', [], 200, '# HELP consular_change_to_written_seconds'],
   ['GET', '/readyz?verbose', ['starting'], 503, 'starting'],
   ['HEAD', '/healthz', [], 200, 'ok'],
   ['GET', '/', [], 404, 'there is /healthz'],
