@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { findHelm } from '../control-plane/index.ts';
 import { follow } from '../rig/doctor.ts';
 import { openRig, until, type Rig } from '../rig/index.ts';
 import { ROOT } from '../rig/manifests.ts';
@@ -28,6 +29,7 @@ async function stepsOf(page: string): Promise<string[]> {
   return blocksIn(text.split(/^## /m)[0] ?? '');
 }
 
+const CONFIG = '/api/v1/namespaces/consular/configmaps/consular';
 let rig: Rig;
 let folder = '';
 
@@ -88,6 +90,21 @@ const ofConsular = (list: Awaited<ReturnType<typeof tokens>>) =>
   list.filter(({ Policies = [] }) => Policies.some(({ Name }) => Name === 'consular-dev'));
 
 describe('the commands of the manual, as somebody copies them', () => {
+  it('README.md: the chart, and one mirrored service', async () => {
+    await symlink((await findHelm()).file, join(folder, 'helm'));
+    const ready = startMakingPodsReady();
+    try {
+      await runAll('README.md', 'Install');
+      await runAll('README.md', 'One mirrored service');
+      const { data } = (await rig.kubernetes.must('GET', CONFIG)) as unknown as { data: Record<string, string> };
+      expect(data['consular.yaml']).toMatch(/cluster: shop\n[^]*include:\n\s*- billing\n/);
+      await run('kubectl -n consular rollout status deployment/consular && helm -n consular uninstall consular');
+      await run('kubectl delete namespace consular');
+    } finally {
+      await ready.stop();
+    }
+  });
+
   it('docs/install.md: namespace, policy, token, Secret, CA, and the manifests', async () => {
     await runAll('docs/install.md', '3. Make the namespace');
     await runAll('docs/install.md', '4. Only with ACLs in Consul');
