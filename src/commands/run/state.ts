@@ -1,3 +1,4 @@
+import { memoryLimit } from '../../heap.ts';
 import type { Judgement } from '../../observability/causes.ts';
 import type { Direction } from '../../observability/metrics.ts';
 import type { Context } from '../../world/context.ts';
@@ -16,6 +17,7 @@ export function followState({ config, metrics, version }: Context, { directions,
     ...(config.toKubernetes.enabled ? (['to-kubernetes'] as const) : []),
   ];
   metrics.buildInfo.set({ version, node_version: process.version, cluster: config.cluster }, 1);
+  metrics.memoryLimit.set(memoryLimit());
   for (const direction of enabled) metrics.changeToWritten.zero({ direction });
   metrics.follow({
     judgements,
