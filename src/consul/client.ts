@@ -1,3 +1,5 @@
+import type { CertificateEnds } from './tls-files.ts';
+
 export interface ConsulRequest {
   /** Verb and object for error messages: "read service orders". */
   readonly purpose: string;
@@ -37,6 +39,8 @@ export interface ConsulClient {
   readonly tokenTerm: number;
   /** Why there is no token, where one has to be had by logging in. */
   readonly tokenFailure: string | undefined;
+  /** When the certificates of the TLS files end that connections are made with now, by what they are for. */
+  readonly certificateEnds: CertificateEnds;
   /** Finishes what is on its way, logs out, and ends all connections; within some seconds. */
   close(): Promise<void>;
 }

@@ -86,6 +86,9 @@ export function createConsulClient(
     get tokenFailure() {
       return tokens.failure;
     },
+    get certificateEnds() {
+      return wires.certificateEnds;
+    },
     close: async () => {
       isClosed = true;
       await tokens.close();

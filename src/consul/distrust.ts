@@ -18,14 +18,16 @@ const SAME_LOSS_MS = 60_000;
  * | `other-servers`       | none of Consul's servers that we know is there, where these are the witness                  |
  * | `told-by-own-entry`   | an earlier run has noticed it, and wrote it on Consular's own entry                          |
  */
-export type Sign =
-  | 'early-answer'
-  | 'lower-names-index'
-  | 'older-entry'
-  | 'own-entry-lost'
-  | 'fence-lost'
-  | 'other-servers'
-  | 'told-by-own-entry';
+export const SIGNS = [
+  'early-answer',
+  'lower-names-index',
+  'older-entry',
+  'own-entry-lost',
+  'fence-lost',
+  'other-servers',
+  'told-by-own-entry',
+] as const;
+export type Sign = (typeof SIGNS)[number];
 
 /** Consul lost data, or was put back to an older state. */
 export interface Loss {

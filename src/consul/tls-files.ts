@@ -5,6 +5,7 @@ import { createSecureContext, type SecureContext } from 'node:tls';
 import { inBackground } from '../background.ts';
 import { systemClock, type Clock } from '../clock.ts';
 import type { ConsulConfig } from '../config/schema.ts';
+import { firstEnd, lastEnd } from '../observability/certificate-ends.ts';
 import { explainError, type Log } from '../observability/log.ts';
 
 /** Files that were replaced are noticed this quickly, as a token is, and at once after a request that got no answer. */
@@ -18,6 +19,9 @@ export interface TlsPace {
   /** @default that of the process */
   readonly clock?: Pick<Clock, 'now'>;
 }
+
+/** When certificates end, by what they are for. */
+export type CertificateEnds = ReadonlyMap<'consul-ca' | 'consul-client', Date>;
 
 /** What is in the files; undefined where none is named. */
 interface Contents {
@@ -46,6 +50,7 @@ export class TlsFiles {
   #lookedAt: number;
   #look: Promise<void> | undefined;
   #failure: string | undefined;
+  #ends: CertificateEnds;
 
   /** @throws Error when the files cannot be used: there is nothing else to begin with. */
   constructor(paths: TlsPaths, log: Log, { lookMs = LOOK_MS, clock = systemClock }: TlsPace = {}) {
@@ -60,6 +65,7 @@ export class TlsFiles {
       key: contentsOf(paths.keyFile),
     };
     this.#context = contextOf(this.#contents, paths);
+    this.#ends = endsOf(this.#contents);
     this.#lookedAt = clock.now();
   }
 
@@ -67,6 +73,11 @@ export class TlsFiles {
   get context(): SecureContext {
     if (this.#clock.now() - this.#lookedAt >= this.#lookMs) inBackground(this.look());
     return this.#context;
+  }
+
+  /** When the certificates end that are in use; none of a file that is not named. */
+  get ends(): CertificateEnds {
+    return this.#ends;
   }
 
   /** Looks at the files now. Never rejects. */
@@ -81,6 +92,7 @@ export class TlsFiles {
       if (!isSame(contents, this.#contents)) {
         this.#context = contextOf(contents, this.#paths);
         this.#contents = contents;
+        this.#ends = endsOf(contents);
         this.#log.info('TLS files for Consul changed, new connections use them', { ...this.#paths });
       }
       this.#failure = undefined;
@@ -95,6 +107,14 @@ export class TlsFiles {
       this.#log.warn('TLS files for Consul cannot be used, going on with what was in them', { error });
     this.#failure = why;
   }
+}
+
+function endsOf({ ca = '', cert = '' }: Contents): CertificateEnds {
+  const ends = [
+    ['consul-ca', lastEnd(ca)],
+    ['consul-client', firstEnd(cert)],
+  ] as const;
+  return new Map(ends.flatMap(([what, end]) => (end ? [[what, end]] : [])));
 }
 
 async function read({ caFile, certFile, keyFile }: TlsPaths): Promise<Contents> {

@@ -8,7 +8,7 @@ import { Connections } from './connections.ts';
 import { ConsulError } from './errors.ts';
 import { MOST_LONG_POLLS } from './long-polls.ts';
 import { proxyFor, proxyName } from './proxy.ts';
-import { TlsFiles } from './tls-files.ts';
+import { TlsFiles, type CertificateEnds } from './tls-files.ts';
 import type { TokenUse } from './tokens.ts';
 import { createTransport, type TransportAnswer, type Verb } from './transport.ts';
 import { NoTunnel } from './tunnel.ts';
@@ -44,6 +44,8 @@ export interface WiresOptions {
 export interface Wires {
   /** @throws ConsulError */
   exchange(exchange: Exchange): Promise<ConsulAnswer>;
+  /** Empty where nothing goes by TLS. */
+  readonly certificateEnds: CertificateEnds;
   destroy(): void;
 }
 
@@ -110,12 +112,17 @@ export function openWires(
         cancel.end();
       }
     },
+    get certificateEnds() {
+      return tlsFiles?.ends ?? NO_CERTIFICATES;
+    },
     destroy() {
       for (const { longPolls, others } of places.values())
         for (const { connections } of [longPolls, others]) connections.destroy();
     },
   };
 }
+
+const NO_CERTIFICATES: CertificateEnds = new Map();
 
 /** Whether Consul answers only when something changed. */
 export function isLongPoll({ query = {} }: Pick<ConsulRequest, 'query'>): boolean {

@@ -53,7 +53,7 @@ export type KubernetesRequester = Pick<KubernetesClient, 'request'>;
  *   Default nobody
  */
 export function createKubernetesClient(
-  connection: KubernetesConnection,
+  connection: Omit<KubernetesConnection, 'certificateEnds'>,
   userAgent: string,
   onAnswered: (status: number | 'error') => void = () => undefined,
 ): KubernetesClient {

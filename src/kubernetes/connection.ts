@@ -5,6 +5,7 @@ import { KubeConfig } from '@kubernetes/client-node';
 import { Agent, type Dispatcher } from 'undici';
 import { inBackground } from '../background.ts';
 import type { KubernetesConfig } from '../config/schema.ts';
+import { firstEnd, lastEnd } from '../observability/certificate-ends.ts';
 
 type ConnectionConfig = Pick<KubernetesConfig, 'kubeconfig' | 'context'>;
 
@@ -18,6 +19,8 @@ export interface KubernetesConnection {
   readonly server: string;
   /** Connections and headers for the next request; `fresh` reads the credentials again, as after a 401. */
   authenticate(fresh?: boolean): Promise<Credentials>;
+  /** When the certificates end that connections are made with now, by what they are for; none before the first connection. */
+  readonly certificateEnds: ReadonlyMap<'kubernetes-ca' | 'kubernetes-client', Date>;
   close(): Promise<void>;
 }
 
@@ -36,6 +39,7 @@ export function connectKubernetes(config: ConnectionConfig): KubernetesConnectio
     );
   let tls = '';
   let dispatcher: Agent | undefined;
+  let certificateEnds: KubernetesConnection['certificateEnds'] = new Map();
   let cached: { readonly credentials: Credentials; readonly at: number } | undefined;
 
   async function authenticate(fresh = false): Promise<Credentials> {
@@ -48,6 +52,7 @@ export function connectKubernetes(config: ConnectionConfig): KubernetesConnectio
       // A rotated certificate needs new connections; the old ones end with their requests.
       inBackground(dispatcher?.close());
       tls = now;
+      certificateEnds = endsOf(options);
       dispatcher = new Agent({
         allowH2: false, // one reset of a shared HTTP/2 connection would kill every watch at once
         keepAliveTimeout: 60_000,
@@ -69,9 +74,22 @@ export function connectKubernetes(config: ConnectionConfig): KubernetesConnectio
   return {
     server: cluster.server.replace(/\/$/, ''),
     authenticate,
+    get certificateEnds() {
+      return certificateEnds;
+    },
     // Not close(): that waits for running watches.
     close: async () => dispatcher?.destroy(),
   };
+}
+
+/** What comes from a kubeconfig may be bytes. */
+function endsOf({ ca, cert }: RequestOptions): KubernetesConnection['certificateEnds'] {
+  const textOf = (pem: typeof ca) => (typeof pem === 'string' || Buffer.isBuffer(pem) ? pem.toString() : '');
+  const ends = [
+    ['kubernetes-ca', lastEnd(textOf(ca))],
+    ['kubernetes-client', firstEnd(textOf(cert))],
+  ] as const;
+  return new Map(ends.flatMap(([what, end]) => (end ? [[what, end]] : [])));
 }
 
 /** The pod that this process runs in and whose service account it uses. */

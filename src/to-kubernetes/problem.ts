@@ -39,6 +39,7 @@ const WARNS = {
   TagsOmitted: true,
 } as const;
 export type Reason = keyof typeof WARNS;
+export const REASONS = Object.keys(WARNS) as readonly Reason[];
 
 /** @param why the namespace is closed */
 export function namespaceClosed(namespace: string, why: string): Problem {

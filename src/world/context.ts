@@ -85,6 +85,8 @@ export interface Clients {
   readonly cluster: ClusterCheck;
   /** Holds back what is asked of either again after a failure. */
   readonly brake: RetryBrake;
+  /** When certificates of TLS files end that are in use, by what they are for. */
+  certificateEnds(): ReadonlyMap<string, Date>;
   close(): Promise<void>;
 }
 
@@ -92,11 +94,8 @@ export interface Clients {
 export function createClients({ config, log, metrics, version, timings }: Context): Clients {
   const userAgent = `consular/${version} (cluster ${config.cluster})`;
   const onAnsweredBy = (target: ApiTarget) => (code: number | 'error') => metrics.apiRequests.inc({ target, code });
-  const kubernetes = createKubernetesClient(
-    connectKubernetes(config.kubernetes),
-    userAgent,
-    onAnsweredBy('kubernetes'),
-  );
+  const connection = connectKubernetes(config.kubernetes);
+  const kubernetes = createKubernetesClient(connection, userAgent, onAnsweredBy('kubernetes'));
   const consul = createConsulClient(config.consul, userAgent, log, {
     tlsLookMs: timings?.tlsLookMs,
     onAnswered: onAnsweredBy('consul'),
@@ -113,6 +112,7 @@ export function createClients({ config, log, metrics, version, timings }: Contex
     cluster: new ClusterCheck(() => readClusterUid(api, resources, config), config.kubernetes.identityNamespace),
     workloadEntries: workloadEntryKind(keep),
     brake: new RetryBrake(),
+    certificateEnds: () => new Map([...consul.certificateEnds, ...connection.certificateEnds]),
     close: async () => {
       await consul.close();
       await kubernetes.close();

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { nextPodIP, openRig, until, untilEqual, untilIdle, type Rig } from '../rig/index.ts';
+import { counted, nextPodIP, openRig, until, untilEqual, untilIdle, type Rig } from '../rig/index.ts';
 
 const named = (name: string) => ({ 'consular.dev/service-name': name });
 const WEB_AND_ADMIN = [
@@ -358,7 +358,7 @@ describe("registrator's variables", () => {
       const told = daemon.records.filter(({ message }) => message === 'without effect');
       expect(told).toEqual([expect.objectContaining({ level: 'warn', object: `${namespace}/first` })]);
       expect((await consul.instances('lacking')).map(({ Service }) => Service.Tags)).toEqual([[], []]);
-      expect((await daemon.metrics.rejections.get()).values).toEqual([]);
+      expect(await counted(daemon.metrics.rejections)).toEqual([]);
     } finally {
       await rig.close();
     }

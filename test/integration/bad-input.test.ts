@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import {
   nextPodIP,
   openRig,
+  scrape,
   until,
   untilEqual,
   untilIdle,
@@ -169,6 +170,59 @@ describe('bad input, on the real servers', () => {
       expect(written).not.toContain(undefined);
     },
   );
+
+  it('metrics say what is written, rejected and held now, and for how long a change waited', async () => {
+    const { kubernetes, consul, namespace } = rig;
+    const seconds = () => Date.now() / 1000;
+    await untilIdle(daemon);
+    const before = await scrape(daemon);
+    const begun = seconds();
+    const series = (name: string) => `consular_${name}{direction="to-consul"}`;
+    const grown = async (name: string) =>
+      ((await scrape(daemon)).get(series(name)) ?? NaN) - (before.get(series(name)) ?? NaN);
+    const now = async () => Promise.all(['owned', 'rejected', 'held'].map(grown));
+
+    await kubernetes.createPod(namespace, 'counted', { annotations: named('counted') });
+    await untilEqual('a pod that is written', now, [1, 0, 0]);
+    await until('an idle daemon', async () => (await grown('change_to_written_seconds_count')) === 1);
+    expect(await grown('change_to_written_seconds_sum')).toBeLessThan(60);
+    await kubernetes.createPod(namespace, 'wrong', annotated({ 'service-name': 'wrong', 'service-port': 'nope' }));
+    await untilEqual('a pod that is rejected', now, [1, 1, 0]);
+    await kubernetes.annotate(namespace, 'counted', { 'consular.dev/service-port': 'nope' });
+    await untilEqual('a pod that is held', now, [1, 2, 1]);
+    await untilIdle(daemon);
+    const all = await scrape(daemon);
+    expect(all.get(series('change_to_written_seconds_count'))).toBe(
+      (before.get(series('change_to_written_seconds_count')) ?? NaN) + 1,
+    );
+    const lastSuccess = all.get(series('last_success_timestamp_seconds'));
+    expect(lastSuccess).toBeGreaterThan(begun - 1);
+    expect(lastSuccess).toBeLessThan(seconds() + 1);
+    expect(
+      [series('failing'), series('oldest_waiting_seconds'), series('queue_depth')].map((one) => all.get(one)),
+    ).toEqual([0, 0, 0]);
+    // All that decides whether it is ready is well, and what runs is known.
+    const ready = [...all].filter(([name]) => name.startsWith('consular_ready{'));
+    expect(ready.map(([name]) => name)).toEqual(
+      expect.arrayContaining(
+        ['start', 'Kubernetes pods', 'Consul leader', 'fence'].map((one) => `consular_ready{source="${one}"}`),
+      ),
+    );
+    expect(new Set(ready.map(([, value]) => value))).toEqual(new Set([1]));
+    const build = `consular_build_info{version="test",node_version="${process.version}",cluster="${rig.cluster}"}`;
+    expect(all.get(build)).toBe(1);
+    expect(all.get('consular_api_requests_total{target="consul",code="200"}')).toBeGreaterThan(0);
+    expect(all.get('consular_api_requests_total{target="kubernetes",code="201"}')).toBeGreaterThan(0);
+    expect(all.get('consular_api_requests_total{target="consul",code="500"}')).toBe(0);
+    // The other direction is switched off, and there is no token.
+    expect([...all.keys()].filter((name) => name.includes('direction="to-kubernetes"'))).toEqual([]);
+    expect([...all.keys()].filter((name) => name.startsWith('consular_token_expiry'))).toEqual([]);
+    // What is mended counts no more.
+    await kubernetes.annotate(namespace, 'counted', { 'consular.dev/service-port': null });
+    await kubernetes.deletePod(namespace, 'wrong');
+    await untilEqual('nothing that is wrong', now, [1, 0, 0]);
+    expect(await consul.summary('wrong')).toEqual([]);
+  });
 
   it('B10: as many mistakes as there is room for are five Events, and nobody else waits for theirs', async () => {
     const { kubernetes, consul, namespace } = rig;

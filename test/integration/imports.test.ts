@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { servicesIn } from '../rig/imports.ts';
-import { nextPodIP, openRig, until, untilEqual, untilIdle, type Daemon, type Rig } from '../rig/index.ts';
+import { counted, nextPodIP, openRig, until, untilEqual, untilIdle, type Daemon, type Rig } from '../rig/index.ts';
 
 const imports = (name: string, port?: string) => ({
   'consular.dev/import': name,
@@ -379,8 +379,7 @@ describe('a Service that takes instances of a Consul service in', () => {
     daemon = await start();
     await untilIdle(daemon);
     expect(await slices()).toEqual(before);
-    const written = await daemon.metrics.kubernetesWrites.get();
-    expect(written.values).toEqual([]);
+    expect(await counted(daemon.metrics.kubernetesWrites)).toEqual([]);
     const status = (await (await fetch(`http://127.0.0.1:${daemon.port}/status`)).json()) as {
       toKubernetes: { imports: number };
     };

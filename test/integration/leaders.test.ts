@@ -2,7 +2,17 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { nextPodIP, openRig, statusOf, until, untilEqual, untilIdle, type Daemon, type Rig } from '../rig/index.ts';
+import {
+  nextPodIP,
+  openRig,
+  scrape,
+  statusOf,
+  until,
+  untilEqual,
+  untilIdle,
+  type Daemon,
+  type Rig,
+} from '../rig/index.ts';
 import { FaultProxy } from '../rig/fault-proxy.ts';
 import { createConsulToken, readPolicy } from '../rig/rights.ts';
 import { openWire } from '../rig/wire.ts';
@@ -74,6 +84,19 @@ describe('two daemons with one Lease', () => {
     const { identity, epoch } = (await statusOf(leader)).leader;
     expect((await statusOf(standby)).leader).toMatchObject({ is: 'standby', leader: identity, epoch: null });
     expect(await writesOf(standby)).toBe(0);
+    const ofDirections = async (daemon: Daemon, name: string) => {
+      const series = await scrape(daemon);
+      return ['to-consul', 'to-kubernetes'].map((direction) =>
+        series.get(`consular_${name}{direction="${direction}"}`),
+      );
+    };
+    await untilEqual('what the leader has', () => ofDirections(leader, 'owned'), [1, 1]);
+    for (const written of await ofDirections(leader, 'change_to_written_seconds_count'))
+      expect(written).toBeGreaterThan(0);
+    for (const name of ['owned', 'rejected', 'failing', 'oldest_waiting_seconds', 'change_to_written_seconds_count'])
+      expect([name, ...(await ofDirections(standby, name))]).toEqual([name, 0, 0]);
+    expect(await ofDirections(standby, 'last_success_timestamp_seconds')).toEqual([undefined, undefined]);
+    expect((await scrape(standby)).get('consular_ready{source="Consul, as a standby"}')).toBe(1);
 
     await leader.stop();
     await standby.started;
@@ -119,6 +142,7 @@ describe('two daemons with one Lease', () => {
     await until('a standby that cannot reach Consul', async () =>
       (await statusOf(standby)).waitingFor.some((why) => why.startsWith('Consul, as a standby')),
     );
+    expect((await scrape(standby)).get('consular_ready{source="Consul, as a standby"}')).toBe(0);
     await leader.stop();
     await until('a standby that says why nobody leads', async () =>
       (await statusOf(standby)).waitingFor.some((why) => why.includes('does not take the Lease before it reaches')),

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { startKubernetes, type KubernetesPlane } from '../control-plane/index.ts';
-import { openRig, statusOf, until, untilEqual, untilIdle, type Daemon, type Rig } from '../rig/index.ts';
+import { openRig, scrape, statusOf, until, untilEqual, untilIdle, type Daemon, type Rig } from '../rig/index.ts';
 import { Mirrored } from '../rig/mirrored.ts';
 
 /** What the Kubernetes objects of a Consul service look like, where the defaults are not enough. */
@@ -222,6 +222,11 @@ describe('a cluster without ClusterIPs left', () => {
         const found = (await mirrored.events(rig.namespace)).filter(rangeFull);
         return found.length > 0 && found;
       });
+      const metrics = await scrape(daemon);
+      const series = (name: string) => metrics.get(`consular_${name}{direction="to-kubernetes"}`);
+      expect(series('failing')).toBeGreaterThanOrEqual(7);
+      expect(series('oldest_waiting_seconds')).toBeGreaterThan(0);
+      expect([series('owned'), series('held')]).toEqual([(await mirrored.names()).length, 0]);
       // It is the same for all that wait.
       expect(events).toHaveLength(1);
       expect(daemon.records.filter((record) => rangeFull(record as never))).toHaveLength(1);

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { commandLineOn, type CallConsular } from '../rig/command-line.ts';
 import {
+  counted,
   createDeployment,
   openRig,
   podIPsOfTheirOwn,
@@ -103,7 +104,7 @@ describe('what is retained because much was lost at once', () => {
         return Node.Node === `k8s-${cluster}` && check?.Status === 'warning' && check.Output.includes(sentence);
       });
     });
-    expect((await daemon.metrics.retained.get()).values).toEqual([{ value: MANY, labels: { direction: 'to-consul' } }]);
+    expect(await counted(daemon.metrics.retained)).toEqual([{ value: MANY, labels: { direction: 'to-consul' } }]);
 
     const released = await consular('release', hash);
     expect({ status: released.status, stdout: released.stdout }).toEqual({

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { Writable } from 'node:stream';
+import type { Counter, Gauge } from 'prom-client';
 import { LiveConfig } from '../../src/config/live.ts';
 import { parseConfig } from '../../src/config/load.ts';
 import { startDaemon, type RunningDaemon } from '../../src/commands/run/run.ts';
@@ -11,6 +12,7 @@ import type { Timings } from '../../src/world/context.ts';
 import { startConsul, type ConsulOptions, type ConsulServer } from '../control-plane/index.ts';
 import { ConsulApi } from './consul.ts';
 import { KubernetesApi } from './kubernetes.ts';
+import { seriesIn } from './series.ts';
 import { sharedPlane, type Plane } from './shared-plane.ts';
 import { until } from './until.ts';
 
@@ -200,6 +202,17 @@ async function launch(defaults: Defaults, options: DaemonOptions): Promise<Daemo
   const given = { takeOver, renameFrom, pod, file };
   const daemon = await startDaemon({ config, metrics, version: 'test', log, timings }, given);
   return { ...daemon, metrics, records };
+}
+
+/** What the metrics of a daemon say, as whoever scrapes them finds it: the value of a series, `consular_ready{source="start"}`. */
+export async function scrape({ port }: Pick<Daemon, 'port'>): Promise<ReadonlyMap<string, number>> {
+  const response = await fetch(`http://127.0.0.1:${port}/metrics`);
+  return seriesIn(await response.text());
+}
+
+/** What a counter or a gauge says, but for what it has as 0. */
+export async function counted(metric: Pick<Counter | Gauge, 'get'>) {
+  return (await metric.get()).values.filter(({ value }) => value !== 0);
 }
 
 /** Waits until a daemon has nothing to do: its queues are empty and nothing is failing. */

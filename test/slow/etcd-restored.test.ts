@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { openRunDirectory, startKubernetes, type KubernetesPlane, type RunDirectory } from '../control-plane/index.ts';
 import { freePort } from '../control-plane/ports.ts';
 import { commandLine } from '../rig/command-line.ts';
-import { nextPodIP, openRig, untilEqual, untilIdle, type Daemon, type Rig } from '../rig/index.ts';
+import { counted, nextPodIP, openRig, untilEqual, untilIdle, type Daemon, type Rig } from '../rig/index.ts';
 import { Mirrored } from '../rig/mirrored.ts';
 
 const SETTINGS = { toKubernetes: { removalGrace: '0s' } };
@@ -97,7 +97,7 @@ function writeOn({ kubernetes, namespace }: Rig): { stop(): Promise<void> } {
 }
 
 const signs = async ({ metrics }: Daemon) =>
-  (await metrics.timeWentBack.get()).values.filter(({ labels }) => labels.sign === 'lower-revision');
+  (await counted(metrics.timeWentBack)).filter(({ labels }) => labels.sign === 'lower-revision');
 
 interface Variant {
   /** What happens while nothing of Kubernetes runs; the daemon that runs afterwards. */

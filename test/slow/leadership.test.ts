@@ -4,6 +4,7 @@ import { BothSides } from '../rig/both-sides.ts';
 import { bundleDaemon, startDaemonProcess, untilStanding, type DaemonProcess } from '../rig/daemon-process.ts';
 import { FaultProxy } from '../rig/fault-proxy.ts';
 import {
+  counted,
   openRig,
   statusOf,
   until,
@@ -83,7 +84,7 @@ it('two at once: one leads and nothing is written twice; the other writes nothin
     expect((await statusOf(leader)).leader).toEqual(before);
     expect((await statusOf(standby)).leader).toMatchObject({ is: 'standby', leader: before.identity });
     expect([await writesOf(standby), proxy.transactions]).toEqual([0, []]);
-    const conflicts = (await leader.metrics.consulTransactions.get()).values.filter(
+    const conflicts = (await counted(leader.metrics.consulTransactions)).filter(
       ({ labels }) => labels.outcome !== 'committed',
     );
     expect(conflicts).toEqual([]);

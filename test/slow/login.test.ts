@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { openRig, statusOf, until, untilEqual, untilIdle, type Rig } from '../rig/index.ts';
+import { counted, openRig, scrape, statusOf, until, untilEqual, untilIdle, type Rig } from '../rig/index.ts';
 import { openLogin, type LoginRig } from '../rig/login.ts';
 import { Mirrored } from '../rig/mirrored.ts';
 
@@ -27,12 +27,17 @@ it('a token that ends is renewed before, with what the file has by then, and nob
   await untilIdle(daemon);
   const before = await mirrored.service('vm');
   const [first] = await logins.sessions();
+  const end = async () => (await scrape(daemon)).get('consular_token_expiry_timestamp_seconds{token="consul"}');
+  const endOfFirst = await until('the end of the token', end);
+  expect(endOfFirst).toBeGreaterThan(Date.now() / 1000);
+  expect(endOfFirst).toBeLessThanOrEqual(Date.now() / 1000 + 60);
   const seen = daemon.records.length;
   await logins.rotate();
   await until('another token', async () => (await logins?.sessions())?.some((session) => session !== first), LONG_MS);
   await until('the end of the first', async () => (await logins?.sessions())?.includes(first ?? '') === false);
   const second = await logins.sessions();
   expect(second.length).toBe(1);
+  await until('the end of the second', async () => ((await end()) ?? 0) > endOfFirst);
   // Removals go on with the new token.
   await rig.consul.registerOutside('goes', '192.0.2.81');
   await untilEqual('the other', () => mirrored.addresses('goes'), ['192.0.2.81:80']);
@@ -41,7 +46,7 @@ it('a token that ends is renewed before, with what the file has by then, and nob
   expect(await mirrored.service('vm')).toEqual(before);
   const told = daemon.records.slice(seen).filter(({ level }) => level === 'warn' || level === 'error');
   expect(told).toEqual([]);
-  expect(await daemon.metrics.watchFailures.get()).toMatchObject({ values: [] });
+  expect(await counted(daemon.metrics.watchFailures)).toEqual([]);
   await until('a third token', async () => !(await logins?.sessions())?.includes(second[0] ?? ''), LONG_MS);
   expect((await statusOf(daemon)).ready).toBe(true);
   await daemon.stop();

@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { commandLineOn, type CallConsular } from '../rig/command-line.ts';
-import { QUICK_ENTRY, statusOf, until, untilEqual, untilIdle } from '../rig/index.ts';
+import { counted, QUICK_ENTRY, statusOf, until, untilEqual, untilIdle } from '../rig/index.ts';
 import { WriterStage } from '../rig/writer-stage.ts';
 
 const named = (...names: string[]) => ({
@@ -88,7 +88,7 @@ describe('a pod whose service name the ACLs of Consul do not let the token write
       ready: true,
       toConsul: { rejected: 1, failing: {}, missingRights: [{ right: 'service orders', rule }] },
     });
-    const { values } = await stage.daemon.metrics.rejections.get();
+    const values = await counted(stage.daemon.metrics.rejections);
     expect(values.map(({ labels, value }) => [labels.reason, value])).toEqual([['ConsulRefused', 1]]);
     await until('the own entry', async () => (await ownEntry())?.includes(`Pod ${namespace}/refused: ${why}`));
     expect(await ownEntry()).toMatch(/^warning .*, 1 rejected,/);

@@ -12,7 +12,7 @@ import { createMetrics } from '../../src/observability/metrics.ts';
 import { findConsul, openRunDirectory, type RunDirectory } from '../control-plane/index.ts';
 import { freePort } from '../control-plane/ports.ts';
 import { expired } from '../rig/certificates.ts';
-import { openRig, until, untilIdle, type Daemon, type Rig } from '../rig/index.ts';
+import { openRig, scrape, until, untilIdle, type Daemon, type Rig } from '../rig/index.ts';
 
 let rig: Rig;
 let run: RunDirectory;
@@ -235,12 +235,25 @@ describe('TLS files that change while the daemon runs', () => {
     expect([told(CHANGED).length, await mirror()]).toEqual([0, before]);
   });
 
+  /** When certificates end, as metrics say it. */
+  const ends = async () => {
+    const series = await scrape(daemon);
+    return ['consul-ca', 'consul-client'].map((one) =>
+      series.get(`consular_certificate_expiry_timestamp_seconds{certificate="${one}"}`),
+    );
+  };
+  const endOf = async (name: string) =>
+    new Date(new X509Certificate(await readFile(file(name))).validTo).getTime() / 1000;
+
   it('recovers by itself when a client certificate that has expired is replaced, and loses nothing', async () => {
     const before = await mirror();
+    const caEnds = await endOf('daemon/ca.pem');
+    expect(await ends()).toEqual([caEnds, await endOf('daemon/cert.pem')]);
     const registered = await rig.consul.instances('pod-0');
     await writeFile(file('daemon/cert.pem'), await expiredIn('old', 'dc1-client-consul-0.pem'));
     await untilTold(CHANGED, told(CHANGED).length + 1);
     await untilRefused(/certificate expired/);
+    expect(await ends()).toEqual([caEnds, await endOf('daemon/cert.pem')]);
     const [waiting, goes] = [await createPod(), 'pod-1'];
     await rig.kubernetes.deletePod(rig.namespace, goes);
     await useClient('old');

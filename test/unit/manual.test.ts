@@ -106,7 +106,7 @@ describe('the page of Events', () => {
   );
 
   it('has every reason of the code', () => {
-    const rejections = namesIn('src/to-consul/registration/rejection.ts', 'readonly reason:', ';');
+    const rejections = namesIn('src/to-consul/registration/rejection.ts', 'const REASONS = [', ']');
     const problems = namesIn('src/to-kubernetes/problem.ts', 'const WARNS = {', '}');
     expect(Math.min(rejections.length, problems.length)).toBeGreaterThan(10);
     expect([...rejections, ...problems].filter((reason) => !page.includes(`\`${reason}\``))).toEqual([]);

@@ -177,6 +177,7 @@ const NO_CONSUL: ConsulClient = {
   address: '',
   tokenTerm: 0,
   tokenFailure: undefined,
+  certificateEnds: new Map(),
   close: () => Promise.resolve(),
 };
 

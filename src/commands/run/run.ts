@@ -155,7 +155,7 @@ export async function startDaemon(
   const failingSince = new FailingSince(systemClock);
   const failing = () => failingSince.note(failures());
   const isReady = () => lead.isReady && failures().length === 0;
-  followState(whole, {
+  followState(whole, clients, {
     directions: () => directions,
     judgements: () => [{ source: 'start', failures: lead.isReady ? [] : ['starting'] }, ...judgements()],
   });

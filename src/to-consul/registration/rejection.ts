@@ -1,25 +1,29 @@
 import { escapeControls } from '../../json.ts';
 
+/** Every reason. */
+export const REASONS = [
+  'InvalidAnnotation',
+  'InvalidServiceName',
+  'InvalidPort',
+  'InvalidVariable',
+  'InvalidMeta',
+  'InvalidAddress',
+  'ReservedName',
+  'NoPod',
+  'NodeConflict',
+  'HostNetwork',
+  'Duplicate',
+  'Overruled',
+  'UnreadableService',
+  'PolicyDenied',
+  'ConsulRefused',
+  'GateRefused',
+  'QuotaExceeded',
+] as const;
+
 /** User input that cannot be honoured: what the Event, the log and the metric say. */
 export interface Rejection {
-  readonly reason:
-    | 'InvalidAnnotation'
-    | 'InvalidServiceName'
-    | 'InvalidPort'
-    | 'InvalidVariable'
-    | 'InvalidMeta'
-    | 'InvalidAddress'
-    | 'ReservedName'
-    | 'NoPod'
-    | 'NodeConflict'
-    | 'HostNetwork'
-    | 'Duplicate'
-    | 'Overruled'
-    | 'UnreadableService'
-    | 'PolicyDenied'
-    | 'ConsulRefused'
-    | 'GateRefused'
-    | 'QuotaExceeded';
+  readonly reason: (typeof REASONS)[number];
   /** One sentence for the person who can fix it. */
   readonly message: string;
   /** Nothing is wrong unless it lasts: the slices of a Service follow its pods a moment later. @default false */

@@ -4,8 +4,8 @@ import { Controller } from '../../../src/reconcile/controller.ts';
 import { WritesOff } from '../../../src/writes.ts';
 import { createMetrics } from '../../../src/observability/metrics.ts';
 import { NO_BRAKE } from '../brake.ts';
-import { settled } from '../clock.ts';
-import { recordingLog, TestLog } from '../log.ts';
+import { settled, TestClock } from '../clock.ts';
+import { QUIET, recordingLog, TestLog } from '../log.ts';
 
 const RACE = new Error('somebody was faster');
 const NO_RIGHT = new Error('there is no right to that');
@@ -180,4 +180,95 @@ it('a controller that is drained takes nothing more', async () => {
   controller.enqueue('a');
   await settled();
   expect(reconciled).toEqual([]);
+});
+
+/** Waits until the test lets so much time pass. */
+const pass = (clock: TestClock, ms: number) => new Promise<void>((resolve) => void clock.after(ms, resolve));
+
+/** A controller whose reconciles take as long as the test says, and write or fail as it says. */
+function timed(run: (key: string, wrote: () => void) => Promise<void>) {
+  const clock = new TestClock();
+  const metrics = createMetrics();
+  const controller: Controller = new Controller({
+    ...{ direction: 'to-kubernetes', concurrency: 1, isRace: () => false, brake: NO_BRAKE, log: QUIET, metrics, clock },
+    reconcile: (key) => run(key, () => controller.written(key)),
+  });
+  /** How many changes were timed, and how many seconds they took together. */
+  const times = async () => {
+    const { values } = await metrics.changeToWritten.get();
+    const of = (part: string) => values.find(({ metricName }) => metricName?.endsWith(part))?.value ?? 0;
+    return [of('_count'), of('_sum')];
+  };
+  return { clock, controller, times };
+}
+
+describe('the time from a change to its write', () => {
+  it('is that from the first event to the last write of the run, whatever is done after it', async () => {
+    const { clock, controller, times } = timed(async (_, wrote) => {
+      await pass(clock, 200);
+      wrote();
+      await pass(clock, 300);
+      wrote();
+      await pass(clock, 4000);
+    });
+    controller.enqueue('busy');
+    await clock.advance(100);
+    controller.enqueue('a');
+    await clock.advance(20_000);
+    // The second waited until all was done for the first.
+    expect(await times()).toEqual([2, 0.5 + 4.9]);
+  });
+
+  it('is not taken of what needed no write, and not of the background, of which nobody knows when it changed', async () => {
+    const { clock, controller, times } = timed((key, wrote) => {
+      if (key !== 'same') wrote();
+      return Promise.resolve();
+    });
+    const startedAt = clock.date();
+    controller.enqueue('same');
+    controller.enqueueInBackground(['pass']);
+    await clock.advance(10);
+    expect(await times()).toEqual([0, 0]);
+    expect(controller.state).toMatchObject({ waiting: 0, failing: 0, oldestWaitingMs: 0, lastSuccess: startedAt });
+  });
+
+  it('counts the tries that failed, and ends when the last of it was written', async () => {
+    const fates = ['written in part', 'not written', 'written', 'as it is'];
+    const { clock, controller, times } = timed((_, wrote) => {
+      const fate = fates.shift() ?? '';
+      if (fate.startsWith('written')) wrote();
+      return fate.startsWith('written in part') || fate === 'not written'
+        ? Promise.reject(new Error(fate))
+        : Promise.resolve();
+    });
+    controller.enqueue('a');
+    await clock.advance(0);
+    expect(controller.state.lastSuccess).toBeUndefined();
+    await clock.advance(5);
+    expect(await times()).toEqual([0, 0]);
+    // An event while the key waits for its next try takes nothing from the time that it has waited.
+    controller.enqueue('a');
+    await clock.advance(995);
+    controller.enqueue('a');
+    await clock.advance(5000);
+    controller.enqueue('a');
+    await clock.advance(5000);
+    const [count, seconds = NaN] = await times();
+    expect([count, fates]).toEqual([1, []]);
+    expect(seconds).toBeLessThanOrEqual(1);
+  });
+
+  it('of a change that came while the key was written begins with that change', async () => {
+    let isFirst = true;
+    const { clock, controller, times } = timed(async (key, wrote) => {
+      await pass(clock, 1000);
+      if (isFirst) controller.enqueue(key);
+      isFirst = false;
+      await pass(clock, 1000);
+      wrote();
+    });
+    controller.enqueue('a');
+    await clock.advance(10_000);
+    expect(await times()).toEqual([2, 2 + 3]);
+  });
 });

@@ -398,3 +398,74 @@ describe('a queue that never gets empty', () => {
     for (const concurrency of [1, 2, 1024]) expect(await starve(process, concurrency)).toBeGreaterThan(1);
   });
 });
+
+describe('the key that has waited longest', () => {
+  const waiting = (concurrency = 1) => {
+    const clock = new TestClock();
+    return { clock, worker: new Worker(concurrency, undefined, { clock }) };
+  };
+
+  it('is none where nothing waits, nor where a key is only to be looked at later', () => {
+    const { clock, worker } = waiting();
+    expect(worker.queue.oldestWaitingMs).toBe(0);
+    worker.queue.addAfter('later', 60_000);
+    void clock.advance(1000);
+    expect(worker.queue.oldestWaitingMs).toBe(0);
+  });
+
+  it('is one that waits for its turn, or for its run to end, and none when both are done', async () => {
+    const { clock, worker } = waiting();
+    worker.queue.add('a');
+    const a = await worker.next();
+    await clock.advance(100);
+    worker.queue.add('b');
+    await clock.advance(100);
+    expect(worker.queue.oldestWaitingMs).toBe(200);
+    a.succeed();
+    const b = await worker.next();
+    await clock.advance(50);
+    expect(worker.queue.oldestWaitingMs).toBe(150);
+    b.succeed();
+    await settled();
+    expect(worker.queue.oldestWaitingMs).toBe(0);
+  });
+
+  it('is one that fails, from its first event on', async () => {
+    const { clock, worker } = waiting();
+    worker.queue.add('a');
+    await worker.fail(await worker.next());
+    await clock.advance(30_000);
+    await worker.fail(await worker.next());
+    expect(worker.queue.oldestWaitingMs).toBe(30_000);
+    worker.queue.add('a');
+    (await worker.next()).succeed();
+    await settled();
+    expect(worker.queue.oldestWaitingMs).toBe(0);
+  });
+
+  it('is one of the background until all of these are done', async () => {
+    const { clock, worker } = waiting();
+    worker.queue.addInBackground(['a', 'b']);
+    const a = await worker.next();
+    await clock.advance(1000);
+    a.succeed();
+    const b = await worker.next();
+    expect(worker.queue.oldestWaitingMs).toBe(1000);
+    b.succeed();
+    await settled();
+    expect(worker.queue.oldestWaitingMs).toBe(0);
+  });
+
+  it('is one for which something happened while it ran, from then on', async () => {
+    const { clock, worker } = waiting();
+    worker.queue.add('a');
+    const first = await worker.next();
+    await clock.advance(1000);
+    worker.queue.add('a');
+    first.succeed();
+    const second = await worker.next();
+    await clock.advance(500);
+    expect(worker.queue.oldestWaitingMs).toBe(500);
+    second.succeed();
+  });
+});

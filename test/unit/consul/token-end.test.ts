@@ -1,0 +1,54 @@
+import { describe, expect, it } from '@jest/globals';
+import { ConsulError } from '../../../src/consul/errors.ts';
+import { TokenEnd } from '../../../src/consul/token-end.ts';
+import { settled } from '../clock.ts';
+import { answer, Answers, type Said } from './answers.ts';
+
+const token = (ExpirationTime?: string) => answer({ AccessorID: 'a', ...(ExpirationTime ? { ExpirationTime } : {}) });
+const END = '2026-11-30T12:00:00Z';
+
+/** What is known of the end of a token, which the test may replace. */
+function stage(said: Said[]) {
+  const answers = new Answers(() => said.shift() ?? new Error('asked too often'));
+  const client = { tokenTerm: 1, get: (request: Parameters<Answers['get']>[0]) => answers.get(request) };
+  const end = new TokenEnd(client);
+  const look = async () => {
+    end.look();
+    await settled();
+    return end.look()?.toISOString();
+  };
+  return { client, answers, look };
+}
+
+describe('the end of the token', () => {
+  it('is asked for once', async () => {
+    const { answers, look } = stage([token(END)]);
+    expect([await look(), await look()]).toEqual(['2026-11-30T12:00:00.000Z', '2026-11-30T12:00:00.000Z']);
+    expect(answers.asked).toEqual(['/acl/token/self']);
+  });
+
+  it('is asked for again when there is another token', async () => {
+    const { client, look } = stage([token(END), token('2026-12-01T12:00:00Z'), token()]);
+    expect(await look()).toBe('2026-11-30T12:00:00.000Z');
+    client.tokenTerm = 2;
+    expect(await look()).toBe('2026-12-01T12:00:00.000Z');
+    client.tokenTerm = 3;
+    expect(await look()).toBeUndefined();
+  });
+
+  it('is unknown where ACLs are off, and where Consul does not answer until it does', async () => {
+    const off = stage([new ConsulError('read own token', 401, 'ACL support disabled')]);
+    expect(await off.look()).toBeUndefined();
+    expect(off.answers.asked).toHaveLength(1);
+    const away = stage([new ConsulError('read own token', 0, ''), token(END)]);
+    expect(await away.look()).toBeUndefined();
+    expect(await away.look()).toBe('2026-11-30T12:00:00.000Z');
+  });
+
+  it('stays when Consul knows the token no more, for it has ended', async () => {
+    const { client, look } = stage([token(END), new ConsulError('read own token', 403, 'ACL not found')]);
+    await look();
+    client.tokenTerm = 2;
+    expect(await look()).toBe('2026-11-30T12:00:00.000Z');
+  });
+});
