@@ -85,10 +85,14 @@ export function createStateGauges(registers: Registry[], source: () => StateSour
           if (number !== undefined) this.set({ [label]: value } as Record<Label, string>, number);
       },
     });
+  let states: (readonly [Direction, DirectionState])[] | undefined;
+  /** The same for all gauges of one scrape, which asks them in one go. */
+  const statesNow = (known: StateSource) => {
+    if (!states) queueMicrotask(() => (states = undefined));
+    return (states ??= known.directions.map((direction) => [direction, known.direction(direction) ?? IDLE] as const));
+  };
   const ofDirection = (name: string, help: string, value: (state: DirectionState) => number | undefined) =>
-    gauge(name, help, 'direction', (known) =>
-      known.directions.map((one) => [one, value(known.direction(one) ?? IDLE)]),
-    );
+    gauge(name, help, 'direction', (known) => statesNow(known).map(([direction, state]) => [direction, value(state)]));
   const ofTimes = (times: ReadonlyMap<string, Date>) =>
     [...times].map(([what, time]) => [what, secondsOf(time)] as const);
   return {

@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseConfig } from '../../../src/config/load.ts';
@@ -67,6 +69,26 @@ describe('a request that gets no answer', () => {
   ])('says what was asked and why there is none, over %s', async (_, address) => {
     expect(await refusal(open({ address }))).toMatch(/ECONNREFUSED/);
   });
+});
+
+it('a request is counted by what came of it, and not when it was called off', async () => {
+  const silent = createServer(() => undefined).listen(0, '127.0.0.1');
+  await once(silent, 'listening');
+  const counted: (number | 'error')[] = [];
+  const onAnswered = (status: number | 'error') => void counted.push(status);
+  const ask = (address: string, signal: AbortSignal) => {
+    const { consul } = parseConfig(JSON.stringify({ cluster: 'prod', consul: { address } }), {});
+    const client = createConsulClient(consul, 'test', QUIET, { onAnswered });
+    clients.push(client);
+    return refusal(client, signal);
+  };
+  const stop = new AbortController();
+  await ask(NOWHERE, stop.signal);
+  expect(counted).toEqual(['error']);
+  silent.once('connection', () => stop.abort());
+  await ask(`http://127.0.0.1:${(silent.address() as AddressInfo).port}`, stop.signal);
+  expect(counted).toEqual(['error']);
+  silent.close();
 });
 
 it('a request that is called off while its token is read is not sent', async () => {

@@ -60,6 +60,13 @@ describe('the gauges of what is so now', () => {
     });
   });
 
+  it('ask each direction once for a scrape', async () => {
+    const asked: Direction[] = [];
+    const direction = (one: Direction) => void asked.push(one);
+    await scrape({ directions: ['to-consul', 'to-kubernetes'], direction });
+    expect(asked).toEqual(['to-consul', 'to-kubernetes']);
+  });
+
   it('are 0 while the directions do not run, as on a standby, but for a success that there never was', async () => {
     const series = await scrape({ directions: ['to-consul', 'to-kubernetes'] });
     expect(Object.values(series)).toEqual(Array(18).fill(0));
