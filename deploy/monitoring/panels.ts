@@ -43,9 +43,10 @@ export const PANELS: readonly PanelOfDashboard[] = [
   },
   {
     title: 'Ready',
-    description: 'Every source of readiness of every pod; /readyz says the reason of what is not.',
+    description:
+      'Each pod, while all its sources of readiness are well. /readyz of a pod that is not says why, as the alert does.',
     ...{ unit: 'none', width: 4, isState: true },
-    queries: [{ expr: `min by (source) (consular_ready{${OF}})`, legend: '{{source}}' }],
+    queries: [{ expr: `min by (instance) (consular_ready{${OF}})`, legend: '{{instance}}' }],
   },
   {
     title: 'Leaders',

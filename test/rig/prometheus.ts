@@ -10,11 +10,19 @@ export interface Sample {
   readonly value: readonly [timestamp: number, value: string];
 }
 
+/** A series, and its values in the course of time. */
+export interface History {
+  readonly metric: Readonly<Record<string, string>>;
+  readonly values: readonly (readonly [timestamp: number, value: string])[];
+}
+
 export interface RunningPrometheus {
   /** Whether it reached each target at its last try. */
   targets(): Promise<readonly { readonly health: string; readonly lastError: string }[]>;
   /** @throws Error with what Prometheus says when it cannot carry the expression out */
   query(expression: string): Promise<readonly Sample[]>;
+  /** What an expression was in each of the last seconds. */
+  history(expression: string, seconds: number): Promise<readonly History[]>;
   rules(): Promise<readonly Rule[]>;
 }
 
@@ -68,6 +76,11 @@ export async function startPrometheus(
     targets: async () => (await get<{ activeTargets: Target[] }>('targets')).activeTargets,
     query: async (expression) =>
       (await get<{ result: Sample[] }>(`query?query=${encodeURIComponent(expression)}`)).result,
+    history: async (expression, seconds) => {
+      const end = Date.now() / 1000;
+      const asked = new URLSearchParams({ query: expression, start: `${end - seconds}`, end: `${end}`, step: '1s' });
+      return (await get<{ result: History[] }>(`query_range?${asked.toString()}`)).result;
+    },
     rules: async () => (await get<{ groups: { rules: Rule[] }[] }>('rules')).groups.flatMap((group) => group.rules),
   };
 }

@@ -1,13 +1,16 @@
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { parse } from 'yaml';
 import { PANELS } from '../../deploy/monitoring/panels.ts';
+import { findChromium, openBrowser } from '../browser/index.ts';
 import { findConsul, findPrometheus, openRunDirectory, type RunDirectory } from '../control-plane/index.ts';
 import { freePort } from '../control-plane/ports.ts';
 import { startConsular } from '../rig/consular.ts';
+import { drawDashboard } from '../rig/dashboard-picture.ts';
 import { openRig, until, type Rig } from '../rig/index.ts';
 import { ROOT } from '../rig/manifests.ts';
 import { Mirrored } from '../rig/mirrored.ts';
@@ -129,6 +132,39 @@ describe('a Prometheus that scrapes a leader and its standby while much changes'
     expect(judged.filter(({ health }) => health !== 'ok')).toEqual([]);
     expect(judged.filter(({ state }) => state === 'firing').map(({ name }) => name)).toEqual([]);
   });
+
+  // For the manual, and only where somebody wants it: enough has to happen first.
+  if (process.env.CONSULAR_SCREENSHOTS)
+    it('draws the dashboard', async () => {
+      const chromium = await findChromium();
+      if ('missing' in chromium) throw new Error(chromium.missing);
+      const seconds = 120;
+      await until(
+        'enough to draw',
+        async () => {
+          const [counted] = await prometheus.query('min(count_over_time(consular_build_info[10m]))');
+          return Number(counted?.value[1]) > seconds;
+        },
+        3 * seconds * 1000,
+      );
+      const page = join(runs[0]?.path ?? '', 'dashboard.html');
+      const html = await drawDashboard(async ({ expr, legend }) => {
+        const series = await prometheus.history(asAsked(expr), seconds);
+        return series.map(({ metric, values }) => ({
+          name: legend.replaceAll(/{{(\w+)}}/g, (_, label: string) => metric[label] ?? ''),
+          points: values.map(([time, value]) => [time, Number(value)] as const),
+        }));
+      });
+      await writeFile(page, html);
+      const browser = await openBrowser(chromium.file);
+      try {
+        await browser.page.open(`file://${page}`);
+        await browser.page.read(PANELS.map(({ title }) => title));
+        await browser.page.screenshot('dashboard', 1010);
+      } finally {
+        await browser.close();
+      }
+    });
 });
 
 /** A Consul over TLS, so that there is a certificate that can end; its tests read it in plain text. */

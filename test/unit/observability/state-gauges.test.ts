@@ -4,7 +4,8 @@ import type { Direction, DirectionState, StateSource } from '../../../src/observ
 import { seriesIn } from '../../rig/series.ts';
 
 const BUSY: DirectionState = {
-  ...{ owned: 9, retained: 2, kept: 3, rejected: 4, held: 5, overLimit: 8, failing: 6, waiting: 7, oldestWaitingMs: 1500 },
+  ...{ owned: 9, retained: 2, kept: 3, rejected: 4, held: 5, failing: 6, waiting: 7, oldestWaitingMs: 1500 },
+  overLimit: 8,
   lastSuccess: new Date('2026-11-01T00:00:00Z'),
 };
 
