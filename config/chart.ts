@@ -3,9 +3,16 @@ import { isMap, isScalar, parseDocument } from 'yaml';
 import { createJsonSchema } from './json-schema.ts';
 
 const FOLDER = 'deploy/helm/consular';
-const read = (name: string) => readFileSync(new URL(`../${FOLDER}/${name}`, import.meta.url), 'utf8');
+const readFrom = (folder: string, name: string) =>
+  readFileSync(new URL(`../${folder}/${name}`, import.meta.url), 'utf8');
+const read = (name: string) => readFrom(FOLDER, name);
+/** A chart can only use what is in its own folder. */
+const MONITORING = ['alerts.yaml', 'dashboard.json'].map((name): [string, () => string] => [
+  `${FOLDER}/monitoring/${name}`,
+  () => readFrom('deploy/monitoring', name),
+]);
 
-/** What follows from the values of the chart and from the settings: `npm run schema` writes them, and a unit test compares them. */
+/** What follows from files elsewhere and from the settings: `npm run schema` writes them, and a unit test compares them. */
 export const CHART_FILES: Readonly<Record<string, () => string>> = {
   [`${FOLDER}/values.schema.json`]: () =>
     `${JSON.stringify(createValuesSchema(readChartValues(read('values.yaml')), createJsonSchema()), null, 2)}\n`,
@@ -16,6 +23,7 @@ export const CHART_FILES: Readonly<Record<string, () => string>> = {
       `$1\n${table.replaceAll('$', '$$$$')}\n$2`,
     );
   },
+  ...Object.fromEntries(MONITORING),
 };
 
 /** One value of the chart, as values.yaml has it. */

@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { format, resolveConfig } from 'prettier';
 import { CHART_FILES } from './chart.ts';
 import { createJsonSchema } from './json-schema.ts';
@@ -17,6 +17,7 @@ for (const [page, make] of Object.entries({ ...PAGES, ...CHART_FILES })) await w
 async function write(path: string, text: string): Promise<void> {
   const file = new URL(path, root);
   const before = await readFile(file, 'utf8').catch(() => '');
+  await mkdir(new URL('.', file), { recursive: true });
   if (text !== before) await writeFile(file, text);
   process.stdout.write(`${path} ${text === before ? 'is up to date' : 'was written'}\n`);
 }

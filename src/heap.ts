@@ -1,3 +1,4 @@
+import { totalmem } from 'node:os';
 import { getHeapStatistics, setFlagsFromString } from 'node:v8';
 
 /**
@@ -11,6 +12,12 @@ const LEAVE_ALONE = /^"?--(?:(?:min|max)[-_]semi[-_]space[-_]size\b|inspect)/;
 const LARGE_MIB = 96;
 const GROWTH = '--heap-growing-percent=30';
 const LOOK_MS = 250;
+
+/** Bytes at which the system ends this process: the limit of its container where there is one, else the memory of the machine. */
+export function memoryLimit(ofContainer = process.constrainedMemory(), ofMachine = totalmem()): number {
+  // Without a limit the kernel says 0, or a number beyond all memory.
+  return ofContainer > 0 ? Math.min(ofContainer, ofMachine) : ofMachine;
+}
 
 /** How a process was started. */
 export type Started = Pick<NodeJS.Process, 'execPath' | 'execArgv' | 'argv' | 'env'> & {

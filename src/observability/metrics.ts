@@ -25,6 +25,7 @@ export interface Metrics extends StateGauges {
   readonly consulOperations: Counter;
   readonly consulTransactionSeconds: Histogram;
   readonly kubernetesWrites: Counter<'verb' | 'kind'>;
+  readonly memoryLimit: Gauge;
   readonly apiRequests: Counter<'target' | 'code'>;
   readonly relists: Counter<'kind'>;
   readonly watchFailures: Counter<'source'>;
@@ -113,6 +114,11 @@ export function createMetrics(): Metrics {
       name: 'consular_kubernetes_writes_total',
       help: 'Objects written to Kubernetes.',
       labelNames: ['verb', 'kind'],
+      registers,
+    }),
+    memoryLimit: new Gauge({
+      name: 'consular_memory_limit_bytes',
+      help: 'The limit of memory at which this process is killed: that of its container, else the memory of the machine.',
       registers,
     }),
     apiRequests: new Counter({

@@ -16,6 +16,8 @@ export interface DirectionState {
   readonly rejected: number;
   /** What stays as it is although it should change; only instances in Consul are held. */
   readonly held: number;
+  /** Consul services that are not mirrored, because toKubernetes.maxServices is reached. */
+  readonly overLimit: number;
   /** Keys whose last try failed. */
   readonly failing: number;
   /** Keys in the queue. */
@@ -47,6 +49,7 @@ export interface StateGauges {
   readonly kept: Gauge<'direction'>;
   readonly rejected: Gauge<'direction'>;
   readonly held: Gauge<'direction'>;
+  readonly overLimit: Gauge<'direction'>;
   readonly failing: Gauge<'direction'>;
   readonly queueDepth: Gauge<'direction'>;
   readonly oldestWaiting: Gauge<'direction'>;
@@ -57,7 +60,7 @@ export interface StateGauges {
 
 /** Of a direction that is switched on, and that this process does not carry out. */
 const IDLE: DirectionState = {
-  ...{ owned: 0, retained: 0, kept: 0, rejected: 0, held: 0, failing: 0, waiting: 0, oldestWaitingMs: 0 },
+  ...{ owned: 0, retained: 0, kept: 0, rejected: 0, held: 0, overLimit: 0, failing: 0, waiting: 0, oldestWaitingMs: 0 },
   lastSuccess: undefined,
 };
 
@@ -123,6 +126,11 @@ export function createStateGauges(registers: Registry[], source: () => StateSour
       'consular_held',
       'Consul instances that stay now although they should change.',
       ({ held }) => held,
+    ),
+    overLimit: ofDirection(
+      'consular_over_limit',
+      'Consul services that are not mirrored now, because toKubernetes.maxServices is reached.',
+      ({ overLimit }) => overLimit,
     ),
     failing: ofDirection(
       'consular_failing',

@@ -237,7 +237,7 @@ export function runToConsul(options: ToConsulOptions): ToConsul {
     },
     state: () => {
       const { instances: owned, rejected, held, retained, kept, queue } = loop.status;
-      return { owned, rejected: rejected + refusedInAll(), held, retained, kept, ...queue };
+      return { owned, rejected: rejected + refusedInAll(), held, retained, kept, overLimit: 0, ...queue };
     },
     troubles: () => [
       ...[...options.closedNamespaces()].map(([name, why]) => `Namespace ${name}: it may not be read: ${why}`),

@@ -206,6 +206,7 @@ export function runToKubernetes(options: ToKubernetesOptions): ToKubernetes {
     }),
     state: () => ({
       ...{ owned: planner.owned, rejected: report.count, held: 0, retained: retention.retained, kept: kept.total },
+      overLimit: planner.waiting,
       ...controller.state,
     }),
     retaining: () => retention.retaining(),

@@ -1,4 +1,4 @@
-import { access, copyFile, mkdir, rename, rm } from 'node:fs/promises';
+import { access, cp, mkdir, rename, rm } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -13,13 +13,13 @@ export interface Recipe {
   readonly path: string;
   /** How long a build from nothing takes, in words. */
   readonly duration: string;
-  /** Starts the compiler. */
+  /** Starts the compiler, or what else makes it. */
   readonly start: (run: RunDirectory) => Promise<Compilation>;
 }
 
 export interface Compilation {
   readonly compiler: RunningProcess;
-  /** The file that it writes. */
+  /** The file or folder that it writes. */
   readonly product: string;
 }
 
@@ -54,12 +54,12 @@ async function buildInto(file: string, { title, duration, start }: Recipe): Prom
     const { compiler, product } = await start(run);
     say(`building ${title}: the first build takes about ${duration} on two cores, then it is cached`);
     await waitForCompiler(compiler, title);
-    await copyFile(product, temporary);
+    await cp(product, temporary, { recursive: true });
     await rename(temporary, file);
     say(`built ${title}: ${file}`);
   } finally {
     await run.close();
-    await rm(temporary, { force: true });
+    await rm(temporary, { recursive: true, force: true });
   }
 }
 

@@ -5,6 +5,7 @@ export { leaderOf, startConsul, type ConsulAgent, type ConsulOptions, type Consu
 export { startKubernetes, type KubernetesPlane, type SavedData } from './kubernetes.ts';
 export { readIstioDefinitions } from './istio.ts';
 export { startProcess, waitUntilReady, type Program, type RunningProcess } from './process.ts';
+export { findPrometheus, type Prometheus } from './prometheus.ts';
 export { findConsul, findHelm, findKubernetesProgram, type KubernetesProgram } from './programs.ts';
 export { openRunDirectory, type RunDirectory } from './run-directory.ts';
 

@@ -72,7 +72,7 @@ export async function findHelm(): Promise<Program> {
   return { file: await build(HELM), prefix: [] };
 }
 
-async function findOnPath(name: string): Promise<string | undefined> {
+export async function findOnPath(name: string): Promise<string | undefined> {
   for (const folder of (process.env.PATH ?? '').split(delimiter)) {
     const file = join(folder, name);
     if (folder !== '' && (await isExecutable(file))) return file;

@@ -1,5 +1,5 @@
 import { describe, expect, it, jest } from '@jest/globals';
-import { growLess, missingOptions, startWithHeapOptions } from '../../src/heap.ts';
+import { growLess, memoryLimit, missingOptions, startWithHeapOptions } from '../../src/heap.ts';
 
 const SEMI_SPACES = ['--min-semi-space-size=8', '--max-semi-space-size=8'];
 const MIB = 2 ** 20;
@@ -63,5 +63,17 @@ describe('a heap', () => {
 
   it('grows by less from then on that it is large', () => {
     expect(growLess(200 * MIB)).toBe(true);
+  });
+});
+
+describe('the limit of memory', () => {
+  const [container, machine] = [512 * MIB, 8192 * MIB];
+
+  it.each([
+    ['that of the container', container, container],
+    ['the memory of the machine where the container has no limit', 0, machine],
+    ['the memory of the machine where the kernel says a number beyond all memory', 2 ** 63, machine],
+  ])('is %s', (_, ofContainer, expected) => {
+    expect(memoryLimit(ofContainer, machine)).toBe(expected);
   });
 });

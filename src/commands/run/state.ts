@@ -1,3 +1,4 @@
+import { memoryLimit } from '../../heap.ts';
 import type { Judgement } from '../../observability/causes.ts';
 import type { Direction } from '../../observability/metrics.ts';
 import { TokenEnd } from '../../consul/token-end.ts';
@@ -22,6 +23,7 @@ export function followState(
     ...(config.toKubernetes.enabled ? (['to-kubernetes'] as const) : []),
   ];
   metrics.buildInfo.set({ version, node_version: process.version, cluster: config.cluster }, 1);
+  metrics.memoryLimit.set(memoryLimit());
   beginAtZero(
     metrics,
     enabled,

@@ -5,6 +5,7 @@ import { seriesIn } from '../../rig/series.ts';
 
 const BUSY: DirectionState = {
   ...{ owned: 9, retained: 2, kept: 3, rejected: 4, held: 5, failing: 6, waiting: 7, oldestWaitingMs: 1500 },
+  overLimit: 8,
   lastSuccess: new Date('2026-11-01T00:00:00Z'),
 };
 
@@ -52,6 +53,7 @@ describe('the gauges of what is so now', () => {
       'consular_kept{direction="to-consul"}': 3,
       'consular_rejected{direction="to-consul"}': 4,
       'consular_held{direction="to-consul"}': 5,
+      'consular_over_limit{direction="to-consul"}': 8,
       'consular_failing{direction="to-consul"}': 6,
       'consular_queue_depth{direction="to-consul"}': 7,
       'consular_oldest_waiting_seconds{direction="to-consul"}': 1.5,
@@ -68,7 +70,7 @@ describe('the gauges of what is so now', () => {
 
   it('are 0 while the directions do not run, as on a standby, but for a success that there never was', async () => {
     const series = await scrape({ directions: ['to-consul', 'to-kubernetes'] });
-    expect(Object.values(series)).toEqual(Array(16).fill(0));
+    expect(Object.values(series)).toEqual(Array(18).fill(0));
     expect(Object.keys(series).filter((name) => name.startsWith('consular_last_success'))).toEqual([]);
   });
 
