@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -42,6 +42,9 @@ describe('the version', () => {
         mkdirSync(dirname(join(folder, file)), { recursive: true });
         cpSync(join(ROOT, file), join(folder, file));
       }
+      // Right after a release nothing is unreleased.
+      const changelog = read('CHANGELOG.md').replace('## [Unreleased]\n', '$&\n- Something.\n');
+      writeFileSync(join(folder, 'CHANGELOG.md'), changelog);
       const released = releasedFiles(folder, '98.7.6', '2026-12-01');
       const changed = PLACES.filter(({ times }) => times !== 'any').map(({ path }) => path);
       expect([...released.keys()]).toEqual(expect.arrayContaining(['CHANGELOG.md', ...changed]));
