@@ -26,7 +26,7 @@ it('a Consul that accepts and never answers is noticed within 35 s, and followed
     process.kill(rig.consulServer.pid, 'SIGSTOP');
     try {
       await until('not ready', async () => !(await isReady(daemon)), NOTICED_WITHIN_MS);
-      expect(await reasons(daemon)).toMatch(/read service names|read Consul nodes/);
+      expect(await reasons(daemon)).toMatch(/read service names|read (our )?Consul nodes/);
       const name = 'meanwhile';
       await rig.kubernetes.createPod(rig.namespace, name, { annotations: { 'consular.dev/service-name': name } });
     } finally {
