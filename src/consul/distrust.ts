@@ -57,13 +57,18 @@ export class Distrust {
 
   /** @param at by the clock of some machine, which may be wrong: the distrust lasts ten minutes at the longest */
   begin(sign: Sign, at = this.#clock.date()): void {
-    if (isOf(this.#loss, at)) return;
+    if (isOf(this.loss, at) || this.#isLateSign(at)) return;
     const now = this.#clock.date().getTime();
     const remaining = Math.min(this.#lastsMs, at.getTime() + this.#lastsMs - now);
     if (remaining <= 0) return;
     this.#until = this.#clock.now() + remaining;
     this.#loss = { sign, at, until: new Date(now + remaining) };
     for (const listener of this.#listeners) listener(this.#loss);
+  }
+
+  /** Of the last loss, where distrust is over already. A clock that was wrong may have dated that loss in the future. */
+  #isLateSign(at: Date): boolean {
+    return this.#loss !== undefined && Math.abs(at.getTime() - this.#loss.at.getTime()) < SAME_LOSS_MS;
   }
 
   /** When a loss that is noticed now was noticed first: another sign of it may have been seen just before. */

@@ -69,6 +69,7 @@ export class SharedList<T> {
 
   /** Somebody needs the list sooner than was said after its last answer. */
   endRest(): void {
+    if (this.#options.signal.aborted) return;
     this.#rest.abort();
     this.#rest = new AbortController();
   }
@@ -91,6 +92,7 @@ export class SharedList<T> {
 
   #follow(): Promise<void> {
     const { judge, ...query } = this.#options;
+    query.signal.addEventListener('abort', () => this.#rest.abort());
     return followBlockingQuery({
       ...query,
       onAnswer: async (answer) => this.#tell(await judge(answer), answer.index),
@@ -98,7 +100,7 @@ export class SharedList<T> {
         this.#failure = error;
         for (const { onFailure } of this.#subscribers) onFailure(error);
       },
-      restSignal: () => AbortSignal.any([query.signal, this.#rest.signal]),
+      restSignal: () => this.#rest.signal,
       restMs: ({ index }, costMs) => Math.min(...this.#subscribers.map(({ restMs }) => restMs(index, costMs))),
     });
   }

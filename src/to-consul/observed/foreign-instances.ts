@@ -114,7 +114,7 @@ export class ForeignInstances {
     // What is on its way may have been asked for before the pod changed.
     await this.#reading.get(name);
     if (isKnown()) return;
-    if (this.#isListCheaper(podKey)) {
+    if (!this.isListed(podKey) && this.#isListCheaper(podKey)) {
       await this.#listing;
       if (!isKnown()) await this.readNames();
       if (isKnown()) return;

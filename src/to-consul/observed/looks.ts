@@ -58,8 +58,9 @@ export interface LooksOptions {
  * | either, while a look is planned             | at the earlier time of the two                      |
  * | either, during a look                       | as above, once that look has ended                  |
  *
- * The gap after a look is 8 s, or five times the look, up to 30 s; for wakes of our own doing 24 ms a node, up to 2 minutes. A look that failed is tried again with a backoff; a look
- * of which our own commits hid a part is followed by another as after a wake of our own doing.
+ * The gap after a look is 8 s, or five times the look, up to 30 s; for wakes of our own doing 24 ms a node, up to 2 minutes. A look
+ * that failed is tried again with a backoff; a look of which our own commits hid a part is followed by another as after a wake of our
+ * own doing.
  */
 export class Looks {
   readonly #options: LooksOptions;
@@ -67,6 +68,8 @@ export class Looks {
   readonly #clock: Clock;
   #planned: { readonly at: number; readonly cancel: () => void } | undefined;
   #isLooking = false;
+  /** There is another reason for the next look than our own doing. */
+  #isWanted = false;
   /** A wake during the look, and whether any was foreign. */
   #again: { readonly isForeign: boolean } | undefined;
   /** When the last look ended; at first when all was read, which is as good as a look. */
@@ -86,15 +89,20 @@ export class Looks {
   soon(isForeign: boolean): void {
     // What changed may be on a node that the running look has passed already.
     if (this.#isLooking) this.#again = { isForeign: isForeign || this.#again?.isForeign === true };
-    else if (isForeign) this.#plan(Math.max(this.#pace.firstMs, this.#restOf(this.#gapMs)), () => this.#look());
+    else if (isForeign) this.#planWanted(Math.max(this.#pace.firstMs, this.#restOf(this.#gapMs)));
     else this.#planOwn(Math.max(this.#pace.gapMs, this.#ownRest()));
+  }
+
+  #planWanted(waitMs: number): void {
+    this.#isWanted = true;
+    this.#plan(waitMs, () => this.#look());
   }
 
   /** There may be more nodes by then than there are now, as while Consul is filled. */
   #planOwn(waitMs: number): void {
     this.#plan(waitMs, async () => {
       const restMs = this.#ownRest();
-      if (restMs > 0) this.#planOwn(restMs);
+      if (restMs > 0 && !this.#isWanted) this.#planOwn(restMs);
       else await this.#look();
     });
   }
@@ -124,6 +132,7 @@ export class Looks {
   async #look(): Promise<void> {
     const { look, onLook, onFailure, signal } = this.#options;
     this.#isLooking = true;
+    this.#isWanted = false;
     this.#again = undefined;
     const beganAt = this.#clock.now();
     let failure: unknown;
@@ -153,6 +162,6 @@ export class Looks {
         : 'our Consul nodes could not be read again';
     this.#options.onFailure(error);
     this.#options.log.error(message, { failures: this.#failures, retryInMs: Math.round(retryInMs), error });
-    this.#plan(retryInMs, () => this.#look());
+    this.#planWanted(retryInMs);
   }
 }

@@ -76,6 +76,16 @@ describe('the distrust of a Consul that lost data', () => {
     expect(distrust.loss).toBeDefined();
   });
 
+  it('begins anew with a loss before the time that a wrong clock gave the last one', async () => {
+    const clock = new TestClock();
+    const distrust = new Distrust(clock);
+    distrust.begin('told-by-own-entry', new Date(clock.date().getTime() + 60 * MINUTE));
+    await clock.advance(30 * MINUTE);
+    expect(distrust.loss).toBeUndefined();
+    distrust.begin('fence-lost');
+    expect(distrust.loss?.sign).toBe('fence-lost');
+  });
+
   it('goes by the clock of the machine where none is given', () => {
     const distrust = new Distrust();
     distrust.begin('early-answer');

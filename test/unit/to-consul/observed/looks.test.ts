@@ -133,6 +133,15 @@ describe('while only we change anything, many nodes are looked at', () => {
     expect(began).toEqual([250, 20_500]);
   });
 
+  it('no later for somebody else when the look that comes first puts itself off', async () => {
+    soon(false);
+    await clock.advance(7900);
+    soon(true);
+    nodes = 10_000;
+    await clock.advance(200_000);
+    expect(began).toEqual([8000]);
+  });
+
   it('for the first time so long after the start, however few there were then', async () => {
     soon(false);
     nodes = 1000;
