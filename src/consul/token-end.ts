@@ -26,8 +26,13 @@ export class TokenEnd {
     this.#asked = term;
     try {
       const token = await readOwnToken(this.#client);
-      // A token that Consul does not know, as one that has ended, is no news: the end of the last one that it knew stays.
-      if (token === 'unknown' || this.#asked !== term) return;
+      if (this.#asked !== term) return;
+      // A token that Consul does not know, as one that has ended, is no news: the end of the last one that it knew stays. A new one
+      // may not have come to each server yet, so it is asked for again.
+      if (token === 'unknown') {
+        this.#asked = undefined;
+        return;
+      }
       const end = Date.parse(token === 'disabled' ? '' : token.expirationTime);
       this.#known = Number.isNaN(end) ? undefined : new Date(end);
     } catch {

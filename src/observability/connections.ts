@@ -29,7 +29,10 @@ export function limitConnections(server: Server, most: number): void {
   const open = new Map<Socket, Connection & { requests: number }>();
   server.on('connection', (socket) => {
     const others = [...open].map(([of, { address, isBusy }]) => ({ of, address, isBusy }));
-    if (others.length >= most) leastWanted(others)?.of.destroy();
+    const victim = others.length >= most ? leastWanted(others)?.of : undefined;
+    // Closed it is a turn later only: those that come until then take the places of others.
+    if (victim) open.delete(victim);
+    victim?.destroy();
     open.set(socket, {
       address: socket.remoteAddress ?? '',
       requests: 0,

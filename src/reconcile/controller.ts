@@ -157,7 +157,8 @@ export class Controller {
     const writtenAt = this.#writtenAt.get(key);
     if (writtenAt === undefined) return;
     this.#writtenAt.delete(key);
-    if (seenAt === undefined) return;
+    // What was written before the event, in a run that failed then, was not for it.
+    if (seenAt === undefined || writtenAt < seenAt) return;
     const { direction, metrics } = this.#options;
     metrics.changeToWritten.observe({ direction }, (writtenAt - seenAt) / 1000);
   }

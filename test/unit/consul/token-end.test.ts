@@ -45,10 +45,12 @@ describe('the end of the token', () => {
     expect(await away.look()).toBe('2026-11-30T12:00:00.000Z');
   });
 
-  it('stays when Consul knows the token no more, for it has ended', async () => {
-    const { client, look } = stage([token(END), new ConsulError('read own token', 403, 'ACL not found')]);
+  it('stays when Consul does not know the token, for it has ended or is not there yet, and is asked for again', async () => {
+    const unknown = new ConsulError('read own token', 403, 'ACL not found');
+    const { client, look } = stage([token(END), unknown, unknown, token('2026-12-01T12:00:00Z')]);
     await look();
     client.tokenTerm = 2;
     expect(await look()).toBe('2026-11-30T12:00:00.000Z');
+    expect(await look()).toBe('2026-12-01T12:00:00.000Z');
   });
 });
