@@ -26,6 +26,7 @@ export const PLACES: readonly Place[] = [
   { path: 'deploy/Dockerfile', form: TAG, times: 'any' },
   { path: 'deploy/README.md', form: TAG, times: 'any' },
   { path: 'README.md', form: TAG, times: 'any' },
+  { path: 'README.md', form: /(`--version )\d+\.\d+\.\d+(`)/g, times: 1 },
   { path: 'docs', form: TAG, times: 'any' },
 ];
 
