@@ -154,7 +154,8 @@ describe('rights that are gone', () => {
         const [start, requests, words] = [performance.now(), asked(), written(daemon).length];
         const seconds = () => (performance.now() - start) / 1000;
         await until('some seconds', () => Promise.resolve(seconds() > 4));
-        expect((asked() - requests) / seconds()).toBeLessThan(30);
+        // 20 by the brake, and what the quick looks of tests take.
+        expect((asked() - requests) / seconds()).toBeLessThan(60);
         expect(written(daemon).length - words).toBeLessThan(10);
 
         await consul.must('PUT', '/agent/token/default', { Token: SecretID });
