@@ -51,6 +51,7 @@ describe('the end of the token', () => {
     await look();
     client.tokenTerm = 2;
     expect(await look()).toBe('2026-11-30T12:00:00.000Z');
+    await look();
     expect(await look()).toBe('2026-12-01T12:00:00.000Z');
   });
 });
