@@ -61,13 +61,22 @@ async function runAll(page: string, heading: string): Promise<void> {
   for (const block of blocks) await run(block);
 }
 
+/** A rollout may have taken the pod away meanwhile. */
+async function makeReady(pod: string): Promise<void> {
+  try {
+    await rig.kubernetes.setPodStatus('consular', pod);
+  } catch (error) {
+    if (await rig.kubernetes.find(`/api/v1/namespaces/consular/pods/${pod}`)) throw error;
+  }
+}
+
 /** There is no kubelet: whatever pod comes is Ready a moment later. */
 function startMakingPodsReady(): { stop: () => Promise<void> } {
   let isOver = false;
   const making = (async () => {
     while (!isOver) {
       const pods = await rig.kubernetes.list('/api/v1/namespaces/consular/pods');
-      await Promise.all(pods.map(({ metadata }) => rig.kubernetes.setPodStatus('consular', metadata.name)));
+      await Promise.all(pods.map(({ metadata }) => makeReady(metadata.name)));
       await new Promise((resolve) => setTimeout(resolve, 200));
     }
   })();
