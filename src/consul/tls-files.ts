@@ -5,7 +5,7 @@ import { createSecureContext, type SecureContext } from 'node:tls';
 import { inBackground } from '../background.ts';
 import { systemClock, type Clock } from '../clock.ts';
 import type { ConsulConfig } from '../config/schema.ts';
-import { firstEnd, lastEnd } from '../observability/certificate-ends.ts';
+import { firstEnd, knownEnds, lastEnd } from '../observability/certificate-ends.ts';
 import { explainError, type Log } from '../observability/log.ts';
 
 /** Files that were replaced are noticed this quickly, as a token is, and at once after a request that got no answer. */
@@ -110,11 +110,10 @@ export class TlsFiles {
 }
 
 function endsOf({ ca = '', cert = '' }: Contents): CertificateEnds {
-  const ends = [
+  return knownEnds([
     ['consul-ca', lastEnd(ca)],
     ['consul-client', firstEnd(cert)],
-  ] as const;
-  return new Map(ends.flatMap(([what, end]) => (end ? [[what, end]] : [])));
+  ]);
 }
 
 async function read({ caFile, certFile, keyFile }: TlsPaths): Promise<Contents> {

@@ -5,7 +5,7 @@ import { KubeConfig } from '@kubernetes/client-node';
 import { Agent, type Dispatcher } from 'undici';
 import { inBackground } from '../background.ts';
 import type { KubernetesConfig } from '../config/schema.ts';
-import { firstEnd, lastEnd } from '../observability/certificate-ends.ts';
+import { firstEnd, knownEnds, lastEnd } from '../observability/certificate-ends.ts';
 
 type ConnectionConfig = Pick<KubernetesConfig, 'kubeconfig' | 'context'>;
 
@@ -85,11 +85,10 @@ export function connectKubernetes(config: ConnectionConfig): KubernetesConnectio
 /** What comes from a kubeconfig may be bytes. */
 function endsOf({ ca, cert }: RequestOptions): KubernetesConnection['certificateEnds'] {
   const textOf = (pem: typeof ca) => (typeof pem === 'string' || Buffer.isBuffer(pem) ? pem.toString() : '');
-  const ends = [
+  return knownEnds([
     ['kubernetes-ca', lastEnd(textOf(ca))],
     ['kubernetes-client', firstEnd(textOf(cert))],
-  ] as const;
-  return new Map(ends.flatMap(([what, end]) => (end ? [[what, end]] : [])));
+  ]);
 }
 
 /** The pod that this process runs in and whose service account it uses. */

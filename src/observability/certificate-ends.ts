@@ -10,6 +10,13 @@ export function lastEnd(pem: string): Date | undefined {
   return endsIn(pem).at(-1);
 }
 
+/** By what the certificates are for; without those whose end is not known. */
+export function knownEnds<Use extends string>(
+  ends: readonly (readonly [use: Use, end: Date | undefined])[],
+): ReadonlyMap<Use, Date> {
+  return new Map(ends.flatMap(([use, end]) => (end ? [[use, end]] : [])));
+}
+
 /** The earliest first. */
 function endsIn(pem: string): Date[] {
   const certificates = pem.match(/-----BEGIN ([A-Z0-9 ]*CERTIFICATE)-----[^-]*-----END \1-----/g) ?? [];

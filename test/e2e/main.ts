@@ -1,5 +1,4 @@
 import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { delimiter, dirname } from 'node:path';
 import { findConsul, findKubernetesProgram } from '../control-plane/index.ts';
 import { findProgram, type WantedProgram } from '../debian.ts';
@@ -8,6 +7,7 @@ import { ROOT } from '../rig/manifests.ts';
 import { buildSpringApplication } from '../spring/build.ts';
 import { findNamespaces } from './namespaces.ts';
 import { networkOf } from './network.ts';
+import { JEST, untilTestsEnd } from '../jest-child.ts';
 
 /** Of Debian, beside what everybody has who develops Consular. */
 const PROGRAMS: readonly WantedProgram[] = [
@@ -16,7 +16,6 @@ const PROGRAMS: readonly WantedProgram[] = [
   { title: 'Java', names: ['java'], packages: ['default-jdk-headless'] },
   { title: 'Maven', names: ['mvn'], packages: ['maven', 'default-jdk-headless'] },
 ];
-const JEST = ['--experimental-vm-modules', '--no-warnings', 'node_modules/jest/bin/jest.js'];
 
 /**
  * Makes everything that comes from outside, and then runs the tests in a network namespace of their own: no rule,
@@ -55,11 +54,7 @@ async function runTests([file = '', ...way]: readonly string[], path: string): P
     env: { ...process.env, PATH: path, CONSULAR_E2E_MACHINE_NETWORK: await networkOf('self') },
     stdio: 'inherit',
   });
-  // Ctrl-C reaches the tests from the terminal; what ends this process has to end them too.
-  process.on('SIGINT', () => undefined);
-  for (const signal of ['SIGTERM', 'SIGHUP'] as const) process.on(signal, () => tests.kill(signal));
-  const [code] = (await once(tests, 'exit')) as [number | null];
-  return code ?? 1;
+  return untilTestsEnd(tests);
 }
 
 main().then(

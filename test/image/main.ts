@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { findProgram, type WantedProgram } from '../debian.ts';
 import { ROOT } from '../rig/manifests.ts';
+import { JEST, untilTestsEnd } from '../jest-child.ts';
 
 /** Of Debian: what builds an image, what makes the file systems that stand for its base, and what runs a container. */
 const PROGRAMS: readonly WantedProgram[] = [
@@ -10,7 +10,6 @@ const PROGRAMS: readonly WantedProgram[] = [
   { title: 'mmdebstrap', names: ['mmdebstrap'], packages: ['mmdebstrap'] },
   { title: 'runc', names: ['runc'], packages: ['runc'] },
 ];
-const JEST = ['--experimental-vm-modules', '--no-warnings', 'node_modules/jest/bin/jest.js'];
 
 /** Why it cannot be done on this machine; undefined where it can. */
 async function whyNot(): Promise<string | undefined> {
@@ -32,11 +31,7 @@ async function main(): Promise<number> {
   }
   const jest = [...JEST, '--selectProjects', 'image', '--runInBand', ...process.argv.slice(2)];
   const tests = spawn(process.execPath, jest, { cwd: ROOT, stdio: 'inherit' });
-  // Ctrl-C reaches the tests from the terminal; what ends this process has to end them too.
-  process.on('SIGINT', () => undefined);
-  for (const signal of ['SIGTERM', 'SIGHUP'] as const) process.on(signal, () => tests.kill(signal));
-  const [code] = (await once(tests, 'exit')) as [number | null];
-  return code ?? 1;
+  return untilTestsEnd(tests);
 }
 
 main().then(
