@@ -32,7 +32,7 @@ Options of to-kubernetes:
 Options of scale, which is to-consul at the size that Kubernetes itself ends at, with an API server that replays what the
 real one said at the start of the run (in the benchmark only: the real one would need an hour and much memory):
   --pods N,N,...   annotated pods, in thousands up to 150000 (default 1000,150000); 30 of them a node, 15 a service
-  --idle SECONDS   how long Consular is left alone (default 30)
+  --idle SECONDS   how long Consular is left alone (default 60)
   --flips N        changes of readiness that are measured of services with 1, 10 and 100 pods each, 20 a second, a multiple
                    of 40 (default 400)
 
@@ -112,7 +112,7 @@ export function readOptions(args: readonly string[]): Options | undefined {
   if (values.help || positionals.length === 0) return undefined;
   const direction = positionals.join(' ');
   if (values.pods !== undefined && direction !== 'scale') throw new Error('--pods: expected with scale only');
-  const idle = direction === 'scale' ? '30' : values.quick ? '15' : '120';
+  const idle = direction === 'scale' ? '60' : values.quick ? '15' : '120';
   const common = {
     output: outputOf(values.output),
     idleSeconds: wholeNumber('--idle', values.idle ?? idle, { most: 86_400 }),

@@ -1,4 +1,5 @@
-import { mkdir, readdir, readFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { withConsul } from '../bench-consul.ts';
 import { caused, measureBackground, startStopwatch, type Parts, type PerPart } from '../cpu.ts';
@@ -58,6 +59,8 @@ export interface Stage {
 const BACKGROUND_MS = 5000;
 const AFTERMATH_MS = 5000;
 const FLIPS_PER_SECOND = 20;
+/** A file of that name in the folder of the delays keeps them from being measured. */
+const REST = 'rest';
 /** A look at 5 000 nodes takes some seconds. */
 const LOOKED_MS = 10_000;
 /** Long enough that each watch finds nobody at least once; far shorter than a Lease. */
@@ -103,22 +106,32 @@ async function live(
     changes.push([size, await measureChanges(stage, consul, parts, background, size)]);
   }
   const look = stage.delays ? { look: await measureLook(stage, subject, parts, background) } : {};
-  tell(stage, `idle for ${stage.options.idleSeconds} s`);
-  await untilQuiet(subject);
-  const stopwatch = await startStopwatch(parts);
-  await sleep(stage.options.idleSeconds * 1000);
-  const spent = await stopwatch();
-  const percent = (seconds: number) => (100 * seconds) / spent.seconds;
+  const idle = await measureIdle(stage, subject, parts);
   const { residentMiB } = await subject.memory();
   const relist = stage.delays ? { relist: await measureRelist(stage, subject, parts) } : {};
   return {
     changes: Object.fromEntries(changes) as Life['changes'],
     ...look,
-    idle: { cpuPercent: percent(spent.subject), consulCpuPercent: percent(spent.consul) },
+    idle,
     ...relist,
     residentMiB,
     peakMiB: (await subject.memory()).peakMiB,
   };
+}
+
+/** Of the event loop nothing is measured meanwhile. */
+async function measureIdle({ delays, ...stage }: Stage, subject: Subject, parts: Parts): Promise<Life['idle']> {
+  tell(stage, `idle for ${stage.options.idleSeconds} s`);
+  if (delays) await writeFile(join(delays.folder, REST), '');
+  // A window of this is longer than the program takes to notice the file.
+  await untilQuiet(subject);
+  await untilQuiet(subject);
+  const stopwatch = await startStopwatch(parts);
+  await sleep(stage.options.idleSeconds * 1000);
+  const spent = await stopwatch();
+  if (delays) await rm(join(delays.folder, REST));
+  const percent = (seconds: number) => (100 * seconds) / spent.seconds;
+  return { cpuPercent: percent(spent.subject), consulCpuPercent: percent(spent.consul) };
 }
 
 /** Milliseconds until a look at all nodes is over that something gave reason for just now. */
@@ -198,6 +211,6 @@ async function readDelay(folder: string): Promise<LoopDelay> {
   };
 }
 
-function tell({ program, layout }: Stage, what: string): void {
+function tell({ program, layout }: Pick<Stage, 'program' | 'layout'>, what: string): void {
   say(`${program.name}, ${layout.pods} pods: ${what}`);
 }

@@ -1,8 +1,9 @@
 /**
  * Loaded into Consular before its own code (NODE_OPTIONS=--import): measures for how long its event loop did not turn.
- * Environment: LOOP_DELAY_FOLDER, where a file named by the process ID has what was measured so far.
+ * Environment: LOOP_DELAY_FOLDER, where a file named by the process ID has what was measured so far. As long as there is a
+ * file `rest` in it, nothing is measured: timers that often are more than what an idle program does by itself.
  */
-import { writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 
@@ -43,10 +44,28 @@ function write(): void {
   writeFileSync(join(folder, `${process.pid}.json`), JSON.stringify({ p99Ms, maxMs, cpuMaxMs, slots }));
 }
 
-histogram.enable();
-setInterval(look, LOOK_MS).unref();
-setInterval(write, WRITE_MS).unref();
+let looks: NodeJS.Timeout | undefined;
+
+function begin(): void {
+  [lookedAt, cpuAt] = [performance.now(), cpuMs()];
+  histogram.enable();
+  looks = setInterval(look, LOOK_MS).unref();
+}
+
+function rest(): void {
+  histogram.disable();
+  clearInterval(looks);
+  looks = undefined;
+}
+
+begin();
+setInterval(() => {
+  const isResting = existsSync(join(folder, 'rest'));
+  if (!isResting && !looks) begin();
+  if (isResting && looks) rest();
+  write();
+}, WRITE_MS).unref();
 process.on('exit', () => {
-  look();
+  if (looks) look();
   write();
 });
