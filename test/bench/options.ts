@@ -31,7 +31,8 @@ Options of to-kubernetes:
 
 Options of scale, which is to-consul at the size that Kubernetes itself ends at, with an API server that replays what the
 real one said at the start of the run (in the benchmark only: the real one would need an hour and much memory):
-  --pods N,N,...   annotated pods, in thousands up to 150000 (default 1000,150000); 30 of them a node, 15 a service
+  --pods N,N,...   annotated pods, in thousands up to 150000 (default 1000,50000,150000); 30 a
+                   node, 15 a service
   --idle SECONDS   how long Consular is left alone (default 60)
   --flips N        changes of readiness that are measured of services with 1, 10 and 100 pods each, 20 a second, a multiple
                    of 40 (default 400)
@@ -48,7 +49,7 @@ Examples:
   npm run bench -- to-kubernetes                          # about 13 minutes
   npm run bench -- to-kubernetes --quick
   npm run -s bench -- to-consul --output markdown > table.md
-  npm run bench -- scale                                  # everything; about 16 minutes
+  npm run bench -- scale                                  # everything; about 25 minutes
   npm run bench -- scale --pods 10000
   npm run -s bench -- to-consul --output json | jq '.rows[] | select(.met == false)'
 `;
@@ -186,7 +187,7 @@ const MOST_PODS = 150_000;
 function readScale({ quick, ...given }: Values): Pick<ScaleOptions, 'sizes' | 'flips'> {
   for (const option of ['sizes', 'starts', 'changes'] as const)
     if (given[option] !== undefined) throw new Error(`--${option}: expected with another benchmark than scale`);
-  const defaults = quick ? { pods: '1000', flips: '80' } : { pods: '1000,150000', flips: '400' };
+  const defaults = quick ? { pods: '1000', flips: '80' } : { pods: '1000,50000,150000', flips: '400' };
   return {
     sizes: sizes('--pods', given.pods ?? defaults.pods, { most: MOST_PODS, multipleOf: 1000 }),
     flips: wholeNumber('--flips', given.flips ?? defaults.flips, { most: 10_000, multipleOf: FLIPS_OF_A_ROUND }),

@@ -34,8 +34,8 @@ describe('the options of the benchmark', () => {
   it('are few for the largest cluster', () => {
     expect(readOptions(['scale'])).toEqual({
       direction: 'scale',
-      sizes: [1000, 150_000],
-      idleSeconds: 30,
+      sizes: [1000, 50_000, 150_000],
+      idleSeconds: 60,
       flips: 400,
       output: 'text',
     });
