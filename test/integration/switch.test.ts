@@ -192,6 +192,10 @@ describe('writes that are off', () => {
     expect(explained.stdout).toContain('writes are off, by annotation');
     await annotate(null);
     await untilEqual('the pod', () => rig.consul.summary('switch-lease'), [registration]);
+    await rig.kubernetes.must('PATCH', lease, { metadata: { annotations: { 'consular.dev/write': 'off' } } });
+    const mistake = `annotation consular.dev/write on the Lease is not known and does nothing; ${ANNOTATION} was meant`;
+    await until('an entry that names the mistake', async () => (await ownOutput()).includes(mistake));
+    expect((await statusOf(standby)).writes.enabled).toBe(true);
   });
 });
 

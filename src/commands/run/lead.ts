@@ -14,6 +14,7 @@ import {
 import { Fence, type FenceOptions } from '../../leadership/fence.ts';
 import type { LeaseMark } from '../../leadership/fence-record.ts';
 import { followFence } from '../../leadership/follow-fence.ts';
+import { mistakesOnLease } from '../../leadership/lease-mistakes.ts';
 import { leasePlace } from '../../leadership/lease-place.ts';
 import { Leadership } from '../../leadership/leadership.ts';
 import type { Standing } from '../../leadership/standing.ts';
@@ -75,6 +76,8 @@ export class Lead {
   #fence: Fence | undefined;
   #taking: FenceTaking | undefined;
   #isDisplaced = false;
+  /** What somebody wrote on the Lease in vain, a sentence each. */
+  mistakes: readonly string[] = [];
   /** This process keeps its Lease, so that nobody else who has that one takes the fence back either. */
   #rival: TwoInstallations | undefined;
   #witness: Pick<OwnWitness, 'known'> | undefined;
@@ -190,6 +193,7 @@ export class Lead {
       identity: this.#identity,
       leader: this.#leader ?? null,
       epoch: this.#fence?.epoch ?? null,
+      mistakes: this.mistakes,
     };
   }
 
@@ -272,6 +276,9 @@ export class Lead {
     const why = readSwitch(annotations.get(ANNOTATION.writes));
     const by = `annotation ${ANNOTATION.writes} on Lease ${place?.namespace}/${place?.name} ${why}`;
     this.#options.writes.say('lease', why && by);
+    const known = new Set(this.mistakes);
+    this.mistakes = mistakesOnLease(annotations);
+    for (const mistake of this.mistakes) if (!known.has(mistake)) this.#context.log.warn(mistake);
   }
 
   #annotations(): Readonly<Record<string, string>> {

@@ -11,7 +11,7 @@ export interface Sums {
   readonly loss: string | undefined;
   /** That writes are off, since when and who said so; undefined while they are on. */
   readonly off?: string | undefined;
-  /** What of the configuration needs somebody: that the file is refused, or needs a restart. */
+  /** What of the configuration needs somebody: that the file is refused, or needs a restart, or a mistake on the Lease. */
   readonly configuration?: readonly string[];
   /** Why writes go without a fence; undefined while they do not. */
   readonly unfenced: string | undefined;
