@@ -16,6 +16,7 @@ import { explainError } from '../observability/log.ts';
 import type { Clients, Context } from '../world/context.ts';
 import { leaseOf, tenureOf } from './run/election.ts';
 import type { Item, Remaining } from './purge/items.ts';
+import { HOW_TO_STOP } from './led-by.ts';
 import { watchedLease } from './watched-lease.ts';
 import { readSwitch, WritesOff } from '../writes.ts';
 
@@ -277,7 +278,6 @@ class Holding implements Hold {
 
 function leads({ namespace, name }: LeaseName, leader: string): Error {
   return new StillLed(
-    `hold the Lease ${namespace}/${name}: ${leader} leads, and renews it. Stop Consular first, each replica of it: ` +
-      `kubectl scale deployment consular --replicas=0 --namespace ${namespace}`,
+    `hold the Lease ${namespace}/${name}: ${leader} leads, and renews it. ${HOW_TO_STOP} --namespace ${namespace}`,
   );
 }

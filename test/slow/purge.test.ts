@@ -140,7 +140,12 @@ describe('consular purge', () => {
     const { status, stderr } = await purge();
     expect(status).toBe(1);
     expect(stderr).toMatch(new RegExp(`hold the Lease ${namespace}/consular-${cluster}: \\S+ leads, and renews it`));
-    expect(stderr).toContain(`kubectl scale deployment consular --replicas=0 --namespace ${namespace}`);
+    const howToStop = `kubectl scale deployment consular --replicas=0 --namespace ${namespace}`;
+    expect(stderr).toContain(howToStop);
+    const look = await purge(['--dry-run']);
+    expect(look.stdout).toMatch(
+      new RegExp(`^note: \\S+ holds the Lease ${namespace}/consular-${cluster}, renewed at .* ${howToStop}$`, 'm'),
+    );
     expect(differences(running, await dump(rig)).filter((key) => key !== lease())).toEqual([]);
     await daemon.stop();
   });

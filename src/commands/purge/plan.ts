@@ -6,6 +6,7 @@ import { ClusterIdentityError } from '../../to-consul/identity/cluster-identity.
 import type { Clients, Context } from '../../world/context.ts';
 import { itemsOf, readConsulSide, remainsOf, type ConsulSide } from './consul-side.ts';
 import { readHeld } from '../hold.ts';
+import { ledBy } from '../led-by.ts';
 import { writesOffBy } from '../writes-off.ts';
 import type { Item, Remaining } from './items.ts';
 import { itemOf, placesOf, readKubernetesSide, type KubernetesSide } from './kubernetes-side.ts';
@@ -22,7 +23,7 @@ export interface PurgePlan {
   readonly remaining: readonly Remaining[];
   /** Who says that writes are off, a sentence each: then nothing is removed. */
   readonly writesOff: readonly string[];
-  /** What of the settings does not count for a purge, a sentence each. */
+  /** What of the settings does not count for a purge, and who leads, a sentence each. */
   readonly notes: readonly string[];
 }
 
@@ -80,7 +81,7 @@ export async function findOurs(
         ...kubernetes.remaining,
       ],
       writesOff: await writesOffBy(context.config, clients.kubernetes, { namespace: lease?.namespace ?? '' }),
-      notes: notesOf(context.config, direction),
+      notes: [...notesOf(context.config, direction), ...(await ledBy(clients.kubernetes, lease))],
     },
   };
 }
