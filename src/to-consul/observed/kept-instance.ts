@@ -1,7 +1,7 @@
 import type { CheckStatus } from '../../consul/types.ts';
 import { identityOf, type ConsulNode, type Registration } from '../registration/registration.ts';
 import { fillIn, fits, formOf, idOf, timeIn, type Facts, type Form } from './form.ts';
-import type { OwnInstance } from './own-instance.ts';
+import type { NamedInstance, OwnInstance } from './own-instance.ts';
 
 /** So many forms of one service are tried. With more of them (each pod has meta of its own), some are kept more than once. */
 const MOST_FORMS = 8;
@@ -11,7 +11,7 @@ const MOST_FORMS = 8;
  * the rest is not kept at all. The registration is made anew, each text the same to the letter, each time that somebody asks for it. So
  * everything that is decided about an instance is decided on what Consul has, and nobody has to read that again to know it.
  */
-export class KeptInstance implements OwnInstance {
+export class KeptInstance implements OwnInstance, NamedInstance {
   readonly podKey: string;
   readonly podUid: string;
   readonly serviceIndex: number;
@@ -63,9 +63,13 @@ export class KeptInstance implements OwnInstance {
     return this.#form.service;
   }
 
+  get id(): string {
+    return idOf(this.#form, this.#facts(''));
+  }
+
   /** As `identityOf` the registration. */
   get identity(): string {
-    return identityOf({ node: this.#node, id: idOf(this.#form, this.#facts('')) });
+    return identityOf({ node: this.#node, id: this.id });
   }
 
   /** What `registration` is. */

@@ -3,7 +3,7 @@ import type { Owner } from '../../mark.ts';
 import { standsForNode, type ConsulNode } from '../registration/registration.ts';
 import { NodeReads, type Known, type NodeSource } from './node-reads.ts';
 import { OwnCommits } from './own-commits.ts';
-import type { NodeState, Observation, OwnInstance } from './own-instance.ts';
+import type { NamedInstance, NodeState, Observation, OwnInstance } from './own-instance.ts';
 import { OwnInstances } from './own-instances.ts';
 
 /** What a transaction touches: Consul nodes, and the pods whose instances there; undefined for all of a node. */
@@ -45,6 +45,11 @@ export class OwnCatalog implements Known {
   /** Our instances for that pod, by `node/id`. */
   ofPod(podKey: string): ReadonlyMap<string, OwnInstance> {
     return this.#instances.ofPod(podKey);
+  }
+
+  /** What our instances for that pod are called. */
+  namesOfPod(podKey: string): readonly NamedInstance[] {
+    return this.#instances.namesOfPod(podKey);
   }
 
   /** Our instances on that node, by `node/id`. */

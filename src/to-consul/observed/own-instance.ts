@@ -12,6 +12,9 @@ export interface OwnInstance {
   readonly checkIndex: number;
 }
 
+/** What an instance of ours is called; where nothing else is asked for, its whole registration need not be made. */
+export type NamedInstance = Pick<OwnInstance, 'podUid'> & Pick<Registration, 'id' | 'service'>;
+
 export type NodeState =
   | { readonly state: 'absent' }
   | {

@@ -1,7 +1,7 @@
 import { identityOf, podKeyOf } from '../registration/registration.ts';
 import type { Form } from './form.ts';
 import { KeptInstance } from './kept-instance.ts';
-import type { OwnInstance } from './own-instance.ts';
+import type { NamedInstance, OwnInstance } from './own-instance.ts';
 
 /** Those of a Consul service. */
 interface OfService {
@@ -32,6 +32,11 @@ export class OwnInstances {
   /** By `node/id`, as it is at that moment. */
   ofPod(podKey: string): ReadonlyMap<string, OwnInstance> {
     return byIdentity(this.#ofPod(podKey));
+  }
+
+  /** The names of the pod's instances, which cost less than the instances. */
+  namesOfPod(podKey: string): readonly NamedInstance[] {
+    return this.#ofPod(podKey);
   }
 
   /** By `node/id`, as it is at that moment. */

@@ -43,7 +43,7 @@ export class Losses implements Emptied {
   readonly #cluster: string;
   readonly #gate: string | undefined;
   readonly #pods: Pick<Views['pods'], 'get'>;
-  readonly #own: Pick<Ours, 'podKeys' | 'ofPod'>;
+  readonly #own: Pick<Ours, 'podKeys' | 'namesOfPod'>;
   #breaker = new Breaker();
   #emptied = new EmptiedServices();
   readonly #known = new Map<string, PodMembers>();
@@ -53,7 +53,7 @@ export class Losses implements Emptied {
     cluster: string,
     config: GateConfig,
     pods: Pick<Views['pods'], 'get'>,
-    own: Pick<Ours, 'podKeys' | 'ofPod'>,
+    own: Pick<Ours, 'podKeys' | 'namesOfPod'>,
     nowMs: number,
   ) {
     this.#cluster = cluster;
@@ -70,14 +70,11 @@ export class Losses implements Emptied {
     this.#known.clear();
     for (const podKey of this.#own.podKeys()) {
       const podUid = this.#pods.get(podKey)?.uid;
-      const instances = [...this.#own.ofPod(podKey).values()].filter((instance) => instance.podUid === podUid);
-      const byId = new Map(
-        instances.map(({ registration: { id, service } }) => [
-          id.toLowerCase(),
-          { service: service.toLowerCase(), isThere: true },
-        ]),
-      );
-      if (podUid !== undefined) this.note(podKey, { podUid, byId }, nowMs);
+      if (podUid === undefined) continue;
+      const byId = new Map<string, Member>();
+      for (const { id, service, podUid: itsPod } of this.#own.namesOfPod(podKey))
+        if (itsPod === podUid) byId.set(id.toLowerCase(), { service: service.toLowerCase(), isThere: true });
+      this.note(podKey, { podUid, byId }, nowMs);
     }
   }
 

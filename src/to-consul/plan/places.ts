@@ -22,12 +22,8 @@ export class Places {
   /** Namespaces to their pods with the number of instances. */
   readonly #counts = new Map<string, { total: number; readonly pods: Map<string, number> }>();
 
-  constructor(own: Pick<Ours, 'podKeys' | 'ofPod'>) {
-    for (const podKey of own.podKeys())
-      this.record(
-        podKey,
-        [...own.ofPod(podKey).values()].map(({ registration }) => registration),
-      );
+  constructor(own: Pick<Ours, 'podKeys' | 'namesOfPod'>) {
+    for (const podKey of own.podKeys()) this.record(podKey, own.namesOfPod(podKey));
   }
 
   /** The namespace that published the name first, and still does. */
@@ -46,7 +42,7 @@ export class Places {
    * What a pod has or gets, from now on; an empty list gives up its places.
    * @returns what became free by it, for those that wait
    */
-  record(podKey: string, registrations: readonly Registration[]): Wait[] {
+  record(podKey: string, registrations: readonly Pick<Registration, 'service'>[]): Wait[] {
     const namespace = namespaceOf(podKey);
     const freed: Wait[] = [];
     if (this.#recordCount(podKey, namespace, registrations.length)) freed.push({ namespace });

@@ -1,5 +1,5 @@
 import type { ServiceInstance } from '../../consul/types.ts';
-import type { NodeState, OwnInstance } from '../observed/own-instance.ts';
+import type { NamedInstance, NodeState, OwnInstance } from '../observed/own-instance.ts';
 
 /** What is ours in Consul, as planning looks at it. */
 export interface Ours {
@@ -7,6 +7,8 @@ export interface Ours {
   podKeys(): Iterable<string>;
   /** By `node/id`. */
   ofPod(podKey: string): ReadonlyMap<string, OwnInstance>;
+  /** What the instances of the pod are called. */
+  namesOfPod(podKey: string): readonly NamedInstance[];
   /** Those of a Consul service, in any case of its name. */
   ofService(service: string): Iterable<OwnInstance>;
   node(name: string): NodeState;

@@ -26,7 +26,7 @@ import { Submissions } from './submissions.ts';
 
 /** With one transaction on its way and one being applied, Consul never waits for us. */
 const MOST_IN_FLIGHT = 2;
-const GATHER_MS = 40;
+const GATHER_MS = 20;
 /** Full-jitter caps of 0.1, 0.2, 0.4 ... 12.8, 15 s. */
 const BACKOFF = { baseMs: 100, maxMs: 15_000 };
 
@@ -61,7 +61,7 @@ export interface WriterOptions {
 /**
  * Writes keys to Consul by group commit:
  * - with no transaction in flight a key goes out at once; with two in flight, keys gather and go out together;
- * - in a burst, what is less than half a transaction gathers for 40 ms; see Burst;
+ * - in a burst, what is less than half a transaction gathers for 20 ms; see Burst;
  * - a batch is composed when it is sent, from the latest state, so the last state of a key wins by itself;
  * - the operations of a key are one group; a batch holds as many groups as the limits allow. A group that is more than a
  *   transaction goes in parts, each composed from what the part before left to do, with the other keys between them;

@@ -25,6 +25,10 @@ export class MemoryConsul implements Ours {
     return this.#instances.size;
   }
 
+  namesOfPod(podKey: string) {
+    return this.#instances.namesOfPod(podKey);
+  }
+
   podKeys(): Iterable<string> {
     return [...this.#instances.podKeys()];
   }

@@ -89,10 +89,10 @@ describe('a burst', () => {
     return stage;
   }
 
-  it('lets what comes next gather for 40 ms', async () => {
+  it('lets what comes next gather for 20 ms', async () => {
     const stage = await inBurst();
     await stage.write(['a']);
-    await stage.clock.advance(39);
+    await stage.clock.advance(19);
     await stage.write(['b']);
     expect(stage.podsFrom(1)).toEqual([]);
     await stage.clock.advance(1);
