@@ -1,4 +1,3 @@
-import { collectDefaultMetrics } from 'prom-client';
 import { LiveConfig } from '../config/live.ts';
 import { ConfigError, loadConfig, parseConfig } from '../config/load.ts';
 import { inBackground } from '../background.ts';
@@ -7,6 +6,7 @@ import { findOwnPod } from '../kubernetes/connection.ts';
 import { leasePlace } from '../leadership/lease-place.ts';
 import { createLog, explainError } from '../observability/log.ts';
 import { createMetrics } from '../observability/metrics.ts';
+import { collectNodeMetrics } from '../observability/node-metrics.ts';
 import {
   alternatives,
   fileOf,
@@ -121,7 +121,7 @@ async function runDaemon(call: Call): Promise<number> {
   leasePlace(config, findOwnPod(config.kubernetes));
   const metrics = createMetrics();
   const log = createLog({ level: () => config.log.level, format: config.log.format, stream: call.stderr });
-  collectDefaultMetrics({ register: metrics.registry });
+  collectNodeMetrics(metrics.registry);
   const stopped = call.untilSignal();
   const daemon = await startDaemon(
     { config, metrics, version: call.version, log },
