@@ -31,8 +31,8 @@ Options of to-kubernetes:
 
 Options of scale, which is to-consul at the size that Kubernetes itself ends at, with an API server that replays what the
 real one said at the start of the run (in the benchmark only: the real one would need an hour and much memory):
-  --pods N,N,...   annotated pods, in thousands up to 150000 (default 1000,50000,150000); 30 a
-                   node, 15 a service
+  --pods N,N,...   annotated pods, in thousands up to 150000 (default 1000,50000,150000); 30 of them a node, 15 a
+                   service
   --idle SECONDS   how long Consular is left alone (default 60)
   --flips N        changes of readiness that are measured of services with 1, 10 and 100 pods each, 20 a second, a multiple
                    of 40 (default 400)

@@ -5,7 +5,7 @@
  */
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { monitorEventLoopDelay, type IntervalHistogram } from 'node:perf_hooks';
 
 /** A timer of Node's own so often; each time the timer is late, that is a delay. */
 const RESOLUTION_MS = 10;
@@ -16,7 +16,8 @@ const WRITE_MS = 2000;
 const { threadCpuUsage } = process as unknown as { threadCpuUsage?: () => { user: number; system: number } };
 
 const folder = process.env.LOOP_DELAY_FOLDER ?? '';
-const histogram = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
+/** One for each time between two rests: it would count a rest as a delay. */
+const histograms: IntervalHistogram[] = [];
 const slots: { readonly at: number; readonly maxMs: number; readonly cpuMaxMs: number }[] = [];
 let [lookedAt, cpuAt] = [performance.now(), cpuMs()];
 let slot = { maxMs: 0, cpuMaxMs: 0 };
@@ -33,13 +34,28 @@ function look(): void {
   [lookedAt, cpuAt] = [now, cpu];
 }
 
+/** Of all histograms together, to a thousandth of each. */
+function percentile99(all: readonly IntervalHistogram[]): number {
+  const parts = all
+    .flatMap((histogram) =>
+      Array.from({ length: 1000 }, (_, i) => ({
+        value: histogram.percentile((i + 1) / 10),
+        weight: histogram.count / 1000,
+      })),
+    )
+    .sort((a, b) => a.value - b.value);
+  let left = 0.99 * parts.reduce((sum, { weight }) => sum + weight, 0);
+  return parts.find(({ weight }) => (left -= weight) <= 0)?.value ?? 0;
+}
+
 function write(): void {
   slots.push({ at: Date.now(), ...slot });
   slot = { maxMs: 0, cpuMaxMs: 0 };
   // The figures have the wait of the timer in them.
   const late = (nanoseconds: number) => Math.max(0, nanoseconds / 1e6 - RESOLUTION_MS);
-  const isMeasured = histogram.count > 0;
-  const [p99Ms, maxMs] = isMeasured ? [late(histogram.percentile(99)), late(histogram.max)] : [0, 0];
+  const measured = histograms.filter(({ count }) => count > 0);
+  const p99Ms = late(percentile99(measured));
+  const maxMs = Math.max(0, ...measured.map(({ max }) => late(max)));
   const cpuMaxMs = Math.max(...slots.map((each) => each.cpuMaxMs));
   writeFileSync(join(folder, `${process.pid}.json`), JSON.stringify({ p99Ms, maxMs, cpuMaxMs, slots }));
 }
@@ -48,12 +64,14 @@ let looks: NodeJS.Timeout | undefined;
 
 function begin(): void {
   [lookedAt, cpuAt] = [performance.now(), cpuMs()];
+  const histogram = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
   histogram.enable();
+  histograms.push(histogram);
   looks = setInterval(look, LOOK_MS).unref();
 }
 
 function rest(): void {
-  histogram.disable();
+  histograms.at(-1)?.disable();
   clearInterval(looks);
   looks = undefined;
 }
