@@ -23,9 +23,10 @@ function settingsPage(): string {
   const isSection = ([, property]: [string, unknown]) => isObject(property) && 'properties' in property;
   const parts = [
     '# Settings',
-    'Every setting of `consular.yaml`. [config/consular.yaml](../config/consular.yaml) is the same as a file to copy,\n' +
-      '[config/consular.schema.json](../config/consular.schema.json) for editors: [configuration](configuration.md).\n' +
-      'Only `cluster` is required. *Live*: a change counts [without a restart](changing-settings.md#without-a-restart).',
+    'All settings of `consular.yaml`. Only `cluster` is required. *Live* says whether a change takes effect\n' +
+      '[without a restart](changing-settings.md#without-a-restart).\n\n' +
+      '[config/consular.yaml](../config/consular.yaml) has the same as a file to copy, and\n' +
+      '[config/consular.schema.json](../config/consular.schema.json) for editors: see [configuration](configuration.md).',
     `## At the top\n\n${settingsTable(sections.filter((section) => !isSection(section)))}`,
     ...sections
       .filter(isSection)
@@ -34,12 +35,13 @@ function settingsPage(): string {
   return `${parts.join('\n\n')}\n`;
 }
 
-/** The settings below a section, by their paths; one without words of its own has those of the section that it is in. */
+/** The settings below a section, by their paths; one without its own description has that of the section that it is in. */
 function leavesOf(section: JsonObject, path: readonly string[]): [string, JsonObject][] {
   return Object.entries(objectField(section, 'properties')).flatMap(([key, value]) => {
     const property = isObject(value) ? value : {};
     const inner = [...path, key];
-    const description = stringField(property, 'description') || stringField(section, 'description');
+    const ofSection = key === 'exclude' ? 'Exceptions from include.' : stringField(section, 'description');
+    const description = stringField(property, 'description') || ofSection;
     if ('properties' in property) return leavesOf({ ...property, description }, inner);
     return [[inner.join('.'), { ...property, description }]];
   });

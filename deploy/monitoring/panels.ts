@@ -57,7 +57,7 @@ export const PANELS: readonly PanelOfDashboard[] = [
   {
     title: 'What needs somebody',
     description:
-      'Rejected: input that cannot be honoured. Held: instances that stay although they should change. Failing: tried again. Retained: much was lost at once.',
+      'Rejected: what was asked cannot be done. Held: instances that stay unchanged although they should change. Failing: tried again. Retained: much was lost at once.',
     ...{ unit: 'none', width: 12 },
     queries: ['rejected', 'held', 'failing', 'retained'].map((what) => ({
       expr: most('direction', `consular_${what}`),

@@ -31,41 +31,44 @@ export const consul = z
       })
       .default('http://127.0.0.1:8500')
       .describe(
-        'Consul servers or a load balancer in front of them; a list: the next one when one fails; CONSUL_HTTP_ADDR when the file says nothing.',
+        'Address of Consul servers, or of a load balancer in front of them. A list: when one fails, the next is used. Not set: CONSUL_HTTP_ADDR.',
       ),
     uiUrl: text(UI_URL, isUiUrl)
       .default('')
       .describe(
-        'Where people open the UI of Consul, with its datacenter, like https://consul.example.com/ui/dc1: the status page links there; empty: it does not.',
+        'Address of the UI of Consul with its datacenter, such as https://consul.example.com/ui/dc1, for links on the status page. Empty: no links.',
       ),
-    datacenter: z.string().default('').describe('Datacenter to register in; empty: the one that answers.'),
+    datacenter: z.string().default('').describe('Datacenter to register in. Empty: the one that answers.'),
     tokenFile: z
       .string()
       .refine((path) => !isToken(path), 'the path of a file with the token')
       .default('')
-      .describe('File with the ACL token; read again when it changes.'),
+      .describe('File with the ACL token. Consular reads it again when it changes.'),
     login: z
       .strictObject({
         authMethod: z
           .string()
           .default('')
-          .describe('Auth method of Consul that makes a token for a Kubernetes one; empty: no login.'),
+          .describe('Auth method of Consul that exchanges a Kubernetes token for a Consul token. Empty: no login.'),
         bearerTokenFile: z
           .string()
           .default('/var/run/secrets/kubernetes.io/serviceaccount/token')
-          .describe('File with the Kubernetes token; read again at each login.'),
+          .describe('File with the Kubernetes token. Consular reads it again at each login.'),
         meta: z
           .record(z.string(), z.string())
           .default({})
-          .describe('What the description of the token says beside the name of the auth method.'),
+          .describe('Keys and values that Consul adds to the description of the token.'),
       })
       .prefault({}),
-    caFile: z.string().default('').describe('CA certificates that Consul must present one of.'),
-    certFile: z.string().default('').describe('Client certificate for TLS.'),
-    keyFile: z.string().default('').describe('Key of the client certificate.'),
+    caFile: z
+      .string()
+      .default('')
+      .describe('File with CA certificates. One of them must have signed the certificate of Consul.'),
+    certFile: z.string().default('').describe('File with the client certificate for TLS.'),
+    keyFile: z.string().default('').describe('File with the key of the client certificate.'),
     serverName: z
       .string()
       .default('')
-      .describe('Name expected in the certificate of Consul, when it is not the host of the address.'),
+      .describe('Name expected in the certificate of Consul, if it is not the host of the address.'),
   })
   .prefault({});

@@ -11,12 +11,12 @@ export const leaderElection = z
     enabled: z
       .literal(['auto', true, false])
       .default('auto')
-      .describe('Let one of several processes write, by a Lease; auto: in a pod, and not with a kubeconfig.'),
+      .describe('Elect by a Lease which of several processes writes. auto: only in a pod, and not with a kubeconfig.'),
     namespace: text('the name of a namespace, or nothing', (name) => NAMESPACE.test(name))
       .default('')
-      .describe('Namespace of the Lease; empty: that of the pod it runs in.'),
+      .describe('Namespace of the Lease. Empty: the namespace of the pod that Consular runs in.'),
     name: text('the name of a Lease, or nothing', (name) => name.length <= 253 && NAME.test(name))
       .default('')
-      .describe('Name of the Lease; empty: consular- and the name of the cluster.'),
+      .describe('Name of the Lease. Empty: consular- and the name of the cluster.'),
   })
   .prefault({});

@@ -42,13 +42,13 @@ function isHostName(name: string): boolean {
 
 export const configSchema = z.strictObject({
   cluster: text(CLUSTER_NAME, isClusterName).describe(
-    'Name of this Kubernetes cluster; it stands in the ID of everything that Consular writes to Consul.',
+    'Name of this Kubernetes cluster. It is part of the ID of everything that Consular writes to Consul.',
   ),
   besides: z
     .array(text(CLUSTER_NAME, isClusterName))
     .default([])
     .describe(
-      'Names of other Consulars that are meant to run in this same Kubernetes cluster; without them a changed name is an error.',
+      'Names (cluster) of other Consulars that are meant to run in this same Kubernetes cluster. Any other name found in Consul for this cluster is an error.',
     ),
   annotationPrefix: z
     .string()
@@ -58,24 +58,26 @@ export const configSchema = z.strictObject({
     )
     .default(DEFAULT_ANNOTATION_PREFIX)
     .describe(
-      'What stands before the slash in annotations and in the readiness gate that people write; another one keeps two Consulars in one cluster apart.',
+      'Prefix, before the slash, of the annotations and the readiness gate that users write. A different one keeps two Consulars in one cluster apart.',
     ),
   writes: onOff.describe(
-    'off: nothing is written in either system but the Lease; all else goes on. Read again within 2 s.',
+    'off: Consular writes nothing in either system but the Lease, and goes on reading. A change counts within 2 s.',
   ),
   kubernetes: z
     .strictObject({
       kubeconfig: z
         .string()
         .default('')
-        .describe('Path of a kubeconfig; empty: KUBECONFIG, else the pod it runs in, else ~/.kube/config.'),
-      context: z.string().default('').describe('Context in that kubeconfig; empty: its current one.'),
+        .describe(
+          'Path of a kubeconfig. Empty: KUBECONFIG, else the service account of the pod that Consular runs in, else ~/.kube/config.',
+        ),
+      context: z.string().default('').describe('Context in the kubeconfig. Empty: its current context.'),
       identityNamespace: z
         .string()
         .refine((text) => NAMESPACE.test(text), 'the name of a namespace')
         .default('kube-system')
         .describe(
-          'Namespace whose uid is the identity of this cluster in Consul; another one only where there is no right to get kube-system.',
+          'Namespace whose uid identifies this cluster in Consul. Change it only if Consular has no right to get kube-system.',
         ),
     })
     .prefault({}),
@@ -87,22 +89,22 @@ export const configSchema = z.strictObject({
     .string()
     .default('')
     .describe(
-      'File that is looked at for hashes of what is retained and may go, and for writes off, one a line; empty: none.',
+      'File with lines that Consular obeys: hashes of what is retained and may go, and writes off. Empty: none.',
     ),
   http: z
     .strictObject({
       address: text('an address like 0.0.0.0:8080', isListenAddress)
         .default('0.0.0.0:8080')
-        .describe('Where /healthz, /readyz, /metrics and /status answer.'),
+        .describe('Address at which /healthz, /readyz, /metrics and /status answer.'),
       page: z
         .boolean()
         .default(true)
-        .describe('Show a page for people at / of that address, with what /status has and lists that can be searched.'),
+        .describe('Serve the status page at / of that address: what /status has, and lists that can be searched.'),
       hosts: z
         .array(text('a DNS name in lower case without a port', isHostName))
         .default([])
         .describe(
-          'Names of your own for that address, such as that of an ingress. Under others only probes are answered, but for addresses, names without a dot, *.svc and *.cluster.local.',
+          'Your own DNS names for that address, such as that of an ingress. IP addresses, names without a dot, *.svc and *.cluster.local need no entry. Under any other name only probes are answered.',
         ),
     })
     .prefault({}),
@@ -111,8 +113,8 @@ export const configSchema = z.strictObject({
       level: z
         .enum(['error', 'warn', 'info', 'debug'])
         .default('info')
-        .describe('The least severe level that is written.'),
-      format: z.enum(['json', 'text']).default('json').describe('One JSON object a line, or text for people.'),
+        .describe('The least severe level that is logged.'),
+      format: z.enum(['json', 'text']).default('json').describe('json: one JSON object a line. text: for people.'),
     })
     .prefault({}),
 });

@@ -9,26 +9,28 @@ const policy = z
       .enum(['open', 'deny'])
       .default('open')
       .describe(
-        'What holds for a name that no rule mentions; deny: refused when foreign instances have it or another namespace published it first.',
+        'Rule for a service name that no other rule mentions. deny: refused if foreign instances have the name, or another namespace published it first.',
       ),
     rules: z
       .array(z.strictObject({ namespaces: z.array(name).min(1), services: z.array(name.toLowerCase()).min(1) }))
       .default([])
       .describe(
-        'Which namespaces may publish which names: {namespaces: [shop-*], services: [orders]}; a name in a rule is closed to all others.',
+        'Which namespaces may publish which service names: {namespaces: [shop-*], services: [orders]}. No other namespace may publish a name that is in a rule.',
       ),
     reserved: z
       .array(name.toLowerCase())
       .default(['nomad', 'nomad-client', 'vault', '*-sidecar-proxy'])
-      .describe('Names that nobody may publish, beside consul and consular.'),
-    tags: patterns(name, ['*'], []).describe('Tags that may be set.'),
-    meta: patterns(name, ['*'], []).describe('Meta keys that may be set.'),
+      .describe('Service names that nobody may publish, in addition to consul and consular.'),
+    tags: patterns(name, ['*'], []).describe('Tags that users may set.'),
+    meta: patterns(name, ['*'], []).describe('Meta keys that users may set.'),
     maxInstances: z
       .int()
       .min(0)
       .max(1_000_000)
       .default(0)
-      .describe('How many instances one namespace may have; 0: no limit. Those beyond wait until there is room.'),
+      .describe(
+        'How many instances one namespace may have. Pods beyond the limit wait until an instance goes. 0: no limit.',
+      ),
   })
   .prefault({});
 
@@ -40,57 +42,57 @@ export const toConsul = z
       .enum(['cluster', 'namespaces'])
       .default('cluster')
       .describe(
-        'What is read of Kubernetes, by both directions; namespaces: only those that the settings name, with a Role in each and no right to the whole cluster.',
+        'What both directions read of Kubernetes. namespaces: only the namespaces that the settings name, with a Role in each and no right to the whole cluster.',
       ),
     namespaces: patterns(name, ['*'], ['kube-system', 'kube-public', 'kube-node-lease']).describe(
-      'Kubernetes namespaces whose pods may be registered; * stands for any run of characters.',
+      'Kubernetes namespaces whose pods may be registered. * matches any number of characters.',
     ),
     selector: z
       .string()
       .refine(isLabelSelector, 'a label selector like team=shop,tier in (web,api),!legacy')
       .default('')
-      .describe('Label selector of the pods that are read and may be registered, as kubectl takes it; empty: all.'),
+      .describe('Label selector, as for kubectl, of the pods that Consular reads and may register. Empty: all pods.'),
     notReady: z
       .enum(['deregister', 'critical'])
       .default('deregister')
       .describe(
-        'What becomes of a pod that is not Ready; Spring sends traffic to critical instances, hence deregister.',
+        'What happens to the instance of a pod that is not Ready. Spring sends traffic to critical instances, so the default is deregister.',
       ),
     addressFamily: z
       .enum(['pod', 'IPv4', 'IPv6'])
       .default('pod')
-      .describe("Which address of a dual-stack pod is registered; pod: the pod's first."),
-    hostNetwork: z.boolean().default(false).describe("Register pods with hostNetwork too, under their node's address."),
+      .describe("Which address of a dual-stack pod is registered. pod: the pod's first address."),
+    hostNetwork: z.boolean().default(false).describe("Also register pods with hostNetwork, at their node's address."),
     readinessGate: z
       .boolean()
       .default(false)
       .describe(
-        'Serve the readiness gate consular.dev/registered; needs the right to patch pods/status, and an outage of Consul then holds up rollouts.',
+        'Serve the readiness gate consular.dev/registered. It needs the right to patch pods/status, and an outage of Consul then holds up rollouts.',
       ),
     injectedContainers: z
       .array(name)
       .default([])
       .describe(
-        'Names of containers that are put into the pods of others, beside those of known meshes: their ports are never the default; * stands for any run of characters.',
+        'Names of containers that others inject into pods. Their ports are never the default port. Those of known meshes need no entry. * matches any number of characters.',
       ),
     registrator: z
       .boolean()
       .default(false)
-      .describe("Read registrator's SERVICE_* variables of containers, for pods without annotations."),
+      .describe("Read registrator's SERVICE_* environment variables of containers, for pods without annotations."),
     registratorExplicit: z
       .boolean()
       .default(true)
-      .describe("As registrator's -explicit: ports without a SERVICE_NAME are left out."),
+      .describe("Like registrator's -explicit: leave out ports without a SERVICE_NAME."),
     policy,
     removals: onNever.describe(
-      'never: no instance is deregistered; one that would be stays with a critical check, until removals are on.',
+      'never: no instance is deregistered. One that would be deregistered stays with a critical check until removals are on.',
     ),
     ownEntry: z
       .strictObject({
         tags: z
           .array(name)
           .default(['traefik.enable=false'])
-          .describe("Tags of Consular's own entry in Consul; the default keeps Traefik from routing to it."),
+          .describe("Tags of Consular's own entry in Consul. The default keeps Traefik from routing to it."),
       })
       .prefault({}),
   })

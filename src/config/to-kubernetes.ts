@@ -17,7 +17,10 @@ function isLocality(text: string): boolean {
 /** Settings of what comes to Kubernetes. */
 export const toKubernetes = z
   .strictObject({
-    enabled: z.boolean().default(true).describe('Mirror services that live only in Consul as Kubernetes Services.'),
+    enabled: z
+      .boolean()
+      .default(true)
+      .describe('Mirror Consul services with instances outside Kubernetes as Kubernetes Services.'),
     namespaces: z
       .array(name)
       .min(1)
@@ -26,60 +29,60 @@ export const toKubernetes = z
     importNamespaces: z
       .array(name)
       .default([])
-      .describe('Namespaces whose own Services may take Consul instances in (consular.dev/import).'),
+      .describe('Namespaces whose Services may take in Consul instances by the annotation consular.dev/import.'),
     services: patterns(name.toLowerCase(), ['*'], []).describe(
-      'Consul services to mirror, in any case; * stands for any run of characters.',
+      'Consul services to mirror, in upper or lower case. * matches any number of characters.',
     ),
     tagServices: z
       .array(z.strictObject({ service: name.toLowerCase(), tags: z.array(name.min(1)).min(1) }))
       .default([])
       .describe(
-        'Services for single tags: {service: pgsql-*, tags: [master]} makes pgsql-main-master beside pgsql-main, of its instances with that tag.',
+        'Additional Services for single tags. {service: pgsql-*, tags: [master]} adds pgsql-main-master to pgsql-main, with its instances that have that tag.',
       ),
     filter: z
       .string()
       .max(2000)
       .default('')
       .describe(
-        "Only instances that this expression in Consul's filter language selects are mirrored, like Service.Meta.env == prod; costs Consul one more read of a service at each change of it.",
+        "Mirror only instances that this expression in Consul's filter language selects, such as Service.Meta.env == prod. It costs Consul one more read of a service at each change of it.",
       ),
-    requiredTags: z.array(name).default([]).describe('Only instances with all of these tags are mirrored.'),
+    requiredTags: z.array(name).default([]).describe('Mirror only instances with all of these tags.'),
     requiredMeta: z
       .array(text('a key and a value like environment=prod', (entry) => /^[^=]+=/.test(entry)))
       .default([])
       .describe(
-        'Only instances with all of this meta are mirrored, as key=value; * in a value stands for any run of characters.',
+        'Mirror only instances with all of this meta, as key=value. * in a value matches any number of characters.',
       ),
     otherClusters: z
       .boolean()
       .default(false)
-      .describe('Mirror what the Consular of another Kubernetes cluster registered too.'),
+      .describe('Also mirror instances that the Consular of another Kubernetes cluster registered.'),
     minHealth: z
       .enum(['warning', 'passing'])
       .default('warning')
-      .describe('The least health with which an instance gets traffic; critical ones never do.'),
+      .describe('The lowest health with which an instance gets traffic. Critical instances never get traffic.'),
     denyAddresses: z
       .array(text('an address range like 10.0.0.0/8', isAddressRange))
       .default([])
       .describe(
-        'Address ranges that no endpoint may be in, like 10.0.0.0/8; those of Services, and what no other machine can call, never may.',
+        'Address ranges, such as 10.0.0.0/8, in which no endpoint may be. Always refused: the range of Services, and addresses that no other machine can call.',
       ),
     allowAddresses: z
       .array(text('an address range like 192.0.2.7/32', isAddressRange))
       .default([])
       .describe(
-        'Address ranges that endpoints may be in although Consular would refuse them, like the machine of the API server; not those that the API server refuses.',
+        "Address ranges, such as that of the API server's machine, in which endpoints may be although Consular would refuse them. Addresses that the API server refuses stay refused.",
       ),
     dns: z
       .strictObject({
         servers: z
           .array(text('an address like 192.0.2.53, 192.0.2.53:53 or [2001:db8::53]:53', isDnsServer))
           .default([])
-          .describe('DNS servers that know the host names of instances; none: those of the system.'),
+          .describe('DNS servers that know the host names of instances. Empty: those of the system.'),
         search: z
           .array(text('a domain like example.com', isHostName))
           .default([])
-          .describe('Domains that host names without a dot are looked for in.'),
+          .describe('Domains in which host names without a dot are looked up.'),
       })
       .prefault({}),
     maxServices: z
@@ -87,53 +90,57 @@ export const toKubernetes = z
       .min(0)
       .max(100_000)
       .default(500)
-      .describe('Beyond this many, new ones are reported and not created.'),
-    port: port.default(80).describe('Port of mirrored Services; 443 is used instead when most instances are secure.'),
+      .describe(
+        'How many Consul services are mirrored. Consular reports those beyond the limit, and does not create them.',
+      ),
+    port: port.default(80).describe('Port of mirrored Services. If most instances are secure, it is 443 instead.'),
     aliasPort: z.boolean().default(true).describe('Add a second port, equal to the one that most instances use.'),
     headless: z
       .array(name.toLowerCase())
       .default([])
-      .describe('Names of Consul services whose Services get no ClusterIP; meta consular-headless=true says the same.'),
+      .describe(
+        'Names of Consul services whose Services get no ClusterIP. The meta consular-headless=true of instances does the same.',
+      ),
     endpoints: z
       .boolean()
       .default(true)
-      .describe('Write v1 Endpoints too, for readers that do not know EndpointSlices.'),
+      .describe('Also write v1 Endpoints, for readers that do not know EndpointSlices.'),
     mode: z
       .enum(['service', 'istio'])
       .default('service')
       .describe(
-        'istio: WorkloadEntries too, for subsets in an Istio mesh; the meta consular-mode of its instances overrides it for a service.',
+        'istio: also write WorkloadEntries, for subsets in an Istio mesh. The meta consular-mode of its instances overrides this for a service.',
       ),
     istio: z
       .strictObject({
         labels: patterns(name, ['version', 'group', 'zone'], []).describe(
-          'Meta keys, and keys of tags like version=v2, that become labels of a WorkloadEntry.',
+          'Meta keys, and keys of tags such as version=v2, that become labels of a WorkloadEntry.',
         ),
         locality: z
           .string()
           .refine(isLocality, 'at most three parts like {region}/{zone}, with meta keys in braces')
           .default('')
-          .describe('Locality of a WorkloadEntry, with meta keys in braces, such as {region}/{zone}; empty: none.'),
+          .describe('Locality of a WorkloadEntry, with meta keys in braces, such as {region}/{zone}. Empty: none.'),
         serviceAccountMeta: z
           .string()
           .max(128)
           .default('')
           .describe(
-            'Meta key by which an instance with a sidecar names its service account: Istio speaks mTLS with it; empty: plain text with all.',
+            'Meta key in which an instance with a sidecar names its service account. Istio then calls it with mTLS. Empty: plain text with all instances.',
           ),
         slices: z
           .boolean()
           .default(true)
           .describe(
-            'Write EndpointSlices beside WorkloadEntries, for clients outside the mesh; false in an ambient mesh, which would read both.',
+            'Write EndpointSlices in addition to WorkloadEntries, for clients outside the mesh. Set it to false in an ambient mesh, which would read both.',
           ),
       })
       .prefault({}),
     removalGrace: duration('60s').describe(
-      'How long a Service outlives its Consul service, so that ClusterIPs survive restarts.',
+      'How long a Service stays after its Consul service is gone, so that it keeps its ClusterIP over restarts.',
     ),
     removals: onNever.describe(
-      'never: no object and no endpoint is removed; an endpoint that would be stays and is not ready, until removals are on.',
+      'never: no object and no endpoint is removed. An endpoint that would be removed stays, not ready, until removals are on.',
     ),
   })
   .prefault({});

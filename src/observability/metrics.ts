@@ -45,7 +45,7 @@ export function createMetrics(): Metrics {
     follow: (followed) => (source = followed),
     changeToWritten: new Histogram({
       name: 'consular_change_to_written_seconds',
-      help: 'Time from a change being seen to its being written; deliberate waits are not in it.',
+      help: 'Time from when a change was first seen to when it was written. Deliberate waits do not count.',
       labelNames: ['direction'],
       buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60],
       registers,
@@ -53,19 +53,19 @@ export function createMetrics(): Metrics {
     ...createStateGauges(registers, () => source),
     reconciles: new Counter({
       name: 'consular_reconciles_total',
-      help: 'Keys reconciled.',
+      help: 'Pods and services that were reconciled, by outcome.',
       labelNames: ['direction', 'outcome'],
       registers,
     }),
     rejections: new Counter({
       name: 'consular_rejections_total',
-      help: 'User input that could not be honoured.',
+      help: 'Objects for which Consular could not do what was asked, counted once for each new reason.',
       labelNames: ['direction', 'reason'],
       registers,
     }),
     imports: new Gauge({
       name: 'consular_imports',
-      help: 'Services of others that take instances of a Consul service in.',
+      help: 'Services of users that take in instances of a Consul service.',
       registers,
     }),
     istioFallbacks: new Gauge({
@@ -75,22 +75,22 @@ export function createMetrics(): Metrics {
     }),
     closedNamespaces: new Gauge({
       name: 'consular_closed_namespaces',
-      help: 'Namespaces that should get mirrored Services and cannot be written to.',
+      help: 'Namespaces that should get mirrored Services and cannot be written.',
       registers,
     }),
     writesEnabled: new Gauge({
       name: 'consular_writes_enabled',
-      help: '0 while writes are off and nothing is written in either system, else 1.',
+      help: '1 while writes are on; 0 while they are off and nothing is written in either system.',
       registers,
     }),
     leader: new Gauge({
       name: 'consular_leader',
-      help: '1 while this process holds the Lease and has renewed it in time; without an election 0.',
+      help: '1 while this process holds the Lease and has renewed it in time; 0 on a standby and without an election.',
       registers,
     }),
     fenced: new Gauge({
       name: 'consular_fenced',
-      help: '1 while each transaction begins with the fence, 0 while it goes without, or writes nothing because another has it.',
+      help: '1 while each transaction begins with the fence; 0 without a fence, on a standby, and when another process holds it.',
       registers,
     }),
     consulTransactions: new Counter({
@@ -106,7 +106,7 @@ export function createMetrics(): Metrics {
     }),
     consulTransactionSeconds: new Histogram({
       name: 'consular_consul_transaction_seconds',
-      help: 'Time until Consul answered a transaction.',
+      help: 'Time that Consul took to answer a transaction.',
       buckets: [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5],
       registers,
     }),
@@ -118,12 +118,12 @@ export function createMetrics(): Metrics {
     }),
     memoryLimit: new Gauge({
       name: 'consular_memory_limit_bytes',
-      help: 'The limit of memory at which this process is killed: that of its container, else the memory of the machine.',
+      help: 'Memory at which this process is killed: the limit of its container, else the memory of the machine.',
       registers,
     }),
     apiRequests: new Counter({
       name: 'consular_api_requests_total',
-      help: 'Requests to Consul and to the API server, by the HTTP status of the answer, or error where none came.',
+      help: 'Requests to Consul and to the API server, by HTTP status; error when no answer came.',
       labelNames: ['target', 'code'],
       registers,
     }),
@@ -135,7 +135,7 @@ export function createMetrics(): Metrics {
     }),
     watchFailures: new Counter({
       name: 'consular_watch_failures_total',
-      help: 'Watches and blocking queries that failed.',
+      help: 'Watches of Kubernetes and blocking queries of Consul that failed.',
       labelNames: ['source'],
       registers,
     }),
@@ -147,29 +147,29 @@ export function createMetrics(): Metrics {
     }),
     distrustEnds: new Gauge({
       name: 'consular_consul_distrust_ends_timestamp_seconds',
-      help: 'Until then nothing that is missing from Consul is believed to be gone; 0 when there never was a reason.',
+      help: 'Until then nothing counts as gone only because it is missing from Consul; 0 when that never happened.',
       registers,
     }),
     undecodable: new Counter({
       name: 'consular_undecodable_total',
-      help: 'Objects that could not be read.',
+      help: 'Objects of Kubernetes that could not be understood.',
       labelNames: ['kind'],
       registers,
     }),
     backgroundFailures: new Counter({
       name: 'consular_background_failures_total',
-      help: 'Work that nobody waits for and that failed by a mistake in Consular.',
+      help: 'Background work that failed because of an error in Consular.',
       registers,
     }),
     events: new Counter({
       name: 'consular_events_total',
-      help: 'Kubernetes Events, by what became of them.',
+      help: 'Kubernetes Events, by outcome.',
       labelNames: ['outcome'],
       registers,
     }),
     buildInfo: new Gauge({
       name: 'consular_build_info',
-      help: '1, with what runs.',
+      help: 'Always 1; the labels say what runs.',
       labelNames: ['version', 'node_version', 'cluster'],
       registers,
     }),

@@ -12,7 +12,7 @@ export interface DirectionState {
   readonly retained: number;
   /** What would go and stays, because the setting removals is never. */
   readonly kept: number;
-  /** Objects with input that cannot be honoured. */
+  /** Objects for which what was asked cannot be done. */
   readonly rejected: number;
   /** What stays as it is although it should change; only instances in Consul are held. */
   readonly held: number;
@@ -98,7 +98,7 @@ export function createStateGauges(registers: Registry[], source: () => StateSour
   return {
     ready: gauge(
       'consular_ready',
-      'By source of readiness 1 while it is well, else 0; /readyz answers 200 while all are 1.',
+      '1 while this source of readiness is well, else 0. /readyz answers 200 while all are 1.',
       'source',
       (known) => known.judgements().map(({ source, failures }) => [source, failures.length === 0 ? 1 : 0]),
     ),
@@ -109,7 +109,7 @@ export function createStateGauges(registers: Registry[], source: () => StateSour
     ),
     retained: ofDirection(
       'consular_retained',
-      'What stays although it would go, because much was lost at once.',
+      'Instances that would go and stay, because much was lost at once.',
       ({ retained }) => retained,
     ),
     kept: ofDirection(
@@ -119,44 +119,48 @@ export function createStateGauges(registers: Registry[], source: () => StateSour
     ),
     rejected: ofDirection(
       'consular_rejected',
-      'Objects with input that cannot be honoured now.',
+      'Objects for which Consular cannot do now what was asked.',
       ({ rejected }) => rejected,
     ),
     held: ofDirection(
       'consular_held',
-      'Consul instances that stay now although they should change.',
+      'Consul instances that stay unchanged now although they should change.',
       ({ held }) => held,
     ),
     overLimit: ofDirection(
       'consular_over_limit',
-      'Consul services that are not mirrored now, because toKubernetes.maxServices is reached.',
+      'Consul services that are not mirrored now because toKubernetes.maxServices is reached.',
       ({ overLimit }) => overLimit,
     ),
     failing: ofDirection(
       'consular_failing',
-      'Keys whose last try failed, and that are tried again.',
+      'Pods and services whose last try failed. Each is tried again.',
       ({ failing }) => failing,
     ),
-    queueDepth: ofDirection('consular_queue_depth', 'Keys waiting to be reconciled.', ({ waiting }) => waiting),
+    queueDepth: ofDirection(
+      'consular_queue_depth',
+      'Pods and services that wait to be reconciled.',
+      ({ waiting }) => waiting,
+    ),
     oldestWaiting: ofDirection(
       'consular_oldest_waiting_seconds',
-      'How long the key waits that has waited longest, in the queue, for its write, or for its next try; 0 when none waits.',
+      'Longest time that a pod or service has waited until now: in the queue, for its write, or for its next try; 0 when none waits.',
       ({ oldestWaitingMs }) => oldestWaitingMs / 1000,
     ),
     lastSuccess: ofDirection(
       'consular_last_success_timestamp_seconds',
-      'When a key was last written, or found to be as it should be; nothing before the first.',
+      'When a pod or service was last written, or found to be right. No series before the first.',
       ({ lastSuccess }) => lastSuccess && secondsOf(lastSuccess),
     ),
     certificateExpiry: gauge(
       'consular_certificate_expiry_timestamp_seconds',
-      'When the certificates in a TLS file end; the last of them, where a file of CAs has several.',
+      'When the certificate in a TLS file expires; of several CAs in a file, the last of them.',
       'certificate',
       (known) => ofTimes(known.certificates()),
     ),
     tokenExpiry: gauge(
       'consular_token_expiry_timestamp_seconds',
-      'When a token ends, where Consul says so.',
+      'When a token expires. No series for a token that does not.',
       'token',
       (known) => ofTimes(known.tokens()),
     ),

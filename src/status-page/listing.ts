@@ -13,7 +13,7 @@ export interface Attention {
   readonly direction: 'to-consul' | 'to-kubernetes';
   /**
    * - failing: the last try did not work out, the next one comes by itself;
-   * - rejected: input that cannot be honoured, or a right that is missing;
+   * - rejected: what was asked cannot be done, or a right is missing;
    * - held: an instance that stays although it is not wanted as it is.
    */
   readonly kind: 'failing' | 'rejected' | 'held';

@@ -62,7 +62,7 @@ export interface LoopOptions {
 export interface LoopStatus extends ControllerStatus {
   /** In Consul, by us. */
   readonly instances: number;
-  /** Objects with input that cannot be honoured. */
+  /** Objects for which what was asked cannot be done. */
   readonly rejected: number;
   /** Instances that stay although they are not wanted as they are. */
   readonly held: number;

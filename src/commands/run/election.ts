@@ -29,7 +29,7 @@ export function createElection(
 export function whyNotLeading(standing: Standing): string {
   switch (standing.kind) {
     case 'standby':
-      return standing.leader === undefined ? 'nobody is seen who leads' : `${standing.leader} leads`;
+      return standing.leader === undefined ? 'no leader is seen' : `${standing.leader} leads`;
     case 'suspended':
       return 'the Lease could not be renewed in time';
     case 'lost':

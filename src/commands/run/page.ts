@@ -29,7 +29,7 @@ export function absenceOf(
   { is, phase, leader }: Lead,
 ): Absent | undefined {
   if (!directions) {
-    const who = leader === null ? 'nobody is seen that leads' : `${leader} leads, and has them`;
+    const who = leader === null ? 'no leader is seen' : `${leader} leads, and has them`;
     const why =
       is === 'standby'
         ? `this process stands by and has no lists: ${who}`

@@ -79,7 +79,7 @@ function noticesOf({ waitingFor, writes, configuration, consul, retained, leader
 function elsewhere({ is, leader, phase }) {
   const [host = ''] = (leader ?? '').split('_');
   if (is !== 'standby') return notice('calm', `This process is ${phase}: it has nothing to show yet.`);
-  if (host === '') return notice('calm', 'This process stands by, and nobody is seen who leads.');
+  if (host === '') return notice('calm', 'This process stands by, and no leader is seen.');
   return element(
     'div',
     { class: 'notice calm' },

@@ -95,8 +95,8 @@ const nothing = (rule: string, isEligible = false): Desired => ({
  * | Ready                                                  |            | passing                      |
  * | not Ready                                              | deregister | nothing; what stays where much is lost at once is planned in plan/retention.ts |
  * | not Ready                                              | critical   | critical, and why            |
- * | Ready, with input that cannot be honoured              |            | what is there at an IP of the pod stays; an Event says why |
- * | not Ready, with input that cannot be honoured          |            | nothing; an Event says why   |
+ * | Ready, but something about it is wrong                 |            | what is there at an IP of the pod stays; an Event says why |
+ * | not Ready, and something about it is wrong             |            | nothing; an Event says why   |
  *
  * Registrations come from the pod's own annotations and from each annotated Service that targets it, under the name and
  * port that the pod or the Service asks for; the pod's tags, meta, weight and not-ready win over the Service's. Several
@@ -141,9 +141,7 @@ export function desiredRegistrations(owner: Owner, config: DesiredConfig, source
     place(request, [first, ...others].map(askerOf));
     ofServices.push(...overruled);
   }
-  const state = readiness.isReady ? 'Ready' : 'not Ready';
   const isWrong = rejections.length > 0 || ofServices.some(({ kind }) => kind === 'wrong');
-  const outcome = isWrong ? ', with input that cannot be honoured' : '';
   return {
     registrations,
     unready,
@@ -154,7 +152,7 @@ export function desiredRegistrations(owner: Owner, config: DesiredConfig, source
     unclear,
     isEligible: true,
     isAsked: true,
-    rule: `the pod is ${state}${outcome}`,
+    rule: ruleOf(readiness.isReady, isWrong),
   };
 
   function hold({ asker, rejections: problems, problem }: Unclear): void {
@@ -213,6 +211,13 @@ export function desiredRegistrations(owner: Owner, config: DesiredConfig, source
     const isDesired = readiness.isReady || (request.wishes.notReady ?? config.notReady) === 'critical';
     (isDesired ? registrations : unready).set(built.id, { ...built, check: checkOf(pod, request, readiness) });
   }
+}
+
+function ruleOf(isReady: boolean, isWrong: boolean): string {
+  if (!isWrong) return isReady ? 'the pod is Ready' : 'the pod is not Ready';
+  return isReady
+    ? 'the pod is Ready, but something about it is wrong: an existing entry is kept unchanged (held)'
+    : 'the pod is not Ready, and something about it is wrong: nothing is registered for that';
 }
 
 /** Why a pod cannot be registered where it is, whoever asks. */

@@ -21,7 +21,7 @@ export const REASONS = [
   'QuotaExceeded',
 ] as const;
 
-/** User input that cannot be honoured: what the Event, the log and the metric say. */
+/** What was asked and cannot be done: what the Event, the log and the metric say. */
 export interface Rejection {
   readonly reason: (typeof REASONS)[number];
   /** One sentence for the person who can fix it. */

@@ -6,7 +6,7 @@ const leading = { is: 'leading', phase: 'running', leader: 'a_1' };
 describe('a list of the status page', () => {
   it.each([
     ['stands by', { is: 'standby', phase: 'standing by', leader: 'a_1' }, 'a_1 leads, and has them', 'a_1'],
-    ['stands by and sees no leader', { is: 'standby', phase: 'standing by', leader: null }, 'nobody is seen', null],
+    ['stands by and sees no leader', { is: 'standby', phase: 'standing by', leader: null }, 'no leader is seen', null],
     ['is at its beginning', { ...leading, phase: 'taking over' }, 'this process is taking over', 'a_1'],
   ])('is not empty but absent on a process that %s', (_, lead, error, leader) => {
     for (const list of ['pods', 'mirrored', 'services', 'attention'])

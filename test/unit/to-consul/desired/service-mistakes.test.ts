@@ -4,6 +4,7 @@ import { desiredRegistrations } from '../../../../src/to-consul/desired/desired-
 import { mistakesOf } from '../../../../src/to-consul/desired/service-mistakes.ts';
 import {
   annotations,
+  condition,
   marked,
   owner,
   pod,
@@ -175,7 +176,13 @@ describe('a pod under a Service with a mistake', () => {
     const { mistakes, rejections, ofServices, held, rule } = desired(text);
     expect(mistakes).not.toEqual([]);
     expect([rejections, ofServices, held]).toEqual([[], mistakes, ['orders']]);
-    expect(rule).toBe('the pod is Ready, with input that cannot be honoured');
+    expect(rule).toBe('the pod is Ready, but something about it is wrong: an existing entry is kept unchanged (held)');
+  });
+
+  it('that is not Ready has nothing for it, and the rule says so', () => {
+    const { held, rule } = desired({ 'service-weight': '0' }, { ready: condition({ status: 'False' }) });
+    expect(held).toEqual([]);
+    expect(rule).toBe('the pod is not Ready, and something about it is wrong: nothing is registered for that');
   });
 
   it('is told of its own mistakes only', () => {
