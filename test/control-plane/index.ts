@@ -6,7 +6,7 @@ export { readIstioDefinitions, readPrometheusDefinitions } from './definitions.t
 export { startKubernetes, type KubernetesPlane, type SavedData } from './kubernetes.ts';
 export { startProcess, waitUntilReady, type Program, type RunningProcess } from './process.ts';
 export { findPrometheus, type Prometheus } from './prometheus.ts';
-export { findConsul, findHelm, findKubernetesProgram, type KubernetesProgram } from './programs.ts';
+export { findActionlint, findConsul, findHelm, findKubernetesProgram, type KubernetesProgram } from './programs.ts';
 export { openRunDirectory, type RunDirectory } from './run-directory.ts';
 
 export interface ControlPlane {
