@@ -16,6 +16,8 @@ export interface OwnToken {
   /** Names of its policies, without those of its roles. */
   readonly policies: readonly string[];
   readonly roles: readonly { readonly id: string; readonly name: string }[];
+  /** RFC 3339. */
+  readonly createTime: string;
   /** RFC 3339; empty when it does not end. */
   readonly expirationTime: string;
 }
@@ -37,6 +39,7 @@ export async function readOwnToken(client: ConsulReader): Promise<OwnToken | 'di
       accessorId: stringField(token, 'AccessorID'),
       policies: linksIn(token, 'Policies').map(({ name }) => name),
       roles: linksIn(token, 'Roles'),
+      createTime: stringField(token, 'CreateTime'),
       expirationTime: stringField(token, 'ExpirationTime'),
     };
   } catch (error) {

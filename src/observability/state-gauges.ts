@@ -38,8 +38,15 @@ export interface StateSource {
   direction(direction: Direction): DirectionState | undefined;
   /** When certificates end that this process has, by what they are for. */
   certificates(): ReadonlyMap<string, Date>;
-  /** When tokens end that this process has, by what they are for, where that is known. */
-  tokens(): ReadonlyMap<string, Date>;
+  /** Of the tokens of this process that end, by what they are for. */
+  tokens(): ReadonlyMap<string, Lifetime>;
+}
+
+/** Of what ends by itself. */
+export interface Lifetime {
+  /** Undefined where it is not known. */
+  readonly created: Date | undefined;
+  readonly end: Date;
 }
 
 export interface StateGauges {
@@ -56,6 +63,7 @@ export interface StateGauges {
   readonly lastSuccess: Gauge<'direction'>;
   readonly certificateExpiry: Gauge<'certificate'>;
   readonly tokenExpiry: Gauge<'token'>;
+  readonly tokenCreated: Gauge<'token'>;
 }
 
 /** Of a direction that is switched on, and that this process does not carry out. */
@@ -93,8 +101,8 @@ export function createStateGauges(registers: Registry[], source: () => StateSour
   };
   const ofDirection = (name: string, help: string, value: (state: DirectionState) => number | undefined) =>
     gauge(name, help, 'direction', (known) => statesNow(known).map(([direction, state]) => [direction, value(state)]));
-  const ofTimes = (times: ReadonlyMap<string, Date>) =>
-    [...times].map(([what, time]) => [what, secondsOf(time)] as const);
+  const ofTimes = <T>(things: ReadonlyMap<string, T>, timeOf: (thing: T) => Date | undefined) =>
+    [...things].map(([what, thing]) => [what, secondsOf(timeOf(thing))] as const);
   return {
     ready: gauge(
       'consular_ready',
@@ -150,23 +158,29 @@ export function createStateGauges(registers: Registry[], source: () => StateSour
     lastSuccess: ofDirection(
       'consular_last_success_timestamp_seconds',
       'When a pod or service was last written, or found to be right. No series before the first.',
-      ({ lastSuccess }) => lastSuccess && secondsOf(lastSuccess),
+      ({ lastSuccess }) => secondsOf(lastSuccess),
     ),
     certificateExpiry: gauge(
       'consular_certificate_expiry_timestamp_seconds',
       'When the certificate in a TLS file expires; of several CAs in a file, the last of them.',
       'certificate',
-      (known) => ofTimes(known.certificates()),
+      (known) => ofTimes(known.certificates(), (end) => end),
     ),
     tokenExpiry: gauge(
       'consular_token_expiry_timestamp_seconds',
       'When a token expires. No series for a token that does not.',
       'token',
-      (known) => ofTimes(known.tokens()),
+      (known) => ofTimes(known.tokens(), ({ end }) => end),
+    ),
+    tokenCreated: gauge(
+      'consular_token_created_timestamp_seconds',
+      'When a token that expires was created.',
+      'token',
+      (known) => ofTimes(known.tokens(), ({ created }) => created),
     ),
   };
 }
 
-function secondsOf(time: Date): number {
-  return time.getTime() / 1000;
+function secondsOf(time: Date | undefined): number | undefined {
+  return time && time.getTime() / 1000;
 }

@@ -9,7 +9,7 @@ import type { RunDirectory } from './run-directory.ts';
 /** A folder with a go.mod beside this file, and what `go build` makes of it. */
 export interface Build {
   readonly title: string;
-  readonly folder: 'kubernetes' | 'consul' | 'helm';
+  readonly folder: 'kubernetes' | 'consul' | 'helm' | 'actionlint';
   readonly package: string;
   /** The module whose version is the version of the whole. */
   readonly module: string;

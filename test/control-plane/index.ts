@@ -2,11 +2,11 @@ import { startConsul, type ConsulOptions, type ConsulServer } from './consul.ts'
 import { startKubernetes, type KubernetesPlane } from './kubernetes.ts';
 
 export { leaderOf, startConsul, type ConsulAgent, type ConsulOptions, type ConsulServer } from './consul.ts';
+export { readIstioDefinitions, readPrometheusDefinitions } from './definitions.ts';
 export { startKubernetes, type KubernetesPlane, type SavedData } from './kubernetes.ts';
-export { readIstioDefinitions } from './istio.ts';
 export { startProcess, waitUntilReady, type Program, type RunningProcess } from './process.ts';
 export { findPrometheus, type Prometheus } from './prometheus.ts';
-export { findConsul, findHelm, findKubernetesProgram, type KubernetesProgram } from './programs.ts';
+export { findActionlint, findConsul, findHelm, findKubernetesProgram, type KubernetesProgram } from './programs.ts';
 export { openRunDirectory, type RunDirectory } from './run-directory.ts';
 
 export interface ControlPlane {

@@ -43,6 +43,15 @@ const HELM: Build = {
     ]),
 };
 
+const ACTIONLINT: Build = {
+  title: 'actionlint',
+  folder: 'actionlint',
+  package: 'github.com/rhysd/actionlint/cmd/actionlint',
+  module: 'github.com/rhysd/actionlint',
+  minutes: 1,
+  linkerFlags: () => [],
+};
+
 // The programs of a KUBEBUILDER_ASSETS folder as Kubernetes' own test tools make it; it has no others.
 const ASSETS: readonly KubernetesProgram[] = ['etcd', 'kube-apiserver'];
 
@@ -70,6 +79,11 @@ export async function findConsul(): Promise<Program> {
 /** Helm 3 is always our own build: what it renders depends on its version. */
 export async function findHelm(): Promise<Program> {
   return { file: await build(HELM), prefix: [] };
+}
+
+/** The linter of GitHub's workflows is always our own build: what it finds depends on its version. */
+export async function findActionlint(): Promise<Program> {
+  return { file: await build(ACTIONLINT), prefix: [] };
 }
 
 export async function findOnPath(name: string): Promise<string | undefined> {

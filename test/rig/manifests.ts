@@ -143,6 +143,10 @@ const PLURALS: Readonly<Record<string, string>> = {
   Role: 'roles',
   RoleBinding: 'rolebindings',
   PodDisruptionBudget: 'poddisruptionbudgets',
+  Service: 'services',
+  PodMonitor: 'podmonitors',
+  ServiceMonitor: 'servicemonitors',
+  PrometheusRule: 'prometheusrules',
 };
 
 export function pathOf({ apiVersion, kind, metadata }: Rendered): string {

@@ -125,61 +125,6 @@ describe('the chart', () => {
   });
 });
 
-describe('what the chart has for monitoring', () => {
-  const every = (...kinds: string[]) => Object.fromEntries(kinds.map((kind) => [kind, { enabled: true }]));
-  const monitored = (values: object) => helm.render({ ...config(), metrics: values }, 'edge', 'registrar');
-  const find = <T>(objects: readonly Rendered[], kind: string, name: string) =>
-    objects.find((object) => object.kind === kind && object.metadata.name === name) as (Rendered & T) | undefined;
-
-  it('is not there until it is asked for', async () => {
-    const kinds = (await helm.render(config())).map(({ kind }) => kind);
-    const more = ['Service', 'ServiceMonitor', 'PodMonitor', 'PrometheusRule'];
-    expect(kinds.filter((kind) => more.includes(kind))).toEqual([]);
-    expect(kinds.filter((kind) => kind === 'ConfigMap')).toHaveLength(1);
-  });
-
-  it('has the rules of deploy/monitoring, and leads to the page that the values name', async () => {
-    const shipped = readFileSync(join(ROOT, 'deploy/monitoring/alerts.yaml'), 'utf8');
-    const plainRule = find<Spec>(await monitored(every('prometheusRule')), 'PrometheusRule', 'edge-consular');
-    expect(plainRule?.spec).toEqual(parse(shipped));
-    const runbookUrl = 'https://manual.test/alerts';
-    const labels = { release: 'prometheus' };
-    const objects = await monitored({ prometheusRule: { enabled: true, labels, runbookUrl } });
-    const rule = find<Spec>(objects, 'PrometheusRule', 'edge-consular');
-    expect(rule?.metadata.labels).toMatchObject(labels);
-    expect(rule?.spec).toEqual(parse(shipped.replaceAll('docs/alerts.md#', `${runbookUrl}#`)));
-    expect(JSON.stringify(rule?.spec)).toContain(`${runbookUrl}#consularslow`);
-  });
-
-  it('has the dashboard of deploy/monitoring, where the sidecar of Grafana looks', async () => {
-    const name = 'edge-consular-dashboard';
-    const found = find<{ data: Record<string, string> }>(await monitored(every('dashboard')), 'ConfigMap', name);
-    expect(found?.metadata.labels).toMatchObject({ grafana_dashboard: '1' });
-    expect(JSON.parse(found?.data['consular.json'] ?? '')).toEqual(
-      JSON.parse(readFileSync(join(ROOT, 'deploy/monitoring/dashboard.json'), 'utf8')),
-    );
-  });
-
-  it('has a Service with the labels that its ServiceMonitor selects by, over pods that are not ready too', async () => {
-    const objects = await monitored(every('serviceMonitor'));
-    const service = find<Spec>(objects, 'Service', 'edge-consular-metrics');
-    const monitor = find<Spec>(objects, 'ServiceMonitor', 'edge-consular');
-    const { matchLabels } = monitor?.spec.selector as { matchLabels: Record<string, string> };
-    expect(service?.metadata.labels).toMatchObject(matchLabels);
-    expect(service?.spec).toMatchObject({
-      ...{ clusterIP: 'None', publishNotReadyAddresses: true, selector: matchLabels },
-      ports: [{ name: 'http', targetPort: 'http' }],
-    });
-    expect(monitor?.spec.endpoints).toEqual([
-      { port: 'http', path: '/metrics', interval: '30s', scrapeTimeout: '10s' },
-    ]);
-  });
-});
-
-interface Spec {
-  readonly spec: Readonly<Record<string, unknown>>;
-}
-
 interface PodOwner {
   readonly template: {
     readonly spec: {

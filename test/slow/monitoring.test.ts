@@ -11,7 +11,7 @@ import { findConsul, findPrometheus, openRunDirectory, type RunDirectory } from 
 import { freePort } from '../control-plane/ports.ts';
 import { startConsular } from '../rig/consular.ts';
 import { drawDashboard } from '../rig/dashboard-picture.ts';
-import { openRig, until, type Rig } from '../rig/index.ts';
+import { openRig, until, untilEqual, type Rig } from '../rig/index.ts';
 import { ROOT } from '../rig/manifests.ts';
 import { Mirrored } from '../rig/mirrored.ts';
 import { startPrometheus, type RunningPrometheus, type Sample } from '../rig/prometheus.ts';
@@ -66,11 +66,15 @@ describe('a Prometheus that scrapes a leader and its standby while much changes'
     if (!shared || !first || !second) throw new Error('open run directories: expected three');
     runs.push(shared, first, second);
     const https = await withCertificates(shared);
-    rig = await openRig({ settings: https.settings });
+    rig = await openRig({ acl: true, settings: https.settings });
     const settings = {
       cluster: rig.cluster,
       kubernetes: { kubeconfig: rig.kubeconfig },
-      consul: { address: `https://localhost:${https.port}`, caFile: https.caFile },
+      consul: {
+        address: `https://localhost:${https.port}`,
+        caFile: https.caFile,
+        tokenFile: await writeToken(rig, shared),
+      },
       toConsul: { namespaces: { include: [rig.namespace], exclude: [] } },
       toKubernetes: { namespaces: [rig.namespace] },
       leaderElection: { enabled: true, namespace: rig.namespace },
@@ -121,6 +125,15 @@ describe('a Prometheus that scrapes a leader and its standby while much changes'
     expect(selectors.length).toBeGreaterThan(0);
     for (const selector of selectors)
       await until(`series of ${selector} for ${alert}`, async () => (await prometheus.query(selector)).length > 0);
+  });
+
+  it('has of the token of each pod how long it lives, which ConsularTokenExpires measures the rest by', async () => {
+    const lifetime = 'consular_token_expiry_timestamp_seconds - consular_token_created_timestamp_seconds';
+    await untilEqual(
+      'the lives of two tokens',
+      async () => (await prometheus.query(lifetime)).map(({ value: [, seconds] }) => Math.round(Number(seconds))),
+      [86_400, 86_400],
+    );
   });
 
   it('finds every rule well, and none of them fires', async () => {
@@ -183,6 +196,15 @@ async function withCertificates({ path }: RunDirectory) {
     tls: { defaults: { ca_file: caFile, cert_file: certificate, key_file: key } },
   };
   return { port, caFile, settings };
+}
+
+/** A token with an end, as a login makes it; here it is given, and may do everything. */
+async function writeToken({ consul }: Rig, { path }: RunDirectory): Promise<string> {
+  const token = { ExpirationTTL: '24h', Policies: [{ Name: 'global-management' }] };
+  const { SecretID } = (await consul.must('PUT', '/acl/token', token)) as { SecretID: string };
+  const file = join(path, 'token');
+  await writeFile(file, SecretID);
+  return file;
 }
 
 /** A pod comes and goes, and an instance fails and recovers, each as seen in the other system, until it is over; it ends after a whole round. */

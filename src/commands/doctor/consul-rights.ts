@@ -134,7 +134,7 @@ function addRule({ cluster, token, consul }: TokenContext, acl: NeededAcl): stri
   ].join('\n');
 }
 
-const NO_TOKEN: OwnToken = { accessorId: '', policies: [], roles: [], expirationTime: '' };
+const NO_TOKEN: OwnToken = { accessorId: '', policies: [], roles: [], createTime: '', expirationTime: '' };
 
 /** Commands that make a policy and a token, and put that where the daemon finds it. */
 function newToken({ cluster, consul }: TokenContext, needed: readonly NeededAcl[]): string {

@@ -42,8 +42,8 @@ export function followState(
     },
     certificates: () => clients.certificateEnds(),
     tokens: () => {
-      const end = tokenEnd?.look();
-      return new Map(end ? [['consul', end]] : []);
+      const lifetime = tokenEnd?.look();
+      return new Map(lifetime ? [['consul', lifetime]] : []);
     },
   });
 }

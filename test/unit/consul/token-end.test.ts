@@ -4,7 +4,9 @@ import { TokenEnd } from '../../../src/consul/token-end.ts';
 import { settled } from '../clock.ts';
 import { answer, Answers, type Said } from './answers.ts';
 
-const token = (ExpirationTime?: string) => answer({ AccessorID: 'a', ...(ExpirationTime ? { ExpirationTime } : {}) });
+const CREATED = '2026-11-01T12:00:00Z';
+const token = (ExpirationTime?: string, CreateTime = CREATED) =>
+  answer({ AccessorID: 'a', CreateTime, ...(ExpirationTime ? { ExpirationTime } : {}) });
 const END = '2026-11-30T12:00:00Z';
 
 /** What is known of the end of a token, which the test may replace. */
@@ -15,9 +17,9 @@ function stage(said: Said[]) {
   const look = async () => {
     end.look();
     await settled();
-    return end.look()?.toISOString();
+    return end.look()?.end.toISOString();
   };
-  return { client, answers, look };
+  return { client, answers, look, created: () => end.look()?.created?.toISOString() };
 }
 
 describe('the end of the token', () => {
@@ -25,6 +27,15 @@ describe('the end of the token', () => {
     const { answers, look } = stage([token(END)]);
     expect([await look(), await look()]).toEqual(['2026-11-30T12:00:00.000Z', '2026-11-30T12:00:00.000Z']);
     expect(answers.asked).toEqual(['/acl/token/self']);
+  });
+
+  it('comes with the time at which the token was made, where Consul says it', async () => {
+    const { client, look, created } = stage([token(END), token(END, '')]);
+    await look();
+    expect(created()).toBe('2026-11-01T12:00:00.000Z');
+    client.tokenTerm = 2;
+    expect(await look()).toBe('2026-11-30T12:00:00.000Z');
+    expect(created()).toBeUndefined();
   });
 
   it('is asked for again when there is another token', async () => {

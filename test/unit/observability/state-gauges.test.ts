@@ -74,14 +74,18 @@ describe('the gauges of what is so now', () => {
     expect(Object.keys(series).filter((name) => name.startsWith('consular_last_success'))).toEqual([]);
   });
 
-  it('say when certificates and tokens end', async () => {
+  it('say when certificates and tokens end, and since when there is such a token', async () => {
     const end = new Date('2027-01-01T00:00:00Z');
     const series = await scrape({
       certificates: () => new Map([['consul-ca', end]]),
-      tokens: () => new Map([['consul', end]]),
+      tokens: () => new Map([['consul', { created: new Date('2026-01-01T00:00:00Z'), end }]]),
     });
     expect(series).toEqual({
       'consular_certificate_expiry_timestamp_seconds{certificate="consul-ca"}': Date.UTC(2027) / 1000,
+      'consular_token_expiry_timestamp_seconds{token="consul"}': Date.UTC(2027) / 1000,
+      'consular_token_created_timestamp_seconds{token="consul"}': Date.UTC(2026) / 1000,
+    });
+    expect(await scrape({ tokens: () => new Map([['consul', { created: undefined, end }]]) })).toEqual({
       'consular_token_expiry_timestamp_seconds{token="consul"}': Date.UTC(2027) / 1000,
     });
   });

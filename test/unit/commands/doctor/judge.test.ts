@@ -122,7 +122,7 @@ describe('a datacenter', () => {
 
 describe('a token', () => {
   const needed = neededAcls(parseConfig('cluster: dev', {}), []);
-  const known = { accessorId: 'a-1', policies: ['consular-dev'], roles: [], expirationTime: '' };
+  const known = { accessorId: 'a-1', policies: ['consular-dev'], roles: [], createTime: '', expirationTime: '' };
   const given = { token: '', tokenFile: '', login: { authMethod: '', bearerTokenFile: '', meta: {} } };
   const byLogin = { ...given, login: { ...given.login, authMethod: 'consular-dev' } };
   const context = (changed: Partial<TokenContext> = {}): TokenContext => ({
