@@ -145,7 +145,7 @@ export const PANELS: readonly PanelOfDashboard[] = [
   },
   {
     title: 'Event loop',
-    description: 'How late a timer of the process is, at the 99th percentile; 10 ms while nothing is delayed.',
+    description: 'How late a timer of the process is, at the 99th percentile; 0 while nothing is delayed.',
     ...{ unit: 's', width: 8 },
     queries: [{ expr: ownOf('nodejs_eventloop_lag_p99_seconds'), legend: '{{instance}}' }],
   },

@@ -2,6 +2,9 @@ import type { KubernetesClient } from '../kubernetes/client.ts';
 import { createLeaseApi, type LeaseName } from '../kubernetes/lease.ts';
 import { explainError } from '../observability/log.ts';
 
+/** An API server that does not answer is waited for no longer; the rest of a plan is worth showing. */
+const READ_MS = 5000;
+
 /** How the process that leads is stopped, for people. */
 export const HOW_TO_STOP = 'Stop Consular first, each replica of it: kubectl scale deployment consular --replicas=0';
 
@@ -14,11 +17,12 @@ export async function ledBy(kubernetes: KubernetesClient, lease: LeaseName | und
   if (!lease) return [];
   const name = `Lease ${lease.namespace}/${lease.name}`;
   try {
-    const found = await createLeaseApi(kubernetes, lease).read(AbortSignal.timeout(15_000));
+    const found = await createLeaseApi(kubernetes, lease).read(AbortSignal.timeout(READ_MS));
     if (!found || found.holderIdentity === '') return [];
     const { holderIdentity, renewTime } = found;
+    const renewed = renewTime === '' ? '' : `, renewed at ${renewTime}`;
     return [
-      `${holderIdentity} holds the ${name}, renewed at ${renewTime}: as long as it renews it, nothing can be removed. ${HOW_TO_STOP} --namespace ${lease.namespace}`,
+      `${holderIdentity} holds the ${name}${renewed}: as long as it renews it, nothing can be removed. ${HOW_TO_STOP} --namespace ${lease.namespace}`,
     ];
   } catch (error) {
     return [`whether a daemon leads is not known: ${explainError(error)}`];

@@ -1,4 +1,4 @@
-import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { createHistogram } from 'node:perf_hooks';
 import { collectDefaultMetrics, Gauge, type Registry } from 'prom-client';
 
 /**
@@ -11,35 +11,45 @@ const NEVER_MS = 2 ** 31 - 1;
 /** What prom-client makes of its own looks. */
 const OF_ITS_LOOKS = ['min', 'max', 'mean', 'stddev', 'p50', 'p90', 'p99'];
 
-/**
- * Metrics of Node.js and of the process, under prom-client's names. The delay of the event loop is that since the last scrape, without
- * the time between two looks.
- */
+/** Metrics of Node.js and of the process, under prom-client's names, and the delay of the event loop. */
 export function collectNodeMetrics(registry: Registry): void {
   collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: NEVER_MS });
   for (const of of OF_ITS_LOOKS) registry.removeSingleMetric(nameOf(of));
-  const histogram = monitorEventLoopDelay({ resolution: LOOK_MS });
-  histogram.enable();
-  const late = (nanoseconds: number) => (histogram.count === 0 ? 0 : Math.max(0, nanoseconds / 1e9 - LOOK_MS / 1000));
-  const percentile = (percent: number) =>
+  const note = createLoopDelay(registry);
+  let due = performance.now() + LOOK_MS;
+  const look = () => {
+    const now = performance.now();
+    note(now - due);
+    due = now + LOOK_MS;
+  };
+  setInterval(look, LOOK_MS).unref();
+}
+
+/** Gauges of delays, each since the last scrape, whoever scraped. @returns notes a delay, in milliseconds */
+export function createLoopDelay(registry: Registry): (delayMs: number) => void {
+  const histogram = createHistogram();
+  const gaugeOf = (percent: number) =>
     new Gauge({
       name: nameOf(`p${percent}`),
       help: `The delay of the event loop since the last scrape, ${percent}th percentile.`,
       registers: [],
     });
-  const gauges = new Map([50, 90, 99].map((percent) => [percent, percentile(percent)]));
+  const gauges = new Map([50, 90, 99].map((percent) => [percent, gaugeOf(percent)]));
+  const seconds = (microseconds: number) => (histogram.count === 0 ? 0 : microseconds / 1e6);
   const max: Gauge = new Gauge({
     name: nameOf('max'),
     help: 'The longest delay of the event loop that was seen since the last scrape.',
     registers: [registry],
     // A metric is collected before those that were registered after it.
     collect: () => {
-      max.set(late(histogram.max));
-      for (const [percent, gauge] of gauges) gauge.set(late(histogram.percentile(percent)));
+      max.set(seconds(histogram.max));
+      for (const [percent, gauge] of gauges) gauge.set(seconds(histogram.percentile(percent)));
       histogram.reset();
     },
   });
   for (const gauge of gauges.values()) registry.registerMetric(gauge);
+  // A histogram takes no zero.
+  return (delayMs) => histogram.record(Math.max(1, Math.round(1000 * delayMs)));
 }
 
 function nameOf(of: string): string {

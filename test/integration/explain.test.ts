@@ -117,7 +117,7 @@ describe('consular explain', () => {
     const { status, stdout } = await explain('pod', `${namespace}/bad`);
     expect(status).toBe(2);
     expect(stdout).toContain(
-      'the pod is Ready, but something about it is wrong: an existing entry is kept unchanged (held)',
+      'the pod is Ready, but something about it is wrong: what is in Consul for that is kept unchanged (held)',
     );
     expect(stdout).toContain(
       `! Pod ${namespace}/bad: InvalidAnnotation: annotation "consular.dev/service-weight": expected a number from 1 to 65535, found "x"`,

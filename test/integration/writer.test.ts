@@ -6,8 +6,8 @@ import { podsIn, WriterStage } from '../rig/writer-stage.ts';
 const MOST_OPERATIONS = 126;
 const MOST_OPERATIONS_BEFORE = 63;
 const MOST_BYTES = 400 * 1024;
-/** In a second: the changes that are no burst yet, and the transactions of one, 40 ms apart. */
-const MOST_IN_A_SECOND = 50 + 25;
+/** In a second: the changes that are no burst yet, and the transactions of one, 20 ms apart. */
+const MOST_IN_A_SECOND = 50 + 50;
 
 describe('transactions', () => {
   let stage: WriterStage;

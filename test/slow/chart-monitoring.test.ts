@@ -92,6 +92,7 @@ describe('what the chart has for monitoring, on a real API server with the defin
     objects = (await monitored(metrics)).filter((object) => !others.includes(pathOf(object)));
   }, 120_000);
   afterAll(async () => {
+    if (!(kubernetes as KubernetesApi | undefined)) return;
     await uninstallPrometheusDefinitions(kubernetes);
     await kubernetes.call('DELETE', `/api/v1/namespaces/${NAMESPACE}`);
     await kubernetes.close();

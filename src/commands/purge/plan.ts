@@ -6,7 +6,6 @@ import { ClusterIdentityError } from '../../to-consul/identity/cluster-identity.
 import type { Clients, Context } from '../../world/context.ts';
 import { itemsOf, readConsulSide, remainsOf, type ConsulSide } from './consul-side.ts';
 import { readHeld } from '../hold.ts';
-import { ledBy } from '../led-by.ts';
 import { writesOffBy } from '../writes-off.ts';
 import type { Item, Remaining } from './items.ts';
 import { itemOf, placesOf, readKubernetesSide, type KubernetesSide } from './kubernetes-side.ts';
@@ -81,7 +80,7 @@ export async function findOurs(
         ...kubernetes.remaining,
       ],
       writesOff: await writesOffBy(context.config, clients.kubernetes, { namespace: lease?.namespace ?? '' }),
-      notes: [...notesOf(context.config, direction), ...(await ledBy(clients.kubernetes, lease))],
+      notes: notesOf(context.config, direction),
     },
   };
 }

@@ -9,6 +9,7 @@ import { createClients, type Clients, type Context } from '../../world/context.t
 import type { OnceContext } from '../../world/read-once.ts';
 import { LATE, removeNode } from './consul-removal.ts';
 import { takeHold, type Hold } from '../hold.ts';
+import { ledBy } from '../led-by.ts';
 import { writesOffBy } from '../writes-off.ts';
 import { itemKey, type Item, type Remaining } from './items.ts';
 import { removeObject } from './kubernetes-removal.ts';
@@ -89,8 +90,8 @@ class Purge {
   }
 
   async run(): Promise<PurgeResult> {
-    const before = await this.#find();
-    const { plan } = before;
+    const [before, led] = await Promise.all([this.#find(), ledBy(this.#clients.kubernetes, this.#lease)]);
+    const plan = { ...before.plan, notes: [...before.plan.notes, ...led] };
     const nothing = { plan, isDone: false, removed: [], remaining: plan.remaining };
     if (allItems(plan).length === 0 || !(await this.#options.confirm(plan))) return nothing;
     // Somebody may have switched them off meanwhile.

@@ -36,7 +36,7 @@ export interface RunOptions {
 }
 
 /**
- * One process from its start to its end: `serve`, `followControlFile`, `run`, `stop`, in this order. Everything that is followed is
+ * One process from its start to its end: `open`, `run`, `stop`. Everything that is followed is
  * made at once; nothing is written before `run` has led, read both systems and started both directions.
  */
 export class Daemon {
@@ -93,8 +93,17 @@ export class Daemon {
     return Promise.race([this.#clients.cluster.isOther, this.#lead.lost]);
   }
 
-  /** @returns the port. @throws when the address is not free; everything is ended then */
-  async serve(): Promise<number> {
+  /**
+   * Answers on the status port, and finds out whether writes are off.
+   * @returns the port. @throws when the address is not free; everything is ended then
+   */
+  async open(): Promise<number> {
+    const port = await this.#serve();
+    await this.#followControlFile();
+    return port;
+  }
+
+  async #serve(): Promise<number> {
     const source = statusSource({
       context: this.#context,
       consulAddress: this.#clients.consul.address,
@@ -115,8 +124,8 @@ export class Daemon {
     return this.#status.port;
   }
 
-  /** Resolves when it was looked at once: before, nobody knows whether writes are off. */
-  async followControlFile(): Promise<void> {
+  /** Resolves when the file was looked at once: before, nobody knows whether writes are off. */
+  async #followControlFile(): Promise<void> {
     const { config, log, signal } = this.#context;
     const { controlFile: path } = config;
     if (path !== '') await followSwitch(this.#writes, { path, log, clock: systemClock, signal });

@@ -14,7 +14,7 @@ import {
 import { Fence, type FenceOptions } from '../../leadership/fence.ts';
 import type { LeaseMark } from '../../leadership/fence-record.ts';
 import { followFence } from '../../leadership/follow-fence.ts';
-import { mistakesOnLease } from '../../leadership/lease-mistakes.ts';
+import { LeaseMistakes } from '../../leadership/lease-mistakes.ts';
 import { leasePlace } from '../../leadership/lease-place.ts';
 import { Leadership } from '../../leadership/leadership.ts';
 import type { Standing } from '../../leadership/standing.ts';
@@ -76,8 +76,7 @@ export class Lead {
   #fence: Fence | undefined;
   #taking: FenceTaking | undefined;
   #isDisplaced = false;
-  /** What somebody wrote on the Lease in vain, a sentence each. */
-  mistakes: readonly string[] = [];
+  readonly #mistakes: LeaseMistakes;
   /** This process keeps its Lease, so that nobody else who has that one takes the fence back either. */
   #rival: TwoInstallations | undefined;
   #witness: Pick<OwnWitness, 'known'> | undefined;
@@ -88,6 +87,7 @@ export class Lead {
     this.#clients = clients;
     this.#readings = readings;
     this.#options = options;
+    this.#mistakes = new LeaseMistakes(() => context.config.toConsul.annotationPrefix, context.log);
     this.lost = new Promise((resolve) => (this.#resolveLost = resolve));
     this.#election = createElection(context, clients, {
       identity: this.#identity,
@@ -185,6 +185,11 @@ export class Lead {
     return this.#fence?.absence;
   }
 
+  /** What somebody wrote on the Lease in vain, a sentence each. */
+  get mistakes(): readonly string[] {
+    return this.#mistakes.sentences;
+  }
+
   status() {
     const standing = this.#election?.standing;
     return {
@@ -276,9 +281,7 @@ export class Lead {
     const why = readSwitch(annotations.get(ANNOTATION.writes));
     const by = `annotation ${ANNOTATION.writes} on Lease ${place?.namespace}/${place?.name} ${why}`;
     this.#options.writes.say('lease', why && by);
-    const known = new Set(this.mistakes);
-    this.mistakes = mistakesOnLease(annotations);
-    for (const mistake of this.mistakes) if (!known.has(mistake)) this.#context.log.warn(mistake);
+    this.#mistakes.note(annotations.keys());
   }
 
   #annotations(): Readonly<Record<string, string>> {

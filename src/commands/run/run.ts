@@ -20,8 +20,7 @@ export interface RunningDaemon {
 export async function startDaemon(context: Omit<Context, 'signal'>, options: RunOptions = {}): Promise<RunningDaemon> {
   if (options.renameFrom !== undefined) assertOldName(context.config, options.renameFrom);
   const daemon = new Daemon(context, options);
-  const port = await daemon.serve();
-  await daemon.followControlFile();
+  const port = await daemon.open();
   const started = daemon.run();
   // A caller that awaits `started` hears of the failure; without this, Node.js would end the process for it.
   started.catch(() => undefined);

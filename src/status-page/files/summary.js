@@ -64,6 +64,7 @@ function noticesOf({ waitingFor, writes, configuration, consul, retained, leader
     waitingFor.length > 0 && notice('bad', 'Not ready:', waitingFor),
     writes.enabled ? undefined : notice('bad', `Nothing is written since ${writes.since ?? 'the start'}:`, writes.by),
     refused !== null && notice('warn', 'The configuration file is refused, what it said before counts:', [refused]),
+    leader.mistakes.length > 0 && notice('warn', 'Annotations on the Lease that do nothing:', leader.mistakes),
     needRestart.length > 0 && notice('warn', 'These settings are others in the file, and need a restart:', needRestart),
     consul?.wentBack &&
       notice('warn', 'Consul lost data:', [`${consul.wentBack.sign}, until ${consul.wentBack.until}`]),

@@ -216,7 +216,7 @@ export function desiredRegistrations(owner: Owner, config: DesiredConfig, source
 function ruleOf(isReady: boolean, isWrong: boolean): string {
   if (!isWrong) return isReady ? 'the pod is Ready' : 'the pod is not Ready';
   return isReady
-    ? 'the pod is Ready, but something about it is wrong: an existing entry is kept unchanged (held)'
+    ? 'the pod is Ready, but something about it is wrong: what is in Consul for that is kept unchanged (held)'
     : 'the pod is not Ready, and something about it is wrong: nothing is registered for that';
 }
 

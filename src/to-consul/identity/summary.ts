@@ -47,7 +47,7 @@ const LONGEST_TROUBLE = 300;
  * | anything         | warning: somebody has something to mend           |
  * | ... or Consul lost data | warning: nothing that is missing goes         |
  * | ... or anything is retained | warning: somebody has something to decide |
- * | ... or writes are off, or the configuration is refused or needs a restart | warning |
+ * | ... or writes are off, or the configuration is refused or needs a restart, or the Lease has a misspelt annotation | warning |
  * | ... or something cannot be read | warning: changes there are not seen     |
  *
  * Never critical: nobody calls this service, and a Consular that does not work cannot say so here.

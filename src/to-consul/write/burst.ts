@@ -2,7 +2,7 @@
 const BURST_CHANGES = 50;
 const BURST_MS = 1000;
 /** A burst is over when there were no more than so many of late: what comes alone after it must not wait for others. */
-const LATE_CHANGES = 2;
+const LATE_CHANGES = 1;
 const LATE_MS = 30;
 
 /** Whether so much is being written that it pays to wait for more, by a clock of the caller's. */

@@ -63,7 +63,10 @@ const FLIPS_PER_SECOND = 20;
 const REST = 'rest';
 /** A look at 5 000 nodes takes some seconds. */
 const LOOKED_MS = 10_000;
-/** Long enough that each watch finds nobody at least once; far shorter than a Lease. */
+/**
+ * Long enough that each watch finds nobody at least once, and that the delays of the event loop are measured again by its end; far
+ * shorter than a Lease.
+ */
 const AWAY_MS = 3000;
 
 export async function measureLife(stage: Stage): Promise<Life> {

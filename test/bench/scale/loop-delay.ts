@@ -45,7 +45,11 @@ function percentile99(all: readonly IntervalHistogram[]): number {
     )
     .sort((a, b) => a.value - b.value);
   let left = 0.99 * parts.reduce((sum, { weight }) => sum + weight, 0);
-  return parts.find(({ weight }) => (left -= weight) <= 0)?.value ?? 0;
+  for (const { value, weight } of parts) {
+    left -= weight;
+    if (left <= 0) return value;
+  }
+  return 0;
 }
 
 function write(): void {

@@ -10,6 +10,8 @@ const MOST_MEMORY: ReadonlyMap<number, number> = new Map([
 ]);
 const MOST_OWN_CPU = 2;
 const MOST_CONSUL_CPU = 1.5;
+/** % of a core. */
+const MOST_IDLE_OF_CONSUL = 0.5;
 /** The cost of a change at the largest size, by that at the smallest. */
 const FLAT = 1.3;
 
@@ -63,14 +65,17 @@ function ofSize(figures: Figures): Row[] {
   ];
 }
 
-/** The floor does nothing then, so that its figure is what Consul does by itself with that many instances. */
+/**
+ * The floor does nothing then, so that its figure is what Consul does by itself with that many instances. Where that is more than the
+ * goal, it differs by more than the goal from one minute to the next: nothing can be said then.
+ */
 function idleOfConsul({ floor, consular }: Figures): Row {
-  const [floorPercent, percent] = [floor.idle.consulCpuPercent, consular.idle.consulCpuPercent];
-  return {
+  const [alone, percent] = [floor.idle.consulCpuPercent, consular.idle.consulCpuPercent];
+  const above = {
     what: "  idle, Consul's CPU above what it uses with the floor, % of a core",
-    consular: Math.max(0, percent - floorPercent),
-    goal: limitGoal(0.5),
+    consular: percent - alone,
   };
+  return alone > MOST_IDLE_OF_CONSUL ? above : { ...above, goal: limitGoal(MOST_IDLE_OF_CONSUL) };
 }
 
 function growth(figures: readonly Figures[]): Row[] {

@@ -1,7 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
-import { mistakesOnLease } from '../../../src/leadership/lease-mistakes.ts';
+import { LeaseMistakes, mistakesOnLease } from '../../../src/leadership/lease-mistakes.ts';
+import { TestLog } from '../log.ts';
 
-const on = (...keys: string[]) => mistakesOnLease(new Map(keys.map((key) => [key, 'off'])));
+const on = (...annotations: string[]) => mistakesOnLease(annotations, 'registry.acme.dev');
 
 describe('annotations on the Lease', () => {
   it.each([
@@ -10,14 +11,41 @@ describe('annotations on the Lease', () => {
     ['consul.dev/writes', 'consular.dev/writes'],
     ['consular.dev/wirtes', 'consular.dev/writes'],
     ['consular.dev/releases', 'consular.dev/release'],
-  ])('%s is told to be %s, perhaps', (key, meant) => {
-    expect(on(key)).toEqual([
-      `annotation ${key} on the Lease is not known and does nothing; ${meant} was meant, perhaps`,
-    ]);
+    ['writes', 'consular.dev/writes'],
+    ['release', 'consular.dev/release'],
+    ['registry.acme.dev/writes', 'consular.dev/writes'],
+  ])('%s is told to be %s, perhaps', (annotation, meant) => {
+    expect(on(annotation)).toEqual([{ annotation, meant }]);
   });
 
-  it('are no mistakes where they are read or written here, or are of somebody else', () => {
-    const ours = ['writes', 'release', 'released', 'epoch', 'nonce'].map((name) => `consular.dev/${name}`);
-    expect(on(...ours, 'kubectl.kubernetes.io/last-applied-configuration', 'example.com/owner', 'team')).toEqual([]);
+  it.each([
+    ['read or written here', ['writes', 'release', 'released', 'epoch', 'nonce'].map((name) => `consular.dev/${name}`)],
+    ['notes of an operator', ['reason', 'owner', 'ticket', 'who', 'note'].map((name) => `consular.dev/${name}`)],
+    ['of somebody else', ['kubectl.kubernetes.io/last-applied-configuration', 'example.com/writes', 'team']],
+  ])('are no mistakes where they are %s', (_, annotations) => {
+    expect(on(...annotations)).toEqual([]);
+  });
+
+  it('are told of a few, however many there are', () => {
+    expect(on(...Array.from({ length: 200 }, (_, i) => `consular.dev/writes${i % 10}`))).toHaveLength(3);
+  });
+});
+
+describe('mistakes on a Lease that is looked at again and again', () => {
+  it('are told the log once each, and are forgotten when they are gone', () => {
+    const log = new TestLog();
+    const mistakes = new LeaseMistakes(() => 'consular.dev', log);
+    const warned = () => log.of('warn').length;
+    for (let i = 0; i < 3; i++) mistakes.note(['consular.dev/write']);
+    expect([warned(), mistakes.sentences]).toEqual([
+      1,
+      [
+        'annotation consular.dev/write on the Lease is not known and does nothing; consular.dev/writes was meant, perhaps',
+      ],
+    ]);
+    mistakes.note([]);
+    expect(mistakes.sentences).toEqual([]);
+    mistakes.note(['consular.dev/write']);
+    expect(warned()).toBe(2);
   });
 });

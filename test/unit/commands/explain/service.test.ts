@@ -164,7 +164,7 @@ describe('the pods of a Service', () => {
     expect(changes(explanation)).toEqual(['held ServiceInstance']);
     expect(explanation?.rejections).toMatchObject([{ object: 'Service shop/orders', reason: 'InvalidAnnotation' }]);
     expect(explanation?.pods[0]?.says).toBe(
-      '1 in Consul, 1 held: the pod is Ready, but something about it is wrong: an existing entry is kept unchanged (held)',
+      '1 in Consul, 1 held: the pod is Ready, but something about it is wrong: what is in Consul for that is kept unchanged (held)',
     );
   });
 

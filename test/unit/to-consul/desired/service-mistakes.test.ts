@@ -176,7 +176,9 @@ describe('a pod under a Service with a mistake', () => {
     const { mistakes, rejections, ofServices, held, rule } = desired(text);
     expect(mistakes).not.toEqual([]);
     expect([rejections, ofServices, held]).toEqual([[], mistakes, ['orders']]);
-    expect(rule).toBe('the pod is Ready, but something about it is wrong: an existing entry is kept unchanged (held)');
+    expect(rule).toBe(
+      'the pod is Ready, but something about it is wrong: what is in Consul for that is kept unchanged (held)',
+    );
   });
 
   it('that is not Ready has nothing for it, and the rule says so', () => {

@@ -31,6 +31,16 @@ describe('our instances', () => {
     expect([own.ofPod('shop/none').size, own.ofNode('none').size]).toEqual([0, 0]);
   });
 
+  it('are called what their registrations say', () => {
+    const own = all(A, B, withStatus('c', 'critical'));
+    for (const podKey of own.podKeys()) {
+      const names = own.namesOfPod(podKey).map(({ id, service, podUid }) => ({ id, service, podUid }));
+      const whole = [...own.ofPod(podKey).values()];
+      expect(names).toEqual(whole.map(({ registration: { id, service }, podUid }) => ({ id, service, podUid })));
+    }
+    expect(own.namesOfPod('shop/none')).toEqual([]);
+  });
+
   it('are gone when they were removed, and their pod with the last', () => {
     const own = all(A, B);
     own.remove(A);

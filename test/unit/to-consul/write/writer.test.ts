@@ -105,6 +105,15 @@ describe('a burst', () => {
     expect(stage.sent[1]?.pods).toHaveLength(63);
   });
 
+  it('goes on while changes come one by one, a hundred a second', async () => {
+    const stage = await inBurst();
+    for (let i = 0; i < 100; i++) {
+      await stage.write([`late-${i}`]);
+      await stage.clock.advance(10);
+    }
+    expect(stage.podsFrom(1)).toEqual(Array.from({ length: 50 }, (_, i) => `late-${2 * i} late-${2 * i + 1}`));
+  });
+
   it('is over after a second', async () => {
     const stage = await inBurst();
     await stage.clock.advance(1001);
