@@ -12,9 +12,9 @@ import { startKubelet } from '../rig/kubelet.ts';
 import { ROOT } from '../rig/manifests.ts';
 import { commandsOf, fileOf, theOne } from '../rig/page.ts';
 
-/** Where the pages say that a release has its chart; OWNER is whoever made it. */
+/** Where the pages say that a release has its chart. People write the name of an account in place of OWNER. */
 const PUBLISHED = 'oci://ghcr.io/OWNER/consular/charts/consular';
-const REPOSITORY = 'OWNER/consular/charts/consular';
+const REPOSITORY = 'somebody/consular/charts/consular';
 const CONFIG = '/api/v1/namespaces/consular/configmaps/consular';
 const DEPLOYMENT = '/apis/apps/v1/namespaces/consular/deployments/consular';
 
@@ -121,10 +121,10 @@ describe('the commands of the manual, as somebody copies them', () => {
     expect(commandsIn(notes)).toEqual(
       expect.arrayContaining([
         `node dist/consular.mjs ${purge}`,
-        purge,
         'kubectl delete namespace consular    # if nothing else of yours is in it',
       ]),
     );
+    expect(notes).toMatch(new RegExp(`docker run .*\\\\\n      consular:\\S+ \\\\\n      ${purge}\n`));
     expect(notes).not.toMatch(/token\.txt|CONSUL_CACERT/);
     expect(await settings()).toMatchObject({ cluster: 'dev', consul: { address: 'http://consul-server.consul:8500' } });
     expect(await image()).toMatch(/^consular:/);
@@ -221,7 +221,7 @@ describe('the commands of the manual, as somebody copies them', () => {
         Meta: { 'external-k8s-ns': namespace, 'external-k8s-ref-name': 'orders-1' },
       },
     });
-    const [block = ''] = await commandsOf('docs/migrate-from-consul-k8s.md', 'To Consul: what is different');
+    const [block = ''] = await commandsOf('docs/migrate-from-consul-k8s.md', 'Annotate all Services at once');
     expect(await run(block)).toBe(
       `kubectl -n '${namespace}' annotate service 'orders' consular.dev/service-name='orders-shop'\\''s'\n`,
     );
