@@ -119,10 +119,7 @@ describe('the commands of the manual, as somebody copies them', () => {
     const notes = await runRelease(theOne(blocks, PUBLISHED));
     const purge = 'purge --config consular.yaml --account consular/consular';
     expect(commandsIn(notes)).toEqual(
-      expect.arrayContaining([
-        `node dist/consular.mjs ${purge}`,
-        'kubectl delete namespace consular    # if nothing else of yours is in it',
-      ]),
+      expect.arrayContaining([`node dist/consular.mjs ${purge}`, 'kubectl delete namespace consular']),
     );
     expect(notes).toMatch(new RegExp(`docker run .*\\\\\n      consular:\\S+ \\\\\n      ${purge}\n`));
     expect(notes).not.toMatch(/token\.txt|CONSUL_CACERT/);

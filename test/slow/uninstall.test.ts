@@ -205,6 +205,7 @@ describe('an installation by the chart, and its end as docs/uninstall.md says', 
     );
     await asManual(`${remove.trim()} --yes dev`);
     await asManual(theOne(steps, 'helm -n consular uninstall'));
+    await asManual(theOne(steps, 'kubectl delete namespace'));
     await asManual(theOne(steps, 'consul acl policy delete'));
     const rest = await asManual(theOne(steps, 'catalog/nodes'));
     expect(rest).toMatch(/^\[\](Warning: .*)?\s*No resources found\s*$/);
