@@ -8,6 +8,8 @@ interface Place {
 }
 
 const TAG = /(\bconsular:)\d+\.\d+\.\d+()\b/g;
+/** The chart of a release, as an installation names it. */
+const CHART = /(charts\/consular --version )\d+\.\d+\.\d+()\b/g;
 
 /** Everything that says which version this is. A test finds what is missing here among the tags of images. */
 export const PLACES: readonly Place[] = [
@@ -26,8 +28,9 @@ export const PLACES: readonly Place[] = [
   { path: 'deploy/Dockerfile', form: TAG, times: 'any' },
   { path: 'deploy/README.md', form: TAG, times: 'any' },
   { path: 'README.md', form: TAG, times: 'any' },
-  { path: 'README.md', form: /(`--version )\d+\.\d+\.\d+(`)/g, times: 1 },
+  { path: 'README.md', form: CHART, times: 2 },
   { path: 'docs', form: TAG, times: 'any' },
+  { path: 'docs', form: CHART, times: 'any' },
 ];
 
 /** @returns the versions that stand at this place of the text */

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { runCommandLine } from '../../src/commands/command-line.ts';
-import { startKubernetes, type KubernetesPlane } from '../control-plane/index.ts';
+import { findHelm, startKubernetes, type KubernetesPlane } from '../control-plane/index.ts';
 import { writeKubeconfig } from '../control-plane/kubernetes-credentials.ts';
 import { freePort } from '../control-plane/ports.ts';
 import { bundle } from '../rig/bundle.ts';
@@ -13,6 +13,7 @@ import { changed, differences, dumpAll, type Dump } from '../rig/dump.ts';
 import { CHART, Helm } from '../rig/helm.ts';
 import { openRig, until, untilEqual, untilIdle, type Manifest, type Rig } from '../rig/index.ts';
 import { ROOT } from '../rig/manifests.ts';
+import { commandsOf, theOne } from '../rig/page.ts';
 import { createConsulToken, readPolicy } from '../rig/rights.ts';
 
 /** As the manual calls release and namespace. */
@@ -27,11 +28,8 @@ let folder: string;
 let before: Dump;
 let daemon: { readonly port: number; stop(): Promise<number> };
 
-/** Everything that makes up both systems of people who have no Consular yet. */
+/** Both systems of people who have no Consular yet. */
 async function furnish({ kubernetes, consul }: Rig): Promise<void> {
-  await kubernetes.must('POST', '/api/v1/namespaces', {
-    metadata: { name: NAME, labels: { 'pod-security.kubernetes.io/enforce': 'restricted' } },
-  });
   for (const name of ['shop', 'web']) await kubernetes.createNamespace(name);
   await consul.registerOutside('billing', '192.0.2.50');
   await kubernetes.must('POST', '/api/v1/namespaces/web/services', {
@@ -41,6 +39,13 @@ async function furnish({ kubernetes, consul }: Rig): Promise<void> {
   await kubernetes.createPod('shop', 'orders-1', {
     ...{ ip: '10.42.7.1', node: 'node-0' },
     annotations: { 'consular.dev/service-name': 'dev-orders' },
+  });
+}
+
+/** What comes before the chart where Consul has ACLs. */
+async function prepare({ kubernetes, consul }: Rig): Promise<void> {
+  await kubernetes.must('POST', '/api/v1/namespaces', {
+    metadata: { name: NAME, labels: { 'pod-security.kubernetes.io/enforce': 'restricted' } },
   });
   const token = await createConsulToken(consul, 'consular-dev', await readPolicy('dev'));
   await kubernetes.must('POST', `/api/v1/namespaces/${NAME}/secrets`, {
@@ -64,8 +69,10 @@ beforeAll(async () => {
   [plane, folder] = await Promise.all([startKubernetes(), mkdtemp(join(tmpdir(), 'consular-uninstall-'))]);
   [rig, helm] = await Promise.all([openRig({ acl: true }, plane), Helm.open(plane.kubeconfig), bundle()]);
   await symlink(join(ROOT, 'dist'), join(folder, 'dist'));
+  await symlink((await findHelm()).file, join(folder, 'helm'));
   await furnish(rig);
   before = await steady();
+  await prepare(rig);
 }, 20 * 60_000);
 afterAll(async () => {
   await rig.close();
@@ -168,15 +175,13 @@ describe('an installation by the chart, and its end as docs/uninstall.md says', 
   });
 
   it('leaves in both systems what Consular made until it is purged, and nothing afterwards', async () => {
-    const [scale = '', look = '', remove = ''] = [
-      ...(await readFile(join(ROOT, 'docs/uninstall.md'), 'utf8')).matchAll(/^```sh\n([\s\S]*?)^```/gm),
-    ].map(([, block = '']) => block);
-    await asManual(scale);
+    const steps = await commandsOf('docs/uninstall.md');
+    await asManual(theOne(steps, 'scale deployment'));
     expect(await daemon.stop()).toBe(0);
     await untilEqual('no pods', async () => (await rig.kubernetes.list(path('pods'))).length, 0);
-    await asManual(`kubectl -n consular get configmap consular -o jsonpath='{.data.consular\\.yaml}' > consular.yaml`);
+    await asManual(theOne(steps, 'get configmap'));
     // There is something to remove, which is exit code 2.
-    const plan = await asManual(`${look.trim()} || test $? = 2`);
+    const plan = await asManual(`${theOne(steps, '--dry-run').trim()} || test $? = 2`);
     expect(plan).toContain('Service shop/billing');
     const running = await dumpAll(rig);
     expect(changed(before.consul, running.consul)).toEqual([
@@ -194,8 +199,16 @@ describe('an installation by the chart, and its end as docs/uninstall.md says', 
         ...['endpoints shop/billing', 'rolebindings web/consular-import', 'services shop/billing'],
       ]),
     );
+    const remove = theOne(
+      steps.filter((step) => !step.includes('--dry-run')),
+      'consular.mjs purge',
+    );
     await asManual(`${remove.trim()} --yes dev`);
-    await helm.call(['uninstall', NAME, '--namespace', NAME]);
+    await asManual(theOne(steps, 'helm -n consular uninstall'));
+    await asManual(theOne(steps, 'kubectl delete namespace'));
+    await asManual(theOne(steps, 'consul acl policy delete'));
+    const rest = await asManual(theOne(steps, 'catalog/nodes'));
+    expect(rest).toMatch(/^\[\](Warning: .*)?\s*No resources found\s*$/);
     await untilEqual('nothing that differs', async () => differences(before, await dumpAll(rig)), []);
   });
 });
