@@ -54,7 +54,8 @@ export function readChartValues(text: string): Tree {
   return treeOf(contents, '', '');
 }
 
-function leavesOf(tree: Tree): ChartValue[] {
+/** Each value, in the order of the file. */
+export function leavesOf(tree: Tree): ChartValue[] {
   return 'members' in tree ? [...tree.members.values()].flatMap(leavesOf) : [tree];
 }
 

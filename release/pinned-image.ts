@@ -22,12 +22,21 @@ export function pinValues(values: string, { repository, digest }: PinnedImage): 
   return replaceOnce(named, /^( {2}digest: )''$/m, digest, 'values.yaml');
 }
 
+/** The values of the chart, with the page of this release as the place to which alerts lead. @throws Error for anything but a URL */
+export function pinRunbooks(values: string, page: string): string {
+  if (!/^https:\/\/[^\s#']+$/.test(page))
+    throw new Error(
+      `read the page of alerts: expected a URL like https://.../docs/alerts.md, found ${JSON.stringify(page)}`,
+    );
+  return replaceOnce(values, /^( {4}runbookUrl: )''$/m, page, 'values.yaml');
+}
+
 /** The manifest of the Deployment, with the image in place of the local tag. */
 export function pinDeployment(manifest: string, { repository, digest }: PinnedImage): string {
   return replaceOnce(manifest, /^( +image: )consular:\S+$/m, `${repository}@${digest}`, 'deployment.yaml');
 }
 
 function replaceOnce(text: string, form: RegExp, value: string, file: string): string {
-  if (!form.test(text)) throw new Error(`pin the image in ${file}: expected a line like ${form.source}, found none`);
+  if (!form.test(text)) throw new Error(`pin the release in ${file}: expected a line like ${form.source}, found none`);
   return text.replace(form, (_, before: string) => `${before}${value}`);
 }

@@ -18,7 +18,7 @@ import {
   type Rig,
 } from '../rig/index.ts';
 import { MANIFESTS, render, ROOT } from '../rig/manifests.ts';
-import { grantIn, openStage, revokeIn, rightsOf, type ApiServer, type Stage } from '../rig/rights.ts';
+import { grantIn, isAllowed, openStage, revokeIn, rightsOf, type ApiServer, type Stage } from '../rig/rights.ts';
 
 /** A Consular with the rights of deploy/tenant, which are none to the whole cluster, in two namespaces. */
 const objects = render(join(ROOT, 'deploy/tenant'));
@@ -98,8 +98,13 @@ function createPod(namespace: string, name: string, labels: Record<string, strin
 const untilThere = (name: string, count = 1) =>
   untilEqual(name, async () => (await rig.consul.instances(stage.name(name))).length, count);
 
-it('needs no right to the whole cluster', () => {
+it('needs no right to the whole cluster, and may get no namespace but that of its identity', async () => {
   expect(rightsOf(objects).filter(({ clusterWide }) => clusterWide)).toEqual([]);
+  const right = { verb: 'get', resource: 'namespaces', apiGroup: '' };
+  const account = { namespace: stage.namespace, name: 'consular' };
+  const mayGet = (resourceName: string) => isAllowed(rig.kubernetes, account, { ...right, resourceName }, resourceName);
+  const names = [stage.namespace, more, 'default', 'kube-system'];
+  expect(await Promise.all(names.map((name) => mayGet(name)))).toEqual([true, false, false, false]);
 });
 
 it('does both directions with the rights of the manifests, in each namespace that the settings name and in no other', async () => {

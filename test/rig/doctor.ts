@@ -43,7 +43,7 @@ export interface Administrator {
   readonly consulToken: string;
 }
 
-const KUBECTL = { title: 'kubectl', names: ['kubectl'], packages: ['kubernetes-client'] };
+export const KUBECTL = { title: 'kubectl', names: ['kubectl'], packages: ['kubernetes-client'] };
 const JQ = { title: 'jq', names: ['jq'], packages: ['jq'] };
 
 /**

@@ -45,11 +45,23 @@ export class Helm {
     }
   }
 
-  /** The objects that the chart makes of these values, for a release of that name and namespace. */
-  async render(values: object, release = 'consular', namespace = 'consular'): Promise<Rendered[]> {
-    const text = await this.call(['template', release, CHART, '--namespace', namespace], values);
+  /**
+   * The objects that the chart makes of these values, for a release of that name and namespace.
+   * @throws Error with what Helm says when it refuses, and where a key stands twice, which Helm lets pass
+   */
+  async render(
+    values: object,
+    release = 'consular',
+    namespace = 'consular',
+    chart: string = CHART,
+  ): Promise<Rendered[]> {
+    const text = await this.call(['template', release, chart, '--namespace', namespace], values);
     return parseAllDocuments(text)
-      .map((document) => document.toJS() as Rendered | null)
+      .map((document) => {
+        const [error] = document.errors;
+        if (error) throw new Error(`render ${chart}: expected valid YAML`, { cause: error });
+        return document.toJS() as Rendered | null;
+      })
       .filter((object) => object !== null);
   }
 }

@@ -144,6 +144,7 @@ const PLURALS: Readonly<Record<string, string>> = {
   RoleBinding: 'rolebindings',
   PodDisruptionBudget: 'poddisruptionbudgets',
   Service: 'services',
+  NetworkPolicy: 'networkpolicies',
   PodMonitor: 'podmonitors',
   ServiceMonitor: 'servicemonitors',
   PrometheusRule: 'prometheusrules',
@@ -177,15 +178,20 @@ export function readKubeconfig(file: string): Kubeconfig {
 /**
  * Applies an object as `kubectl apply --server-side` does, and takes the API server's word for every field: an unknown
  * or repeated one is refused.
+ * @param dryRun whether the API server only says what it would do
  * @returns the warnings of the API server
  */
-export async function apply({ server, ca, token }: Kubeconfig, object: Rendered): Promise<string[]> {
+export async function apply(
+  { server, ca, token }: Kubeconfig,
+  object: Rendered,
+  { dryRun = false } = {},
+): Promise<string[]> {
   const dispatcher = new Agent({ connect: { ca } });
   try {
     const { statusCode, headers, body } = await request(`${server}${pathOf(object)}`, {
       dispatcher,
       method: 'PATCH',
-      query: { fieldManager: 'consular-tests', fieldValidation: 'Strict' },
+      query: { fieldManager: 'consular-tests', fieldValidation: 'Strict', ...(dryRun ? { dryRun: 'All' } : {}) },
       headers: { authorization: `Bearer ${token}`, 'content-type': 'application/apply-patch+yaml' },
       body: JSON.stringify(object),
     });

@@ -327,7 +327,7 @@ function placeObject(object: Rendered, place: Omit<Place, 'folder'>): Rendered {
         ...rule,
         ...(resourceNames && {
           resourceNames: resourceNames.flatMap((name) =>
-            name === 'default' ? mirrorNamespaces : placedName(name, { cluster, namespace }),
+            name === 'default' ? mirrorNamespaces : name.replace(/^consular-dev$/, `consular-${cluster}`),
           ),
         }),
       })),
@@ -338,11 +338,6 @@ function placeObject(object: Rendered, place: Omit<Place, 'folder'>): Rendered {
       : { ...metadata, namespace: metadata.name === 'consular-import' ? importNamespace : namespace },
     kind,
   };
-}
-
-function placedName(name: string, { cluster, namespace }: Pick<Place, 'cluster' | 'namespace'>): string {
-  // The namespace that identifies the cluster of a tenant.
-  return name === 'consular' ? namespace : name.replace(/^consular-dev$/, `consular-${cluster}`);
 }
 
 interface Referring {

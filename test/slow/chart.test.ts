@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { parse } from 'yaml';
+import { isClusterName } from '../../src/config/schema.ts';
 import { openRig, until, type Rig } from '../rig/index.ts';
 import { CHART, Helm } from '../rig/helm.ts';
 import { MANIFESTS, pathOf, render, ROOT, type Rendered } from '../rig/manifests.ts';
@@ -38,10 +39,6 @@ function plain(objects: readonly Rendered[]): Map<string, unknown> {
 }
 
 const config = (more: object = {}) => ({ config: { cluster: 'dev', ...more } });
-const namespacesOf = (objects: readonly Rendered[], role: string) =>
-  objects
-    .filter(({ kind, metadata }) => kind === 'Role' && metadata.name === role)
-    .map(({ metadata }) => metadata.namespace);
 
 describe('the chart', () => {
   it('passes the strict linter', async () => {
@@ -66,31 +63,39 @@ describe('the chart', () => {
     ['a setting that Consular does not have', config({ toConsul: { notready: 'critical' } }), /notready/],
     ['a value that a setting does not take', config({ toKubernetes: { minHealth: 'good' } }), /minHealth/],
     ['no cluster', {}, /cluster/],
+    ['a cluster whose name Consular refuses', { config: { cluster: 'Dev' } }, /config\.cluster: .*"Dev"/],
     ['a value that the chart does not have', { ...config(), replica: 3 }, /replica/],
     ['a key without a Secret', { ...config(), consul: { existingSecret: '', tokenKey: 'token' } }, /existingSecret/],
   ])('refuses %s', async (_, values, why) => {
     await expect(helm.render(values)).rejects.toThrow(why);
   });
 
-  it('gives rights in each namespace that the configuration names, once', async () => {
-    const toKubernetes = { namespaces: ['shop', 'web'], importNamespaces: ['web', 'batch'], mode: 'istio' };
-    const objects = await helm.render({ ...config({ toKubernetes }), rbac: { extraNamespaces: ['old', 'shop'] } });
-    expect(namespacesOf(objects, 'consular-mirror')).toEqual(['old', 'shop', 'web']);
-    expect(namespacesOf(objects, 'consular-istio')).toEqual(['old', 'shop', 'web']);
-    expect(namespacesOf(objects, 'consular-import')).toEqual(['batch']);
-    const watched = rightsOf(objects).filter(({ role }) => role === 'consular-namespaces');
-    expect([...new Set(watched.map(({ resourceName }) => resourceName))]).toEqual(['old', 'shop', 'web']);
-  });
-
-  it('gives no rights for a direction that is off, and none to the status of pods without the gate', async () => {
-    const objects = await helm.render(config({ toKubernetes: { enabled: false, importNamespaces: ['web'] } }));
-    expect(namespacesOf(objects, 'consular-mirror')).toEqual([]);
-    expect(namespacesOf(objects, 'consular-import')).toEqual([]);
-    expect(rightsOf(objects).map(({ name }) => name)).not.toContain('patch pods/status');
-    const meshed = await helm.render({ ...config(), rbac: { istio: true } });
-    expect(namespacesOf(meshed, 'consular-istio')).toEqual(['default']);
-    const gated = await helm.render(config({ toConsul: { readinessGate: true } }));
-    expect(rightsOf(gated).map(({ name }) => name)).toContain('patch pods/status');
+  it('takes the names of clusters that Consular takes, and no others, whether or not somebody looks at the schema', async () => {
+    const names = [
+      'd',
+      '1',
+      'dev-1',
+      'a'.repeat(40),
+      'a'.repeat(41),
+      'Dev',
+      'de--v',
+      '-dev',
+      'dev-',
+      'dev.1',
+      'dev\n',
+      'dév',
+    ];
+    const verdicts = names.map(async (cluster) => {
+      const rendered = helm.call(['template', 'consular', CHART, '--skip-schema-validation'], { config: { cluster } });
+      return [
+        cluster,
+        await rendered.then(
+          () => true,
+          ({ message }: Error) => !message.includes('config.cluster: '),
+        ),
+      ];
+    });
+    expect(await Promise.all(verdicts)).toEqual(names.map((name) => [name, isClusterName(name)]));
   });
 
   it('names the Lease, the Secret, its keys, and the image as the values say', async () => {

@@ -1,3 +1,4 @@
+import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import { hasVersion, notesOf, releaseChangelog } from '../../../release/changelog.ts';
 
@@ -41,5 +42,16 @@ describe('what the changelog says of a version', () => {
     expect(() => notesOf(LATER, '0.1')).toThrow('expected a section "## [0.1]", found none');
     expect(hasVersion(LATER, '0.1')).toBe(false);
     expect(hasVersion(LATER, '0.1.0')).toBe(true);
+  });
+});
+
+describe('the changelog of the repository', () => {
+  it('has no version whose chart is not kept for trying upgrades, once something came after it', () => {
+    const root = new URL('../../../', import.meta.url);
+    const text = readFileSync(new URL('CHANGELOG.md', root), 'utf8');
+    const versions = [...text.matchAll(/^## \[(\d+\.\d+\.\d+)\]/gm)].map(([, version = '']) => version);
+    const isJustReleased = /^## \[Unreleased\]\s+## /m.test(text);
+    const charts = versions.slice(isJustReleased ? 1 : 0).map((version) => `test/rig/charts/consular-${version}.tgz`);
+    expect(charts.filter((chart) => !existsSync(new URL(chart, root)))).toEqual([]);
   });
 });

@@ -30,14 +30,16 @@ app.kubernetes.io/name: {{ include "consular.name" . | quote }}
 app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end -}}
 
+{{/*
+The labels of an object, with those of one kind of object: (dict "context" $ "more" .labels). Where several have a key, it stands once, for
+some readers of YAML refuse a second. The labels that select pods win, then those of the kind, then commonLabels, then the chart's.
+*/}}
+{{- define "consular.labelsWith" -}}
+{{- $own := dict "app.kubernetes.io/version" .context.Chart.AppVersion "app.kubernetes.io/managed-by" .context.Release.Service "helm.sh/chart" (printf "%s-%s" .context.Chart.Name .context.Chart.Version | replace "+" "_") -}}
+{{- merge (include "consular.selector" .context | fromYaml) (default dict .more) (default dict .context.Values.commonLabels) $own | toYaml -}}
+{{- end -}}
 {{- define "consular.labels" -}}
-{{ include "consular.selector" . }}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .Release.Service | quote }}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | quote }}
-{{- with .Values.commonLabels }}
-{{ toYaml . }}
-{{- end }}
+{{- include "consular.labelsWith" (dict "context" . "more" dict) -}}
 {{- end -}}
 
 {{- define "consular.image" -}}
@@ -50,9 +52,13 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- end -}}
 {{- end -}}
 
-{{/* Some ways to render a chart look at no schema: what would write into the wrong place is checked here too. */}}
+{{/* Some ways to render a chart look at no schema, and ours says nothing of this form: a pod with a name that Consular refuses never starts. */}}
 {{- define "consular.cluster" -}}
-{{- required "config.cluster: expected a name of this Kubernetes cluster, like dev; found none" .Values.config.cluster -}}
+{{- $cluster := required "config.cluster: expected a name of this Kubernetes cluster, like dev; found none" .Values.config.cluster | toString -}}
+{{- if or (contains "--" $cluster) (not (regexMatch "^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$" $cluster)) -}}
+{{- fail (printf "config.cluster: expected a DNS label of at most 40 characters, without \"--\"; found %q" $cluster) -}}
+{{- end -}}
+{{- $cluster -}}
 {{- end -}}
 
 {{- define "consular.lease" -}}

@@ -23,13 +23,13 @@ type Shipped = Rendered & { readonly rules: Rule[] };
 const config = (settings: object = {}) => parseConfig(JSON.stringify({ cluster: 'dev', ...settings }), {});
 const LEASE = { namespace: 'consular', name: 'consular-dev' };
 
-/** As a manifest has them. */
+/** As a manifest has them. No Role names its own namespace: kustomize would take that for the name of a ConfigMap. */
 const written = ({ kind, name, namespace, rules }: NeededRole) => ({
   ...{ kind, name, namespace },
   rules: rules.map(({ apiGroup, resources, resourceNames, verbs }) => ({
     apiGroups: [apiGroup],
     resources,
-    ...(resourceNames ? { resourceNames } : {}),
+    ...(resourceNames && resourceNames.join() !== namespace ? { resourceNames } : {}),
     verbs,
   })),
 });
