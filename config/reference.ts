@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { isAmong, LIVE } from '../src/config/live.ts';
+import { EVENT_REASONS, type Words } from '../src/event-reasons.ts';
 import { arrayField, isObject, objectField, stringField, type JsonObject } from '../src/json.ts';
 import { createMetrics } from '../src/observability/metrics.ts';
 import { createJsonSchema } from './json-schema.ts';
@@ -8,6 +9,7 @@ import { createJsonSchema } from './json-schema.ts';
 export const PAGES: Readonly<Record<string, () => Promise<string> | string>> = {
   'docs/settings.md': settingsPage,
   'docs/metrics.md': metricsPage,
+  'docs/events.md': eventsPage,
 };
 
 const BEGIN = '<!-- written by npm run schema -->';
@@ -86,6 +88,19 @@ async function metricsPage(): Promise<string> {
   const page = readFileSync(new URL('../docs/metrics.md', import.meta.url), 'utf8');
   const made = table([['Metric', 'Type', 'Labels', ''], ['---', '---', '---', '---'], ...rows]);
   return page.replace(new RegExp(`${BEGIN}[^]*${END}`), () => `${BEGIN}\n\n${made}\n\n${END}`);
+}
+
+/** The page with its tables of reasons made anew, one for each object that carries Events; the words around them are people's. */
+function eventsPage(): string {
+  const page = readFileSync(new URL('../docs/events.md', import.meta.url), 'utf8');
+  return Object.entries<Words>(EVENT_REASONS).reduce((text, [on, reasons]) => {
+    const begin = `<!-- written by npm run schema: ${on} -->`;
+    const place = new RegExp(`${begin}[^]*?${END}`);
+    if (!place.test(text)) throw new Error(`write docs/events.md: expected ${begin} and ${END}, found none`);
+    const rows = Object.entries(reasons).map(([reason, { wrong, mend }]) => [code(reason), wrong, mend]);
+    const made = table([['Reason', 'What is wrong', 'What to do'], ['---', '---', '---'], ...rows]);
+    return text.replace(place, () => `${begin}\n\n${made}\n\n${END}`);
+  }, page);
 }
 
 function labelsByMetric(): Map<string, readonly string[]> {

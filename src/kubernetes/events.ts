@@ -1,6 +1,7 @@
 import PQueue from 'p-queue';
 import { inBackground } from '../background.ts';
 import { systemClock, type Clock } from '../clock.ts';
+import type { EventReason } from '../event-reasons.ts';
 import { escapeControls } from '../json.ts';
 import type { Log } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
@@ -10,9 +11,9 @@ import type { KubernetesObject } from './objects.ts';
 import type { Resource } from './resources.ts';
 
 export interface EventReport {
-  readonly type: 'Normal' | 'Warning';
-  /** Machine-readable, CamelCase. */
-  readonly reason: string;
+  /** Nothing is told of what goes well. */
+  readonly type: 'Warning';
+  readonly reason: EventReason;
   /** CamelCase: what Consular was doing. */
   readonly action: string;
   /** One sentence for the person who can change something. */

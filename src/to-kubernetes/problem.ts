@@ -1,3 +1,4 @@
+import type { EventReason } from '../event-reasons.ts';
 import type { Service } from '../kubernetes/objects.ts';
 
 /**
@@ -37,7 +38,7 @@ const WARNS = {
   UnknownService: false,
   TrafficPolicy: true,
   TagsOmitted: true,
-} as const;
+} as const satisfies Partial<Record<EventReason, boolean>>;
 export type Reason = keyof typeof WARNS;
 export const REASONS = Object.keys(WARNS) as readonly Reason[];
 

@@ -84,6 +84,8 @@ export interface DaemonOptions {
   readonly http?: string;
   /** Whether there is a page at that address. @default true */
   readonly page?: boolean;
+  /** What it says of itself. @default test */
+  readonly version?: string;
   /** @default true: waits until both directions run */
   readonly awaitStart?: boolean;
 }
@@ -198,9 +200,9 @@ async function launch(defaults: Defaults, options: DaemonOptions): Promise<Daemo
   const metrics = createMetrics();
   const level = () => (path === undefined ? 'debug' : (file?.live.config.log.level ?? 'debug'));
   const log = createLog({ level, format: 'json', stream });
-  const { takeOver = false, renameFrom, pod } = options;
+  const { takeOver = false, renameFrom, pod, version = 'test' } = options;
   const given = { takeOver, renameFrom, pod, file };
-  const daemon = await startDaemon({ config, metrics, version: 'test', log, timings }, given);
+  const daemon = await startDaemon({ config, metrics, version, log, timings }, given);
   return { ...daemon, metrics, records };
 }
 

@@ -1,14 +1,26 @@
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { systemClock } from '../../src/clock.ts';
+import { serveStatus } from '../../src/observability/http.ts';
+import { createMetrics } from '../../src/observability/metrics.ts';
+import { createPage } from '../../src/status-page/answers.ts';
+import type { Listing } from '../../src/status-page/listing.ts';
+import type { ListedPod } from '../../src/to-consul/report/listed-pods.ts';
+import type { ListedService } from '../../src/to-kubernetes/report/listed-services.ts';
 import { findChromium, openBrowser, REBOUND, type Browser, type Page } from '../browser/index.ts';
 import { openRig, statusOf, until, untilIdle, type Daemon, type Rig } from '../rig/index.ts';
+import { ROOT } from '../rig/manifests.ts';
 
 // Which tests there are is decided when the file is read, so the browser is looked for now.
 const chromium = await findChromium();
 if ('missing' in chromium) process.stderr.write(`test/slow/status-page.test.ts is skipped: ${chromium.missing}\n`);
 const describeWithBrowser = 'missing' in chromium ? describe.skip : describe;
 
+/** Of the program: the pictures for the manual show it. */
+const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { readonly version: string };
 const CLUSTER = 'demo';
 const NAMESPACE = 'shop-page';
 const UI = 'https://consul.example.com/ui/dc1';
@@ -26,7 +38,7 @@ describeWithBrowser('the status page', () => {
 
   const start = (more: object = {}) =>
     rig.startDaemon({
-      ...{ cluster: CLUSTER, token: SECRET, consul: { uiUrl: UI } },
+      ...{ cluster: CLUSTER, version, token: SECRET, consul: { uiUrl: UI } },
       toConsul: { namespaces: { include: [NAMESPACE], exclude: [] } },
       toKubernetes: { namespaces: [NAMESPACE] },
       ...more,
@@ -37,15 +49,12 @@ describeWithBrowser('the status page', () => {
     if ('file' in chromium) browser = await openBrowser(chromium.file);
     const { kubernetes, consul } = rig;
     await kubernetes.createNamespace(NAMESPACE);
-    const register = (id: string, name: string, address: string) =>
-      consul.registerOnAgent({ id, name, address, port: 9000 });
     await register('pay-1', 'payments', '192.0.2.10');
     await register('pay-2', 'payments', '192.0.2.11');
-    await register('bad', SCRIPT, '192.0.2.12');
     for (let i = 10; i < 10 + MANY; i++) await register(`stock-${i}`, `stock-${i}`, `192.0.2.${20 + i}`);
     daemon = await start();
-    await createPod('orders-1', '10.42.9.1', { 'consular.dev/service-tags': `blue,${IMAGE}` });
-    await createPod('orders-2', '10.42.9.2', { 'consular.dev/service-weight': `${SCRIPT}\u202e` });
+    await createPod('orders-1', '10.42.9.1', { 'consular.dev/service-tags': 'blue' });
+    await createPod('orders-2', '10.42.9.2', { 'consular.dev/service-weight': 'heavy' });
     await createPod('reports-1', '10.42.9.3', { 'consular.dev/service-name': 'reports' });
     await until('two pods in Consul', async () => (await consul.summary('reports')).length === 1);
     await untilIdle(daemon);
@@ -56,6 +65,8 @@ describeWithBrowser('the status page', () => {
     await rig.close();
   });
 
+  const register = (id: string, name: string, address: string) =>
+    rig.consul.registerOnAgent({ id, name, address, port: 9000 });
   const createPod = (name: string, ip: string, annotations: Record<string, string>) =>
     rig.kubernetes.createPod(NAMESPACE, name, {
       ...{ node: 'worker-1', hostIP: '192.0.2.31', ip },
@@ -67,7 +78,12 @@ describeWithBrowser('the status page', () => {
     return browser.page;
   }
 
-  const address = ({ port }: Daemon = daemon) => `http://127.0.0.1:${port}`;
+  /** Clicks on a button below one of the lists. */
+  const turn = (list: string, text: string) =>
+    page().ask(
+      `[...document.querySelectorAll("#${list} button")].find((one) => one.textContent === "${text}").click()`,
+    );
+  const address = ({ port }: Pick<Daemon, 'port'> = daemon) => `http://127.0.0.1:${port}`;
   const get = (path: string) => fetch(address() + path);
 
   it('shows what Consul services are in Kubernetes, what pods are in Consul, and what needs somebody', async () => {
@@ -96,8 +112,11 @@ describeWithBrowser('the status page', () => {
   });
 
   it('shows markup of strangers as text, and makes visible what turns the direction of writing', async () => {
-    const text = await page().read([IMAGE]);
-    expect(text).toContain('globalThis.wasRun = 1</script>\\u202e');
+    // Not before the pictures for the manual.
+    await register('bad', SCRIPT, '192.0.2.12');
+    await createPod('hostile-1', '10.42.9.5', { 'consular.dev/service-tags': IMAGE });
+    await createPod('hostile-2', '10.42.9.6', { 'consular.dev/service-weight': `${SCRIPT}\u202e` });
+    await page().read([SCRIPT, IMAGE, 'globalThis.wasRun = 1</script>\\u202e']);
     expect(await page().ask('globalThis.wasRun === undefined')).toBe(true);
     expect(await page().ask('document.querySelectorAll("main img, main script").length')).toBe(0);
   });
@@ -111,7 +130,7 @@ describeWithBrowser('the status page', () => {
 
   it('turns pages, and finds services and pods by words, over a reload too', async () => {
     await page().read(['1 to 25 of 32']);
-    await page().ask('[...document.querySelectorAll("#services button")].at(-1).click()');
+    await turn('services', 'Next');
     expect(await page().read(['26 to 32 of 32'])).not.toContain('stock-10');
     await page().write('#query', 'STOCK-1 shop-page');
     const found = await page().read(['1 to 10 of 10 found, of 32', 'No such pod.']);
@@ -119,7 +138,7 @@ describeWithBrowser('the status page', () => {
     await page().open(String(await page().ask('location.href')));
     await page().read(['1 to 10 of 10 found, of 32']);
     await page().write('#query', '10.42.9.3');
-    expect(await page().read(['1 to 1 of 1 found, of 3', 'No such service.'])).toContain(`${NAMESPACE}/reports-1`);
+    expect(await page().read(['1 to 1 of 1 found, of 5', 'No such service.'])).toContain(`${NAMESPACE}/reports-1`);
     await page().write('#query', '');
     await page().read(['1 to 25 of 32']);
   });
@@ -157,6 +176,36 @@ describeWithBrowser('the status page', () => {
     ).toBe(true);
     await page().open(`http://localhost:${port}/`);
     await page().read([`Consular ${CLUSTER}`]);
+  });
+
+  it('shows 10 000 pods and as many services: a page of them, what is searched for, and the last page', async () => {
+    const status = await statusOf(daemon);
+    const rows = {
+      pods: listOf(10_000, listedPod),
+      mirrored: listOf(10_000, listedService),
+      attention: listOf(0, listedPod),
+    };
+    const served = await serveStatus('127.0.0.1:0', {
+      ...{ notReady: () => [], status: () => status, registry: createMetrics().registry },
+      page: createPage({ ...rows, services: rows.mirrored }, () => undefined, systemClock),
+    });
+    try {
+      await page().open(address(served));
+      const of = '10\u202f000';
+      const first = await page().read(['shop/pod-00000', 'stock-00024', `1 to 25 of ${of}`]);
+      expect(first).not.toContain('pod-00025');
+      await turn('pods', 'Last');
+      const last = await page().read(['shop/pod-09999', `9\u202f976 to ${of} of ${of}`, `1 to 25 of ${of}`]);
+      expect(last).not.toContain('pod-09974');
+      await turn('pods', 'First');
+      await page().read(['shop/pod-00000']);
+      await page().write('#query', '-0500 SHOP');
+      await page().read(['shop/pod-05009', 'stock-05009', `1 to 10 of 10 found, of ${of}`]);
+      for (const list of ['pods', 'services'])
+        expect(await page().ask(`document.querySelectorAll("#${list} tbody tr").length`)).toBe(10);
+    } finally {
+      served.close();
+    }
   });
 
   it('ends a request whose header never comes to its end', async () => {
@@ -204,3 +253,21 @@ describeWithBrowser('the status page', () => {
     expect(await page().read(['No answer from Consular'])).toContain('What is shown is of');
   });
 });
+
+/** A list of that many rows that are not in any system. */
+function listOf<Row>(length: number, rowOf: (number: string) => Row): Listing<Row> {
+  const keys = Array.from({ length }, (_, i) => String(i).padStart(5, '0'));
+  return { keys: () => keys, text: (key) => JSON.stringify(rowOf(key)), row: rowOf };
+}
+
+function listedPod(number: string): ListedPod {
+  const pod = `pod-${number}`;
+  const instance = { id: `demo.shop.${pod}:orders:8080`, service: 'orders', node: 'k8s-demo--worker-1', tags: [] };
+  const health = { address: '192.0.2.40:8080', status: 'passing', output: 'Ready' } as const;
+  return { pod: `shop/${pod}`, node: 'worker-1', workload: '', instances: [{ ...instance, ...health }], why: '' };
+}
+
+function listedService(number: string): ListedService {
+  const mirror = { name: `shop/stock-${number}`, clusterIP: '192.0.2.50', ports: [80], endpoints: 1, ready: 1 };
+  return { service: `stock-${number}`, instances: 1, mirrors: [mirror], imports: [], why: '' };
+}

@@ -29,6 +29,7 @@ const ROOMS = [
     'json.ts',
     'spelling.ts',
     'annotation-keys.ts',
+    'event-reasons.ts',
     'background.ts',
     'heap.ts',
     'clock.ts',
@@ -81,7 +82,7 @@ const NEVER: readonly (readonly [room: string, ...forbidden: string[]])[] = [
 
 /** Rooms that calculate and do nothing else: no clock, log, chance or I/O, near or far. */
 const PURE = [
-  ...['address.ts', 'json.ts', 'spelling.ts', 'annotation-keys.ts', 'mark.ts', 'guard'],
+  ...['address.ts', 'json.ts', 'spelling.ts', 'annotation-keys.ts', 'event-reasons.ts', 'mark.ts', 'guard'],
   ...inDirection('to-consul', ['views.ts', 'registration', 'requests', 'desired', 'plan']),
   ...inDirection('to-kubernetes', [
     'views.ts',

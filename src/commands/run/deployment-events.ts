@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import { findOwnPod } from '../../kubernetes/connection.ts';
-import type { EventRecorder } from '../../kubernetes/events.ts';
+import type { EventRecorder, EventReport } from '../../kubernetes/events.ts';
 import { DEPLOYMENT, findDeployment } from '../../kubernetes/own-deployment.ts';
 import type { Clients, Context } from '../../world/context.ts';
 
@@ -25,7 +25,7 @@ export class DeploymentEvents {
 
   async warn(
     events: Pick<EventRecorder, 'report'>,
-    event: { readonly reason: string; readonly action: string; readonly note: string },
+    event: Pick<EventReport, 'reason' | 'action' | 'note'>,
   ): Promise<void> {
     if (!this.#pod) return;
     const { namespace, name } = this.#pod;

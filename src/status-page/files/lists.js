@@ -13,17 +13,25 @@ export function createList({ section, columns, empty, cellsOf, onTurn }) {
   const heads = columns.map((title) => element('th', { scope: 'col' }, title));
   const head = element('thead', {}, element('tr', {}, ...heads));
   const table = element('table', { 'aria-labelledby': section.getAttribute('aria-labelledby') }, head, body);
-  const [back, on] = [turn('Previous', -ROWS), turn('Next', ROWS)];
+  const [first, back, on, end] = [
+    turn('First', () => 0),
+    turn('Previous', () => offset - ROWS),
+    turn('Next', () => offset + ROWS),
+    turn('Last', () => lastOffset(matching)),
+  ];
   const where = element('span');
-  const pager = element('div', { class: 'pager' }, back, on, where);
+  const pager = element('div', { class: 'pager' }, first, back, on, end, where);
   section.append(table, pager);
   let offset = 0;
+  /** Of the page that is shown. */
+  let matching = 0;
   let shown = '';
 
-  function turn(text, step) {
+  /** @param to says where the other page begins */
+  function turn(text, to) {
     const button = element('button', { type: 'button' }, text);
     button.addEventListener('click', () => {
-      offset = Math.max(0, offset + step);
+      offset = Math.max(0, to());
       onTurn();
     });
     return button;
@@ -34,7 +42,8 @@ export function createList({ section, columns, empty, cellsOf, onTurn }) {
     // What is the same stays, with whatever is selected or has the focus in it.
     if (text === shown) return;
     shown = text;
-    const { items, matching, total } = page;
+    const { items, total } = page;
+    matching = page.matching;
     fill(body, ...items.map((item) => rowOf(cellsOf(item, ui))));
     if (items.length === 0)
       fill(body, element('tr', {}, element('td', { colspan: columns.length, class: 'muted' }, empty)));
@@ -42,8 +51,8 @@ export function createList({ section, columns, empty, cellsOf, onTurn }) {
     const of = matching === total ? amount(total) : `${amount(matching)} found, of ${amount(total)}`;
     fill(where, items.length === 0 ? of : `${amount(offset + 1)} to ${amount(last)} of ${of}`);
     pager.hidden = matching <= ROWS && matching === total;
-    back.disabled = offset === 0;
-    on.disabled = last >= matching;
+    for (const button of [first, back]) button.disabled = offset === 0;
+    for (const button of [on, end]) button.disabled = last >= matching;
     section.dataset.total = total;
   }
 
@@ -55,13 +64,18 @@ export function createList({ section, columns, empty, cellsOf, onTurn }) {
       const page = await ask(`${path}?${parameters}`);
       // The list became shorter than where the page begins.
       if (page.items.length === 0 && offset > 0 && page.matching <= offset) {
-        offset = Math.max(0, Math.floor((page.matching - 1) / ROWS) * ROWS);
+        offset = lastOffset(page.matching);
         return this.refresh(path, query, ui, ask);
       }
       show(page, ui);
       return page;
     },
   };
+}
+
+/** Where the last page of so many rows begins. */
+function lastOffset(rows) {
+  return Math.max(0, Math.floor((rows - 1) / ROWS) * ROWS);
 }
 
 function rowOf([first, ...others]) {

@@ -1,3 +1,4 @@
+import type { EventReason } from '../../event-reasons.ts';
 import { escapeControls } from '../../json.ts';
 
 /** Every reason. */
@@ -19,7 +20,7 @@ export const REASONS = [
   'ConsulRefused',
   'GateRefused',
   'QuotaExceeded',
-] as const;
+] as const satisfies readonly EventReason[];
 
 /** What was asked and cannot be done: what the Event, the log and the metric say. */
 export interface Rejection {

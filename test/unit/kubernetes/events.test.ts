@@ -8,7 +8,7 @@ import { recordingLog } from '../log.ts';
 import { Requester, type Said } from './requester.ts';
 
 const { pods, nodes } = createResources({ annotation: () => true, variable: () => true });
-const report: EventReport = { type: 'Warning', reason: 'Rejected', action: 'Register', note: 'has no port' };
+const report: EventReport = { type: 'Warning', reason: 'InvalidPort', action: 'Register', note: 'has no port' };
 
 function stage(answerTo: () => Said | Promise<Said> = () => ({}), mayWrite = () => true) {
   const clock = new TestClock();
@@ -120,7 +120,7 @@ describe('the same words about the same object', () => {
   it.each<[string, Partial<ReturnType<typeof pod>>, Partial<EventReport>]>([
     ['another object', { uid: 'another' }, {}],
     ['another note', {}, { note: 'has no name' }],
-    ['another reason', {}, { reason: 'Held' }],
+    ['another reason', {}, { reason: 'Duplicate' }],
   ])('are not those with %s', async (_, about, said) => {
     const { notes, recorder } = stage();
     recorder.report(pods, pod(), report);

@@ -13,24 +13,43 @@ function listOf(keys: () => readonly string[]): Listing<string> {
 
 const request = (text: string) => readPageRequest(new URLSearchParams(text));
 
-describe('a page of a list', () => {
-  const names = Array.from({ length: 2500 }, (_, i) => `shop/Orders-${String(2500 - i).padStart(4, '0')}`);
+describe('a page of a list of 10 000', () => {
+  const names = Array.from({ length: 10_000 }, (_, i) => `shop/Orders-${String(10_000 - i).padStart(5, '0')}`);
   const list = new PagedList(
     listOf(() => names),
     new TestClock(),
   );
 
   it('is sorted, and begins where it is asked to', async () => {
-    const page = await list.page(request('offset=2498&limit=10'));
+    const page = await list.page(request('offset=4998&limit=2'));
     expect(page).toEqual({
-      ...{ total: 2500, matching: 2500, offset: 2498, limit: 10 },
-      items: ['shop/Orders-2499', 'shop/Orders-2500'],
+      ...{ total: 10_000, matching: 10_000, offset: 4998, limit: 2 },
+      items: ['shop/Orders-04999', 'shop/Orders-05000'],
     });
   });
 
-  it('has only what has all words of the query, in any case', async () => {
-    const page = await list.page(request('query=ORDERS%20%20-001&limit=2'));
-    expect(page).toMatchObject({ total: 2500, matching: 10, items: ['shop/Orders-0010', 'shop/Orders-0011'] });
+  it('is the last one, with what is left', async () => {
+    const page = await list.page(request('offset=9998&limit=10'));
+    expect(page).toEqual({
+      ...{ total: 10_000, matching: 10_000, offset: 9998, limit: 10 },
+      items: ['shop/Orders-09999', 'shop/Orders-10000'],
+    });
+    expect(await list.page(request('offset=10000'))).toMatchObject({ total: 10_000, items: [] });
+  });
+
+  it('has only what has all words of the query, in any case, to the end of the list', async () => {
+    const page = await list.page(request('query=ORDERS%20%20-0999&limit=2'));
+    expect(page).toMatchObject({ total: 10_000, matching: 10, items: ['shop/Orders-09990', 'shop/Orders-09991'] });
+    const last = await list.page(request('query=-10000'));
+    expect(last).toMatchObject({ matching: 1, items: ['shop/Orders-10000'] });
+  });
+
+  it('asks for no row but those that are on it', async () => {
+    const asked: string[] = [];
+    const all = listOf(() => names);
+    const watched = new PagedList({ ...all, row: (key) => (asked.push(key), all.row(key)) }, new TestClock());
+    await watched.page(request('query=orders&offset=100&limit=25'));
+    expect(asked.length).toBe(25);
   });
 
   it('shows what came after a second, and leaves out what went at once', async () => {
@@ -71,6 +90,16 @@ describe('an answer of the page', () => {
         expect(body.trimEnd()).not.toMatch(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u);
       }),
     );
+  });
+
+  it('has 200 rows at most, however many there are', async () => {
+    const names = Array.from({ length: 10_000 }, (_, i) => `shop/orders-${String(i).padStart(5, '0')}`);
+    const { body = '' } = (await answer('/status/pods?limit=200', names)) ?? {};
+    const { total, items } = JSON.parse(body) as { total: number; items: string[] };
+    expect([total, items.length]).toEqual([10_000, 200]);
+    const mostOfRow = '"shop/orders-00000",'.length;
+    expect(body.length).toBeLessThan(200 * mostOfRow + 200);
+    expect((await answer('/status/pods?limit=201', names))?.status).toBe(400);
   });
 
   it('takes any query of strangers', async () => {
