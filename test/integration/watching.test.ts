@@ -178,8 +178,9 @@ describe('more services than long polls', () => {
     const { consul } = rig;
     for (const id of ['resting', 'awake'])
       await consul.registerOnAgent({ id, name: id, address: '192.0.2.50', port: 8080 });
+    // An agent that could not tell the catalog tries again after 15 s at the earliest.
     const has = (name: string, ...expected: string[]) =>
-      untilEqual(`addresses of ${name}`, () => addresses(rig, name), expected);
+      untilEqual(`addresses of ${name}`, () => addresses(rig, name), expected, 90_000);
     const maintain = (what: string, enable: boolean) => consul.must('PUT', `/agent/${what}?enable=${enable}`);
     for (const name of ['resting', 'awake']) await has(name, '192.0.2.50');
     await maintain('service/maintenance/resting', true);
