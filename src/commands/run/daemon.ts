@@ -106,7 +106,7 @@ export class Daemon {
   async #serve(): Promise<number> {
     const source = statusSource({
       context: this.#context,
-      consulAddress: this.#clients.consul.address,
+      consulAddress: () => this.#clients.consul.address,
       ...{ lead: this.#lead, retention: this.#retention, writes: this.#writes, changes: this.#changes },
       configuration: () => this.#followed?.status,
       directions: () => this.#directions,

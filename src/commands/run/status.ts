@@ -13,7 +13,8 @@ import type { Retention } from './retention.ts';
 /** What the status port shows of a process. */
 export interface Shown {
   readonly context: Context;
-  readonly consulAddress: string;
+  /** That is asked now: there may be several. */
+  readonly consulAddress: () => string;
   readonly lead: Pick<Lead, 'isReady' | 'status' | 'unfenced'>;
   readonly retention: Pick<Retention, 'rows'>;
   readonly writes: Writes;
@@ -54,7 +55,7 @@ function statusOf({ context, lead, retention, writes, changes, ...shown }: Shown
     configuration: shown.configuration() ?? null,
     consulUi: config.consul.uiUrl === '' ? null : config.consul.uiUrl,
     lastChange: lastChanges(changes),
-    consul: directions ? consulStatus(directions, shown.consulAddress, lead.unfenced) : null,
+    consul: directions ? consulStatus(directions, shown.consulAddress(), lead.unfenced) : null,
     retained: directions ? retention.rows() : null,
     toConsul: directions?.toConsul?.status() ?? null,
     toKubernetes: directions?.toKubernetes?.status() ?? null,
