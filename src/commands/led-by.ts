@@ -1,9 +1,7 @@
 import type { KubernetesClient } from '../kubernetes/client.ts';
 import { createLeaseApi, type LeaseName } from '../kubernetes/lease.ts';
 import { explainError } from '../observability/log.ts';
-
-/** An API server that does not answer is waited for no longer; the rest of a plan is worth showing. */
-const READ_MS = 5000;
+import { LEASE_MS } from './writes-off.ts';
 
 /** How the process that leads is stopped, for people. */
 export const HOW_TO_STOP = 'Stop Consular first, each replica of it: kubectl scale deployment consular --replicas=0';
@@ -17,7 +15,7 @@ export async function ledBy(kubernetes: KubernetesClient, lease: LeaseName | und
   if (!lease) return [];
   const name = `Lease ${lease.namespace}/${lease.name}`;
   try {
-    const found = await createLeaseApi(kubernetes, lease).read(AbortSignal.timeout(READ_MS));
+    const found = await createLeaseApi(kubernetes, lease).read(AbortSignal.timeout(LEASE_MS));
     if (!found || found.holderIdentity === '') return [];
     const { holderIdentity, renewTime } = found;
     const renewed = renewTime === '' ? '' : `, renewed at ${renewTime}`;

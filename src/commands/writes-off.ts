@@ -9,7 +9,7 @@ import { describeOff, readSwitch } from '../writes.ts';
 import { switchIn } from './run/control-file.ts';
 
 /** The Lease is a courtesy here: who may not read it, or gets no answer in time, is told the rest. */
-const LEASE_MS = 5000;
+export const LEASE_MS = 5000;
 
 /**
  * Who says that writes are off, as far as can be seen from here, a sentence each: the file, the control file where it is here too,

@@ -10,6 +10,7 @@ export interface LeaseMistake {
 }
 
 const OF_OPERATORS = [ANNOTATION.writes, ANNOTATION.release];
+const WORDS = OF_OPERATORS.map(nameOf);
 const ON_THE_LEASE: ReadonlySet<string> = new Set([
   ...OF_OPERATORS,
   ANNOTATION.released,
@@ -33,7 +34,7 @@ export function mistakesOnLease(annotations: Iterable<string>, annotationPrefix:
     const slash = annotation.indexOf('/');
     const prefix = annotation.slice(0, Math.max(0, slash));
     if (prefix !== '' && nearest(prefix, [PREFIX, annotationPrefix]) === undefined) continue;
-    const meant = nearest(annotation.slice(slash + 1), OF_OPERATORS.map(nameOf));
+    const meant = nearest(nameOf(annotation), WORDS);
     if (meant !== undefined) mistakes.push({ annotation, meant: `${PREFIX}/${meant}` });
   }
   return mistakes.slice(0, MOST);
